@@ -1,0 +1,30 @@
+"""Restore images with generative models, with draws and a spread for every pixel."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from restorekit.hookspecs import hookimpl
+
+__version__ = "0.1.0"
+
+# Public names are imported when they are first used, so that `import restorekit` stays free of torch.
+_HOMES = {
+    "hookimpl": "restorekit.hookspecs",
+    "Noise": "restorekit.noise",
+    **dict.fromkeys(
+        ("Batch", "Draws", "Estimate", "Geometry", "Observation", "Restoration", "Terms"), "restorekit.types"
+    ),
+    **dict.fromkeys(
+        ("Corruption", "LatentModel", "Metric", "Model", "Ranged", "Restorer", "Sampler"), "restorekit.contracts"
+    ),
+}
+__all__ = ["__version__", "hookimpl", *sorted(set(_HOMES) - {"hookimpl"})]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'restorekit' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)

@@ -1,0 +1,5 @@
+"""``python -m restorekit``."""
+
+from restorekit.cli import main
+
+main()

@@ -1,0 +1,179 @@
+"""A model in ONE file: safetensors weights, and a JSON card in the file's metadata. No pickle, no flags."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from restorekit import plugins
+from restorekit.contracts import Model
+from restorekit.errors import CheckpointError, SpecError, unknown
+from restorekit.images.atomic import atomic
+from restorekit.settings import from_json
+
+FORMAT = 1
+KEY = "restorekit"
+
+
+@dataclass(frozen=True)
+class Card:
+    """What a model file says of itself.
+
+    Attributes
+    ----------
+    model, package, version : str
+        Name of the model, and the package and its version that provide it.
+    config : mapping
+        Values of the model's `Config`.
+    corruptions : tuple of str
+        Specs it was trained for, with weights.
+    data : mapping
+        Fingerprint, count and name of the training images.
+    licence : str
+        Terms of the weights.
+    command : str
+        The command that made it.
+    steps, seed : int
+        Updates done, seed.
+    seconds : float
+        Time spent in training.
+    metrics : mapping
+        Measured on the validation images at the end.
+    calibration : mapping or None
+        Table of `restorekit calibrate`.
+    format : int
+        Version of this card.
+    """
+
+    model: str
+    package: str
+    version: str
+    config: Mapping[str, Any]
+    corruptions: tuple[str, ...] = ()
+    data: Mapping[str, Any] = field(default_factory=dict)
+    licence: str = ""
+    command: str = ""
+    steps: int = 0
+    seed: int = 0
+    seconds: float = 0.0
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    calibration: Mapping[str, Any] | None = None
+    format: int = FORMAT
+
+
+def describe(model: Model) -> Card:
+    """Return the card of a model that was not trained yet."""
+    plugin = plugins.installed().entries("models")[model.name].plugin
+    return Card(model.name, plugin.package, plugin.version, dataclasses.asdict(model.config))
+
+
+def save(path: Path, weights: Mapping[str, Tensor], card: Card, half: bool = False) -> None:
+    """Write a model file whole or not at all.
+
+    Parameters
+    ----------
+    path : Path
+        Where to.
+    weights : mapping of str to Tensor
+        The model's state dict.
+    card : Card
+        What the file says of itself.
+    half : bool
+        Store floating-point weights in half precision.
+    """
+    stored = {k: _storable(v, half) for k, v in weights.items()}
+    with atomic(path) as temporary:
+        save_file(stored, temporary, metadata={KEY: json.dumps(dataclasses.asdict(card))})
+
+
+def _storable(t: Tensor, half: bool) -> Tensor:
+    return t.detach().cpu().to(torch.float16 if half and t.is_floating_point() else t.dtype).contiguous()
+
+
+def read_card(path: Path) -> Card:
+    """Return a model file's card; CheckpointError in one sentence where it is none."""
+    with _open(path) as file:
+        metadata = file.metadata() or {}
+    if KEY not in metadata:
+        raise CheckpointError(
+            f"{path} is a safetensors file without a restorekit card; expected a file written by restorekit train"
+        )
+    values = json.loads(metadata[KEY])
+    if values.get("format", 0) > FORMAT:
+        raise CheckpointError(
+            f"{path} has card format {values['format']}, this restorekit reads up to {FORMAT}; upgrade restorekit"
+        )
+    known = {f.name for f in dataclasses.fields(Card)}
+    return from_json(Card, {k: v for k, v in values.items() if k in known})
+
+
+def load(path: Path) -> tuple[Model, Card]:
+    """Build the model of a file, in evaluation mode on the CPU, with its card.
+
+    Raises
+    ------
+    CheckpointError
+        Missing, truncated, too new, or its plugin is not installed: one sentence each.
+    """
+    card = read_card(path)
+    known = plugins.models()
+    if card.model not in known:
+        raise CheckpointError(
+            f"{path} holds a {card.model!r} of the package {card.package!r} {card.version}, which is not installed; "
+            f"install it, or choose another file ({unknown('model', card.model, known)})"
+        )
+    cls = known[card.model]
+    try:
+        model = cls(from_json(cls.Config, card.config))
+    except SpecError as error:
+        raise CheckpointError(
+            f"{path} was made by {card.package} {card.version} with other settings: {error}"
+        ) from error
+    with _open(path) as file:
+        weights = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118, safe_open is no mapping
+    try:
+        model.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in weights.items()})
+    except RuntimeError as error:
+        raise CheckpointError(
+            f"{path} does not fit {card.model!r} as installed: {str(error).splitlines()[-1].strip()}"
+        ) from error
+    return model.eval(), card
+
+
+def resolve(name: str) -> Path:
+    """Return the file behind a ``--model`` text: a path, or the name of installed weights."""
+    path = Path(name)
+    if path.suffix == ".safetensors" or path.is_file():
+        return path
+    known = plugins.weights()
+    if name not in known:
+        raise CheckpointError(unknown("model file or installed weights", name, known))
+    return known[name]
+
+
+def digest(path: Path) -> str:
+    """Return the first 16 hexadecimal digits of the file's SHA-256."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+
+
+def _open(path: Path) -> Any:
+    if not path.is_file():
+        raise CheckpointError(
+            f"there is no model file {path}; give a file that restorekit train wrote, or the name of installed weights"
+        )
+    try:
+        return safe_open(path, framework="pt")
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(
+            f"{path} is not a whole safetensors file ({error}); copy it again or train it again"
+        ) from error

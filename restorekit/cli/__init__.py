@@ -1,0 +1,65 @@
+"""The command line: one file per command, each imported only when it is called."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+
+import click
+
+from restorekit import __version__
+from restorekit.errors import RestorekitError, UsageError
+
+COMMANDS = {
+    "restore": "Restore every image of a folder.",
+    "train": "Train a model on a folder of images.",
+    "evaluate": "Measure how well models and classical methods restore known images.",
+    "corrupt": "Damage clean images in a stated way.",
+    "sample": "Draw images from a model.",
+    "show": "Show what a model file says of itself.",
+    "list": "List models, corruptions, samplers, restorers, metrics, weights or plugins.",
+}
+
+
+class Lazy(click.Group):
+    """A group whose commands are imported when they are called, so that ``--help`` needs no torch."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the command names in the order of `COMMANDS`."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        """Import one command."""
+        if name not in COMMANDS:
+            return None
+        command: click.Command = import_module(f"restorekit.cli.{name}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.command(cls=Lazy, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="restorekit")
+def group() -> None:
+    """Restore images with generative models, and say how sure it is of every pixel."""
+
+
+def main() -> None:
+    """Run the command line; errors that a user can act on are one sentence, without a traceback."""
+    try:
+        status = group(standalone_mode=False)
+    except click.exceptions.Abort:
+        print("restorekit: stopped", file=sys.stderr)
+        sys.exit(130)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(2)
+    except click.exceptions.Exit as stop:
+        sys.exit(stop.exit_code)
+    except RestorekitError as error:
+        print(f"restorekit: {error}", file=sys.stderr)
+        sys.exit(2 if isinstance(error, UsageError) else 1)
+    sys.exit(status if isinstance(status, int) else 0)

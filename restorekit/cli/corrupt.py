@@ -1,0 +1,70 @@
+"""``restorekit corrupt``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from restorekit.cli.progress import ImagesProgress, as_json
+
+EXAMPLE = """\b
+Example:
+  restorekit corrupt photos DAMAGED --corruption gaussian:sigma=25/255+missing:rate=0.5
+"""
+
+
+@click.command(epilog=EXAMPLE)
+@click.argument("clean")
+@click.argument("out", type=click.Path(path_type=Path))
+@click.option(
+    "--corruption", "spec", required=True, metavar="SPEC", help="The damage; see `restorekit list corruptions`."
+)
+@click.option(
+    "--depth",
+    type=click.Choice(["8", "16", "32f"]),
+    default="8",
+    show_default=True,
+    help="Bits: 8 and 16 are clipped and rounded PNG, 32f is TIFF with the values as they are.",
+)
+@click.option(
+    "--list", "listed", type=click.Path(path_type=Path), help="Text file with the names to damage, one per line."
+)
+@click.option("--range", "span", metavar="auto|LOW..HIGH", help="What the files' numbers span.")
+@click.option(
+    "--seed", type=int, default=0, show_default=True, help="Seed of the damage; each image draws by its name."
+)
+@click.option("--json", "machine", is_flag=True, help="Print one JSON object instead of text.")
+def command(
+    clean: str, out: Path, spec: str, depth: str, listed: Path | None, span: str | None, seed: int, machine: bool
+) -> int:
+    """Damage the images of CLEAN and write them, with a mask where pixels are missing, into OUT.
+
+    The files say what was done to them, so that `restorekit restore OUT` needs no option.
+    """
+    from restorekit import damage, plugins
+    from restorekit.cli import texts
+    from restorekit.corruptions.spec import parse
+    from restorekit.images.find import find_images
+    from restorekit.images.scale import parse_range
+
+    items = find_images(clean, listed)
+    texts.keep_apart(clean, out)
+    corruption = parse(spec, plugins.corruptions())
+    plan = damage.Damage(out, corruption, depth, parse_range(span), seed)
+    failures: list[str] = []
+    with ImagesProgress(len(items), "damaging", machine) as progress:
+        for item in items:
+            error = damage.damage(item, plan)
+            failures.extend([error] if error else [])
+            progress.advance(error and f"failed: {error}")
+    _tell(len(items), failures, out, machine)
+    return 1 if failures else 0
+
+
+def _tell(count: int, failures: list[Any], out: Path, machine: bool) -> None:
+    if machine:
+        click.echo(as_json({"out": str(out), "done": count - len(failures), "failed": len(failures)}))
+    else:
+        click.echo(f"{count - len(failures)} damaged, {len(failures)} failed -> {out}")

@@ -1,0 +1,54 @@
+"""``restorekit list``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from restorekit.cli.progress import as_json
+
+KINDS = ("models", "corruptions", "samplers", "restorers", "metrics", "weights", "plugins")
+EXAMPLE = """\b
+Example:
+  restorekit list corruptions
+"""
+
+
+@click.command(epilog=EXAMPLE)
+@click.argument("kind", type=click.Choice(KINDS), required=False)
+@click.option("--json", "machine", is_flag=True, help="Print one JSON object instead of text.")
+def command(kind: str | None, machine: bool) -> None:
+    """List what is installed, with the package that provides it; all kinds where none is named."""
+    found = {one: _rows(one) for one in ([kind] if kind else KINDS)}
+    if machine:
+        click.echo(as_json(found))
+        return
+    for one, rows in found.items():
+        if kind is None:
+            click.secho(one, bold=True)
+        width = max((len(name) for name in rows), default=0)
+        for name, row in rows.items():
+            click.echo(
+                f"  {name:<{width}}  {row['about']}"
+                + ("" if row["package"] == "restorekit" else f"  [{row['package']}]")
+            )
+
+
+def _rows(kind: str) -> dict[str, dict[str, Any]]:
+    from restorekit import plugins
+
+    installed = plugins.installed()
+    if kind == "plugins":
+        rows = {p.name: {"about": f"{p.package} {p.version}", "package": p.package} for p in installed.loaded}
+        broken = {name: {"about": f"not used: {why}", "package": name} for name, why in installed.problems.items()}
+        return {**rows, **broken}
+    return {
+        name: {"about": _about(entry.value), "package": entry.plugin.package}
+        for name, entry in installed.entries(kind).items()
+    }
+
+
+def _about(value: Any) -> str:
+    """Return the first line of a class's docstring; the path of a file."""
+    return (value.__doc__ or "").strip().splitlines()[0] if isinstance(value, type) else str(value)

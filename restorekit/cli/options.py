@@ -1,0 +1,34 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import click
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def device_options(function: F) -> F:
+    """Add ``--device`` and ``--threads``."""
+    device = click.option(
+        "--device",
+        type=click.Choice(["auto", "cpu", "cuda", "mps"]),
+        default="auto",
+        show_default=True,
+        help="Where to compute.",
+    )
+    threads = click.option("--threads", type=click.IntRange(1), help="CPU threads. [default: all cores]")
+    return device(threads(function))
+
+
+def settings(pairs: Sequence[str]) -> dict[str, str]:
+    """Read ``KEY=VALUE`` texts; UsageError in one sentence for anything else."""
+    found = {}
+    for pair in pairs:
+        key, mark, value = pair.partition("=")
+        if not mark or not key:
+            raise click.UsageError(f"--set takes KEY=VALUE, got {pair!r}")
+        found[key] = value
+    return found

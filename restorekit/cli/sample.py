@@ -1,0 +1,57 @@
+"""``restorekit sample``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from restorekit.cli.options import device_options
+
+EXAMPLE = """\b
+Example:
+  restorekit sample digits.png --model RUN/model.safetensors --count 64
+"""
+
+
+@click.command(epilog=EXAMPLE)
+@click.argument("out", type=click.Path(path_type=Path))
+@click.option("--model", "name", required=True, metavar="NAME|FILE", help="Model file or installed weights.")
+@click.option("--count", type=click.IntRange(1, 10000), default=64, show_default=True, help="Images to draw.")
+@click.option("--label", type=click.IntRange(0), help="Class to draw, for models that know classes.")
+@click.option(
+    "--size",
+    type=click.IntRange(8),
+    default=64,
+    show_default=True,
+    help="Side in pixels, for models that take any size.",
+)
+@click.option(
+    "--temperature",
+    type=click.FloatRange(0),
+    default=1.0,
+    show_default=True,
+    help="Scale of the latents' standard deviation.",
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed.")
+@device_options
+def command(
+    out: Path,
+    name: str,
+    count: int,
+    label: int | None,
+    size: int,
+    temperature: float,
+    seed: int,
+    device: str,
+    threads: int | None,
+) -> None:
+    """Draw images from a model's prior and write them as one PNG grid, OUT."""
+    from restorekit.cli import texts
+    from restorekit.drawing import draw
+    from restorekit.validate import write_grid
+
+    texts.use_threads(threads)
+    images = draw(name, count, label, size, temperature, seed, device)
+    write_grid(images.expand(-1, 3, -1, -1), max(1, round(count**0.5)), out)
+    click.echo(f"{count} images -> {out}")

@@ -1,0 +1,121 @@
+"""Reading the small texts that options take."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from restorekit.errors import UsageError, unknown
+
+if TYPE_CHECKING:
+    from restorekit.contracts import Metric
+
+KEEP = ("std",)
+_UNITS = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
+
+
+def size(text: str) -> int:
+    """Return the bytes of ``500MB``, ``4GB`` or ``2g``."""
+    found = re.fullmatch(r"\s*([0-9.]+)\s*([kmgt]?)i?b?\s*", text.lower())
+    if found is None:
+        raise UsageError(f"a memory size is a number with MB or GB, such as 4GB, got {text!r}")
+    return int(float(found[1]) * _UNITS[found[2]])
+
+
+def sigma(text: str | None) -> str | None:
+    """Check a ``--sigma`` text; return "auto", a number as text, or None.
+
+    Raises
+    ------
+    UsageError
+        Not a number on [0, 1]; a bare 25 is answered with 25/255.
+    """
+    if text is None or text == "auto":
+        return text
+    above, slash, below = text.partition("/")
+    try:
+        value = float(above) / float(below) if slash else float(above)
+    except (ValueError, ZeroDivisionError):
+        raise UsageError(f"--sigma takes auto, 0, or a number such as 25/255, got {text!r}") from None
+    if 1 < value <= 255:
+        raise UsageError(f"--sigma is on the [0, 1] scale, got {text}; did you mean {text}/255?")
+    if not 0 <= value <= 1:
+        raise UsageError(f"--sigma is on the [0, 1] scale, got {text}; give a number from 0 to 1, such as 25/255")
+    return repr(value)
+
+
+def shard(text: str | None) -> tuple[int, int]:
+    """Return I and N of ``I/N``."""
+    found = re.fullmatch(r"(\d+)/(\d+)", text or "1/1")
+    if found is None or not 1 <= int(found[1]) <= int(found[2]):
+        raise UsageError(f"--shard takes I/N with I from 1 to N, such as 2/8, got {text!r}")
+    return int(found[1]), int(found[2])
+
+
+def keep(text: str) -> tuple[str, ...]:
+    """Return the parts of a ``--keep`` list."""
+    parts = tuple(p.strip() for p in text.split(",") if p.strip())
+    for part in parts:
+        if part not in KEEP:
+            raise UsageError(unknown("thing to --keep", part, KEEP))
+    return parts
+
+
+def format(text: str) -> str:
+    """Check a ``--format`` text."""
+    from restorekit.images.picture import SUFFIXES
+
+    names = {"tif": "tiff", "jpg": "jpeg"}
+    kind = names.get(text.lower(), text.lower())
+    if kind not in ("keep", *SUFFIXES):
+        raise UsageError(unknown("image format", kind, ("keep", *SUFFIXES)))
+    return kind
+
+
+def keep_apart(source: str | Path, out: Path) -> None:
+    """Refuse an output folder that is the input, lies in it, or holds it: inputs are never written to."""
+    inner = Path(str(source).partition(".npz:")[0]).resolve()
+    folder = inner if inner.is_dir() else inner.parent
+    target = out.resolve()
+    if target == folder or (inner.is_dir() and (target.is_relative_to(inner) or inner.is_relative_to(target))):
+        raise UsageError(
+            f"the output {out} must lie outside the input {source}, whose files are never written to; choose another folder"
+        )
+    if out.exists() and not out.is_dir():
+        raise UsageError(f"the output {out} is a file; expected a folder, which may be new")
+
+
+def use_threads(count: int | None) -> None:
+    """Set the number of CPU threads of torch and OpenCV."""
+    if count is not None:
+        import torch
+
+        os.environ["OMP_NUM_THREADS"] = str(count)
+        torch.set_num_threads(count)
+
+
+def limit(text: str | None, metrics: Mapping[str, type[Metric]]) -> tuple[str, float] | None:
+    """Return metric and value of a ``--fail-under`` text."""
+    if text is None:
+        return None
+    name, _, value = text.partition("=")
+    if name not in metrics:
+        raise UsageError(unknown("metric", name, metrics))
+    try:
+        return name, float(value)
+    except ValueError:
+        raise UsageError(f"--fail-under takes METRIC=NUMBER, such as psnr=28, got {text!r}") from None
+
+
+def below(limit: tuple[str, float] | None, runs: Sequence[Mapping[str, Any]]) -> bool:
+    """Say whether a model's mean is worse than the limit in any run."""
+    if limit is None:
+        return False
+    from restorekit import plugins
+
+    name, least = limit
+    sign = 1 if plugins.metrics()[name].better == "higher" else -1
+    return any(run["learned"] and (run[name] is None or sign * run[name] < sign * least) for run in runs)

@@ -1,0 +1,101 @@
+"""``restorekit train``."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from restorekit.cli.options import device_options, settings
+
+EXAMPLE = """\b
+Example:
+  restorekit train photos RUN --model cvae --corruption missing:rate=0.5..0.9 --minutes 30
+"""
+
+
+@click.command(epilog=EXAMPLE)
+@click.argument("images")
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option("--model", "model_name", required=True, metavar="NAME", help="Which model; see `restorekit list models`.")
+@click.option(
+    "--corruption",
+    "specs",
+    multiple=True,
+    metavar="SPEC[@WEIGHT]",
+    help="Damage to learn to undo; repeats, one is drawn per batch.",
+)
+@click.option(
+    "--validation",
+    metavar="SOURCE|COUNT",
+    help="Images to judge by, or how many to hold out. [default: the stack's own test set, else one in 20, at most 20]",
+)
+@click.option("--steps", type=click.IntRange(1), help="Updates.")
+@click.option("--epochs", type=click.IntRange(1), help="Passes over the images.")
+@click.option("--minutes", type=click.FloatRange(0, min_open=True), help="Time; the learning rate follows it.")
+@click.option(
+    "--set",
+    "pairs",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="A setting of the model or of the training, or preset=NAME; see `restorekit show NAME`.",
+)
+@click.option("--init", metavar="NAME|FILE", help="Start from these weights instead of at random.")
+@click.option(
+    "--labels",
+    type=click.Choice(["folders", "arrays"]),
+    help="Condition on classes: sub-folder names, or the labels of a stack.",
+)
+@click.option(
+    "--resume", is_flag=True, help="Go on from RUN, bit for bit as if never stopped (for --steps and --epochs)."
+)
+@click.option(
+    "--precision",
+    type=click.Choice(["auto", "32-true", "bf16-mixed"]),
+    default="auto",
+    show_default=True,
+    help="auto: bf16-mixed on CUDA.",
+)
+@click.option("--devices", type=click.IntRange(1), default=1, show_default=True, help="Devices per node.")
+@click.option("--nodes", type=click.IntRange(1), default=1, show_default=True, help="Machines.")
+@click.option(
+    "--range",
+    "span",
+    metavar="auto|LOW..HIGH",
+    help="What the files' numbers span. [default: the dtype's full range; floats as they are]",
+)
+@click.option("--licence", default="", help="Terms of the weights, kept in the model's card.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of everything drawn.")
+@device_options
+def command(
+    images: str, run: Path, model_name: str, specs: tuple[str, ...], validation: str | None, steps: int | None,
+    epochs: int | None, minutes: float | None, pairs: tuple[str, ...], init: str | None, labels: str | None, resume: bool,
+    precision: str, devices: int, nodes: int, span: str | None, licence: str, seed: int, device: str, threads: int | None,
+) -> None:  # fmt: skip
+    """Train a model on IMAGES (a folder, a file, or a stack) and keep everything in the folder RUN.
+
+    RUN gets model.safetensors (for `--model`), state.safetensors (for `--resume`), log.jsonl, previews and samples.
+    """
+    from restorekit import training
+    from restorekit.cli.progress import TrainingProgress
+
+    if sum(limit is not None for limit in (steps, epochs, minutes)) != 1:
+        raise click.UsageError("give exactly one of --steps, --epochs and --minutes, for example --minutes 30")
+    hardware = training.Hardware(device, devices, nodes, precision, threads)
+    source = training.Images(images, validation, labels, span)
+    plan = training.Plan(
+        model_name, specs, settings(pairs), init, seed, licence, shlex.join(["restorekit", *sys.argv[1:]])
+    )
+    job, model, fabric = training.prepare(run, source, plan, hardware, resume, steps, epochs, minutes)
+    with TrainingProgress(job) as progress:
+        found = training.train(job, model, fabric, progress.show, resume)
+    _tell(run, found)
+
+
+def _tell(run: Path, found: dict[str, Any]) -> None:
+    for name, value in found.items():
+        click.echo(f"  {name:<40s} {value:10.3f}")
+    click.echo(f"model: {run / 'model.safetensors'}   pictures: {run / 'previews'}   log: {run / 'log.jsonl'}")

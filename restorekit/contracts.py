@@ -1,0 +1,236 @@
+"""What a corruption, a model, a sampler, a restorer and a metric promise.
+
+Plugins subclass these; the engine talks to nothing else. See `restorekit.testing` for checks that
+an implementation keeps its promise.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar, Literal, Protocol
+
+from torch import Tensor, nn
+
+from restorekit.errors import UsageError
+from restorekit.fill import fill
+from restorekit.noise import Noise
+from restorekit.types import Batch, Draws, Estimate, Geometry, Linear, Observation, Restoration, Source, Terms
+
+Ranged = float | tuple[float, float]  # a value, or a (low, high) range drawn once per image
+
+
+class Corruption(ABC):
+    """A distribution p(y | x): how a clean image becomes an observation.
+
+    Subclasses are frozen dataclasses. A field annotated `Ranged` is a value or a (low, high) range
+    drawn once per image with `draw`; its metadata may hold ``low``, ``high`` (limits) and ``unit``.
+    """
+
+    name: ClassVar[str]
+    smooth: ClassVar[bool] = False  # log_prob is differentiable in x
+    hides: ClassVar[bool] = False  # takes values out (y = 0, observed = False) and does nothing else
+
+    @abstractmethod
+    def __call__(self, x: Tensor, noise: Noise) -> Observation:
+        """Draw an observation of x, (B, C, H, W) in [0, 1], on its device."""
+
+    def log_prob(self, observation: Observation, x: Tensor) -> Tensor | None:
+        """Return log p(y | x), (B,) nats over the observed values; None where only simulation is possible."""
+        return None
+
+    def operator(self, observation: Observation) -> Linear | None:
+        """Return the linear map behind the observation; None where there is none."""
+        return None
+
+    def first_guess(self, observation: Observation) -> Tensor:
+        """Return a rough x, (B, C, H, W): what a conditional model is shown. Missing values are interpolated."""
+        return fill(observation.y, observation.observed)
+
+    def draw(self, key: str, x: Tensor, noise: Noise) -> Tensor:
+        """Return the field `key` for each image of x, (B, 1, 1, 1): its value, or one draw of its range."""
+        value = getattr(self, key)
+        shape = (x.shape[0], 1, 1, 1)
+        if not isinstance(value, tuple):
+            return x.new_full(shape, value)
+        low, high = value
+        return low + (high - low) * noise.uniform(f"{self.name}.{key}", shape, x.device).to(x.dtype)
+
+    def __str__(self) -> str:
+        """Return the spec that makes this corruption again."""
+        pieces = [f"{f.name}={_text(getattr(self, f.name))}" for f in dataclasses.fields(self)]  # type: ignore[arg-type]
+        return f"{self.name}:{','.join(pieces)}" if pieces else self.name
+
+
+def _text(value: object) -> str:
+    if isinstance(value, tuple):
+        return "..".join(_text(v) for v in value)
+    return format(value, ".6g") if isinstance(value, float) else str(value).lower()
+
+
+class Model(nn.Module, ABC):
+    """A generative model p(x, z) or p(x, z | y), built from a frozen dataclass `Config`."""
+
+    name: ClassVar[str]
+    Config: ClassVar[type]
+    presets: ClassVar[Mapping[str, Mapping[str, object]]] = {}  # named values for Config and training.Recipe
+    geometry: Geometry
+
+    def __init__(self, config: Any) -> None:
+        super().__init__()
+        self.config = config
+
+    @classmethod
+    def fit_config(cls, config: Any, shape: tuple[int, int, int], classes: int) -> Any:
+        """Return `config` with what it leaves open taken from the training images: (C, H, W), number of classes."""
+        return dataclasses.replace(config, classes=config.classes or classes) if hasattr(config, "classes") else config
+
+    @abstractmethod
+    def terms(self, batch: Batch, noise: Noise, group: str = "model") -> Terms:
+        """Return the objective of one parameter group on one batch."""
+
+    def forward(self, batch: Batch, noise: Noise, group: str = "model") -> Terms:
+        """Return `terms`, so that distributed wrappers see the call."""
+        return self.terms(batch, noise, group)
+
+    def param_groups(self) -> dict[str, list[nn.Parameter]]:
+        """Return the parameter groups: one optimiser each, stepped in this order, the others frozen meanwhile."""
+        return {"model": list(self.parameters())}
+
+    @abstractmethod
+    def sample(self, observation: Observation, corruption: Corruption, n: int, noise: Noise) -> Draws:
+        """Return n draws of p(x | y)."""
+
+    def estimate(self, observation: Observation, corruption: Corruption) -> Estimate | None:
+        """Return mean and spread of p(x | y) in one pass; None where only the mean of draws exists."""
+        return None
+
+    def diagnose(self, batch: Batch, noise: Noise) -> dict[str, Tensor]:
+        """Return scalars that show known failures: KL per latent group (nats per image), active units (count)."""
+        return {}
+
+
+class Likelihood(Protocol):
+    """p(x | z) of a decoder."""
+
+    @property
+    def mean(self) -> Tensor:
+        """Mean, (B, C, H, W)."""
+        ...
+
+    @property
+    def variance(self) -> Tensor:
+        """Variance, (B, C, H, W)."""
+        ...
+
+    def log_prob(self, x: Tensor, observed: Tensor | None = None) -> Tensor:
+        """Return log p(x | z), (B,) nats, over the observed values (all where None), constants kept."""
+        ...
+
+    def sample(self, noise: Noise) -> Tensor:
+        """Draw x, (B, C, H, W)."""
+        ...
+
+
+class Latents(Protocol):
+    """q(z | x): a distribution over latents; z is a tensor, or a tuple with the level nearest the pixels last."""
+
+    @property
+    def mean(self) -> Any:
+        """Mean of z."""
+        ...
+
+    def sample(self, noise: Noise, temperature: float = 1.0) -> Any:
+        """Draw z."""
+        ...
+
+    def log_prob(self, z: Any) -> Tensor:
+        """Return log q(z), (B,) nats."""
+        ...
+
+
+class Prior(Protocol):
+    """p(z)."""
+
+    def sample(self, n: int, shape: tuple[int, ...], noise: Noise, temperature: float = 1.0) -> Any:
+        """Draw n latents for images of the given (C, H, W)."""
+        ...
+
+    def log_prob(self, z: Any) -> Tensor:
+        """Return log p(z), (B,) nats."""
+        ...
+
+
+class LatentModel(Model):
+    """An unconditional model p(x, z); `sample` goes through `sampler`, which whoever loads the model sets."""
+
+    sampler: Sampler | None = None
+
+    @abstractmethod
+    def infer(self, x: Tensor, observed: Tensor | None = None, label: Tensor | None = None) -> Latents:
+        """Return q(z | x); values that were not observed are to be ignored."""
+
+    @abstractmethod
+    def prior(self, label: Tensor | None = None) -> Prior:
+        """Return p(z)."""
+
+    @abstractmethod
+    def decode(self, z: Any, label: Tensor | None = None) -> Likelihood:
+        """Return p(x | z)."""
+
+    def sample(self, observation: Observation, corruption: Corruption, n: int, noise: Noise) -> Draws:
+        """Return n draws of p(x | y) made by `sampler`."""
+        if self.sampler is None:
+            raise UsageError(
+                f"the model {self.name!r} is unconditional and needs a sampler to restore; set model.sampler"
+            )
+        return self.sampler(self, corruption, observation, n, noise)
+
+
+class Sampler(ABC):
+    """Makes draws of p(x | y) from an unconditional model and a corruption."""
+
+    name: ClassVar[str]
+
+    @abstractmethod
+    def __call__(
+        self, model: LatentModel, corruption: Corruption, observation: Observation, n: int, noise: Noise
+    ) -> Draws:
+        """Return n draws."""
+
+    @abstractmethod
+    def refuse(self, model: Model, corruption: Corruption) -> str | None:
+        """Return one sentence why this pair cannot be sampled, and what would work; None where it can."""
+
+
+class Restorer(ABC):
+    """Anything that turns an observation into a restoration: models and classical methods alike."""
+
+    name: ClassVar[str]
+    batches: ClassVar[bool] = False  # gains from images of one size restored together
+    geometry: Geometry = Geometry()
+
+    @abstractmethod
+    def __call__(self, observation: Observation, corruption: Corruption, n: int, noise: Noise) -> Restoration:
+        """Restore a batch; n = 0 asks for the one-pass estimate, n > 0 for n draws."""
+
+    def rows(self, source: Source, corruption: Corruption, n: int, noise: Noise) -> Iterator[tuple[int, Restoration]]:
+        """Restore from the top down; yield (top, finished rows) until all are done. Whole at once unless overridden."""
+        yield 0, self(source.rows(0, source.shape[2]), corruption, n, noise)
+
+    def suits(self, corruption: Corruption) -> bool:
+        """Say whether this restorer is meant for that corruption."""
+        return True
+
+
+class Metric(ABC):
+    """A number for one restored image."""
+
+    name: ClassVar[str]
+    unit: ClassVar[str] = ""
+    better: ClassVar[Literal["higher", "lower"]] = "higher"
+
+    @abstractmethod
+    def __call__(self, restoration: Restoration, reference: Tensor, observation: Observation) -> float | None:
+        """Return the metric of a batch of one image, (1, C, H, W); None where it does not apply."""

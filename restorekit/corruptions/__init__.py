@@ -1,0 +1,23 @@
+"""Built-in corruptions."""
+
+from __future__ import annotations
+
+from restorekit.contracts import Corruption
+from restorekit.corruptions.chain import Chain
+from restorekit.corruptions.clean import Clean
+from restorekit.corruptions.gaussian import Gaussian
+from restorekit.corruptions.holes import Holes
+from restorekit.corruptions.lines import Lines
+from restorekit.corruptions.missing import Missing
+from restorekit.corruptions.poisson import Poisson
+from restorekit.corruptions.quantise import Quantise
+from restorekit.corruptions.saltpepper import SaltPepper
+from restorekit.hookspecs import hookimpl
+
+__all__ = ["Chain", "Clean", "Gaussian", "Holes", "Lines", "Missing", "Poisson", "Quantise", "SaltPepper"]
+
+
+@hookimpl
+def restorekit_register_corruptions() -> list[type[Corruption]]:
+    """Register the built-in corruptions."""
+    return [Clean, Gaussian, Poisson, SaltPepper, Missing, Holes, Lines, Quantise]

@@ -1,0 +1,88 @@
+"""Several corruptions, one after the other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+from torch import Tensor
+
+from restorekit.contracts import Corruption
+from restorekit.corruptions.gaussian import Gaussian
+from restorekit.noise import Noise
+from restorekit.types import Linear, Observation
+
+
+@dataclass(frozen=True)
+class Chain(Corruption):
+    """Apply `parts` in order; values that go missing are always taken out last.
+
+    A density exists for linear parts, then at most one noise law (Gaussian ones add up), then missing
+    values. Every other order can only be simulated.
+
+    Parameters
+    ----------
+    parts : tuple of Corruption
+        At least one; those with `hides` are moved to the end.
+    """
+
+    name: ClassVar[str] = "chain"
+
+    parts: tuple[Corruption, ...] = ()
+
+    def __post_init__(self) -> None:
+        ordered = [p for p in self.parts if not p.hides] + [p for p in self.parts if p.hides]
+        object.__setattr__(self, "parts", tuple(ordered))
+
+    @property
+    def smooth(self) -> bool:  # type: ignore[override]
+        """Whether every part that alters values is smooth."""
+        return all(p.smooth for p in self.parts if not p.hides)
+
+    @property
+    def hides(self) -> bool:  # type: ignore[override]
+        """Whether no part does more than take values out."""
+        return all(p.hides for p in self.parts)
+
+    def __call__(self, x: Tensor, noise: Noise) -> Observation:
+        """Apply every part to x, (B, C, H, W)."""
+        result = self.parts[0](x, noise.fork("0"))
+        for i, part in enumerate(self.parts[1:], 1):
+            result = _then(result, part(result.y, noise.fork(str(i))))
+        return replace(result, shape=tuple(x.shape[1:]))
+
+    def log_prob(self, observation: Observation, x: Tensor) -> Tensor | None:
+        """Return log p(y | x), (B,) nats, of the one noise law behind the linear parts; None if there is no such."""
+        altering = [p for p in self.parts if not p.hides]
+        linear = [p for p in altering if p.operator(observation) is not None]
+        laws = [p for p in altering if p.operator(observation) is None]
+        if not laws or altering != linear + laws:
+            return None
+        if len(laws) > 1 and not all(isinstance(p, Gaussian) for p in laws):
+            return None
+        operator = self.operator(observation)
+        return laws[0].log_prob(observation, x if operator is None else operator.apply(x))
+
+    def operator(self, observation: Observation) -> Linear | None:
+        """Return the map of the linear part; None where there is none."""
+        found = [op for p in self.parts if (op := p.operator(observation)) is not None]
+        return found[0] if found else None
+
+    def first_guess(self, observation: Observation) -> Tensor:
+        """Return the guess of the first part that alters values."""
+        return self.parts[0].first_guess(observation)
+
+    def __str__(self) -> str:
+        """Return the parts' specs joined with ``+``."""
+        return "+".join(map(str, self.parts))
+
+
+def _then(before: Observation, after: Observation) -> Observation:
+    """Combine what two steps say: seen by both, standard deviations in quadrature, parameters of both."""
+    observed = before.observed & after.observed
+    sigma = None
+    if before.sigma is not None and after.sigma is not None:
+        sigma = (before.sigma**2 + after.sigma**2).sqrt()
+    return replace(
+        after, y=after.y * observed, observed=observed, sigma=sigma, params={**before.params, **after.params}
+    )

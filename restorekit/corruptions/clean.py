@@ -1,0 +1,25 @@
+"""No corruption at all."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from restorekit.contracts import Corruption
+from restorekit.corruptions.missing import hide
+from restorekit.noise import Noise
+from restorekit.types import Observation
+
+
+@dataclass(frozen=True)
+class Clean(Corruption):
+    """y = x: for models of the images themselves, and to see what a restorer does to an intact picture."""
+
+    name: ClassVar[str] = "clean"
+
+    def __call__(self, x: Tensor, noise: Noise) -> Observation:
+        """Return x, (B, C, H, W), observed whole."""
+        return hide(x, x.new_ones((x.shape[0], 1, *x.shape[2:]), dtype=torch.bool))

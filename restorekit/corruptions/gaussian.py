@@ -1,0 +1,45 @@
+"""Additive white Gaussian noise."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from restorekit.contracts import Corruption, Ranged
+from restorekit.noise import Noise
+from restorekit.types import Observation
+
+
+@dataclass(frozen=True)
+class Gaussian(Corruption):
+    """y = x + sigma n with standard normal n, neither clipped nor quantised.
+
+    Parameters
+    ----------
+    sigma : float or (float, float)
+        Standard deviation on the [0, 1] scale.
+    """
+
+    name: ClassVar[str] = "gaussian"
+    smooth: ClassVar[bool] = True
+
+    sigma: Ranged = field(default=25 / 255, metadata={"low": 0.0, "high": 1.0, "of_255": True})
+
+    def __call__(self, x: Tensor, noise: Noise) -> Observation:
+        """Add noise to x, (B, C, H, W)."""
+        sigma = self.draw("sigma", x, noise)
+        y = x + sigma * noise.normal(self.name, tuple(x.shape), x.device)
+        observed = x.new_ones((x.shape[0], 1, *x.shape[2:]), dtype=torch.bool)
+        return Observation(y, observed, tuple(x.shape[1:]), sigma)  # type: ignore[arg-type]
+
+    def log_prob(self, observation: Observation, x: Tensor) -> Tensor | None:
+        """Return the normal log-density of the observed values, (B,) nats; None where sigma is 0 or unknown."""
+        if observation.sigma is None or self.sigma == 0:
+            return None
+        residual = (observation.y - x) / observation.sigma
+        values = -0.5 * residual**2 - observation.sigma.log() - 0.5 * math.log(2 * math.pi)
+        return torch.where(observation.observed, values, 0.0).flatten(1).sum(1)

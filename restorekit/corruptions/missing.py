@@ -1,0 +1,43 @@
+"""Values lost independently of one another."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from torch import Tensor
+
+from restorekit.contracts import Corruption, Ranged
+from restorekit.noise import Noise
+from restorekit.types import Observation
+
+
+@dataclass(frozen=True)
+class Missing(Corruption):
+    """Lose each pixel with probability `rate`; what is left is exact.
+
+    Parameters
+    ----------
+    rate : float or (float, float)
+        Share of pixels lost, in [0, 1].
+    per_channel : bool
+        Lose each channel's values on their own instead of whole pixels.
+    """
+
+    name: ClassVar[str] = "missing"
+    hides: ClassVar[bool] = True
+
+    rate: Ranged = field(default=0.5, metadata={"low": 0.0, "high": 1.0})
+    per_channel: bool = False
+
+    def __call__(self, x: Tensor, noise: Noise) -> Observation:
+        """Lose pixels of x, (B, C, H, W)."""
+        b, c, h, w = x.shape
+        rate = self.draw("rate", x, noise)
+        u = noise.uniform(self.name, (b, c if self.per_channel else 1, h, w), x.device)
+        return hide(x, u >= rate)
+
+
+def hide(x: Tensor, observed: Tensor) -> Observation:
+    """Return the noise-free observation of x, (B, C, H, W), through `observed`, bool (B, 1 or C, H, W)."""
+    return Observation(x * observed, observed, tuple(x.shape[1:]), x.new_zeros(x.shape[0], 1, 1, 1))  # type: ignore[arg-type]

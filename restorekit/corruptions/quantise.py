@@ -1,0 +1,42 @@
+"""Storage in few bits: values are clipped to [0, 1] and rounded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from restorekit.contracts import Corruption
+from restorekit.noise import Noise
+from restorekit.types import Observation
+
+
+@dataclass(frozen=True)
+class Quantise(Corruption):
+    """y = round(clip(x) L) / L with L = 2^bits - 1, as an image file of `bits` bits stores it.
+
+    It can only be simulated: a rounded value has no density.
+
+    Parameters
+    ----------
+    bits : int
+        Bits per value, 1 to 16.
+    share : float
+        Share of images that are stored so; the others pass untouched. For training on both.
+    """
+
+    name: ClassVar[str] = "quantise"
+
+    bits: int = field(default=8, metadata={"low": 1, "high": 16})
+    share: float = field(default=1.0, metadata={"low": 0.0, "high": 1.0})
+
+    def __call__(self, x: Tensor, noise: Noise) -> Observation:
+        """Store x, (B, C, H, W)."""
+        levels = 2**self.bits - 1
+        stored = (x.clamp(0, 1) * levels).round() / levels
+        chosen = noise.uniform(self.name, (x.shape[0], 1, 1, 1), x.device) < self.share
+        observed = x.new_ones((x.shape[0], 1, *x.shape[2:]), dtype=torch.bool)
+        sigma = x.new_zeros(x.shape[0], 1, 1, 1)
+        return Observation(torch.where(chosen, stored, x), observed, tuple(x.shape[1:]), sigma)  # type: ignore[arg-type]

@@ -1,0 +1,157 @@
+"""The text form of corruptions: ``NAME[:KEY=VALUE[,KEY=VALUE]]`` joined with ``+``."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing
+from collections.abc import Mapping
+from typing import Any
+
+from restorekit.contracts import Corruption, Ranged
+from restorekit.corruptions.chain import Chain
+from restorekit.errors import SpecError, unknown
+
+
+def parse(text: str, known: Mapping[str, type[Corruption]]) -> Corruption:
+    """Build the corruption that a spec describes.
+
+    Parameters
+    ----------
+    text : str
+        ``gaussian:sigma=25/255`` or ``gaussian:sigma=0..50/255+missing:rate=0.5..0.9``. A value is a
+        number, a fraction A/B, a word, or a range LOW..HIGH drawn per image.
+    known : mapping of str to Corruption classes
+        The registry.
+
+    Returns
+    -------
+    Corruption
+        A single one, or a `Chain`.
+
+    Raises
+    ------
+    SpecError
+        One sentence: what was expected, what was got, what to do.
+    """
+    parts = [_part(piece.strip(), known) for piece in text.split("+")]
+    return parts[0] if len(parts) == 1 else Chain(tuple(parts))
+
+
+def expand(text: str) -> list[str]:
+    """Split a spec with several values of one key into one spec for each value.
+
+    ``gaussian:sigma=15/255,25/255`` gives two specs: a comma piece without ``=`` is a further value
+    of the key before it. Values of several keys or parts give every combination.
+    """
+    specs = [""]
+    for piece in text.split("+"):
+        name, _, body = piece.strip().partition(":")
+        combinations = [f"{name}:" if body else name]
+        for i, values in enumerate(_values(body)):
+            comma = "," if i else ""
+            combinations = [c + comma + v for c in combinations for v in values]
+        specs = [f"{s}+{c}" if s else c for s in specs for c in combinations]
+    return specs
+
+
+def weighted(text: str) -> tuple[str, float]:
+    """Split ``SPEC[@WEIGHT]`` into the spec and its weight (1 where not given)."""
+    spec, at, weight = text.partition("@")
+    value = _number(weight, "the weight after @") if at else 1.0
+    if value <= 0:
+        raise SpecError(f"the weight after @ must be above 0, got {weight} in {text!r}")
+    return spec, value
+
+
+def _values(body: str) -> list[list[str]]:
+    """Group comma pieces by key: ``a=1,2,b=3`` gives [["a=1", "a=2"], ["b=3"]]."""
+    groups: list[list[str]] = []
+    for piece in filter(None, body.split(",")):
+        if "=" in piece:
+            groups.append([piece.strip()])
+        elif groups:
+            key = groups[-1][0].partition("=")[0]
+            groups[-1].append(f"{key}={piece.strip()}")
+        else:
+            raise SpecError(
+                f"expected KEY=VALUE after the colon, got {piece!r}; write for example gaussian:sigma=25/255"
+            )
+    return groups
+
+
+def _part(text: str, known: Mapping[str, type[Corruption]]) -> Corruption:
+    name, _, body = text.partition(":")
+    if name not in known:
+        raise SpecError(unknown("corruption", name, known))
+    cls = known[name]
+    settings: dict[str, Any] = {}
+    for values in _values(body):
+        if len(values) > 1:
+            raise SpecError(
+                f"{name} takes one value of each key here, got {len(values)} in {text!r}; write a range as LOW..HIGH"
+            )
+        key, _, value = values[0].partition("=")
+        if key in settings:
+            raise SpecError(f"{key} is given twice in {text!r}; give it once")
+        settings[key] = _value(cls, key.strip(), value.strip())
+    return cls(**settings)
+
+
+def _value(cls: type[Corruption], key: str, text: str) -> Any:
+    """Read the text of one field by the field's type, and check its limits."""
+    fields = {f.name: f for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
+    if key not in fields:
+        raise SpecError(f"{cls.name}: {unknown('key', key, fields)}")
+    hint = typing.get_type_hints(cls)[key]
+    meta = fields[key].metadata
+    if hint is bool:
+        return _truth(text, key)
+    if hint is str:
+        return _word(text, key, meta.get("choices"))
+    ends = text.split("..")
+    if len(ends) > 2 or (len(ends) == 2 and hint != Ranged):
+        raise SpecError(f"{key} takes {'LOW..HIGH' if hint == Ranged else 'one value'}, got {text!r}")
+    numbers = tuple(_limited(_number(end, key), end, key, meta) for end in ends)
+    if len(numbers) == 2 and numbers[0] > numbers[1]:
+        raise SpecError(f"{key} takes LOW..HIGH with LOW first, got {text!r}; swap the ends")
+    if hint is int:
+        return _whole(numbers[0], key)
+    return numbers[0] if len(numbers) == 1 else numbers
+
+
+def _number(text: str, key: str) -> float:
+    """Read a number or a fraction A/B."""
+    above, slash, below = text.partition("/")
+    try:
+        return float(above) / float(below) if slash else float(above)
+    except (ValueError, ZeroDivisionError):
+        raise SpecError(f"{key} takes a number or a fraction such as 25/255, got {text!r}") from None
+
+
+def _limited(value: float, text: str, key: str, meta: Mapping[str, Any]) -> float:
+    low, high = meta.get("low", float("-inf")), meta.get("high", float("inf"))
+    if low <= value <= high:
+        return value
+    if meta.get("of_255") and 1 < value <= 255:
+        raise SpecError(f"{key} is on the [0, 1] scale, got {text}; did you mean {text}/255?")
+    unit = f" ({meta['unit']})" if "unit" in meta else ""
+    raise SpecError(f"{key} takes a number from {low:g} to {high:g}{unit}, got {text}")
+
+
+def _whole(value: float, key: str) -> int:
+    if value != int(value):
+        raise SpecError(f"{key} takes a whole number, got {value:g}")
+    return int(value)
+
+
+def _truth(text: str, key: str) -> bool:
+    known = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+    if text.lower() not in known:
+        raise SpecError(f"{key} takes true or false, got {text!r}")
+    return known[text.lower()]
+
+
+def _word(text: str, key: str, choices: tuple[str, ...] | None) -> str:
+    if choices is not None and text not in choices:
+        raise SpecError(f"{key} takes one of {', '.join(choices)}, got {text!r}")
+    return text

@@ -1,0 +1,54 @@
+"""Errors a user can act on: one sentence with what was expected, what was got, and what to do."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class RestorekitError(Exception):
+    """Base of every error that restorekit raises on purpose; its text is one sentence for a person."""
+
+
+class UsageError(RestorekitError):
+    """The command or call itself is wrong; nothing was done (exit code 2)."""
+
+
+class SpecError(UsageError):
+    """A corruption spec, a ``--set`` or another small text could not be understood."""
+
+
+class ImageError(RestorekitError):
+    """One image cannot be read, restored or written; the others go on (exit code 1)."""
+
+
+class PluginError(RestorekitError):
+    """A plugin cannot be loaded, breaks a contract, or claims a name that is taken."""
+
+
+class CheckpointError(UsageError):
+    """A model file is missing, truncated, too new, or needs a plugin that is not installed."""
+
+
+def unknown(kind: str, name: str, known: Iterable[str]) -> str:
+    """Say that `name` is not a known `kind`, with the nearest known names.
+
+    Parameters
+    ----------
+    kind : str
+        What was looked up, in the singular: ``"model"``, ``"corruption"``.
+    name : str
+        What was asked for.
+    known : iterable of str
+        Every name that would have been accepted.
+
+    Returns
+    -------
+    str
+        One sentence, fit for any `RestorekitError`.
+    """
+    names = sorted(known)
+    near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+    if near:
+        return f"there is no {kind} named {name!r}; did you mean {' or '.join(near)}?"
+    return f"there is no {kind} named {name!r}; the known ones are {', '.join(names) or 'none'}"

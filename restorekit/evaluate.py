@@ -1,0 +1,217 @@
+"""restorers x corruptions x images -> results, under one protocol that every report prints."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from restorekit.contracts import Corruption, Metric, Restorer
+from restorekit.engines import Engine
+from restorekit.images.dataset import LabelledImages
+from restorekit.metrics import compare, finish
+from restorekit.noise import Noise
+from restorekit.sigma import estimate_sigma
+from restorekit.types import Observation, Restoration
+
+Told = Literal["true", "blind", "auto"]
+SCHEMA = 1
+
+
+@dataclass(frozen=True, eq=False)
+class Contender:
+    """A restorer as it stands in the table.
+
+    Attributes
+    ----------
+    name : str
+        Name of its row.
+    restorer : Restorer
+        What restores.
+    told : {"true", "blind", "auto"}
+        Whether it is told the true sigma, nothing, or an estimate from the image.
+    draws : int
+        Draws asked for; 0 = one pass.
+    learned : bool
+        Whether it is a model.
+    """
+
+    name: str
+    restorer: Restorer
+    told: Told
+    draws: int = 0
+    learned: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Trial:
+    """One corruption, by the spec as typed, and who restores it."""
+
+    spec: str
+    corruption: Corruption
+    contenders: Sequence[Contender]
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """How the figures came about; the same for every row."""
+
+    source: str
+    seed: int
+    images: int
+    device: str
+    versions: Mapping[str, str]
+    noise: str = "neither clipped nor quantised, drawn per image from seed and name"
+    result: str = "clamped to [0, 1] and rounded to 8 bits"
+    psnr: str = "data range 1, whole image, mean over images of the per-image value"
+
+
+@dataclass(frozen=True)
+class Results:
+    """Everything an evaluation found.
+
+    Attributes
+    ----------
+    protocol : Protocol
+        How.
+    runs : list of dict
+        A row per corruption and restorer: means over images.
+    images : list of dict
+        A row per corruption, restorer and image.
+    failures : list of dict
+        A row per image that could not be read or restored, with the sentence why.
+    """
+
+    protocol: Protocol
+    runs: list[dict[str, Any]]
+    images: list[dict[str, Any]]
+    failures: list[dict[str, str]]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what results.json holds."""
+        return {"schema": SCHEMA, **asdict(self)}
+
+
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """An image to be damaged and restored: its name, and how to get it, (1, C, H, W) on [0, 1]."""
+
+    key: str
+    read: Callable[[], Tensor]
+    label: Tensor | None = None
+
+
+def evaluate(
+    subjects: Iterable[Subject],
+    trials: Sequence[Trial],
+    metrics: Sequence[Metric],
+    engine: Engine,
+    protocol: Protocol,
+    watch: Callable[[str, str | None], None] = lambda key, error: None,
+) -> Results:
+    """Damage every image, restore it with every contender, and measure.
+
+    Parameters
+    ----------
+    subjects : iterable of Subject
+        Clean images.
+    trials : sequence of Trial
+        Corruptions and contenders; all contenders of a trial see the same observation.
+    metrics : sequence of Metric
+        What is measured.
+    engine : Engine
+        Who runs it.
+    protocol : Protocol
+        Kept in the results; its seed seeds the noise.
+    watch : callable
+        Called after each image with its name and what went wrong, if anything.
+
+    Returns
+    -------
+    Results
+    """
+    rows: list[dict[str, Any]] = []
+    failures: list[dict[str, str]] = []
+
+    def compute(subject: Subject, x: Tensor) -> list[dict[str, Any]]:
+        return [row for trial in trials for row in judge(subject, x, trial, metrics, protocol.seed)]
+
+    for outcome in engine.run(subjects, lambda s: s.read(), compute, lambda _, found: found):
+        if outcome.error is None:
+            rows.extend(outcome.result or [])
+        else:
+            failures.append({"image": outcome.task.key, "error": outcome.error})
+        watch(outcome.task.key, outcome.error)
+    return Results(protocol, _means(rows, trials, metrics), rows, failures)
+
+
+def judge(subject: Subject, x: Tensor, trial: Trial, metrics: Sequence[Metric], seed: int) -> list[dict[str, Any]]:
+    """Return one row per contender for one image and one corruption."""
+    noise = Noise(seed, (subject.key,))
+    observation = trial.corruption(x, noise)
+    if subject.label is not None:
+        observation = replace(observation, label=subject.label)
+    rows = []
+    for contender in trial.contenders:
+        started = time.perf_counter()
+        restoration = contender.restorer(
+            _told(observation, trial.corruption, contender.told), trial.corruption, contender.draws, noise.fork("draws")
+        )
+        seconds = (time.perf_counter() - started) / (x[0, 0].numel() / 1e6)
+        found = compare(_finished(restoration), x, observation, metrics)
+        name = {"corruption": trial.spec, "restorer": contender.name, "image": subject.key}
+        rows.append({**name, **found, "seconds_per_megapixel": seconds})
+    return rows
+
+
+def _told(observation: Observation, corruption: Corruption, told: Told) -> Observation:
+    """Return what a contender is shown; without noise that is always known."""
+    if told == "true" or observation.sigma is None:
+        return observation
+    if told == "auto":
+        return replace(observation, sigma=estimate_sigma(observation, corruption))
+    return observation.blind()
+
+
+def _finished(r: Restoration) -> Restoration:
+    return replace(r, mmse=finish(r.mmse), draws=None if r.draws is None else finish(r.draws))
+
+
+def _means(rows: list[dict[str, Any]], trials: Sequence[Trial], metrics: Sequence[Metric]) -> list[dict[str, Any]]:
+    names = [*(m.name for m in metrics), "seconds_per_megapixel"]
+    runs = []
+    for trial in trials:
+        for contender in trial.contenders:
+            own = [r for r in rows if (r["corruption"], r["restorer"]) == (trial.spec, contender.name)]
+            told = {"sigma": contender.told, "draws": contender.draws, "learned": contender.learned}
+            means = {name: _mean([r[name] for r in own]) for name in names}
+            runs.append({"corruption": trial.spec, "restorer": contender.name, "images": len(own), **told, **means})
+    return runs
+
+
+def _mean(values: list[float | None]) -> float | None:
+    found = [v for v in values if v is not None]
+    return statistics.fmean(found) if found else None
+
+
+def subjects(images: LabelledImages) -> list[Subject]:
+    """Return every image of a data set as a subject; files are read when their turn comes."""
+
+    def reader(i: int) -> Callable[[], Tensor]:
+        return lambda: images[i][None]
+
+    labels = images.labels
+    return [Subject(key, reader(i), None if labels is None else labels[i : i + 1]) for i, key in enumerate(images.keys)]
+
+
+def versions() -> dict[str, str]:
+    """Return the versions that may change the figures."""
+    from importlib.metadata import version
+
+    names = ("restorekit", "torch", "scikit-image", "numpy")
+    return {name: version(name) for name in names} | {"threads": str(torch.get_num_threads())}

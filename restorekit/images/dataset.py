@@ -1,0 +1,247 @@
+"""The images of a folder, a file or a stack, one after the other on [0, 1], for training and measuring."""
+
+from __future__ import annotations
+
+import builtins
+import hashlib
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from restorekit.errors import UsageError
+from restorekit.images.find import Item, find_images, split_array
+from restorekit.images.scale import IntensityRange, RangeOption, range_of, resolve_range, to_unit
+from restorekit.images.stacks import Stack, is_stack, load_stack
+
+if TYPE_CHECKING:
+    from restorekit.images.picture import Picture
+
+Labels = Literal["folders", "arrays"] | None
+_MANY_FRAMES = (".tif", ".tiff", ".npy", ".npz")
+
+
+class LabelledImages(ABC):
+    """Images in order, read when asked for.
+
+    Attributes
+    ----------
+    keys : tuple of str
+        Name of each image; a frame of a multi-page file is ``NAME#INDEX``.
+    labels : Tensor of int64, (N,), or None
+    label_names : tuple of str
+        What label 0, 1, ... is called.
+    """
+
+    keys: tuple[str, ...]
+    labels: Tensor | None = None
+    label_names: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    def __getitem__(self, i: int) -> Tensor:
+        """Return image i as float32, (C, H, W), nominally on [0, 1]."""
+        if not -len(self) <= i < len(self):
+            raise IndexError(i)
+        raw = self.raw(i)
+        return torch.from_numpy(to_unit(raw.numpy(), self.range_of(i))).permute(2, 0, 1).contiguous()
+
+    @abstractmethod
+    def raw(self, i: int) -> Tensor:
+        """Return image i in its file's own dtype, (H, W, C), without alpha."""
+
+    @abstractmethod
+    def range_of(self, i: int) -> IntensityRange:
+        """Return the range that takes image i to [0, 1]."""
+
+    @abstractmethod
+    def missing(self, i: int) -> Tensor | None:
+        """Return what is missing in image i, bool (H, W, 1 or C): NaN, and its `NAME.missing.png`; None for nothing."""
+
+    @property
+    @abstractmethod
+    def pixels(self) -> int:
+        """Height x width, summed over all images."""
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 over the sorted digests of all decoded images, so that order and names do not matter."""
+        digests = sorted(_digest(self.raw(i)) for i in range(len(self)))
+        return hashlib.sha256("".join(digests).encode()).hexdigest()
+
+
+def load_images(
+    source: str | Path, limit: int | None = None, labels: Labels = None, range: RangeOption = None
+) -> LabelledImages:
+    """Open the images of a folder, a file, a multi-page TIFF or a stack.
+
+    Parameters
+    ----------
+    source : path
+        A folder (searched with its sub-folders), an image file, or a stack (see `load_stack`).
+    limit : int, optional
+        Take only so many, from the first on.
+    labels : "folders", "arrays" or None
+        Number the images by the name of their folder, or take what the stack holds. None: a stack's labels
+        where it has them.
+    range : "auto", (low, high) or None
+        As in `resolve_range`; a stack has one range for all of its images.
+
+    Returns
+    -------
+    LabelledImages
+
+    Raises
+    ------
+    UsageError
+        Nothing is there, or the labels asked for are not.
+    ImageError
+        The header of a multi-page file cannot be read.
+    """
+    if is_stack(source):
+        return _StackImages(_limited(load_stack(source), limit), labels, range, Path(source))
+    items = find_images(source)
+    if labels == "arrays":
+        raise UsageError(f"--labels arrays needs a stack that holds labels, got {source}; use --labels folders")
+    return _FileImages(items, limit, labels, range)
+
+
+def official_test(source: str | Path) -> Path | None:
+    """Return the test set that belongs to a training set by its name: t10k-images* beside train-images*."""
+    path = Path(source)
+    if not (path.name.startswith("train") and "-images" in path.name):
+        return None
+    test = path.with_name("t10k" + path.name[path.name.index("-images") :])
+    beside = (test, test.with_suffix("") if test.suffix == ".gz" else test.with_name(test.name + ".gz"))
+    return next((p for p in beside if p.is_file()), None)
+
+
+class _Frame(NamedTuple):
+    item: Item
+    number: int
+    key: str
+
+
+@dataclass(eq=False)
+class _FileImages(LabelledImages):
+    """Files, decoded on access; the last one is kept, as the frames of a file come one after the other."""
+
+    items: list[Item]
+    limit: int | None = None
+    numbering: Labels = None
+    option: RangeOption = None
+    _last: tuple[Path, Picture] | None = field(default=None, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self._frames = [frame for item in self.items for frame in _frames(item)][: self.limit]
+        self.keys = tuple(frame.key for frame in self._frames)
+        if self.numbering == "folders":
+            folders = [frame.item.key.rpartition("/")[0] for frame in self._frames]
+            self.label_names = tuple(sorted(set(folders)))
+            self.labels = torch.tensor([self.label_names.index(folder) for folder in folders])
+            if len(self.label_names) < 2:
+                raise UsageError(
+                    f"--labels folders needs at least two sub-folders, got {len(self.label_names)} in the source"
+                )
+
+    def raw(self, i: int) -> Tensor:
+        frame = self._frames[i]
+        return torch.from_numpy(self._picture(frame).pixels[frame.number])
+
+    def range_of(self, i: int) -> IntensityRange:
+        return resolve_range(self._picture(self._frames[i]), self.option)[0]
+
+    def missing(self, i: int) -> Tensor | None:
+        from restorekit.images.masks import parse_mask
+
+        frame = self._frames[i]
+        marked = parse_mask(None).missing(frame.item, self._picture(frame)).missing
+        return None if marked is None else torch.from_numpy(marked[frame.number if len(marked) > 1 else 0].copy())
+
+    @cached_property
+    def pixels(self) -> int:
+        from restorekit.images.files import probe
+
+        headers = {item: probe(item.path) for item in dict.fromkeys(frame.item for frame in self._frames)}
+        return sum(headers[frame.item].height * headers[frame.item].width for frame in self._frames)
+
+    def _picture(self, frame: _Frame) -> Picture:
+        from restorekit.images.files import read
+
+        path = frame.item.path
+        if self._last is None or self._last[0] != path:
+            self._last = path, read(path)
+        return self._last[1]
+
+
+@dataclass(eq=False)
+class _StackImages(LabelledImages):
+    """A stack in memory."""
+
+    stack: Stack
+    numbering: Labels
+    option: RangeOption
+    source: Path
+
+    def __post_init__(self) -> None:
+        name = Path(split_array(self.source)[0]).name
+        self.keys = tuple(f"{name}#{image}" for image in self.stack.names)
+        self.labels = self.stack.labels
+        if self.numbering == "folders":
+            raise UsageError(
+                f"--labels folders needs a folder with sub-folders, got the stack {self.source}; use --labels arrays"
+            )
+        if self.numbering == "arrays" and self.labels is None:
+            raise UsageError(
+                f"{self.source} holds no labels; leave --labels out or put an array 'labels' beside the images"
+            )
+        if self.labels is not None and len(self.labels):
+            self.label_names = tuple(str(k) for k in range(int(self.labels.max()) + 1))
+
+    def raw(self, i: int) -> Tensor:
+        return self.stack.images[i]
+
+    def range_of(self, i: int) -> IntensityRange:
+        return self._ranges[i] if len(self._ranges) > 1 else self._ranges[0]
+
+    def missing(self, i: int) -> Tensor | None:
+        image = self.stack.images[i]
+        unknown = ~torch.isfinite(image) if image.is_floating_point() else None
+        return unknown if unknown is not None and bool(unknown.any()) else None
+
+    @cached_property
+    def pixels(self) -> int:
+        return sum(image.shape[0] * image.shape[1] for image in self.stack.images)
+
+    @cached_property
+    def _ranges(self) -> list[IntensityRange]:
+        """One range for all, or one each where the images differ in size and perhaps in depth."""
+        images = self.stack.images
+        return [
+            range_of(part.numpy(), None, self.option)[0] for part in (images if isinstance(images, list) else [images])
+        ]
+
+
+def _frames(item: Item) -> list[_Frame]:
+    if not item.path.suffix.lower().startswith(_MANY_FRAMES):
+        return [_Frame(item, 0, item.key)]
+    from restorekit.images.files import probe
+
+    n = probe(item.path).frames
+    return [_Frame(item, i, item.key if n == 1 else f"{item.key}#{i}") for i in builtins.range(n)]
+
+
+def _limited(stack: Stack, limit: int | None) -> Stack:
+    labels = None if stack.labels is None else stack.labels[:limit]
+    return Stack(stack.images[:limit], labels, stack.names[:limit])
+
+
+def _digest(image: Tensor) -> str:
+    array = np.ascontiguousarray(image.numpy())
+    return hashlib.sha256(f"{array.shape} {array.dtype}".encode() + array.tobytes()).hexdigest()

@@ -1,0 +1,64 @@
+"""Mask files: read, cut to black and white, held against the image."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from restorekit.errors import ImageError
+from restorekit.images.files import read
+from restorekit.images.find import Item
+from restorekit.images.picture import Picture
+
+Missing = npt.NDArray[np.bool_]
+
+
+class Marked(NamedTuple):
+    """What is missing in one image.
+
+    Attributes
+    ----------
+    missing : array of bool, (1 or N, H, W, 1 or C), or None
+        True where a value is missing; None where nothing is.
+    warnings : tuple of str
+    """
+
+    missing: Missing | None
+    warnings: tuple[str, ...] = ()
+
+
+def fitted(path: Path, item: Item, picture: Picture) -> Marked:
+    """Return a mask file cut to black and white, once it is known to have the image's size."""
+    mask, warnings = _load(path)
+    frames, height, width, channels = picture.pixels.shape
+    if mask.shape[1:3] != (height, width):
+        sizes = f"{mask.shape[2]} x {mask.shape[1]}, the image {item.key} {width} x {height}"
+        raise ImageError(f"the mask {path} is {sizes}; expected the same width and height")
+    if mask.shape[0] not in (1, frames):
+        raise ImageError(
+            f"the mask {path} has {mask.shape[0]} frames, the image {item.key} {frames}; expected 1 or {frames}"
+        )
+    if mask.shape[3] not in (1, channels):
+        mask = np.asarray(mask.any(axis=3, keepdims=True))
+    return Marked(mask, warnings)
+
+
+@lru_cache(maxsize=2)
+def _load(path: Path) -> tuple[Missing, tuple[str, ...]]:
+    """Read a mask, (N, H, W, 1 or C); one channel where all are equal."""
+    picture = read(path)
+    values = picture.pixels
+    if picture.missing is not None:
+        raise ImageError(f"the mask {path} holds NaN; expected 0 where a value was seen and another number where not")
+    top = values.max()
+    cut = bool(((values != 0) & (values != top)).any())
+    mask = np.asarray(values > top / 2 if cut else values != 0)
+    if (mask == mask[..., :1]).all():
+        mask = mask[..., :1]
+    mask.setflags(write=False)  # it is cached
+    told = f"the mask {path} has values between 0 and {top:g}; they were cut at half"
+    return mask, (told,) if cut else ()

@@ -1,0 +1,222 @@
+"""Where a user says what is missing: alpha, a colour, mask files beside the images, in a folder, or one for all."""
+
+from __future__ import annotations
+
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from restorekit.errors import ImageError, UsageError
+from restorekit.images.find import MISSING, Item, missing_path, split_array, walk_images
+from restorekit.images.maskfiles import Marked, Missing, fitted
+from restorekit.images.picture import Array, Picture
+
+_COLOUR = re.compile(r"color:#([0-9a-fA-F]{6})")
+_FLOAT_TOLERANCE = 1e-4  # a float image's 8-bit colour after some rounding
+
+
+@dataclass(frozen=True)
+class MaskSource(ABC):
+    """Tells what is missing in an image.
+
+    Attributes
+    ----------
+    invert : bool
+        Whether zero, and not non-zero, means missing. NaN stay missing either way.
+    """
+
+    invert: bool = False
+
+    def check(self, items: Sequence[Item]) -> None:
+        """Raise a UsageError where the source fits none of the images; called once before the work."""
+        refusal = self._refusal(items)
+        if refusal is not None:
+            raise UsageError(refusal)
+
+    def missing(self, item: Item, picture: Picture) -> Marked:
+        """Return what is missing in an image.
+
+        Parameters
+        ----------
+        item : Item
+            Whose path and key tell where its mask is.
+        picture : Picture
+            The decoded image; its NaN count as missing whatever the mask says.
+
+        Returns
+        -------
+        Marked
+
+        Raises
+        ------
+        ImageError
+            The image has no mask here, or its mask has another size.
+        """
+        marked = self._marked(item, picture)
+        given = marked.missing
+        if given is not None and self.invert:
+            given = np.logical_not(given)
+        if given is not None and given.all():
+            warning = f"the mask of {item.key} hides every pixel; was --mask-invert meant?"
+            marked = marked._replace(warnings=(*marked.warnings, warning))
+        if picture.missing is not None:
+            given = picture.missing if given is None else np.logical_or(given, picture.missing)
+        return marked._replace(missing=given if given is not None and given.any() else None)
+
+    def _refusal(self, items: Sequence[Item]) -> str | None:
+        """Return one sentence why the source fits none of the images; None where it may."""
+        return None
+
+    @abstractmethod
+    def _marked(self, item: Item, picture: Picture) -> Marked:
+        """Return where the mask is non-zero, not inverted."""
+
+
+@dataclass(frozen=True)
+class BesideMasks(MaskSource):
+    """`NAME.missing.png` beside the image, where there is one."""
+
+    def _marked(self, item: Item, picture: Picture) -> Marked:
+        image = Path(split_array(item.path)[0])
+        path = next((p for p in (missing_path(image), missing_path(image, frames=2)) if p.is_file()), None)
+        return Marked(None) if path is None else fitted(path, item, picture)
+
+
+@dataclass(frozen=True)
+class AlphaMasks(MaskSource):
+    """Fully transparent pixels."""
+
+    def _marked(self, item: Item, picture: Picture) -> Marked:
+        if picture.alpha is None:
+            raise ImageError(
+                f"{item.key} has no alpha channel for --mask alpha; leave the option out or give mask files"
+            )
+        return Marked(picture.alpha == 0)
+
+
+@dataclass(frozen=True)
+class ColourMasks(MaskSource):
+    """Pixels of exactly one colour.
+
+    Attributes
+    ----------
+    colour : (int, int, int)
+        8-bit red, green, blue; scaled to deeper images.
+    """
+
+    colour: tuple[int, int, int] = (0, 0, 0)
+
+    def _marked(self, item: Item, picture: Picture) -> Marked:
+        channels = picture.pixels.shape[3]
+        gray = len(set(self.colour)) == 1
+        if channels != 3 and not gray:
+            raise ImageError(
+                f"{item.key} has {channels} channel(s) and no colour {self}; expected RGB or a gray such as #FFFFFF"
+            )
+        wanted = np.array(self.colour if channels == 3 else self.colour[:1], np.float64)
+        hit = np.asarray(_equal(picture.pixels, wanted).all(axis=3, keepdims=True))
+        warnings: tuple[str, ...] = () if hit.any() else (f"no pixel of {item.key} has exactly the colour {self}",)
+        if picture.lossy:
+            warnings += (
+                f"{item.key} is compressed with loss, which blurs the marked colour {self}; prefer a mask file",
+            )
+        return Marked(hit, warnings)
+
+    def __str__(self) -> str:
+        return "#{:02X}{:02X}{:02X}".format(*self.colour)
+
+
+@dataclass(frozen=True)
+class FileMask(MaskSource):
+    """One mask file for all images."""
+
+    path: Path = Path()
+
+    def _marked(self, item: Item, picture: Picture) -> Marked:
+        return fitted(self.path, item, picture)
+
+
+@dataclass(frozen=True)
+class FolderMasks(MaskSource):
+    """A folder of masks: found by the image's relative path, then by that without suffix, then by the bare stem."""
+
+    folder: Path = Path()
+    _index: dict[str, list[Path]] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        for found in walk_images(self.folder):
+            stem = found.key.rpartition(".")[0].removesuffix(MISSING)
+            for name in {found.key, stem, stem.rpartition("/")[2]}:
+                self._index.setdefault(name, []).append(found.path)
+
+    def _refusal(self, items: Sequence[Item]) -> str | None:
+        if any(self._candidates(item) for item in items):
+            return None
+        expected = f"{items[0].key.rpartition('.')[0]}.png" if items else "those of the images"
+        return f"no mask in {self.folder} fits an image by its name; expected names such as {expected}"
+
+    def _marked(self, item: Item, picture: Picture) -> Marked:
+        paths = self._candidates(item)
+        if not paths:
+            raise ImageError(f"{item.key} has no mask in {self.folder}; add one, of zeros if nothing is missing")
+        if len(paths) > 1:
+            told = " and ".join(str(path) for path in paths[:2])
+            raise ImageError(
+                f"{item.key} has several masks in {self.folder} ({told}); mirror the folders of the images"
+            )
+        return fitted(paths[0], item, picture)
+
+    def _candidates(self, item: Item) -> list[Path]:
+        stem = item.key.rpartition(".")[0]
+        for name in (item.key, stem, stem.rpartition("/")[2]):
+            paths = [path for path in self._index.get(name, []) if path != item.path]
+            if paths:
+                return paths
+        return []
+
+
+def parse_mask(text: str | None, invert: bool = False) -> MaskSource:
+    """Understand ``alpha``, ``color:#RRGGBB``, a file or a folder.
+
+    Parameters
+    ----------
+    text : str or None
+        None: masks lie beside the images as `NAME.missing.png`.
+    invert : bool
+        Whether zero means missing.
+
+    Returns
+    -------
+    MaskSource
+
+    Raises
+    ------
+    UsageError
+        It is none of these.
+    """
+    if text is None:
+        return BesideMasks(invert)
+    if text == "alpha":
+        return AlphaMasks(invert)
+    colour = _COLOUR.fullmatch(text)
+    if colour:
+        red, green, blue = bytes.fromhex(colour[1])
+        return ColourMasks(invert, (red, green, blue))
+    path = Path(text)
+    if path.is_dir():
+        return FolderMasks(invert, path)
+    if not path.is_file():
+        raise UsageError(f"a mask is alpha, color:#RRGGBB, a file or a folder; there is no file or folder {text!r}")
+    return FileMask(invert, path)
+
+
+def _equal(pixels: Array, colour: npt.NDArray[np.float64]) -> Missing:
+    if pixels.dtype.kind == "f":
+        return np.asarray(np.abs(pixels - colour / 255) < _FLOAT_TOLERANCE)
+    wanted = (colour * (np.iinfo(pixels.dtype).max // 255)).astype(pixels.dtype)
+    return np.asarray(pixels == wanted)

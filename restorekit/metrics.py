@@ -1,0 +1,202 @@
+"""Numbers for one restored image, on the [0, 1] scale with the data range always explicit.
+
+Protocol: whoever measures passes the estimate (and the draws) through `finish` first, so that every
+restorer is scored on the 8-bit picture a person would get. Intervals are scored as they are.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable
+from typing import ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from skimage.metrics import normalized_root_mse, peak_signal_noise_ratio, structural_similarity
+from torch import Tensor
+
+from restorekit.contracts import Metric
+from restorekit.hookspecs import hookimpl
+from restorekit.types import Observation, Restoration
+
+DATA_RANGE = 1.0  # of the [0, 1] scale; never guessed from the values
+WINDOW = 11  # pixels a side of the Gaussian window of SSIM: truncated at 3.5 standard deviations of 1.5 pixels
+NORMAL_90 = 1.645  # half the width of a normal distribution's central 90 %, in standard deviations
+
+
+def finish(x: Tensor) -> Tensor:
+    """Clamp x to [0, 1] and round it to 8 bits: what the protocol scores."""
+    return (x.clamp(0, 1) * 255).round() / 255
+
+
+def compare(
+    restoration: Restoration, reference: Tensor, observation: Observation, metrics: Iterable[Metric]
+) -> dict[str, float | None]:
+    """Return every metric of one restored image by name.
+
+    Parameters
+    ----------
+    restoration : Restoration
+        A batch of one, (1, C, H, W), its `mmse` and `draws` passed through `finish`.
+    reference : Tensor, (1, C, H, W)
+        The clean image.
+    observation : Observation
+        What the restorer was given.
+    metrics : iterable of Metric
+        What to compute.
+
+    Returns
+    -------
+    dict of str to float or None
+        None where a metric does not apply to this image or restorer.
+    """
+    return {m.name: m(restoration, reference, observation) for m in metrics}
+
+
+class PSNR(Metric):
+    """Peak signal-to-noise ratio of the estimate over the whole image, no border cut; inf for identical images."""
+
+    name: ClassVar[str] = "psnr"
+    unit: ClassVar[str] = "dB"
+
+    def __call__(self, restoration: Restoration, reference: Tensor, observation: Observation) -> float | None:
+        """Return 10 log10(1 / mean squared error)."""
+        return _psnr(restoration.mmse, reference)
+
+
+class PSNRMissing(Metric):
+    """PSNR over the missing values only; None where none is missing."""
+
+    name: ClassVar[str] = "psnr_missing"
+    unit: ClassVar[str] = "dB"
+
+    def __call__(self, restoration: Restoration, reference: Tensor, observation: Observation) -> float | None:
+        """Return 10 log10(1 / mean squared error over the values that were not observed)."""
+        missing = _over(~observation.observed, reference)
+        if missing is None or not missing.any():
+            return None
+        return _psnr(restoration.mmse[missing], reference[missing])
+
+
+class SSIM(Metric):
+    """Structural similarity, mean over pixels and channels, with a Gaussian window.
+
+    As Wang, Bovik, Sheikh, Simoncelli (IEEE TIP 2004): window of 11 x 11 pixels (sigma 1.5, truncated
+    at 3.5 sigma), K1 = 0.01, K2 = 0.03, population covariance, data range 1. None, with a warning, for
+    images smaller than the window.
+    """
+
+    name: ClassVar[str] = "ssim"
+
+    def __call__(self, restoration: Restoration, reference: Tensor, observation: Observation) -> float | None:
+        """Return the mean SSIM."""
+        height, width = reference.shape[-2:]
+        if min(height, width) < WINDOW:
+            what = f"SSIM needs images of at least {WINDOW} x {WINDOW} pixels, got {height} x {width}; it is left empty"
+            warnings.warn(what, stacklevel=2)
+            return None
+        value = structural_similarity(  # type: ignore[no-untyped-call]  # scikit-image has no types
+            _numpy(reference[0]),
+            _numpy(restoration.mmse[0]),
+            data_range=DATA_RANGE,
+            gaussian_weights=True,
+            sigma=1.5,
+            use_sample_covariance=False,
+            channel_axis=0,
+        )
+        return float(value)
+
+
+class NRMSE(Metric):
+    """Root mean squared error divided by the root mean square of the clean image; None for a black one."""
+
+    name: ClassVar[str] = "nrmse"
+    better: ClassVar[Literal["higher", "lower"]] = "lower"
+
+    def __call__(self, restoration: Restoration, reference: Tensor, observation: Observation) -> float | None:
+        """Return ||estimate - reference|| / ||reference||."""
+        if not reference.any():
+            return None
+        return float(normalized_root_mse(_numpy(reference), _numpy(restoration.mmse), normalization="euclidean"))
+
+
+class Coverage90(Metric):
+    """Share of the missing or noisy values that lie inside the 90 % interval; 0.9 is right, less is overconfident.
+
+    The interval is the calibrated one where there is one, else mmse +- 1.645 std. None without a spread.
+    """
+
+    name: ClassVar[str] = "coverage90"
+
+    def __call__(self, restoration: Restoration, reference: Tensor, observation: Observation) -> float | None:
+        """Return the share, in [0, 1]."""
+        ends, where = _interval(restoration), _unknown(observation, reference)
+        if ends is None or not where.any():
+            return None
+        inside = (ends[0] <= reference) & (reference <= ends[1])
+        return float(inside[where].double().mean())
+
+
+class Width90(Metric):
+    """Mean width of the 90 % interval over the missing or noisy values; None without a spread."""
+
+    name: ClassVar[str] = "width90"
+    better: ClassVar[Literal["higher", "lower"]] = "lower"
+
+    def __call__(self, restoration: Restoration, reference: Tensor, observation: Observation) -> float | None:
+        """Return the width on the [0, 1] scale."""
+        ends, where = _interval(restoration), _unknown(observation, reference)
+        if ends is None or not where.any():
+            return None
+        return float((ends[1] - ends[0])[where].double().mean())
+
+
+class DrawPSNR(Metric):
+    """Mean over draws of the PSNR of a single draw: 3.01 dB under the MMSE for ideal draws; None without draws."""
+
+    name: ClassVar[str] = "draw_psnr"
+    unit: ClassVar[str] = "dB"
+
+    def __call__(self, restoration: Restoration, reference: Tensor, observation: Observation) -> float | None:
+        """Return the mean of the draws' PSNR."""
+        if restoration.draws is None or len(restoration.draws) == 0:
+            return None
+        return sum(_psnr(draw, reference) for draw in restoration.draws) / len(restoration.draws)
+
+
+@hookimpl
+def restorekit_register_metrics() -> list[type[Metric]]:
+    """Register the built-in metrics."""
+    return [PSNR, PSNRMissing, SSIM, NRMSE, Coverage90, Width90, DrawPSNR]
+
+
+def _psnr(estimate: Tensor, reference: Tensor) -> float:
+    with np.errstate(divide="ignore"):  # identical images: inf, without numpy's warning
+        value = peak_signal_noise_ratio(_numpy(reference), _numpy(estimate), data_range=DATA_RANGE)  # type: ignore[no-untyped-call]  # scikit-image has no types
+    return float(value)
+
+
+def _numpy(x: Tensor) -> NDArray[np.float64]:
+    return x.detach().cpu().double().numpy()
+
+
+def _over(mask: Tensor, reference: Tensor) -> Tensor | None:
+    """Return a mask in the observation's shape as one over the reference's values; None where shapes differ."""
+    if mask.shape[-2:] != reference.shape[-2:] or mask.shape[1] not in (1, reference.shape[1]):
+        return None
+    return mask.expand_as(reference)
+
+
+def _unknown(observation: Observation, reference: Tensor) -> Tensor:
+    """Return where the reference was missing or noisy: everywhere if the corruption changed the image's shape."""
+    where = _over(observation.unknown(), reference)
+    return reference.new_ones(reference.shape).bool() if where is None else where
+
+
+def _interval(restoration: Restoration) -> tuple[Tensor, Tensor] | None:
+    if restoration.low is not None and restoration.high is not None:
+        return restoration.low, restoration.high
+    if restoration.std is None:
+        return None
+    half = NORMAL_90 * restoration.std
+    return restoration.mmse - half, restoration.mmse + half

@@ -1,0 +1,137 @@
+"""Randomness that depends on names and absolute coordinates, never on order, batch or tile.
+
+Every draw is a pure function of a seed, the image's key, a name and (for fields) the absolute
+position, so the same image gets the same noise in any batch, tile, shard or engine. A
+`torch.Generator` lives only inside this module; the global one is never touched.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Generator, Tensor
+
+BLOCK = 64  # fields are drawn in absolute blocks of this many cells a side
+_Fill = Callable[[tuple[int, ...], Generator], Tensor]
+
+
+@dataclass(frozen=True)
+class Noise:
+    """Named random numbers for a batch of images.
+
+    Parameters
+    ----------
+    seed : int
+        Seed of the whole run.
+    keys : tuple of str or None
+        One name per image of the batch, each with a stream of its own. None: one stream for the
+        whole batch, which is faster and is what training uses.
+    origins : tuple of (int, int) or None
+        Absolute (top, left) pixel of each image of the batch, where the images are tiles.
+    path : tuple of str
+        Names of the forks that led here.
+    first : int
+        Number of the first draw that `expand` gives, so that draws made in portions are the same draws.
+    """
+
+    seed: int
+    keys: tuple[str, ...] | None = None
+    origins: tuple[tuple[int, int], ...] | None = None
+    path: tuple[str, ...] = ()
+    first: int = 0
+
+    def fork(self, name: str) -> Noise:
+        """Return an independent source named `name`."""
+        return replace(self, path=(*self.path, name))
+
+    def at(self, keys: tuple[str, ...], origins: tuple[tuple[int, int], ...]) -> Noise:
+        """Return the source for a batch of tiles: one key and one (top, left) each."""
+        return replace(self, keys=keys, origins=origins)
+
+    def after(self, first: int) -> Noise:
+        """Return the same source with draws counted from `first`."""
+        return replace(self, first=first)
+
+    def expand(self, n: int) -> Noise:
+        """Return the source for n draws of every image, draws outermost."""
+        if self.keys is None:
+            return self.fork(f"draws{self.first}+{n}")
+        keys = tuple(f"{key}#{s}" for s in range(self.first, self.first + n) for key in self.keys)
+        return replace(self, keys=keys, origins=None if self.origins is None else self.origins * n, first=0)
+
+    def generator(self, name: str, device: torch.device | str = "cpu") -> Generator:
+        """Return a fresh generator for the batch's stream `name`."""
+        return self._generator(torch.device(device), name)
+
+    def normal(self, name: str, shape: tuple[int, ...], device: torch.device | str, stride: int = 1) -> Tensor:
+        """Draw standard normal numbers.
+
+        Parameters
+        ----------
+        name : str
+            The same name gives the same numbers.
+        shape : tuple of int, (B, ...)
+            A shape (B, C, h, w) with more than one cell is a field over the image's plane.
+        device : torch.device
+            Where the numbers are made.
+        stride : int
+            Pixels per cell of the field, which places a tile's window on the image's one field.
+
+        Returns
+        -------
+        Tensor of float32
+        """
+        return self._draw(name, shape, torch.device(device), stride, torch.randn)
+
+    def uniform(self, name: str, shape: tuple[int, ...], device: torch.device | str, stride: int = 1) -> Tensor:
+        """Draw uniform numbers in [0, 1); parameters as `normal`."""
+        return self._draw(name, shape, torch.device(device), stride, torch.rand)
+
+    def poisson(self, name: str, rate: Tensor) -> Tensor:
+        """Draw Poisson counts of the given rate, (B, ...), in a tensor like it."""
+        if self.keys is None:
+            return torch.poisson(rate, generator=self._generator(rate.device, name))
+        rows = [
+            torch.poisson(rate[i], generator=self._generator(rate.device, name, key)) for i, key in enumerate(self.keys)
+        ]
+        return torch.stack(rows)
+
+    def _generator(self, device: torch.device, *names: object) -> Generator:
+        text = "\x1f".join(map(str, (self.seed, *self.path, *names)))
+        digest = hashlib.blake2b(text.encode(), digest_size=8).digest()
+        return Generator(device).manual_seed(int.from_bytes(digest, "little") >> 1)
+
+    def _draw(
+        self, name: str, shape: tuple[int, ...], device: torch.device, stride: int, make: Callable[..., Tensor]
+    ) -> Tensor:
+        def fill(size: tuple[int, ...], generator: Generator) -> Tensor:
+            return make(size, generator=generator, device=device)
+
+        if self.keys is None:
+            return fill(shape, self._generator(device, name))
+        if len(self.keys) != shape[0]:
+            raise ValueError(f"expected {len(self.keys)} images, one per key of this Noise, got a batch of {shape[0]}")
+        if len(shape) == 4 and shape[2] * shape[3] > 1:
+            return torch.stack([self._window(name, i, shape[1:], device, stride, fill) for i in range(shape[0])])
+        return torch.stack([fill(shape[1:], self._generator(device, name, key)) for key in self.keys])
+
+    def _window(
+        self, name: str, i: int, shape: tuple[int, ...], device: torch.device, stride: int, fill: _Fill
+    ) -> Tensor:
+        """Cut image i's window out of its field, drawing only the blocks it touches."""
+        keys, origins = self.keys or (), self.origins
+        top, left = (0, 0) if origins is None else (o // stride for o in origins[i])
+        channels, height, width = shape
+        rows = range(top // BLOCK, (top + height - 1) // BLOCK + 1)
+        columns = range(left // BLOCK, (left + width - 1) // BLOCK + 1)
+        blocks = [
+            torch.cat(
+                [fill((channels, BLOCK, BLOCK), self._generator(device, name, keys[i], r, c)) for c in columns], 2
+            )
+            for r in rows
+        ]
+        y, x = top - rows[0] * BLOCK, left - columns[0] * BLOCK
+        return torch.cat(blocks, 1)[:, y : y + height, x : x + width]

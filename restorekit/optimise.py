@@ -1,0 +1,91 @@
+"""One update of one parameter group, without waiting for the device."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+
+from restorekit.recipe import Recipe
+
+SETTLED = 100  # updates before the usual gradient norm is trusted
+
+
+@dataclass
+class Group:
+    """A parameter group, its optimiser, and what is known of its gradients.
+
+    Attributes
+    ----------
+    name : str
+        The model's name for it.
+    params : list of Parameter
+        What the optimiser steps.
+    optimiser : Adam
+        Fused, so that it can skip an update on the device.
+    usual : Tensor, scalar
+        Running mean of the gradient norm over the updates that were made.
+    skipped : Tensor, scalar
+        Updates skipped so far.
+    """
+
+    name: str
+    params: list[nn.Parameter]
+    optimiser: torch.optim.Adam
+    usual: Tensor = field(default_factory=lambda: torch.zeros(()))
+    skipped: Tensor = field(default_factory=lambda: torch.zeros(()))
+
+
+def groups(model: nn.Module, recipe: Recipe, device: torch.device) -> list[Group]:
+    """Return the model's parameter groups with an optimiser each."""
+    found = []
+    for name, params in model.param_groups().items():  # type: ignore[operator]
+        adam = torch.optim.AdamW(params, lr=recipe.lr, betas=(0.9, recipe.beta2), weight_decay=recipe.weight_decay, fused=True)
+        found.append(Group(name, params, adam, torch.zeros((), device=device), torch.zeros((), device=device)))
+    return found
+
+
+def freeze_others(chosen: Group, everyone: list[Group]) -> None:
+    """Let gradients reach `chosen` alone."""
+    if len(everyone) > 1:
+        for group in everyone:
+            for p in group.params:
+                p.requires_grad_(group is chosen)
+
+
+def step(group: Group, recipe: Recipe, lr: float, done: int) -> Tensor:
+    """Clip, judge and apply the gradients of a group; return their norm before clipping, scalar.
+
+    A norm that is not finite, or over `recipe.explode` times the usual one, leaves weights and optimiser
+    as they were (Child, "Very Deep VAEs", ICLR 2021, section 4: skipping huge gradients).
+    """
+    gradients = [p.grad for p in group.params if p.grad is not None]
+    norm = torch.nn.utils.get_total_norm(gradients)
+    sound, settled = norm.isfinite(), done >= SETTLED
+    if recipe.explode and settled:
+        sound = sound & (norm < recipe.explode * group.usual)
+    counted = torch.minimum(norm, 2 * group.usual) if settled else norm  # follows a lasting change, not a spike
+    if recipe.clip and settled:
+        torch._foreach_mul_(gradients, (recipe.clip * group.usual / (norm + 1e-12)).clamp(max=1.0))
+    moved = torch.lerp(group.usual, counted, 1 / min(done + 1, SETTLED))
+    group.usual = torch.where(norm.isfinite(), moved, group.usual)
+    group.skipped = group.skipped + ~sound
+    for settings in group.optimiser.param_groups:
+        settings["lr"] = lr
+    group.optimiser.found_inf = (~sound).float()  # type: ignore[attr-defined]  # read by the fused kernels
+    group.optimiser.step()
+    group.optimiser.zero_grad(set_to_none=True)
+    return norm
+
+
+def average(target: nn.Module, source: nn.Module, decay: float) -> None:
+    """Move the averaged weights a step towards the current ones."""
+    with torch.no_grad():
+        torch._foreach_lerp_(list(target.parameters()), list(source.parameters()), 1 - decay)
+
+
+def backward(fabric: Fabric, loss: Tensor) -> None:
+    """Run the backward pass under the fabric's precision."""
+    fabric.backward(loss)

@@ -1,0 +1,210 @@
+"""Finding, loading and naming plugins; the registries of what they provide.
+
+Built-ins are plugins like any other. A plugin that cannot be loaded, misspells a hook or claims a name
+that is taken is left out whole and kept in `problems`; it never stops the program.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+import pluggy
+
+from restorekit import __version__, hookspecs
+from restorekit.errors import PluginError, UsageError, unknown
+
+if TYPE_CHECKING:
+    from restorekit.contracts import Corruption, Metric, Model, Restorer, Sampler
+
+BUILT_IN = ("models", "corruptions", "samplers", "restorers", "metrics", "weights")
+GROUP = "restorekit"
+_NAMED = ("models", "corruptions", "samplers", "restorers", "metrics")
+KINDS = (*_NAMED, "weights", "sections")
+
+
+@dataclass(frozen=True)
+class Plugin:
+    """A loaded plugin: its entry point's name, the package it came from, and that package's version."""
+
+    name: str
+    package: str
+    version: str
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One registered thing and the plugin that provides it."""
+
+    value: Any
+    plugin: Plugin
+
+
+class Plugins:
+    """Loads plugins in order and holds what they registered, by kind and name.
+
+    Attributes
+    ----------
+    loaded : list of Plugin
+        What is in use, built-ins first.
+    problems : dict of str to str
+        What was left out, by plugin name, and why: one sentence each.
+    """
+
+    def __init__(self) -> None:
+        self.loaded: list[Plugin] = []
+        self.problems: dict[str, str] = {}
+        self._entries: dict[str, dict[str, Entry]] = {kind: {} for kind in KINDS}
+
+    def add(self, module: ModuleType, plugin: Plugin) -> None:
+        """Register everything one module provides.
+
+        Raises
+        ------
+        PluginError
+            For a misspelt hook, a hook that raises or returns the wrong thing, or a name that is
+            taken (both plugins are named); the registries are then as they were.
+        """
+        manager = pluggy.PluginManager(GROUP)
+        manager.add_hookspecs(hookspecs)
+        try:
+            manager.register(module, plugin.name)
+            manager.check_pending()
+        except pluggy.PluginValidationError as error:
+            raise PluginError(f"the plugin {plugin.name!r} has a hook that does not exist: {error}") from error
+        found = {kind: _collect(kind, manager, plugin) for kind in KINDS}
+        for kind, entries in found.items():
+            for name in entries:
+                self._refuse_taken(kind, name, plugin)
+        for kind, entries in found.items():
+            self._entries[kind].update(entries)
+        self.loaded.append(plugin)
+
+    def entries(self, kind: str) -> Mapping[str, Entry]:
+        """Return what is registered of one kind, by name, sorted."""
+        return dict(sorted(self._entries[kind].items()))
+
+    def _refuse_taken(self, kind: str, name: str, plugin: Plugin) -> None:
+        taken = self._entries[kind].get(name)
+        if taken is not None:
+            raise PluginError(
+                f"the plugin {plugin.name!r} ({plugin.package}) registers {name!r} among the {kind}, a name that "
+                f"{taken.plugin.name!r} ({taken.plugin.package}) has already; one of them must be uninstalled"
+            )
+
+
+def _collect(kind: str, manager: pluggy.PluginManager, plugin: Plugin) -> dict[str, Entry]:
+    hook = "restorekit_report_sections" if kind == "sections" else f"restorekit_register_{kind}"
+    try:
+        results = getattr(manager.hook, hook)()
+        pairs = [pair for result in results for pair in _named(kind, result)]
+    except Exception as error:  # whatever a stranger's code raises must name the stranger and go no further
+        raise PluginError(f"the plugin {plugin.name!r} failed in {hook}: {type(error).__name__}: {error}") from error
+    names = [name for name, _ in pairs]
+    for name in names:
+        if names.count(name) > 1:
+            raise PluginError(
+                f"the plugin {plugin.name!r} registers {name!r} twice among the {kind}; give each its own name"
+            )
+    return {name: Entry(value, plugin) for name, value in pairs}
+
+
+def _named(kind: str, result: Any) -> Iterable[tuple[str, Any]]:
+    """Return (name, value) pairs of one hook's result, checked to be what the hook asks for."""
+    if kind == "weights":
+        return [(name, Path(path)) for name, path in result.items()]
+    if kind == "sections":
+        return [(cls.title, cls) for cls in result]
+    contracts = import_module("restorekit.contracts")
+    base = getattr(contracts, kind[:-1].capitalize())
+    for cls in result:
+        if not (isinstance(cls, type) and issubclass(cls, base) and isinstance(getattr(cls, "name", None), str)):
+            raise TypeError(f"expected subclasses of {base.__name__} with a `name`, got {cls!r}")
+    return [(cls.name, cls) for cls in result]
+
+
+def load() -> Plugins:
+    """Load the built-ins, then the installed plugins that RESTOREKIT_PLUGINS allows (all where unset)."""
+    plugins = Plugins()
+    for name in BUILT_IN:
+        plugins.add(import_module(f"restorekit.{name}"), Plugin(name, "restorekit", __version__))
+    chosen = os.environ.get("RESTOREKIT_PLUGINS")
+    wanted = None if chosen is None else [name.strip() for name in chosen.split(",") if name.strip()]
+    for point in sorted(entry_points(group=GROUP), key=lambda p: p.name):
+        if wanted is None or point.name in wanted:
+            _try(plugins, point.name, lambda point=point: _load_point(plugins, point))
+    for name in set(wanted or []) - {p.name for p in plugins.loaded} - set(plugins.problems):
+        plugins.problems[name] = f"RESTOREKIT_PLUGINS names {name!r}, which is not installed"
+    return plugins
+
+
+def _load_point(plugins: Plugins, point: EntryPoint) -> None:
+    package = point.dist.name if point.dist else point.value
+    version = point.dist.version if point.dist else "unknown"
+    plugins.add(point.load(), Plugin(point.name, package, version))
+
+
+def _try(plugins: Plugins, name: str, action: Callable[[], None]) -> None:
+    """Run a plugin's code; note its failure instead of passing it on."""
+    try:
+        action()
+    except PluginError as error:
+        plugins.problems[name] = str(error)
+    except (Exception, SystemExit) as error:  # importing a stranger's package may raise anything
+        plugins.problems[name] = f"the plugin {name!r} could not be imported: {type(error).__name__}: {error}"
+
+
+@cache
+def installed() -> Plugins:
+    """Return the plugins of this process, loaded on first use."""
+    return load()
+
+
+def lookup(kind: str, name: str) -> Any:
+    """Return what is registered under `name`; UsageError with the nearest known names otherwise."""
+    entries = installed().entries(kind)
+    if name not in entries:
+        raise UsageError(unknown(kind.removesuffix("s"), name, entries))
+    return entries[name].value
+
+
+def classes(kind: str) -> dict[str, Any]:
+    """Return everything registered of one kind, by name."""
+    return {name: entry.value for name, entry in installed().entries(kind).items()}
+
+
+def models() -> dict[str, type[Model]]:
+    """Return the model classes by name."""
+    return classes("models")
+
+
+def corruptions() -> dict[str, type[Corruption]]:
+    """Return the corruption classes by name."""
+    return classes("corruptions")
+
+
+def samplers() -> dict[str, type[Sampler]]:
+    """Return the sampler classes by name."""
+    return classes("samplers")
+
+
+def restorers() -> dict[str, type[Restorer]]:
+    """Return the restorer classes by name."""
+    return classes("restorers")
+
+
+def metrics() -> dict[str, type[Metric]]:
+    """Return the metric classes by name."""
+    return classes("metrics")
+
+
+def weights() -> dict[str, Path]:
+    """Return the trained model files by name."""
+    return classes("weights")

@@ -1,0 +1,34 @@
+"""Results of an evaluation as JSON and CSV."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+from restorekit.evaluate import Results
+from restorekit.images.atomic import atomic
+
+
+def write_results(results: Results, folder: Path) -> None:
+    """Write results.json and results.csv (a row per corruption, restorer and image) into a folder.
+
+    A figure that does not exist is null in JSON and empty in CSV.
+    """
+    with atomic(folder / "results.json") as path:
+        path.write_text(json.dumps(finite(results.to_json()), indent=1) + "\n", encoding="utf-8")
+    if results.images:
+        with atomic(folder / "results.csv") as path, path.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, list(results.images[0]))
+            writer.writeheader()
+            writer.writerows(results.images)
+
+
+def finite(value: Any) -> Any:
+    """Replace infinities and NaN, which JSON does not have, by null, at any depth."""
+    if isinstance(value, dict):
+        return {k: finite(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(v) for v in value]
+    return None if isinstance(value, float) and value - value != 0 else value

@@ -1,0 +1,49 @@
+"""Which classical methods a model should be compared with."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+from restorekit.contracts import Corruption
+from restorekit.restorers.base import parts_of
+from restorekit.restorers.opencv import Lanczos
+from restorekit.restorers.scipy import is_linear
+
+
+def best_baselines(corruption: Corruption) -> list[str]:
+    """Return the names of the strongest built-in methods for a corruption, best guess first.
+
+    BM3D where it is installed, else NLM, for noise; Anscombe's transform around it for photon noise; the
+    median for salt and pepper; Delaunay triangles for scattered missing pixels; biharmonic and
+    Navier-Stokes, of which the better row counts, for holes and lines; Wiener for blur; Lanczos for
+    downsampling. Where values were both altered and lost, both kinds are named.
+
+    Parameters
+    ----------
+    corruption : Corruption
+        A single one or a chain.
+
+    Returns
+    -------
+    list of str
+        Names of restorers, none twice, at least one.
+    """
+    parts = parts_of(corruption)
+    altering, hiding = [p for p in parts if not p.hides], [p for p in parts if p.hides]
+    names = [_against(altering)] if altering else []
+    for part in hiding:
+        names += ["delaunay"] if part.name == "missing" else ["biharmonic", "navier-stokes"]
+    return list(dict.fromkeys(names))
+
+
+def _against(altering: list[Corruption]) -> str:
+    """Return the method for what altered the values: what changes the image's shape comes first."""
+    names = {part.name for part in altering}
+    denoiser = "bm3d" if find_spec("bm3d") else "nlm"
+    if any(Lanczos().suits(part) for part in altering):
+        return "lanczos"
+    if any(is_linear(part) for part in altering):
+        return "wiener"
+    if "saltpepper" in names:
+        return "median"
+    return f"anscombe-{denoiser}" if "poisson" in names else denoiser

@@ -1,0 +1,70 @@
+"""Frozen dataclasses made from ``--set key=value`` texts and from JSON."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from restorekit.errors import SpecError, unknown
+
+T = TypeVar("T")
+
+
+def from_texts(cls: type[T], texts: Mapping[str, str]) -> T:
+    """Build `cls` from texts, each read by the type of its field.
+
+    Parameters
+    ----------
+    cls : type
+        A dataclass whose fields are int, float, bool, str, or tuples of int or float.
+    texts : mapping of str to str
+        ``{"width": "64", "widths": "32,64,128", "augment": "no"}``.
+
+    Raises
+    ------
+    SpecError
+        For an unknown key or a text that does not fit its field.
+    """
+    hints = _hints(cls, texts)
+    return cls(**{key: _read(text, hints[key], key) for key, text in texts.items()})
+
+
+def from_json(cls: type[T], values: Mapping[str, Any]) -> T:
+    """Build `cls` from parsed JSON, lists becoming tuples; an unknown key is an error."""
+    _hints(cls, values)
+    return cls(**{key: tuple(v) if isinstance(v, list) else v for key, v in values.items()})
+
+
+def _hints(cls: type, given: Mapping[str, Any]) -> dict[str, Any]:
+    known = [f.name for f in dataclasses.fields(cls)]
+    for key in given:
+        if key not in known:
+            raise SpecError(unknown(f"setting of {cls.__name__}", key, known))
+    return typing.get_type_hints(cls)
+
+
+def _read(text: str, hint: Any, key: str) -> Any:
+    try:
+        return _parse(text, hint)
+    except (ValueError, ZeroDivisionError):
+        name = getattr(hint, "__name__", str(hint))
+        raise SpecError(f"{key} takes {_KINDS.get(hint, name)}, got {text!r}") from None
+
+
+_KINDS = {int: "a whole number", float: "a number", bool: "yes or no", tuple[int, ...]: "whole numbers with commas"}
+_TRUTH = {"true": True, "yes": True, "1": True, "on": True, "false": False, "no": False, "0": False, "off": False}
+
+
+def _parse(text: str, hint: Any) -> Any:
+    if typing.get_origin(hint) is tuple:
+        return tuple(_parse(piece, typing.get_args(hint)[0]) for piece in text.split(",") if piece)
+    if hint is bool:
+        if text.lower() not in _TRUTH:
+            raise ValueError(text)
+        return _TRUTH[text.lower()]
+    if hint is float:
+        above, slash, below = text.partition("/")
+        return float(above) / float(below) if slash else float(above)
+    return hint(text)

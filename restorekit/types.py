@@ -1,0 +1,234 @@
+"""The values that travel between corruptions, models, samplers and restorers.
+
+Units and names are the same everywhere: ``x`` is a clean image, ``y`` what was observed of it,
+``observed`` is True where a value was seen, ``sigma`` is a standard deviation on the [0, 1] scale.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+import torch
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from restorekit.contracts import Corruption
+
+
+class Linear(Protocol):
+    """A linear map between images, as a corruption's `operator` returns it."""
+
+    halo: int
+
+    def apply(self, x: Tensor) -> Tensor:
+        """Map x, (B, C, H, W), to the observation's shape."""
+        ...
+
+    def adjoint(self, u: Tensor) -> Tensor:
+        """Map u, in the observation's shape, back to (B, C, H, W)."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class Observation:
+    """What is known of a batch of images.
+
+    Attributes
+    ----------
+    y : Tensor, (B, Cy, Hy, Wy)
+        Observed values on the scale of x, neither clipped nor quantised, 0 where missing.
+    observed : Tensor of bool, (B, 1 or Cy, Hy, Wy)
+        True where a value was seen.
+    shape : (C, H, W)
+        Shape of the clean image; a corruption may change it.
+    sigma : Tensor, (B, 1, 1, 1), or None
+        Standard deviation of the Gaussian noise on the [0, 1] scale; 0 = noise-free, None (or NaN for one
+        image of a batch) = unknown.
+    label : Tensor of int64, (B,), or None
+        Class index; -1 = unknown.
+    params : mapping of str to Tensor, (B, ...)
+        What was drawn from ranges; `Corruption.log_prob` and `Corruption.operator` read it.
+    guess : Tensor, (B, C, H, W), or None
+        The corruption's first guess at x where somebody computed it already (over the whole image,
+        before it was cut into tiles).
+    """
+
+    y: Tensor
+    observed: Tensor
+    shape: tuple[int, int, int]
+    sigma: Tensor | None = None
+    label: Tensor | None = None
+    params: Mapping[str, Tensor] = field(default_factory=dict)
+    guess: Tensor | None = None
+
+    def __len__(self) -> int:
+        return self.y.shape[0]
+
+    def expand(self, n: int) -> Observation:
+        """Repeat every image `n` times, draws outermost: (n * B, ...)."""
+
+        def repeat(t: Tensor | None) -> Tensor | None:
+            return None if t is None else t.repeat(n, *[1] * (t.dim() - 1))
+
+        return replace(
+            self,
+            y=self.y.repeat(n, 1, 1, 1),
+            observed=self.observed.repeat(n, 1, 1, 1),
+            sigma=repeat(self.sigma),
+            label=repeat(self.label),
+            params={k: v.repeat(n, *[1] * (v.dim() - 1)) for k, v in self.params.items()},
+            guess=repeat(self.guess),
+        )
+
+    def cut(self, rows: Tensor, columns: Tensor) -> Observation:
+        """Return the given rows and columns, int64 indices, which may repeat; for observations of x's own size."""
+
+        def pick(t: Tensor) -> Tensor:
+            return t.index_select(2, rows).index_select(3, columns)
+
+        guess = None if self.guess is None else pick(self.guess)
+        shape = (self.shape[0], len(rows), len(columns))
+        return replace(self, y=pick(self.y), observed=pick(self.observed), shape=shape, guess=guess)
+
+    def unknown(self) -> Tensor:
+        """Where x is not known exactly: missing values, and all values unless the noise is known to be 0.
+
+        Returns
+        -------
+        Tensor of bool, in the broadcast shape of `observed` and `sigma`.
+        """
+        if self.sigma is None:
+            return self.observed.new_ones(self.observed.shape)
+        return ~(self.observed & (self.sigma == 0))
+
+    def blind(self) -> Observation:
+        """Return the same without the level of the noise; that there is none stays known."""
+        if self.sigma is None:
+            return self
+        return replace(self, sigma=self.sigma.masked_fill(self.sigma > 0, torch.nan))
+
+    def first_guess(self, corruption: Corruption) -> Tensor:
+        """Return `guess` where it was computed already, else ask the corruption for it."""
+        return corruption.first_guess(self) if self.guess is None else self.guess
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What a model learns from in one update.
+
+    Attributes
+    ----------
+    x : Tensor, (B, C, H, W), or None
+        Clean images; None where there are none.
+    observation : Observation
+        What the corruption made of them.
+    corruption : Corruption
+        The corruption that was drawn for this batch.
+    step : int or None
+        Updates done so far (for warm-ups); None outside training.
+    """
+
+    x: Tensor | None
+    observation: Observation
+    corruption: Corruption
+    step: int | None = None
+
+
+class Source(Protocol):
+    """Observations of a batch of equal images, read by rows, so that a large one never stands whole in memory."""
+
+    shape: tuple[int, int, int, int]  # (B, C, H, W) of x
+
+    def rows(self, top: int, bottom: int) -> Observation:
+        """Return rows `top` to `bottom` of every image."""
+        ...
+
+
+class Terms(NamedTuple):
+    """One training objective and its named parts.
+
+    Attributes
+    ----------
+    loss : Tensor, scalar
+        What is minimised.
+    parts : mapping of str to Tensor, scalars
+        Named terms in nats per image (mean over the batch), for people to read.
+    """
+
+    loss: Tensor
+    parts: dict[str, Tensor]
+
+
+class Draws(NamedTuple):
+    """Draws of p(x | y).
+
+    Attributes
+    ----------
+    mean : Tensor, (S, B, C, H, W)
+        Decoder means.
+    variance : Tensor, (S, B, C, H, W), or None
+        Decoder variances, where the decoder has one.
+    """
+
+    mean: Tensor
+    variance: Tensor | None
+
+
+class Estimate(NamedTuple):
+    """The posterior mean and spread of one pass.
+
+    Attributes
+    ----------
+    mean : Tensor, (B, C, H, W)
+    std : Tensor, (B, C, H, W), or None
+        Standard deviation of p(x | y) per value, the decoder's own variance included.
+    """
+
+    mean: Tensor
+    std: Tensor | None
+
+
+@dataclass(frozen=True)
+class Restoration:
+    """A restored batch.
+
+    Attributes
+    ----------
+    mmse : Tensor, (B, C, H, W)
+        The estimate: one pass where the model has one, else the mean over draws.
+    std : Tensor, (B, C, H, W), or None
+        Spread per value, the decoder's own variance included.
+    draws : Tensor, (S, B, C, H, W), or None
+        Draws, where they were asked for.
+    low, high : Tensor, (B, C, H, W), or None
+        Ends of a calibrated interval.
+    """
+
+    mmse: Tensor
+    std: Tensor | None = None
+    draws: Tensor | None = None
+    low: Tensor | None = None
+    high: Tensor | None = None
+
+
+class Geometry(NamedTuple):
+    """What image sizes a model takes.
+
+    Attributes
+    ----------
+    size : (H, W) or None
+        The only size it takes; None for a fully convolutional model.
+    multiple : int
+        Height and width must be a multiple of this.
+    halo : int
+        Pixels around a tile that its result depends on.
+    channels : tuple of int
+        Channel counts it takes.
+    """
+
+    size: tuple[int, int] | None = None
+    multiple: int = 1
+    halo: int = 0
+    channels: tuple[int, ...] = (1, 3)

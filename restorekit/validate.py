@@ -1,0 +1,151 @@
+"""How well a model does during training: PSNR of the MMSE, its objective, its latents, and pictures of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torchvision.io import write_png
+from torchvision.utils import make_grid
+
+from restorekit.contracts import Corruption, LatentModel, Model
+from restorekit.noise import Noise
+from restorekit.pool import Pool, Windows
+from restorekit.types import Batch
+
+SIDE = 192  # validation looks at centres of at most this many pixels a side
+PORTION = 2**20  # pixels a batch
+
+
+@dataclass(frozen=True, eq=False)
+class Validation:
+    """Images kept apart to judge a training.
+
+    Attributes
+    ----------
+    x : Tensor, (N, C, H, W)
+        Centres of the images.
+    names : tuple of str
+        Their names, which seed their noise.
+    labels : Tensor of int64, (N,), or None
+        Class indices.
+    """
+
+    x: Tensor
+    names: tuple[str, ...]
+    labels: Tensor | None = None
+
+
+def centres(pool: Pool, names: Sequence[str], multiple: int, labels: Tensor | None = None) -> Validation:
+    """Cut the centre out of every image of a pool."""
+    sizes = pool.sizes
+    whole = bool((sizes == sizes[0]).all()) and int(sizes[0].max()) <= SIDE
+    side = max(multiple, min(SIDE, int(sizes.min())) // multiple * multiple)
+    height, width = (int(s) for s in sizes[0]) if whole else (side, side)
+    top, left = ((sizes - torch.tensor([height, width])).clamp_min(0) // 2).unbind(1)
+    return Validation(pool.crops(Windows(torch.arange(len(sizes)), top, left, height, width)), tuple(names), labels)
+
+
+def psnr(x: Tensor, reference: Tensor) -> Tensor:
+    """Return the PSNR of each image, (B,) dB, data range 1; equal to `metrics` (a test holds it so)."""
+    mse = ((x - reference) ** 2).flatten(1).mean(1)
+    return -10 * mse.clamp_min(1e-12).log10()
+
+
+@torch.no_grad()
+def measure(model: Model, held: Validation, corruptions: Sequence[Corruption], seed: int) -> dict[str, float]:
+    """Return the mean of the objective's parts, the PSNR of the MMSE for each corruption, and diagnoses."""
+    sums: dict[str, float] = {}
+    for corruption in corruptions:
+        for batch, noise in _batches(held, corruption, seed):
+            share = len(batch.observation) / len(held.x) / len(corruptions)
+            for name, value in _one(model, batch, noise, len(corruptions)).items():
+                sums[name] = sums.get(name, 0.0) + share * float(value)
+    return sums
+
+
+def _one(model: Model, batch: Batch, noise: Noise, runs: int) -> dict[str, Tensor]:
+    found = dict(model.terms(batch, noise).parts)
+    found.update(model.diagnose(batch, noise.fork("diagnose")))
+    estimate = model.estimate(batch.observation, batch.corruption)
+    if estimate is not None and batch.x is not None:
+        value = psnr(_finished(estimate.mean), batch.x).mean()
+        found["psnr"] = value
+        found[f"psnr {batch.corruption}"] = value * runs  # each corruption is one of `runs` shares of the mean
+    return found
+
+
+def _finished(x: Tensor) -> Tensor:
+    return (x.clamp(0, 1) * 255).round() / 255
+
+
+def _batches(held: Validation, corruption: Corruption, seed: int) -> list[tuple[Batch, Noise]]:
+    count = max(1, PORTION // held.x[0, 0].numel())
+    return [_batch(held, slice(i, i + count), corruption, seed) for i in range(0, len(held.x), count)]
+
+
+def _batch(held: Validation, cut: slice, corruption: Corruption, seed: int) -> tuple[Batch, Noise]:
+    from dataclasses import replace
+
+    x, noise = held.x[cut], Noise(seed, held.names[cut]).fork("validation")
+    observation = corruption(x, noise).blind()
+    if held.labels is not None:
+        observation = replace(observation, label=held.labels[cut])
+    return Batch(x, observation, corruption), noise
+
+
+@torch.no_grad()
+def preview(model: Model, held: Validation, corruptions: Sequence[Corruption], seed: int, path: Path) -> None:
+    """Write a picture: a row for each corruption of observed | restored | truth | std, for a few images."""
+    count = max(1, min(len(held.x), 8 // len(corruptions)))
+    columns = 4
+    cells: list[Tensor] = []
+    for corruption in corruptions:
+        batch, _ = _batch(held, slice(0, count), corruption, seed)
+        for row in zip(*_panels(model, batch), strict=True):
+            cells.extend(cell.expand(3, -1, -1) for cell in row)
+    write_grid(torch.stack(cells), columns, path)
+
+
+def _panels(model: Model, batch: Batch) -> list[Tensor]:
+    assert batch.x is not None
+    estimate = model.estimate(batch.observation, batch.corruption)
+    if estimate is None:
+        restored = reconstruct(model, batch.x, batch.observation.label)
+        std = (restored - batch.x).abs()
+    else:
+        restored = estimate.mean
+        std = torch.zeros_like(restored) if estimate.std is None else estimate.std
+    spread = std / std.amax((1, 2, 3), keepdim=True).clamp_min(1e-6)
+    return [batch.observation.y, restored, batch.x, spread]
+
+
+def reconstruct(model: Model, x: Tensor, label: Tensor | None) -> Tensor:
+    """Return the decoder's mean at the posterior's mean; x itself where the model has neither."""
+    if not isinstance(model, LatentModel):
+        return x
+    return model.decode(model.infer(x, None, label).mean, label).mean
+
+
+@torch.no_grad()
+def sample_grid(model: Model, held: Validation, corruption: Corruption, seed: int, path: Path) -> None:
+    """Write a picture of draws: from the prior, or of one observation where the model is conditional."""
+    noise = Noise(seed, held.names[:4]).fork("samples")
+    if isinstance(model, LatentModel):
+        z = model.prior().sample(64, tuple(held.x.shape[1:]), Noise(seed))
+        cells, columns = model.decode(z).mean, 8
+    else:
+        batch, _ = _batch(held, slice(0, 4), corruption, seed)
+        draws = model.sample(batch.observation, batch.corruption, 6, noise).mean
+        cells, columns = draws.transpose(0, 1).flatten(0, 1), 6
+    write_grid(cells.expand(-1, 3, -1, -1), columns, path)
+
+
+def write_grid(cells: Tensor, columns: int, path: Path) -> None:
+    """Write images, (N, 3, H, W) on [0, 1], as one PNG."""
+    grid = make_grid(cells.float().cpu().clamp(0, 1), nrow=columns, padding=2)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_png((grid * 255).round().to(torch.uint8), str(path))
