@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save as serialise
 from torch import Tensor
 
 from restorekit import plugins
@@ -93,7 +93,7 @@ def save(path: Path, weights: Mapping[str, Tensor], card: Card, half: bool = Fal
     """
     stored = {k: _storable(v, half) for k, v in weights.items()}
     with atomic(path) as temporary:
-        save_file(stored, temporary, metadata={KEY: json.dumps(dataclasses.asdict(card))})
+        temporary.write_bytes(serialise(stored, {KEY: json.dumps(dataclasses.asdict(card))}))
 
 
 def _storable(t: Tensor, half: bool) -> Tensor:

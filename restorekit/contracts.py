@@ -55,7 +55,8 @@ class Corruption(ABC):
         if not isinstance(value, tuple):
             return x.new_full(shape, value)
         low, high = value
-        return low + (high - low) * noise.uniform(f"{self.name}.{key}", shape, x.device).to(x.dtype)
+        u: Tensor = noise.uniform(f"{self.name}.{key}", shape, x.device).to(x.dtype)
+        return u * float(high - low) + float(low)
 
     def __str__(self) -> str:
         """Return the spec that makes this corruption again."""

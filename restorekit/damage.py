@@ -20,7 +20,7 @@ from restorekit.noise import Noise
 from restorekit.types import Observation
 
 _DTYPES = {"8": np.dtype(np.uint8), "16": np.dtype(np.uint16), "32f": np.dtype(np.float32)}
-_UNIT = IntensityRange(0.0, 1.0)
+_RANGES = {"8": IntensityRange(0.0, 255.0), "16": IntensityRange(0.0, 65535.0), "32f": IntensityRange(0.0, 1.0)}
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ def _damage(item: Item, plan: Damage) -> None:
 
 def _write(target: Path, observation: Observation, source: Picture, depth: str, spec: str) -> None:
     """Write the observation, and NAME.missing beside it where values are missing."""
-    values = from_unit(observation.y.movedim(1, -1).numpy(), _UNIT, _DTYPES[depth])
+    values = from_unit(observation.y.movedim(1, -1).numpy(), _RANGES[depth], _DTYPES[depth])
     kind = "tiff" if target.suffix == ".tif" else "png"
     likeness = Picture(values, format=kind, metadata=_carried(source))
     files.write(target, likeness, values, spec=spec)

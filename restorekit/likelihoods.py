@@ -80,7 +80,7 @@ class Bernoulli:
 
     @property
     def variance(self) -> Tensor:
-        """p (1 - p)."""
+        """Variance p (1 - p)."""
         return self.mean * (1 - self.mean)
 
     def sample(self, noise: Noise) -> Tensor:

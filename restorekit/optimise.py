@@ -42,7 +42,9 @@ def groups(model: nn.Module, recipe: Recipe, device: torch.device) -> list[Group
     """Return the model's parameter groups with an optimiser each."""
     found = []
     for name, params in model.param_groups().items():  # type: ignore[operator]
-        adam = torch.optim.AdamW(params, lr=recipe.lr, betas=(0.9, recipe.beta2), weight_decay=recipe.weight_decay, fused=True)
+        adam = torch.optim.AdamW(
+            params, lr=recipe.lr, betas=(0.9, recipe.beta2), weight_decay=recipe.weight_decay, fused=True
+        )
         found.append(Group(name, params, adam, torch.zeros((), device=device), torch.zeros((), device=device)))
     return found
 

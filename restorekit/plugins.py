@@ -7,7 +7,7 @@ that is taken is left out whole and kept in `problems`; it never stops the progr
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
@@ -139,7 +139,7 @@ def load() -> Plugins:
     wanted = None if chosen is None else [name.strip() for name in chosen.split(",") if name.strip()]
     for point in sorted(entry_points(group=GROUP), key=lambda p: p.name):
         if wanted is None or point.name in wanted:
-            _try(plugins, point.name, lambda point=point: _load_point(plugins, point))
+            _try(plugins, point)
     for name in set(wanted or []) - {p.name for p in plugins.loaded} - set(plugins.problems):
         plugins.problems[name] = f"RESTOREKIT_PLUGINS names {name!r}, which is not installed"
     return plugins
@@ -151,10 +151,11 @@ def _load_point(plugins: Plugins, point: EntryPoint) -> None:
     plugins.add(point.load(), Plugin(point.name, package, version))
 
 
-def _try(plugins: Plugins, name: str, action: Callable[[], None]) -> None:
-    """Run a plugin's code; note its failure instead of passing it on."""
+def _try(plugins: Plugins, point: EntryPoint) -> None:
+    """Load a stranger's plugin; note its failure instead of passing it on."""
+    name = point.name
     try:
-        action()
+        _load_point(plugins, point)
     except PluginError as error:
         plugins.problems[name] = str(error)
     except (Exception, SystemExit) as error:  # importing a stranger's package may raise anything

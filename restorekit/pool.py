@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -16,8 +17,9 @@ LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, as cv2 and the gray test sets have
 FULL = {torch.uint8: 255.0, torch.uint16: 65535.0}
 
 
-class Windows(NamedTuple):
-    """Where crops lie: image index, top and left, (B,) int64 each, and the crop's height and width."""
+@dataclass(frozen=True, eq=False)
+class Windows:
+    """Where crops lie: image number, top and left, (B,) int64 each, and the crop's height and width."""
 
     index: Tensor
     top: Tensor
@@ -61,7 +63,7 @@ class HeldPool:
     def crops(self, windows: Windows) -> Tensor:
         """Gather all crops in one indexing operation."""
         device = self._pixels.device
-        index, top, left = (t.to(device, non_blocking=True) for t in windows[:3])
+        index, top, left = (t.to(device, non_blocking=True) for t in (windows.index, windows.top, windows.left))
         if self._stacked is not None and self._stacked.shape[1:3] == (windows.height, windows.width):
             return _unit(self._stacked[index].movedim(-1, 1))
         height, width = self._device_sizes[index].unbind(1)
@@ -95,8 +97,8 @@ class StreamedPool:
 
     def crops(self, windows: Windows) -> Tensor:
         """Read and cut the crops; each file is opened once per crop."""
-        places = zip(*(t.tolist() for t in windows[:3]), strict=True)
-        cut = self._threads.map(lambda place: self._crop(*place, windows.height, windows.width), places)
+        places = torch.stack([windows.index, windows.top, windows.left], 1).tolist()
+        cut = self._threads.map(lambda p: self._crop(p[0], p[1], p[2], windows.height, windows.width), places)
         return torch.stack(list(cut)).to(self._device)
 
     def _crop(self, index: int, top: int, left: int, height: int, width: int) -> Tensor:

@@ -49,7 +49,7 @@ class Held:
     observation: Observation
 
     @property
-    def shape(self) -> tuple[int, int, int, int]:  # type: ignore[override]
+    def shape(self) -> tuple[int, int, int, int]:
         """Shape of x, (B, C, H, W)."""
         return (len(self.observation), *self.observation.shape)
 
@@ -132,13 +132,14 @@ class ModelRestorer(Restorer):
         self, observation: Observation, corruption: Corruption, n: int, noise: Noise
     ) -> dict[str, Tensor]:
         """Accumulate mean and variance of the draws; the draws themselves are kept only where asked for."""
-        count, total, squares, inner, kept = n or DRAWS, 0.0, 0.0, 0.0, []
+        count, kept = n or DRAWS, []
+        total, squares, inner = (observation.y.new_zeros(len(observation), *observation.shape) for _ in range(3))
         for mean, variance in self._portions(observation, corruption, count, noise):
             total, squares = total + mean.sum(0), squares + (mean**2).sum(0)
-            inner = inner + (0.0 if variance is None else variance.sum(0))
+            inner = inner if variance is None else inner + variance.sum(0)
             kept.extend([mean] if n else [])
-        average = torch.as_tensor(total) / count
-        between = (torch.as_tensor(squares) / count - average**2).clamp_min(0) * count / max(count - 1, 1)
+        average = total / count
+        between = (squares / count - average**2).clamp_min(0) * count / max(count - 1, 1)
         result = {"mmse": average, "var": between + inner / count}
         return {**result, "draws": torch.cat(kept)} if n else result
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save as serialise
 from torch import Tensor, nn
 
 from restorekit.checkpoint import Card
@@ -56,7 +56,9 @@ def save_state(path: Path, state: State, card: Card) -> None:
     moment = {"step": state.step, "seconds": state.seconds, "found": state.found}
     metadata = {"state": json.dumps(moment), "card": json.dumps(dataclasses.asdict(card))}
     with atomic(path) as temporary:
-        save_file({k: v.detach().cpu().contiguous() for k, v in _tensors(state).items()}, temporary, metadata)
+        temporary.write_bytes(
+            serialise({k: v.detach().cpu().contiguous() for k, v in _tensors(state).items()}, metadata)
+        )
 
 
 def restore_state(path: Path, state: State) -> None:

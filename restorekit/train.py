@@ -149,7 +149,7 @@ def train(job: Job, model: Model, fabric: Fabric, watch: Watch, resume: bool = F
 
 def _begin(job: Job, model: Model, fabric: Fabric, resume: bool) -> State:
     """Put model and optimisers on the device, from the run's state where it goes on."""
-    model = model.to(device=fabric.device, memory_format=torch.channels_last).train()
+    model = model.to(fabric.device).to(memory_format=torch.channels_last).train()
     groups = optimise.groups(model, job.recipe, fabric.device)
     state = State(model, copy.deepcopy(model).eval() if job.recipe.ema else model, groups)
     if resume:
@@ -179,6 +179,8 @@ def _batch(job: Job, step: int, fabric: Fabric) -> Batch:
 
 
 def _pick(corruptions: Sequence[tuple[Corruption, float]], noise: Noise) -> Corruption:
+    if len(corruptions) == 1:
+        return corruptions[0][0]
     weights = torch.tensor([weight for _, weight in corruptions])
     return corruptions[int(torch.multinomial(weights, 1, generator=noise.generator("which")))][0]
 
@@ -249,7 +251,8 @@ def _logger(job: Job, fabric: Fabric, watch: Watch) -> Callable[[str, State, dic
 @contextmanager
 def _asked_to_stop() -> Iterator[threading.Event]:
     """Turn the first SIGINT or SIGTERM into a request to save and stop; a second one acts as usual."""
-    stop, before = threading.Event(), {}
+    stop = threading.Event()
+    before: dict[int, Any] = {}
 
     def ask(number: int, frame: FrameType | None) -> None:
         stop.set()

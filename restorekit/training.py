@@ -22,7 +22,7 @@ from restorekit.images.scale import parse_range
 from restorekit.recipe import Recipe
 from restorekit.settings import from_json, from_texts
 from restorekit.train import Job, train
-from restorekit.validate import Validation, centres
+from restorekit.validate import centres
 
 __all__ = ["Hardware", "Images", "Plan", "prepare", "train"]
 
@@ -92,13 +92,24 @@ def prepare(
     held_labels = trainset.labels(held_source, held_index) if images.labels else None
     held = centres(held_pool, trainset.names(held_source, held_index), model.geometry.multiple, held_labels)
     card = dataclasses.replace(
-        checkpoint.describe(model), corruptions=plan.corruptions, licence=plan.licence, command=plan.command, seed=plan.seed,
-        data={"source": Path(images.source).name, "images": len(train_index), "fingerprint": opened.fingerprint, "held_out": list(held.names)},
-    )  # fmt: skip
+        checkpoint.describe(model),
+        corruptions=plan.corruptions,
+        licence=plan.licence,
+        command=plan.command,
+        seed=plan.seed,
+        data=_data(images, opened, len(train_index), held.names),
+    )
     labels = trainset.labels(opened, train_index, len(recipe.scales)) if images.labels else None
     run.mkdir(parents=True, exist_ok=True)
     job = Job(run, card, recipe, _corruptions(plan, cls), pool, held, labels, steps, epochs, minutes, plan.seed)
     return job, model, fabric
+
+
+def _data(images: Images, opened: LabelledImages, count: int, held: tuple[str, ...]) -> dict[str, Any]:
+    """Return what the card says of the training images."""
+    kept = list(held) if len(held) <= trainset.HELD else len(held)
+    source = Path(images.source).name
+    return {"source": source, "images": count, "fingerprint": opened.fingerprint, "held_out": kept}
 
 
 def _check_run(run: Path, resume: bool) -> None:
@@ -118,12 +129,14 @@ def _split_settings(cls: type[Model], plan: Plan) -> tuple[dict[str, Any], Recip
     for key in given:
         if key not in own | other:
             raise SpecError(unknown(f"setting of {cls.name} or of a training", key, own | other | {"preset"}))
-    recipe = dataclasses.replace(Recipe(), **{k: v for k, v in preset.items() if k in other})
-    texts = {k: v for k, v in given.items() if k in other}
-    recipe = dataclasses.replace(recipe, **{k: getattr(from_texts(Recipe, texts), k) for k in texts})
-    model_texts = {k: v for k, v in given.items() if k in own}
-    read = from_texts(cls.Config, model_texts)
-    return {**{k: v for k, v in preset.items() if k in own}, **{k: getattr(read, k) for k in model_texts}}, recipe
+    return _values(cls.Config, own, preset, given), from_json(Recipe, _values(Recipe, other, preset, given))
+
+
+def _values(target: type, keys: set[str], preset: Mapping[str, object], given: Mapping[str, str]) -> dict[str, Any]:
+    """Return the settings of one dataclass: the preset's, and over them those given as text."""
+    texts = {k: v for k, v in given.items() if k in keys}
+    read: Any = from_texts(target, texts)
+    return {**{k: v for k, v in preset.items() if k in keys}, **{k: getattr(read, k) for k in texts}}
 
 
 def _preset(cls: type[Model], name: str | None) -> Mapping[str, object]:
@@ -200,7 +213,7 @@ def _corruptions(plan: Plan, cls: type[Model]) -> list[tuple[Corruption, float]]
         if issubclass(cls, LatentModel):
             return [(Clean(), 1.0)]
         raise UsageError(
-            f"the model {cls.name!r} learns to undo damage; say which, for example --corruption gaussian:sigma=0..50/255"
+            f"the model {cls.name!r} learns to undo damage; say which, such as --corruption gaussian:sigma=0..50/255"
         )
     known = plugins.corruptions()
     return [(parse(spec, known), weight) for spec, weight in map(weighted, plan.corruptions)]

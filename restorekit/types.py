@@ -136,10 +136,19 @@ class Batch:
     step: int | None = None
 
 
+def shape_of(x: Tensor) -> tuple[int, int, int]:
+    """Return (C, H, W) of a batch of images, (B, C, H, W)."""
+    _, channels, height, width = x.shape
+    return channels, height, width
+
+
 class Source(Protocol):
     """Observations of a batch of equal images, read by rows, so that a large one never stands whole in memory."""
 
-    shape: tuple[int, int, int, int]  # (B, C, H, W) of x
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """Shape of x, (B, C, H, W)."""
+        ...
 
     def rows(self, top: int, bottom: int) -> Observation:
         """Return rows `top` to `bottom` of every image."""

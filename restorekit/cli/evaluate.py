@@ -12,8 +12,11 @@ from restorekit.cli.options import device_options
 from restorekit.cli.progress import ImagesProgress, as_json
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from restorekit.contracts import Corruption
     from restorekit.evaluate import Contender, Results, Trial
+    from restorekit.images.dataset import Labels
 
 EXAMPLE = """\b
 Example:
@@ -73,9 +76,9 @@ Example:
 @click.option("--json", "machine", is_flag=True, help="Print results.json instead of the table.")
 @device_options
 def command(
-    clean: str, report: Path, specs: tuple[str, ...], models: tuple[str, ...], baselines: tuple[str, ...], told: str | None,
-    metrics: tuple[str, ...], samples: int, sampler: str | None, labels: str | None, limit: int | None, span: str | None,
-    fail_under: str | None, seed: int, machine: bool, device: str, threads: int | None,
+    clean: str, report: Path, specs: tuple[str, ...], models: tuple[str, ...], baselines: tuple[str, ...],
+    told: str | None, metrics: tuple[str, ...], samples: int, sampler: str | None, labels: Labels, limit: int | None,
+    span: str | None, fail_under: str | None, seed: int, machine: bool, device: str, threads: int | None,
 ) -> int:  # fmt: skip
     """Damage the images of CLEAN, restore them, and write how well that went into the folder REPORT.
 
@@ -92,7 +95,7 @@ def command(
 
     texts.use_threads(threads)
     limits = texts.limit(fail_under, plugins.metrics())
-    images = load_images(clean, limit, labels, parse_range(span))  # type: ignore[arg-type]
+    images = load_images(clean, limit, labels, parse_range(span))
     trials = [_trial(spec, models, baselines, told, samples, sampler, device) for spec in _expanded(specs)]
     measured = [plugins.lookup("metrics", name)() for name in metrics or plugins.metrics()]
     versions = evaluate.versions()
@@ -156,37 +159,59 @@ def _contender(
 
 
 def _table(results: Results, report: Path) -> None:
-    """Print a table for each corruption, the best value of each metric in bold."""
+    """Print a table for each corruption, best PSNR first, and how the figures came about."""
     from rich.console import Console
-    from rich.table import Table
 
-    console = Console()
+    console = Console(soft_wrap=False)
     for spec in dict.fromkeys(run["corruption"] for run in results.runs):
-        runs = [run for run in results.runs if run["corruption"] == spec]
-        shown = [k for k in runs[0] if k not in _NOT_SHOWN and any(r[k] is not None for r in runs)]
-        table = Table(title=f"{spec}   ({runs[0]['images']} images)", title_justify="left")
-        for column in ("restorer", "sigma", *(_SHORT.get(k, k) for k in shown)):
-            table.add_column(column, justify="left" if column in ("restorer", "sigma") else "right")
-        for run in sorted(runs, key=lambda r: -(r["psnr"] or 0.0)):
-            table.add_row(run["restorer"], run["sigma"], *(_cell(run[k]) for k in shown))
-        console.print(table)
+        console.print(_one_table(spec, [run for run in results.runs if run["corruption"] == spec]))
     p = results.protocol
-    console.print(
-        f"noise {p.noise}; result {p.result}; psnr: {p.psnr}; one pass unless draws are named; seed {p.seed}",
-        style="dim",
-    )
+    told = f"noise {p.noise}; result {p.result}; psnr in dB, {p.psnr}; sigma: what a method is told; seed {p.seed}"
+    console.print(told, style="dim", highlight=False)
     for failure in results.failures:
-        console.print(f"failed: {failure['image']}: {failure['error']}", markup=False)
+        console.print(f"failed: {failure['image']}: {failure['error']}", markup=False, highlight=False)
     console.print(f"-> {report / 'results.json'}, {report / 'results.csv'}", highlight=False)
 
 
-_NOT_SHOWN = ("corruption", "restorer", "images", "sigma", "draws", "learned")
-_SHORT = {
+def _one_table(spec: str, runs: list[dict[str, Any]]) -> Table:
+    from rich import box
+    from rich.table import Table
+
+    columns = [*_HEADS, *(k for k in runs[0] if k not in (*_HEADS, *_APART))]
+    shown = [k for k in columns if any(run.get(k) is not None for run in runs)]
+    table = Table(
+        title=f"{spec}   ({runs[0]['images']} images)", title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False
+    )
+    for key in ("restorer", "sigma"):
+        table.add_column(key, no_wrap=True)
+    for key in shown:
+        table.add_column(_HEADS.get(key, key), justify="right", no_wrap=True)
+    for run in sorted(runs, key=lambda r: r["psnr"] or 0.0, reverse=True):
+        table.add_row(
+            _named(run["restorer"]), run["sigma"], *(_cell(run[k]) for k in shown), style="bold" if run["learned"] else ""
+        )
+    return table
+
+
+_APART = ("corruption", "restorer", "images", "sigma", "draws", "learned")
+_HEADS = {
+    "psnr": "psnr",
+    "psnr_missing": "missing",
+    "draw_psnr": "draws",
+    "ssim": "ssim",
+    "nrmse": "nrmse",
+    "coverage90": "cover",
+    "width90": "width",
     "seconds_per_megapixel": "s/MP",
-    "psnr_missing": "psnr\nmissing",
-    "coverage90": "coverage\n90 %",
-    "width90": "width\n90 %",
 }
+
+
+def _named(restorer: str) -> str:
+    """Return a short name: a model file's own, or its folder's where it is just ``model.safetensors``."""
+    path = Path(restorer)
+    if path.suffix != ".safetensors":
+        return restorer
+    return path.stem if path.stem != "model" or not path.parent.name else path.parent.name
 
 
 def _cell(value: float | None) -> str:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import shlex
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from restorekit.cli.options import device_options, settings
+
+if TYPE_CHECKING:
+    from restorekit.images.dataset import Labels
 
 EXAMPLE = """\b
 Example:
@@ -72,8 +75,9 @@ Example:
 @device_options
 def command(
     images: str, run: Path, model_name: str, specs: tuple[str, ...], validation: str | None, steps: int | None,
-    epochs: int | None, minutes: float | None, pairs: tuple[str, ...], init: str | None, labels: str | None, resume: bool,
-    precision: str, devices: int, nodes: int, span: str | None, licence: str, seed: int, device: str, threads: int | None,
+    epochs: int | None, minutes: float | None, pairs: tuple[str, ...], init: str | None, labels: Labels,
+    resume: bool, precision: str, devices: int, nodes: int, span: str | None, licence: str, seed: int, device: str,
+    threads: int | None,
 ) -> None:  # fmt: skip
     """Train a model on IMAGES (a folder, a file, or a stack) and keep everything in the folder RUN.
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from restorekit.contracts import Corruption
 from restorekit.corruptions.gaussian import Gaussian
 from restorekit.noise import Noise
-from restorekit.types import Linear, Observation
+from restorekit.types import Linear, Observation, shape_of
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Chain(Corruption):
         result = self.parts[0](x, noise.fork("0"))
         for i, part in enumerate(self.parts[1:], 1):
             result = _then(result, part(result.y, noise.fork(str(i))))
-        return replace(result, shape=tuple(x.shape[1:]))
+        return replace(result, shape=shape_of(x))
 
     def log_prob(self, observation: Observation, x: Tensor) -> Tensor | None:
         """Return log p(y | x), (B,) nats, of the one noise law behind the linear parts; None if there is no such."""

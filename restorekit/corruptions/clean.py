@@ -9,9 +9,8 @@ import torch
 from torch import Tensor
 
 from restorekit.contracts import Corruption
-from restorekit.corruptions.missing import hide
 from restorekit.noise import Noise
-from restorekit.types import Observation
+from restorekit.types import Observation, shape_of
 
 
 @dataclass(frozen=True)
@@ -22,4 +21,5 @@ class Clean(Corruption):
 
     def __call__(self, x: Tensor, noise: Noise) -> Observation:
         """Return x, (B, C, H, W), observed whole."""
-        return hide(x, x.new_ones((x.shape[0], 1, *x.shape[2:]), dtype=torch.bool))
+        observed = x.new_ones((x.shape[0], 1, *x.shape[2:]), dtype=torch.bool)
+        return Observation(x, observed, shape_of(x), x.new_zeros(x.shape[0], 1, 1, 1))

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from restorekit.contracts import Corruption, Ranged
 from restorekit.noise import Noise
-from restorekit.types import Observation
+from restorekit.types import Observation, shape_of
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Gaussian(Corruption):
         sigma = self.draw("sigma", x, noise)
         y = x + sigma * noise.normal(self.name, tuple(x.shape), x.device)
         observed = x.new_ones((x.shape[0], 1, *x.shape[2:]), dtype=torch.bool)
-        return Observation(y, observed, tuple(x.shape[1:]), sigma)  # type: ignore[arg-type]
+        return Observation(y, observed, shape_of(x), sigma)
 
     def log_prob(self, observation: Observation, x: Tensor) -> Tensor | None:
         """Return the normal log-density of the observed values, (B,) nats; None where sigma is 0 or unknown."""

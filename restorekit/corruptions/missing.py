@@ -9,7 +9,7 @@ from torch import Tensor
 
 from restorekit.contracts import Corruption, Ranged
 from restorekit.noise import Noise
-from restorekit.types import Observation
+from restorekit.types import Observation, shape_of
 
 
 @dataclass(frozen=True)
@@ -40,4 +40,4 @@ class Missing(Corruption):
 
 def hide(x: Tensor, observed: Tensor) -> Observation:
     """Return the noise-free observation of x, (B, C, H, W), through `observed`, bool (B, 1 or C, H, W)."""
-    return Observation(x * observed, observed, tuple(x.shape[1:]), x.new_zeros(x.shape[0], 1, 1, 1))  # type: ignore[arg-type]
+    return Observation(x * observed, observed, shape_of(x), x.new_zeros(x.shape[0], 1, 1, 1))

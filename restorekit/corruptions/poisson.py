@@ -10,7 +10,7 @@ from torch import Tensor
 
 from restorekit.contracts import Corruption, Ranged
 from restorekit.noise import Noise
-from restorekit.types import Observation
+from restorekit.types import Observation, shape_of
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Poisson(Corruption):
         peak = self.draw("peak", x, noise)
         y = noise.poisson(self.name, peak * x.clamp_min(0)) / peak
         observed = x.new_ones((x.shape[0], 1, *x.shape[2:]), dtype=torch.bool)
-        return Observation(y, observed, tuple(x.shape[1:]), params={"peak": peak})  # type: ignore[arg-type]
+        return Observation(y, observed, shape_of(x), params={"peak": peak})
 
     def log_prob(self, observation: Observation, x: Tensor) -> Tensor | None:
         """Return the log-probability of the observed counts, (B,) nats."""

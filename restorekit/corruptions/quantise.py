@@ -10,7 +10,7 @@ from torch import Tensor
 
 from restorekit.contracts import Corruption
 from restorekit.noise import Noise
-from restorekit.types import Observation
+from restorekit.types import Observation, shape_of
 
 
 @dataclass(frozen=True)
@@ -39,4 +39,4 @@ class Quantise(Corruption):
         chosen = noise.uniform(self.name, (x.shape[0], 1, 1, 1), x.device) < self.share
         observed = x.new_ones((x.shape[0], 1, *x.shape[2:]), dtype=torch.bool)
         sigma = x.new_zeros(x.shape[0], 1, 1, 1)
-        return Observation(torch.where(chosen, stored, x), observed, tuple(x.shape[1:]), sigma)  # type: ignore[arg-type]
+        return Observation(torch.where(chosen, stored, x), observed, shape_of(x), sigma)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from restorekit.contracts import Corruption, Ranged
 from restorekit.noise import Noise
-from restorekit.types import Observation
+from restorekit.types import Observation, shape_of
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class SaltPepper(Corruption):
         u = noise.uniform(self.name, tuple(x.shape), x.device)
         y = torch.where(u < rate / 2, 0.0, torch.where(u < rate, 1.0, x))
         observed = x.new_ones((x.shape[0], 1, *x.shape[2:]), dtype=torch.bool)
-        return Observation(y, observed, tuple(x.shape[1:]), params={"rate": rate})  # type: ignore[arg-type]
+        return Observation(y, observed, shape_of(x), params={"rate": rate})
 
     def log_prob(self, observation: Observation, x: Tensor) -> Tensor | None:
         """Return the log-probability of the observed values, (B,) nats; -inf where y is none of 0, 1 and x."""

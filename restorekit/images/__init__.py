@@ -11,14 +11,16 @@ from restorekit.images.picture import SPEC_KEY, SUFFIXES, Header, Metadata, Pict
 from restorekit.images.scale import IntensityRange, from_unit, parse_range, resolve_range, to_unit
 
 if TYPE_CHECKING:
-    from restorekit.images.dataset import LabelledImages, load_images, official_test
+    from restorekit.images.dataset import load_images, official_test
     from restorekit.images.files import is_lossy, probe, read, target_format, write, write_float
+    from restorekit.images.labelled import LabelledImages
     from restorekit.images.masks import MaskSource, parse_mask
     from restorekit.images.stacks import Stack, is_stack, load_stack, pack
 
 # Imported when first used, so that training from stacks needs neither cv2 nor Pillow.
 _HOMES = {
-    **dict.fromkeys(("LabelledImages", "load_images", "official_test"), "dataset"),
+    "LabelledImages": "labelled",
+    **dict.fromkeys(("load_images", "official_test"), "dataset"),
     **dict.fromkeys(("is_lossy", "probe", "read", "target_format", "write", "write_float"), "files"),
     **dict.fromkeys(("MaskSource", "parse_mask"), "masks"),
     **dict.fromkeys(("Stack", "is_stack", "load_stack", "pack"), "stacks"),

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import builtins
-import hashlib
-from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from restorekit.errors import UsageError
 from restorekit.images.find import Item, find_images, split_array
-from restorekit.images.scale import IntensityRange, RangeOption, range_of, resolve_range, to_unit
+from restorekit.images.labelled import LabelledImages
+from restorekit.images.scale import IntensityRange, RangeOption, range_of, resolve_range
 from restorekit.images.stacks import Stack, is_stack, load_stack
 
 if TYPE_CHECKING:
@@ -24,56 +22,6 @@ if TYPE_CHECKING:
 
 Labels = Literal["folders", "arrays"] | None
 _MANY_FRAMES = (".tif", ".tiff", ".npy", ".npz")
-
-
-class LabelledImages(ABC):
-    """Images in order, read when asked for.
-
-    Attributes
-    ----------
-    keys : tuple of str
-        Name of each image; a frame of a multi-page file is ``NAME#INDEX``.
-    labels : Tensor of int64, (N,), or None
-    label_names : tuple of str
-        What label 0, 1, ... is called.
-    """
-
-    keys: tuple[str, ...]
-    labels: Tensor | None = None
-    label_names: tuple[str, ...] = ()
-
-    def __len__(self) -> int:
-        return len(self.keys)
-
-    def __getitem__(self, i: int) -> Tensor:
-        """Return image i as float32, (C, H, W), nominally on [0, 1]."""
-        if not -len(self) <= i < len(self):
-            raise IndexError(i)
-        raw = self.raw(i)
-        return torch.from_numpy(to_unit(raw.numpy(), self.range_of(i))).permute(2, 0, 1).contiguous()
-
-    @abstractmethod
-    def raw(self, i: int) -> Tensor:
-        """Return image i in its file's own dtype, (H, W, C), without alpha."""
-
-    @abstractmethod
-    def range_of(self, i: int) -> IntensityRange:
-        """Return the range that takes image i to [0, 1]."""
-
-    @abstractmethod
-    def missing(self, i: int) -> Tensor | None:
-        """Return what is missing in image i, bool (H, W, 1 or C): NaN, and its `NAME.missing.png`; None for nothing."""
-
-    @property
-    @abstractmethod
-    def pixels(self) -> int:
-        """Height x width, summed over all images."""
-
-    @cached_property
-    def fingerprint(self) -> str:
-        """SHA-256 over the sorted digests of all decoded images, so that order and names do not matter."""
-        digests = sorted(_digest(self.raw(i)) for i in range(len(self)))
-        return hashlib.sha256("".join(digests).encode()).hexdigest()
 
 
 def load_images(
@@ -154,8 +102,8 @@ class _FileImages(LabelledImages):
         frame = self._frames[i]
         return torch.from_numpy(self._picture(frame).pixels[frame.number])
 
-    def range_of(self, i: int) -> IntensityRange:
-        return resolve_range(self._picture(self._frames[i]), self.option)[0]
+    def _resolved(self, i: int) -> tuple[IntensityRange, str | None]:
+        return resolve_range(self._picture(self._frames[i]), self.option)
 
     def missing(self, i: int) -> Tensor | None:
         from restorekit.images.masks import parse_mask
@@ -205,9 +153,10 @@ class _StackImages(LabelledImages):
             self.label_names = tuple(str(k) for k in range(int(self.labels.max()) + 1))
 
     def raw(self, i: int) -> Tensor:
-        return self.stack.images[i]
+        image = self.stack.images[i]
+        return torch.nan_to_num(image, 0.0, 0.0, 0.0) if image.is_floating_point() else image
 
-    def range_of(self, i: int) -> IntensityRange:
+    def _resolved(self, i: int) -> tuple[IntensityRange, str | None]:
         return self._ranges[i] if len(self._ranges) > 1 else self._ranges[0]
 
     def missing(self, i: int) -> Tensor | None:
@@ -220,12 +169,10 @@ class _StackImages(LabelledImages):
         return sum(image.shape[0] * image.shape[1] for image in self.stack.images)
 
     @cached_property
-    def _ranges(self) -> list[IntensityRange]:
+    def _ranges(self) -> list[tuple[IntensityRange, str | None]]:
         """One range for all, or one each where the images differ in size and perhaps in depth."""
         images = self.stack.images
-        return [
-            range_of(part.numpy(), None, self.option)[0] for part in (images if isinstance(images, list) else [images])
-        ]
+        return [_range(part, self.option) for part in (images if isinstance(images, list) else [images])]
 
 
 def _frames(item: Item) -> list[_Frame]:
@@ -237,11 +184,12 @@ def _frames(item: Item) -> list[_Frame]:
     return [_Frame(item, i, item.key if n == 1 else f"{item.key}#{i}") for i in builtins.range(n)]
 
 
+def _range(images: Tensor, option: RangeOption) -> tuple[IntensityRange, str | None]:
+    if not images.is_floating_point():
+        return range_of(images.numpy(), None, option)
+    return range_of(torch.nan_to_num(images, 0.0, 0.0, 0.0).numpy(), (~torch.isfinite(images)).numpy(), option)
+
+
 def _limited(stack: Stack, limit: int | None) -> Stack:
     labels = None if stack.labels is None else stack.labels[:limit]
     return Stack(stack.images[:limit], labels, stack.names[:limit])
-
-
-def _digest(image: Tensor) -> str:
-    array = np.ascontiguousarray(image.numpy())
-    return hashlib.sha256(f"{array.shape} {array.dtype}".encode() + array.tobytes()).hexdigest()

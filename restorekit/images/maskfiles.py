@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from restorekit.errors import ImageError
 from restorekit.images.files import read
-from restorekit.images.find import Item
+from restorekit.images.find import Item, split_array
 from restorekit.images.picture import Picture
 
 Missing = npt.NDArray[np.bool_]
@@ -33,7 +33,8 @@ class Marked(NamedTuple):
 
 def fitted(path: Path, item: Item, picture: Picture) -> Marked:
     """Return a mask file cut to black and white, once it is known to have the image's size."""
-    mask, warnings = _load(path)
+    stat = Path(split_array(path)[0]).stat()
+    mask, warnings = _load(path, stat.st_mtime_ns, stat.st_size)
     frames, height, width, channels = picture.pixels.shape
     if mask.shape[1:3] != (height, width):
         sizes = f"{mask.shape[2]} x {mask.shape[1]}, the image {item.key} {width} x {height}"
@@ -48,8 +49,8 @@ def fitted(path: Path, item: Item, picture: Picture) -> Marked:
 
 
 @lru_cache(maxsize=2)
-def _load(path: Path) -> tuple[Missing, tuple[str, ...]]:
-    """Read a mask, (N, H, W, 1 or C); one channel where all are equal."""
+def _load(path: Path, _changed: int, _size: int) -> tuple[Missing, tuple[str, ...]]:
+    """Read a mask, (N, H, W, 1 or C), once as long as the file stays the same; one channel where all are equal."""
     picture = read(path)
     values = picture.pixels
     if picture.missing is not None:

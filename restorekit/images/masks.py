@@ -146,12 +146,12 @@ class FolderMasks(MaskSource):
     """A folder of masks: found by the image's relative path, then by that without suffix, then by the bare stem."""
 
     folder: Path = Path()
-    _index: dict[str, list[Path]] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _index: dict[tuple[int, str], list[Path]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         for found in walk_images(self.folder):
             stem = found.key.rpartition(".")[0].removesuffix(MISSING)
-            for name in {found.key, stem, stem.rpartition("/")[2]}:
+            for name in enumerate((found.key, stem, stem.rpartition("/")[2])):
                 self._index.setdefault(name, []).append(found.path)
 
     def _refusal(self, items: Sequence[Item]) -> str | None:
@@ -173,7 +173,7 @@ class FolderMasks(MaskSource):
 
     def _candidates(self, item: Item) -> list[Path]:
         stem = item.key.rpartition(".")[0]
-        for name in (item.key, stem, stem.rpartition("/")[2]):
+        for name in enumerate((item.key, stem, stem.rpartition("/")[2])):
             paths = [path for path in self._index.get(name, []) if path != item.path]
             if paths:
                 return paths

@@ -229,8 +229,10 @@ def assemble(
         unknown = ~np.isfinite(samples)
         samples = np.where(unknown, samples.dtype.type(0), samples)
         missing = np.ascontiguousarray(unknown[..., :-1] if alpha else unknown)
-    colours = np.ascontiguousarray(samples[..., :-1] if alpha else samples)
-    opacity = np.ascontiguousarray(samples[..., -1:]) if alpha else None
+    colours = np.require(
+        samples[..., :-1] if alpha else samples, requirements=("C", "W")
+    )  # Pillow's arrays are read-only
+    opacity = np.require(samples[..., -1:], requirements=("C", "W")) if alpha else None
     return Picture(colours, opacity, missing, format, metadata, spec, notes)
 
 

@@ -24,7 +24,7 @@ _COLOURS = {0: 1, 2: 3, 3: 3, 4: 1, 6: 3}
 _PALETTE = 3
 _CARRIED_ANYWAY = {b"gAMA", b"cHRM", b"sRGB", b"iCCP", b"cICP", b"mDCV", b"cLLI", b"tIME"}
 _PIXELS = {b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"}
-_LEVEL = 6
+_LEVEL = 4  # 2 % larger than 6, twice as fast
 _XMP = "XML:com.adobe.xmp"
 
 _Chunks = tuple[tuple[bytes, bytes], ...]

@@ -20,7 +20,7 @@ _PREDICTED = (COMPRESSION.LZW, COMPRESSION.ADOBE_DEFLATE, COMPRESSION.ZSTD, COMP
 _NO_PREDICTOR, _HORIZONTAL, _FLOATING = 1, 2, 3
 _STRAIGHT_ALPHA = 2
 _SEPARATE = 2
-_LONG = 4
+_LONG, _LONG8 = 4, 16
 _DESCRIPTION = 270
 
 _Tag = tuple[int, int, int, Any]
@@ -32,7 +32,7 @@ def encode(path: Path, picture: Picture, pixels: Array, spec: str | None) -> Non
     if layout.photometric == MIN_IS_WHITE:
         pixels = invert(pixels, len(layout.extra_samples))
     big = layout.big or pixels.nbytes > _CLASSIC_LIMIT
-    pointers = _pointers(picture.metadata) if can_hold(layout.byteorder, big) else []
+    pointers = _pointers(picture.metadata, big) if can_hold(layout.byteorder, big) else []
     with TiffWriter(path, bigtiff=big, byteorder=layout.byteorder) as writer:
         for i, frame in enumerate(pixels):
             tags = _tags(picture.metadata, layout, i, spec)
@@ -129,6 +129,6 @@ def _resolution(tags: list[_Tag], order: str) -> tuple[Any, int | None, list[_Ta
     return tuple(struct.unpack(order + "II", stated[code]) for code in (282, 283)), unit, rest
 
 
-def _pointers(metadata: Metadata) -> list[_Tag]:
+def _pointers(metadata: Metadata, big: bool) -> list[_Tag]:
     found = directories(metadata.exif)
-    return [(stand_in, _LONG, 1, 0) for stand_in, code in STAND_INS.items() if code in found]
+    return [(stand_in, _LONG8 if big else _LONG, 1, 0) for stand_in, code in STAND_INS.items() if code in found]

@@ -66,7 +66,12 @@ class CVAE(Model):
         side = (score / count).mean() + nelbo / count[:share].mean()
         loss = (mse + TINY).sqrt().mean() + 0.01 * side
         regression = 0.5 * count * (torch.log(mse + TINY) + LOG_2PI + 1)
-        parts = {"regression": regression, "spread": score, "distortion": distortion, "rate": sum(_total(rates))}
+        parts = {
+            "regression": regression,
+            "spread": score,
+            "distortion": distortion,
+            "rate": torch.stack(_total(rates)).sum(0),
+        }
         return Terms(loss, {k: v.detach().mean() for k, v in parts.items()})
 
     def _hide_sigma(self, observation: Observation, noise: Noise) -> Observation:
@@ -88,7 +93,7 @@ class CVAE(Model):
         """Return the weighted rate with free bits, scalar nats per image (Kingma et al. 2016, eq. 15)."""
         free = [self.config.free_bits * kl[0, 0].numel() for kl in rates]
         total = [kl.mean().clamp_min(least) for kl, least in zip(_total(rates), free, strict=True)]
-        return self.config.beta * torch.stack(total).sum()
+        return torch.stack(total).sum() * float(self.config.beta)
 
     def estimate(self, observation: Observation, corruption: Corruption) -> Estimate:
         """Return the trunk's mean and standard deviation."""

@@ -7,6 +7,7 @@ no normalisation, noise level as an input).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import NamedTuple
 
 import torch
@@ -81,8 +82,8 @@ class Trunk(nn.Module):
         self.stem = nn.Conv2d(4 * 8, widths[0], 3, padding=1)
         self.label = nn.Embedding(config.classes + 1, widths[0]) if config.classes else None
         self.encoder = nn.ModuleList(stack(w, n) for w, n in zip(widths, config.encoder, strict=True))
-        self.downs = nn.ModuleList(down(a, b) for a, b in zip(widths, widths[1:], strict=False))
-        self.ups = nn.ModuleList(Up(b, a) for a, b in zip(widths, widths[1:], strict=False))
+        self.downs = nn.ModuleList(down(a, b) for a, b in pairwise(widths))
+        self.ups = nn.ModuleList(Up(b, a) for a, b in pairwise(widths))
         self.decoder = nn.ModuleList(stack(w, n) for w, n in zip(widths, config.decoder, strict=False))
         self.mean = nn.Conv2d(widths[0], 12, 3, padding=1)
         self.spread = nn.Conv2d(widths[0], 12, 3, padding=1)

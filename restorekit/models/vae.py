@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import Any, ClassVar
 
 import torch
@@ -78,7 +79,7 @@ class MLP(nn.Module):
     def __init__(self, inputs: int, hidden: tuple[int, ...], outputs: int, rate: float) -> None:
         super().__init__()
         widths = (inputs, *hidden, outputs)
-        self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in zip(widths, widths[1:], strict=False))
+        self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(widths))
         self.rate = rate
 
     def forward(self, h: Tensor, noise: Noise | None) -> Tensor:
@@ -126,7 +127,7 @@ class ConvNetwork(nn.Module):
     def __init__(self, config: VAEConfig, per_value: int) -> None:
         super().__init__()
         widths = config.hidden
-        pairs = list(zip(widths, widths[1:], strict=False))
+        pairs = list(pairwise(widths))
         self.rate = config.dropout
         self.enter = nn.Conv2d(4 * config.channels, widths[0], 3, padding=1)
         self.encoder = nn.Sequential(*(nn.Sequential(stack(a, 1), down(a, b)) for a, b in pairs), stack(widths[-1], 2))
@@ -157,7 +158,8 @@ class ConvNetwork(nn.Module):
         table = self.labels[place]
         if label is None:
             label = torch.full((len(h),), -1, device=h.device)
-        return h + table(label % (table.num_embeddings))[:, :, None, None]  # type: ignore[operator]  # -1 is the last row
+        out: Tensor = h + table(label % table.num_embeddings)[:, :, None, None]  # type: ignore[operator]  # -1 is the last row
+        return out
 
     def _drop(self, h: Tensor, noise: Noise | None, name: str) -> Tensor:
         return h if noise is None else dropout(h, self.rate, noise, name)
@@ -200,8 +202,8 @@ class VAE(LatentModel):
         # the PyTorch example: 784-400-20, Bernoulli on gray values, Adam 1e-3, batch 128, and nothing else
         "tutorial": {
             "network": "mlp", "hidden": (400,), "latent": 20, "likelihood": "bernoulli",
-            "batch": 128, "crop": 0, "lr": 1e-3, "warmup": 0, "cosine": False, "weight_decay": 0.0, "beta2": 0.999, "clip": 0.0,
-            "explode": 0.0, "ema": 0.0, "augment": False, "gray": 0.0, "scales": (1.0,),
+            "batch": 128, "crop": 0, "lr": 1e-3, "beta2": 0.999, "warmup": 0, "cosine": False, "weight_decay": 0.0,
+            "clip": 0.0, "explode": 0.0, "ema": 0.0, "augment": False, "gray": 0.0, "scales": (1.0,),
         },
     }  # fmt: skip
 

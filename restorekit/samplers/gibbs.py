@@ -40,7 +40,7 @@ class Gibbs(Sampler):
         parts = getattr(corruption, "parts", (corruption,))
         other = [p.name for p in parts if not (p.hides or p.name in ("gaussian", "clean"))]
         if other:
-            return f"gibbs works with gaussian noise and missing values, not with {other[0]}; restore with a conditional model"
+            return f"gibbs works with gaussian noise and missing values, not {other[0]}; use a conditional model"
         return None
 
     def __call__(

@@ -38,7 +38,9 @@ def _png(path, array):
 
 
 def _bmp(path, array):
-    cv2.imencode(".bmp", array[0][..., [2, 1, 0, 3][: array.shape[3]]] if array.shape[3] > 1 else array[0])[1].tofile(path)
+    cv2.imencode(".bmp", array[0][..., [2, 1, 0, 3][: array.shape[3]]] if array.shape[3] > 1 else array[0])[1].tofile(
+        path
+    )
 
 
 def _webp(path, array):
@@ -165,7 +167,9 @@ def test_metadata_go_with_a_picture_into_other_formats(tmp_path):
     exif[0x010F] = "Maker"
     exif.get_ifd(0x8769)[0x9003] = "2020:01:02 03:04:05"
     icc = b"profile" * 40
-    Image.new("RGB", (8, 8)).save(tmp_path / "a.jpg", exif=exif, icc_profile=icc, dpi=(300, 150), xmp=b"<x/>", comment="hello")
+    Image.new("RGB", (8, 8)).save(
+        tmp_path / "a.jpg", exif=exif, icc_profile=icc, dpi=(300, 150), xmp=b"<x/>", comment="hello"
+    )
     picture = read(tmp_path / "a.jpg")
     for target in ("png", "tiff", "webp"):
         write(tmp_path / target, picture, picture.pixels, format=target)
@@ -263,7 +267,7 @@ def test_a_truncated_file_is_refused(share, tmp_path):
     for name, data in _made(tmp_path).items():
         path = tmp_path / name
         path.write_bytes(data[: int(share * len(data))])
-        with pytest.raises(ImageError, match="truncated|damaged") as told:
+        with pytest.raises(ImageError, match=r"truncated|damaged") as told:
             read(path)
         assert str(path) in str(told.value)
         assert "\n" not in str(told.value)
@@ -274,7 +278,7 @@ def test_a_half_download_filled_with_zeros_is_refused(tmp_path):
         if name in ("a.bmp", "a.npy", "a.webp", "None.tif"):  # no check sums there: zeros are data like others
             continue
         (tmp_path / name).write_bytes(data[: len(data) // 2] + bytes(len(data) - len(data) // 2))
-        with pytest.raises(ImageError, match="truncated|damaged"):
+        with pytest.raises(ImageError, match=r"truncated|damaged"):
             read(tmp_path / name)
 
 
@@ -360,7 +364,8 @@ needs_data = pytest.mark.skipif("RESTOREKIT_DATA" not in os.environ, reason="RES
 
 @needs_data
 @pytest.mark.parametrize(
-    "folder", ["real/convallaria_16bit", "real/polyu/noisy", "real/old_photos", "gray/bsd68", "colour/mcmaster", "photos"]
+    "folder",
+    ["real/convallaria_16bit", "real/polyu/noisy", "real/old_photos", "gray/bsd68", "colour/mcmaster", "photos"],
 )
 def test_real_files_come_back(folder, tmp_path):
     for item in find_images(Path(os.environ["RESTOREKIT_DATA"], folder))[:8]:
@@ -397,7 +402,9 @@ def test_the_micrograph_is_what_it_was(tmp_path):
 
 
 def test_importing_the_package_loads_no_decoder():
-    program = "import sys, restorekit.images; print({'cv2', 'PIL', 'tifffile', 'imagecodecs', 'torch'} & set(sys.modules))"
+    program = (
+        "import sys, restorekit.images; print({'cv2', 'PIL', 'tifffile', 'imagecodecs', 'torch'} & set(sys.modules))"
+    )
     import subprocess
 
     assert subprocess.run([sys.executable, "-c", program], capture_output=True, check=True).stdout == b"set()\n"

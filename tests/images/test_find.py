@@ -1,5 +1,6 @@
 import os
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -35,7 +36,7 @@ def test_a_mask_beside_its_image_is_no_image(tmp_path):
 
 
 def test_missing_path():
-    assert str(missing_path("d/a.b.jpg")) == os.path.join("d", "a.b.missing.png")
+    assert missing_path("d/a.b.jpg") == Path("d", "a.b.missing.png")
     assert missing_path("a.tif", frames=3).name == "a.missing.tif"
 
 
@@ -62,9 +63,7 @@ def test_a_link_into_a_circle_ends(tmp_path):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse such names")
 def test_a_name_that_is_no_utf8_gets_a_key_that_is(tmp_path):
-    path = os.path.join(os.fsencode(tmp_path), b"\xff.png")
-    with open(path, "wb") as file:  # noqa: PTH123  (a Path holds no bytes)
-        file.write(b"x")
+    (tmp_path / os.fsdecode(b"\xff.png")).write_bytes(b"x")
     (item,) = find_images(tmp_path)
     assert item.key == "\\xff.png"
     assert item.path.is_file()
@@ -92,7 +91,11 @@ def test_a_list_chooses_in_its_own_order(tmp_path):
 
 @pytest.mark.parametrize(
     ("text", "told"),
-    [("aa.png", "no image in .* named 'aa.png'; did you mean a.png"), ("../a.png", "no image in"), ("\n", "names no image")],
+    [
+        ("aa.png", "no image in .* named 'aa.png'; did you mean a.png"),
+        ("../a.png", "no image in"),
+        ("\n", "names no image"),
+    ],
 )
 def test_a_wrong_list_is_told(tmp_path, text, told):
     _touch(tmp_path, "in/a.png", "a.png")

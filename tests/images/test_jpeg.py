@@ -67,7 +67,12 @@ def test_profile_comment_xmp_iptc_and_density_are_kept(tmp_path):
     extra = b"\xff\xed" + struct.pack(">H", len(iptc) + 2) + iptc
     icc = np.random.default_rng(0).bytes(100_000)  # more than one segment
     _photo().save(
-        tmp_path / "a.jpg", icc_profile=icc, comment="a comment", xmp=b"<x tiff:Orientation='6'/>", extra=extra, dpi=(72, 144)
+        tmp_path / "a.jpg",
+        icc_profile=icc,
+        comment="a comment",
+        xmp=b"<x tiff:Orientation='6'/>",
+        extra=extra,
+        dpi=(72, 144),
     )
     picture = read(tmp_path / "a.jpg")
     write(tmp_path / "b.jpg", picture, picture.pixels)
@@ -91,7 +96,7 @@ def test_no_density_is_made_up(tmp_path):
 def test_cmyk_is_refused_with_a_way_out(tmp_path):
     _photo().convert("CMYK").save(tmp_path / "a.jpg")
     for function in (probe, read):
-        with pytest.raises(ImageError, match="CMYK JPEG .*magick"):
+        with pytest.raises(ImageError, match=r"CMYK JPEG .*magick"):
             function(tmp_path / "a.jpg")
 
 

@@ -39,7 +39,9 @@ def test_floats_within_0_and_1_stand_as_they_are():
 
 
 def test_what_corrupt_wrote_stands_as_it_is():
-    assert resolve_range(_picture(np.array([-0.2, 1.3], np.float32), spec="gaussian:sigma=0.1"))[0] == IntensityRange(0, 1)
+    assert resolve_range(_picture(np.array([-0.2, 1.3], np.float32), spec="gaussian:sigma=0.1"))[0] == IntensityRange(
+        0, 1
+    )
 
 
 def test_other_floats_span_their_percentiles_with_a_warning():

@@ -1,0 +1,30 @@
+"""Checks that a plugin keeps its promise, for the tests of whoever writes one.
+
+>>> from restorekit.testing import check_corruption
+>>> from restorekit.corruptions import Missing
+>>> check_corruption(Missing(rate=0.3))
+
+Each check is a function that looks at one fact and raises `AssertionError` with a sentence: what was
+expected, what was got, where to look. The tuples let a test run them one by one:
+``@pytest.mark.parametrize("check", CORRUPTION_CHECKS, ids=lambda check: check.__name__)``.
+"""
+
+from __future__ import annotations
+
+from restorekit.testing.corruption import CORRUPTION_CHECKS, check_corruption
+from restorekit.testing.latent import LATENT_CHECKS
+from restorekit.testing.model import MODEL_CHECKS, build, channel_counts, check_model, checks_of
+from restorekit.testing.sampler import SAMPLER_CHECKS, check_sampler
+
+__all__ = [
+    "CORRUPTION_CHECKS",
+    "LATENT_CHECKS",
+    "MODEL_CHECKS",
+    "SAMPLER_CHECKS",
+    "build",
+    "channel_counts",
+    "check_corruption",
+    "check_model",
+    "check_sampler",
+    "checks_of",
+]

@@ -1,0 +1,96 @@
+"""What all checks share: saying what is wrong, small images, and comparing results."""
+
+from __future__ import annotations
+
+import dataclasses
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from restorekit.noise import Noise
+from restorekit.types import Draws, Estimate, Observation
+
+ROUNDING = 0.5 / 255  # what storing in 8 bits may change
+CLOSE = 1e-4  # what the order of additions may change
+
+
+def expect(truth: bool, message: str) -> None:
+    """Raise AssertionError with `message` unless it is true."""
+    if not truth:
+        raise AssertionError(message)
+
+
+def pictures(count: int, channels: int, height: int, width: int, low: float = 0.05, high: float = 0.95) -> Tensor:
+    """Return random images, (B, C, H, W), with values from `low` to `high`: always the same ones."""
+    return low + (high - low) * Noise(0).uniform("pictures", (count, channels, height, width), "cpu")
+
+
+def names(count: int) -> tuple[str, ...]:
+    """Return a key for each image of a batch."""
+    return tuple(f"image {i}" for i in range(count))
+
+
+def only(observation: Observation, i: int) -> Observation:
+    """Return image i of an observation as a batch of one."""
+    found = {f.name: getattr(observation, f.name) for f in dataclasses.fields(Observation)}
+    cut = {k: v[i : i + 1] for k, v in found.items() if isinstance(v, Tensor)}
+    return dataclasses.replace(observation, **cut, params={k: v[i : i + 1] for k, v in observation.params.items()})
+
+
+def unseen(observation: Observation) -> Observation:
+    """Return the observation with every value missing."""
+    nothing = torch.zeros_like(observation.observed)
+    return dataclasses.replace(observation, y=torch.zeros_like(observation.y), observed=nothing, guess=None)
+
+
+def tensors(value: Observation | Draws | Estimate) -> dict[str, Tensor]:
+    """Return every tensor of a result by name."""
+    if isinstance(value, Observation):
+        found = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
+        found.update({f"params[{k!r}]": v for k, v in value.params.items()})
+    else:
+        found = value._asdict()
+    return {k: v for k, v in found.items() if isinstance(v, Tensor)}
+
+
+def difference(a: dict[str, Tensor], b: dict[str, Tensor], allowed: float = 0.0) -> str | None:
+    """Say where two results differ by more than `allowed`; None where they do not."""
+    if a.keys() != b.keys():
+        return f"{sorted(a)} against {sorted(b)}"
+    for name, value in a.items():
+        if value.shape != b[name].shape:
+            return f"{name} of shape {tuple(value.shape)} against {tuple(b[name].shape)}"
+        # NaN says "unknown" and equals itself
+        apart = (value.double() - b[name].double()).nan_to_num().abs().max() if value.numel() else torch.zeros(())
+        if float(apart) > allowed or not bool((value.isnan() == b[name].isnan()).all()):
+            return f"{name} differs by {float(apart):.3g}"
+    return None
+
+
+def shake(module: nn.Module) -> None:
+    """Move every parameter a little, always in the same way, so that layers that start at zero speak."""
+    with torch.no_grad():
+        for name, p in module.named_parameters():
+            p.add_(0.05 * Noise(0).normal(name, tuple(p.shape) or (1,), p.device).view_as(p))
+
+
+@contextmanager
+def global_randomness_untouched(what: str) -> Iterator[None]:
+    """Expect that the global generators of torch, numpy and Python are afterwards as they were."""
+    before = _states()
+    yield
+    moved = [name for name, state in _states().items() if state != before[name]]
+    expect(
+        not moved,
+        f"{what} must draw from the Noise it is given and leave global generators alone, but it used that of "
+        f"{' and '.join(moved)}; use noise.normal, noise.uniform or noise.generator",
+    )
+
+
+def _states() -> dict[str, object]:
+    numpy_state = np.random.get_state(legacy=False)  # noqa: NPY002, it is looked at, not drawn from
+    return {"torch": torch.get_rng_state().tolist(), "numpy": str(numpy_state), "Python": random.getstate()}
