@@ -14,6 +14,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "hookimpl": "restorekit.hookspecs",
     "Noise": "restorekit.noise",
+    "load": "restorekit.api",
     **dict.fromkeys(
         ("Batch", "Draws", "Estimate", "Geometry", "Observation", "Restoration", "Terms"), "restorekit.types"
     ),

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from restorekit import checkpoint, plugins
 from restorekit.checkpoint import Card
-from restorekit.contracts import Corruption, Restorer
+from restorekit.contracts import Corruption, Model, Restorer
 from restorekit.corruptions import Chain, Gaussian, Missing
 from restorekit.devices import choose
 from restorekit.errors import UsageError, unknown
+from restorekit.exchange import take, take_missing
 from restorekit.noise import Noise
-from restorekit.restore import Limits, ModelRestorer, pick_sampler
+from restorekit.restore import DRAWS, Limits, ModelRestorer, pick_sampler
 from restorekit.types import Observation, Restoration
 
 IMAGE = Chain((Gaussian(), Missing()))  # what an image is taken for where nothing else is said
@@ -50,6 +51,31 @@ class Opened:
     sampler: str | None = None
     device: str = "cpu"
 
+    @property
+    def _model(self) -> Model | None:
+        return self.restorer.model if isinstance(self.restorer, ModelRestorer) else None
+
+    def check(self, label: int | None = None, samples: int = 0, keep: Sequence[str] = ()) -> None:
+        """Raise a UsageError, before any work, for what this restorer cannot do."""
+        if self._model is not None:
+            check_label(label, self._model, self.name)
+            return
+        asked = {"label": label is not None, "samples": samples > 0, **dict.fromkeys(keep, True)}
+        wanted = [what for what, given in asked.items() if given]
+        if wanted:
+            raise UsageError(
+                f"{self.name} is a classical method with one answer, without draws, spread or classes;"
+                f" leave {' and '.join(wanted)} out, or choose a generative model"
+            )
+
+    def estimate(self, samples: int) -> str:
+        """Say what the restored pixels are when so many draws are asked for."""
+        if self._model is None:
+            return "classical method, one answer"
+        if type(self._model).estimate is Model.estimate:
+            return f"mean over {samples or DRAWS} draws, {self.sampler} sampler"
+        return f"one-pass estimate, {samples} draws beside it" if samples else "one-pass estimate"
+
 
 def open_restorer(
     name: str,
@@ -78,16 +104,15 @@ def open_restorer(
     UsageError
         Nothing has that name, or the sampler and the model do not fit.
     """
-    classical = plugins.restorers()
+    where, classical = choose(device), plugins.restorers()
     if name in classical:
         return Opened(name, classical[name]())
-    if name not in plugins.weights() and not Path(name).suffix == ".safetensors":
+    if name not in plugins.weights() and not (Path(name).suffix == ".safetensors" or Path(name).is_file()):
         raise UsageError(unknown("model, model file or classical method", name, [*classical, *plugins.weights()]))
     path = checkpoint.resolve(name)
     model, card = checkpoint.load(path)
     chosen = pick_sampler(model, corruption, plugins.samplers(), sampler)
-    where = choose(device)
-    model = model.to(device=where, memory_format=torch.channels_last)
+    model = model.to(where).to(memory_format=torch.channels_last)
     restorer = ModelRestorer(model, chosen, limits)
     return Opened(name, restorer, card, checkpoint.digest(path), None if chosen is None else chosen.name, where)
 
@@ -105,14 +130,20 @@ class Loaded:
         self.opened = opened
 
     def __call__(
-        self, image: Any, missing: Any = None, sigma: float | None = None, samples: int = 0, seed: int = 0
+        self,
+        image: Any,
+        missing: Any = None,
+        sigma: float | None = None,
+        samples: int = 0,
+        seed: int = 0,
+        label: int | None = None,
     ) -> Restoration:
-        """Restore one image.
+        """Restore one image, or a batch.
 
         Parameters
         ----------
-        image : ndarray (H, W) or (H, W, C), or Tensor (C, H, W) or (B, C, H, W)
-            On [0, 1] where it is float; integers span 0 to their dtype's maximum. NaN means missing.
+        image : ndarray (H, W) or (H, W, C), or Tensor (H, W), (C, H, W) or (B, C, H, W)
+            On [0, 1] where it is float; uint8 and uint16 span 0 to their maximum. NaN means missing.
         missing : array or Tensor of the same height and width, optional
             Non-zero where a pixel is missing.
         sigma : float, optional
@@ -121,20 +152,41 @@ class Loaded:
             Draws to return.
         seed : int
             Seed of the draws.
+        label : int, optional
+            Class of the image, for models that know classes.
 
         Returns
         -------
         Restoration
-            Fields shaped like the image, numpy for numpy, torch for torch; draws have a leading axis.
+            On [0, 1]. Fields laid out like the image, numpy for numpy, torch for torch; draws have a leading axis.
+
+        Raises
+        ------
+        UsageError
+            A shape, type, scale or option that does not fit.
         """
-        y, shape = _tensor(image)
-        observed = ~y.isnan() if missing is None else ~y.isnan() & ~_missing(missing, y)
-        y = torch.where(observed, y, 0.0)
-        level = torch.full((len(y), 1, 1, 1), float("nan") if sigma is None else sigma)
-        observation = Observation(y, observed, (y.shape[1], y.shape[2], y.shape[3]), level)
-        noise = Noise(seed, tuple(str(i) for i in range(len(y))))
-        result = self.opened.restorer(observation, IMAGE, samples, noise)
-        return shape(result)
+        self.opened.check(label, samples)
+        y, form = take(image)
+        observed = y.isfinite()
+        if missing is not None:
+            observed = observed & ~take_missing(missing, tuple(y.shape))
+        level = None if sigma is None else torch.full((len(y), 1, 1, 1), checked_sigma(sigma, str(sigma)))
+        numbers = None if label is None else torch.full((len(y),), label)
+        shape = (y.shape[1], y.shape[2], y.shape[3])
+        observation = Observation(torch.where(observed, y, 0.0), observed, shape, level, numbers)
+        return _mapped(self._restored(observation, samples, seed), form.give)
+
+    def _restored(self, observation: Observation, samples: int, seed: int) -> Restoration:
+        """Restore band by band where the restorer does not take the image's channels."""
+        restorer, keys = self.opened.restorer, [str(i) for i in range(len(observation))]
+        channels, takes = observation.shape[0], restorer.geometry.channels
+        if channels in takes or 1 not in takes:
+            return restorer(observation, IMAGE, samples, Noise(seed, tuple(keys)))
+        bands = [
+            restorer(_band(observation, c), IMAGE, samples, Noise(seed, tuple(f"{key}#band{c}" for key in keys)))
+            for c in range(channels)
+        ]
+        return _stacked(bands)
 
 
 def load(name: str = "default", device: str = "auto", sampler: str | None = None) -> Loaded:
@@ -142,47 +194,40 @@ def load(name: str = "default", device: str = "auto", sampler: str | None = None
     return Loaded(open_restorer(name, sampler=sampler, device=device))
 
 
-def _tensor(image: Any) -> tuple[Tensor, Any]:
-    """Return the image as (B, C, H, W) float32 on [0, 1], and a function that shapes results like it."""
-    if isinstance(image, Tensor):
-        y = image if image.dim() == 4 else image[None]
-        return _unit(y.numpy()) if not y.is_floating_point() else y.float(), lambda r: _mapped(
-            r, image.dim() == 4, False, False
-        )
-    array = np.asarray(image)
-    if array.ndim not in (2, 3):
-        raise UsageError(f"an image is (H, W) or (H, W, C), got an array of shape {array.shape}")
-    flat = array[..., None] if array.ndim == 2 else array
-    return _unit(flat.transpose(2, 0, 1)[None]), lambda r: _mapped(r, False, True, array.ndim == 2)
+def checked_sigma(value: float, told: str) -> float:
+    """Return a noise level on [0, 1]; UsageError for any other number, which is shown as it was `told`."""
+    if 0 <= value <= 1:
+        return value
+    hint = f"did you mean {told}/255?" if 1 < value <= 255 else "give a number from 0 to 1, such as 25/255"
+    raise UsageError(f"sigma is on the [0, 1] scale, got {told}; {hint}")
 
 
-def _unit(array: Any) -> Tensor:
-    if array.dtype.kind in "ui":
-        return torch.from_numpy((array / np.float32(np.iinfo(array.dtype).max)).astype(np.float32))
-    return torch.from_numpy(array.astype(np.float32))
+def check_label(label: int | None, model: Model, name: str) -> None:
+    """Raise a UsageError where a model does not know the class `label`."""
+    classes = getattr(model.config, "classes", 0)
+    if label is None or 0 <= label < classes:
+        return
+    if not classes:
+        raise UsageError(f"{name} knows no classes; leave the label out")
+    raise UsageError(f"the label is a class from 0 to {classes - 1} of {name}, got {label}")
 
 
-def _missing(missing: Any, y: Tensor) -> Tensor:
-    lost = torch.as_tensor(np.asarray(missing) != 0)
-    while lost.dim() < 4:
-        lost = lost[None]
-    if lost.shape[-2:] != y.shape[-2:]:
-        raise UsageError(
-            f"missing must have the image's height and width {tuple(y.shape[-2:])}, got {tuple(lost.shape[-2:])}"
-        )
-    return lost
+def _band(o: Observation, c: int) -> Observation:
+    seen = o.observed[:, c : c + 1] if o.observed.shape[1] > 1 else o.observed
+    return replace(o, y=o.y[:, c : c + 1], observed=seen, shape=(1, *o.shape[1:]))
 
 
-def _mapped(r: Restoration, batch: bool, numpy: bool, flat: bool) -> Restoration:
-    def convert(t: Tensor | None, lead: int) -> Any:
-        if t is None:
-            return None
-        t = t if batch else t.select(lead, 0)
-        if not numpy:
-            return t
-        array = t.movedim(lead, -1).numpy()
-        return array[..., 0] if flat else array
+def _stacked(bands: list[Restoration]) -> Restoration:
+    """Put bands, (..., B, 1, H, W), beside one another."""
 
-    return Restoration(
-        convert(r.mmse, 0), convert(r.std, 0), convert(r.draws, 1), convert(r.low, 0), convert(r.high, 0)
-    )
+    def stack(parts: list[Tensor | None]) -> Tensor | None:
+        found = [part for part in parts if part is not None]
+        return torch.cat(found, -3) if found else None
+
+    mmse = torch.cat([b.mmse for b in bands], -3)
+    return Restoration(mmse, *(stack([getattr(b, name) for b in bands]) for name in ("std", "draws", "low", "high")))
+
+
+def _mapped(r: Restoration, give: Callable[[Tensor], Any]) -> Restoration:
+    parts = (r.std, r.draws, r.low, r.high)
+    return Restoration(give(r.mmse), *(None if part is None else give(part) for part in parts))

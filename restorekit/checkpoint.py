@@ -43,6 +43,8 @@ class Card:
         Terms of the weights.
     command : str
         The command that made it.
+    start : str
+        Name and digest of the weights that the training started from; "" where at random.
     steps, seed : int
         Updates done, seed.
     seconds : float
@@ -63,6 +65,7 @@ class Card:
     data: Mapping[str, Any] = field(default_factory=dict)
     licence: str = ""
     command: str = ""
+    start: str = ""
     steps: int = 0
     seed: int = 0
     seconds: float = 0.0

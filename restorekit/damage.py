@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -19,8 +21,11 @@ from restorekit.images.scale import IntensityRange, RangeOption, from_unit, reso
 from restorekit.noise import Noise
 from restorekit.types import Observation
 
-_DTYPES = {"8": np.dtype(np.uint8), "16": np.dtype(np.uint16), "32f": np.dtype(np.float32)}
-_RANGES = {"8": IntensityRange(0.0, 255.0), "16": IntensityRange(0.0, 65535.0), "32f": IntensityRange(0.0, 1.0)}
+_STORED: dict[str, tuple[IntensityRange, np.dtype[Any]]] = {
+    "8": (IntensityRange(0.0, 255.0), np.dtype(np.uint8)),
+    "16": (IntensityRange(0.0, 65535.0), np.dtype(np.uint16)),
+    "32f": (IntensityRange(0.0, 1.0), np.dtype(np.float32)),
+}
 
 
 @dataclass(frozen=True)
@@ -48,6 +53,18 @@ class Damage:
     seed: int = 0
 
 
+def check(items: Sequence[Item], plan: Damage) -> None:
+    """Raise a UsageError, before any work, where two images would be written to the same file."""
+    taken: dict[str, Item] = {}
+    for item in items:
+        first = taken.setdefault(str(Path(item.key).with_suffix("")), item)
+        if first is not item:
+            raise UsageError(
+                f"{first.key} and {item.key} would both be written to {plan.out / Path(item.key).stem}.png or .tif;"
+                " rename one, or damage them into two folders"
+            )
+
+
 def damage(item: Item, plan: Damage) -> str | None:
     """Damage one file; return what went wrong, one sentence, or None."""
     try:
@@ -63,30 +80,48 @@ def _damage(item: Item, plan: Damage) -> None:
     picture = files.read(item.path)
     channels = picture.pixels.shape[3]
     if channels not in (1, 3):
-        raise ImageError(
-            f"{item.path} has {channels} channels; corrupt works on gray and RGB images, so split it first"
-        )
-    noise = Noise(plan.seed, (item.key,))
-    settled = settle(plan.corruption, picture.pixels.shape, noise)
+        raise ImageError(f"{item.path} has {channels} channels; corrupt takes gray and RGB images, so split it first")
+    settled = settle(plan.corruption, picture.pixels.shape, Noise(plan.seed, (item.key,)))
     scale, _ = resolve_range(picture, plan.range)
     x = torch.from_numpy(to_unit(picture.pixels, scale)).movedim(-1, 1)
     keys = tuple(item.key if len(x) == 1 else f"{item.key}#{i}" for i in range(len(x)))
-    observation = settled(x, Noise(plan.seed, keys))
-    frames = len(x)
-    suffix = ".tif" if plan.depth == "32f" or frames > 1 else ".png"
+    observation = _without(settled(x, Noise(plan.seed, keys)), picture, item)
+    suffix = ".tif" if plan.depth == "32f" or len(x) > 1 else ".png"
     target = plan.out / Path(item.key).with_suffix(suffix)
+    _refuse_strangers(target)
     _write(target, observation, picture, plan.depth, str(settled))
 
 
+def _without(observation: Observation, picture: Picture, item: Item) -> Observation:
+    """Keep missing what was missing before the damage."""
+    if picture.missing is None:
+        return observation
+    seen = torch.from_numpy(~picture.missing).movedim(-1, 1)
+    if observation.y.shape != seen.shape:
+        raise ImageError(f"{item.path} has missing values, which this damage would smear; fill them in first")
+    return dataclasses.replace(observation, y=observation.y * seen, observed=observation.observed & seen)
+
+
+def _refuse_strangers(target: Path) -> None:
+    """Raise an ImageError where a file would be replaced that does not say it was damaged."""
+    try:
+        ours = not target.exists() or files.read(target).spec is not None
+    except ImageError:
+        ours = False
+    if not ours:
+        raise ImageError(f"{target} exists and was not written by restorekit corrupt; choose another folder")
+
+
 def _write(target: Path, observation: Observation, source: Picture, depth: str, spec: str) -> None:
-    """Write the observation, and NAME.missing beside it where values are missing."""
-    values = from_unit(observation.y.movedim(1, -1).numpy(), _RANGES[depth], _DTYPES[depth])
+    """Write the observation, and before it NAME.missing, which without missing values must not lie beside it."""
+    values = from_unit(observation.y.movedim(1, -1).numpy(), *_STORED[depth])
+    beside = missing_path(target, len(values))
+    if bool(observation.observed.all()):
+        beside.unlink(missing_ok=True)
+    else:
+        _write_mask(beside, np.where(observation.observed.movedim(1, -1).numpy(), 0, 255).astype(np.uint8))
     kind = "tiff" if target.suffix == ".tif" else "png"
-    likeness = Picture(values, format=kind, metadata=_carried(source))
-    files.write(target, likeness, values, spec=spec)
-    if not bool(observation.observed.all()):
-        mask = np.where(observation.observed.movedim(1, -1).numpy(), 0, 255).astype(np.uint8)
-        _write_mask(missing_path(target, len(values)), mask)
+    files.write(target, Picture(values, source.alpha, format=kind, metadata=_carried(source)), values, spec=spec)
 
 
 def _write_mask(path: Path, mask: Array) -> None:
@@ -103,6 +138,7 @@ def settle(corruption: Corruption, shape: tuple[int, ...], noise: Noise) -> Corr
     """Replace every range by the value that it draws for one image, so that the spec says what was done."""
     if isinstance(corruption, Chain):
         return Chain(tuple(settle(part, shape, noise.fork(str(i))) for i, part in enumerate(corruption.parts)))
-    dummy = torch.zeros(1, 1, 1, 1)
-    ranged = [f.name for f in dataclasses.fields(corruption) if isinstance(getattr(corruption, f.name), tuple)]  # type: ignore[arg-type]
-    return dataclasses.replace(corruption, **{name: float(corruption.draw(name, dummy, noise)) for name in ranged})  # type: ignore[type-var]
+    dummy, fields = torch.zeros(1, 1, 1, 1), dataclasses.fields(cast(Any, corruption))
+    ranged = [field.name for field in fields if isinstance(getattr(corruption, field.name), tuple)]
+    drawn = {name: float(corruption.draw(name, dummy, noise)) for name in ranged}
+    return cast(Corruption, dataclasses.replace(cast(Any, corruption), **drawn))

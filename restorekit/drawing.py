@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from restorekit import checkpoint
+from restorekit.api import check_label
 from restorekit.contracts import LatentModel
 from restorekit.devices import choose
 from restorekit.errors import UsageError
@@ -40,15 +41,10 @@ def draw(name: str, count: int, label: int | None, size: int, temperature: float
     model, card = checkpoint.load(checkpoint.resolve(name))
     if not isinstance(model, LatentModel):
         raise UsageError(
-            f"{name} holds a {card.model!r}, which draws only given an observation; use restore --samples, or an unconditional model"
+            f"{name} holds a {card.model!r}, which draws only given an observation; use restore --samples,"
+            " or an unconditional model"
         )
-    classes = getattr(model.config, "classes", 0)
-    if label is not None and label >= classes:
-        raise UsageError(
-            f"--label takes a class from 0 to {classes - 1}, got {label}"
-            if classes
-            else f"{name} knows no classes; leave --label out"
-        )
+    check_label(label, model, name)
     model = model.to(choose(device))
     geometry = model.geometry
     height, width = geometry.size or (-(-size // geometry.multiple) * geometry.multiple,) * 2

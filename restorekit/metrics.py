@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from typing import ClassVar, Literal
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from skimage.metrics import normalized_root_mse, peak_signal_noise_ratio, structural_similarity
 from torch import Tensor
@@ -72,8 +73,8 @@ class PSNRMissing(Metric):
 
     def __call__(self, restoration: Restoration, reference: Tensor, observation: Observation) -> float | None:
         """Return 10 log10(1 / mean squared error over the values that were not observed)."""
-        missing = _over(~observation.observed, reference)
-        if missing is None or not missing.any():
+        missing = _missing(observation, reference)
+        if not missing.any():
             return None
         return _psnr(restoration.mmse[missing], reference[missing])
 
@@ -180,17 +181,18 @@ def _numpy(x: Tensor) -> NDArray[np.float64]:
     return x.detach().cpu().double().numpy()
 
 
-def _over(mask: Tensor, reference: Tensor) -> Tensor | None:
-    """Return a mask in the observation's shape as one over the reference's values; None where shapes differ."""
-    if mask.shape[-2:] != reference.shape[-2:] or mask.shape[1] not in (1, reference.shape[1]):
-        return None
-    return mask.expand_as(reference)
+def _missing(observation: Observation, reference: Tensor) -> Tensor:
+    """Return where the reference's values were not observed: nowhere if the corruption changed the image's shape."""
+    if observation.y.shape != reference.shape:
+        return torch.zeros_like(reference, dtype=torch.bool)
+    return ~observation.observed.expand_as(reference)
 
 
 def _unknown(observation: Observation, reference: Tensor) -> Tensor:
     """Return where the reference was missing or noisy: everywhere if the corruption changed the image's shape."""
-    where = _over(observation.unknown(), reference)
-    return reference.new_ones(reference.shape).bool() if where is None else where
+    if observation.y.shape != reference.shape:
+        return torch.ones_like(reference, dtype=torch.bool)
+    return observation.unknown().expand_as(reference)
 
 
 def _interval(restoration: Restoration) -> tuple[Tensor, Tensor] | None:

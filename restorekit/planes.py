@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -11,17 +12,18 @@ import torch
 from torch import Tensor
 
 from restorekit.contracts import Corruption
+from restorekit.errors import ImageError
 from restorekit.images.picture import Array, Picture
-from restorekit.images.scale import IntensityRange, from_unit, to_unit
-from restorekit.types import Observation, Restoration
+from restorekit.images.scale import IntensityRange, to_unit
+from restorekit.types import Observation
 
-WHOLE = 2**26  # pixels up to which the first guess is made over the whole image at once
-MARGIN = 256  # rows around a band that the first guess sees in larger images
+WHOLE = 2**23  # pixels up to which the first guess is made over the whole image at once
+MARGIN = 256  # rows around a band that the first guess sees in larger images; a multiple of its pyramid's steps
 
 
 @dataclass(frozen=True, eq=False)
 class Plane:
-    """One picture that a restorer sees: a frame, or a band of one that is neither gray nor RGB.
+    """One picture that a restorer sees: a frame, or a band of one that has no channel count the restorer takes.
 
     Attributes
     ----------
@@ -35,36 +37,80 @@ class Plane:
         What the numbers mean.
     sigma : float or None
         Noise level on [0, 1]; None = unknown.
+    exact : bool
+        Whether what was observed is known to be the truth.
+    frame : int
+        Which of its picture's.
+    band : int or None
+        The one channel that it is; None for all.
     """
 
     key: str
     pixels: Array
     missing: npt.NDArray[np.bool_] | None
     range: IntensityRange
-    sigma: float | None
+    sigma: float | None = None
+    exact: bool = False
+    frame: int = 0
+    band: int | None = None
 
     @property
-    def exact(self) -> bool:
-        """Whether what was observed is known to be free of noise."""
-        return self.sigma == 0
+    def channels(self) -> slice:
+        """Where its channels lie in its picture."""
+        return slice(None) if self.band is None else slice(self.band, self.band + 1)
 
 
 def planes(
-    key: str, picture: Picture, missing: npt.NDArray[np.bool_] | None, range: IntensityRange, sigma: float | None
+    key: str,
+    picture: Picture,
+    missing: npt.NDArray[np.bool_] | None,
+    range: IntensityRange,
+    channels: Sequence[int] = (1, 3),
 ) -> list[Plane]:
-    """Split a picture into planes: frames, and bands where there are neither 1 nor 3 channels."""
+    """Split a picture into planes.
+
+    Parameters
+    ----------
+    key : str
+        The image's name.
+    picture : Picture
+        Decoded.
+    missing : array of bool, (1 or N, H, W, 1 or C), or None
+        True where lost.
+    range : IntensityRange
+        What its numbers mean.
+    channels : sequence of int
+        Channel counts that the restorer takes.
+
+    Raises
+    ------
+    ImageError
+        The restorer takes neither the picture's channels nor single ones.
+    """
     found = []
     for i, frame in enumerate(picture.pixels):
         lost = None if missing is None else missing[min(i, len(missing) - 1)]
         name = key if len(picture.pixels) == 1 else f"{key}#{i}"
-        if frame.shape[2] in (1, 3):
-            found.append(Plane(name, frame, lost, range, sigma))
-            continue
-        for band in np.arange(frame.shape[2]):
-            cut = slice(band, band + 1)
-            own = lost if lost is None or lost.shape[2] == 1 else lost[..., cut]
-            found.append(Plane(f"{name}#band{band}", frame[..., cut], own, range, sigma))
+        plane = Plane(name, frame, lost, range, frame=i)
+        found.extend([plane] if frame.shape[2] in channels else _bands(plane, channels))
     return found
+
+
+def _bands(plane: Plane, channels: Sequence[int]) -> list[Plane]:
+    count, lost = plane.pixels.shape[2], plane.missing
+    if 1 not in channels:
+        takes = " or ".join(map(str, channels))
+        raise ImageError(f"{plane.key} has {count} channels, the model takes {takes}; choose another model")
+    return [
+        replace(
+            plane,
+            key=f"{plane.key}#band{band}",
+            pixels=plane.pixels[..., band : band + 1],
+            missing=lost if lost is None or lost.shape[2] == 1 else lost[..., band : band + 1],
+            band=band,
+        )
+        for band in range(count)
+    ]
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,29 +122,39 @@ class PlaneSource:
     label: int | None = None
 
     @property
-    def shape(self) -> tuple[int, int, int, int]:  # type: ignore[override]
+    def shape(self) -> tuple[int, int, int, int]:
         """Shape of x, (B, C, H, W)."""
         height, width, channels = self.planes[0].pixels.shape
         return (len(self.planes), channels, height, width)
 
     def rows(self, top: int, bottom: int) -> Observation:
         """Return a band of rows, with its first guess where values are missing."""
+        observation = self.observed(top, bottom)
         if all(p.missing is None for p in self.planes):
-            return self._observed(top, bottom)
+            return observation
         height = self.shape[2]
-        whole = len(self.planes) * height * self.shape[3] <= WHOLE
-        low, high = (0, height) if whole else (max(0, top - MARGIN), min(height, bottom + MARGIN))
-        around = self._observed(low, high)
-        around = replace(around, guess=around.first_guess(self.corruption))
-        return around.cut(torch.arange(top - low, bottom - low), torch.arange(self.shape[3]))
+        if len(self.planes) * height * self.shape[3] <= WHOLE:
+            return replace(observation, guess=self._guess[:, :, top:bottom])
+        low, high = max(0, top - MARGIN) // MARGIN * MARGIN, min(height, bottom + MARGIN)
+        guess = self.observed(low, high).first_guess(self.corruption)
+        return replace(observation, guess=guess[:, :, top - low : bottom - low])
 
-    def _observed(self, top: int, bottom: int) -> Observation:
+    def observed(self, top: int, bottom: int) -> Observation:
+        """Return a band of rows, without a guess."""
         seen = torch.stack([_observed(p, top, bottom) for p in self.planes])
         y = torch.stack([_channels_first(to_unit(p.pixels[top:bottom], p.range)) for p in self.planes])
-        sigma = torch.tensor([float("nan") if p.sigma is None else p.sigma for p in self.planes])
         label = None if self.label is None else torch.full((len(self.planes),), self.label)
-        shape = (self.shape[1], bottom - top, self.shape[3])
-        return Observation(y * seen, seen, shape, sigma.view(-1, 1, 1, 1), label)
+        return Observation(y * seen, seen, (self.shape[1], bottom - top, self.shape[3]), self._sigma, label)
+
+    @property
+    def _sigma(self) -> Tensor | None:
+        levels = [torch.nan if p.sigma is None else p.sigma for p in self.planes]
+        return None if all(p.sigma is None for p in self.planes) else torch.tensor(levels).view(-1, 1, 1, 1)
+
+    @cached_property
+    def _guess(self) -> Tensor:
+        """Over the whole image, so that it does not depend on the bands."""
+        return self.observed(0, self.shape[2]).first_guess(self.corruption)
 
 
 def _observed(plane: Plane, top: int, bottom: int) -> Tensor:
@@ -110,67 +166,3 @@ def _observed(plane: Plane, top: int, bottom: int) -> Tensor:
 
 def _channels_first(array: Array) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(np.moveaxis(array, -1, 0)))
-
-
-@dataclass(frozen=True, eq=False)
-class Canvas:
-    """Where the restored rows of one plane are put together, in the file's own numbers.
-
-    Attributes
-    ----------
-    plane : Plane
-        What was restored.
-    pixels : array, (H, W, C), in the file's dtype
-        Result; equal to the input, bit for bit, wherever that was seen without noise.
-    std, low, high : array of float32, (H, W, C), or None
-        Spread, and ends of the interval, on [0, 1].
-    draws : array of float32, (S, H, W, C), or None
-        Draws on [0, 1].
-    """
-
-    plane: Plane
-    pixels: Array
-    std: npt.NDArray[np.float32] | None
-    draws: npt.NDArray[np.float32] | None
-
-    @classmethod
-    def empty(cls, plane: Plane, spread: bool, draws: int) -> Canvas:
-        """Make room for the results of a plane."""
-        shape = plane.pixels.shape
-        return cls(
-            plane,
-            np.empty_like(plane.pixels),
-            np.zeros(shape, np.float32) if spread else None,
-            np.zeros((draws, *shape), np.float32) if draws else None,
-        )
-
-    def put(self, top: int, band: Restoration, index: int) -> None:
-        """Put the rows of image `index` of a restored band in place."""
-        rows = slice(top, top + band.mmse.shape[2])
-        self.pixels[rows] = self._encoded(_last(band.mmse[index]), rows)
-        if self.std is not None and band.std is not None:
-            self.std[rows] = _last(band.std[index])
-        if self.draws is not None and band.draws is not None:
-            self.draws[:, rows] = np.stack([_last(d[index]) for d in band.draws])
-
-    def _encoded(self, values: npt.NDArray[np.float32], rows: slice) -> Array:
-        plane = self.plane
-        result = from_unit(values, plane.range, plane.pixels.dtype)
-        if not plane.exact:
-            return result
-        if plane.missing is None:
-            return plane.pixels[rows]
-        return np.where(plane.missing[rows], result, plane.pixels[rows])
-
-
-def _last(t: Tensor) -> npt.NDArray[np.float32]:
-    return t.movedim(0, -1).numpy()
-
-
-def joined(parts: Sequence[Array], picture: Picture) -> Array:
-    """Put the planes' arrays, (H, W, c), back into the picture's shape, (N, H, W, C)."""
-    frames, height, width, channels = picture.pixels.shape
-    if channels in (1, 3):
-        return np.stack(parts)
-    stacked = np.concatenate(parts, -1).reshape(height, width, frames, channels)
-    return np.moveaxis(stacked, 2, 0)

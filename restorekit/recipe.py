@@ -48,7 +48,7 @@ class Recipe:
     batch: int = 16
     crop: int = 96
     lr: float = 6e-4
-    warmup: int = 500
+    warmup: int = 200
     cosine: bool = True
     weight_decay: float = 0.0
     beta2: float = 0.99

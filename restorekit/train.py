@@ -9,6 +9,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,7 +24,7 @@ from restorekit import checkpoint, optimise
 from restorekit.checkpoint import Card
 from restorekit.contracts import Corruption, Model
 from restorekit.noise import Noise
-from restorekit.pool import Pool, augment, gray, order, place
+from restorekit.pool import Pool, StreamedPool, augment, gray, order, place
 from restorekit.recipe import Recipe
 from restorekit.state import State, restore_state, save_state
 from restorekit.types import Batch
@@ -124,9 +125,9 @@ def train(job: Job, model: Model, fabric: Fabric, watch: Watch, resume: bool = F
     log = _logger(job, fabric, watch)
     recent, epoch = Tally(), Tally()
     started, saved, found = time.monotonic() - state.seconds, time.monotonic(), dict(state.found)
-    with _asked_to_stop() as stop:
+    with _asked_to_stop() as stop, _Batches(job, fabric) as batches:
         while (progress := job.progress(state.step, state.seconds)) < 1 and not stop.is_set():
-            batch = _batch(job, state.step, fabric)
+            batch = batches.take(state.step)
             parts = _update(job, state, batch, progress, fabric)
             state.step += 1
             state.seconds = time.monotonic() - started
@@ -158,6 +159,31 @@ def _begin(job: Job, model: Model, fabric: Fabric, resume: bool) -> State:
     for group in groups:
         fabric.setup_optimizers(group.optimiser)
     return state
+
+
+class _Batches:
+    """The batches of a training; where images come from files, the next one is made while this one is learnt from."""
+
+    def __init__(self, job: Job, fabric: Fabric) -> None:
+        self._job, self._fabric = job, fabric
+        self._thread = ThreadPoolExecutor(1, "batch") if isinstance(job.pool, StreamedPool) else None
+        self._next: tuple[int, Future[Batch]] | None = None
+
+    def __enter__(self) -> _Batches:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._thread is not None:
+            self._thread.shutdown(cancel_futures=True)
+
+    def take(self, step: int) -> Batch:
+        """Return the batch of a step, which depends on nothing but the step."""
+        ahead, self._next = self._next, None
+        if self._thread is not None:
+            self._next = step + 1, self._thread.submit(_batch, self._job, step + 1, self._fabric)
+        if ahead is not None and ahead[0] == step:
+            return ahead[1].result()
+        return _batch(self._job, step, self._fabric)
 
 
 def _batch(job: Job, step: int, fabric: Fabric) -> Batch:

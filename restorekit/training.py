@@ -50,12 +50,16 @@ class Images:
 
 @dataclass(frozen=True)
 class Plan:
-    """What is trained: model, corruption specs with weights, settings, initial weights, seed, licence, command."""
+    """What is trained: model, corruption specs with weights, settings, initial weights, seed, licence, command.
+
+    `init` is a model file, installed weights, "none" for a random start, or "auto": the first installed weights of
+    this very model and configuration, else at random.
+    """
 
     model: str
     corruptions: tuple[str, ...] = ()
     settings: Mapping[str, str] = dataclasses.field(default_factory=dict)
-    init: str | None = None
+    init: str = "auto"
     seed: int = 0
     licence: str = ""
     command: str = ""
@@ -86,8 +90,8 @@ def prepare(
     pool = trainset.pool(opened, train_index, fabric.device, recipe.scales)
     classes = len(opened.label_names) if images.labels else 0
     shape = (pool.channels, *(int(s) for s in pool.sizes[0]))
-    model = _model(cls, texts, plan, shape, classes)  # type: ignore[arg-type]
-    recipe = _rounded(recipe, model)
+    model, start = _model(cls, texts, plan, shape, classes)  # type: ignore[arg-type]
+    recipe = _rounded(recipe, model, int(pool.sizes.min()))
     held_pool = trainset.pool(held_source, held_index, fabric.device)
     held_labels = trainset.labels(held_source, held_index) if images.labels else None
     held = centres(held_pool, trainset.names(held_source, held_index), model.geometry.multiple, held_labels)
@@ -97,6 +101,7 @@ def prepare(
         licence=plan.licence,
         command=plan.command,
         seed=plan.seed,
+        start=start,
         data=_data(images, opened, len(train_index), held.names),
     )
     labels = trainset.labels(opened, train_index, len(recipe.scales)) if images.labels else None
@@ -170,25 +175,35 @@ def _held(opened: LabelledImages, images: Images) -> tuple[list[int], LabelledIm
     return train_index, opened, held_index
 
 
-def _model(cls: type[Model], values: dict[str, Any], plan: Plan, shape: tuple[int, int, int], classes: int) -> Model:
-    """Build the model under a seeded fork, or from `--init`, whose settings then hold."""
-    if plan.init is not None:
-        model, card = checkpoint.load(checkpoint.resolve(plan.init))
-        if card.model != plan.model:
-            raise UsageError(
-                f"--init {plan.init} holds a {card.model!r}, not a {plan.model!r}; give --model {card.model}"
-            )
-        differing = [k for k, v in values.items() if getattr(model.config, k) != v]
-        if differing:
-            fresh = cls(dataclasses.replace(model.config, **values))
-            _carry(fresh, model, plan.init, differing)
-            model = fresh
-        return model
+def _model(
+    cls: type[Model], values: dict[str, Any], plan: Plan, shape: tuple[int, int, int], classes: int
+) -> tuple[Model, str]:
+    """Build the model, from initial weights or at random under a seeded fork; say what it started from."""
+    if plan.init not in ("auto", "none"):
+        return _initial(cls, values, plan)
     config = cls.fit_config(from_json(cls.Config, values), shape, classes)
+    for name, path in plugins.weights().items() if plan.init == "auto" else ():
+        card = checkpoint.read_card(path)
+        if card.model == plan.model and from_json(cls.Config, card.config) == config:
+            return checkpoint.load(path)[0], f"{name} {checkpoint.digest(path)}"
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(plan.seed)
         built: Model = cls(config)
-        return built
+    return built, ""
+
+
+def _initial(cls: type[Model], values: dict[str, Any], plan: Plan) -> tuple[Model, str]:
+    """Load the weights of ``--init``, whose settings hold where ``--set`` says nothing else."""
+    path = checkpoint.resolve(plan.init)
+    model, card = checkpoint.load(path)
+    if card.model != plan.model:
+        raise UsageError(f"--init {plan.init} holds a {card.model!r}, not a {plan.model!r}; use --model {card.model}")
+    differing = [k for k, v in values.items() if getattr(model.config, k) != v]
+    if differing:
+        fresh = cls(dataclasses.replace(model.config, **values))
+        _carry(fresh, model, plan.init, differing)
+        model = fresh
+    return model, f"{plan.init} {checkpoint.digest(path)}"
 
 
 def _carry(fresh: Model, old: Model, name: str, differing: list[str]) -> None:
@@ -201,11 +216,12 @@ def _carry(fresh: Model, old: Model, name: str, differing: list[str]) -> None:
         ) from error
 
 
-def _rounded(recipe: Recipe, model: Model) -> Recipe:
-    multiple = model.geometry.multiple
-    if model.geometry.size is not None:
+def _rounded(recipe: Recipe, model: Model, side: int) -> Recipe:
+    """Fit the crop to the model's multiple and to the smallest image's side."""
+    if model.geometry.size is not None or not recipe.crop:
         return dataclasses.replace(recipe, crop=0)
-    return dataclasses.replace(recipe, crop=max(multiple, recipe.crop // multiple * multiple) if recipe.crop else 0)
+    multiple = model.geometry.multiple
+    return dataclasses.replace(recipe, crop=max(multiple, min(recipe.crop, side) // multiple * multiple))
 
 
 def _corruptions(plan: Plan, cls: type[Model]) -> list[tuple[Corruption, float]]:

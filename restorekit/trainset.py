@@ -30,8 +30,8 @@ def hold_out(keys: Sequence[str], count: int | None = None) -> tuple[list[int], 
     Returns
     -------
     (train, held) : lists of int
-        An image whose name continues a held one's goes out of training with it: ``barn_d.jpg`` with
-        ``barn.jpg``, as it is likely a part of the same picture.
+        An image whose name continues a held one's, or the other way round, is in neither: ``barn_d.jpg`` is
+        likely a part of ``barn.jpg``.
     """
     if len(keys) < 2:
         raise UsageError(
@@ -39,16 +39,19 @@ def hold_out(keys: Sequence[str], count: int | None = None) -> tuple[list[int], 
         )
     count = min(HELD, max(1, len(keys) // 20)) if count is None else count
     held = [len(keys) * (2 * i + 1) // (2 * count) for i in range(count)]
-    stems = tuple(str(PurePath(keys[i]).with_suffix("")) for i in held)
-    kin = {
-        i for i, key in enumerate(keys) if str(PurePath(key).with_suffix("")).startswith(tuple(f"{s}_" for s in stems))
-    }
-    train = [i for i in range(len(keys)) if i not in kin and i not in held]
+    stems = [key if "#" in key else str(PurePath(key).with_suffix("")) for key in keys]  # name.npy#3 is a frame
+    apart = {stems[i] for i in held}
+    train = [i for i, stem in enumerate(stems) if stem not in apart and not _kin(stem, apart)]
     if not train:
         raise UsageError(
             f"holding out {count} of {len(keys)} images leaves none to train on; give --validation a folder"
         )
     return train, held
+
+
+def _kin(stem: str, others: set[str]) -> bool:
+    """Say whether one of the others continues the stem with an underscore, or the stem one of them."""
+    return any(stem.startswith(f"{o}_") or o.startswith(f"{stem}_") for o in others)
 
 
 def pool(images: LabelledImages, index: Sequence[int], device: torch.device, scales: Sequence[float] = (1.0,)) -> Pool:
@@ -66,8 +69,8 @@ def pool(images: LabelledImages, index: Sequence[int], device: torch.device, sca
         Every image is held in each of these sizes.
     """
     first = images.raw(index[0])
-    if images.pixels * first.shape[2] * first.element_size() > BUDGET:
-        return _streamed(images, index, device)
+    if int(images.sizes.prod(1).sum()) * first.shape[2] * first.element_size() > BUDGET:
+        return StreamedPool(lambda i: images.raw(index[i]), images.sizes[list(index)], first.shape[2], device)
     raw = [images.raw(i) for i in index]
     channels = max(t.shape[2] for t in raw)
     if channels not in (1, 3) and len({t.shape[2] for t in raw}) > 1:
@@ -76,12 +79,6 @@ def pool(images: LabelledImages, index: Sequence[int], device: torch.device, sca
         raw = [images[i].permute(1, 2, 0) for i in index]
     wide = [t.expand(-1, -1, channels) for t in raw]
     return HeldPool([_scaled(t, s) for s in scales for t in wide], device)
-
-
-def _streamed(images: LabelledImages, index: Sequence[int], device: torch.device) -> Pool:
-    sizes = torch.tensor([images.raw(i).shape[:2] for i in index])
-    channels = images.raw(index[0]).shape[2]
-    return StreamedPool(lambda i: images.raw(index[i]), sizes, channels, device)
 
 
 def _scaled(image: Tensor, scale: float) -> Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -88,8 +88,6 @@ def _batches(held: Validation, corruption: Corruption, seed: int) -> list[tuple[
 
 
 def _batch(held: Validation, cut: slice, corruption: Corruption, seed: int) -> tuple[Batch, Noise]:
-    from dataclasses import replace
-
     x, noise = held.x[cut], Noise(seed, held.names[cut]).fork("validation")
     observation = corruption(x, noise).blind()
     if held.labels is not None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from importlib import import_module
+from typing import NoReturn
 
 import click
 
@@ -49,17 +51,29 @@ def group() -> None:
 
 def main() -> None:
     """Run the command line; errors that a user can act on are one sentence, without a traceback."""
+    signal.signal(signal.SIGTERM, _interrupt)
     try:
         status = group(standalone_mode=False)
-    except click.exceptions.Abort:
-        print("restorekit: stopped", file=sys.stderr)
-        sys.exit(130)
+    except (click.exceptions.Abort, KeyboardInterrupt):
+        _leave("stopped; run the same command again to go on", 130)
     except click.ClickException as error:
         error.show()
         sys.exit(2)
     except click.exceptions.Exit as stop:
         sys.exit(stop.exit_code)
     except RestorekitError as error:
-        print(f"restorekit: {error}", file=sys.stderr)
-        sys.exit(2 if isinstance(error, UsageError) else 1)
+        _leave(str(error), 2 if isinstance(error, UsageError) else 1)
+    except OSError as error:
+        where = "" if error.filename is None else f"{error.filename}: "
+        _leave(f"{where}{error.strerror or error}", 1)
     sys.exit(status if isinstance(status, int) else 0)
+
+
+def _interrupt(number: int, frame: object) -> None:
+    """Treat a request to end like Ctrl-C, which leaves nothing half-written."""
+    raise KeyboardInterrupt
+
+
+def _leave(sentence: str, status: int) -> NoReturn:
+    print(f"restorekit: {sentence}", file=sys.stderr)
+    sys.exit(status)

@@ -53,6 +53,7 @@ def command(
     texts.keep_apart(clean, out)
     corruption = parse(spec, plugins.corruptions())
     plan = damage.Damage(out, corruption, depth, parse_range(span), seed)
+    damage.check(items, plan)
     failures: list[str] = []
     with ImagesProgress(len(items), "damaging", machine) as progress:
         for item in items:

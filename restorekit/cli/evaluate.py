@@ -180,7 +180,11 @@ def _one_table(spec: str, runs: list[dict[str, Any]]) -> Table:
     columns = [*_HEADS, *(k for k in runs[0] if k not in (*_HEADS, *_APART))]
     shown = [k for k in columns if any(run.get(k) is not None for run in runs)]
     table = Table(
-        title=f"{spec}   ({runs[0]['images']} images)", title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False
+        title=f"{spec}   ({runs[0]['images']} images)",
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+        pad_edge=False,
     )
     for key in ("restorer", "sigma"):
         table.add_column(key, no_wrap=True)
@@ -188,7 +192,10 @@ def _one_table(spec: str, runs: list[dict[str, Any]]) -> Table:
         table.add_column(_HEADS.get(key, key), justify="right", no_wrap=True)
     for run in sorted(runs, key=lambda r: r["psnr"] or 0.0, reverse=True):
         table.add_row(
-            _named(run["restorer"]), run["sigma"], *(_cell(run[k]) for k in shown), style="bold" if run["learned"] else ""
+            _named(run["restorer"]),
+            run["sigma"],
+            *(_cell(run[k]) for k in shown),
+            style="bold" if run["learned"] else "",
         )
     return table
 

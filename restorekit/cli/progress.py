@@ -7,7 +7,17 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TaskProgressColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
 
 if TYPE_CHECKING:
     from restorekit.train import Job
@@ -58,15 +68,21 @@ def _summary(line: dict[str, Any]) -> str:
     return "  ".join(filter(None, [f"{line['event']:<10s} {where}", *found, rate, skipped]))
 
 
+class Rate(ProgressColumn):
+    """Images per second."""
+
+    def render(self, task: Task) -> Text:
+        """Show the rate, once there is one."""
+        return Text(f"{task.speed:.2f} images/s" if task.speed else "")
+
+
 class ImagesProgress:
-    """Counts images as they are finished; tells failures at once."""
+    """Counts images as they are finished, with rate and time left; tells what is worth telling at once."""
 
     def __init__(self, total: int, what: str, quiet: bool = False) -> None:
         self.console = Console(stderr=True, quiet=quiet)
-        self.bar = Progress(
-            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
-            TextColumn("{task.speed:.2f}/s" if False else ""), TimeRemainingColumn(), console=self.console,
-        )  # fmt: skip
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), Rate(), TimeRemainingColumn())
+        self.bar = Progress(*columns, console=self.console)
         self.task = self.bar.add_task(what, total=total)
 
     def __enter__(self) -> ImagesProgress:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,8 +13,7 @@ from restorekit.cli.options import device_options
 from restorekit.cli.progress import ImagesProgress, as_json
 
 if TYPE_CHECKING:
-    from restorekit.folder import Setup
-    from restorekit.images.find import Item
+    from restorekit.folder import Group, Setup
 
 EXAMPLE = """\b
 Examples:
@@ -41,7 +41,8 @@ Examples:
 @click.option(
     "--sigma",
     metavar="auto|0|S",
-    help="Noise level on the [0, 1] scale, such as 25/255; 0: there is none; auto: estimated. [default: unknown, the model is blind]",
+    help="Noise level on the [0, 1] scale, such as 25/255; 0: there is none; auto: estimated."
+    " [default: unknown, the model is blind]",
 )
 @click.option(
     "--mask",
@@ -57,8 +58,16 @@ Examples:
 @click.option(
     "--keep",
     default="",
-    metavar="std",
-    help="Also write the standard deviation of every pixel, float32 TIFF on [0, 1].",
+    metavar="std,draws,low,high",
+    help="Also write, as float32 TIFF on [0, 1]: the standard deviation of every pixel, the draws, the ends of"
+    " the interval.",
+)
+@click.option(
+    "--interval",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    default=0.9,
+    show_default=True,
+    help="Probability that low and high enclose.",
 )
 @click.option(
     "--range",
@@ -93,9 +102,9 @@ Examples:
 @device_options
 def command(
     source: str, out: Path, name: str, corruption: str | None, sigma: str | None, mask: str | None, mask_invert: bool,
-    label: int | None, samples: int, sampler: str | None, keep: str, span: str | None, kind: str, listed: Path | None,
-    max_memory: str, max_pixels: int, workers: int, shard: str | None, seed: int, overwrite: bool, dry_run: bool,
-    machine: bool, device: str, threads: int | None,
+    label: int | None, samples: int, sampler: str | None, keep: str, interval: float, span: str | None, kind: str,
+    listed: Path | None, max_memory: str, max_pixels: int, workers: int, shard: str | None, seed: int, overwrite: bool,
+    dry_run: bool, machine: bool, device: str, threads: int | None,
 ) -> int:  # fmt: skip
     """Restore every image of IN (a folder, with its sub-folders, or a file) into OUT.
 
@@ -116,37 +125,71 @@ def command(
     items = find_images(source, listed)
     texts.keep_apart(source, out)
     known = plugins.corruptions()
-    told = None if corruption is None else parse(corruption, known)
-    opened = open_restorer(name, told or IMAGE, sampler, device, Limits.within(texts.size(max_memory)))
+    given = None if corruption is None else parse(corruption, known)
+    parts = texts.keep(keep, samples)
+    opened = open_restorer(name, given or IMAGE, sampler, device, Limits.within(texts.size(max_memory)))
+    opened.check(label, samples, parts)
     masks = parse_mask(mask, mask_invert)
     masks.check(items)
     options = folder.Options(
-        model=f"{name} {opened.digest}".strip(), corruption=corruption, sigma=texts.sigma(sigma), mask=mask, mask_invert=mask_invert,
-        label=label, samples=samples, sampler=opened.sampler, range=parse_range(span), format=texts.format(kind),
-        keep=texts.keep(keep), seed=seed, max_pixels=max_pixels,
+        model=name, digest=opened.digest, corruption=corruption, sigma=texts.sigma(sigma), mask=mask,
+        mask_invert=mask_invert, label=label, samples=samples, sampler=opened.sampler, range=parse_range(span),
+        format=texts.format(kind), keep=parts, interval=interval if {"low", "high"} & {*parts} else None, seed=seed,
     )  # fmt: skip
     setup = folder.Setup(
-        out, opened.restorer, options, lambda spec: parse(spec, known), masks, overwrite, texts.shard(shard)
-    )
+        source, out, opened.restorer, options, lambda spec: parse(spec, known), masks,
+        opened.estimate(samples), opened.device, max_pixels, overwrite, texts.shard(shard),
+    )  # fmt: skip
+    tasks = folder.tasks(items, setup)
     if dry_run:
-        return _plan(items, setup, machine)
-    with ImagesProgress(len(items), "restoring", machine) as progress:
-        counts = folder.restore_folder(items, setup, LocalEngine(workers), lambda line: progress.advance(_said(line)))
-    return _tell(counts, setup, opened.device, machine)
+        return _plan(tasks, setup, machine)
+    engine = LocalEngine(workers, weigh=lambda group: 2 * group.bytes)
+    with ImagesProgress(sum(len(group.items) for group in tasks), "restoring", machine) as progress:
+        told = Told(progress.advance)
+        counts = folder.restore_folder(tasks, setup, engine, told.line)
+    return _tell(counts, setup, told, machine)
 
 
-def _said(line: dict[str, Any]) -> str | None:
-    """Return what is worth saying of an image: its failure, or its notes."""
-    if line["status"] == "failed":
-        return f"failed: {line['error']}"
-    notes = "; ".join(line.get("notes", []))
-    return f"{line['image']}: {notes}" if notes and line["status"] == "done" else None
+class Told:
+    """Says what is worth saying of each image; a note that holds for many only once.
+
+    Parameters
+    ----------
+    say : callable
+        Takes what is to be said of one more image, or None.
+
+    Attributes
+    ----------
+    failures : list of dict
+        Image and error of each that failed.
+    """
+
+    def __init__(self, say: Callable[[str | None], None]) -> None:
+        self.failures: list[dict[str, str]] = []
+        self._say = say
+        self._said: set[str] = set()
+
+    def line(self, line: dict[str, Any]) -> None:
+        """Take the journal's line of one image."""
+        if line["status"] == "failed":
+            self.failures.append({"image": line["image"], "error": line["error"]})
+            self._say(f"failed: {line['error']}")
+            return
+        notes = line.get("notes", []) if line["status"] == "done" else []
+        fresh = [note for note in notes if self._kind(note, line["image"]) not in self._said]
+        self._said.update(self._kind(note, line["image"]) for note in fresh)
+        self._say(f"{line['image']}: {'; '.join(fresh)}" if fresh else None)
+
+    @staticmethod
+    def _kind(note: str, image: str) -> str:
+        """Leave out of a note what differs between images: their names and numbers."""
+        return re.sub(r"[-+]?\d[\d.e+-]*", "#", note.replace(image, "#"))
 
 
-def _plan(items: Sequence[Item], setup: Setup, machine: bool) -> int:
+def _plan(tasks: Sequence[Group], setup: Setup, machine: bool) -> int:
     from restorekit.folder import planned
 
-    rows = planned(items, setup)
+    rows = planned(tasks, setup)
     if machine:
         click.echo(as_json({"planned": rows}))
     for row in () if machine else rows:
@@ -154,17 +197,21 @@ def _plan(items: Sequence[Item], setup: Setup, machine: bool) -> int:
     return 0
 
 
-def _tell(counts: dict[str, int], setup: Setup, device: str, machine: bool) -> int:
+def _tell(counts: dict[str, int], setup: Setup, told: Told, machine: bool) -> int:
     if machine:
-        click.echo(as_json({"out": str(setup.out), "device": device, **counts}))
+        click.echo(as_json({"out": str(setup.out), "device": setup.device, **counts, "failures": told.failures}))
     else:
-        draws = f", {setup.options.samples} draws each" if setup.options.samples else ""
-        how = (
-            f"{setup.options.model} on {device}, one-pass estimate{draws}"
-            if setup.restorer.batches
-            else setup.options.model
-        )
         click.echo(
-            f"{counts['done']} restored, {counts['skipped']} done before, {counts['failed']} failed ({how}) -> {setup.out}"
+            f"{counts['done']} restored, {counts['skipped']} done before, {counts['failed']} failed -> {setup.out}"
         )
+        click.echo(_how(setup))
     return 1 if counts["failed"] else 0
+
+
+def _how(setup: Setup) -> str:
+    """Say what made the estimates, and what stands behind the intervals."""
+    options = setup.options
+    how = f"{options.model} on {setup.device}: {setup.estimate}"
+    if options.interval is None:
+        return how
+    return f"{how}\nlow and high are uncalibrated: mean -+ {options.deviations:.3g} standard deviations, as if Gaussian"

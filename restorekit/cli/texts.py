@@ -13,7 +13,7 @@ from restorekit.errors import UsageError, unknown
 if TYPE_CHECKING:
     from restorekit.contracts import Metric
 
-KEEP = ("std",)
+KEEP = ("std", "draws", "low", "high")
 _UNITS = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
 
 
@@ -40,11 +40,9 @@ def sigma(text: str | None) -> str | None:
         value = float(above) / float(below) if slash else float(above)
     except (ValueError, ZeroDivisionError):
         raise UsageError(f"--sigma takes auto, 0, or a number such as 25/255, got {text!r}") from None
-    if 1 < value <= 255:
-        raise UsageError(f"--sigma is on the [0, 1] scale, got {text}; did you mean {text}/255?")
-    if not 0 <= value <= 1:
-        raise UsageError(f"--sigma is on the [0, 1] scale, got {text}; give a number from 0 to 1, such as 25/255")
-    return repr(value)
+    from restorekit.api import checked_sigma
+
+    return repr(checked_sigma(value, text))
 
 
 def shard(text: str | None) -> tuple[int, int]:
@@ -55,13 +53,15 @@ def shard(text: str | None) -> tuple[int, int]:
     return int(found[1]), int(found[2])
 
 
-def keep(text: str) -> tuple[str, ...]:
-    """Return the parts of a ``--keep`` list."""
-    parts = tuple(p.strip() for p in text.split(",") if p.strip())
+def keep(text: str, samples: int) -> tuple[str, ...]:
+    """Return the parts of a ``--keep`` list, without the draws, of which there are `samples` anyway."""
+    parts = tuple(dict.fromkeys(p.strip() for p in text.split(",") if p.strip()))
     for part in parts:
         if part not in KEEP:
             raise UsageError(unknown("thing to --keep", part, KEEP))
-    return parts
+    if "draws" in parts and samples == 0:
+        raise UsageError("--keep draws needs draws, got --samples 0; give --samples N, such as 8")
+    return tuple(part for part in parts if part != "draws")
 
 
 def format(text: str) -> str:
@@ -82,7 +82,8 @@ def keep_apart(source: str | Path, out: Path) -> None:
     target = out.resolve()
     if target == folder or (inner.is_dir() and (target.is_relative_to(inner) or inner.is_relative_to(target))):
         raise UsageError(
-            f"the output {out} must lie outside the input {source}, whose files are never written to; choose another folder"
+            f"the output {out} must lie outside the input {source}, whose files are never written to;"
+            " choose another folder"
         )
     if out.exists() and not out.is_dir():
         raise UsageError(f"the output {out} is a file; expected a folder, which may be new")

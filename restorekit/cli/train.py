@@ -46,7 +46,13 @@ Example:
     metavar="KEY=VALUE",
     help="A setting of the model or of the training, or preset=NAME; see `restorekit show NAME`.",
 )
-@click.option("--init", metavar="NAME|FILE", help="Start from these weights instead of at random.")
+@click.option(
+    "--init",
+    default="auto",
+    show_default=True,
+    metavar="auto|none|NAME|FILE",
+    help="Weights to start from; auto: installed ones of this very model, none: at random.",
+)
 @click.option(
     "--labels",
     type=click.Choice(["folders", "arrays"]),
@@ -75,7 +81,7 @@ Example:
 @device_options
 def command(
     images: str, run: Path, model_name: str, specs: tuple[str, ...], validation: str | None, steps: int | None,
-    epochs: int | None, minutes: float | None, pairs: tuple[str, ...], init: str | None, labels: Labels,
+    epochs: int | None, minutes: float | None, pairs: tuple[str, ...], init: str, labels: Labels,
     resume: bool, precision: str, devices: int, nodes: int, span: str | None, licence: str, seed: int, device: str,
     threads: int | None,
 ) -> None:  # fmt: skip
@@ -94,6 +100,7 @@ def command(
         model_name, specs, settings(pairs), init, seed, licence, shlex.join(["restorekit", *sys.argv[1:]])
     )
     job, model, fabric = training.prepare(run, source, plan, hardware, resume, steps, epochs, minutes)
+    click.echo(f"starting from {job.card.start or 'random weights'}", err=True)
     with TrainingProgress(job) as progress:
         found = training.train(job, model, fabric, progress.show, resume)
     _tell(run, found)

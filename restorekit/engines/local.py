@@ -6,7 +6,6 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any, TypeVar
 
 from restorekit.engines import Outcome
@@ -16,6 +15,11 @@ T = TypeVar("T")
 A = TypeVar("A")
 B = TypeVar("B")
 C = TypeVar("C")
+
+
+def weightless(task: Any) -> int:
+    """Return 0, for tasks whose size does not matter."""
+    return 0
 
 
 @dataclass(frozen=True)
@@ -29,46 +33,59 @@ class LocalEngine:
     ahead : int
         Tasks read ahead of the one being computed, and results that may wait to be written: the memory
         in use does not grow with the number of tasks.
+    weigh : callable
+        Bytes that a task takes up.
+    most : int
+        Bytes of all tasks between the start of their reading and the end of their writing; one that is
+        heavier goes alone.
     """
 
     workers: int = 2
     ahead: int = 2
+    weigh: Callable[[Any], int] = weightless
+    most: int = 2**30
 
     def run(
         self, tasks: Iterable[T], load: Callable[[T], A], compute: Callable[[T, A], B], store: Callable[[T, B], C]
     ) -> Iterator[Outcome[T, C]]:
         """Yield one outcome per task, in order; errors that concern every task are raised."""
-        pending = iter(tasks)
+        waiting = deque(tasks)
         reading: deque[tuple[T, Future[A]]] = deque()
         writing: deque[tuple[T, Future[C]]] = deque()
         readers = ThreadPoolExecutor(self.workers, "read")
         writers = ThreadPoolExecutor(self.workers, "write")
         with readers, writers:
             try:
-                while True:
-                    fresh = islice(pending, self.ahead - len(reading))
-                    reading.extend((task, readers.submit(load, task)) for task in fresh)
-                    while writing and (not reading or len(writing) > self.ahead):
+                while waiting or reading or writing:
+                    while self._room(waiting, reading, writing):
+                        reading.append((waiting[0], readers.submit(load, waiting.popleft())))
+                    if writing and (not reading or len(writing) > self.ahead):
                         yield _outcome(*writing.popleft())
-                    if not reading:
-                        return
-                    task, loaded = reading.popleft()
-                    writing.append((task, _computed(task, loaded, compute, store, writers)))
+                    else:
+                        writing.append(_computed(*reading.popleft(), compute, store, writers))
             finally:
-                for _, future in (*reading, *writing):
+                started: list[Future[Any]] = [*(f for _, f in reading), *(f for _, f in writing)]
+                for future in started:
                     future.cancel()
+
+    def _room(self, waiting: deque[T], reading: deque[tuple[T, Any]], writing: deque[tuple[T, Any]]) -> bool:
+        """Say whether another task may be read."""
+        if not waiting or len(reading) >= self.ahead:
+            return False
+        held = [task for task, _ in (*reading, *writing)]
+        return not held or sum(map(self.weigh, [*held, waiting[0]])) <= self.most
 
 
 def _computed(
     task: Any, loaded: Future[Any], compute: Callable[..., Any], store: Callable[..., Any], writers: ThreadPoolExecutor
-) -> Future[Any]:
+) -> tuple[Any, Future[Any]]:
     """Compute here and hand the result to a writer; an error takes the result's place."""
     try:
-        return writers.submit(store, task, compute(task, loaded.result()))
+        return task, writers.submit(store, task, compute(task, loaded.result()))
     except Exception as error:
         failed: Future[Any] = Future()
         failed.set_exception(error)
-        return failed
+        return task, failed
 
 
 def _outcome(task: T, future: Future[C]) -> Outcome[T, C]:

@@ -20,6 +20,8 @@ from restorekit.images.stacks import Stack, is_stack, load_stack
 if TYPE_CHECKING:
     from restorekit.images.picture import Picture
 
+__all__ = ["LabelledImages", "Labels", "load_images", "official_test"]
+
 Labels = Literal["folders", "arrays"] | None
 _MANY_FRAMES = (".tif", ".tiff", ".npy", ".npz")
 
@@ -113,19 +115,20 @@ class _FileImages(LabelledImages):
         return None if marked is None else torch.from_numpy(marked[frame.number if len(marked) > 1 else 0].copy())
 
     @cached_property
-    def pixels(self) -> int:
+    def sizes(self) -> Tensor:
         from restorekit.images.files import probe
 
         headers = {item: probe(item.path) for item in dict.fromkeys(frame.item for frame in self._frames)}
-        return sum(headers[frame.item].height * headers[frame.item].width for frame in self._frames)
+        return torch.tensor([(headers[f.item].height, headers[f.item].width) for f in self._frames])
 
     def _picture(self, frame: _Frame) -> Picture:
         from restorekit.images.files import read
 
-        path = frame.item.path
-        if self._last is None or self._last[0] != path:
-            self._last = path, read(path)
-        return self._last[1]
+        path, last = frame.item.path, self._last
+        if last is None or last[0] != path:
+            last = path, read(path)
+            self._last = last  # one assignment: several threads may read at once
+        return last[1]
 
 
 @dataclass(eq=False)
@@ -165,8 +168,8 @@ class _StackImages(LabelledImages):
         return unknown if unknown is not None and bool(unknown.any()) else None
 
     @cached_property
-    def pixels(self) -> int:
-        return sum(image.shape[0] * image.shape[1] for image in self.stack.images)
+    def sizes(self) -> Tensor:
+        return torch.tensor([image.shape[:2] for image in self.stack.images])
 
     @cached_property
     def _ranges(self) -> list[tuple[IntensityRange, str | None]]:

@@ -62,8 +62,8 @@ class LabelledImages(ABC):
 
     @property
     @abstractmethod
-    def pixels(self) -> int:
-        """Height x width, summed over all images."""
+    def sizes(self) -> Tensor:
+        """Height and width of every image, (N, 2) int64, from the files' headers alone."""
 
     @cached_property
     def fingerprint(self) -> str:

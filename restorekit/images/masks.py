@@ -68,6 +68,16 @@ class MaskSource(ABC):
             given = picture.missing if given is None else np.logical_or(given, picture.missing)
         return marked._replace(missing=given if given is not None and given.any() else None)
 
+    def file(self, item: Item) -> Path | None:
+        """Return the file that says what is missing in an image; None where none does.
+
+        Raises
+        ------
+        ImageError
+            There is none, or more than one, where there must be one.
+        """
+        return None
+
     def _refusal(self, items: Sequence[Item]) -> str | None:
         """Return one sentence why the source fits none of the images; None where it may."""
         return None
@@ -81,9 +91,13 @@ class MaskSource(ABC):
 class BesideMasks(MaskSource):
     """`NAME.missing.png` beside the image, where there is one."""
 
-    def _marked(self, item: Item, picture: Picture) -> Marked:
+    def file(self, item: Item) -> Path | None:
+        """Return the file beside the image, if it is there."""
         image = Path(split_array(item.path)[0])
-        path = next((p for p in (missing_path(image), missing_path(image, frames=2)) if p.is_file()), None)
+        return next((p for p in (missing_path(image), missing_path(image, frames=2)) if p.is_file()), None)
+
+    def _marked(self, item: Item, picture: Picture) -> Marked:
+        path = self.file(item)
         return Marked(None) if path is None else fitted(path, item, picture)
 
 
@@ -137,6 +151,10 @@ class FileMask(MaskSource):
 
     path: Path = Path()
 
+    def file(self, item: Item) -> Path:
+        """Return the one file."""
+        return self.path
+
     def _marked(self, item: Item, picture: Picture) -> Marked:
         return fitted(self.path, item, picture)
 
@@ -160,7 +178,8 @@ class FolderMasks(MaskSource):
         expected = f"{items[0].key.rpartition('.')[0]}.png" if items else "those of the images"
         return f"no mask in {self.folder} fits an image by its name; expected names such as {expected}"
 
-    def _marked(self, item: Item, picture: Picture) -> Marked:
+    def file(self, item: Item) -> Path:
+        """Return the one that fits the image's name."""
         paths = self._candidates(item)
         if not paths:
             raise ImageError(f"{item.key} has no mask in {self.folder}; add one, of zeros if nothing is missing")
@@ -169,7 +188,10 @@ class FolderMasks(MaskSource):
             raise ImageError(
                 f"{item.key} has several masks in {self.folder} ({told}); mirror the folders of the images"
             )
-        return fitted(paths[0], item, picture)
+        return paths[0]
+
+    def _marked(self, item: Item, picture: Picture) -> Marked:
+        return fitted(self.file(item), item, picture)
 
     def _candidates(self, item: Item) -> list[Path]:
         stem = item.key.rpartition(".")[0]

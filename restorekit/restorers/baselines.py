@@ -16,7 +16,8 @@ def best_baselines(corruption: Corruption) -> list[str]:
     BM3D where it is installed, else NLM, for noise; Anscombe's transform around it for photon noise; the
     median for salt and pepper; Delaunay triangles for scattered missing pixels; biharmonic and
     Navier-Stokes, of which the better row counts, for holes and lines; Wiener for blur; Lanczos for
-    downsampling. Where values were both altered and lost, both kinds are named.
+    downsampling, and Wiener beside it where the operator is known, which is stronger against noise. Where
+    values were both altered and lost, both kinds are named.
 
     Parameters
     ----------
@@ -30,20 +31,20 @@ def best_baselines(corruption: Corruption) -> list[str]:
     """
     parts = parts_of(corruption)
     altering, hiding = [p for p in parts if not p.hides], [p for p in parts if p.hides]
-    names = [_against(altering)] if altering else []
+    names = _against(altering) if altering else []
     for part in hiding:
         names += ["delaunay"] if part.name == "missing" else ["biharmonic", "navier-stokes"]
     return list(dict.fromkeys(names))
 
 
-def _against(altering: list[Corruption]) -> str:
-    """Return the method for what altered the values: what changes the image's shape comes first."""
+def _against(altering: list[Corruption]) -> list[str]:
+    """Return the methods for what altered the values: what changes the image's shape comes first."""
     names = {part.name for part in altering}
-    denoiser = "bm3d" if find_spec("bm3d") else "nlm"
-    if any(Lanczos().suits(part) for part in altering):
-        return "lanczos"
-    if any(is_linear(part) for part in altering):
-        return "wiener"
+    shrunk = ["lanczos"] if any(Lanczos().suits(part) for part in altering) else []
+    linear = ["wiener"] if any(is_linear(part) for part in altering) else []
+    if shrunk or linear:
+        return shrunk + linear
     if "saltpepper" in names:
-        return "median"
-    return f"anscombe-{denoiser}" if "poisson" in names else denoiser
+        return ["median"]
+    denoiser = "bm3d" if find_spec("bm3d") else "nlm"
+    return [f"anscombe-{denoiser}" if "poisson" in names else denoiser]

@@ -81,7 +81,7 @@ class Wiener(ClassicalRestorer):
     """
 
     name: ClassVar[str] = "wiener"
-    slope: ClassVar[float] = 0.06  # standard deviation of the difference between neighbours
+    slope: ClassVar[float] = 0.09  # between neighbours; best of 0.03 to 0.15 on BSDS500 train, blurred by 1 and 2 pixels and a box
     floor: ClassVar[float] = 1e-3  # least sigma: rounding to 8 bits
     steps: ClassVar[int] = 200
 

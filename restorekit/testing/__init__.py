@@ -11,9 +11,10 @@ expected, what was got, where to look. The tuples let a test run them one by one
 
 from __future__ import annotations
 
+from restorekit.testing.cases import build, channel_counts
 from restorekit.testing.corruption import CORRUPTION_CHECKS, check_corruption
 from restorekit.testing.latent import LATENT_CHECKS
-from restorekit.testing.model import MODEL_CHECKS, build, channel_counts, check_model, checks_of
+from restorekit.testing.model import MODEL_CHECKS, check_model, checks_of
 from restorekit.testing.sampler import SAMPLER_CHECKS, check_sampler
 
 __all__ = [

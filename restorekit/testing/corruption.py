@@ -1,35 +1,30 @@
-"""Checks of corruptions: that an observation is what it says it is, and that densities fit the simulation."""
+"""Checks of corruptions: that an observation is what it says it is."""
 
 from __future__ import annotations
 
 import dataclasses
-import math
 import typing
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import torch
-from torch import Tensor
 
 from restorekit import plugins
 from restorekit.contracts import Corruption, Ranged
 from restorekit.corruptions.spec import parse
 from restorekit.noise import Noise
+from restorekit.testing.density import DENSITY_CHECKS
 from restorekit.testing.facts import (
-    CLOSE,
-    ROUNDING,
     difference,
     expect,
     global_randomness_untouched,
+    name_of,
     names,
+    observations,
     only,
     pictures,
     tensors,
     unseen,
 )
-from restorekit.types import Observation
-
-SIZES = ((16, 16), (7, 5), (1, 1), (1, 9))
-SIGMAS = 5  # standard errors that a mean may lie off
 
 
 def check_corruption(corruption: Corruption) -> None:
@@ -52,24 +47,32 @@ def check_corruption(corruption: Corruption) -> None:
 def is_a_frozen_dataclass(corruption: Corruption) -> None:
     """Expect a frozen dataclass with a name, so that it can be compared, printed and read again."""
     params = getattr(corruption, "__dataclass_params__", None)
-    expect(params is not None and params.frozen, f"{_who(corruption)} must be decorated with @dataclass(frozen=True)")
+    expect(
+        params is not None and params.frozen, f"{name_of(corruption)} must be decorated with @dataclass(frozen=True)"
+    )
     name = getattr(type(corruption), "name", "")
-    expect(isinstance(name, str) and name != "", f"{_who(corruption)} must have a class attribute `name`, got {name!r}")
+    expect(
+        isinstance(name, str) and name != "", f"{name_of(corruption)} must have a class attribute `name`, got {name!r}"
+    )
 
 
 def has_shapes_and_types(corruption: Corruption) -> None:
     """Expect the shapes, types and device that `Observation` promises, for odd sizes, gray and colour."""
-    for x, o in _observed(corruption):
-        who, b = f"{_who(corruption)} on x of shape {tuple(x.shape)}", len(x)
+    for x, o in observations(corruption):
+        who, b = f"{name_of(corruption)} on x of shape {tuple(x.shape)}", len(x)
         expect(o.y.dim() == 4 and len(o.y) == b, f"{who}: y must be ({b}, C, H, W), got {tuple(o.y.shape)}")
         expect(o.y.dtype == torch.float32, f"{who}: y must be float32, got {o.y.dtype}")
         fits = o.observed.dim() == 4 and o.observed.shape[1] in (1, o.y.shape[1])
         fits = fits and (len(o.observed), *o.observed.shape[2:]) == (b, *o.y.shape[2:])
-        expect(fits, f"{who}: observed must be (B, 1 or C, H, W) of y {tuple(o.y.shape)}, got {tuple(o.observed.shape)}")
+        expect(
+            fits, f"{who}: observed must be (B, 1 or C, H, W) of y {tuple(o.y.shape)}, got {tuple(o.observed.shape)}"
+        )
         expect(o.observed.dtype == torch.bool, f"{who}: observed must be bool, got {o.observed.dtype}")
         sigma = None if o.sigma is None else tuple(o.sigma.shape)
         expect(sigma in (None, (b, 1, 1, 1)), f"{who}: sigma must be ({b}, 1, 1, 1) or None, got shape {sigma}")
-        expect(o.shape == tuple(x.shape[1:]), f"{who}: shape must be that of one x, {tuple(x.shape[1:])}, got {o.shape}")
+        expect(
+            o.shape == tuple(x.shape[1:]), f"{who}: shape must be that of one x, {tuple(x.shape[1:])}, got {o.shape}"
+        )
         short = [k for k, v in o.params.items() if v.dim() == 0 or len(v) != b]
         expect(not short, f"{who}: params must have a value per image, (B, ...), but {short} have not")
         away = [k for k, v in tensors(o).items() if v.device != x.device]
@@ -78,8 +81,8 @@ def has_shapes_and_types(corruption: Corruption) -> None:
 
 def is_finite(corruption: Corruption) -> None:
     """Expect finite values, and sigma at or above 0, or NaN for unknown."""
-    for x, o in _observed(corruption):
-        who = f"{_who(corruption)} on x of shape {tuple(x.shape)}"
+    for x, o in observations(corruption):
+        who = f"{name_of(corruption)} on x of shape {tuple(x.shape)}"
         expect(bool(o.y.isfinite().all()), f"{who}: y must be finite, got NaN or infinity")
         sound = o.sigma is None or not bool((o.sigma < 0).any() | o.sigma.isinf().any())
         expect(sound, f"{who}: sigma must be 0 or more, got {None if o.sigma is None else o.sigma.flatten().tolist()}")
@@ -87,12 +90,12 @@ def is_finite(corruption: Corruption) -> None:
 
 def is_zero_where_missing(corruption: Corruption) -> None:
     """Expect y to be 0 wherever no value was observed."""
-    for x, o in _observed(corruption):
+    for x, o in observations(corruption):
         left = torch.where(o.observed, 0.0, o.y).abs().max()
         expect(
             float(left) == 0,
-            f"{_who(corruption)} on x of shape {tuple(x.shape)}: y must be 0 where observed is False, got {float(left):.3g}; "
-            "multiply y by observed",
+            f"{name_of(corruption)} on x of shape {tuple(x.shape)}: y must be 0 where observed is False, "
+            f"got {float(left):.3g}; multiply y by observed",
         )
 
 
@@ -101,12 +104,12 @@ def leaves_its_input_alone(corruption: Corruption) -> None:
     x = pictures(2, 3, 7, 5)
     before = x.clone()
     corruption(x, Noise(0, names(2)))
-    expect(torch.equal(x, before), f"{_who(corruption)} must not change x in place; look for methods that end in _")
+    expect(torch.equal(x, before), f"{name_of(corruption)} must not change x in place; look for methods that end in _")
 
 
 def leaves_global_randomness_alone(corruption: Corruption) -> None:
     """Expect randomness to come from the Noise that is given."""
-    with global_randomness_untouched(_who(corruption)):
+    with global_randomness_untouched(name_of(corruption)):
         corruption(pictures(2, 3, 7, 5), Noise(0, names(2)))
 
 
@@ -115,17 +118,19 @@ def repeats_itself(corruption: Corruption) -> None:
     x = pictures(2, 3, 7, 5)
     for noise in (Noise(0, names(2)), Noise(0)):
         found = difference(tensors(corruption(x, noise)), tensors(corruption(x, noise)))
-        expect(found is None, f"{_who(corruption)} must give the same from the same Noise, but {found} on a second call")
+        expect(
+            found is None, f"{name_of(corruption)} must give the same from the same Noise, but {found} on a second call"
+        )
 
 
 def ignores_the_batch(corruption: Corruption) -> None:
     """Expect image i of a batch to be what it is alone: each key has a stream of its own."""
-    for x, together in _observed(corruption, keyed=True):
+    for x, together in observations(corruption):
         alone = corruption(x[1:], Noise(0, names(2)[1:]))
         found = difference(tensors(only(together, 1)), tensors(alone), 1e-6)
         expect(
             found is None,
-            f"{_who(corruption)} must give an image the same alone and in a batch, but {found} for x of shape "
+            f"{name_of(corruption)} must give an image the same alone and in a batch, but {found} for x of shape "
             f"{tuple(x.shape)}; draw with the batch as first axis and reduce over the others only",
         )
 
@@ -136,14 +141,14 @@ def draws_its_ranges_per_image(corruption: Corruption) -> None:
     for key in _ranged_fields(corruption):
         ranged = _with(corruption, key, _some_range(corruption, key))
         values = ranged.draw(key, x, noise).flatten().tolist()
-        expect(len(set(values)) > 1, f"{_who(ranged)} must draw {key} for each image, got {values}")
+        expect(len(set(values)) > 1, f"{name_of(ranged)} must draw {key} for each image, got {values}")
         many = ranged(x, noise)
         for i, value in enumerate(values):
             alone = _with(ranged, key, value)(x, noise)
             found = difference(tensors(only(many, i)), tensors(only(alone, i)), 1e-6)
             expect(
                 found is None,
-                f"{_who(ranged)} must treat image {i} as {key}={value:.6g} does, which is what draw({key!r}, x, noise) "
+                f"{name_of(ranged)} must treat image {i} as {key}={value:.6g}, which is what draw({key!r}, x, noise) "
                 f"gives, but {found}; use self.draw({key!r}, x, noise) wherever {key} is needed",
             )
 
@@ -154,102 +159,30 @@ def comes_back_from_its_spec(corruption: Corruption) -> None:
     back = parse(str(corruption), {**plugins.corruptions(), **own})
     expect(
         back == corruption,
-        f"{_who(corruption)} must be equal to what its spec {str(corruption)!r} gives, got {back!r} for {corruption!r}; "
-        "look at __str__ and the types of its fields",
+        f"{name_of(corruption)} must be equal to what its spec {str(corruption)!r} gives, got {back!r} for "
+        f"{corruption!r}; look at __str__ and the types of its fields",
     )
 
 
 def guesses_in_the_shape_of_x(corruption: Corruption) -> None:
     """Expect a finite first guess in x's shape, even where nothing was observed."""
-    for x, o in _observed(corruption):
+    for x, o in observations(corruption):
         for seen, what in ((o, "some"), (unseen(o), "no")):
             guess = corruption.first_guess(seen)
-            who = f"{_who(corruption)}.first_guess with {what} values observed"
+            who = f"{name_of(corruption)}.first_guess with {what} values observed"
             expect(guess.shape == x.shape, f"{who} must have x's shape {tuple(x.shape)}, got {tuple(guess.shape)}")
             expect(bool(guess.isfinite().all()), f"{who} must be finite, got NaN or infinity")
-
-
-def has_a_density_per_image(corruption: Corruption) -> None:
-    """Expect log p(y | x) as (B,), finite at the truth, and 0 where nothing was observed; or None."""
-    for x, o in _observed(corruption):
-        found = corruption.log_prob(o, x)
-        if found is None:
-            return
-        who = f"{_who(corruption)}.log_prob on x of shape {tuple(x.shape)}"
-        expect(found.shape == (len(x),), f"{who} must be ({len(x)},), one number per image, got {tuple(found.shape)}")
-        expect(bool(found.isfinite().all()), f"{who} must be finite at the x that y came from, got {found.tolist()}")
-        nothing = corruption.log_prob(unseen(o), x)
-        empty = nothing is not None and bool((nothing == 0).all())
-        expect(empty, f"{who} must count observed values only: 0 where there are none, got {nothing}")
-
-
-def has_an_unbiased_score(corruption: Corruption) -> None:
-    """Expect the mean over y of the gradient of log p(y | x) in x to be 0, where the corruption is `smooth`."""
-    if not corruption.smooth:
-        return
-    x = pictures(1, 1, 8, 8).repeat(512, 1, 1, 1).requires_grad_()
-    found = corruption.log_prob(corruption(x.detach(), Noise(0)), x)
-    if found is None:
-        return
-    score = torch.autograd.grad(found.sum(), x)[0].double()
-    mean, error = score.mean(0), score.std(0) / math.sqrt(len(score))
-    worst = float((mean.abs() / error.clamp_min(1e-9)).max())
-    expect(
-        worst < SIGMAS,
-        f"{_who(corruption)}: the mean over draws of y of d log_prob / d x must be 0, but lies {worst:.1f} standard "
-        "errors off; log_prob and __call__ do not describe the same distribution",
-    )
-
-
-def has_an_adjoint(corruption: Corruption) -> None:
-    """Expect <A x, u> = <x, A' u> and A (2 x + v) = 2 A x + A v of the operator, where there is one."""
-    for x, o in _observed(corruption):
-        operator = corruption.operator(o)
-        if operator is None:
-            return
-        who = f"{_who(corruption)}.operator on x of shape {tuple(x.shape)}"
-        expect(isinstance(operator.halo, int) and operator.halo >= 0, f"{who}: halo must be an int >= 0, got {operator.halo}")
-        u, v = (Noise(0).normal(name, tuple(t.shape), "cpu") for name, t in (("u", o.y), ("v", x)))
-        ax, back = operator.apply(x), operator.adjoint(u)
-        expect(ax.shape == o.y.shape, f"{who}: apply must give y's shape {tuple(o.y.shape)}, got {tuple(ax.shape)}")
-        expect(back.shape == x.shape, f"{who}: adjoint must give x's shape {tuple(x.shape)}, got {tuple(back.shape)}")
-        left, right = float((ax * u).sum()), float((x * back).sum())
-        scale = float(ax.norm() * u.norm()) + 1e-9
-        expect(abs(left - right) < CLOSE * scale, f"{who}: <Ax, u> = {left:.6g} must equal <x, A'u> = {right:.6g}")
-        apart = float((operator.apply(2 * x + v) - 2 * ax - operator.apply(v)).norm())
-        expect(apart < CLOSE * scale, f"{who} must be linear, but A(2x + v) is {apart:.3g} away from 2Ax + Av")
-
-
-def tells_its_noise(corruption: Corruption) -> None:
-    """Expect y - Ax to have the standard deviation sigma where that is told: 0 means that y is x."""
-    x = pictures(4, 3, 48, 48, 0.4, 0.6)  # far from the ends, which some corruptions clip at
-    o = corruption(x, Noise(0, names(4)))
-    operator = corruption.operator(o)
-    clean = x if operator is None else operator.apply(x)
-    if o.sigma is None or clean.shape != o.y.shape:
-        return
-    for i, sigma in enumerate(o.sigma.flatten().tolist()):
-        left = (o.y - clean)[i][o.observed.expand_as(clean)[i]]
-        if math.isnan(sigma) or not len(left):
-            continue
-        found = float(left.abs().max() if sigma == 0 else left.square().mean().sqrt())
-        allowed = (0.05 + SIGMAS / math.sqrt(2 * len(left))) * sigma + ROUNDING + 1e-6
-        expect(
-            abs(found - sigma) <= allowed,
-            f"{_who(corruption)} says sigma = {sigma:.4g}, but observed values are {found:.4g} away from the clean ones; "
-            "sigma = 0 promises that y is exact, None says that the noise is not Gaussian",
-        )
 
 
 def only_hides(corruption: Corruption) -> None:
     """Expect a corruption with `hides` to leave observed values as they are, and to say so by sigma = 0."""
     if not corruption.hides:
         return
-    for x, o in _observed(corruption):
+    for x, o in observations(corruption):
         same = o.y.shape == x.shape and torch.equal(o.y, torch.where(o.observed, x, 0.0))
-        expect(same, f"{_who(corruption)} has hides = True, so y must be x where observed; set hides = False")
+        expect(same, f"{name_of(corruption)} has hides = True, so y must be x where observed; set hides = False")
         told = o.sigma is not None and bool((o.sigma == 0).all())
-        expect(told, f"{_who(corruption)} has hides = True, so sigma must be 0, got {o.sigma}")
+        expect(told, f"{name_of(corruption)} has hides = True, so sigma must be 0, got {o.sigma}")
 
 
 CORRUPTION_CHECKS: tuple[Callable[[Corruption], None], ...] = (
@@ -264,27 +197,9 @@ CORRUPTION_CHECKS: tuple[Callable[[Corruption], None], ...] = (
     draws_its_ranges_per_image,
     comes_back_from_its_spec,
     guesses_in_the_shape_of_x,
-    has_a_density_per_image,
-    has_an_unbiased_score,
-    has_an_adjoint,
-    tells_its_noise,
     only_hides,
+    *DENSITY_CHECKS,
 )
-
-
-def _who(corruption: Corruption) -> str:
-    return f"the corruption {type(corruption).__name__}"
-
-
-def _observed(corruption: Corruption, keyed: bool = False) -> Iterator[tuple[Tensor, Observation]]:
-    """Yield pairs of small images and an observation of them; with one stream per batch too unless `keyed`."""
-    for channels in (1, 3):
-        for height, width in SIZES:
-            x = pictures(2, channels, height, width)
-            yield x, corruption(x, Noise(0, names(2)))
-    if not keyed:
-        x = pictures(2, 3, 7, 5)
-        yield x, corruption(x, Noise(0))
 
 
 def _ranged_fields(corruption: Corruption) -> list[str]:

@@ -11,9 +11,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from restorekit.contracts import Corruption, Model, Sampler
 from restorekit.noise import Noise
 from restorekit.types import Draws, Estimate, Observation
 
+SIZES = ((16, 16), (7, 5), (1, 1), (1, 9))
 ROUNDING = 0.5 / 255  # what storing in 8 bits may change
 CLOSE = 1e-4  # what the order of additions may change
 
@@ -34,11 +36,34 @@ def names(count: int) -> tuple[str, ...]:
     return tuple(f"image {i}" for i in range(count))
 
 
+def observations(corruption: Corruption) -> Iterator[tuple[Tensor, Observation]]:
+    """Yield pairs of small images, gray and colour, and what the corruption makes of them."""
+    for channels in (1, 3):
+        for height, width in SIZES:
+            x = pictures(2, channels, height, width)
+            yield x, corruption(x, Noise(0, names(2)))
+
+
+def name_of(thing: Corruption | Model | Sampler) -> str:
+    """Name a plugin's class in a sentence."""
+    return f"{type(thing).__name__}"
+
+
 def only(observation: Observation, i: int) -> Observation:
     """Return image i of an observation as a batch of one."""
-    found = {f.name: getattr(observation, f.name) for f in dataclasses.fields(Observation)}
-    cut = {k: v[i : i + 1] for k, v in found.items() if isinstance(v, Tensor)}
-    return dataclasses.replace(observation, **cut, params={k: v[i : i + 1] for k, v in observation.params.items()})
+
+    def cut(t: Tensor | None) -> Tensor | None:
+        return None if t is None else t[i : i + 1]
+
+    return dataclasses.replace(
+        observation,
+        y=observation.y[i : i + 1],
+        observed=observation.observed[i : i + 1],
+        sigma=cut(observation.sigma),
+        label=cut(observation.label),
+        guess=cut(observation.guess),
+        params={k: v[i : i + 1] for k, v in observation.params.items()},
+    )
 
 
 def unseen(observation: Observation) -> Observation:
@@ -58,16 +83,17 @@ def tensors(value: Observation | Draws | Estimate) -> dict[str, Tensor]:
 
 
 def difference(a: dict[str, Tensor], b: dict[str, Tensor], allowed: float = 0.0) -> str | None:
-    """Say where two results differ by more than `allowed`; None where they do not."""
+    """Say where two results differ by more than `allowed` of 1 and of the value; None where they do not."""
     if a.keys() != b.keys():
         return f"{sorted(a)} against {sorted(b)}"
     for name, value in a.items():
         if value.shape != b[name].shape:
             return f"{name} of shape {tuple(value.shape)} against {tuple(b[name].shape)}"
         # NaN says "unknown" and equals itself
-        apart = (value.double() - b[name].double()).nan_to_num().abs().max() if value.numel() else torch.zeros(())
-        if float(apart) > allowed or not bool((value.isnan() == b[name].isnan()).all()):
-            return f"{name} differs by {float(apart):.3g}"
+        apart = (value.detach().double() - b[name].detach().double()).nan_to_num().abs()
+        far = apart > allowed * (1 + value.detach().double().abs().nan_to_num())
+        if bool(far.any()) or not torch.equal(value.isnan(), b[name].isnan()):
+            return f"{name} differs by {float(apart.max()):.3g}"
     return None
 
 
@@ -75,7 +101,7 @@ def shake(module: nn.Module) -> None:
     """Move every parameter a little, always in the same way, so that layers that start at zero speak."""
     with torch.no_grad():
         for name, p in module.named_parameters():
-            p.add_(0.05 * Noise(0).normal(name, tuple(p.shape) or (1,), p.device).view_as(p))
+            p.add_(0.02 * Noise(0).normal(name, tuple(p.shape) or (1,), p.device).view_as(p))
 
 
 @contextmanager

@@ -10,36 +10,42 @@ from torch import Tensor
 
 from restorekit.contracts import LatentModel
 from restorekit.noise import Noise
-from restorekit.testing.facts import CLOSE, expect, names, pictures, shake
+from restorekit.testing.facts import CLOSE, expect, name_of, names, pictures, shake
 
 COUNT = 3
 
 
+@torch.no_grad()
 def infers_a_posterior(model: LatentModel) -> None:
     """Expect q(z | x) to draw latents, a tensor or a tuple of them, and to have a density per image."""
     q = model.infer(_images(model))
     z = q.sample(Noise(0, names(COUNT)))
     shapes = [tuple(level.shape) for level in _levels(z)]
-    expect([tuple(level.shape) for level in _levels(q.mean)] == shapes, f"{_who(model)}.infer: mean and draws must have one shape")
+    expect(
+        [tuple(level.shape) for level in _levels(q.mean)] == shapes,
+        f"{name_of(model)}.infer: mean and draws must have one shape",
+    )
     _per_image(model, "infer(x).log_prob(z)", q.log_prob(z))
     again = q.sample(Noise(0, names(COUNT)))
     same = all(torch.equal(a, b) for a, b in zip(_levels(z), _levels(again), strict=True))
-    expect(same, f"{_who(model)}.infer(x).sample must repeat under the same Noise")
+    expect(same, f"{name_of(model)}.infer(x).sample must repeat under the same Noise")
 
 
+@torch.no_grad()
 def has_a_prior(model: LatentModel) -> None:
     """Expect p(z) to draw latents like those of q, that the decoder takes, and to have a density per image."""
     x = _images(model)
     z = model.prior().sample(COUNT, tuple(x.shape[1:]), Noise(0, names(COUNT)))
     like = [tuple(level.shape) for level in _levels(model.infer(x).mean)]
     shapes = [tuple(level.shape) for level in _levels(z)]
-    expect(shapes == like, f"{_who(model)}.prior: draws must have the shapes of q's latents, {like}, got {shapes}")
+    expect(shapes == like, f"{name_of(model)}.prior: draws must have the shapes of q's latents, {like}, got {shapes}")
     _per_image(model, "prior().log_prob(z)", model.prior().log_prob(z))
     cold = model.prior().sample(COUNT, tuple(x.shape[1:]), Noise(0, names(COUNT)), 0.0)
     warm = [float((level - mean).abs().max()) for level, mean in zip(_levels(z), _levels(cold), strict=True)]
-    expect(all(w > 0 for w in warm), f"{_who(model)}.prior: draws must differ from those at temperature 0")
+    expect(all(w > 0 for w in warm), f"{name_of(model)}.prior: draws must differ from those at temperature 0")
 
 
+@torch.no_grad()
 def decodes_to_a_likelihood(model: LatentModel) -> None:
     """Expect p(x | z) with mean, variance and draws in x's shape, and a density per image of the observed values."""
     shake(model)
@@ -47,9 +53,12 @@ def decodes_to_a_likelihood(model: LatentModel) -> None:
     likelihood = model.decode(model.infer(x).mean)
     drawn = likelihood.sample(Noise(0, names(COUNT)))
     for name, value in {"mean": likelihood.mean, "variance": likelihood.variance, "sample": drawn}.items():
-        expect(value.shape == x.shape, f"{_who(model)}.decode(z).{name} must be {tuple(x.shape)}, got {tuple(value.shape)}")
-        expect(bool(value.isfinite().all()), f"{_who(model)}.decode(z).{name} must be finite, got NaN or infinity")
-    expect(bool((likelihood.variance >= 0).all()), f"{_who(model)}.decode(z).variance must not be negative")
+        expect(
+            value.shape == x.shape,
+            f"{name_of(model)}.decode(z).{name} must be {tuple(x.shape)}, got {tuple(value.shape)}",
+        )
+        expect(bool(value.isfinite().all()), f"{name_of(model)}.decode(z).{name} must be finite, got NaN or infinity")
+    expect(bool((likelihood.variance >= 0).all()), f"{name_of(model)}.decode(z).variance must not be negative")
     everything = torch.ones_like(x[:, :1], dtype=torch.bool)
     whole = likelihood.log_prob(x, everything)
     _per_image(model, "decode(z).log_prob(x)", whole)
@@ -58,11 +67,12 @@ def decodes_to_a_likelihood(model: LatentModel) -> None:
     apart = float((halves - whole).abs().max())
     expect(
         apart <= CLOSE * (1 + float(whole.abs().max())) and torch.equal(whole, likelihood.log_prob(x)),
-        f"{_who(model)}.decode(z).log_prob(x, observed) must sum over the observed values: left half plus right half must "
-        f"be the whole, but they differ by {apart:.3g}",
+        f"{name_of(model)}.decode(z).log_prob(x, observed) must sum over the observed values: left half "
+        f"plus right half must be the whole, but they differ by {apart:.3g}",
     )
 
 
+@torch.no_grad()
 def ignores_what_was_not_observed(model: LatentModel) -> None:
     """Expect q(z | x, observed) not to change with values that were not observed."""
     shake(model)
@@ -70,7 +80,10 @@ def ignores_what_was_not_observed(model: LatentModel) -> None:
     observed = Noise(0).uniform("observed", (COUNT, 1, *x.shape[2:]), "cpu") < 0.5
     first, second = (model.infer(torch.where(observed, x, hidden), observed).mean for hidden in (0.0, 1.0))
     apart = max(float((a - b).abs().max()) for a, b in zip(_levels(first), _levels(second), strict=True))
-    expect(apart < CLOSE, f"{_who(model)}.infer(x, observed) must ignore values not observed, but q's mean moves by {apart:.3g}")
+    expect(
+        apart < CLOSE,
+        f"{name_of(model)}.infer(x, observed) must ignore values not observed, but q's mean moves by {apart:.3g}",
+    )
 
 
 LATENT_CHECKS: tuple[Callable[[Any], None], ...] = (
@@ -79,10 +92,6 @@ LATENT_CHECKS: tuple[Callable[[Any], None], ...] = (
     decodes_to_a_likelihood,
     ignores_what_was_not_observed,
 )
-
-
-def _who(model: LatentModel) -> str:
-    return f"the model {type(model).__name__}"
 
 
 def _images(model: LatentModel) -> Tensor:
@@ -97,4 +106,4 @@ def _levels(z: Any) -> tuple[Tensor, ...]:
 
 def _per_image(model: LatentModel, what: str, found: Tensor) -> None:
     sound = found.shape == (COUNT,) and bool(found.isfinite().all())
-    expect(sound, f"{_who(model)}.{what} must be ({COUNT},) finite nats, got {tuple(found.shape)}: {found.tolist()}")
+    expect(sound, f"{name_of(model)}.{what} must be ({COUNT},) finite nats, got {tuple(found.shape)}: {found.tolist()}")

@@ -12,11 +12,13 @@ from restorekit.corruptions import Chain, Clean, Gaussian, Missing
 from restorekit.errors import UsageError
 from restorekit.models import CVAE, VAE
 from restorekit.noise import Noise
+from restorekit.testing.cases import build
 from restorekit.testing.facts import (
     CLOSE,
     difference,
     expect,
     global_randomness_untouched,
+    name_of,
     names,
     only,
     pictures,
@@ -48,15 +50,18 @@ def check_sampler(sampler: type[Sampler] | Sampler) -> None:
 
 def refuses_in_a_sentence(sampler: Sampler) -> None:
     """Expect None or one sentence for every corruption, a sentence for a conditional model, and UsageError then."""
-    model = CVAE(CVAE.Config(**CVAE.presets["small"]))
     pairs = [(_model(), cls()) for cls in plugins.corruptions().values()]
     for latent, corruption in pairs:
         said = sampler.refuse(latent, corruption)
-        expect(said is None or _sentence(said), f"{_who(sampler)}.refuse must say None or one sentence, got {said!r}")
+        expect(
+            said is None or _sentence(said), f"{name_of(sampler)}.refuse must say None or one sentence, got {said!r}"
+        )
         if said is not None:
             _raises(sampler, latent, corruption)
-    said = sampler.refuse(model, Gaussian())
-    expect(said is not None and _sentence(said), f"{_who(sampler)}.refuse must refuse a conditional model, got {said!r}")
+    said = sampler.refuse(build(CVAE, CVAE.Config(**CVAE.presets["small"])), Gaussian())
+    expect(
+        said is not None and _sentence(said), f"{name_of(sampler)}.refuse must refuse a conditional model, got {said!r}"
+    )
 
 
 def _raises(sampler: Sampler, model: LatentModel, corruption: Corruption) -> None:
@@ -65,13 +70,18 @@ def _raises(sampler: Sampler, model: LatentModel, corruption: Corruption) -> Non
         sampler(model, corruption, corruption(x, Noise(0, names(1))), 1, Noise(0, names(1)))
     except UsageError:
         return
-    raise AssertionError(f"{_who(sampler)} refuses {corruption.name} and must raise UsageError when called with it all the same")
+    raise AssertionError(
+        f"{name_of(sampler)} refuses {corruption.name} and must raise UsageError when called with it all the same"
+    )
 
 
 def accepts_something(sampler: Sampler) -> None:
     """Expect noise or missing values to be accepted, or the other checks would have nothing to look at."""
     said = sampler.refuse(_model(), OFFERED[0])
-    expect(bool(_accepted(sampler)), f"{_who(sampler)} must accept gaussian noise, missing values, or both, but says: {said}")
+    expect(
+        bool(_accepted(sampler)),
+        f"{name_of(sampler)} must accept gaussian noise, missing values, or both, but says: {said}",
+    )
 
 
 def draws_in_the_shape_of_x(sampler: Sampler) -> None:
@@ -79,27 +89,27 @@ def draws_in_the_shape_of_x(sampler: Sampler) -> None:
     for corruption in _accepted(sampler):
         draws = _draws(sampler, corruption, _observed(corruption), 3)
         for name, value in tensors(draws).items():
-            who = f"{_who(sampler)} with {corruption}: {name}"
+            who = f"{name_of(sampler)} with {corruption}: {name}"
             expect(value.shape == (3, 2, 1, 8, 12), f"{who} must be (3, 2, 1, 8, 12), got {tuple(value.shape)}")
             expect(bool(value.isfinite().all()), f"{who} must be finite, got NaN or infinity")
         positive = draws.variance is None or bool((draws.variance >= 0).all())
-        expect(positive, f"{_who(sampler)} with {corruption}: variance must not be negative")
+        expect(positive, f"{name_of(sampler)} with {corruption}: variance must not be negative")
 
 
 def repeats_itself(sampler: Sampler) -> None:
     """Expect the same draws from the same noise, in one go or in portions, and global generators untouched."""
     for corruption in _accepted(sampler):
         o = _observed(corruption)
-        with global_randomness_untouched(_who(sampler)):
+        with global_randomness_untouched(name_of(sampler)):
             draws = _draws(sampler, corruption, o, 3)
         found = difference(tensors(draws), tensors(_draws(sampler, corruption, o, 3)))
-        expect(found is None, f"{_who(sampler)} with {corruption} must repeat under the same Noise, but {found}")
+        expect(found is None, f"{name_of(sampler)} with {corruption} must repeat under the same Noise, but {found}")
         later = {k: v[1:] for k, v in tensors(draws).items()}
         found = difference(later, tensors(_draws(sampler, corruption, o, 2, first=1)), CLOSE)
         expect(
             found is None,
-            f"{_who(sampler)} with {corruption} must give the same draws in portions, but {found} under noise.after(1); "
-            "draw from noise.expand(n)",
+            f"{name_of(sampler)} with {corruption} must give the same draws in portions, but {found} under "
+            "noise.after(1); draw from noise.expand(n)",
         )
 
 
@@ -111,7 +121,9 @@ def ignores_the_batch(sampler: Sampler) -> None:
         with torch.no_grad():
             alone = sampler(_model(), corruption, only(o, 1), 2, Noise(0, names(2)[1:]))
         found = difference(second, tensors(alone), CLOSE)
-        expect(found is None, f"{_who(sampler)} with {corruption} must treat an image alone as in a batch, but {found}")
+        expect(
+            found is None, f"{name_of(sampler)} with {corruption} must treat an image alone as in a batch, but {found}"
+        )
 
 
 def keeps_what_is_exact(sampler: Sampler) -> None:
@@ -123,7 +135,7 @@ def keeps_what_is_exact(sampler: Sampler) -> None:
             apart = float(torch.where(known, draw - o.y, 0.0).abs().max())
             expect(
                 apart < CLOSE,
-                f"{_who(sampler)} with {corruption} must keep values observed without noise, but moves them by {apart:.3g}",
+                f"{name_of(sampler)} with {corruption} must keep exact values, but moves them by {apart:.3g}",
             )
 
 
@@ -137,21 +149,16 @@ SAMPLER_CHECKS: tuple[Callable[[Sampler], None], ...] = (
 )
 
 
-def _who(sampler: Sampler) -> str:
-    return f"the sampler {type(sampler).__name__}"
-
-
 def _sentence(text: str) -> bool:
     return isinstance(text, str) and len(text.split()) > 2 and "\n" not in text
 
 
 def _model() -> LatentModel:
     """Return a small model, always the same."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        model = VAE(VAE.Config(channels=1, hidden=(8, 8), latent=2))
+    model = build(VAE, VAE.Config(hidden=(8, 8), latent=2))
+    assert isinstance(model, LatentModel)
     shake(model)
-    return model.eval()
+    return model
 
 
 def _accepted(sampler: Sampler) -> list[Corruption]:

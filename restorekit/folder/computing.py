@@ -1,0 +1,136 @@
+"""Second stage: planes -> restored pictures."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from restorekit.canvas import Canvas
+from restorekit.contracts import Corruption
+from restorekit.errors import RestorekitError
+from restorekit.folder.groups import MOST, PIXELS
+from restorekit.folder.opening import Opened, Reading
+from restorekit.folder.setup import Setup
+from restorekit.images.find import Item
+from restorekit.images.picture import Picture
+from restorekit.journal import Journal, Line
+from restorekit.noise import Noise
+from restorekit.planes import Plane, PlaneSource
+
+
+@dataclass(frozen=True, eq=False)
+class Finished:
+    """One image, restored.
+
+    Attributes
+    ----------
+    item : Item
+        Which.
+    picture : Picture
+        What its file is like, with the restored pixels in it.
+    canvas : Canvas
+        The same pixels, and what is kept beside them.
+    untouched : bool
+        Whether everything in it was known before, so that the file itself is its restoration.
+    facts : mapping
+        What the journal says of it.
+    """
+
+    item: Item
+    picture: Picture
+    canvas: Canvas
+    untouched: bool
+    facts: Mapping[str, Any]
+
+
+class Computed(NamedTuple):
+    """A group after the second stage: restored images, and the lines of the others."""
+
+    finished: list[Finished]
+    lines: list[Line]
+
+
+def compute_group(reading: Reading, setup: Setup, journal: Journal) -> Computed:
+    """Restore the images of a group together, as far as they have one shape and corruption."""
+    computed = Computed([], list(reading.lines))
+    for alike in _alike(reading.opened):
+        _together(alike, setup, journal, computed)
+    return computed
+
+
+def _alike(opened: list[Opened]) -> Iterator[list[Opened]]:
+    """Group opened images whose planes have one shape and corruption."""
+    found: dict[tuple[Any, ...], list[Opened]] = {}
+    for o in opened:
+        found.setdefault((o.planes[0].pixels.shape, str(o.corruption)), []).append(o)
+    yield from found.values()
+
+
+def _together(alike: list[Opened], setup: Setup, journal: Journal, computed: Computed) -> None:
+    """Restore alike images as one batch; where that fails, one by one, so that only the bad ones are lost."""
+    started = time.perf_counter()
+    try:
+        canvases = _restored(alike, setup)
+    except Exception as error:  # a plugin's code may raise anything
+        if len(alike) > 1:
+            for one in alike:
+                _together([one], setup, journal, computed)
+        elif not alike[0].done:
+            computed.lines.append(journal.failure(alike[0].item.key, f"{alike[0].item.path}: {_sentence(error)}"))
+        return
+    seconds = (time.perf_counter() - started) / len(alike)
+    pairs = zip(alike, canvases, strict=True)
+    computed.finished.extend(_finished(o, canvas, seconds, setup) for o, canvas in pairs if not o.done)
+
+
+def _sentence(error: Exception) -> str:
+    if isinstance(error, RestorekitError):
+        return str(error)
+    if isinstance(error, MemoryError):
+        return "out of memory; lower --max-memory, close other programs, or cut the image into parts"
+    return f"unexpected {type(error).__name__}: {error}; please report it"
+
+
+def _restored(alike: list[Opened], setup: Setup) -> list[Canvas]:
+    """Restore planes of equal shape, as many at a time as fit a batch."""
+    options = setup.options
+    keep = (*options.keep, "draws") if options.samples else options.keep
+    canvases = [Canvas(np.empty_like(o.picture.pixels), keep, options.deviations, setup.own) for o in alike]
+    pairs = [(plane, canvas) for o, canvas in zip(alike, canvases, strict=True) for plane in o.planes]
+    portion = max(1, min(MOST, PIXELS // pairs[0][0].pixels[..., 0].size))
+    for first in range(0, len(pairs), portion):
+        _portion(pairs[first : first + portion], alike[0].corruption, setup)
+    return canvases
+
+
+def _portion(pairs: list[tuple[Plane, Canvas]], corruption: Corruption, setup: Setup) -> None:
+    options = setup.options
+    source = PlaneSource([plane for plane, _ in pairs], corruption, options.label)
+    noise = Noise(options.seed, tuple(plane.key for plane, _ in pairs)).fork("restore")
+    for top, band in setup.restorer.rows(source, corruption, options.samples, noise):
+        for i, (plane, canvas) in enumerate(pairs):
+            canvas.put(plane, top, band, i)
+
+
+def _finished(opened: Opened, canvas: Canvas, seconds: float, setup: Setup) -> Finished:
+    picture, lost = opened.picture, [0.0 if p.missing is None else float(p.missing.mean()) for p in opened.planes]
+    known = not any(lost) and all(p.exact for p in opened.planes)
+    untouched = known and setup.options.format in ("keep", picture.format)
+    facts = {
+        "sigma": opened.planes[0].sigma,
+        "missing": float(np.mean(lost)),
+        "mean_std": canvas.mean_std,
+        "seconds": round(seconds, 4),
+        "notes": [*(() if untouched else picture.notes), *opened.notes, *_absent(canvas)],
+    }
+    changed = replace(picture, pixels=canvas.pixels, missing=None)  # lets go of what was read
+    return Finished(opened.item, changed, canvas, untouched, {**opened.digests, **facts})
+
+
+def _absent(canvas: Canvas) -> list[str]:
+    names = [name for name in canvas.keep if name not in canvas.extras]
+    return [f"{' and '.join(names)} not written, as the model gives none"] if names else []

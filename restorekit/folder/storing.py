@@ -1,0 +1,61 @@
+"""Third stage: restored pictures -> files, and the journal's lines of them."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from restorekit import journal as journals
+from restorekit.errors import ImageError
+from restorekit.folder.computing import Computed, Finished
+from restorekit.folder.setup import Setup
+from restorekit.images import files
+from restorekit.images.atomic import atomic
+from restorekit.images.find import split_array
+from restorekit.journal import Journal, Line
+
+FOLDERS = {"std": "std", "low": "low", "high": "high", "draws": "samples"}  # of what is kept, in the run's own folder
+
+
+def store_group(computed: Computed, setup: Setup, journal: Journal) -> list[Line]:
+    """Write the images of a group and their lines; return the lines, those of images passed over included."""
+    for line in computed.lines:
+        if line["status"] != "skipped":
+            journal.add(line)
+    return [*computed.lines, *(_stored(finished, setup, journal) for finished in computed.finished)]
+
+
+def _stored(finished: Finished, setup: Setup, journal: Journal) -> Line:
+    key, target = finished.item.key, setup.target(finished.item)
+    try:
+        _refuse_strangers(finished, target, setup, journal)
+        journal.start(key)
+        _write(finished, target, setup)
+        line = {"image": key, "status": "done", "output": journals.digest(target), "options": journal.options}
+        line |= finished.facts
+    except ImageError as error:
+        line = journal.failure(key, str(error))
+    journal.add(line)
+    return line
+
+
+def _refuse_strangers(finished: Finished, target: Path, setup: Setup, journal: Journal) -> None:
+    """Raise an ImageError where a file would be replaced that restorekit did not write."""
+    if not target.exists():
+        return
+    if target.samefile(split_array(finished.item.path)[0]):
+        raise ImageError(f"{target} is the input itself, which is never written to; choose another folder")
+    if not (setup.overwrite or journal.owns(finished.item.key, target)):
+        raise ImageError(f"{target} exists and is not restorekit's own; choose another folder or give --overwrite")
+
+
+def _write(finished: Finished, target: Path, setup: Setup) -> None:
+    """Write what is kept, and then the image; an image of which all was known is copied, so that no coding harms it."""
+    for name, values in finished.canvas.extras.items():
+        path = setup.own / FOLDERS[name] / f"{finished.item.key}.tif"
+        files.write_float(path, values.reshape(-1, *values.shape[-3:]))
+    if finished.untouched:
+        with atomic(target) as temporary:
+            shutil.copyfile(split_array(finished.item.path)[0], temporary)
+    else:
+        files.write(target, finished.picture, finished.canvas.pixels, setup.options.format)

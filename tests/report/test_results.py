@@ -1,0 +1,25 @@
+"""Facts about restorekit.report.results."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+
+from restorekit.evaluate import Protocol, Results
+from restorekit.report.results import finite, write_results
+
+
+def test_numbers_that_json_lacks_become_null():
+    assert finite({"a": [math.inf, 1.0, (math.nan,)], "b": "x"}) == {"a": [None, 1.0, [None]], "b": "x"}
+
+
+def test_json_and_csv_hold_the_rows(tmp_path):
+    row = {"corruption": "clean", "restorer": "r", "image": "ä b.png", "psnr": math.inf, "draw_psnr": None}
+    write_results(Results(Protocol("s", 0, 1, "cpu", {}), [row], [row], []), tmp_path)
+    found = json.loads((tmp_path / "results.json").read_text(encoding="utf-8"))
+    assert found["images"][0]["psnr"] is None
+    assert found["protocol"]["seed"] == 0
+    with (tmp_path / "results.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert rows == [{"corruption": "clean", "restorer": "r", "image": "ä b.png", "psnr": "inf", "draw_psnr": ""}]

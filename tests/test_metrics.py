@@ -1,0 +1,173 @@
+import math
+import warnings
+
+import pytest
+import torch
+from scipy.ndimage import gaussian_filter
+
+from restorekit import metrics
+from restorekit.types import Observation, Restoration
+
+
+def draw(*shape: int) -> torch.Tensor:
+    return torch.rand(*shape, generator=torch.Generator().manual_seed(1))
+
+
+def seen(x: torch.Tensor, observed: torch.Tensor | None = None, sigma: float | None = None) -> Observation:
+    everywhere = torch.ones(1, 1, *x.shape[2:], dtype=torch.bool)
+    level = None if sigma is None else torch.full((1, 1, 1, 1), sigma)
+    return Observation(x, everywhere if observed is None else observed, tuple(x.shape[1:]), level)
+
+
+def test_finish_clamps_and_rounds_to_8_bits():
+    x = torch.tensor([-0.5, 0.0, 0.4 / 255, 0.6 / 255, 1.0, 1.7])
+    assert torch.equal(metrics.finish(x), torch.tensor([0.0, 0.0, 0.0, 1 / 255, 1.0, 1.0]))
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_psnr_of_a_constant_error(channels):
+    x = draw(1, channels, 9, 7)
+    assert metrics.PSNR()(Restoration(x + 0.1), x, seen(x)) == pytest.approx(20.0, abs=1e-4)
+
+
+def test_psnr_of_identical_images_is_infinite_and_silent():
+    x = draw(1, 1, 9, 7)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert metrics.PSNR()(Restoration(x), x, seen(x)) == math.inf
+
+
+@pytest.mark.parametrize("rate", [0.5, 0.8, 0.9])
+def test_whole_and_missing_psnr_differ_by_the_rate(rate):
+    x = draw(1, 3, 10, 10)
+    missing = torch.arange(100).view(1, 1, 10, 10) < 100 * rate
+    restoration = Restoration(x + 0.1 * missing)
+    observation = seen(x, ~missing, sigma=0.0)
+    whole, lost = (m(restoration, x, observation) for m in (metrics.PSNR(), metrics.PSNRMissing()))
+    assert whole - lost == pytest.approx(10 * math.log10(1 / rate), abs=1e-4)
+
+
+def test_psnr_missing_takes_masks_per_channel():
+    x = draw(1, 3, 6, 5)
+    observed = torch.ones(1, 3, 6, 5, dtype=torch.bool)
+    observed[:, 1] = False
+    error = torch.zeros_like(x)
+    error[:, 1], error[:, 2] = 0.01, 0.5
+    value = metrics.PSNRMissing()(Restoration(x + error), x, seen(x, observed))
+    assert value == pytest.approx(40.0, abs=1e-3)
+
+
+def test_psnr_missing_does_not_apply():
+    x = draw(1, 1, 6, 4)
+    half = seen(x[..., ::2, ::2], torch.zeros(1, 1, 3, 2, dtype=torch.bool))
+    assert metrics.PSNRMissing()(Restoration(x), x, seen(x)) is None
+    assert metrics.PSNRMissing()(Restoration(x), x, half) is None
+
+
+def test_ssim_is_the_formula_of_the_paper():
+    x = draw(1, 1, 40, 31)
+    y = (x + 0.1 * draw(1, 1, 40, 31)).clamp(0, 1)
+    a, b = x[0, 0].double().numpy(), y[0, 0].double().numpy()
+
+    def mean(v):
+        return gaussian_filter(v, 1.5, truncate=3.5)[5:-5, 5:-5]
+
+    c1, c2 = 0.01**2, 0.03**2
+    va, vb, cov = mean(a * a) - mean(a) ** 2, mean(b * b) - mean(b) ** 2, mean(a * b) - mean(a) * mean(b)
+    ssim = (2 * mean(a) * mean(b) + c1) * (2 * cov + c2) / ((mean(a) ** 2 + mean(b) ** 2 + c1) * (va + vb + c2))
+    assert metrics.SSIM()(Restoration(y), x, seen(x)) == pytest.approx(ssim.mean(), abs=1e-6)
+
+
+def test_ssim_is_the_mean_over_channels():
+    x, y = draw(1, 3, 20, 20), draw(1, 3, 20, 20).flip(2)
+    each = [metrics.SSIM()(Restoration(y[:, c : c + 1]), x[:, c : c + 1], seen(x[:, c : c + 1])) for c in range(3)]
+    assert metrics.SSIM()(Restoration(y), x, seen(x)) == pytest.approx(sum(each) / 3, abs=1e-6)
+
+
+def test_ssim_says_why_a_small_image_has_none():
+    x = draw(1, 1, 11, 10)
+    with pytest.warns(UserWarning, match="at least 11 x 11 pixels, got 11 x 10"):
+        assert metrics.SSIM()(Restoration(x), x, seen(x)) is None
+    assert metrics.SSIM()(Restoration(draw(1, 1, 11, 11)), draw(1, 1, 11, 11), seen(x)) == pytest.approx(1.0)
+
+
+def test_nrmse_is_relative_to_the_clean_image():
+    x = draw(1, 3, 8, 8)
+    assert metrics.NRMSE()(Restoration(0.9 * x), x, seen(x)) == pytest.approx(0.1, abs=1e-6)
+    assert metrics.NRMSE()(Restoration(x), torch.zeros_like(x), seen(x)) is None
+
+
+def test_coverage_of_the_right_spread_is_090():
+    x = draw(1, 1, 300, 300)
+    error = 0.1 * torch.randn(x.shape, generator=torch.Generator().manual_seed(2))
+    right = Restoration(x + error, std=torch.full_like(x, 0.1))
+    assert metrics.Coverage90()(right, x, seen(x, sigma=0.1)) == pytest.approx(0.9, abs=0.004)  # 4 standard errors
+    assert metrics.Width90()(right, x, seen(x, sigma=0.1)) == pytest.approx(0.329, abs=1e-6)
+
+
+def test_coverage_counts_only_missing_or_noisy_values():
+    x = draw(1, 1, 4, 4)
+    observed = torch.ones(1, 1, 4, 4, dtype=torch.bool)
+    observed[..., 0, :] = False
+    std = torch.ones_like(x)
+    std[..., 0, :2] = 0.001
+    wrong = Restoration(x + 0.1, std=std)
+    assert metrics.Coverage90()(wrong, x, seen(x, observed, sigma=0.0)) == 0.5
+    assert metrics.Coverage90()(wrong, x, seen(x, observed, sigma=0.2)) == pytest.approx(14 / 16)
+    assert metrics.Coverage90()(wrong, x, seen(x, observed)) == pytest.approx(14 / 16)
+
+
+def test_a_calibrated_interval_goes_before_the_spread():
+    x = draw(1, 1, 4, 4)
+    both = Restoration(x, std=torch.full_like(x, 0.3), low=x + 0.1, high=x + 0.3)
+    assert metrics.Coverage90()(both, x, seen(x)) == 0.0
+    assert metrics.Width90()(both, x, seen(x)) == pytest.approx(0.2)
+
+
+def test_coverage_needs_a_spread_and_something_unknown():
+    x = draw(1, 1, 4, 4)
+    for metric in (metrics.Coverage90(), metrics.Width90()):
+        assert metric(Restoration(x), x, seen(x)) is None
+        assert metric(Restoration(x, std=x), x, seen(x, sigma=0.0)) is None
+
+
+def test_coverage_counts_everything_where_the_corruption_changes_the_shape():
+    x = draw(1, 3, 4, 4)
+    std = torch.ones_like(x)
+    std[:, 0] = 0.0
+    gray = seen(x[:, :1], sigma=0.0)
+    half = seen(x[..., ::2], sigma=0.0)
+    wrong = Restoration(x + 0.1, std=std)
+    assert metrics.Coverage90()(wrong, x, half) == pytest.approx(2 / 3)
+    assert metrics.Coverage90()(wrong, x, gray) == pytest.approx(2 / 3)
+
+
+def test_ideal_draws_lie_3_db_under_their_mean():
+    x = draw(1, 1, 64, 64)
+    generator = torch.Generator().manual_seed(3)
+    mean = x + 0.05 * torch.randn(x.shape, generator=generator)
+    draws = mean + 0.05 * torch.randn(8, *x.shape, generator=generator)
+    restoration = Restoration(mean, draws=draws)
+    gap = metrics.PSNR()(restoration, x, seen(x)) - metrics.DrawPSNR()(restoration, x, seen(x))
+    assert gap == pytest.approx(3.01, abs=0.1)
+    assert metrics.DrawPSNR()(Restoration(mean), x, seen(x)) is None
+
+
+def test_compare_names_every_metric():
+    x = draw(1, 1, 16, 16)
+    every = [cls() for cls in metrics.restorekit_register_metrics()]
+    row = metrics.compare(Restoration(x + 0.1), x, seen(x, sigma=0.1), every)
+    assert list(row) == ["psnr", "psnr_missing", "ssim", "nrmse", "coverage90", "width90", "draw_psnr"]
+    assert [k for k, v in row.items() if v is None] == ["psnr_missing", "coverage90", "width90", "draw_psnr"]
+    assert {m.better for m in every} == {"higher", "lower"}
+
+
+def test_metrics_change_nothing_they_are_given():
+    x = draw(1, 3, 16, 16)
+    restoration = Restoration(x * 0.9, std=x * 0.1, draws=torch.stack([x, x * 0.8]))
+    before = [t.clone() for t in (x, restoration.mmse, restoration.std, restoration.draws)]
+    metrics.compare(restoration, x, seen(x), [cls() for cls in metrics.restorekit_register_metrics()])
+    assert all(
+        torch.equal(a, b)
+        for a, b in zip(before, (x, restoration.mmse, restoration.std, restoration.draws), strict=True)
+    )
