@@ -111,12 +111,17 @@ def read_card(path: Path) -> Card:
         raise CheckpointError(
             f"{path} is a safetensors file without a restorekit card; expected a file written by restorekit train"
         )
-    values = json.loads(metadata[KEY])
+    try:
+        values = json.loads(metadata[KEY])
+    except json.JSONDecodeError as error:
+        raise CheckpointError(f"{path} has a card that cannot be read ({error}); train it again") from error
     if values.get("format", 0) > FORMAT:
         raise CheckpointError(
             f"{path} has card format {values['format']}, this restorekit reads up to {FORMAT}; upgrade restorekit"
         )
     known = {f.name for f in dataclasses.fields(Card)}
+    if not all(isinstance(values.get(k), kind) for k, kind in (("model", str), ("config", dict), ("package", str))):
+        raise CheckpointError(f"{path} has a card without model, package or config; train it again")
     return from_json(Card, {k: v for k, v in values.items() if k in known})
 
 
@@ -137,7 +142,8 @@ def load(path: Path) -> tuple[Model, Card]:
         )
     cls = known[card.model]
     try:
-        model = cls(from_json(cls.Config, card.config))
+        with torch.random.fork_rng(devices=[]):
+            model = cls(from_json(cls.Config, card.config))
     except SpecError as error:
         raise CheckpointError(
             f"{path} was made by {card.package} {card.version} with other settings: {error}"

@@ -67,7 +67,15 @@ class Corruption(ABC):
 def _text(value: object) -> str:
     if isinstance(value, tuple):
         return "..".join(_text(v) for v in value)
-    return format(value, ".6g") if isinstance(value, float) else str(value).lower()
+    return _number_text(value) if isinstance(value, float) else str(value).lower()
+
+
+def _number_text(value: float) -> str:
+    """Write a number so that it is read back exactly: as a fraction of 255 where it is one, as people write sigma."""
+    eighth = round(value * 255)
+    if 0 < value < 1 and eighth / 255 == value:
+        return f"{eighth}/255"
+    return str(int(value)) if value == round(value) and abs(value) < 1e15 else repr(value).replace("e+", "e")
 
 
 class Model(nn.Module, ABC):

@@ -12,6 +12,8 @@ from restorekit.devices import choose
 from restorekit.errors import UsageError
 from restorekit.noise import Noise
 
+PORTION = 256  # images drawn at once
+
 
 def draw(name: str, count: int, label: int | None, size: int, temperature: float, seed: int, device: str) -> Tensor:
     """Return decoder means of draws from the prior, (count, C, H, W).
@@ -48,7 +50,16 @@ def draw(name: str, count: int, label: int | None, size: int, temperature: float
     model = model.to(choose(device))
     geometry = model.geometry
     height, width = geometry.size or (-(-size // geometry.multiple) * geometry.multiple,) * 2
-    shape, labels = (geometry.channels[0], height, width), None if label is None else torch.full((count,), label)
+    shape = (geometry.channels[0], height, width)
+    portions = [(first, min(PORTION, count - first)) for first in range(0, count, PORTION)]
+    noise = Noise(seed)
+    return torch.cat([_portion(model, n, shape, label, noise.fork(str(i)), temperature) for i, n in portions])
+
+
+def _portion(
+    model: LatentModel, n: int, shape: tuple[int, ...], label: int | None, noise: Noise, temperature: float
+) -> Tensor:
+    labels = None if label is None else torch.full((n,), label, device=next(model.parameters()).device)
     with torch.inference_mode():
-        z = model.prior(labels).sample(count, shape, Noise(seed), temperature)
+        z = model.prior(labels).sample(n, shape, noise, temperature)
         return model.decode(z, labels).mean.cpu()

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import torch
-from lightning_fabric import Fabric
 from torch import Tensor, nn
 
+from restorekit.contracts import Model
+from restorekit.muon import Muon, hidden
 from restorekit.recipe import Recipe
 
 SETTLED = 100  # updates before the usual gradient norm is trusted
@@ -23,8 +24,8 @@ class Group:
         The model's name for it.
     params : list of Parameter
         What the optimiser steps.
-    optimiser : Adam
-        Fused, so that it can skip an update on the device.
+    optimisers : tuple of Optimizer
+        Each can skip an update on the device.
     usual : Tensor, scalar
         Running mean of the gradient norm over the updates that were made.
     skipped : Tensor, scalar
@@ -33,20 +34,33 @@ class Group:
 
     name: str
     params: list[nn.Parameter]
-    optimiser: torch.optim.Adam
+    optimisers: tuple[torch.optim.Optimizer, ...]
     usual: Tensor = field(default_factory=lambda: torch.zeros(()))
     skipped: Tensor = field(default_factory=lambda: torch.zeros(()))
 
 
-def groups(model: nn.Module, recipe: Recipe, device: torch.device) -> list[Group]:
+def groups(model: Model, recipe: Recipe, device: torch.device) -> list[Group]:
     """Return the model's parameter groups with an optimiser each."""
     found = []
-    for name, params in model.param_groups().items():  # type: ignore[operator]
-        adam = torch.optim.AdamW(
-            params, lr=recipe.lr, betas=(0.9, recipe.beta2), weight_decay=recipe.weight_decay, fused=True
-        )
-        found.append(Group(name, params, adam, torch.zeros((), device=device), torch.zeros((), device=device)))
+    for name, params in model.param_groups().items():
+        optimisers = _optimisers(params, recipe)
+        found.append(Group(name, params, optimisers, torch.zeros((), device=device), torch.zeros((), device=device)))
     return found
+
+
+def _optimisers(params: list[nn.Parameter], recipe: Recipe) -> tuple[torch.optim.Optimizer, ...]:
+    """Return Muon for hidden weights and fused Adam for the rest, or Adam for all."""
+    inner = [p for p in params if hidden(p)] if recipe.optimiser == "muon" else []
+    chosen = {id(p) for p in inner}
+    rest = [p for p in params if id(p) not in chosen]
+    made: list[torch.optim.Optimizer] = [Muon(inner, recipe.muon_lr)] if inner else []
+    if rest:
+        betas = (0.9, recipe.beta2)
+        made.append(torch.optim.AdamW(rest, lr=recipe.lr, betas=betas, weight_decay=recipe.weight_decay, fused=True))
+    for optimiser in made:
+        for settings in optimiser.param_groups:
+            settings["full_lr"] = settings["lr"]
+    return tuple(made)
 
 
 def freeze_others(chosen: Group, everyone: list[Group]) -> None:
@@ -57,7 +71,7 @@ def freeze_others(chosen: Group, everyone: list[Group]) -> None:
                 p.requires_grad_(group is chosen)
 
 
-def step(group: Group, recipe: Recipe, lr: float, done: int) -> Tensor:
+def step(group: Group, recipe: Recipe, pace: float, done: int) -> Tensor:
     """Clip, judge and apply the gradients of a group; return their norm before clipping, scalar.
 
     A norm that is not finite, or over `recipe.explode` times the usual one, leaves weights and optimiser
@@ -74,11 +88,12 @@ def step(group: Group, recipe: Recipe, lr: float, done: int) -> Tensor:
     moved = torch.lerp(group.usual, counted, 1 / min(done + 1, SETTLED))
     group.usual = torch.where(norm.isfinite(), moved, group.usual)
     group.skipped = group.skipped + ~sound
-    for settings in group.optimiser.param_groups:
-        settings["lr"] = lr
-    group.optimiser.found_inf = (~sound).float()  # type: ignore[attr-defined]  # read by the fused kernels
-    group.optimiser.step()
-    group.optimiser.zero_grad(set_to_none=True)
+    for optimiser in group.optimisers:
+        for settings in optimiser.param_groups:
+            settings["lr"] = pace * settings["full_lr"]
+        optimiser.found_inf = (~sound).float()  # type: ignore[attr-defined]  # read by the fused kernels and by Muon
+        optimiser.step()
+        optimiser.zero_grad(set_to_none=True)
     return norm
 
 
@@ -86,8 +101,3 @@ def average(target: nn.Module, source: nn.Module, decay: float) -> None:
     """Move the averaged weights a step towards the current ones."""
     with torch.no_grad():
         torch._foreach_lerp_(list(target.parameters()), list(source.parameters()), 1 - decay)
-
-
-def backward(fabric: Fabric, loss: Tensor) -> None:
-    """Run the backward pass under the fabric's precision."""
-    fabric.backward(loss)

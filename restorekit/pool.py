@@ -150,11 +150,11 @@ def place(pool: Pool, index: Tensor, crop: int, noise: Noise) -> Windows:
 
 
 def augment(x: Tensor, noise: Noise) -> Tensor:
-    """Flip and transpose each square image of x, (B, C, H, H), at random: one of the eight symmetries."""
+    """Flip each image of x, (B, C, H, W), at random, and transpose it where it is square: one of eight symmetries."""
     flips = noise.uniform("flips", (len(x), 3, 1, 1, 1), x.device) < 0.5
     x = torch.where(flips[:, 0], x.flip(2), x)
     x = torch.where(flips[:, 1], x.flip(3), x)
-    return torch.where(flips[:, 2], x.transpose(2, 3), x)
+    return torch.where(flips[:, 2], x.transpose(2, 3), x) if x.shape[2] == x.shape[3] else x
 
 
 def gray(x: Tensor) -> Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
@@ -16,8 +16,12 @@ class Recipe:
         Images per update, over all devices.
     crop : int
         Side of the square crops in pixels, rounded to the model's multiple; 0 = whole images of one size.
+    optimiser : {"muon", "adam"}
+        "muon" steps the weights of hidden layers along orthogonalised momentum and the rest with Adam.
     lr : float
         Learning rate of Adam after the warm-up.
+    muon_lr : float
+        Learning rate of Muon after the warm-up.
     warmup : int
         Updates over which the learning rate grows from 0.
     cosine : bool
@@ -47,7 +51,9 @@ class Recipe:
 
     batch: int = 16
     crop: int = 96
-    lr: float = 6e-4
+    optimiser: str = field(default="muon", metadata={"choices": ("muon", "adam")})
+    lr: float = 1e-3
+    muon_lr: float = 0.02
     warmup: int = 200
     cosine: bool = True
     weight_decay: float = 0.0
@@ -61,10 +67,10 @@ class Recipe:
     validate: int = 1000
     keep_half: bool = False
 
-    def rate(self, step: int, progress: float) -> float:
-        """Return the learning rate after `step` updates, `progress` in [0, 1] of the way."""
+    def pace(self, step: int, progress: float) -> float:
+        """Return the factor of the learning rates after `step` updates, `progress` in [0, 1] of the way."""
         fall = 0.5 * (1 + math.cos(math.pi * min(progress, 1.0))) if self.cosine else 1.0
-        return self.lr * min(1.0, (step + 1) / max(self.warmup, 1)) * fall
+        return min(1.0, (step + 1) / max(self.warmup, 1)) * fall
 
     def decay(self, step: int) -> float:
         """Return the averaging decay after `step` updates: short at first, so that the start is forgotten."""

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from restorekit.contracts import Corruption, LatentModel, Model, Restorer, Sampler
-from restorekit.errors import ImageError, UsageError
+from restorekit.errors import ImageError, UsageError, unknown
 from restorekit.noise import Noise
 from restorekit.tiles import FEATHER, ramp, starts
 from restorekit.types import Observation, Restoration, Source
@@ -88,6 +88,11 @@ class ModelRestorer(Restorer):
 
     def rows(self, source: Source, corruption: Corruption, n: int, noise: Noise) -> Iterator[tuple[int, Restoration]]:
         """Restore by bands of tiles from the top down; on out-of-memory start again with smaller tiles."""
+        if source.shape[1] not in self.geometry.channels:
+            takes = " or ".join(map(str, self.geometry.channels))
+            raise UsageError(
+                f"the model {self.model.name!r} takes images of {takes} channels, got {source.shape[1]}; convert them"
+            )
         limits, done = self.limits, 0
         while True:
             try:
@@ -171,7 +176,7 @@ class _Sweep:
 
     def bands(self) -> Iterator[tuple[int, Restoration]]:
         """Yield (top, rows that no further tile touches)."""
-        height, width = (self._padded(side) for side in self.source.shape[2:])
+        height, width = (self._padded(side, axis) for axis, side in enumerate(self.source.shape[2:]))
         th, tw = self._tile(height, 0), self._tile(width, 1)
         tops, lefts = self._starts(height, th), self._starts(width, tw)
         fields: dict[str, Tensor] = {}
@@ -222,16 +227,18 @@ class _Sweep:
         std = done["var"].clamp_min(0).sqrt() if "var" in done else None
         return Restoration(done["mmse"], std, done.get("draws"))
 
-    def _padded(self, side: int) -> int:
-        multiple = self.restorer.geometry.multiple
-        return -(-side // multiple) * multiple
+    def _padded(self, side: int, axis: int) -> int:
+        """Return the side that is worked on: a whole number of multiples, and not less than the model's own size."""
+        size, multiple, *_ = self.restorer.geometry
+        rounded = -(-side // multiple) * multiple
+        return rounded if size is None else max(rounded, size[axis])
 
     def _tile(self, padded: int, axis: int) -> int:
         geometry = self.restorer.geometry
         if geometry.size is not None:
             return geometry.size[axis]
         least = 2 * geometry.halo + 2 * FEATHER
-        return min(padded, max(self._padded(least), self.limits.tile // geometry.multiple * geometry.multiple))
+        return min(padded, max(self._padded(least, axis), self.limits.tile // geometry.multiple * geometry.multiple))
 
     def _starts(self, padded: int, tile: int) -> list[int]:
         geometry = self.restorer.geometry
@@ -333,6 +340,8 @@ def pick_sampler(
         if name is not None:
             raise UsageError(f"the model {model.name!r} is conditional and draws by itself; leave --sampler {name} out")
         return None
+    if name is not None and name not in samplers:
+        raise UsageError(unknown("sampler", name, samplers))
     candidates = [samplers[name]()] if name else [cls() for cls in samplers.values()]
     reasons = [sampler.refuse(model, corruption) for sampler in candidates]
     for sampler, reason in zip(candidates, reasons, strict=True):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import typing
 from collections.abc import Mapping
 from typing import Any, TypeVar
@@ -28,7 +29,12 @@ def from_texts(cls: type[T], texts: Mapping[str, str]) -> T:
         For an unknown key or a text that does not fit its field.
     """
     hints = _hints(cls, texts)
-    return cls(**{key: _read(text, hints[key], key) for key, text in texts.items()})
+    made = cls(**{key: _read(text, hints[key], key) for key, text in texts.items()})
+    for f in dataclasses.fields(cls):  # type: ignore[arg-type]  # a dataclass by contract
+        choices = f.metadata.get("choices")
+        if f.name in texts and choices is not None and getattr(made, f.name) not in choices:
+            raise SpecError(f"{f.name} takes one of {', '.join(choices)}, got {texts[f.name]!r}")
+    return made
 
 
 def from_json(cls: type[T], values: Mapping[str, Any]) -> T:
@@ -49,11 +55,16 @@ def _read(text: str, hint: Any, key: str) -> Any:
     try:
         return _parse(text, hint)
     except (ValueError, ZeroDivisionError):
-        name = getattr(hint, "__name__", str(hint))
-        raise SpecError(f"{key} takes {_KINDS.get(hint, name)}, got {text!r}") from None
+        raise SpecError(f"{key} takes {_KINDS.get(hint, str(hint))}, got {text!r}") from None
 
 
-_KINDS = {int: "a whole number", float: "a number", bool: "yes or no", tuple[int, ...]: "whole numbers with commas"}
+_KINDS: dict[Any, str] = {
+    int: "a whole number",
+    float: "a number",
+    bool: "yes or no",
+    tuple[int, ...]: "whole numbers with commas",
+    tuple[float, ...]: "numbers with commas",
+}
 _TRUTH = {"true": True, "yes": True, "1": True, "on": True, "false": False, "no": False, "0": False, "off": False}
 
 
@@ -66,5 +77,8 @@ def _parse(text: str, hint: Any) -> Any:
         return _TRUTH[text.lower()]
     if hint is float:
         above, slash, below = text.partition("/")
-        return float(above) / float(below) if slash else float(above)
+        value = float(above) / float(below) if slash else float(above)
+        if not math.isfinite(value):
+            raise ValueError(text)
+        return value
     return hint(text)

@@ -92,9 +92,10 @@ def _prime(group: Group) -> None:
     """Make the optimiser create its state, so that there is something to copy into."""
     for p in group.params:
         p.grad = torch.zeros_like(p)
-    group.optimiser.param_groups[0]["lr"] = 0.0
-    group.optimiser.step()
-    group.optimiser.zero_grad(set_to_none=True)
+    for optimiser in group.optimisers:
+        optimiser.param_groups[0]["lr"] = 0.0
+        optimiser.step()
+        optimiser.zero_grad(set_to_none=True)
 
 
 def _tensors(state: State) -> dict[str, Tensor]:
@@ -105,7 +106,8 @@ def _tensors(state: State) -> dict[str, Tensor]:
     for group in state.groups:
         found[f"usual/{group.name}"], found[f"skipped/{group.name}"] = group.usual, group.skipped
         for i, p in enumerate(group.params):
-            for name, value in group.optimiser.state.get(p, {}).items():
+            kept = [optimiser.state[p] for optimiser in group.optimisers if p in optimiser.state]
+            for name, value in (pair for state_of in kept for pair in state_of.items()):
                 found[f"optimiser/{group.name}/{i}/{name}"] = value
     return found
 

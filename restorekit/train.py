@@ -157,7 +157,7 @@ def _begin(job: Job, model: Model, fabric: Fabric, resume: bool) -> State:
         restore_state(job.run / "state.safetensors", state)
     state.module = fabric.setup_module(model)
     for group in groups:
-        fabric.setup_optimizers(group.optimiser)
+        fabric.setup_optimizers(*group.optimisers)
     return state
 
 
@@ -214,12 +214,12 @@ def _pick(corruptions: Sequence[tuple[Corruption, float]], noise: Noise) -> Corr
 def _update(job: Job, state: State, batch: Batch, progress: float, fabric: Fabric) -> dict[str, Tensor]:
     """Step every parameter group once; return the parts of their objectives."""
     noise, parts = Noise(job.seed).fork(f"update{state.step}.{fabric.global_rank}"), {}
-    lr = job.recipe.rate(state.step, progress)
+    pace = job.recipe.pace(state.step, progress)
     for group in state.groups:
         optimise.freeze_others(group, state.groups)
         terms = state.module(batch, noise.fork(group.name), group.name)
         fabric.backward(terms.loss)
-        optimise.step(group, job.recipe, lr, state.step)
+        optimise.step(group, job.recipe, pace, state.step)
         parts.update(terms.parts)
     if state.average is not state.model:
         optimise.average(state.average, state.model, job.recipe.decay(state.step))
@@ -228,7 +228,7 @@ def _update(job: Job, state: State, batch: Batch, progress: float, fabric: Fabri
 
 def _health(job: Job, state: State, progress: float) -> dict[str, float]:
     return {
-        "lr": job.recipe.rate(state.step, progress),
+        "lr": job.recipe.lr * job.recipe.pace(state.step, progress),
         "gradient": sum(float(g.usual) for g in state.groups),
         "skipped": sum(float(g.skipped) for g in state.groups),
         "images_per_s": state.step * job.recipe.batch / max(state.seconds, 1e-9),

@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 class Linear(Protocol):
     """A linear map between images, as a corruption's `operator` returns it."""
 
-    halo: int
+    @property
+    def halo(self) -> int:
+        """Pixels around one that its result depends on."""
+        ...
 
     def apply(self, x: Tensor) -> Tensor:
         """Map x, (B, C, H, W), to the observation's shape."""

@@ -1,3 +1,6 @@
+import signal
+import sys
+
 import pytest
 import torch
 
@@ -16,3 +19,37 @@ def images():
         return fine.clamp(0, 1)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def model_file(tmp_path_factory):
+    """A small conditional model that was never trained: fast, and different from its input everywhere."""
+    from restorekit import checkpoint
+    from restorekit.models.cvae import CVAE
+
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = CVAE(CVAE.Config(**CVAE.presets["small"]))
+        for values in model.parameters():
+            if not values.any():
+                torch.nn.init.normal_(values, std=0.02)
+    path = tmp_path_factory.mktemp("model") / "tiny.safetensors"
+    checkpoint.save(path, model.state_dict(), checkpoint.describe(model))
+    return path
+
+
+@pytest.fixture
+def run(monkeypatch, capsys):
+    """A function that runs a command line in this process; returns exit code, standard output and error."""
+    from restorekit.cli import main
+
+    handler = signal.getsignal(signal.SIGTERM)
+
+    def call(*words):
+        monkeypatch.setattr(sys, "argv", ["restorekit", *map(str, words)])
+        with pytest.raises(SystemExit) as left:
+            main()
+        return left.value.code, *capsys.readouterr()
+
+    yield call
+    signal.signal(signal.SIGTERM, handler)

@@ -19,7 +19,7 @@ from restorekit.types import Geometry, Terms
 class PCAConfig:
     size: tuple[int, ...] = (2, 3)
     latent: int = 2
-    tau: float = 0.3
+    tau: float = 0.6
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +37,7 @@ class FullGaussian:
         return self.mu + temperature * noise.normal("z", tuple(self.mu.shape), "cpu") @ self.scale.T
 
     def log_prob(self, z):
-        return torch.distributions.MultivariateNormal(self.mu, scale_tril=self.scale).log_prob(z)
+        return torch.distributions.MultivariateNormal(self.mu, scale_tril=self.scale, validate_args=False).log_prob(z)
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -11,7 +10,7 @@ from restorekit.cli.progress import ImagesProgress, as_json
 
 EXAMPLE = """\b
 Example:
-  restorekit corrupt photos DAMAGED --corruption gaussian:sigma=25/255+missing:rate=0.5
+  restorekit corrupt photos OUT --corruption gaussian:sigma=9/255+missing
 """
 
 
@@ -64,8 +63,9 @@ def command(
     return 1 if failures else 0
 
 
-def _tell(count: int, failures: list[Any], out: Path, machine: bool) -> None:
+def _tell(count: int, failures: list[str], out: Path, machine: bool) -> None:
     if machine:
-        click.echo(as_json({"out": str(out), "done": count - len(failures), "failed": len(failures)}))
+        done = {"out": str(out), "done": count - len(failures), "failed": len(failures), "failures": failures}
+        click.echo(as_json(done))
     else:
         click.echo(f"{count - len(failures)} damaged, {len(failures)} failed -> {out}")

@@ -49,9 +49,14 @@ def command(
     """Draw images from a model's prior and write them as one PNG grid, OUT."""
     from restorekit.cli import texts
     from restorekit.drawing import draw
+    from restorekit.errors import UsageError
+    from restorekit.images.atomic import atomic
     from restorekit.validate import write_grid
 
+    if out.suffix.lower() != ".png":
+        raise UsageError(f"OUT is a PNG, got {out}; give a name that ends in .png")
     texts.use_threads(threads)
     images = draw(name, count, label, size, temperature, seed, device)
-    write_grid(images.expand(-1, 3, -1, -1), max(1, round(count**0.5)), out)
+    with atomic(out) as temporary:
+        write_grid(images.expand(-1, 3, -1, -1), max(1, round(count**0.5)), temporary)
     click.echo(f"{count} images -> {out}")

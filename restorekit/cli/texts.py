@@ -19,7 +19,7 @@ _UNITS = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
 
 def size(text: str) -> int:
     """Return the bytes of ``500MB``, ``4GB`` or ``2g``."""
-    found = re.fullmatch(r"\s*([0-9.]+)\s*([kmgt]?)i?b?\s*", text.lower())
+    found = re.fullmatch(r"\s*(\d+(?:\.\d*)?)\s*([kmgt]?)i?b?\s*", text.lower())
     if found is None:
         raise UsageError(f"a memory size is a number with MB or GB, such as 4GB, got {text!r}")
     return int(float(found[1]) * _UNITS[found[2]])

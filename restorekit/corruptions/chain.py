@@ -8,6 +8,7 @@ from typing import ClassVar
 from torch import Tensor
 
 from restorekit.contracts import Corruption
+from restorekit.corruptions.clean import Clean
 from restorekit.corruptions.gaussian import Gaussian
 from restorekit.noise import Noise
 from restorekit.types import Linear, Observation, shape_of
@@ -53,10 +54,10 @@ class Chain(Corruption):
 
     def log_prob(self, observation: Observation, x: Tensor) -> Tensor | None:
         """Return log p(y | x), (B,) nats, of the one noise law behind the linear parts; None if there is no such."""
-        altering = [p for p in self.parts if not p.hides]
+        altering = [p for p in self.parts if not (p.hides or isinstance(p, Clean))]
         linear = [p for p in altering if p.operator(observation) is not None]
-        laws = [p for p in altering if p.operator(observation) is None]
-        if not laws or altering != linear + laws:
+        laws = [p for p in altering[len(linear) :] if not (isinstance(p, Gaussian) and p.sigma == 0)]
+        if not laws or any(p in linear for p in altering[len(linear) :]):
             return None
         if len(laws) > 1 and not all(isinstance(p, Gaussian) for p in laws):
             return None
@@ -64,9 +65,9 @@ class Chain(Corruption):
         return laws[0].log_prob(observation, x if operator is None else operator.apply(x))
 
     def operator(self, observation: Observation) -> Linear | None:
-        """Return the map of the linear part; None where there is none."""
+        """Return the map of the linear parts, one after the other; None where there is none."""
         found = [op for p in self.parts if (op := p.operator(observation)) is not None]
-        return found[0] if found else None
+        return Composed(tuple(found)) if len(found) > 1 else next(iter(found), None)
 
     def first_guess(self, observation: Observation) -> Tensor:
         """Return the guess of the first part that alters values."""
@@ -75,6 +76,30 @@ class Chain(Corruption):
     def __str__(self) -> str:
         """Return the parts' specs joined with ``+``."""
         return "+".join(map(str, self.parts))
+
+
+@dataclass(frozen=True, eq=False)
+class Composed:
+    """Linear maps one after the other; a `restorekit.types.Linear` itself."""
+
+    maps: tuple[Linear, ...]
+
+    @property
+    def halo(self) -> int:
+        """Pixels around one that its result depends on."""
+        return sum(m.halo for m in self.maps)
+
+    def apply(self, x: Tensor) -> Tensor:
+        """Map x, (B, C, H, W), through all."""
+        for m in self.maps:
+            x = m.apply(x)
+        return x
+
+    def adjoint(self, u: Tensor) -> Tensor:
+        """Map u back through all."""
+        for m in reversed(self.maps):
+            u = m.adjoint(u)
+        return u
 
 
 def _then(before: Observation, after: Observation) -> Observation:

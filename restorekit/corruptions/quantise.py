@@ -17,7 +17,7 @@ from restorekit.types import Observation, shape_of
 class Quantise(Corruption):
     """y = round(clip(x) L) / L with L = 2^bits - 1, as an image file of `bits` bits stores it.
 
-    It can only be simulated: a rounded value has no density.
+    It can only be simulated: a rounded value has no density. Its sigma is that of the rounding alone.
 
     Parameters
     ----------
@@ -38,5 +38,5 @@ class Quantise(Corruption):
         stored = (x.clamp(0, 1) * levels).round() / levels
         chosen = noise.uniform(self.name, (x.shape[0], 1, 1, 1), x.device) < self.share
         observed = x.new_ones((x.shape[0], 1, *x.shape[2:]), dtype=torch.bool)
-        sigma = x.new_zeros(x.shape[0], 1, 1, 1)
+        sigma = chosen * (1 / (levels * 12**0.5))  # of a rounding error, which is uniform over a step
         return Observation(torch.where(chosen, stored, x), observed, shape_of(x), sigma)

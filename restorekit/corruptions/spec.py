@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import typing
 from collections.abc import Mapping
 from typing import Any
@@ -58,8 +59,8 @@ def weighted(text: str) -> tuple[str, float]:
     """Split ``SPEC[@WEIGHT]`` into the spec and its weight (1 where not given)."""
     spec, at, weight = text.partition("@")
     value = _number(weight, "the weight after @") if at else 1.0
-    if value <= 0:
-        raise SpecError(f"the weight after @ must be above 0, got {weight} in {text!r}")
+    if not 0 < value < math.inf:
+        raise SpecError(f"the weight after @ must be a finite number above 0, got {weight} in {text!r}")
     return spec, value
 
 
@@ -139,7 +140,7 @@ def _limited(value: float, text: str, key: str, meta: Mapping[str, Any]) -> floa
 
 
 def _whole(value: float, key: str) -> int:
-    if value != int(value):
+    if not math.isfinite(value) or value != int(value):
         raise SpecError(f"{key} takes a whole number, got {value:g}")
     return int(value)
 

@@ -129,8 +129,9 @@ class Denoiser(SameSize):
         """Return `image`, (H, W, C), without its white Gaussian noise of standard deviation sigma > 0."""
 
     def suits(self, corruption: Corruption) -> bool:
-        """Say whether something else than losing values happened."""
-        return not corruption.hides
+        """Say whether there is noise, and nothing but noise and missing values."""
+        altering = [part for part in parts_of(corruption) if not part.hides]
+        return bool(altering) and not any(is_linear(part) or part.name == "saltpepper" for part in altering)
 
 
 class PlaneDenoiser(Denoiser):
@@ -172,6 +173,11 @@ def parts_of(corruption: Corruption) -> tuple[Corruption, ...]:
     """Return the parts of a chain; a single corruption is its own part."""
     parts: tuple[Corruption, ...] = getattr(corruption, "parts", ()) or (corruption,)
     return parts
+
+
+def is_linear(corruption: Corruption) -> bool:
+    """Say whether a corruption's class tells of a linear operator."""
+    return type(corruption).operator is not Corruption.operator
 
 
 def _only(observation: Observation, i: int) -> Observation:

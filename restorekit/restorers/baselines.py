@@ -5,9 +5,8 @@ from __future__ import annotations
 from importlib.util import find_spec
 
 from restorekit.contracts import Corruption
-from restorekit.restorers.base import parts_of
+from restorekit.restorers.base import is_linear, parts_of
 from restorekit.restorers.opencv import Lanczos
-from restorekit.restorers.scipy import is_linear
 
 
 def best_baselines(corruption: Corruption) -> list[str]:

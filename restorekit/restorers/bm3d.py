@@ -36,10 +36,12 @@ class BM3D(Denoiser):
             If the package is not installed.
         """
         library = _library()
+        profile = library.BM3DProfile()
+        profile.num_threads = 1  # several threads round differently from run to run
         # as the library's bm3d_rgb, which gives NaN where a colour difference is the same everywhere
         peak = math.sqrt(image.shape[-1])  # of the luminance, which is what blocks are matched on
         scaled = opponent(image) / peak
-        cleaned = padded(lambda large: library.bm3d(large, sigma / peak).reshape(large.shape), scaled, LEAST)
+        cleaned = padded(lambda large: library.bm3d(large, sigma / peak, profile).reshape(large.shape), scaled, LEAST)
         return from_opponent(cleaned * peak)
 
 

@@ -13,7 +13,7 @@ from restorekit.errors import UsageError
 from restorekit.restorers.arrays import Image, Plane
 from restorekit.restorers.base import ClassicalRestorer, Inpainter, PlaneDenoiser, Scene, parts_of
 
-LEVELS = 255.0  # OpenCV's thresholds are made for this scale, for floats too
+LEVELS = 65535.0  # Telea's method adds half a level to what it fills in, as if it were to be rounded, to floats too
 STEPS = 2048  # of the 16-bit scale that noisy values are put on, per unit
 MARGIN = 1.0  # added before that, so that noise below 0 is not clipped
 RADIUS = 2  # pixels; best of 1, 2, 3, 5, 8 for both inpainters on BSDS500 train at 50 and 80 % missing

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from restorekit.contracts import Corruption
 from restorekit.restorers.arrays import Image, Plane, noise_level, triangulate
-from restorekit.restorers.base import ClassicalRestorer, Inpainter, PlaneDenoiser, SameSize, Scene, parts_of
+from restorekit.restorers.base import ClassicalRestorer, Inpainter, PlaneDenoiser, SameSize, Scene, is_linear, parts_of
 from restorekit.types import Linear
 
 WIDEST = 4  # pixels: radius of the largest window that the median looks for intact values in
@@ -81,7 +81,9 @@ class Wiener(ClassicalRestorer):
     """
 
     name: ClassVar[str] = "wiener"
-    slope: ClassVar[float] = 0.09  # between neighbours; best of 0.03 to 0.15 on BSDS500 train, blurred by 1 and 2 pixels and a box
+    slope: ClassVar[float] = (
+        0.09  # between neighbours; best of 0.03 to 0.15 on BSDS500 train, blurred by 1 and 2 pixels and a box
+    )
     floor: ClassVar[float] = 1e-3  # least sigma: rounding to 8 bits
     steps: ClassVar[int] = 200
 
@@ -124,11 +126,6 @@ class _LocalWiener(PlaneDenoiser):
         with np.errstate(divide="ignore", invalid="ignore"):  # a flat window divides by 0 before it takes the mean
             result: Plane = signal.wiener(mirrored, size, noise=sigma**2)[size:-size, size:-size]
         return result
-
-
-def is_linear(corruption: Corruption) -> bool:
-    """Say whether a corruption's class tells of a linear operator."""
-    return type(corruption).operator is not Corruption.operator
 
 
 def _window(sigma: float, first: float, second: float) -> int:

@@ -134,7 +134,7 @@ def trains_every_parameter(model: Model) -> None:
                     f"{name_of(model)}: gradients of the group {group.name!r} must be finite, got NaN or infinity",
                 )
                 reached |= {id(p)} if p.grad is not None and bool(p.grad.any()) else set()
-            optimise.step(group, Recipe(), 1e-3, step)
+            optimise.step(group, Recipe(), 1.0, step)
     never = [name for name, p in model.named_parameters() if id(p) not in reached]
     expect(
         not never,

@@ -1,0 +1,65 @@
+"""Facts about the command line as a whole."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from restorekit.cli import COMMANDS
+
+
+def test_help_names_every_command_and_needs_no_torch():
+    script = (
+        "import sys; sys.argv = ['restorekit', '--help']\n"
+        "from restorekit.cli import main\n"
+        "try: main()\n"
+        "finally: assert not {'torch', 'numpy', 'cv2'} & set(sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert all(name in done.stdout for name in COMMANDS)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_help_with_an_example_at_80_columns(run, name, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    code, out, _ = run(name, "--help")
+    assert code == 0
+    assert "Example" in out
+    text = out.splitlines()
+    assert all(len(line) <= 80 for line in text[: text.index("  Example:" if "  Example:" in text else "  Examples:")])
+
+
+@pytest.mark.parametrize("words", [["restroe"], ["restore"], ["restore", "a", "b", "--sedd", "1"], ["list", "nothing"]])
+def test_a_mistyped_command_line_is_wrong_usage(run, words):
+    code, out, err = run(*words)
+    assert code == 2
+    assert out == ""
+    assert "Error" in err
+
+
+def test_version(run):
+    assert run("--version")[1].startswith("restorekit, version ")
+
+
+def test_a_request_to_end_stops_like_ctrl_c(run, monkeypatch):
+    def work(*arguments, **named):
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr("restorekit.cli.list._rows", work)
+    code, out, err = run("list")
+    assert code == 130
+    assert out == ""
+    assert "stopped" in err
+
+
+def test_an_error_of_the_system_is_a_sentence(run, monkeypatch):
+    def work(*arguments, **named):
+        raise PermissionError(13, "Permission denied", "/secret")
+
+    monkeypatch.setattr("restorekit.cli.list._rows", work)
+    assert run("list") == (1, "", "restorekit: /secret: Permission denied\n")

@@ -1,0 +1,40 @@
+"""Facts about `restorekit sample`."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from PIL import Image
+
+from restorekit import checkpoint
+from restorekit.models import VAE
+
+
+@pytest.fixture(scope="module")
+def vae(tmp_path_factory):
+    model = VAE(VAE.Config(channels=1, hidden=(8, 16), latent=4))
+    path = tmp_path_factory.mktemp("vae") / "vae.safetensors"
+    checkpoint.save(path, model.state_dict(), checkpoint.describe(model))
+    return path
+
+
+def test_draws_become_one_picture(run, vae, tmp_path):
+    out = tmp_path / "new" / "grid.png"
+    assert run("sample", out, "--model", vae, "--count", 4, "--size", 16, "--device", "cpu")[0] == 0
+    with Image.open(out) as grid:
+        assert grid.size == (2 * 18 + 2, 2 * 18 + 2)
+    assert [p.name for p in out.parent.iterdir()] == ["grid.png"]
+    assert torch.is_inference_mode_enabled() is False
+
+
+def test_what_cannot_be_drawn_is_a_sentence(run, vae, model_file, tmp_path):
+    for words, told in (
+        (("--model", vae, "--label", 1), "knows no classes"),
+        (("--model", model_file), "only given an observation"),
+        (("--model", "nothing"), "nothing"),
+    ):
+        code, said, err = run("sample", tmp_path / "x.png", *words, "--device", "cpu")
+        assert (code, said) == (2, "")
+        assert told in err
+    assert "ends in .png" in run("sample", tmp_path / "x.jpg", "--model", vae)[2]
+    assert not list(tmp_path.glob("x.*"))

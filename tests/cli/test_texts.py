@@ -1,0 +1,112 @@
+"""Facts about the small texts that options take."""
+
+from __future__ import annotations
+
+import pytest
+
+from restorekit import plugins
+from restorekit.cli import texts
+from restorekit.errors import UsageError
+
+
+@pytest.mark.parametrize(
+    ("text", "count"), [("500MB", 500 * 2**20), ("4GB", 2**32), ("2g", 2**31), ("1.5 GiB", 3 * 2**29), ("100", 100)]
+)
+def test_sizes(text, count):
+    assert texts.size(text) == count
+
+
+@pytest.mark.parametrize("text", ["", "GB", "4 apples", "-1GB", "1.2.3GB", "1e9"])
+def test_what_is_no_size(text):
+    with pytest.raises(UsageError, match="a memory size"):
+        texts.size(text)
+
+
+@pytest.mark.parametrize(("text", "value"), [("25/255", 25 / 255), ("0", 0), ("0.5", 0.5), ("1", 1), ("50e-3", 0.05)])
+def test_noise_levels(text, value):
+    assert float(texts.sigma(text)) == value
+
+
+def test_noise_levels_that_are_words():
+    assert texts.sigma(None) is None
+    assert texts.sigma("auto") == "auto"
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("25", "did you mean 25/255"),
+        ("x", "such as 25/255"),
+        ("1/0", "such as 25/255"),
+        ("-1", "0 to 1"),
+        ("nan", "0 to 1"),
+        ("300", "0 to 1"),
+    ],
+)
+def test_what_is_no_noise_level(text, told):
+    with pytest.raises(UsageError, match=told):
+        texts.sigma(text)
+
+
+def test_shards():
+    assert texts.shard(None) == (1, 1)
+    assert texts.shard("2/8") == (2, 8)
+    for wrong in ("0/3", "4/3", "1", "a/b", "1/0"):
+        with pytest.raises(UsageError, match="takes I/N"):
+            texts.shard(wrong)
+
+
+def test_what_is_kept():
+    assert texts.keep("", 0) == ()
+    assert texts.keep("std, low,high,std", 0) == ("std", "low", "high")
+    assert texts.keep("std,draws", 4) == ("std",)
+    with pytest.raises(UsageError, match="give --samples N"):
+        texts.keep("draws", 0)
+    with pytest.raises(UsageError, match="did you mean std"):
+        texts.keep("sdt", 0)
+
+
+def test_formats():
+    assert [texts.format(t) for t in ("keep", "TIF", "jpg", "png")] == ["keep", "tiff", "jpeg", "png"]
+    with pytest.raises(UsageError, match="did you mean"):
+        texts.format("pgn")
+
+
+def test_input_and_output_lie_apart(tmp_path):
+    (tmp_path / "IN" / "sub").mkdir(parents=True)
+    (tmp_path / "IN" / "x.png").touch()
+    (tmp_path / "link").symlink_to(tmp_path / "IN")
+    texts.keep_apart(tmp_path / "IN", tmp_path / "OUT")
+    for source, out in (
+        ("IN", "IN"),
+        ("IN", "IN/OUT"),
+        ("IN/sub", "IN"),
+        ("IN", "."),
+        ("IN/x.png", "IN"),
+        ("IN", "link"),
+        ("IN/x.npz:a", "IN"),
+    ):
+        with pytest.raises(UsageError, match="must lie outside the input"):
+            texts.keep_apart(tmp_path / source, tmp_path / out)
+    with pytest.raises(UsageError, match="is a file"):
+        texts.keep_apart(tmp_path / "IN" / "sub", tmp_path / "IN" / "x.png")
+
+
+def test_a_limit_is_a_metric_and_a_number():
+    known = plugins.metrics()
+    assert texts.limit(None, known) is None
+    assert texts.limit("psnr=28.5", known) == ("psnr", 28.5)
+    with pytest.raises(UsageError, match="did you mean psnr"):
+        texts.limit("psrn=28", known)
+    with pytest.raises(UsageError, match="takes METRIC=NUMBER"):
+        texts.limit("psnr=high", known)
+
+
+def test_below_looks_at_models_alone_and_knows_what_is_better():
+    run = {"learned": True, "psnr": 27.0, "nrmse": 0.1}
+    assert texts.below(("psnr", 28.0), [run])
+    assert not texts.below(("psnr", 26.0), [run])
+    assert texts.below(("nrmse", 0.05), [run])
+    assert not texts.below(("psnr", 28.0), [{**run, "learned": False}])
+    assert not texts.below(None, [run])
+    assert texts.below(("psnr", 1.0), [{**run, "psnr": None}])

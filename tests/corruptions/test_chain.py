@@ -1,0 +1,180 @@
+from dataclasses import dataclass
+
+import pytest
+import torch
+from torch import distributions
+from torch.nn import functional as F
+
+from restorekit.contracts import Corruption
+from restorekit.corruptions import Chain, Clean, Gaussian, Holes, Lines, Missing, Poisson, Quantise, SaltPepper
+from restorekit.noise import Noise
+from restorekit.types import Observation
+
+X = torch.linspace(0.1, 0.9, 96).view(2, 1, 6, 8)
+NOISE = Noise(0, ("a", "b"))
+
+
+@dataclass(frozen=True)
+class Roll:
+    """Shift by some pixels: its adjoint shifts back."""
+
+    by: int
+    halo: int = 8
+
+    def apply(self, x):
+        return x.roll(self.by, 3)
+
+    def adjoint(self, u):
+        return u.roll(-self.by, 3)
+
+
+@dataclass(frozen=True)
+class Shift(Corruption):
+    """A linear corruption without noise."""
+
+    name = "shift"
+    by: int = 1
+
+    def __call__(self, x, noise):
+        seen = torch.ones_like(x[:, :1]).bool()
+        return Observation(Roll(self.by).apply(x), seen, tuple(x.shape[1:]), x.new_zeros(len(x), 1, 1, 1))
+
+    def operator(self, observation):
+        return Roll(self.by)
+
+
+def _normal(y, x, sigma, seen=None):
+    values = distributions.Normal(x, sigma).log_prob(y)
+    return (values if seen is None else values * seen).sum((1, 2, 3))
+
+
+def test_gaussians_add_in_quadrature():
+    chain = Chain((Gaussian(0.3), Gaussian(0.4)))
+    observation = chain(X, NOISE)
+    torch.testing.assert_close(observation.sigma.flatten(), torch.tensor([0.5, 0.5]))
+    torch.testing.assert_close(chain.log_prob(observation, X), _normal(observation.y, X, 0.5))
+    many = Chain((Gaussian(0.3), Gaussian(0.4)))(torch.zeros(1, 1, 200, 200), Noise(0, ("a",))).y
+    assert abs(float(many.double().std()) - 0.5) < 5 * 0.5 / (2 * 40000) ** 0.5
+
+
+@pytest.mark.parametrize("first", [0.0, 0.3])
+def test_a_noise_of_zero_adds_nothing(first):
+    chain = Chain((Gaussian(first), Gaussian(0.4)))
+    observation = chain(X, NOISE)
+    expected = (first**2 + 0.16) ** 0.5
+    torch.testing.assert_close(chain.log_prob(observation, X), _normal(observation.y, X, expected))
+
+
+def test_a_noise_range_adds_per_image():
+    chain = Chain((Gaussian((0.1, 0.2)), Gaussian((0.3, 0.4))))
+    observation = chain(X, NOISE)
+    assert len(observation.sigma.unique()) == 2
+    torch.testing.assert_close(chain.log_prob(observation, X), _normal(observation.y, X, observation.sigma))
+
+
+@pytest.mark.parametrize("hider", [Missing(0.4), Holes(0.3), Lines(0.3)], ids=str)
+def test_missing_values_are_taken_out_last_wherever_they_stand(hider):
+    before, after = Chain((hider, Gaussian(0.2))), Chain((Gaussian(0.2), hider))
+    assert before == after
+    assert before.parts[-1] is hider
+    observation = before(X, NOISE)
+    assert (observation.y[~observation.observed] == 0).all()
+    torch.testing.assert_close(
+        before.log_prob(observation, X), _normal(observation.y, X, 0.2, observation.observed), rtol=1e-5, atol=1e-5
+    )
+
+
+def test_several_hiders_hide_what_any_of_them_hides():
+    chain = Chain((Missing(0.4), Lines(0.4)))
+    observation = chain(X, NOISE)
+    first = Missing(0.4)(X, NOISE.fork("0")).observed
+    second = Lines(0.4)(X, NOISE.fork("1")).observed
+    assert torch.equal(observation.observed, first & second)
+    assert chain.hides
+    assert chain.log_prob(observation, X) is None
+    assert (observation.sigma == 0).all()
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        (Gaussian(0.1), Poisson(30.0)),
+        (Poisson(30.0), Gaussian(0.1)),
+        (SaltPepper(0.1), Gaussian(0.1)),
+        (Gaussian(0.1), SaltPepper(0.1)),
+        (Gaussian(0.1), Quantise()),
+        (Poisson(30.0), Poisson(60.0)),
+        (Gaussian(0.1), Shift(1)),
+    ],
+    ids=lambda parts: "+".join(p.name for p in parts),
+)
+def test_other_orders_can_only_be_simulated(parts):
+    chain = Chain((*parts, Missing(0.3)))
+    observation = chain(X, NOISE)
+    assert chain.log_prob(observation, X) is None
+    assert chain.first_guess(observation).isfinite().all()
+
+
+@pytest.mark.parametrize("law", [Poisson(30.0), SaltPepper(0.2)], ids=str)
+def test_one_noise_law_then_missing_keeps_its_density(law):
+    chain = Chain((law, Missing(0.3)))
+    observation = chain(X, NOISE)
+    alone = law.log_prob(Observation(observation.y, observation.observed, (1, 6, 8), params=observation.params), X)
+    torch.testing.assert_close(chain.log_prob(observation, X), alone)
+
+
+def test_a_clean_part_changes_nothing():
+    chain = Chain((Clean(), Gaussian(0.2)))
+    observation = chain(X, NOISE)
+    torch.testing.assert_close(observation.sigma.flatten(), torch.tensor([0.2, 0.2]))
+    torch.testing.assert_close(chain.log_prob(observation, X), _normal(observation.y, X, 0.2))
+
+
+def test_linear_then_gaussian_has_the_density_of_the_blurred_image():
+    chain = Chain((Shift(2), Gaussian(0.2)))
+    observation = chain(X, NOISE)
+    torch.testing.assert_close(chain.log_prob(observation, X), _normal(observation.y, X.roll(2, 3), 0.2))
+    assert chain.operator(observation).by == 2
+
+
+def test_linear_alone_is_an_exact_constraint_without_a_density():
+    chain = Chain((Shift(2), Missing(0.3)))
+    assert chain.log_prob(chain(X, NOISE), X) is None
+
+
+def test_two_linear_parts_are_both_in_the_operator():
+    chain = Chain((Shift(2), Shift(3)))
+    observation = chain(X, NOISE)
+    operator = chain.operator(observation)
+    torch.testing.assert_close(operator.apply(X), observation.y)
+    torch.testing.assert_close(operator.adjoint(observation.y), X)
+
+
+def test_the_noise_of_one_part_is_not_that_of_the_next():
+    once, twice = Gaussian(0.3)(X, NOISE).y - X, Chain((Gaussian(0.3), Gaussian(0.3)))(X, NOISE).y - X
+    assert not torch.allclose(twice, 2 * once)
+    assert not torch.allclose(twice.flatten()[0] / once.flatten()[0], twice.flatten()[1] / once.flatten()[1])
+
+
+def test_sigma_is_unknown_where_any_part_does_not_know_its_own():
+    assert Chain((Gaussian(0.1), Poisson(30.0)))(X, NOISE).sigma is None
+
+
+def test_the_shape_of_x_is_kept_in_a_chain():
+    @dataclass(frozen=True)
+    class Halve(Corruption):
+        name = "halve"
+
+        def __call__(self, x, noise):
+            y = F.avg_pool2d(x, 2)
+            return Observation(y, torch.ones_like(y[:, :1]).bool(), tuple(x.shape[1:]), y.new_zeros(len(y), 1, 1, 1))
+
+    observation = Chain((Halve(), Gaussian(0.1), Missing(0.2)))(X, NOISE)
+    assert observation.shape == (1, 6, 8)
+    assert observation.y.shape == (2, 1, 3, 4)
+
+
+def test_smoothness_is_that_of_the_parts_that_alter():
+    assert Chain((Gaussian(0.1), Missing(0.5))).smooth
+    assert not Chain((SaltPepper(0.1), Missing(0.5))).smooth
+    assert not Chain((Gaussian(0.1), Missing(0.5))).hides

@@ -1,0 +1,216 @@
+import dataclasses
+
+import pytest
+import torch
+from torch import distributions
+
+from restorekit import testing
+from restorekit.corruptions import Chain, Gaussian, Missing
+from restorekit.likelihoods import LOG_2PI, DiagonalGaussian
+from restorekit.models import CVAE
+from restorekit.models.cvae import TINY
+from restorekit.models.ladder import Rung
+from restorekit.noise import Noise
+from restorekit.testing.facts import pictures, shake
+from restorekit.types import Batch
+
+SMALL = CVAE.Config(**CVAE.presets["small"])
+DAMAGE = Chain((Gaussian(0.1), Missing(0.5)))
+
+
+def _model(config=SMALL):
+    model = testing.build(CVAE, config)
+    shake(model)
+    return model
+
+
+def _batch(corruption=DAMAGE, count=4, channels=3):
+    x = pictures(count, channels, 16, 24)
+    return Batch(x, corruption(x, Noise(1)), corruption)
+
+
+def _trunk_gradients(model, batch, noise):
+    model.zero_grad()
+    model.terms(batch, noise).loss.backward()
+    return {name: p.grad.clone() for name, p in model.trunk.named_parameters()}
+
+
+def test_the_trunk_does_not_feel_the_ladder():
+    """Other ladder weights, another weight of the rate, other noise: the trunk's gradients stay, bit for bit."""
+    batch, model = _batch(), _model()
+    plain = _trunk_gradients(model, batch, Noise(0))
+    other = _model(dataclasses.replace(SMALL, beta=7.0, free_bits=0.5))
+    with torch.no_grad():
+        for p in other.ladder.parameters():
+            p.mul_(-1.5).add_(0.01)
+    found = _trunk_gradients(other, batch, Noise(5))
+    assert all(torch.equal(found[name], value) for name, value in plain.items())
+    assert all(bool(value.any()) for value in plain.values())
+
+
+def test_fitting_the_spread_does_not_touch_the_mean():
+    """Everything but the spread's own head has the gradient of the regression alone."""
+    batch, model = _batch(), _model()
+    found = _trunk_gradients(model, batch, Noise(0))
+    model.zero_grad()
+    mean = model.estimate(batch.observation, batch.corruption).mean
+    (((mean - batch.x) ** 2).flatten(1).mean(1) + TINY).sqrt().mean().backward()
+    for name, p in model.trunk.named_parameters():
+        if not name.startswith("spread"):
+            torch.testing.assert_close(found[name], p.grad, msg=name)
+
+
+def test_the_spread_changes_with_its_own_head_alone():
+    model, batch = _model(), _batch()
+    model.estimate(batch.observation, batch.corruption).std.sum().backward()
+    reached = {name for name, p in model.named_parameters() if p.grad is not None and p.grad.any()}
+    assert reached == {"trunk.spread.weight", "trunk.spread.bias"}
+
+
+def test_gray_and_colour_share_their_weights():
+    """A gray image is restored as the same image in colour, averaged over the channels."""
+    model, gray = _model(), _batch(channels=1)
+    o = gray.observation
+    colour = dataclasses.replace(o, y=o.y.expand(-1, 3, -1, -1), shape=(3, 16, 24))
+    found, rgb = model.estimate(o, DAMAGE), model.estimate(colour, DAMAGE)
+    torch.testing.assert_close(found.mean, rgb.mean.mean(1, keepdim=True))
+    assert found.std.shape == (4, 1, 16, 24)
+
+
+def test_an_untrained_model_returns_the_first_guess():
+    model, batch = testing.build(CVAE, SMALL), _batch()
+    found = model.estimate(batch.observation, DAMAGE)
+    torch.testing.assert_close(found.mean, DAMAGE.first_guess(batch.observation))
+    assert float(found.std.detach().min()) >= SMALL.floor
+
+
+def test_the_rate_of_each_level_is_the_divergence_of_its_posterior_from_its_prior(monkeypatch):
+    drawn = []
+    before = DiagonalGaussian.sample
+    monkeypatch.setattr(DiagonalGaussian, "sample", lambda self, noise: drawn.append(self) or before(self, noise))
+    rung = testing.build(CVAE, SMALL).ladder.rungs[0]
+    assert isinstance(rung, Rung)
+    shake(rung)
+    h, features, seen = (Noise(i).normal("h", (2, 16, 4, 4), "cpu") for i in range(3))
+    _, kl = rung(h, features, seen, Noise(0))
+    _, nothing = rung(h, features, None, Noise(0))
+    posterior, prior = (distributions.Normal(d.mu, (0.5 * d.logvar).exp()) for d in drawn)
+    torch.testing.assert_close(kl, distributions.kl_divergence(posterior, prior), rtol=1e-3, atol=1e-4)
+    assert nothing is None
+    assert float(kl.min().detach()) >= 0
+    assert float(kl.max().detach()) > 0
+
+
+def test_at_the_start_posterior_and_prior_are_one():
+    terms = testing.build(CVAE, SMALL).terms(_batch(), Noise(0))
+    assert float(terms.parts["rate"]) == 0
+
+
+def test_the_distortion_is_that_of_the_draw_it_would_make():
+    """With the posterior at the prior, terms and sample see the same latents: densities must agree."""
+    model, batch = _model(), _batch()
+    with torch.no_grad():
+        for rung in model.ladder.rungs:
+            rung.posterior.weight.zero_()
+            rung.posterior.bias.zero_()
+        draws = model.sample(batch.observation, DAMAGE, 1, Noise(3))
+        terms = model.terms(batch, Noise(3).expand(1))
+    likelihood = DiagonalGaussian(draws.mean[0], draws.variance[0].log())
+    expected = -likelihood.log_prob(batch.x, batch.observation.unknown()).mean()
+    assert float(terms.parts["distortion"]) == pytest.approx(float(expected), rel=1e-4)
+    assert float(terms.parts["rate"]) == pytest.approx(0, abs=1e-3)
+
+
+def test_only_unknown_values_are_scored():
+    model, batch = _model(), _batch(Missing(0.5))
+    seen = batch.observation.observed.expand_as(batch.x)
+    other = dataclasses.replace(batch, x=torch.where(seen, batch.x + 0.3, batch.x))
+    first, second = (model.terms(b, Noise(0)) for b in (batch, other))
+    for name, value in first.parts.items():
+        torch.testing.assert_close(second.parts[name], value, msg=name)
+    changed = dataclasses.replace(batch, x=torch.where(seen, batch.x, batch.x + 0.3))
+    assert model.terms(changed, Noise(0)).loss > first.loss
+
+
+def test_with_nothing_unknown_there_is_nothing_to_learn():
+    model = _model()
+    terms = model.terms(_batch(Missing(0.0)), Noise(0))
+    assert (float(terms.parts["spread"]), float(terms.parts["distortion"])) == (0, 0)
+    terms.loss.backward()
+    assert not any(p.grad.any() for p in model.trunk.parameters())
+    assert all(p.grad.isfinite().all() for p in model.parameters() if p.grad is not None)
+
+
+def test_the_regression_part_is_that_of_the_best_common_deviation():
+    """0.5 D (log(2 pi e mse)): the negative log-density with one fitted sigma per image."""
+    model, batch = _model(), _batch(Gaussian(0.2), count=1)
+    error = (model.estimate(batch.observation, batch.corruption).mean - batch.x).detach()
+    count, mse = error.numel(), float(error.square().mean())
+    normal = distributions.Normal(0.0, mse**0.5)
+    found = float(model.terms(batch, Noise(0)).parts["regression"])
+    assert found == pytest.approx(-float(normal.log_prob(error).sum()), rel=1e-3)
+    assert found == pytest.approx(0.5 * count * (float(torch.tensor(mse).log()) + LOG_2PI + 1), rel=1e-3)
+
+
+def test_the_noise_level_is_seen_and_hidden_in_training_at_its_share():
+    model, batch = _model(), _batch(Gaussian(0.2))
+    o = batch.observation
+    told, blind = (model.estimate(seen, batch.corruption).mean for seen in (o, o.blind()))
+    assert not torch.allclose(told, blind)
+    always = _model(dataclasses.replace(SMALL, blind=1.0)).train()
+    never = _model(dataclasses.replace(SMALL, blind=0.0)).train()
+    unknown = dataclasses.replace(batch, observation=o.blind())
+    assert torch.equal(always.terms(batch, Noise(0)).loss, never.terms(unknown, Noise(0)).loss)
+    assert not torch.equal(always.terms(batch, Noise(0)).loss, never.terms(batch, Noise(0)).loss)
+    assert torch.equal(always.eval().terms(batch, Noise(0)).loss, never.eval().terms(batch, Noise(0)).loss)
+
+
+def test_the_ladder_learns_from_its_share_of_the_batch():
+    half, whole = (_model(dataclasses.replace(SMALL, ladder_share=s, blind=0.0)).train() for s in (0.5, 1.0))
+    batch = _batch()
+    two = Batch(batch.x[:2], Gaussian(0.1)(batch.x[:2], Noise(1)), Gaussian(0.1))
+    four = Batch(torch.cat([two.x, batch.x[2:]]), Gaussian(0.1)(batch.x, Noise(2)), Gaussian(0.1))
+    four = dataclasses.replace(
+        four,
+        observation=dataclasses.replace(four.observation, y=torch.cat([two.observation.y, four.observation.y[2:]])),
+    )
+    rate = half.terms(four, Noise(0)).parts["rate"]
+    torch.testing.assert_close(rate, whole.terms(two, Noise(0)).parts["rate"], rtol=1e-4, atol=1e-4)
+
+
+def test_free_bits_set_a_least_price():
+    free = _model(dataclasses.replace(SMALL, free_bits=100.0))
+    terms, plain = free.terms(_batch(), Noise(0)), _model().terms(_batch(), Noise(0))
+    assert terms.loss > plain.loss
+    torch.testing.assert_close(terms.parts["rate"], plain.parts["rate"])
+
+
+def test_draws_differ_and_spread_by_their_latents():
+    model, batch = _model(), _batch()
+    with torch.no_grad():
+        draws = model.sample(batch.observation, DAMAGE, 8, Noise(0, tuple("abcd")))
+    assert len(draws.mean.flatten(1).unique(dim=0)) == 8
+    assert (draws.variance > 0).all()
+
+
+def test_levels_are_diagnosed_by_their_stride():
+    found = _model().diagnose(_batch(), Noise(0))
+    assert list(found) == ["kl_4", "kl_2", "active_units"]
+    assert all(float(v.detach()) >= 0 for v in found.values())
+
+
+def test_labels_reach_the_trunk():
+    model, batch = _model(dataclasses.replace(SMALL, classes=3)), _batch()
+    means = []
+    for label in (torch.tensor([0, 1, 2, -1]), torch.tensor([-1, -1, -1, -1]), None):
+        o = dataclasses.replace(batch.observation, label=label)
+        means.append(model.estimate(o, DAMAGE).mean)
+    torch.testing.assert_close(means[1], means[2])
+    torch.testing.assert_close(means[0][3], means[2][3])
+    assert not torch.allclose(means[0][:3], means[2][:3])
+
+
+def test_it_says_that_it_needs_clean_images():
+    batch = dataclasses.replace(_batch(), x=None)
+    with pytest.raises(ValueError, match="clean images"):
+        _model().terms(batch, Noise(0))

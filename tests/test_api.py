@@ -1,0 +1,131 @@
+"""Facts about restoring from Python."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+import restorekit
+from restorekit.api import checked_sigma, open_restorer
+from restorekit.errors import CheckpointError, UsageError
+
+RNG = np.random.default_rng(0)
+
+
+@pytest.fixture(scope="module")
+def model(model_file):
+    return restorekit.load(str(model_file), device="cpu")
+
+
+@pytest.mark.parametrize("shape", [(9, 13), (9, 13, 1), (9, 13, 3), (1, 1), (13, 9, 2), (33, 40, 5)])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+def test_numpy_in_numpy_out(model, shape, dtype):
+    image = RNG.random(shape)
+    image = (image * np.iinfo(dtype).max if np.dtype(dtype).kind == "u" else image).astype(dtype)
+    result = model(image, samples=2)
+    for field, lead in ((result.mmse, ()), (result.std, ()), (result.draws, (2,))):
+        assert isinstance(field, np.ndarray)
+        assert field.shape == (*lead, *shape)
+        assert np.isfinite(field).all()
+    assert result.low is None
+
+
+@pytest.mark.parametrize("shape", [(9, 13), (1, 9, 13), (3, 9, 13), (2, 3, 9, 13)])
+def test_torch_in_torch_out(model, shape):
+    result = model(torch.rand(shape), samples=2)
+    assert isinstance(result.mmse, torch.Tensor)
+    assert result.mmse.shape == result.std.shape == shape
+    assert result.draws.shape == (2, *shape)
+
+
+def test_numpy_and_torch_agree(model):
+    image = RNG.integers(0, 256, (9, 13, 3), dtype=np.uint8)
+    lost = RNG.random((9, 13)) < 0.3
+    one = model(image, missing=lost, sigma=0.1, samples=2, seed=5)
+    other = model(torch.from_numpy(image).movedim(-1, 0), missing=torch.from_numpy(lost), sigma=0.1, samples=2, seed=5)
+    assert np.array_equal(one.mmse, other.mmse.movedim(0, -1).numpy())
+    assert np.array_equal(one.draws, other.draws.movedim(1, -1).numpy())
+
+
+def test_nan_is_missing(model):
+    image = RNG.random((9, 13)).astype(np.float32)
+    lost = RNG.random((9, 13)) < 0.3
+    assert np.array_equal(model(np.where(lost, np.nan, image)).mmse, model(image, missing=lost).mmse)
+
+
+def test_what_was_seen_without_noise_comes_back_exactly(model):
+    image = RNG.random((9, 13, 3)).astype(np.float32)
+    lost = RNG.random((9, 13)) < 0.5
+    result = model(image, missing=lost, sigma=0)
+    assert np.array_equal(result.mmse[~lost], image[~lost])
+    assert not result.std[~lost].any()
+    assert not np.array_equal(model(image, missing=lost).mmse[~lost], image[~lost])
+
+
+def test_bands_are_restored_one_by_one(model):
+    image = RNG.random((9, 13, 2)).astype(np.float32)
+    both, first = model(image), model(image[..., 0])
+    assert np.array_equal(both.mmse[..., 0], first.mmse)
+
+
+def test_draws_depend_on_the_seed_and_on_nothing_else(model):
+    image = RNG.random((9, 13)).astype(np.float32)
+    first, again, other = (model(image, samples=2, seed=seed).draws for seed in (1, 1, 2))
+    assert np.array_equal(first, again)
+    assert not np.array_equal(first, other)
+
+
+def test_an_image_of_which_nothing_was_seen_gives_finite_values(model):
+    assert np.isfinite(model(np.full((9, 13), np.nan, np.float32)).mmse).all()
+
+
+def test_classical_methods_load_too():
+    image = RNG.random((16, 16)).astype(np.float32)
+    result = restorekit.load("telea")(image, missing=np.eye(16), sigma=0)
+    assert np.array_equal(result.mmse[np.eye(16) == 0], image[np.eye(16) == 0])
+    assert result.std is None
+    with pytest.raises(UsageError, match="classical method"):
+        restorekit.load("telea")(image, samples=3)
+
+
+@pytest.mark.parametrize(
+    ("sigma", "told"), [(25, "did you mean 25/255"), (-0.1, "from 0 to 1"), (float("nan"), "from 0 to 1")]
+)
+def test_sigma_is_on_the_unit_scale(model, sigma, told):
+    with pytest.raises(UsageError, match=told):
+        model(np.zeros((4, 4), np.uint8), sigma=sigma)
+    assert checked_sigma(25 / 255, "25/255") == 25 / 255
+
+
+def test_a_model_without_classes_takes_no_label(model):
+    with pytest.raises(UsageError, match="knows no classes"):
+        model(np.zeros((4, 4), np.uint8), label=1)
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [("telae", "did you mean telea"), ("no/such.safetensors", "there is no model file"), ("", "there is no model")],
+)
+def test_unknown_names_are_sentences(name, told):
+    with pytest.raises(UsageError, match=told):
+        open_restorer(name, device="cpu")
+
+
+def test_a_file_that_is_no_model_is_a_sentence(tmp_path):
+    (tmp_path / "x.safetensors").write_bytes(b"nothing of the kind")
+    with pytest.raises(CheckpointError, match="not a whole safetensors file"):
+        open_restorer(str(tmp_path / "x.safetensors"), device="cpu")
+
+
+def test_a_device_that_is_absent_is_a_sentence(model_file, monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    for name in (str(model_file), "telea"):
+        with pytest.raises(UsageError, match="--device cuda"):
+            open_restorer(name, device="cuda")
+
+
+def test_what_the_estimate_is_is_said(model_file):
+    assert open_restorer(str(model_file), device="cpu").estimate(0) == "one-pass estimate"
+    assert open_restorer(str(model_file), device="cpu").estimate(4) == "one-pass estimate, 4 draws beside it"
+    assert open_restorer("telea").estimate(0) == "classical method, one answer"

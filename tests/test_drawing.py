@@ -1,0 +1,53 @@
+"""Facts about draws from a prior."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from restorekit import checkpoint, drawing
+from restorekit.drawing import draw
+from restorekit.errors import UsageError
+from restorekit.models import VAE
+
+
+@pytest.fixture(scope="module")
+def vae(tmp_path_factory):
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = VAE(VAE.Config(channels=1, hidden=(8, 16), latent=4, classes=3))
+    path = tmp_path_factory.mktemp("vae") / "vae.safetensors"
+    checkpoint.save(path, model.state_dict(), checkpoint.describe(model))
+    return str(path)
+
+
+def test_draws_have_the_model_s_channels_and_a_size_it_takes(vae):
+    assert draw(vae, 3, None, 18, 1.0, 0, "cpu").shape == (3, 1, 20, 20)
+
+
+def test_the_seed_the_class_and_the_temperature_make_the_draw(vae):
+    first, again, other, label, cold = (
+        draw(vae, 2, *values, "cpu")
+        for values in ((None, 16, 1.0, 0), (None, 16, 1.0, 0), (None, 16, 1.0, 1), (2, 16, 1.0, 0), (None, 16, 0.0, 0))
+    )
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+    assert not torch.equal(first, label)
+    assert torch.equal(cold[0], cold[1])
+
+
+def test_many_are_drawn_in_portions(vae, monkeypatch):
+    monkeypatch.setattr(drawing, "PORTION", 4)
+    many = draw(vae, 10, None, 16, 1.0, 0, "cpu")
+    assert many.shape[0] == 10
+    assert len({tuple(image.flatten().tolist()) for image in many}) == 10
+
+
+def test_a_class_that_is_not_there_is_a_sentence(vae):
+    with pytest.raises(UsageError, match="a class from 0 to 2"):
+        draw(vae, 1, 3, 16, 1.0, 0, "cpu")
+
+
+def test_a_conditional_model_has_no_prior_to_draw_from(model_file):
+    with pytest.raises(UsageError, match="only given an observation"):
+        draw(str(model_file), 1, None, 16, 1.0, 0, "cpu")

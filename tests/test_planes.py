@@ -1,0 +1,87 @@
+"""Facts about planes: what a picture is split into, and what a restorer is shown of it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from restorekit import planes as module
+from restorekit.corruptions import Chain, Gaussian, Missing
+from restorekit.errors import ImageError
+from restorekit.images.picture import Picture
+from restorekit.images.scale import IntensityRange
+from restorekit.planes import Plane, PlaneSource, planes
+
+BYTE = IntensityRange(0.0, 255.0)
+IMAGE = Chain((Gaussian(), Missing()))
+RNG = np.random.default_rng(0)
+
+
+def picture(*shape):
+    return Picture(RNG.integers(0, 256, shape, dtype=np.uint8))
+
+
+def plane(height=40, width=30, rate=0.5, **values):
+    missing = RNG.random((height, width, 1)) < rate if rate else None
+    return Plane("x", RNG.integers(0, 256, (height, width, 1), dtype=np.uint8), missing, BYTE, **values)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_gray_and_rgb_stay_whole(channels):
+    (only,) = planes("x.png", picture(1, 4, 5, channels), None, BYTE)
+    assert (only.key, only.pixels.shape, only.band) == ("x.png", (4, 5, channels), None)
+
+
+def test_frames_and_bands_are_planes_with_keys_of_their_own():
+    found = planes("x.tif", picture(2, 4, 5, 2), None, BYTE)
+    assert [p.key for p in found] == ["x.tif#0#band0", "x.tif#0#band1", "x.tif#1#band0", "x.tif#1#band1"]
+    assert [(p.frame, p.channels) for p in found] == [(f, slice(b, b + 1)) for f in (0, 1) for b in (0, 1)]
+
+
+def test_rgb_goes_band_by_band_through_a_gray_model_and_gray_not_at_all_through_a_colour_model():
+    assert len(planes("x", picture(1, 4, 5, 3), None, BYTE, channels=(1,))) == 3
+    with pytest.raises(ImageError, match="takes 3"):
+        planes("x", picture(1, 4, 5, 1), None, BYTE, channels=(3,))
+
+
+def test_one_mask_serves_all_frames_and_a_mask_per_band_is_split():
+    missing = np.zeros((1, 4, 5, 2), bool)
+    missing[..., 1] = True
+    found = planes("x", picture(3, 4, 5, 2), missing, BYTE)
+    assert [bool(p.missing.all()) for p in found] == [False, True] * 3
+
+
+def test_a_band_of_rows_is_the_cut_of_the_whole():
+    source = PlaneSource([plane(), plane()], IMAGE)
+    whole, band = source.rows(0, 40), source.rows(10, 25)
+    assert torch.equal(band.y, whole.y[:, :, 10:25])
+    assert torch.equal(band.observed, whole.observed[:, :, 10:25])
+    assert torch.equal(band.guess, whole.guess[:, :, 10:25])
+    assert band.shape == (1, 15, 30)
+
+
+def test_missing_values_are_zero_and_not_observed():
+    one = plane()
+    observation = PlaneSource([one], IMAGE).rows(0, 40)
+    assert torch.equal(observation.observed[0, 0], torch.from_numpy(~one.missing[..., 0]))
+    assert not observation.y[~observation.observed].any()
+
+
+def test_the_guess_of_a_large_image_is_nearly_that_of_the_whole(monkeypatch):
+    one = plane(900, 20)
+    whole = PlaneSource([one], IMAGE).rows(0, 900).guess
+    monkeypatch.setattr(module, "WHOLE", 100)
+    bands = [PlaneSource([one], IMAGE).rows(top, top + 100).guess for top in range(0, 900, 100)]
+    assert torch.allclose(torch.cat(bands, 2), whole, atol=1e-4)
+
+
+def test_sigma_is_none_where_no_plane_knows_it_and_nan_where_one_does_not():
+    assert PlaneSource([plane(), plane()], IMAGE).rows(0, 40).sigma is None
+    sigma = PlaneSource([plane(sigma=0.1), plane()], IMAGE).rows(0, 40).sigma.flatten()
+    assert sigma[0] == pytest.approx(0.1)
+    assert sigma[1].isnan()
+
+
+def test_a_label_is_given_to_every_plane():
+    assert PlaneSource([plane(), plane()], IMAGE, label=3).rows(0, 40).label.tolist() == [3, 3]

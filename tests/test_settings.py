@@ -1,0 +1,82 @@
+from dataclasses import dataclass
+
+import pytest
+
+from restorekit.errors import SpecError
+from restorekit.models import CVAE, VAE
+from restorekit.recipe import Recipe
+from restorekit.settings import from_json, from_texts
+
+
+@dataclass(frozen=True)
+class Config:
+    width: int = 1
+    rate: float = 0.5
+    widths: tuple[int, ...] = (1, 2)
+    scales: tuple[float, ...] = (1.0,)
+    deep: bool = False
+    kind: str = "a"
+
+
+@pytest.mark.parametrize(
+    ("texts", "expected"),
+    [
+        ({}, Config()),
+        ({"width": "64"}, Config(width=64)),
+        ({"rate": "1e-3"}, Config(rate=1e-3)),
+        ({"rate": "25/255"}, Config(rate=25 / 255)),
+        ({"widths": "32,64,128"}, Config(widths=(32, 64, 128))),
+        ({"widths": "32"}, Config(widths=(32,))),
+        ({"scales": "1,0.5,1/3"}, Config(scales=(1.0, 0.5, 1 / 3))),
+        ({"kind": "b"}, Config(kind="b")),
+    ],
+)
+def test_texts_are_read_by_the_type_of_their_field(texts, expected):
+    assert from_texts(Config, texts) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [("yes", True), ("TRUE", True), ("1", True), ("on", True), ("no", False), ("off", False)]
+)
+def test_truth_has_many_words(text, value):
+    assert from_texts(Config, {"deep": text}).deep is value
+
+
+@pytest.mark.parametrize(
+    ("cls", "texts", "words"),
+    [
+        (Config, {"wdth": "3"}, ["'wdth'", "did you mean", "width"]),
+        (Config, {"width": "3.5"}, ["width", "a whole number", "'3.5'"]),
+        (Config, {"width": ""}, ["width", "a whole number", "''"]),
+        (Config, {"rate": "fast"}, ["rate", "a number", "'fast'"]),
+        (Config, {"rate": "1/0"}, ["rate", "a number", "'1/0'"]),
+        (Config, {"widths": "1,b"}, ["widths", "whole numbers with commas", "'1,b'"]),
+        (Config, {"scales": "1,b"}, ["scales", "numbers with commas", "'1,b'"]),
+        (Config, {"deep": "perhaps"}, ["deep", "yes or no", "'perhaps'"]),
+        (VAE.Config, {"network": "cnn"}, ["network", "mlp", "conv", "'cnn'"]),
+        (VAE.Config, {"likelihood": "gausian"}, ["likelihood", "bernoulli", "'gausian'"]),
+        (Recipe, {"lr": "nan"}, ["lr", "'nan'"]),
+    ],
+)
+def test_what_does_not_fit_is_answered_in_one_sentence(cls, texts, words):
+    with pytest.raises(SpecError) as error:
+        from_texts(cls, texts)
+    said = str(error.value)
+    assert "\n" not in said
+    for word in words:
+        assert word in said, f"{word!r} is not in {said!r}"
+
+
+def test_every_setting_of_every_config_can_be_written_as_text():
+    for cls in (VAE.Config, CVAE.Config, Recipe):
+        config = cls()
+        texts = {}
+        for name, value in vars(config).items():
+            texts[name] = ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+        assert from_texts(cls, texts) == config
+
+
+def test_json_lists_become_tuples_and_unknown_keys_errors():
+    assert from_json(Config, {"widths": [3, 4], "rate": 0.25}) == Config(widths=(3, 4), rate=0.25)
+    with pytest.raises(SpecError, match="'depth'"):
+        from_json(Config, {"depth": 3})

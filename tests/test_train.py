@@ -1,0 +1,359 @@
+import ast
+import dataclasses
+import inspect
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+from pathlib import Path
+from typing import ClassVar
+
+import pytest
+import torch
+from lightning_fabric import Fabric
+from safetensors import safe_open
+
+from restorekit import checkpoint, optimise, testing, train
+from restorekit.checkpoint import Card
+from restorekit.corruptions import Chain, Clean, Gaussian, Missing
+from restorekit.errors import CheckpointError
+from restorekit.metrics import PSNR, finish
+from restorekit.models import CVAE, VAE
+from restorekit.noise import Noise
+from restorekit.pool import HeldPool, StreamedPool
+from restorekit.recipe import Recipe
+from restorekit.state import State, restore_state, save_state
+from restorekit.train import Job
+from restorekit.types import Restoration
+from restorekit.validate import Validation, centres, measure, psnr
+
+CPU = torch.device("cpu")
+SMALL = CVAE.Config(**CVAE.presets["small"])
+RECIPE = Recipe(batch=3, crop=16, warmup=2, validate=4, gray=0.4)
+STEPS = 9
+
+
+def _images(sizes=((20, 24), (18, 30), (40, 17), (16, 16), (22, 22))):
+    return [(Noise(i).uniform("image", (*size, 3), "cpu") * 255).to(torch.uint8) for i, size in enumerate(sizes)]
+
+
+def _pool(kind="held"):
+    images = _images()
+    if kind == "held":
+        return HeldPool(images, CPU)
+    return StreamedPool(lambda i: images[i], torch.tensor([i.shape[:2] for i in images]), 3, CPU)
+
+
+def _held():
+    return centres(HeldPool(_images([(24, 24), (16, 20)]), CPU), ("first.png", "second.png"), 4)
+
+
+def _job(run, **changes):
+    run.mkdir(exist_ok=True)
+    corruptions = [(Gaussian((0.0, 0.2)), 1.0), (Chain((Gaussian(0.1), Missing((0.2, 0.8)))), 2.0)]
+    card = Card("cvae", "restorekit", "0", dataclasses.asdict(SMALL))
+    return Job(run, card, RECIPE, corruptions, _pool(), _held(), steps=STEPS, **changes)
+
+
+def _fabric():
+    fabric = Fabric(accelerator="cpu", devices=1)
+    fabric.launch()
+    return fabric
+
+
+def _train(job, model=None, resume=False, watch=lambda line: None):
+    model = model or testing.build(CVAE, SMALL)
+    return train.train(job, model, _fabric(), watch, resume)
+
+
+def _tensors(path):
+    with safe_open(path, framework="pt") as file:
+        return {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118, safe_open is no mapping
+
+
+def _same_file(a, b):
+    left, right = _tensors(a), _tensors(b)
+    return left.keys() == right.keys() and all(torch.equal(left[k], right[k]) for k in left)
+
+
+def _stop_after(monkeypatch, count, number=signal.SIGTERM):
+    """Send this process a signal while it makes its `count`th update."""
+    update, made = train._update, []
+
+    def updating(*args):
+        made.append(1)
+        if len(made) == count:
+            signal.raise_signal(number)
+        return update(*args)
+
+    monkeypatch.setattr(train, "_update", updating)
+
+
+# ------------------------------------------------------------------------------------- going on
+
+
+@pytest.mark.parametrize(("optimiser", "kind"), [("muon", "held"), ("adam", "streamed")])
+def test_a_resumed_training_equals_an_uninterrupted_one_bit_for_bit(tmp_path, monkeypatch, kind, optimiser):
+    recipe = dataclasses.replace(RECIPE, optimiser=optimiser)
+    whole = dataclasses.replace(_job(tmp_path / "whole"), recipe=recipe)
+    parts = dataclasses.replace(_job(tmp_path / "parts"), recipe=recipe, pool=_pool(kind))
+    _train(whole)
+    with monkeypatch.context() as patch:
+        _stop_after(patch, 5)
+        _train(parts)
+    state = parts.run / "state.safetensors"
+    with safe_open(state, framework="pt") as file:
+        assert json.loads(file.metadata()["state"])["step"] == 5
+    other = testing.build(CVAE, SMALL)
+    testing.facts.shake(other)  # what it starts from does not matter: the state has it all
+    _train(parts, other, resume=True)
+    assert _same_file(whole.run / "state.safetensors", state)
+    assert _same_file(whole.run / "model.safetensors", parts.run / "model.safetensors")
+    before = [json.loads(line) for line in (whole.run / "log.jsonl").read_text().splitlines()]
+    after = [json.loads(line) for line in (parts.run / "log.jsonl").read_text().splitlines()]
+    measured = [
+        [{k: v for k, v in line.items() if k != "seconds"} for line in log if line["event"] == "validation"]
+        for log in (before, after)
+    ]
+    assert measured[0] == measured[1]
+    assert [line["step"] for line in measured[0]] == [4, 8, 9]
+
+
+def test_another_seed_is_another_training(tmp_path):
+    _train(_job(tmp_path / "a"))
+    _train(dataclasses.replace(_job(tmp_path / "b"), seed=1))
+    assert not _same_file(tmp_path / "a" / "model.safetensors", tmp_path / "b" / "model.safetensors")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_saves_and_stops_and_the_handlers_are_put_back(tmp_path, monkeypatch, number):
+    before = signal.getsignal(number)
+    _stop_after(monkeypatch, 3, number)
+    _train(_job(tmp_path / "run"))
+    assert signal.getsignal(number) is before
+    assert checkpoint.load(tmp_path / "run" / "model.safetensors")[1].steps == 3
+
+
+def test_a_terminated_process_has_saved_first(tmp_path):
+    program = f"""
+        import sys
+        from pathlib import Path
+        sys.path.insert(0, {str(Path(__file__).parent)!r})
+        import dataclasses, test_train
+        job = dataclasses.replace(test_train._job(Path({str(tmp_path / "run")!r})), steps=10**6)
+        test_train._train(job, watch=lambda line: print(line["event"], flush=True))
+        print("left", flush=True)
+    """
+    process = subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(program)], stdout=subprocess.PIPE, text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    try:
+        assert process.stdout.readline().strip() == "validation"
+        process.send_signal(signal.SIGTERM)
+        rest = process.stdout.read().split()
+        assert process.wait(60) == 0
+    finally:
+        process.kill()
+    assert rest[-1] == "left"
+    run = tmp_path / "run"
+    card = checkpoint.read_card(run / "model.safetensors")
+    assert card.steps >= 4
+    assert card.metrics["psnr"] > 0
+    assert not [p for p in run.iterdir() if p.name.startswith(".")]
+
+
+def test_a_training_can_run_in_a_thread(tmp_path):
+    found = []
+    thread = threading.Thread(target=lambda: found.append(_train(dataclasses.replace(_job(tmp_path / "run"), steps=1))))
+    thread.start()
+    thread.join()
+    assert found[0]["psnr"] > 0
+
+
+# ------------------------------------------------------------------------------------- the state
+
+
+def _state(recipe=RECIPE, config=SMALL):
+    model = testing.build(CVAE, config)
+    return State(model, model, optimise.groups(model, recipe, CPU))
+
+
+@pytest.fixture
+def saved(tmp_path):
+    save_state(tmp_path / "state.safetensors", _state(), Card("cvae", "restorekit", "0", {}))
+    return tmp_path / "state.safetensors"
+
+
+def test_there_must_be_a_state_to_go_on_from(tmp_path):
+    with pytest.raises(CheckpointError, match="without --resume"):
+        restore_state(tmp_path / "state.safetensors", _state())
+
+
+def test_a_state_that_is_cut_short_is_said_in_a_sentence(saved):
+    saved.write_bytes(saved.read_bytes()[:-100])
+    with pytest.raises(CheckpointError, match="not a whole state file") as error:
+        restore_state(saved, _state())
+    assert "\n" not in str(error.value)
+
+
+def test_a_state_of_other_settings_is_said_in_a_sentence(saved):
+    with pytest.raises(CheckpointError, match="other settings") as error:
+        restore_state(saved, _state(config=dataclasses.replace(SMALL, ladder=8)))
+    assert "\n" not in str(error.value)
+
+
+def test_a_model_file_is_no_state(saved, tmp_path):
+    checkpoint.save(tmp_path / "m.safetensors", testing.build(CVAE, SMALL).state_dict(), Card("cvae", "r", "0", {}))
+    with pytest.raises(CheckpointError) as error:
+        restore_state(tmp_path / "m.safetensors", _state())
+    assert "\n" not in str(error.value)
+
+
+# --------------------------------------------------------------------------------------- the loop
+
+
+def test_the_loop_is_one_function_in_sight():
+    tree = ast.parse(inspect.getsource(train))
+    lengths = {n.name: n.end_lineno - n.lineno + 1 for n in ast.walk(tree) if isinstance(n, ast.FunctionDef)}
+    assert lengths["train"] < 100
+    assert any(
+        isinstance(n, ast.While) for n in ast.walk(next(n for n in tree.body if getattr(n, "name", "") == "train"))
+    )
+
+
+def test_the_average_is_what_is_saved(tmp_path):
+    job = dataclasses.replace(_job(tmp_path / "run"), recipe=dataclasses.replace(RECIPE, ema=0.9))
+    _train(job)
+    state, model = _tensors(job.run / "state.safetensors"), _tensors(job.run / "model.safetensors")
+    assert all(torch.equal(state[f"average/{k}"], v) for k, v in model.items())
+    assert any(not torch.equal(state[f"model/{k}"], v) for k, v in model.items())
+
+
+def test_without_averaging_the_weights_themselves_are_saved(tmp_path):
+    job = dataclasses.replace(_job(tmp_path / "run"), recipe=dataclasses.replace(RECIPE, ema=0.0), steps=2)
+    _train(job)
+    state, model = _tensors(job.run / "state.safetensors"), _tensors(job.run / "model.safetensors")
+    assert all(torch.equal(state[f"model/{k}"], v) for k, v in model.items())
+    assert not any(k.startswith("average") for k in state)
+
+
+def test_a_bad_batch_is_skipped_and_counted(tmp_path, monkeypatch):
+    terms, calls = CVAE.terms, []
+
+    def sometimes(self, *args):
+        found = terms(self, *args)
+        calls.append(self.training)
+        return found._replace(loss=found.loss * torch.nan) if self.training and len(calls) == 2 else found
+
+    monkeypatch.setattr(CVAE, "terms", sometimes)
+    job = dataclasses.replace(_job(tmp_path / "run"), steps=3)
+    _train(job)
+    state = _tensors(job.run / "state.safetensors")
+    assert float(state["skipped/model"]) == 1
+    assert all(v.isfinite().all() for v in state.values())
+
+
+def test_every_parameter_group_is_stepped_with_the_others_frozen(tmp_path):
+    class Two(CVAE):
+        seen: ClassVar[list] = []
+
+        def param_groups(self):
+            return {"trunk": list(self.trunk.parameters()), "ladder": list(self.ladder.parameters())}
+
+        def terms(self, batch, noise, group="model"):
+            if self.training:
+                free = {name.split(".")[0] for name, p in self.named_parameters() if p.requires_grad}
+                Two.seen.append((group, free))
+            return super().terms(batch, noise, group)
+
+    job = dataclasses.replace(_job(tmp_path / "run"), steps=2)
+    _train(job, testing.build(Two, SMALL))
+    assert Two.seen == [("trunk", {"trunk"}), ("ladder", {"ladder"})] * 2
+
+
+def test_epochs_see_every_image_and_labels_go_along(tmp_path):
+    class Counts(VAE):
+        seen: ClassVar[list] = []
+
+        def terms(self, batch, noise, group="model"):
+            if self.training:
+                Counts.seen.extend(zip(batch.x[:, 0, 0, 0].tolist(), batch.observation.label.tolist(), strict=True))
+            return super().terms(batch, noise, group)
+
+    images = [torch.full((4, 4, 1), i, dtype=torch.uint8) for i in range(7)]
+    model = testing.build(Counts, Counts.Config(network="mlp", size=(4, 4), hidden=(8,), latent=2, classes=10))
+    held = Validation(torch.zeros(1, 1, 4, 4), ("a",), torch.tensor([0]))
+    card = Card("vae", "restorekit", "0", dataclasses.asdict(model.config))
+    (tmp_path / "run").mkdir()
+    job = Job(
+        tmp_path / "run", card, Recipe(batch=3, crop=0), [(Clean(), 1.0)], HeldPool(images, CPU), held,
+        labels=torch.arange(7) + 1, epochs=2,
+    )  # fmt: skip
+    lines = []
+    train.train(job, model, _fabric(), lines.append)
+    values = [(round(255 * value), label) for value, label in Counts.seen]
+    assert sorted(values[:7]) == sorted(values[7:]) == [(i, i + 1) for i in range(7)]
+    epochs = [line for line in lines if line["event"] == "epoch"]
+    assert [line["epoch"] for line in epochs] == [1, 2]
+    assert epochs[0]["nelbo"] == pytest.approx(epochs[0]["distortion"] + epochs[0]["rate"], rel=1e-4)
+
+
+def test_training_draws_nothing_from_the_global_generator(tmp_path):
+    job, model = dataclasses.replace(_job(tmp_path / "run"), steps=2), testing.build(CVAE, SMALL)
+    with testing.facts.global_randomness_untouched("training"):
+        _train(job, model)
+
+
+def test_corruptions_are_drawn_by_their_weights():
+    job = [(Gaussian(0.1), 1.0), (Missing(0.5), 3.0)]
+    drawn = [train._pick(job, Noise(0).fork(f"step{i}")).name for i in range(1000)]
+    assert abs(drawn.count("missing") - 750) < 5 * (1000 * 0.75 * 0.25) ** 0.5
+    assert drawn == [train._pick(job, Noise(0).fork(f"step{i}")).name for i in range(1000)]
+
+
+# ------------------------------------------------------------------------------------ validation
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_the_psnr_of_training_is_that_of_the_metrics(channels):
+    x = testing.facts.pictures(3, channels, 20, 24)
+    restored = finish(x + 0.1 * Noise(0).normal("e", tuple(x.shape), "cpu"))
+    observation = Clean()(x, Noise(0))
+    for i, value in enumerate(psnr(restored, x).tolist()):
+        one = slice(i, i + 1)
+        assert value == pytest.approx(PSNR()(Restoration(restored[one]), x[one], observation), abs=1e-4)
+
+
+def test_validation_measures_the_mean_over_images_and_corruptions():
+    model, held = testing.build(CVAE, SMALL), _held()
+    corruptions = [Gaussian(0.1), Missing(0.5)]
+    found = measure(model, held, corruptions, 0)
+    alone = [measure(model, held, [c], 0) for c in corruptions]
+    assert found["psnr"] == pytest.approx(sum(a["psnr"] for a in alone) / 2, rel=1e-5)
+    for corruption, own in zip(corruptions, alone, strict=True):
+        assert found[f"psnr {corruption}"] == pytest.approx(own["psnr"], rel=1e-5)
+    assert found["regression"] == pytest.approx(sum(a["regression"] for a in alone) / 2, rel=1e-5)
+    assert found == measure(model, held, corruptions, 0)
+    assert found != measure(model, held, corruptions, 1)
+
+
+def test_an_untrained_model_scores_as_the_noisy_image():
+    held, sigma = _held(), 0.1
+    found = measure(testing.build(CVAE, SMALL), held, [Gaussian(sigma)], 0)
+    noisy = finish(Gaussian(sigma)(held.x, Noise(0, held.names).fork("validation")).y)
+    assert found["psnr"] == pytest.approx(float(psnr(noisy, held.x).mean()), rel=1e-4)
+
+
+def test_validation_looks_at_the_centres():
+    images = [torch.zeros(40, 60, 1), torch.zeros(30, 30, 1)]
+    images[0][8:32, 18:42] = 1.0
+    images[1][3:27, 3:27] = 1.0
+    held = centres(HeldPool(images, CPU), ("a", "b"), 8)
+    assert held.x.shape == (2, 1, 24, 24)
+    assert (held.x == 1).all()
+    equal = centres(HeldPool([torch.zeros(28, 20, 1)] * 2, CPU), ("a", "b"), 1)
+    assert equal.x.shape == (2, 1, 28, 20)
