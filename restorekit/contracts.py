@@ -71,11 +71,11 @@ def _text(value: object) -> str:
 
 
 def _number_text(value: float) -> str:
-    """Write a number so that it is read back exactly: as a fraction of 255 where it is one, as people write sigma."""
-    eighth = round(value * 255)
-    if 0 < value < 1 and eighth / 255 == value:
-        return f"{eighth}/255"
-    return str(int(value)) if value == round(value) and abs(value) < 1e15 else repr(value).replace("e+", "e")
+    """Write a number so that it is read back exactly: as a fraction of 255 where that is shorter, as for sigma."""
+    if value == round(value) and abs(value) < 1e15:
+        return str(int(value))
+    plain, fraction = repr(value).replace("e+", "e"), f"{round(value * 255)}/255"
+    return fraction if round(value * 255) / 255 == value and len(fraction) < len(plain) else plain
 
 
 class Model(nn.Module, ABC):

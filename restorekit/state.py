@@ -76,10 +76,13 @@ def restore_state(path: Path, state: State) -> None:
     targets = _tensors(state)
     try:
         with safe_open(path, framework="pt") as file:
-            moment = json.loads(file.metadata()["state"])
+            told = (file.metadata() or {}).get("state")
             stored = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118, safe_open is no mapping
     except SafetensorError as error:
         raise CheckpointError(f"{path} is not a whole state file ({error}); start again without --resume") from error
+    if told is None:
+        raise CheckpointError(f"{path} is no state of a training but another safetensors file; start without --resume")
+    moment = json.loads(told)
     if stored.keys() != targets.keys() or any(stored[k].shape != targets[k].shape for k in stored):
         raise CheckpointError(f"{path} was written with other settings of the model; resume with the same command")
     with torch.no_grad():

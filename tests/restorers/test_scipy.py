@@ -7,7 +7,7 @@ import torch
 from torch.nn import functional as F
 
 from restorekit.contracts import Corruption
-from restorekit.corruptions import Chain, Gaussian, Missing, SaltPepper
+from restorekit.corruptions import Chain, Gaussian, Missing, Quantise, SaltPepper
 from restorekit.noise import Noise
 from restorekit.restorers.arrays import triangulate
 from restorekit.restorers.scipy import Delaunay, DelaunayCubic, Median, Wiener
@@ -114,6 +114,14 @@ def test_median_of_another_noise_is_the_plain_filter():
     x = torch.full((1, 1, 40, 40), 0.5)
     mmse, observation = restore(Median(), Gaussian(0.1), x)
     assert rmse(mmse, x) < 0.5 * rmse(observation.y, x)
+
+
+def test_median_takes_impulses_that_were_stored_or_blurred_by_further_noise():
+    x = picture()
+    mmse, observation = restore(Median(), Chain((SaltPepper(0.1), Quantise())), x)
+    assert rmse(mmse, x) < 0.2 * rmse(observation.y, x)
+    mmse, observation = restore(Median(), Chain((SaltPepper(0.1), Gaussian(0.02))), x)
+    assert rmse(mmse, x) < 0.4 * rmse(observation.y, x)
 
 
 @pytest.mark.parametrize("channels", [1, 3])
