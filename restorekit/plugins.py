@@ -134,7 +134,12 @@ def load() -> Plugins:
     """Load the built-ins, then the installed plugins that RESTOREKIT_PLUGINS allows (all where unset)."""
     plugins = Plugins()
     for name in BUILT_IN:
-        plugins.add(import_module(f"restorekit.{name}"), Plugin(name, "restorekit", __version__))
+        try:
+            module = import_module(f"restorekit.{name}")
+        except ModuleNotFoundError as error:  # a bare PyTorch machine trains without OpenCV, SciPy and scikit-image
+            plugins.problems[name] = f"the built-in {name} need the package {error.name!r}, which is not installed"
+            continue
+        plugins.add(module, Plugin(name, "restorekit", __version__))
     chosen = os.environ.get("RESTOREKIT_PLUGINS")
     wanted = None if chosen is None else [name.strip() for name in chosen.split(",") if name.strip()]
     for point in sorted(entry_points(group=GROUP), key=lambda p: p.name):

@@ -31,28 +31,10 @@ LAYERS = """
 """
 HEIGHT = {name: -i for i, line in enumerate(LAYERS.strip().splitlines()) for name in line.split()}
 
-BARE = [
-    "models",
-    "corruptions",
-    "samplers",
-    "likelihoods",
-    "blocks",
-    "train",
-    "checkpoint",
-    "noise",
-    "pool",
-    "state",
-    "optimise",
-    "muon",
-    "validate",
-    "recipe",
-    "settings",
-    "fill",
-    "types",
-    "contracts",
-    "errors",
-    "hookspecs",
-]
+BARE = {
+    *("models", "corruptions", "samplers", "likelihoods", "blocks", "train", "checkpoint", "noise", "pool", "state"),
+    *("optimise", "muon", "validate", "recipe", "settings", "fill", "types", "contracts", "errors", "hookspecs"),
+}
 IMAGING = ("cv2", "skimage", "scipy", "tifffile", "imagecodecs")
 HOMES_OF_CV2 = ("images", "restorers")
 
@@ -209,7 +191,7 @@ def bare():
     )
 
 
-@pytest.mark.parametrize("what", [*BARE, "stacks", "training", "a model file"])
+@pytest.mark.parametrize("what", [*sorted(BARE), "stacks", "training", "a model file"])
 def test_training_runs_where_there_is_only_pytorch(bare, what):
     failures, _ = bare
     assert what not in failures, failures.get(what)

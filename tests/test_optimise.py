@@ -212,6 +212,15 @@ def test_gradients_reach_the_chosen_group_alone():
     assert not model.other.requires_grad
 
 
+def test_averages_carry_buffers_along():
+    """Running statistics are no parameters, yet belong to the model that is saved."""
+    target, source = nn.BatchNorm2d(3), nn.BatchNorm2d(3)
+    source(5 + Noise(0).normal("x", (4, 3, 5, 5), "cpu"))
+    optimise.average(target, source, 0.9)
+    torch.testing.assert_close(target.running_mean, source.running_mean)
+    assert int(target.num_batches_tracked) == 1
+
+
 def test_averages_move_by_the_share_that_does_not_decay():
     target, source = Pair(), Pair()
     with torch.no_grad():

@@ -214,6 +214,31 @@ def test_the_environment_chooses_plugins(monkeypatch, chosen, expected, absent):
     assert all(name in found.problems[name] for name in absent)
 
 
+def test_built_ins_that_need_an_absent_package_are_reported_and_the_others_work(monkeypatch):
+    importing = plugins.import_module
+
+    def without_opencv(name):
+        if name == "restorekit.restorers":
+            raise ModuleNotFoundError("No module named 'cv2'", name="cv2")
+        return importing(name)
+
+    monkeypatch.setattr(plugins, "import_module", without_opencv)
+    monkeypatch.setenv("RESTOREKIT_PLUGINS", "")
+    found = plugins.load()
+    assert "'cv2'" in found.problems["restorers"]
+    assert not found.entries("restorers")
+    assert {"vae", "cvae"} <= set(found.entries("models"))
+
+
+def test_a_fault_of_our_own_is_not_taken_for_an_absent_package(monkeypatch):
+    def broken(name):
+        raise ModuleNotFoundError("No module named 'restorekit.nowhere'", name="restorekit.nowhere")
+
+    monkeypatch.setattr(plugins, "import_module", broken)
+    with pytest.raises(ModuleNotFoundError):
+        plugins.load()
+
+
 def test_built_ins_are_plugins_like_any_other():
     found = plugins.installed()
     assert {p.name for p in found.loaded} >= set(plugins.BUILT_IN)

@@ -302,6 +302,21 @@ def test_out_of_memory_halves_the_tiles_and_goes_on(images, monkeypatch, error, 
     assert {shape[2] for shape in calls[at:]} == {40}
 
 
+@pytest.mark.parametrize("limits", [Limits(34, 10**5), Limits(60, 10**5)], ids=["smallest", "not half"])
+def test_out_of_memory_makes_batches_smaller_where_tiles_cannot_be_halved(images, monkeypatch, limits):
+    _, o, noise = _observed(images, 1, 1, 120, 130)
+    expected, solve, calls = _restored(Local(), o, noise), ModelRestorer.solve, []
+
+    def tight(self, observation, *rest):
+        calls.append(observation.y[:, 0].numel())
+        if calls[-1] > 34 * 34:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return solve(self, observation, *rest)
+
+    monkeypatch.setattr(ModelRestorer, "solve", tight)
+    torch.testing.assert_close(_restored(Local(), o, noise, 0, limits).mmse, expected.mmse)
+
+
 def test_out_of_memory_with_the_smallest_tiles_is_an_error_in_a_sentence(images, monkeypatch):
     def never(*args):
         raise torch.OutOfMemoryError("CUDA out of memory")

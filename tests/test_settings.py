@@ -56,6 +56,11 @@ def test_truth_has_many_words(text, value):
         (VAE.Config, {"network": "cnn"}, ["network", "mlp", "conv", "'cnn'"]),
         (VAE.Config, {"likelihood": "gausian"}, ["likelihood", "bernoulli", "'gausian'"]),
         (Recipe, {"lr": "nan"}, ["lr", "'nan'"]),
+        (Recipe, {"optimiser": "sgd"}, ["optimiser", "muon", "adam", "'sgd'"]),
+        (Recipe, {"batch": "0"}, ["batch", "0"]),
+        (Recipe, {"validate": "0"}, ["validate", "0"]),
+        (Recipe, {"crop": "-8"}, ["crop", "-8"]),
+        (Recipe, {"ema": "1.5"}, ["ema", "1.5"]),
     ],
 )
 def test_what_does_not_fit_is_answered_in_one_sentence(cls, texts, words):

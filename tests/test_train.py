@@ -308,6 +308,32 @@ def test_training_draws_nothing_from_the_global_generator(tmp_path):
         _train(job, model)
 
 
+def test_progress_is_by_steps_epochs_or_minutes(tmp_path):
+    job = _job(tmp_path / "run")
+    assert job.epoch_steps == 2  # five images, three a batch
+    assert [job.progress(step, 1e6) for step in (0, 3, 9)] == pytest.approx([0, 3 / STEPS, 9 / STEPS])
+    epochs = dataclasses.replace(job, steps=None, epochs=4)
+    assert [epochs.progress(step, 1e6) for step in (0, 2, 8)] == [0, 0.25, 1]
+    minutes = dataclasses.replace(job, steps=None, minutes=2)
+    assert [minutes.progress(10**6, seconds) for seconds in (0, 30, 120)] == [0, 0.25, 1]
+
+
+def test_the_log_tells_the_means_since_its_last_line_and_the_run_is_saved_meanwhile(tmp_path, monkeypatch):
+    monkeypatch.setattr(train, "LOG_EVERY", 2)
+    monkeypatch.setattr(train, "SAVE_EVERY", -1.0)
+    job, saved, save = dataclasses.replace(_job(tmp_path / "run"), steps=4), [], train._save
+    monkeypatch.setattr(train, "_save", lambda *args: saved.append(args[1].step) or save(*args))
+    _train(job)
+    lines = [json.loads(line) for line in (job.run / "log.jsonl").read_text().splitlines()]
+    steps = [line for line in lines if line["event"] == "step"]
+    assert [line["step"] for line in steps] == [2, 4]
+    for line in steps:
+        assert {"regression", "spread", "distortion", "rate", "lr", "gradient", "skipped", "progress"} <= line.keys()
+        assert line["skipped"] == 0
+        assert line["gradient"] > 0
+    assert saved == [1, 2, 3, 4, 4]
+
+
 def test_corruptions_are_drawn_by_their_weights():
     job = [(Gaussian(0.1), 1.0), (Missing(0.5), 3.0)]
     drawn = [train._pick(job, Noise(0).fork(f"step{i}")).name for i in range(1000)]

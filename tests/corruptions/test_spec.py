@@ -123,6 +123,11 @@ def test_a_spec_that_cannot_be_read_is_answered_in_one_sentence(text, words):
         assert word in said, f"{word!r} is not in {said!r}"
 
 
+def test_words_keep_their_capitals():
+    corruption = Odd(2, 0.25, "Any_Word-7", (0.5, 1.0))
+    assert parse(str(corruption), {"odd": Odd}) == corruption
+
+
 def test_fields_are_read_by_their_types():
     found = parse("odd:count=3,plain=1/4,word=Any_Word-7", {"odd": Odd})
     assert found == Odd(3, 0.25, "Any_Word-7")
