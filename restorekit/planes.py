@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from restorekit.contracts import Corruption
 from restorekit.errors import ImageError
@@ -17,8 +18,10 @@ from restorekit.images.picture import Array, Picture
 from restorekit.images.scale import IntensityRange, to_unit
 from restorekit.types import Observation
 
-WHOLE = 2**23  # pixels up to which the first guess is made over the whole image at once
-MARGIN = 256  # rows around a band that the first guess sees in larger images; a multiple of its pyramid's steps
+WHOLE = 2**20  # pixels up to which the first guess is made over the whole image at once
+BLOCK = 1024  # pixels a side, at most, of what it is made of in larger images
+MARGIN = 128  # pixels around a block that its guess sees; a multiple of the steps of its pyramid
+CELL = 16  # pixels a side that count as one where a hole is too deep for its block to see across; divides the others
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,36 +135,69 @@ class PlaneSource:
         observation = self.observed(top, bottom)
         if all(p.missing is None for p in self.planes):
             return observation
-        height = self.shape[2]
-        if len(self.planes) * height * self.shape[3] <= WHOLE:
-            return replace(observation, guess=self._guess[:, :, top:bottom])
-        low, high = max(0, top - MARGIN) // MARGIN * MARGIN, min(height, bottom + MARGIN)
-        guess = self.observed(low, high).first_guess(self.corruption)
-        return replace(observation, guess=guess[:, :, top - low : bottom - low])
+        return replace(observation, guess=self._guess(top, bottom))
 
-    def observed(self, top: int, bottom: int) -> Observation:
-        """Return a band of rows, without a guess."""
-        seen = torch.stack([_observed(p, top, bottom) for p in self.planes])
-        y = torch.stack([_channels_first(to_unit(p.pixels[top:bottom], p.range)) for p in self.planes])
-        label = None if self.label is None else torch.full((len(self.planes),), self.label)
-        return Observation(y * seen, seen, (self.shape[1], bottom - top, self.shape[3]), self._sigma, label)
+    def observed(self, top: int, bottom: int, left: int = 0, right: int | None = None) -> Observation:
+        """Return a window, without a guess."""
+        window = (slice(top, bottom), slice(left, right))
+        seen = torch.stack([_observed(p, window) for p in self.planes])
+        y = torch.stack([_channels_first(to_unit(p.pixels[window], p.range)) for p in self.planes])
+        return self._observation(y * seen, seen)
 
-    @property
-    def _sigma(self) -> Tensor | None:
+    def _observation(self, y: Tensor, seen: Tensor) -> Observation:
         levels = [torch.nan if p.sigma is None else p.sigma for p in self.planes]
-        return None if all(p.sigma is None for p in self.planes) else torch.tensor(levels).view(-1, 1, 1, 1)
+        known = any(p.sigma is not None for p in self.planes)
+        sigma = torch.tensor(levels).view(-1, 1, 1, 1) if known else None
+        label = None if self.label is None else torch.full((len(self.planes),), self.label)
+        return Observation(y, seen, (y.shape[1], y.shape[2], y.shape[3]), sigma, label)
+
+    def _guess(self, top: int, bottom: int) -> Tensor:
+        """Make a guess that does not depend on the band: over the whole image, or by blocks that see around them."""
+        count, _, height, width = self.shape
+        if count * height * width <= WHOLE:
+            return self._whole[:, :, top:bottom]
+        blocks = [self._block(top, bottom, left, min(width, left + BLOCK)) for left in range(0, width, BLOCK)]
+        return torch.cat(blocks, 3)
+
+    def _block(self, top: int, bottom: int, left: int, right: int) -> Tensor:
+        low, first = (max(0, edge - MARGIN) // MARGIN * MARGIN for edge in (top, left))
+        window = self.observed(low, min(self.shape[2], bottom + MARGIN), first, right + MARGIN)
+        _anchor(window, *(t[:, :, low // CELL :, first // CELL :] for t in self._coarse))
+        return window.first_guess(self.corruption)[:, :, top - low : bottom - low, left - first : right - first]
 
     @cached_property
-    def _guess(self) -> Tensor:
-        """Over the whole image, so that it does not depend on the bands."""
+    def _whole(self) -> Tensor:
         return self.observed(0, self.shape[2]).first_guess(self.corruption)
 
+    @cached_property
+    def _coarse(self) -> tuple[Tensor, Tensor]:
+        """The guess at an image of cells, (B, C, H / CELL, W / CELL), and which of them lie deep in a hole."""
+        height = self.shape[2]
+        bands = [_pooled(self.observed(top, min(height, top + BLOCK))) for top in range(0, height, BLOCK)]
+        total, weight = (torch.cat(parts, 2) for parts in zip(*bands, strict=True))
+        seen = weight > 0
+        small = self._observation(torch.where(seen, total / weight.clamp_min(1e-9), 0.0), seen)
+        return small.first_guess(self.corruption), F.max_pool2d(weight, 3, 1, 1) == 0
 
-def _observed(plane: Plane, top: int, bottom: int) -> Tensor:
+
+def _pooled(o: Observation) -> tuple[Tensor, Tensor]:
+    seen = o.observed.to(o.y.dtype)
+    return F.avg_pool2d(o.y, CELL, ceil_mode=True), F.avg_pool2d(seen, CELL, ceil_mode=True)
+
+
+def _anchor(window: Observation, values: Tensor, deep: Tensor) -> None:
+    """Put the guess at deep cells into their middles, as if it were observed there."""
+    y, seen = (t[:, :, CELL // 2 :: CELL, CELL // 2 :: CELL] for t in (window.y, window.observed))
+    here = (slice(None), slice(None), slice(y.shape[2]), slice(y.shape[3]))
+    y.copy_(torch.where(deep[here], values[here], y))
+    seen.logical_or_(deep[here])
+
+
+def _observed(plane: Plane, window: tuple[slice, slice]) -> Tensor:
+    height, width, channels = plane.pixels[window].shape
     if plane.missing is None:
-        return torch.ones(plane.pixels.shape[2], bottom - top, plane.pixels.shape[1], dtype=torch.bool)
-    seen = _channels_first(~plane.missing[top:bottom])
-    return seen.expand(plane.pixels.shape[2], -1, -1)
+        return torch.ones(channels, height, width, dtype=torch.bool)
+    return _channels_first(~plane.missing[window]).expand(channels, -1, -1)
 
 
 def _channels_first(array: Array) -> Tensor:

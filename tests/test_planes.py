@@ -69,11 +69,33 @@ def test_missing_values_are_zero_and_not_observed():
 
 
 def test_the_guess_of_a_large_image_is_nearly_that_of_the_whole(monkeypatch):
-    one = plane(900, 20)
-    whole = PlaneSource([one], IMAGE).rows(0, 900).guess
+    one = plane(700, 300)
+    whole = PlaneSource([one], IMAGE).rows(0, 700).guess
     monkeypatch.setattr(module, "WHOLE", 100)
-    bands = [PlaneSource([one], IMAGE).rows(top, top + 100).guess for top in range(0, 900, 100)]
-    assert torch.allclose(torch.cat(bands, 2), whole, atol=1e-4)
+    monkeypatch.setattr(module, "BLOCK", 128)
+    source = PlaneSource([one], IMAGE)
+    assert torch.allclose(
+        torch.cat([source.rows(top, top + 100).guess for top in range(0, 700, 100)], 2), whole, atol=1e-4
+    )
+
+
+def test_a_hole_larger_than_a_block_sees_is_filled_without_a_seam(monkeypatch):
+    """What stands left and right of it is black and white: the guess must lead over from the one to the other."""
+    pixels = np.zeros((600, 900, 1), np.uint8)
+    pixels[:, 450:] = 255
+    missing = np.zeros(pixels.shape, bool)
+    missing[30:570, 50:850] = True
+    one = Plane("x", pixels, missing, BYTE)
+    whole = PlaneSource([one], IMAGE).rows(0, 600).guess
+    monkeypatch.setattr(module, "WHOLE", 100)
+    monkeypatch.setattr(module, "BLOCK", 128)
+    source = PlaneSource([one], IMAGE)
+    bands = torch.cat([source.rows(top, top + 150).guess for top in range(0, 600, 150)], 2)
+    other = torch.cat([source.rows(top, top + 50).guess for top in range(0, 600, 50)], 2)
+    assert torch.allclose(bands, other, atol=1e-3)
+    assert (bands - whole).abs().mean() < 0.02
+    inside = bands[0, 0, 60:540, 80:820]
+    assert max(inside.diff(dim=axis).abs().max() for axis in (0, 1)) < 0.1
 
 
 def test_sigma_is_none_where_no_plane_knows_it_and_nan_where_one_does_not():

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Self
 
 from rich.console import Console
 from rich.progress import (
@@ -25,36 +25,34 @@ if TYPE_CHECKING:
 _SHOWN = ("nelbo", "distortion", "rate", "regression", "psnr")
 
 
-class TrainingProgress:
-    """Shows a training's log as it grows."""
+class _Bar:
+    """A progress bar on standard error, drawn where that is a terminal."""
 
-    def __init__(self, job: Job) -> None:
-        self.console = Console(stderr=True)
-        self.bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TaskProgressColumn(),
-            TimeRemainingColumn(),
-            console=self.console,
-        )
-        self.task = self.bar.add_task("training", total=1.0)
-        self.job = job
+    def __init__(self, what: str, total: float, columns: Sequence[ProgressColumn], quiet: bool = False) -> None:
+        self.console = Console(stderr=True, quiet=quiet)
+        self.bar = Progress(TextColumn("{task.description}"), BarColumn(), *columns, console=self.console)
+        self.task = self.bar.add_task(what, total=total)
 
-    def __enter__(self) -> TrainingProgress:
+    def __enter__(self) -> Self:
         if self.console.is_terminal:
             self.bar.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.bar.stop()
+
+
+class TrainingProgress(_Bar):
+    """Shows a training's log as it grows."""
+
+    def __init__(self, job: Job) -> None:
+        super().__init__("training", 1.0, (TaskProgressColumn(), TimeRemainingColumn()))
+        self.job = job
 
     def show(self, line: dict[str, Any]) -> None:
         """Take one line of the log."""
-        self.bar.update(
-            self.task, completed=self.job.progress(line["step"], line["seconds"]), description=_summary(line)
-        )
+        done = self.job.progress(line["step"], line["seconds"])
+        self.bar.update(self.task, completed=done, description=_summary(line))
         if line["event"] != "step" or (not self.console.is_terminal and line["step"] % 1000 == 0):
             self.console.print(_summary(line), highlight=False)
 
@@ -76,24 +74,11 @@ class Rate(ProgressColumn):
         return Text(f"{task.speed:.2f} images/s" if task.speed else "")
 
 
-class ImagesProgress:
+class ImagesProgress(_Bar):
     """Counts images as they are finished, with rate and time left; tells what is worth telling at once."""
 
     def __init__(self, total: int, what: str, quiet: bool = False) -> None:
-        self.console = Console(stderr=True, quiet=quiet)
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), Rate(), TimeRemainingColumn())
-        self.bar = Progress(*columns, console=self.console)
-        self.task = self.bar.add_task(what, total=total)
-
-    def __enter__(self) -> ImagesProgress:
-        if self.console.is_terminal:
-            self.bar.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.bar.stop()
+        super().__init__(what, total, (MofNCompleteColumn(), Rate(), TimeRemainingColumn()), quiet)
 
     def advance(self, text: str | None) -> None:
         """Count one image; say `text` where there is something to say."""

@@ -13,7 +13,7 @@ from restorekit.noise import Noise
 from restorekit.planes import Plane, PlaneSource
 from restorekit.sigma import estimate_sigma
 
-WINDOW = 4096  # side of the central part of a large image that its noise level is estimated from
+WINDOW = 2048  # side of the central part of a large image that its noise level is estimated from
 
 
 class Level(NamedTuple):

@@ -58,7 +58,8 @@ def ours() -> float:
     rates: list[float] = []
     with tempfile.TemporaryDirectory() as folder:
         plan = Plan("vae", settings={"preset": "tutorial"})
-        job, model, fabric = prepare(Path(folder) / "run", Images(str(SOURCE)), plan, Hardware("cpu"), False, STEPS, None, None)
+        run, images, hardware = Path(folder) / "run", Images(str(SOURCE)), Hardware("cpu")
+        job, model, fabric = prepare(run, images, plan, hardware, False, STEPS, None, None)
         train(job, model, fabric, lambda line: rates.append(line.get("images_per_s", 0.0)))
     return max(rates[-4:])
 

@@ -24,8 +24,8 @@ def invoke(*words: str):
 
 
 def small(source: str, run: str, *words: str):
-    given = ("--model", "cvae", "--corruption", "missing:rate=0.5", "--set", "preset=small", "--set", "batch=2", "--init", "none")
-    return invoke(source, run, *given, *words)
+    given = ("--model", "cvae", "--corruption", "missing:rate=0.5", "--init", "none")
+    return invoke(source, run, *given, "--set", "preset=small", "--set", "batch=2", *words)
 
 
 def test_a_run_holds_model_state_log_and_pictures(source, tmp_path):
