@@ -67,7 +67,9 @@ class Corruption(ABC):
 def _text(value: object) -> str:
     if isinstance(value, tuple):
         return "..".join(_text(v) for v in value)
-    return _number_text(value) if isinstance(value, float) else str(value).lower()
+    if isinstance(value, bool):
+        return str(value).lower()
+    return _number_text(value) if isinstance(value, float) else str(value)
 
 
 def _number_text(value: float) -> str:

@@ -27,7 +27,7 @@ class Group:
     optimisers : tuple of Optimizer
         Each can skip an update on the device.
     usual : Tensor, scalar
-        Running mean of the gradient norm over the updates that were made.
+        Running mean of the gradient norm; a spike counts as at most twice the mean.
     skipped : Tensor, scalar
         Updates skipped so far.
     """
@@ -101,3 +101,5 @@ def average(target: nn.Module, source: nn.Module, decay: float) -> None:
     """Move the averaged weights a step towards the current ones."""
     with torch.no_grad():
         torch._foreach_lerp_(list(target.parameters()), list(source.parameters()), 1 - decay)
+        for own, current in zip(target.buffers(), source.buffers(), strict=True):
+            own.copy_(current)  # running statistics are averages already

@@ -137,6 +137,8 @@ def load() -> Plugins:
         try:
             module = import_module(f"restorekit.{name}")
         except ModuleNotFoundError as error:  # a bare PyTorch machine trains without OpenCV, SciPy and scikit-image
+            if (error.name or "").startswith("restorekit"):
+                raise  # a fault of our own
             plugins.problems[name] = f"the built-in {name} need the package {error.name!r}, which is not installed"
             continue
         plugins.add(module, Plugin(name, "restorekit", __version__))

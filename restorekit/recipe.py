@@ -49,22 +49,22 @@ class Recipe:
         Save the model in half precision.
     """
 
-    batch: int = 16
-    crop: int = 96
+    batch: int = field(default=16, metadata={"low": 1})
+    crop: int = field(default=96, metadata={"low": 0})
     optimiser: str = field(default="muon", metadata={"choices": ("muon", "adam")})
-    lr: float = 1e-3
-    muon_lr: float = 0.02
+    lr: float = 4e-4
+    muon_lr: float = 0.004
     warmup: int = 200
     cosine: bool = True
     weight_decay: float = 0.0
     beta2: float = 0.99
     clip: float = 2.0
     explode: float = 20.0
-    ema: float = 0.999
+    ema: float = field(default=0.999, metadata={"low": 0, "high": 1})
     augment: bool = True
     gray: float = 0.5
     scales: tuple[float, ...] = (1.0,)
-    validate: int = 1000
+    validate: int = field(default=1000, metadata={"low": 1})
     keep_half: bool = False
 
     def pace(self, step: int, progress: float) -> float:

@@ -317,13 +317,16 @@ def _joined(bands: list[Restoration]) -> Restoration:
 
 
 def _halved(limits: Limits, model: Model, error: BaseException) -> Limits:
-    """Return limits of a quarter of the memory; ImageError where tiles cannot be smaller."""
-    smallest = 2 * model.geometry.halo + 2 * FEATHER
-    if model.geometry.size is not None or limits.tile // 2 < smallest:
+    """Return limits of at most a quarter of the memory, or of one smallest tile; ImageError where that is too much."""
+    multiple = model.geometry.multiple
+    least = -(-(2 * model.geometry.halo + 2 * FEATHER) // multiple) * multiple
+    tile = max(least, limits.tile // 2)
+    smaller = Limits(min(tile, limits.tile), min(limits.pixels - 1, max(tile * tile, limits.pixels // 4)))
+    if model.geometry.size is not None or smaller.pixels < least * least:
         raise ImageError(
             f"out of memory even with the smallest tiles; close other programs or use --device cpu ({error})"
         ) from error
-    return Limits(limits.tile // 2, max(1, limits.pixels // 4))
+    return smaller
 
 
 def pick_sampler(

@@ -31,10 +31,19 @@ def from_texts(cls: type[T], texts: Mapping[str, str]) -> T:
     hints = _hints(cls, texts)
     made = cls(**{key: _read(text, hints[key], key) for key, text in texts.items()})
     for f in dataclasses.fields(cls):  # type: ignore[arg-type]  # a dataclass by contract
-        choices = f.metadata.get("choices")
-        if f.name in texts and choices is not None and getattr(made, f.name) not in choices:
-            raise SpecError(f"{f.name} takes one of {', '.join(choices)}, got {texts[f.name]!r}")
+        if f.name in texts:
+            _check(f, getattr(made, f.name), texts[f.name])
     return made
+
+
+def _check(field: dataclasses.Field[Any], value: Any, text: str) -> None:
+    """Hold a value to the choices or limits in its field's metadata."""
+    choices, low, high = (field.metadata.get(k) for k in ("choices", "low", "high"))
+    if choices is not None and value not in choices:
+        raise SpecError(f"{field.name} takes one of {', '.join(choices)}, got {text!r}")
+    if (low is not None and value < low) or (high is not None and value > high):
+        least, most = (f"{end:g}" if end is not None else "any" for end in (low, high))
+        raise SpecError(f"{field.name} takes a number from {least} to {most}, got {text!r}")
 
 
 def from_json(cls: type[T], values: Mapping[str, Any]) -> T:

@@ -54,7 +54,8 @@ class Holes(Corruption):
 
 def _beyond(distance: Tensor, area: Tensor) -> Tensor:
     """Return True, (B, 1, H, W), for all but the nearest `area` share of pixels."""
-    ranks = distance.flatten(1).argsort(1).argsort(1).view_as(distance)
+    order = distance.flatten(1).argsort(dim=1, stable=True)  # boxes tie often
+    ranks = order.argsort(dim=1).view_as(distance)
     return ranks >= area * distance[0].numel()
 
 
