@@ -131,7 +131,8 @@ class ModelRestorer(Restorer):
                 result["var"] = estimate.std**2
             if n:
                 result["draws"] = torch.cat([d for d, _ in self._portions(observation, corruption, n, noise)])
-        return {k: _known(v.float(), k, observation) for k, v in result.items()}
+        nothing, y = torch.zeros_like(observation.y), observation.y
+        return {k: observation.keep_known(v.float(), nothing if k == "var" else y) for k, v in result.items()}
 
     def _mean_of_draws(
         self, observation: Observation, corruption: Corruption, n: int, noise: Noise
@@ -253,14 +254,6 @@ def mirrored(start: int, stop: int, length: int) -> Tensor:
     """Return indices start..stop into a side of `length`, reflected at its end as often as needed."""
     index = torch.arange(start, stop) % (2 * length)
     return torch.where(index < length, index, 2 * length - 1 - index)
-
-
-def _known(value: Tensor, kind: str, observation: Observation) -> Tensor:
-    """Put exact values where x is known, and no spread there."""
-    if observation.y.shape[1:] != observation.shape:
-        return value
-    exact = torch.zeros_like(observation.y) if kind == "var" else observation.y
-    return torch.where(observation.unknown(), value, exact)
 
 
 def _add(fields: dict[str, Tensor], part: dict[str, Tensor], weight: Tensor, left: int, width: int) -> None:

@@ -106,6 +106,10 @@ class Observation:
             return self.observed.new_ones(self.observed.shape)
         return ~(self.observed & (self.sigma == 0))
 
+    def keep_known(self, value: Tensor, known: Tensor) -> Tensor:
+        """Return `value`, (B, C, H, W), with `known` where x is known exactly; untouched where y has another shape."""
+        return torch.where(self.unknown(), value, known) if self.y.shape[1:] == self.shape else value
+
     def blind(self) -> Observation:
         """Return the same without the level of the noise; that there is none stays known."""
         if self.sigma is None:

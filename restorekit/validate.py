@@ -72,7 +72,8 @@ def _one(model: Model, batch: Batch, noise: Noise, runs: int) -> dict[str, Tenso
     found.update(model.diagnose(batch, noise.fork("diagnose")))
     estimate = model.estimate(batch.observation, batch.corruption)
     if estimate is not None and batch.x is not None:
-        value = psnr(_finished(estimate.mean), batch.x).mean()
+        restored = batch.observation.keep_known(estimate.mean, batch.observation.y)
+        value = psnr(_finished(restored), batch.x).mean()
         found["psnr"] = value
         found[f"psnr {batch.corruption}"] = value * runs  # each corruption is one of `runs` shares of the mean
     return found
@@ -117,8 +118,10 @@ def _panels(model: Model, batch: Batch) -> list[Tensor]:
     else:
         restored = estimate.mean
         std = torch.zeros_like(restored) if estimate.std is None else estimate.std
+    o = batch.observation
+    restored, std = o.keep_known(restored, o.y), o.keep_known(std, torch.zeros_like(o.y))
     spread = std / std.amax((1, 2, 3), keepdim=True).clamp_min(1e-6)
-    return [batch.observation.y, restored, batch.x, spread]
+    return [o.y, restored, batch.x, spread]
 
 
 def reconstruct(model: Model, x: Tensor, label: Tensor | None) -> Tensor:

@@ -1,0 +1,65 @@
+"""Facts about restorekit.validate."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torchvision.io import ImageReadMode, decode_image
+
+from restorekit import testing
+from restorekit.corruptions import Gaussian, Missing
+from restorekit.models.cvae import CVAE
+from restorekit.models.trunk import CVAEConfig
+from restorekit.models.vae import VAE, VAEConfig
+from restorekit.pool import HeldPool
+from restorekit.validate import SIDE, Validation, centres, measure, preview, psnr, sample_grid
+
+SMALL = CVAEConfig(widths=(8, 8), encoder=(1, 1), decoder=(1,), latents=(2, 2), ladder=8)
+
+
+@pytest.fixture
+def held(images):
+    return Validation((images(3, 1, 32, 32) * 255).round() / 255, ("a", "b", "c"))
+
+
+def test_psnr_of_a_known_error():
+    x = torch.zeros(2, 1, 4, 4)
+    assert psnr(x + 0.1, x).tolist() == pytest.approx([20.0, 20.0], abs=1e-4)
+
+
+def test_centres_are_cut_to_one_size_and_to_the_multiple():
+    pool = HeldPool(
+        [torch.arange(h * w, dtype=torch.uint8).view(h, w, 1) for h, w in ((20, 30), (25, 22))], torch.device("cpu")
+    )
+    found = centres(pool, ["a", "b"], 8)
+    assert found.x.shape == (2, 1, 16, 16)
+    assert float(found.x[0, 0, 0, 0]) * 255 == pytest.approx((2 * 30 + 7) % 256)
+
+
+def test_large_images_are_cut_to_the_side():
+    pool = HeldPool([torch.zeros(300, 400, 1, dtype=torch.uint8)] * 2, torch.device("cpu"))
+    assert centres(pool, ["a", "b"], 8).x.shape[2:] == (SIDE, SIDE)
+
+
+def test_the_mean_psnr_is_the_mean_over_the_corruptions(held):
+    model = testing.build(CVAE, SMALL).eval()
+    corruptions = [Gaussian(0.1), Missing(0.5)]
+    found = measure(model, held, corruptions, 0)
+    each = [found[f"psnr {c}"] for c in corruptions]
+    assert found["psnr"] == pytest.approx(sum(each) / 2, abs=1e-4)
+    assert {"rate", "distortion", "active_units"} <= found.keys()
+
+
+def test_known_values_count_as_restored(held):
+    """At rate 0 nothing is missing, and the noise-free y is x."""
+    found = measure(testing.build(CVAE, SMALL).eval(), held, [Missing(0.0)], 0)
+    assert found["psnr"] > 100
+
+
+def test_pictures_are_written(held, tmp_path):
+    for name, model in (("c", testing.build(CVAE, SMALL)), ("v", testing.build(VAE, VAEConfig(channels=1)))):
+        preview(model.eval(), held, [Missing(0.5)], 0, tmp_path / name / "p.png")
+        sample_grid(model.eval(), held, Missing(0.5), 0, tmp_path / name / "s.png")
+        rows = decode_image(str(tmp_path / name / "p.png"), ImageReadMode.RGB)
+        assert rows.shape == (3, 3 * 34 + 2, 4 * 34 + 2)  # 3 images, 4 panels, 2 pixels between
+        assert (tmp_path / name / "s.png").is_file()
