@@ -115,7 +115,6 @@ def command(
     from restorekit.api import IMAGE, open_restorer
     from restorekit.cli import texts
     from restorekit.corruptions.spec import parse
-    from restorekit.engines.local import LocalEngine
     from restorekit.images.find import find_images
     from restorekit.images.masks import parse_mask
     from restorekit.images.scale import parse_range
@@ -143,10 +142,17 @@ def command(
     tasks = folder.tasks(items, setup)
     if dry_run:
         return _plan(tasks, setup, machine)
+    return _run(tasks, setup, workers, machine)
+
+
+def _run(tasks: Sequence[Group], setup: Setup, workers: int, machine: bool) -> int:
+    from restorekit.engines.local import LocalEngine
+    from restorekit.folder import restore_folder
+
     engine = LocalEngine(workers, weigh=lambda group: 2 * group.bytes)
     with ImagesProgress(sum(len(group.items) for group in tasks), "restoring", machine) as progress:
         told = Told(progress.advance)
-        counts = folder.restore_folder(tasks, setup, engine, told.line)
+        counts = restore_folder(tasks, setup, engine, told.line)
     return _tell(counts, setup, told, machine)
 
 
@@ -162,10 +168,13 @@ class Told:
     ----------
     failures : list of dict
         Image and error of each that failed.
+    noted : int
+        Images with notes, whether said or not.
     """
 
     def __init__(self, say: Callable[[str | None], None]) -> None:
         self.failures: list[dict[str, str]] = []
+        self.noted = 0
         self._say = say
         self._said: set[str] = set()
 
@@ -175,7 +184,8 @@ class Told:
             self.failures.append({"image": line["image"], "error": line["error"]})
             self._say(f"failed: {line['error']}")
             return
-        notes = line.get("notes", []) if line["status"] == "done" else []
+        notes = line["notes"] if line["status"] == "done" else []
+        self.noted += bool(notes)
         fresh = [note for note in notes if self._kind(note, line["image"]) not in self._said]
         self._said.update(self._kind(note, line["image"]) for note in fresh)
         self._say(f"{line['image']}: {'; '.join(fresh)}" if fresh else None)
@@ -205,6 +215,8 @@ def _tell(counts: dict[str, int], setup: Setup, told: Told, machine: bool) -> in
             f"{counts['done']} restored, {counts['skipped']} done before, {counts['failed']} failed -> {setup.out}"
         )
         click.echo(_how(setup))
+        if told.noted:
+            click.echo(f"notes on {told.noted} of them -> {setup.own / 'images.jsonl'}")
     return 1 if counts["failed"] else 0
 
 

@@ -11,9 +11,8 @@ import numpy as np
 
 from restorekit.canvas import Canvas
 from restorekit.contracts import Corruption
-from restorekit.errors import RestorekitError
 from restorekit.folder.groups import MOST, PIXELS
-from restorekit.folder.opening import Opened, Reading
+from restorekit.folder.opening import Opened, Reading, sentence
 from restorekit.folder.setup import Setup
 from restorekit.images.find import Item
 from restorekit.images.picture import Picture
@@ -80,19 +79,11 @@ def _together(alike: list[Opened], setup: Setup, journal: Journal, computed: Com
             for one in alike:
                 _together([one], setup, journal, computed)
         elif not alike[0].done:
-            computed.lines.append(journal.failure(alike[0].item.key, f"{alike[0].item.path}: {_sentence(error)}"))
+            computed.lines.append(journal.failure(alike[0].item.key, f"{alike[0].item.path}: {sentence(error)}"))
         return
     seconds = (time.perf_counter() - started) / len(alike)
     pairs = zip(alike, canvases, strict=True)
     computed.finished.extend(_finished(o, canvas, seconds, setup) for o, canvas in pairs if not o.done)
-
-
-def _sentence(error: Exception) -> str:
-    if isinstance(error, RestorekitError):
-        return str(error)
-    if isinstance(error, MemoryError):
-        return "out of memory; lower --max-memory, close other programs, or cut the image into parts"
-    return f"unexpected {type(error).__name__}: {error}; please report it"
 
 
 def _restored(alike: list[Opened], setup: Setup) -> list[Canvas]:

@@ -76,9 +76,18 @@ def open_group(group: Group, setup: Setup, journal: Journal) -> Reading:
     for state in () if len(lines) == len(states) else states:
         try:
             opened.append(_opened(state, setup))
-        except RestorekitError as error:
-            lines.append(journal.failure(state.item.key, str(error)))
+        except Exception as error:  # a plugin's code may raise anything
+            lines.append(journal.failure(state.item.key, sentence(error)))
     return Reading(opened, lines)
+
+
+def sentence(error: Exception) -> str:
+    """Return what to tell of whatever kept an image from being restored."""
+    if isinstance(error, RestorekitError):
+        return str(error)
+    if isinstance(error, MemoryError):
+        return "out of memory; lower --max-memory, close other programs, or cut the image into parts"
+    return f"unexpected {type(error).__name__}: {error}; please report it"
 
 
 def _state(item: Item, setup: Setup, journal: Journal) -> _State:

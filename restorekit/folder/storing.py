@@ -8,6 +8,7 @@ from pathlib import Path
 from restorekit import journal as journals
 from restorekit.errors import ImageError
 from restorekit.folder.computing import Computed, Finished
+from restorekit.folder.opening import sentence
 from restorekit.folder.setup import Setup
 from restorekit.images import files
 from restorekit.images.atomic import atomic
@@ -33,8 +34,8 @@ def _stored(finished: Finished, setup: Setup, journal: Journal) -> Line:
         _write(finished, target, setup)
         line = {"image": key, "status": "done", "output": journals.digest(target), "options": journal.options}
         line |= finished.facts
-    except ImageError as error:
-        line = journal.failure(key, str(error))
+    except Exception as error:  # whatever one image meets must not keep the others back
+        line = journal.failure(key, sentence(error))
     journal.add(line)
     return line
 
@@ -43,8 +44,9 @@ def _refuse_strangers(finished: Finished, target: Path, setup: Setup, journal: J
     """Raise an ImageError where a file would be replaced that restorekit did not write."""
     if not target.exists():
         return
-    if target.samefile(split_array(finished.item.path)[0]):
-        raise ImageError(f"{target} is the input itself, which is never written to; choose another folder")
+    inputs = (Path(split_array(finished.item.path)[0]), setup.masks.file(finished.item))
+    if any(path is not None and target.samefile(path) for path in inputs):
+        raise ImageError(f"{target} is itself an input, which is never written to; choose another folder")
     if not (setup.overwrite or journal.owns(finished.item.key, target)):
         raise ImageError(f"{target} exists and is not restorekit's own; choose another folder or give --overwrite")
 

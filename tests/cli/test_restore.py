@@ -218,7 +218,10 @@ def test_a_note_that_holds_for_many_images_is_said_once(restore, tmp_path):
     for i in range(3):
         (tmp_path / "IN").mkdir(exist_ok=True)
         tifffile.imwrite(tmp_path / "IN" / f"{i}.tif", RNG.random((8, 8)).astype(np.float32) * (i + 10))
-    assert restore(tmp_path / "IN", tmp_path / "OUT")[2].count("no --range") == 1
+    code, said, err = restore(tmp_path / "IN", tmp_path / "OUT")
+    assert code == 0
+    assert err.count("no --range") == 1
+    assert "notes on 3 of them" in said
     lines = (tmp_path / "OUT" / "_restorekit" / "images.jsonl").read_text().splitlines()
     assert sum("no --range" in line for line in lines) == 3
 

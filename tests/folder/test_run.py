@@ -186,6 +186,17 @@ def test_whatever_a_restorer_raises_is_an_image_s_failure(source, tmp_path, monk
     assert all(told in line["error"] for line in said)
 
 
+@pytest.mark.parametrize("where", ["restorekit.folder.opening.resolve_range", "restorekit.folder.storing.files.write"])
+def test_whatever_reading_or_writing_raises_is_an_image_s_failure_too(source, tmp_path, monkeypatch, where):
+    def broken(*arguments):
+        raise ValueError("oh")
+
+    monkeypatch.setattr(where, broken)
+    said = []
+    assert restore(prepared(source, tmp_path / "OUT"), said.append)["failed"] == 6
+    assert all("unexpected ValueError: oh" in line["error"] for line in said)
+
+
 def test_a_stranger_s_file_is_not_replaced_without_overwrite(source, tmp_path):
     out = tmp_path / "OUT"
     (out / "sub 0").mkdir(parents=True)
@@ -195,6 +206,17 @@ def test_a_stranger_s_file_is_not_replaced_without_overwrite(source, tmp_path):
     assert (out / "sub 0" / "0.png").read_bytes() == b"mine"
     assert "--overwrite" in next(line["error"] for line in said if line["status"] == "failed")
     assert restore(prepared(source, out, overwrite=True)) == {"done": 1, "skipped": 5, "failed": 0}
+
+
+def test_a_mask_is_never_written_to(source, tmp_path):
+    masks = tmp_path / "OUT"
+    for path in source.rglob("*.png"):
+        mask = masks / path.relative_to(source)
+        mask.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.eye(*Image.open(path).size, dtype=np.uint8) * 255).save(mask)
+    before = tree(masks)
+    assert restore(prepared(source, masks, mask=str(masks), overwrite=True))["failed"] == 6
+    assert tree(masks) == before
 
 
 def test_an_input_is_never_written_to_not_even_through_a_link(source, tmp_path):
