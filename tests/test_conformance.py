@@ -113,6 +113,8 @@ def test_metric(name, channels, images):
 @pytest.mark.parametrize(("channels", "height", "width"), [(1, 17, 23), (3, 16, 16)])
 @pytest.mark.parametrize("name", REGISTERED["restorers"])
 def test_restorer(name, channels, height, width, images):
+    if "bm3d" in name:
+        pytest.importorskip("bm3d", reason="needs the extra [bm3d]")
     restorer = REGISTERED["restorers"][name]()
     corruption = next((c for c in (Gaussian(0.1), Missing(0.5)) if restorer.suits(c)), Missing(0.2))
     x, noise = images(1, channels, height, width), Noise(0, ("a",))

@@ -205,7 +205,8 @@ def test_text_fits_80_columns_and_json_is_one_object(restore, source, tmp_path):
     code, said, err = restore(source, tmp_path / "text")
     assert code == 1
     assert "failed: " in err
-    assert all(len(line) <= 80 for line in said.replace(str(tmp_path), "").splitlines())
+    shown = re.sub(r"/\S*/", "", said)  # paths are as long as the user's own
+    assert all(len(line) <= 80 for line in shown.splitlines())
     code, said, err = restore(source, tmp_path / "json", "--json")
     assert code == 1
     assert err == ""
