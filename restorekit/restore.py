@@ -102,7 +102,9 @@ class ModelRestorer(Restorer):
                         yield done, _slice(band, done - top)
                         done = end
                 return
-            except (torch.OutOfMemoryError, MemoryError) as error:
+            except (RuntimeError, MemoryError) as error:
+                if not _out_of_memory(error):
+                    raise
                 limits = _halved(limits, self.model, error)
 
     def solve(self, observation: Observation, corruption: Corruption, n: int, noise: Noise) -> dict[str, Tensor]:
@@ -307,6 +309,11 @@ def _joined(bands: list[Restoration]) -> Restoration:
     std = None if bands[0].std is None else torch.cat([b.std for b in bands if b.std is not None], -2)
     draws = None if bands[0].draws is None else torch.cat([b.draws for b in bands if b.draws is not None], -2)
     return Restoration(torch.cat([b.mmse for b in bands], -2), std, draws)
+
+
+def _out_of_memory(error: BaseException) -> bool:
+    """Tell whether an error means that memory ran out; PyTorch has no class of its own for that on the CPU."""
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error)
 
 
 def _halved(limits: Limits, model: Model, error: BaseException) -> Limits:

@@ -277,8 +277,24 @@ def test_the_limits_hold(images):
 # ------------------------------------------------------------------------------------- what goes wrong
 
 
+def test_another_runtime_error_is_not_taken_for_lack_of_memory(images, monkeypatch):
+    def broken(self, observation, *rest):
+        raise RuntimeError("size mismatch")
+
+    monkeypatch.setattr(ModelRestorer, "solve", broken)
+    _, o, noise = _observed(images, 1, 1, 32, 32)
+    with pytest.raises(RuntimeError, match="size mismatch"):
+        _restored(Local(), o, noise, 0)
+
+
 @pytest.mark.parametrize(
-    "error", [torch.OutOfMemoryError("CUDA out of memory"), MemoryError()], ids=["torch", "python"]
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory"),
+        MemoryError(),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 1 bytes"),
+    ],
+    ids=["torch", "python", "cpu"],
 )
 @pytest.mark.parametrize("at", [1, 4])
 def test_out_of_memory_halves_the_tiles_and_goes_on(images, monkeypatch, error, at):

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 EXAMPLE = """\b
 Example:
-  restorekit evaluate photos REPORT --corruption gaussian:sigma=15/255,25/255 --model default
+  restorekit evaluate photos REPORT --corruption gaussian:sigma=15/255,25/255
 """
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 EXAMPLE = """\b
 Example:
-  restorekit train photos RUN --model cvae --corruption missing:rate=0.5..0.9 --minutes 30
+  restorekit train photos RUN --model cvae --corruption missing --minutes 30
 """
 
 

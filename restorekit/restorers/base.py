@@ -201,5 +201,5 @@ def _scene(one: Observation, corruption: Corruption) -> Scene:
     channels, height, width = one.shape
     y = one.y[0].detach().cpu().permute(1, 2, 0).double().numpy()
     observed = one.observed[0].cpu().permute(1, 2, 0).expand(y.shape).numpy()
-    sigma = None if one.sigma is None else float(one.sigma)
+    sigma = None if one.sigma is None or bool(one.sigma.isnan().any()) else float(one.sigma)
     return Scene(y, ~observed, sigma, (height, width, channels), one, corruption)

@@ -28,10 +28,10 @@ add, left = journal.Journal.add, [3]
 def dying(self, line):
     if line["status"] == "done":
         left[0] -= 1
-    if left[0] == 0 and {early}:
+    if left[0] <= 0 and {early}:
         os.kill(os.getpid(), signal.SIGKILL)
     add(self, line)
-    if left[0] == 0:
+    if left[0] <= 0:
         os.kill(os.getpid(), signal.SIGKILL)
 journal.Journal.add = dying
 sys.argv = ["restorekit", *sys.argv[1:]]

@@ -8,7 +8,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from restorekit.errors import ImageError
-from restorekit.images import probe, read, write
+from restorekit.images import Metadata, Picture, probe, read, write
 
 
 def _chunks(path):
@@ -150,3 +150,10 @@ def test_pillow_reads_what_is_written(tmp_path):
     _, out = _round(tmp_path / "a.png", tmp_path)
     with Image.open(io.BytesIO(out.read_bytes())) as image:
         assert np.array_equal(np.asarray(image), array)
+
+
+@pytest.mark.parametrize("shape", [(1, 65000, 2, 1), (1, 2, 65000, 1), (1, 20000, 1, 3)])
+def test_strips_of_noise_are_written(shape, tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+    write(tmp_path / "a.png", Picture(pixels, format="png", metadata=Metadata()), pixels)
+    assert np.array_equal(read(tmp_path / "a.png").pixels, pixels)

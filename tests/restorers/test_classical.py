@@ -130,6 +130,7 @@ def test_an_unknown_noise_level_is_estimated(name):
         for o in (observation, dataclasses.replace(observation, sigma=None))
     )
     assert (blind - told).square().mean().sqrt() < 0.02
+    assert torch.equal(BY_NAME[name]()(observation.blind(), Gaussian(0.1), 0, Noise(0)).mmse, blind)
     flat = Observation(torch.full_like(x, 0.3), observation.observed, observation.shape)
     assert torch.allclose(BY_NAME[name]()(flat, Gaussian(0.1), 0, Noise(0)).mmse, flat.y, atol=0.5 / 2048)
 
