@@ -42,9 +42,7 @@ class Validation:
 def centres(pool: Pool, names: Sequence[str], multiple: int, labels: Tensor | None = None) -> Validation:
     """Cut the centre out of every image of a pool."""
     sizes = pool.sizes
-    whole = bool((sizes == sizes[0]).all()) and int(sizes[0].max()) <= SIDE
-    side = max(multiple, min(SIDE, int(sizes.min())) // multiple * multiple)
-    height, width = (int(s) for s in sizes[0]) if whole else (side, side)
+    height, width = (max(multiple, min(SIDE, int(side)) // multiple * multiple) for side in sizes.amin(0))
     top, left = ((sizes - torch.tensor([height, width])).clamp_min(0) // 2).unbind(1)
     return Validation(pool.crops(Windows(torch.arange(len(sizes)), top, left, height, width)), tuple(names), labels)
 

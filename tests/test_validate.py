@@ -36,6 +36,12 @@ def test_centres_are_cut_to_one_size_and_to_the_multiple():
     assert float(found.x[0, 0, 0, 0]) * 255 == pytest.approx((2 * 30 + 7) % 256)
 
 
+def test_small_images_of_one_size_are_cut_to_the_multiple_too():
+    pool = HeldPool([torch.zeros(112, 92, 1, dtype=torch.uint8)] * 2, torch.device("cpu"))
+    assert centres(pool, ["a", "b"], 8).x.shape[2:] == (112, 88)
+    assert centres(pool, ["a", "b"], 1).x.shape[2:] == (112, 92)
+
+
 def test_large_images_are_cut_to_the_side():
     pool = HeldPool([torch.zeros(300, 400, 1, dtype=torch.uint8)] * 2, torch.device("cpu"))
     assert centres(pool, ["a", "b"], 8).x.shape[2:] == (SIDE, SIDE)
