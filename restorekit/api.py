@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from restorekit import checkpoint, plugins
+from restorekit import bands, checkpoint, plugins
 from restorekit.checkpoint import Card
 from restorekit.contracts import Corruption, Model, Restorer
-from restorekit.corruptions import Chain, Gaussian, Missing
 from restorekit.devices import choose
 from restorekit.errors import UsageError, unknown
 from restorekit.exchange import take, take_missing
 from restorekit.noise import Noise
-from restorekit.restore import DRAWS, Limits, ModelRestorer, pick_sampler
+from restorekit.restore import DRAWS, ModelRestorer
+from restorekit.samplers.pick import pick_sampler
+from restorekit.sigma import IMAGE, expected
+from restorekit.sweep import Limits
 from restorekit.types import Observation, Restoration
-
-IMAGE = Chain((Gaussian(), Missing()))  # what an image is taken for where nothing else is said
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,7 +108,7 @@ def open_restorer(
     if name in classical:
         return Opened(name, classical[name]())
     if name not in plugins.weights() and not (Path(name).suffix == ".safetensors" or Path(name).is_file()):
-        raise UsageError(unknown("model, model file or classical method", name, [*classical, *plugins.weights()]))
+        raise UsageError(_why_not(name, [*classical, *plugins.weights()]))
     path = checkpoint.resolve(name)
     model, card = checkpoint.load(path)
     chosen = pick_sampler(model, corruption, plugins.samplers(), sampler)
@@ -174,19 +174,17 @@ class Loaded:
         numbers = None if label is None else torch.full((len(y),), label)
         shape = (y.shape[1], y.shape[2], y.shape[3])
         observation = Observation(torch.where(observed, y, 0.0), observed, shape, level, numbers)
-        return _mapped(self._restored(observation, samples, seed), form.give)
+        corruption = expected(None, None if sigma is None else sigma > 0)
+        noise = Noise(seed, tuple(str(i) for i in range(len(y))))
+        return _mapped(bands.restore(self.opened.restorer, observation, corruption, samples, noise), form.give)
 
-    def _restored(self, observation: Observation, samples: int, seed: int) -> Restoration:
-        """Restore band by band where the restorer does not take the image's channels."""
-        restorer, keys = self.opened.restorer, [str(i) for i in range(len(observation))]
-        channels, takes = observation.shape[0], restorer.geometry.channels
-        if channels in takes or 1 not in takes:
-            return restorer(observation, IMAGE, samples, Noise(seed, tuple(keys)))
-        bands = [
-            restorer(_band(observation, c), IMAGE, samples, Noise(seed, tuple(f"{key}#band{c}" for key in keys)))
-            for c in range(channels)
-        ]
-        return _stacked(bands)
+
+def _why_not(name: str, known: Sequence[str]) -> str:
+    """Say why a name cannot be opened: it is unknown, or the file that a plugin registered under it is no good."""
+    entry = plugins.installed().unreadable.get(name)
+    if entry is None:
+        return unknown("model, model file or classical method", name, known)
+    return f"the plugin {entry.plugin.name!r} ({entry.plugin.package}) is not whole, {entry.value}; install it again"
 
 
 def load(name: str = "default", device: str = "auto", sampler: str | None = None) -> Loaded:
@@ -210,22 +208,6 @@ def check_label(label: int | None, model: Model, name: str) -> None:
     if not classes:
         raise UsageError(f"{name} knows no classes; leave the label out")
     raise UsageError(f"the label is a class from 0 to {classes - 1} of {name}, got {label}")
-
-
-def _band(o: Observation, c: int) -> Observation:
-    seen = o.observed[:, c : c + 1] if o.observed.shape[1] > 1 else o.observed
-    return replace(o, y=o.y[:, c : c + 1], observed=seen, shape=(1, *o.shape[1:]))
-
-
-def _stacked(bands: list[Restoration]) -> Restoration:
-    """Put bands, (..., B, 1, H, W), beside one another."""
-
-    def stack(parts: list[Tensor | None]) -> Tensor | None:
-        found = [part for part in parts if part is not None]
-        return torch.cat(found, -3) if found else None
-
-    mmse = torch.cat([b.mmse for b in bands], -3)
-    return Restoration(mmse, *(stack([getattr(b, name) for b in bands]) for name in ("std", "draws", "low", "high")))
 
 
 def _mapped(r: Restoration, give: Callable[[Tensor], Any]) -> Restoration:

@@ -55,3 +55,13 @@ def dropout(x: Tensor, rate: float, noise: Noise, name: str) -> Tensor:
         return x
     keep = noise.uniform(name, tuple(x.shape), x.device) >= rate
     return torch.where(keep, x / (1 - rate), 0.0)
+
+
+def rows(label: Tensor | None, count: int, classes: int, device: torch.device) -> Tensor:
+    """Return each image's row, (count,) int64, in a table of `classes` + 1: the last one where the class is unknown.
+
+    A class that there is not gets a row beyond the table, which is an error where the table is read.
+    """
+    if label is None:
+        return torch.full((count,), classes, device=device)
+    return torch.where(label < 0, classes, label + (label >= classes))

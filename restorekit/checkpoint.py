@@ -20,9 +20,9 @@ from restorekit.contracts import Model
 from restorekit.errors import CheckpointError, SpecError, unknown
 from restorekit.images.atomic import atomic
 from restorekit.settings import from_json
+from restorekit.weights import CARD
 
 FORMAT = 1
-KEY = "restorekit"
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,10 @@ class Card:
         Values of the model's `Config`.
     corruptions : tuple of str
         Specs it was trained for, with weights.
+    label_names : tuple of str
+        What class 0, 1, ... is called; empty where it learnt none, or where the file is older than this entry.
+    recipe : mapping
+        Settings of the training; empty where there was none, or where the file is older than this entry.
     data : mapping
         Fingerprint, count and name of the training images.
     licence : str
@@ -62,6 +66,8 @@ class Card:
     version: str
     config: Mapping[str, Any]
     corruptions: tuple[str, ...] = ()
+    label_names: tuple[str, ...] = ()
+    recipe: Mapping[str, Any] = field(default_factory=dict)
     data: Mapping[str, Any] = field(default_factory=dict)
     licence: str = ""
     command: str = ""
@@ -96,7 +102,7 @@ def save(path: Path, weights: Mapping[str, Tensor], card: Card, half: bool = Fal
     """
     stored = {k: _storable(v, half) for k, v in weights.items()}
     with atomic(path) as temporary:
-        temporary.write_bytes(serialise(stored, {KEY: json.dumps(dataclasses.asdict(card))}))
+        temporary.write_bytes(serialise(stored, {CARD: json.dumps(dataclasses.asdict(card))}))
 
 
 def _storable(t: Tensor, half: bool) -> Tensor:
@@ -107,12 +113,12 @@ def read_card(path: Path) -> Card:
     """Return a model file's card; CheckpointError in one sentence where it is none."""
     with _open(path) as file:
         metadata = file.metadata() or {}
-    if KEY not in metadata:
+    if CARD not in metadata:
         raise CheckpointError(
             f"{path} is a safetensors file without a restorekit card; expected a file written by restorekit train"
         )
     try:
-        values = json.loads(metadata[KEY])
+        values = json.loads(metadata[CARD])
     except json.JSONDecodeError as error:
         raise CheckpointError(f"{path} has a card that cannot be read ({error}); train it again") from error
     if values.get("format", 0) > FORMAT:
@@ -164,7 +170,10 @@ def resolve(name: str) -> Path:
     path = Path(name)
     if path.suffix == ".safetensors" or path.is_file():
         return path
-    known = plugins.weights()
+    known, unreadable = plugins.weights(), plugins.installed().unreadable
+    if name in unreadable:
+        problem = unreadable[name]
+        raise CheckpointError(f"of the plugin {problem.plugin.name!r}, {problem.value}; install it again")
     if name not in known:
         raise CheckpointError(unknown("model file or installed weights", name, known))
     return known[name]

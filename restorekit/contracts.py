@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, ClassVar, Literal, Protocol
 
 from torch import Tensor, nn
@@ -25,7 +25,7 @@ class Corruption(ABC):
     """A distribution p(y | x): how a clean image becomes an observation.
 
     Subclasses are frozen dataclasses. A field annotated `Ranged` is a value or a (low, high) range
-    drawn once per image with `draw`; its metadata may hold ``low``, ``high`` (limits) and ``unit``.
+    drawn once per image with `draw`; its metadata may hold ``low``, ``high`` (limits), ``unit`` and ``share`` (of 1).
     """
 
     name: ClassVar[str]
@@ -50,8 +50,7 @@ class Corruption(ABC):
 
     def draw(self, key: str, x: Tensor, noise: Noise) -> Tensor:
         """Return the field `key` for each image of x, (B, 1, 1, 1): its value, or one draw of its range."""
-        value = getattr(self, key)
-        shape = (x.shape[0], 1, 1, 1)
+        value, shape = getattr(self, key), (x.shape[0], 1, 1, 1)
         if not isinstance(value, tuple):
             return x.new_full(shape, value)
         low, high = value
@@ -101,9 +100,12 @@ class Model(nn.Module, ABC):
     def terms(self, batch: Batch, noise: Noise, group: str = "model") -> Terms:
         """Return the objective of one parameter group on one batch."""
 
-    def forward(self, batch: Batch, noise: Noise, group: str = "model") -> Terms:
-        """Return `terms`, so that distributed wrappers see the call."""
-        return self.terms(batch, noise, group)
+    def forward(self, ask: Callable[[Model], Terms]) -> Terms:
+        """Return what `ask` asks of this model, so that wrappers for precision and processes see the call.
+
+        A function, not its arguments: wrappers search arguments for tensors to convert, which a `Batch` need not.
+        """
+        return ask(self)
 
     def param_groups(self) -> dict[str, list[nn.Parameter]]:
         """Return the parameter groups: one optimiser each, stepped in this order, the others frozen meanwhile."""
@@ -203,6 +205,7 @@ class Sampler(ABC):
     """Makes draws of p(x | y) from an unconditional model and a corruption."""
 
     name: ClassVar[str]
+    needs_sigma: ClassVar[bool] = False  # must be told the level of the noise
 
     @abstractmethod
     def __call__(

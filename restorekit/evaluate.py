@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
+from restorekit import bands
 from restorekit.contracts import Corruption, Metric, Restorer
 from restorekit.engines import Engine
+from restorekit.errors import ImageError, PluginError, UsageError
 from restorekit.images.dataset import LabelledImages
-from restorekit.metrics import compare, finish
+from restorekit.metrics import WINDOW, WINDOW_SIGMA, compare, finish
 from restorekit.noise import Noise
 from restorekit.sigma import estimate_sigma
 from restorekit.types import Observation, Restoration
@@ -39,6 +42,8 @@ class Contender:
         Draws asked for; 0 = one pass.
     learned : bool
         Whether it is a model.
+    estimate : str
+        What its estimate is: one pass, or the mean over how many draws.
     """
 
     name: str
@@ -46,6 +51,7 @@ class Contender:
     told: Told
     draws: int = 0
     learned: bool = False
+    estimate: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,6 +75,8 @@ class Protocol:
     noise: str = "neither clipped nor quantised, drawn per image from seed and name"
     result: str = "clamped to [0, 1] and rounded to 8 bits"
     psnr: str = "data range 1, whole image, mean over images of the per-image value"
+    ssim: str = f"Gaussian window of {WINDOW} x {WINDOW} pixels, sigma {WINDOW_SIGMA}, data range 1"
+    interval: str = "about the rounded result, where the method gives none of its own"
 
 
 @dataclass(frozen=True)
@@ -138,16 +146,30 @@ def evaluate(
     rows: list[dict[str, Any]] = []
     failures: list[dict[str, str]] = []
 
+    @_of_one_image()
+    def read(subject: Subject) -> Tensor:
+        return subject.read()
+
+    @_of_one_image()
     def compute(subject: Subject, x: Tensor) -> list[dict[str, Any]]:
         return [row for trial in trials for row in judge(subject, x, trial, metrics, protocol.seed)]
 
-    for outcome in engine.run(subjects, lambda s: s.read(), compute, lambda _, found: found):
+    for outcome in engine.run(subjects, read, compute, lambda _, found: found):
         if outcome.error is None:
             rows.extend(outcome.result or [])
         else:
             failures.append({"image": outcome.task.key, "error": outcome.error})
         watch(outcome.task.key, outcome.error)
     return Results(protocol, _means(rows, trials, metrics), rows, failures)
+
+
+@contextmanager
+def _of_one_image() -> Iterator[None]:
+    """Let what does not fit one image, such as the number of its channels, be that image's failure alone."""
+    try:
+        yield
+    except (UsageError, PluginError) as error:
+        raise ImageError(str(error)) from error
 
 
 def judge(subject: Subject, x: Tensor, trial: Trial, metrics: Sequence[Metric], seed: int) -> list[dict[str, Any]]:
@@ -159,9 +181,8 @@ def judge(subject: Subject, x: Tensor, trial: Trial, metrics: Sequence[Metric], 
     rows = []
     for contender in trial.contenders:
         started = time.perf_counter()
-        restoration = contender.restorer(
-            _told(observation, trial.corruption, contender.told), trial.corruption, contender.draws, noise.fork("draws")
-        )
+        shown = _told(observation, trial.corruption, contender.told)
+        restoration = bands.restore(contender.restorer, shown, trial.corruption, contender.draws, noise.fork("draws"))
         seconds = (time.perf_counter() - started) / (x[0, 0].numel() / 1e6)
         found = compare(_finished(restoration), x, observation, metrics)
         name = {"corruption": trial.spec, "restorer": contender.name, "image": subject.key}
@@ -188,9 +209,9 @@ def _means(rows: list[dict[str, Any]], trials: Sequence[Trial], metrics: Sequenc
     for trial in trials:
         for contender in trial.contenders:
             own = [r for r in rows if (r["corruption"], r["restorer"]) == (trial.spec, contender.name)]
-            told = {"sigma": contender.told, "draws": contender.draws, "learned": contender.learned}
+            c = {"sigma": contender.told, **{k: getattr(contender, k) for k in ("draws", "learned", "estimate")}}
             means = {name: _mean([r[name] for r in own]) for name in names}
-            runs.append({"corruption": trial.spec, "restorer": contender.name, "images": len(own), **told, **means})
+            runs.append({"corruption": trial.spec, "restorer": contender.name, "images": len(own), **c, **means})
     return runs
 
 
@@ -203,10 +224,21 @@ def subjects(images: LabelledImages) -> list[Subject]:
     """Return every image of a data set as a subject; files are read when their turn comes."""
 
     def reader(i: int) -> Callable[[], Tensor]:
-        return lambda: images[i][None]
+        return lambda: _whole(images, i)
 
     labels = images.labels
     return [Subject(key, reader(i), None if labels is None else labels[i : i + 1]) for i, key in enumerate(images.keys)]
+
+
+def _whole(images: LabelledImages, i: int) -> Tensor:
+    """Read image i, (1, C, H, W); ImageError where parts of it are missing, as nothing can be measured there."""
+    lost = images.missing(i)
+    if lost is not None:
+        raise ImageError(
+            f"{float(lost.float().mean()):.2%} of its pixels are missing (NaN, or marked in a file NAME.missing.png),"
+            " so that there is no truth to measure against; give a whole image or take it out of the folder"
+        )
+    return images[i][None]
 
 
 def versions() -> dict[str, str]:

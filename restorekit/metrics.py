@@ -1,7 +1,8 @@
 """Numbers for one restored image, on the [0, 1] scale with the data range always explicit.
 
 Protocol: whoever measures passes the estimate (and the draws) through `finish` first, so that every
-restorer is scored on the 8-bit picture a person would get. Intervals are scored as they are.
+restorer is scored on the 8-bit picture a person would get. A restorer's own interval is scored as it is;
+where it gives a spread alone, the interval lies about the finished, and so rounded, estimate.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ from restorekit.hookspecs import hookimpl
 from restorekit.types import Observation, Restoration
 
 DATA_RANGE = 1.0  # of the [0, 1] scale; never guessed from the values
-WINDOW = 11  # pixels a side of the Gaussian window of SSIM: truncated at 3.5 standard deviations of 1.5 pixels
+WINDOW = 11  # pixels a side of the Gaussian window of SSIM: truncated at 3.5 of its standard deviations
+WINDOW_SIGMA = 1.5  # which are so many pixels
 NORMAL_90 = 1.645  # half the width of a normal distribution's central 90 %, in standard deviations
 
 
@@ -80,11 +82,10 @@ class PSNRMissing(Metric):
 
 
 class SSIM(Metric):
-    """Structural similarity, mean over pixels and channels, with a Gaussian window.
+    """Structural similarity in a Gaussian window of 11 x 11 pixels, sigma 1.5; mean over pixels and channels.
 
-    As Wang, Bovik, Sheikh, Simoncelli (IEEE TIP 2004): window of 11 x 11 pixels (sigma 1.5, truncated
-    at 3.5 sigma), K1 = 0.01, K2 = 0.03, population covariance, data range 1. None, with a warning, for
-    images smaller than the window.
+    As Wang, Bovik, Sheikh, Simoncelli (IEEE TIP 2004): window truncated at 3.5 sigma, K1 = 0.01, K2 = 0.03,
+    population covariance, data range 1. None, with a warning, for images smaller than the window.
     """
 
     name: ClassVar[str] = "ssim"
@@ -101,7 +102,7 @@ class SSIM(Metric):
             _numpy(restoration.mmse[0]),
             data_range=DATA_RANGE,
             gaussian_weights=True,
-            sigma=1.5,
+            sigma=WINDOW_SIGMA,
             use_sample_covariance=False,
             channel_axis=0,
         )
@@ -124,7 +125,8 @@ class NRMSE(Metric):
 class Coverage90(Metric):
     """Share of the missing or noisy values that lie inside the 90 % interval; 0.9 is right, less is overconfident.
 
-    The interval is the calibrated one where there is one, else mmse +- 1.645 std. None without a spread.
+    The interval is the calibrated one where there is one, else mmse, rounded by `finish`, +- 1.645 std. None
+    without a spread.
     """
 
     name: ClassVar[str] = "coverage90"

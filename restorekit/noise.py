@@ -64,7 +64,7 @@ class Noise:
 
     def generator(self, name: str, device: torch.device | str = "cpu") -> Generator:
         """Return a fresh generator for the batch's stream `name`."""
-        return self._generator(torch.device(device), name)
+        return self._shared(torch.device(device), name)
 
     def normal(self, name: str, shape: tuple[int, ...], device: torch.device | str, stride: int = 1) -> Tensor:
         """Draw standard normal numbers.
@@ -93,11 +93,15 @@ class Noise:
     def poisson(self, name: str, rate: Tensor) -> Tensor:
         """Draw Poisson counts of the given rate, (B, ...), in a tensor like it."""
         if self.keys is None:
-            return torch.poisson(rate, generator=self._generator(rate.device, name))
+            return torch.poisson(rate, generator=self._shared(rate.device, name))
         rows = [
             torch.poisson(rate[i], generator=self._generator(rate.device, name, key)) for i, key in enumerate(self.keys)
         ]
         return torch.stack(rows)
+
+    def _shared(self, device: torch.device, name: str) -> Generator:
+        """Return the batch's own stream; no image is named "", so that none has the same."""
+        return self._generator(device, name, "")
 
     def _generator(self, device: torch.device, *names: object) -> Generator:
         text = "\x1f".join(map(str, (self.seed, *self.path, *names)))
@@ -111,7 +115,7 @@ class Noise:
             return make(size, generator=generator, device=device)
 
         if self.keys is None:
-            return fill(shape, self._generator(device, name))
+            return fill(shape, self._shared(device, name))
         if len(self.keys) != shape[0]:
             raise ValueError(f"expected {len(self.keys)} images, one per key of this Noise, got a batch of {shape[0]}")
         if len(shape) == 4 and shape[2] * shape[3] > 1:

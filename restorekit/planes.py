@@ -10,18 +10,16 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from restorekit.contracts import Corruption
 from restorekit.errors import ImageError
+from restorekit.fill import CELL, MARGIN, fill, pull, push
 from restorekit.images.picture import Array, Picture
 from restorekit.images.scale import IntensityRange, to_unit
 from restorekit.types import Observation
 
 WHOLE = 2**20  # pixels up to which the first guess is made over the whole image at once
 BLOCK = 1024  # pixels a side, at most, of what it is made of in larger images
-MARGIN = 128  # pixels around a block that its guess sees; a multiple of the steps of its pyramid
-CELL = 16  # pixels a side that count as one where a hole is too deep for its block to see across; divides the others
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,7 +150,7 @@ class PlaneSource:
         return Observation(y, seen, (y.shape[1], y.shape[2], y.shape[3]), sigma, label)
 
     def _guess(self, top: int, bottom: int) -> Tensor:
-        """Make a guess that does not depend on the band: over the whole image, or by blocks that see around them."""
+        """Make a guess that does not depend on the band: over the whole image, or by blocks."""
         count, _, height, width = self.shape
         if count * height * width <= WHOLE:
             return self._whole[:, :, top:bottom]
@@ -160,37 +158,28 @@ class PlaneSource:
         return torch.cat(blocks, 3)
 
     def _block(self, top: int, bottom: int, left: int, right: int) -> Tensor:
-        low, first = (max(0, edge - MARGIN) // MARGIN * MARGIN for edge in (top, left))
-        window = self.observed(low, min(self.shape[2], bottom + MARGIN), first, right + MARGIN)
-        _anchor(window, *(t[:, :, low // CELL :, first // CELL :] for t in self._coarse))
-        return window.first_guess(self.corruption)[:, :, top - low : bottom - low, left - first : right - first]
+        """Fill a window by itself up to its cells, which are those of the whole image."""
+        low, first = (max(0, edge - MARGIN) // CELL for edge in (top, left))
+        high, last = (-(-(edge + MARGIN) // CELL) for edge in (bottom, right))
+        window = self.observed(low * CELL, high * CELL, first * CELL, last * CELL)
+        y = fill(window.y, window.observed, self._coarse[:, :, low:high, first:last])
+        whole = replace(window, y=y, observed=torch.ones_like(window.observed))
+        top, left = top - low * CELL, left - first * CELL
+        rows, columns = slice(top, bottom - low * CELL), slice(left, right - first * CELL)
+        return whole.first_guess(self.corruption)[:, :, rows, columns]
 
     @cached_property
     def _whole(self) -> Tensor:
         return self.observed(0, self.shape[2]).first_guess(self.corruption)
 
     @cached_property
-    def _coarse(self) -> tuple[Tensor, Tensor]:
-        """The guess at an image of cells, (B, C, H / CELL, W / CELL), and which of them lie deep in a hole."""
-        height = self.shape[2]
-        bands = [_pooled(self.observed(top, min(height, top + BLOCK))) for top in range(0, height, BLOCK)]
-        total, weight = (torch.cat(parts, 2) for parts in zip(*bands, strict=True))
-        seen = weight > 0
-        small = self._observation(torch.where(seen, total / weight.clamp_min(1e-9), 0.0), seen)
-        return small.first_guess(self.corruption), F.max_pool2d(weight, 3, 1, 1) == 0
-
-
-def _pooled(o: Observation) -> tuple[Tensor, Tensor]:
-    seen = o.observed.to(o.y.dtype)
-    return F.avg_pool2d(o.y, CELL, ceil_mode=True), F.avg_pool2d(seen, CELL, ceil_mode=True)
-
-
-def _anchor(window: Observation, values: Tensor, deep: Tensor) -> None:
-    """Put the guess at deep cells into their middles, as if it were observed there."""
-    y, seen = (t[:, :, CELL // 2 :: CELL, CELL // 2 :: CELL] for t in (window.y, window.observed))
-    here = (slice(None), slice(None), slice(y.shape[2]), slice(y.shape[3]))
-    y.copy_(torch.where(deep[here], values[here], y))
-    seen.logical_or_(deep[here])
+    def _coarse(self) -> Tensor:
+        """The cells of the whole image, filled; read by bands of about WHOLE pixels."""
+        height, width = self.shape[2:]
+        step = CELL * max(1, WHOLE // (width * CELL))
+        bands = (self.observed(top, top + step) for top in range(0, height, step))
+        value, weight = (torch.cat(parts, 2) for parts in zip(*(pull(o.y, o.observed) for o in bands), strict=True))
+        return push(value, weight)
 
 
 def _observed(plane: Plane, window: tuple[slice, slice]) -> Tensor:

@@ -20,6 +20,7 @@ import pluggy
 
 from restorekit import __version__, hookspecs
 from restorekit.errors import PluginError, UsageError, unknown
+from restorekit.weights import fault_of
 
 if TYPE_CHECKING:
     from restorekit.contracts import Corruption, Metric, Model, Restorer, Sampler
@@ -28,6 +29,7 @@ BUILT_IN = ("models", "corruptions", "samplers", "restorers", "metrics", "weight
 GROUP = "restorekit"
 _NAMED = ("models", "corruptions", "samplers", "restorers", "metrics")
 KINDS = (*_NAMED, "weights", "sections")
+_NAMESAKES = {"restorers": "weights", "weights": "restorers"}  # both are what a user calls a model
 
 
 @dataclass(frozen=True)
@@ -56,11 +58,14 @@ class Plugins:
         What is in use, built-ins first.
     problems : dict of str to str
         What was left out, by plugin name, and why: one sentence each.
+    unreadable : dict of str to Entry
+        Sentences about weights whose file cannot be read, by their name; the rest of their plugin is in use.
     """
 
     def __init__(self) -> None:
         self.loaded: list[Plugin] = []
         self.problems: dict[str, str] = {}
+        self.unreadable: dict[str, Entry] = {}
         self._entries: dict[str, dict[str, Entry]] = {kind: {} for kind in KINDS}
 
     def add(self, module: ModuleType, plugin: Plugin) -> None:
@@ -70,7 +75,8 @@ class Plugins:
         ------
         PluginError
             For a misspelt hook, a hook that raises or returns the wrong thing, or a name that is
-            taken (both plugins are named); the registries are then as they were.
+            taken (both plugins are named); the registries are then as they were. Weights that cannot be
+            read do not raise: they are noted in `unreadable`.
         """
         manager = pluggy.PluginManager(GROUP)
         manager.add_hookspecs(hookspecs)
@@ -82,28 +88,44 @@ class Plugins:
         found = {kind: _collect(kind, manager, plugin) for kind in KINDS}
         for kind, entries in found.items():
             for name in entries:
-                self._refuse_taken(kind, name, plugin)
+                self._refuse_taken(kind, name, plugin, found)
         for kind, entries in found.items():
             self._entries[kind].update(entries)
+        self._set_unreadable_apart(found["weights"])
         self.loaded.append(plugin)
 
     def entries(self, kind: str) -> Mapping[str, Entry]:
         """Return what is registered of one kind, by name, sorted."""
         return dict(sorted(self._entries[kind].items()))
 
-    def _refuse_taken(self, kind: str, name: str, plugin: Plugin) -> None:
-        taken = self._entries[kind].get(name)
-        if taken is not None:
+    def _refuse_taken(self, kind: str, name: str, plugin: Plugin, found: Mapping[str, Mapping[str, Entry]]) -> None:
+        other = _NAMESAKES.get(kind)
+        taken = self._entries[kind].get(name) or (other and self._entries[other].get(name))
+        if taken:
             raise PluginError(
                 f"the plugin {plugin.name!r} ({plugin.package}) registers {name!r} among the {kind}, a name that "
                 f"{taken.plugin.name!r} ({taken.plugin.package}) has already; one of them must be uninstalled"
             )
+        if other and name in found[other]:
+            raise PluginError(
+                f"the plugin {plugin.name!r} registers {name!r} both among the {kind} and the {other}; rename one"
+            )
+
+    def _set_unreadable_apart(self, weights: Mapping[str, Entry]) -> None:
+        for name, entry in weights.items():
+            fault = fault_of(entry.value)
+            if fault is not None:
+                del self._entries["weights"][name]
+                self.unreadable[name] = Entry(f"its weights {name!r} cannot be used: {fault}", entry.plugin)
 
 
 def _collect(kind: str, manager: pluggy.PluginManager, plugin: Plugin) -> dict[str, Entry]:
     hook = "restorekit_report_sections" if kind == "sections" else f"restorekit_register_{kind}"
     try:
-        results = getattr(manager.hook, hook)()
+        caller = getattr(manager.hook, hook)
+        results = caller()
+        if len(results) < len(caller.get_hookimpls()):  # pluggy leaves None out
+            raise TypeError("expected a list (of weights: names and paths), got None")
         pairs = [pair for result in results for pair in _named(kind, result)]
     except Exception as error:  # whatever a stranger's code raises must name the stranger and go no further
         raise PluginError(f"the plugin {plugin.name!r} failed in {hook}: {type(error).__name__}: {error}") from error
@@ -127,6 +149,8 @@ def _named(kind: str, result: Any) -> Iterable[tuple[str, Any]]:
     for cls in result:
         if not (isinstance(cls, type) and issubclass(cls, base) and isinstance(getattr(cls, "name", None), str)):
             raise TypeError(f"expected subclasses of {base.__name__} with a `name`, got {cls!r}")
+        if kind == "corruptions" and not getattr(getattr(cls, "__dataclass_params__", None), "frozen", False):
+            raise TypeError(f"expected frozen dataclasses, got {cls!r}; put @dataclass(frozen=True) before it")
     return [(cls.name, cls) for cls in result]
 
 
@@ -214,5 +238,5 @@ def metrics() -> dict[str, type[Metric]]:
 
 
 def weights() -> dict[str, Path]:
-    """Return the trained model files by name."""
+    """Return the trained model files by name, those that cannot be read left out."""
     return classes("weights")

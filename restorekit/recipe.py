@@ -14,6 +14,8 @@ class Recipe:
     ----------
     batch : int
         Images per update, over all devices.
+    portions : int
+        Parts the images of an update come in, each with a corruption drawn for it; their gradients are averaged.
     crop : int
         Side of the square crops in pixels, rounded to the model's multiple; 0 = whole images of one size.
     optimiser : {"muon", "adam"}
@@ -32,17 +34,20 @@ class Recipe:
         Decay of Adam's second moment.
     clip : float
         Largest gradient norm, as a multiple of the usual one; larger gradients are scaled down to it. 0 = never.
+        The first 100 updates tell what is usual, and are not clipped: let `warmup` cover them.
     explode : float
         An update whose gradient norm is over this many times the usual one, or not finite, is skipped
-        and counted. 0 = only those not finite.
+        and counted. 0 = only those not finite, as in the first 100 updates.
     ema : float
         Decay of the averaged weights that are saved; 0 = save the weights themselves.
     augment : bool
         Flip and transpose at random.
     gray : float
-        Share of batches turned gray, where the images have colour.
+        Share of batches turned gray, where the images have colour and the model takes gray ones.
+    unlabelled : float
+        Share of the class labels hidden, so that the model learns to do without as well.
     scales : tuple of float
-        The images are held in each of these sizes.
+        The images are held in each of these sizes, as shares of their own.
     validate : int
         Updates between validations.
     keep_half : bool
@@ -50,20 +55,22 @@ class Recipe:
     """
 
     batch: int = field(default=16, metadata={"low": 1})
+    portions: int = field(default=1, metadata={"low": 1})
     crop: int = field(default=96, metadata={"low": 0})
     optimiser: str = field(default="muon", metadata={"choices": ("muon", "adam")})
-    lr: float = 4e-4
-    muon_lr: float = 0.004
-    warmup: int = 200
+    lr: float = field(default=4e-4, metadata={"low": 0})
+    muon_lr: float = field(default=0.004, metadata={"low": 0})
+    warmup: int = field(default=200, metadata={"low": 0})
     cosine: bool = True
-    weight_decay: float = 0.0
-    beta2: float = 0.99
-    clip: float = 2.0
-    explode: float = 20.0
+    weight_decay: float = field(default=0.0, metadata={"low": 0})
+    beta2: float = field(default=0.99, metadata={"low": 0, "high": 0.999999})
+    clip: float = field(default=2.0, metadata={"low": 0})
+    explode: float = field(default=20.0, metadata={"low": 0})
     ema: float = field(default=0.999, metadata={"low": 0, "high": 1})
     augment: bool = True
-    gray: float = 0.5
-    scales: tuple[float, ...] = (1.0,)
+    gray: float = field(default=0.5, metadata={"low": 0, "high": 1})
+    unlabelled: float = field(default=0.1, metadata={"low": 0, "high": 1})
+    scales: tuple[float, ...] = field(default=(1.0,), metadata={"low": 0.05, "high": 1})
     validate: int = field(default=1000, metadata={"low": 1})
     keep_half: bool = False
 

@@ -13,37 +13,40 @@ from restorekit.errors import SpecError, unknown
 T = TypeVar("T")
 
 
-def from_texts(cls: type[T], texts: Mapping[str, str]) -> T:
-    """Build `cls` from texts, each read by the type of its field.
+def read(cls: type, texts: Mapping[str, str]) -> dict[str, Any]:
+    """Read texts by the types of the fields that they name.
 
     Parameters
     ----------
     cls : type
-        A dataclass whose fields are int, float, bool, str, or tuples of int or float.
+        A dataclass whose fields are int, float, bool, str, or tuples of int or float. A field's metadata may hold
+        ``choices``, or ``low`` and ``high``: limits of the number, or of each number of a tuple.
     texts : mapping of str to str
         ``{"width": "64", "widths": "32,64,128", "augment": "no"}``.
 
     Raises
     ------
     SpecError
-        For an unknown key or a text that does not fit its field.
+        For an unknown key, or a text that does not fit its field.
     """
     hints = _hints(cls, texts)
-    made = cls(**{key: _read(text, hints[key], key) for key, text in texts.items()})
-    for f in dataclasses.fields(cls):  # type: ignore[arg-type]  # a dataclass by contract
+    values = {key: _read(text, hints[key], key) for key, text in texts.items()}
+    for f in dataclasses.fields(cls):
         if f.name in texts:
-            _check(f, getattr(made, f.name), texts[f.name])
-    return made
+            _check(f, values[f.name], texts[f.name])
+    return values
 
 
 def _check(field: dataclasses.Field[Any], value: Any, text: str) -> None:
-    """Hold a value to the choices or limits in its field's metadata."""
+    """Hold a value, and each number of a tuple, to the choices or limits in its field's metadata."""
     choices, low, high = (field.metadata.get(k) for k in ("choices", "low", "high"))
     if choices is not None and value not in choices:
         raise SpecError(f"{field.name} takes one of {', '.join(choices)}, got {text!r}")
-    if (low is not None and value < low) or (high is not None and value > high):
-        least, most = (f"{end:g}" if end is not None else "any" for end in (low, high))
-        raise SpecError(f"{field.name} takes a number from {least} to {most}, got {text!r}")
+    for number in value if isinstance(value, tuple) else (value,):
+        if (low is not None and number < low) or (high is not None and number > high):
+            least, most = (f"{end:g}" if end is not None else "any" for end in (low, high))
+            kind = "numbers" if isinstance(value, tuple) else "a number"
+            raise SpecError(f"{field.name} takes {kind} from {least} to {most}, got {text!r}")
 
 
 def from_json(cls: type[T], values: Mapping[str, Any]) -> T:

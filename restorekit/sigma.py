@@ -1,4 +1,4 @@
-"""The noise level of an observation, estimated from itself."""
+"""What is known of an image's noise: what that makes of its damage, and the level estimated from the image itself."""
 
 from __future__ import annotations
 
@@ -6,8 +6,26 @@ import torch
 from torch import Tensor
 
 from restorekit.contracts import Corruption
+from restorekit.corruptions import Chain, Gaussian, Missing
 from restorekit.restorers.arrays import noise_level
 from restorekit.types import Observation
+
+IMAGE = Chain((Gaussian(), Missing()))  # what an image is taken for where nothing else is said
+
+
+def expected(known: Corruption | None, noisy: bool | None) -> Corruption:
+    """Return what an image is taken for.
+
+    Parameters
+    ----------
+    known : Corruption or None
+        What damaged it, where somebody says so.
+    noisy : bool or None
+        Whether it has noise, where somebody says so; that counts more.
+    """
+    if known is None:
+        return Missing() if noisy is False else IMAGE
+    return Chain((Gaussian(), known)) if noisy and known.hides else known
 
 
 def estimate_sigma(observation: Observation, corruption: Corruption) -> Tensor:

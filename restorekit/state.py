@@ -19,6 +19,9 @@ from restorekit.errors import CheckpointError
 from restorekit.images.atomic import atomic
 from restorekit.optimise import Group
 
+LONG = 100  # characters of two values that are too many to tell
+_DATA = {"number of images": "images", "images": "fingerprint", "validation images": "held_out"}
+
 
 @dataclass
 class State:
@@ -59,6 +62,51 @@ def save_state(path: Path, state: State, card: Card) -> None:
         temporary.write_bytes(
             serialise({k: v.detach().cpu().contiguous() for k, v in _tensors(state).items()}, metadata)
         )
+
+
+def refuse_other(path: Path, card: Card) -> Card:
+    """Compare a state with the training that is to go on from it; return the card to go on with.
+
+    Its start stays what it was. How long to train may change, and nothing else.
+
+    Raises
+    ------
+    CheckpointError
+        There is no state, or it was written with other images, corruptions, classes, seed or settings.
+    """
+    told = _metadata(path).get("card")
+    if told is None:
+        raise CheckpointError(f"{path} is no state of a training but another safetensors file; start without --resume")
+    known = {f.name for f in dataclasses.fields(Card)}
+    old = Card(**{k: v for k, v in json.loads(told).items() if k in known})
+    then, now = _essence(old), _essence(card)
+    differing = [_change(k, then[k], now[k]) for k in then if k in now and then[k] != now[k]]
+    if differing:
+        raise CheckpointError(
+            f"{path} was written by another training ({'; '.join(differing)}); "
+            f"resume with the same command, or start in another folder"
+        )
+    return dataclasses.replace(card, start=old.start)
+
+
+def _change(name: str, then: str, now: str) -> str:
+    return f"{name} was {then} and is {now}" if len(then + now) < LONG else f"other {name}"
+
+
+def _essence(card: Card) -> dict[str, str]:
+    """Return what must stay the same from run to run, each as JSON; what an older card does not say is not there."""
+    classes = {"class names": card.label_names} if card.label_names else {}
+    data = {name: card.data[key] for name, key in _DATA.items() if key in card.data}
+    found = {"model": card.model, "corruptions": card.corruptions, "seed": card.seed, **data, **card.config}
+    return {k: json.dumps(v) for k, v in {**found, **card.recipe, **classes}.items()}
+
+
+def _metadata(path: Path) -> dict[str, str]:
+    try:
+        with safe_open(path, framework="pt") as file:
+            return dict(file.metadata() or {})
+    except SafetensorError as error:
+        raise CheckpointError(f"{path} is not a whole state file ({error}); start again without --resume") from error
 
 
 def restore_state(path: Path, state: State) -> None:

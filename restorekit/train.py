@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import functools
 import json
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -21,68 +20,17 @@ from lightning_fabric import Fabric
 from torch import Tensor
 
 from restorekit import checkpoint, optimise
-from restorekit.checkpoint import Card
-from restorekit.contracts import Corruption, Model
+from restorekit.batches import Batches
+from restorekit.contracts import Model
+from restorekit.job import Job
 from restorekit.noise import Noise
-from restorekit.pool import Pool, StreamedPool, augment, gray, order, place
-from restorekit.recipe import Recipe
 from restorekit.state import State, restore_state, save_state
-from restorekit.types import Batch
-from restorekit.validate import Validation, measure, preview, sample_grid
+from restorekit.types import Batch, Terms
+from restorekit.validate import measure, preview, sample_grid
 
 LOG_EVERY = 50  # updates between lines of the log
 SAVE_EVERY = 120.0  # seconds between saves of the state
 Watch = Callable[[dict[str, Any]], None]
-
-
-@dataclass(frozen=True, eq=False)
-class Job:
-    """Everything a training is.
-
-    Attributes
-    ----------
-    run : Path
-        Folder of the run.
-    card : Card
-        What the model file will say, but for what the training finds out.
-    recipe : Recipe
-        Settings of the training.
-    corruptions : sequence of (Corruption, float)
-        What damages the images, with weights; one is drawn per batch.
-    pool : Pool
-        Training images.
-    held : Validation
-        Validation images.
-    labels : Tensor of int64, (N,), or None
-        Class index of each training image.
-    steps, epochs, minutes : number or None
-        How long; exactly one is given.
-    seed : int
-        Seed of everything drawn.
-    """
-
-    run: Path
-    card: Card
-    recipe: Recipe
-    corruptions: Sequence[tuple[Corruption, float]]
-    pool: Pool
-    held: Validation
-    labels: Tensor | None = None
-    steps: int | None = None
-    epochs: int | None = None
-    minutes: float | None = None
-    seed: int = 0
-
-    @property
-    def epoch_steps(self) -> int:
-        """Updates in which every image is seen once."""
-        return -(-len(self.pool.sizes) // self.recipe.batch)
-
-    def progress(self, step: int, seconds: float) -> float:
-        """Return how much of the training is done, 1 at its end."""
-        if self.minutes is not None:
-            return seconds / (60 * self.minutes)
-        return step / (self.steps or (self.epochs or 1) * self.epoch_steps)
 
 
 @dataclass
@@ -105,8 +53,27 @@ class Tally:
         return means
 
 
-def train(job: Job, model: Model, fabric: Fabric, watch: Watch, resume: bool = False) -> dict[str, float]:
-    """Train until the job is done or somebody asks to stop; return the last validation's figures.
+@dataclass(frozen=True)
+class Outcome:
+    """How a training ended.
+
+    Attributes
+    ----------
+    found : dict
+        The last validation's figures.
+    steps : int
+        Updates done.
+    signal : int or None
+        Number of the signal that stopped it before its end; None where it is done.
+    """
+
+    found: dict[str, float]
+    steps: int
+    signal: int | None = None
+
+
+def train(job: Job, model: Model, fabric: Fabric, watch: Watch, resume: bool = False) -> Outcome:
+    """Train until the job is done or somebody asks to stop.
 
     Parameters
     ----------
@@ -125,14 +92,15 @@ def train(job: Job, model: Model, fabric: Fabric, watch: Watch, resume: bool = F
     log = _logger(job, fabric, watch)
     recent, epoch = Tally(), Tally()
     started, saved, found = time.monotonic() - state.seconds, time.monotonic(), dict(state.found)
-    with _asked_to_stop() as stop, _Batches(job, fabric) as batches:
-        while (progress := job.progress(state.step, state.seconds)) < 1 and not stop.is_set():
-            batch = batches.take(state.step)
-            parts = _update(job, state, batch, progress, fabric)
+    with _asked_to_stop() as stop, Batches(job, fabric) as batches:
+        while (progress := job.progress(state.step, state.seconds)) < 1 and stop.signal is None:
+            portions = batches.take(state.step)
+            parts = _update(job, state, portions, progress, fabric)
             state.step += 1
             state.seconds = time.monotonic() - started
-            recent.add(parts, len(batch.observation))
-            epoch.add(parts, len(batch.observation))
+            images = sum(len(p.observation) for p in portions)
+            recent.add(parts, images)
+            epoch.add(parts, images)
             if state.step % LOG_EVERY == 0:
                 log("step", state, {**recent.take(), **_health(job, state, progress)})
             if state.step % job.epoch_steps == 0 and job.recipe.crop == 0:
@@ -142,10 +110,10 @@ def train(job: Job, model: Model, fabric: Fabric, watch: Watch, resume: bool = F
             if time.monotonic() - saved > SAVE_EVERY:
                 _save(job, state, found, fabric)
                 saved = time.monotonic()
-        if state.step % job.recipe.validate and not stop.is_set():
+        if state.step % job.recipe.validate and stop.signal is None:
             found = _validate(job, state, fabric, log)
     _save(job, state, found, fabric)
-    return found
+    return Outcome(found, state.step, stop.signal if progress < 1 else None)
 
 
 def _begin(job: Job, model: Model, fabric: Fabric, resume: bool) -> State:
@@ -161,69 +129,35 @@ def _begin(job: Job, model: Model, fabric: Fabric, resume: bool) -> State:
     return state
 
 
-class _Batches:
-    """The batches of a training; where images come from files, the next one is made while this one is learnt from."""
-
-    def __init__(self, job: Job, fabric: Fabric) -> None:
-        self._job, self._fabric = job, fabric
-        self._thread = ThreadPoolExecutor(1, "batch") if isinstance(job.pool, StreamedPool) else None
-        self._next: tuple[int, Future[Batch]] | None = None
-
-    def __enter__(self) -> _Batches:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._thread is not None:
-            self._thread.shutdown(cancel_futures=True)
-
-    def take(self, step: int) -> Batch:
-        """Return the batch of a step, which depends on nothing but the step."""
-        ahead, self._next = self._next, None
-        if self._thread is not None:
-            self._next = step + 1, self._thread.submit(_batch, self._job, step + 1, self._fabric)
-        if ahead is not None and ahead[0] == step:
-            return ahead[1].result()
-        return _batch(self._job, step, self._fabric)
-
-
-def _batch(job: Job, step: int, fabric: Fabric) -> Batch:
-    """Cut, turn and damage the images of one update, on the device."""
-    recipe, noise = job.recipe, Noise(job.seed).fork(f"step{step}")
-    index = order(len(job.pool.sizes), recipe.batch, step, Noise(job.seed))
-    index = index[fabric.global_rank :: fabric.world_size]
-    corruption = _pick(job.corruptions, noise)
-    turned_gray = job.pool.channels == 3 and float(torch.rand((), generator=noise.generator("gray"))) < recipe.gray
-    noise = noise.fork(f"rank{fabric.global_rank}")
-    x = job.pool.crops(place(job.pool, index, recipe.crop, noise))
-    x = augment(x, noise) if recipe.augment else x
-    x = gray(x) if turned_gray else x
-    x = x.contiguous(memory_format=torch.channels_last)
-    observation = corruption(x, noise.fork("corruption"))
-    if job.labels is not None:
-        observation = dataclasses.replace(observation, label=job.labels[index].to(fabric.device))
-    return Batch(x, observation, corruption, step)
-
-
-def _pick(corruptions: Sequence[tuple[Corruption, float]], noise: Noise) -> Corruption:
-    if len(corruptions) == 1:
-        return corruptions[0][0]
-    weights = torch.tensor([weight for _, weight in corruptions])
-    return corruptions[int(torch.multinomial(weights, 1, generator=noise.generator("which")))][0]
-
-
-def _update(job: Job, state: State, batch: Batch, progress: float, fabric: Fabric) -> dict[str, Tensor]:
-    """Step every parameter group once; return the parts of their objectives."""
-    noise, parts = Noise(job.seed).fork(f"update{state.step}.{fabric.global_rank}"), {}
+def _update(job: Job, state: State, portions: list[Batch], progress: float, fabric: Fabric) -> dict[str, Tensor]:
+    """Step every parameter group once; return the means of the parts of their objectives."""
+    noise, parts = Noise(job.seed).fork(f"update{state.step}.{fabric.global_rank}"), dict[str, Tensor]()
     pace = job.recipe.pace(state.step, progress)
     for group in state.groups:
         optimise.freeze_others(group, state.groups)
-        terms = state.module(batch, noise.fork(group.name), group.name)
-        fabric.backward(terms.loss)
+        parts.update(_gradients(state.module, portions, noise, group.name, fabric))
         optimise.step(group, job.recipe, pace, state.step)
-        parts.update(terms.parts)
     if state.average is not state.model:
         optimise.average(state.average, state.model, job.recipe.decay(state.step))
     return parts
+
+
+def _gradients(module: Any, portions: list[Batch], noise: Noise, group: str, fabric: Fabric) -> dict[str, Tensor]:
+    """Add up one objective's gradients over the portions of a batch; return the means of its parts."""
+    images, means = sum(len(p.observation) for p in portions), dict[str, Tensor]()
+    for i, batch in enumerate(portions):
+        own, share = noise.fork(f"portion{i}") if i else noise, len(batch.observation) / images
+        ask = functools.partial(_ask, batch=batch, noise=own.fork(group), group=group)
+        with fabric.no_backward_sync(module, enabled=i < len(portions) - 1):
+            terms = module(ask)
+            fabric.backward(terms.loss * share)
+        for name, value in terms.parts.items():
+            means[name] = means.get(name, 0) + share * value
+    return means
+
+
+def _ask(model: Model, batch: Batch, noise: Noise, group: str) -> Terms:
+    return model.terms(batch, noise, group)
 
 
 def _health(job: Job, state: State, progress: float) -> dict[str, float]:
@@ -274,14 +208,21 @@ def _logger(job: Job, fabric: Fabric, watch: Watch) -> Callable[[str, State, dic
     return log
 
 
+@dataclass
+class _Stop:
+    """Which signal asked to stop, once one has."""
+
+    signal: int | None = None
+
+
 @contextmanager
-def _asked_to_stop() -> Iterator[threading.Event]:
+def _asked_to_stop() -> Iterator[_Stop]:
     """Turn the first SIGINT or SIGTERM into a request to save and stop; a second one acts as usual."""
-    stop = threading.Event()
+    stop = _Stop()
     before: dict[int, Any] = {}
 
     def ask(number: int, frame: FrameType | None) -> None:
-        stop.set()
+        stop.signal = number
         signal.signal(number, before[number])
 
     if threading.current_thread() is threading.main_thread():

@@ -11,18 +11,24 @@ from typing import Any
 import torch
 from lightning_fabric import Fabric
 
-from restorekit import checkpoint, plugins, trainset
+from restorekit import checkpoint, pixels, plugins, trainset
 from restorekit.contracts import Corruption, LatentModel, Model
 from restorekit.corruptions import Clean
 from restorekit.corruptions.spec import parse, weighted
 from restorekit.devices import choose
 from restorekit.errors import SpecError, UsageError, unknown
-from restorekit.images.dataset import LabelledImages, Labels, load_images, official_test
+from restorekit.images.dataset import Labels, load_images, official_test
 from restorekit.images.scale import parse_range
+from restorekit.job import Job
+from restorekit.pool import Pool
 from restorekit.recipe import Recipe
-from restorekit.settings import from_json, from_texts
-from restorekit.train import Job, train
-from restorekit.validate import centres
+from restorekit.settings import from_json, read
+from restorekit.start import start
+from restorekit.state import refuse_other
+from restorekit.train import train
+from restorekit.trainset import Part
+from restorekit.types import Geometry
+from restorekit.validate import Validation, centres
 
 __all__ = ["Hardware", "Images", "Plan", "prepare", "train"]
 
@@ -83,38 +89,36 @@ def prepare(
     """
     _check_run(run, resume)
     cls = plugins.lookup("models", plan.model)
-    texts, recipe = _split_settings(cls, plan)
-    fabric = _fabric(hardware)
-    opened = load_images(images.source, None, images.labels, parse_range(images.range))
-    train_index, held_source, held_index = _held(opened, images)
-    pool = trainset.pool(opened, train_index, fabric.device, recipe.scales)
-    classes = len(opened.label_names) if images.labels else 0
-    shape = (pool.channels, *(int(s) for s in pool.sizes[0]))
-    model, start = _model(cls, texts, plan, shape, classes)  # type: ignore[arg-type]
-    recipe = _rounded(recipe, model, int(pool.sizes.min()))
-    held_pool = trainset.pool(held_source, held_index, fabric.device)
-    held_labels = trainset.labels(held_source, held_index) if images.labels else None
-    held = centres(held_pool, trainset.names(held_source, held_index), model.geometry.multiple, held_labels)
+    values, recipe = _split_settings(cls, plan)
+    corruptions, fabric = _corruptions(plan, cls), _fabric(hardware)
+    part, held_part, notes = _parts(images, recipe.crop)
+    pool = pixels.pool(part.images, part.index, fabric.device, recipe.scales)
+    found = part.images.label_names if images.labels else ()
+    begun = start(cls, values, plan.init, plan.seed, (pool.channels, *pool.sizes[0].tolist()), found)
+    recipe, more = _fitted(recipe, begun.model.geometry, pool)
+    pixels.check(pool, part.names, begun.model.geometry, not recipe.crop)
+    known = begun.label_names if images.labels else ()
+    held = _held(held_part, fabric.device, begun.model.geometry, known)
     card = dataclasses.replace(
-        checkpoint.describe(model),
-        corruptions=plan.corruptions,
-        licence=plan.licence,
-        command=plan.command,
-        seed=plan.seed,
-        start=start,
-        data=_data(images, opened, len(train_index), held.names),
-    )
-    labels = trainset.labels(opened, train_index, len(recipe.scales)) if images.labels else None
+        checkpoint.describe(begun.model), corruptions=plan.corruptions, label_names=begun.label_names,
+        recipe=dataclasses.asdict(recipe), licence=plan.licence, command=plan.command, seed=plan.seed,
+        start=begun.told, data=_data(images, part, held.names),
+    )  # fmt: skip
+    if resume:
+        card = refuse_other(run / "state.safetensors", card)
     run.mkdir(parents=True, exist_ok=True)
-    job = Job(run, card, recipe, _corruptions(plan, cls), pool, held, labels, steps, epochs, minutes, plan.seed)
-    return job, model, fabric
+    job = Job(
+        run, card, recipe, corruptions, pool, held, part.labels(known, len(recipe.scales)) if known else None,
+        steps, epochs, minutes, plan.seed, (*notes, *more),
+    )  # fmt: skip
+    return job, begun.model, fabric
 
 
-def _data(images: Images, opened: LabelledImages, count: int, held: tuple[str, ...]) -> dict[str, Any]:
+def _data(images: Images, part: Part, held: tuple[str, ...]) -> dict[str, Any]:
     """Return what the card says of the training images."""
     kept = list(held) if len(held) <= trainset.HELD else len(held)
-    source = Path(images.source).name
-    return {"source": source, "images": count, "fingerprint": opened.fingerprint, "held_out": kept}
+    source, fingerprint = Path(images.source).name, part.images.fingerprint
+    return {"source": source, "images": len(part.index), "fingerprint": fingerprint, "held_out": kept}
 
 
 def _check_run(run: Path, resume: bool) -> None:
@@ -134,14 +138,19 @@ def _split_settings(cls: type[Model], plan: Plan) -> tuple[dict[str, Any], Recip
     for key in given:
         if key not in own | other:
             raise SpecError(unknown(f"setting of {cls.name} or of a training", key, own | other | {"preset"}))
-    return _values(cls.Config, own, preset, given), from_json(Recipe, _values(Recipe, other, preset, given))
+    recipe = from_json(Recipe, _values(Recipe, other, preset, given))
+    if recipe.portions > recipe.batch or not recipe.scales:
+        raise SpecError(
+            f"a training needs at least one of scales and as many images in a batch as portions, "
+            f"got scales={recipe.scales}, batch={recipe.batch}, portions={recipe.portions}; change --set"
+        )
+    return _values(cls.Config, own, preset, given), recipe
 
 
 def _values(target: type, keys: set[str], preset: Mapping[str, object], given: Mapping[str, str]) -> dict[str, Any]:
     """Return the settings of one dataclass: the preset's, and over them those given as text."""
     texts = {k: v for k, v in given.items() if k in keys}
-    read: Any = from_texts(target, texts)
-    return {**{k: v for k, v in preset.items() if k in keys}, **{k: getattr(read, k) for k in texts}}
+    return {**{k: v for k, v in preset.items() if k in keys}, **read(target, texts)}
 
 
 def _preset(cls: type[Model], name: str | None) -> Mapping[str, object]:
@@ -164,72 +173,50 @@ def _fabric(hardware: Hardware) -> Fabric:
     return fabric
 
 
-def _held(opened: LabelledImages, images: Images) -> tuple[list[int], LabelledImages, list[int]]:
-    """Return training indices, and where validation images are."""
+def _parts(images: Images, crop: int) -> tuple[Part, Part, list[str]]:
+    """Open the images; return those to train on, those to validate on, and sentences on what was done to them."""
+    opened = load_images(images.source, None, images.labels, parse_range(images.range))
+    part, note = trainset.large_enough(opened, crop)
     text = images.validation
     official = official_test(images.source) if text is None else None
     if official is not None or (text is not None and not text.isdigit()):
         other = load_images(str(official or text), None, images.labels, parse_range(images.range))
-        return list(range(len(opened))), other, list(range(len(other)))
-    train_index, held_index = trainset.hold_out(opened.keys, None if text is None else int(text))
-    return train_index, opened, held_index
+        held, held_note = trainset.large_enough(other, crop)
+        return part, held, [*filter(None, (opened.warning, note, held_note))]
+    learnt, apart = trainset.hold_out(part.names, None if text is None else int(text))
+    return part.cut(learnt), part.cut(apart), [*filter(None, (opened.warning, note))]
 
 
-def _model(
-    cls: type[Model], values: dict[str, Any], plan: Plan, shape: tuple[int, int, int], classes: int
-) -> tuple[Model, str]:
-    """Build the model, from initial weights or at random under a seeded fork; say what it started from."""
-    if plan.init not in ("auto", "none"):
-        return _initial(cls, values, plan)
-    config = cls.fit_config(from_json(cls.Config, values), shape, classes)
-    for name, path in plugins.weights().items() if plan.init == "auto" else ():
-        card = checkpoint.read_card(path)
-        if card.model == plan.model and from_json(cls.Config, card.config) == config:
-            return checkpoint.load(path)[0], f"{name} {checkpoint.digest(path)}"
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(plan.seed)
-        built: Model = cls(config)
-    return built, ""
+def _held(part: Part, device: torch.device, geometry: Geometry, known: tuple[str, ...]) -> Validation:
+    """Put the centres of the validation images on the device."""
+    pool = pixels.pool(part.images, part.index, device)
+    pixels.check(pool, part.names, geometry, geometry.size is not None)
+    return centres(pool, part.names, geometry, part.labels(known) if known else None)
 
 
-def _initial(cls: type[Model], values: dict[str, Any], plan: Plan) -> tuple[Model, str]:
-    """Load the weights of ``--init``, whose settings hold where ``--set`` says nothing else."""
-    path = checkpoint.resolve(plan.init)
-    model, card = checkpoint.load(path)
-    if card.model != plan.model:
-        raise UsageError(f"--init {plan.init} holds a {card.model!r}, not a {plan.model!r}; use --model {card.model}")
-    differing = [k for k, v in values.items() if getattr(model.config, k) != v]
-    if differing:
-        fresh = cls(dataclasses.replace(model.config, **values))
-        _carry(fresh, model, plan.init, differing)
-        model = fresh
-    return model, f"{plan.init} {checkpoint.digest(path)}"
-
-
-def _carry(fresh: Model, old: Model, name: str, differing: list[str]) -> None:
-    """Load the weights of one model into another that differs only in settings without weights."""
-    try:
-        fresh.load_state_dict(old.state_dict())
-    except RuntimeError as error:
-        raise UsageError(
-            f"--init {name} cannot take --set {', '.join(differing)}: they change the network's shape"
-        ) from error
-
-
-def _rounded(recipe: Recipe, model: Model, side: int) -> Recipe:
-    """Fit the crop to the model's multiple and to the smallest image's side."""
-    if model.geometry.size is not None or not recipe.crop:
-        return dataclasses.replace(recipe, crop=0)
-    multiple = model.geometry.multiple
-    return dataclasses.replace(recipe, crop=max(multiple, min(recipe.crop, side) // multiple * multiple))
+def _fitted(recipe: Recipe, geometry: Geometry, pool: Pool) -> tuple[Recipe, list[str]]:
+    """Fit crop and gray to what the model takes, and the crop to the smallest image; say where it is not as asked."""
+    recipe = dataclasses.replace(recipe, gray=recipe.gray if 1 in geometry.channels else 0.0)
+    if geometry.size is not None or not recipe.crop:
+        return dataclasses.replace(recipe, crop=0), []
+    multiple, side = geometry.multiple, int(pool.sizes.min())
+    crop = max(multiple, min(recipe.crop, side) // multiple * multiple)
+    told = f"crops are {crop} pixels a side instead of {recipe.crop}: the smallest image has {side}"
+    return dataclasses.replace(recipe, crop=crop), [told] if side < recipe.crop else []
 
 
 def _corruptions(plan: Plan, cls: type[Model]) -> list[tuple[Corruption, float]]:
-    if not plan.corruptions:
-        if issubclass(cls, LatentModel):
-            return [(Clean(), 1.0)]
+    known = plugins.corruptions()
+    given = [(parse(spec, known), weight) for spec, weight in map(weighted, plan.corruptions)]
+    if issubclass(cls, LatentModel):
+        if any(not isinstance(corruption, Clean) for corruption, _ in given):
+            raise UsageError(
+                f"the model {cls.name!r} learns from clean images and then works with any corruption; leave "
+                f"--corruption out and name the damage when restoring, or train a cvae"
+            )
+        return [(Clean(), 1.0)]
+    if not given:
         raise UsageError(
             f"the model {cls.name!r} learns to undo damage; say which, such as --corruption gaussian:sigma=0..50/255"
         )
-    known = plugins.corruptions()
-    return [(parse(spec, known), weight) for spec, weight in map(weighted, plan.corruptions)]
+    return given

@@ -1,20 +1,85 @@
-"""From opened images to what a training needs: who is held out, and pools of pixels."""
+"""From opened images to what a training needs: which are left out, which are held out, and classes."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import PurePath
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from restorekit.errors import UsageError
 from restorekit.images.dataset import LabelledImages
-from restorekit.pool import FULL, HeldPool, Pool, StreamedPool
 
 HELD = 20  # images held out for validation, at most
-BUDGET = 8 * 2**30  # bytes of pixels that are held on the device; more are streamed
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """Some of a set of opened images: the set, and which of them."""
+
+    images: LabelledImages
+    index: list[int]
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the images."""
+        return [self.images.keys[i] for i in self.index]
+
+    def cut(self, index: Sequence[int]) -> Part:
+        """Return a part of this part, by positions in it."""
+        return Part(self.images, [self.index[i] for i in index])
+
+    def labels(self, known: Sequence[str], copies: int = 1) -> Tensor:
+        """Return the class numbers, (copies * N,) int64, counted as `known` counts them; -1 stays unknown.
+
+        Raises
+        ------
+        UsageError
+            An image is of a class that `known` does not hold.
+        """
+        own, names = self.images.labels, self.images.label_names
+        if own is None:
+            raise UsageError(
+                "the images to validate on have no classes, and those to train on have; leave --labels out"
+            )
+        mine = own[self.index]
+        strange = [names[i] for i in sorted({*mine.tolist()} - {-1}) if names[i] not in known]
+        if strange:
+            raise UsageError(
+                f"the class {strange[0]!r} is not among those that are learnt, {', '.join(known)}; "
+                f"leave its images out, or rename it"
+            )
+        table = torch.tensor([known.index(name) if name in known else -1 for name in names])
+        return torch.where(mine < 0, -1, table[mine]).repeat(copies)
+
+
+def large_enough(images: LabelledImages, crop: int) -> tuple[Part, str | None]:
+    """Leave out the few images that are much smaller than the others and would make all crops small.
+
+    Parameters
+    ----------
+    images : LabelledImages
+        Opened images.
+    crop : int
+        Side of the crops asked for, pixels. An image is left out where its shorter side is under this and under
+        half of the median shorter side: where all are small, none is.
+
+    Returns
+    -------
+    (Part, str or None)
+        Those to use, and a sentence where others were left out.
+    """
+    short = images.sizes.amin(1)
+    least = min(float(crop), float(short.sort().values[len(short) // 2]) / 2)
+    index = (short >= least).nonzero().flatten().tolist()
+    small = (short < least).nonzero().flatten().tolist()
+    if not small:
+        return Part(images, index), None
+    height, width = images.sizes[small[0]].tolist()
+    told = f"left out {len(small)} of {len(short)} images, much smaller than the others: {images.keys[small[0]]}"
+    return Part(images, index), f"{told} has {width} x {height} pixels" + (", ..." if len(small) > 1 else "")
 
 
 def hold_out(keys: Sequence[str], count: int | None = None) -> tuple[list[int], list[int]]:
@@ -38,6 +103,8 @@ def hold_out(keys: Sequence[str], count: int | None = None) -> tuple[list[int], 
             f"training needs at least 2 images, one of them to validate on, got {len(keys)}; give --validation"
         )
     count = min(HELD, max(1, len(keys) // 20)) if count is None else count
+    if count < 1:
+        raise UsageError(f"a training needs at least 1 image to validate on, got --validation {count}; give 1 or more")
     held = [len(keys) * (2 * i + 1) // (2 * count) for i in range(count)]
     stems = [key if "#" in key else str(PurePath(key).with_suffix("")) for key in keys]  # name.npy#3 is a frame
     apart = {stems[i] for i in held}
@@ -52,51 +119,3 @@ def hold_out(keys: Sequence[str], count: int | None = None) -> tuple[list[int], 
 def _kin(stem: str, others: set[str]) -> bool:
     """Say whether one of the others continues the stem with an underscore, or the stem one of them."""
     return any(stem.startswith(f"{o}_") or o.startswith(f"{stem}_") for o in others)
-
-
-def pool(images: LabelledImages, index: Sequence[int], device: torch.device, scales: Sequence[float] = (1.0,)) -> Pool:
-    """Put images where training can cut crops from them: on the device where they fit, else read as needed.
-
-    Parameters
-    ----------
-    images : LabelledImages
-        Opened images; gray ones become RGB where any has colour.
-    index : sequence of int
-        Which of them.
-    device : torch.device
-        Where crops are used.
-    scales : sequence of float
-        Every image is held in each of these sizes.
-    """
-    first = images.raw(index[0])
-    if int(images.sizes.prod(1).sum()) * first.shape[2] * first.element_size() > BUDGET:
-        return StreamedPool(lambda i: images.raw(index[i]), images.sizes[list(index)], first.shape[2], device)
-    raw = [images.raw(i) for i in index]
-    channels = max(t.shape[2] for t in raw)
-    if channels not in (1, 3) and len({t.shape[2] for t in raw}) > 1:
-        raise UsageError(f"training needs images of one channel count, got {sorted({t.shape[2] for t in raw})}")
-    if len({t.dtype for t in raw}) > 1 or first.dtype not in FULL:
-        raw = [images[i].permute(1, 2, 0) for i in index]
-    wide = [t.expand(-1, -1, channels) for t in raw]
-    return HeldPool([_scaled(t, s) for s in scales for t in wide], device)
-
-
-def _scaled(image: Tensor, scale: float) -> Tensor:
-    """Shrink an image, (H, W, C), with anti-aliasing, in its own dtype."""
-    if scale == 1:
-        return image
-    full = FULL.get(image.dtype, 1.0)
-    unit = image.permute(2, 0, 1)[None].float() / full
-    small = F.interpolate(unit, scale_factor=scale, mode="bicubic", antialias=True, align_corners=False).clamp(0, 1)
-    small = small[0].permute(1, 2, 0) * full
-    return small.round().to(image.dtype) if image.dtype in FULL else small
-
-
-def names(images: LabelledImages, index: Sequence[int]) -> list[str]:
-    """Return the names of some images."""
-    return [images.keys[i] for i in index]
-
-
-def labels(images: LabelledImages, index: Sequence[int], copies: int = 1) -> Tensor | None:
-    """Return the class indices of some images, repeated for each scale."""
-    return None if images.labels is None else images.labels[list(index)].repeat(copies)

@@ -7,16 +7,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
+from PIL import Image
 from torch import Tensor
-from torchvision.io import write_png
 from torchvision.utils import make_grid
 
 from restorekit.contracts import Corruption, LatentModel, Model
 from restorekit.noise import Noise
 from restorekit.pool import Pool, Windows
-from restorekit.types import Batch
+from restorekit.types import Batch, Estimate, Geometry
 
 SIDE = 192  # validation looks at centres of at most this many pixels a side
+DRAWS = 4  # whose mean is pictured, of a model that has no estimate in one pass
 PORTION = 2**20  # pixels a batch
 
 
@@ -39,12 +40,14 @@ class Validation:
     labels: Tensor | None = None
 
 
-def centres(pool: Pool, names: Sequence[str], multiple: int, labels: Tensor | None = None) -> Validation:
-    """Cut the centre out of every image of a pool."""
+def centres(pool: Pool, names: Sequence[str], geometry: Geometry, labels: Tensor | None = None) -> Validation:
+    """Cut the centre out of every image of a pool, of one size that the model takes."""
     sizes = pool.sizes
-    height, width = (max(multiple, min(SIDE, int(side)) // multiple * multiple) for side in sizes.amin(0))
+    sides = (min(SIDE, int(side)) // geometry.multiple * geometry.multiple for side in sizes.amin(0))
+    height, width = geometry.size or (max(geometry.multiple, side) for side in sides)
     top, left = ((sizes - torch.tensor([height, width])).clamp_min(0) // 2).unbind(1)
-    return Validation(pool.crops(Windows(torch.arange(len(sizes)), top, left, height, width)), tuple(names), labels)
+    x = pool.crops(Windows(torch.arange(len(sizes)), top, left, height, width))
+    return Validation(x, tuple(names), None if labels is None else labels.to(x.device))
 
 
 def psnr(x: Tensor, reference: Tensor) -> Tensor:
@@ -55,7 +58,11 @@ def psnr(x: Tensor, reference: Tensor) -> Tensor:
 
 @torch.no_grad()
 def measure(model: Model, held: Validation, corruptions: Sequence[Corruption], seed: int) -> dict[str, float]:
-    """Return the mean of the objective's parts, the PSNR of the MMSE for each corruption, and diagnoses."""
+    """Return the mean of the objective's parts, the PSNR of the MMSE for each corruption, and diagnoses.
+
+    A model without an estimate in one pass has no such PSNR here; of a latent one, ``reconstruction_psnr`` says
+    how well the decoder gives back the clean image that the encoder saw: nothing was restored.
+    """
     sums: dict[str, float] = {}
     for corruption in corruptions:
         for batch, noise in _batches(held, corruption, seed):
@@ -74,6 +81,9 @@ def _one(model: Model, batch: Batch, noise: Noise, runs: int) -> dict[str, Tenso
         value = psnr(_finished(restored), batch.x).mean()
         found["psnr"] = value
         found[f"psnr {batch.corruption}"] = value * runs  # each corruption is one of `runs` shares of the mean
+    if estimate is None and isinstance(model, LatentModel) and batch.x is not None:
+        again = reconstruct(model, batch.x, batch.observation.label)
+        found["reconstruction_psnr"] = psnr(_finished(again), batch.x).mean()
     return found
 
 
@@ -96,36 +106,40 @@ def _batch(held: Validation, cut: slice, corruption: Corruption, seed: int) -> t
 
 @torch.no_grad()
 def preview(model: Model, held: Validation, corruptions: Sequence[Corruption], seed: int, path: Path) -> None:
-    """Write a picture: a row for each corruption of observed | restored | truth | std, for a few images."""
+    """Write a picture: a row for each corruption of observed | restored | truth | std, for a few images.
+
+    A latent model gets truth | reconstruction of it | truth | size of the error.
+    """
     count = max(1, min(len(held.x), 8 // len(corruptions)))
     columns = 4
     cells: list[Tensor] = []
     for corruption in corruptions:
-        batch, _ = _batch(held, slice(0, count), corruption, seed)
-        for row in zip(*_panels(model, batch), strict=True):
-            cells.extend(cell.expand(3, -1, -1) for cell in row)
+        batch, noise = _batch(held, slice(0, count), corruption, seed)
+        for row in zip(*_panels(model, batch, noise), strict=True):
+            cells.extend(row)
     write_grid(torch.stack(cells), columns, path)
 
 
-def _panels(model: Model, batch: Batch) -> list[Tensor]:
+def _panels(model: Model, batch: Batch, noise: Noise) -> list[Tensor]:
     assert batch.x is not None
-    estimate = model.estimate(batch.observation, batch.corruption)
+    o, estimate = batch.observation, model.estimate(batch.observation, batch.corruption)
+    if estimate is None and isinstance(model, LatentModel):
+        again = reconstruct(model, batch.x, o.label)
+        return [batch.x, again, batch.x, _spread((again - batch.x).abs())]
     if estimate is None:
-        restored = reconstruct(model, batch.x, batch.observation.label)
-        std = (restored - batch.x).abs()
-    else:
-        restored = estimate.mean
-        std = torch.zeros_like(restored) if estimate.std is None else estimate.std
-    o = batch.observation
-    restored, std = o.keep_known(restored, o.y), o.keep_known(std, torch.zeros_like(o.y))
-    spread = std / std.amax((1, 2, 3), keepdim=True).clamp_min(1e-6)
-    return [o.y, restored, batch.x, spread]
+        draws = model.sample(o, batch.corruption, DRAWS, noise).mean
+        estimate = Estimate(draws.mean(0), draws.std(0))
+    std = torch.zeros_like(o.y) if estimate.std is None else o.keep_known(estimate.std, torch.zeros_like(o.y))
+    return [o.y, o.keep_known(estimate.mean, o.y), batch.x, _spread(std)]
 
 
-def reconstruct(model: Model, x: Tensor, label: Tensor | None) -> Tensor:
-    """Return the decoder's mean at the posterior's mean; x itself where the model has neither."""
-    if not isinstance(model, LatentModel):
-        return x
+def _spread(std: Tensor) -> Tensor:
+    """Scale spreads, (B, C, H, W), to their largest."""
+    return std / std.amax((1, 2, 3), keepdim=True).clamp_min(1e-6)
+
+
+def reconstruct(model: LatentModel, x: Tensor, label: Tensor | None) -> Tensor:
+    """Return the decoder's mean at the posterior's mean, (B, C, H, W)."""
     return model.decode(model.infer(x, None, label).mean, label).mean
 
 
@@ -140,11 +154,12 @@ def sample_grid(model: Model, held: Validation, corruption: Corruption, seed: in
         batch, _ = _batch(held, slice(0, 4), corruption, seed)
         draws = model.sample(batch.observation, batch.corruption, 6, noise).mean
         cells, columns = draws.transpose(0, 1).flatten(0, 1), 6
-    write_grid(cells.expand(-1, 3, -1, -1), columns, path)
+    write_grid(cells, columns, path)
 
 
 def write_grid(cells: Tensor, columns: int, path: Path) -> None:
-    """Write images, (N, 3, H, W) on [0, 1], as one PNG."""
-    grid = make_grid(cells.float().cpu().clamp(0, 1), nrow=columns, padding=2)
+    """Write images, (N, C, H, W) on [0, 1], as one PNG: gray, RGB, or the first bands of others."""
+    seen = cells[:, :3] if cells.shape[1] > 3 else cells[:, :1] if cells.shape[1] == 2 else cells
+    grid = make_grid(seen.float().cpu().clamp(0, 1), nrow=columns, padding=2)
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_png((grid * 255).round().to(torch.uint8), str(path))
+    Image.fromarray((grid * 255).round().to(torch.uint8).permute(1, 2, 0).numpy()).save(path, "PNG")

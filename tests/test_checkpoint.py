@@ -117,6 +117,12 @@ def test_words_of_a_later_card_of_the_same_format_are_passed_over(saved, tmp_pat
     assert checkpoint.load(later)[1].model == "cvae"
 
 
+def test_a_card_from_before_there_were_names_of_classes_is_read(saved, tmp_path):
+    older = _with_card(saved[0], tmp_path / "older.safetensors", label_names=None, recipe=None)
+    card = checkpoint.load(older)[1]
+    assert (card.label_names, card.recipe) == ((), {})
+
+
 def test_a_missing_plugin_is_named_with_its_package(saved, tmp_path):
     strange = _with_card(saved[0], tmp_path / "s.safetensors", model="hvae", package="restorekit-hvae", version="2.1")
     with pytest.raises(CheckpointError, match=r"'hvae'.*'restorekit-hvae' 2\.1.*install") as error:

@@ -11,11 +11,11 @@ import torch
 from restorekit.contracts import Corruption, Restorer
 from restorekit.corruptions import Clean, Gaussian, Missing
 from restorekit.engines.local import LocalEngine
-from restorekit.errors import ImageError
+from restorekit.errors import ImageError, UsageError
 from restorekit.evaluate import Contender, Protocol, Subject, Trial, evaluate
 from restorekit.metrics import PSNR, PSNRMissing
 from restorekit.noise import Noise
-from restorekit.types import Observation, Restoration
+from restorekit.types import Geometry, Observation, Restoration
 
 PROTOCOL = Protocol("somewhere", 0, 2, "cpu", {})
 
@@ -91,6 +91,21 @@ def test_one_bad_image_is_reported_and_the_others_count():
     results = run(Trial("c", Clean(), [Contender("echo", Echo(), "true")]), [Subject("bad.png", bad), *subjects()])
     assert results.failures == [{"image": "bad.png", "error": "bad.png is truncated"}]
     assert results.runs[0]["images"] == 2
+
+
+def test_what_does_not_fit_one_image_is_that_images_failure():
+    class Colour(Echo):
+        geometry = Geometry(channels=(3,))
+
+        def __call__(self, observation, corruption, n, noise):
+            if observation.shape[0] not in self.geometry.channels:
+                raise UsageError("takes images of 3 channels, got 1; convert them")
+            return super().__call__(observation, corruption, n, noise)
+
+    colour = Subject("colour.png", lambda: torch.rand(1, 3, 16, 16))
+    results = run(Trial("c", Clean(), [Contender("echo", Colour(), "true")]), [*subjects(1), colour])
+    assert results.failures == [{"image": "0.png", "error": "takes images of 3 channels, got 1; convert them"}]
+    assert [row["image"] for row in results.images] == ["colour.png"]
 
 
 def test_json_has_the_schema():

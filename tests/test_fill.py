@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from restorekit.fill import fill
+from restorekit.fill import CELL, MARGIN, fill, pull, push
 from restorekit.noise import Noise
 
 SIZES = [(1, 1), (1, 7), (9, 1), (5, 3), (16, 16), (33, 20)]
@@ -74,3 +74,14 @@ def test_gradients_reach_the_observed_values_only(images):
     fill(y, seen).sum().backward()
     assert (y.grad[~seen] == 0).all()
     assert (y.grad[seen] >= 1).all()
+
+
+@pytest.mark.parametrize("rate", [0.5, 0.999, 1.0])
+def test_a_window_with_the_cells_of_the_whole_is_filled_as_in_the_whole(rate, images):
+    x, seen = images(2, 3, 301, 410), _some(301, 410, rate)
+    whole, cells = fill(x, seen), push(*pull(x, seen))
+    assert cells.shape == (2, 3, 10, 13)
+    rows, columns = slice(2 * CELL, 8 * CELL), slice(3 * CELL, 410)
+    found = fill(x[..., rows, columns], seen[..., rows, columns], cells[..., 2:8, 3:])
+    inner = (slice(None), slice(None), slice(MARGIN, -MARGIN), slice(MARGIN, None))
+    torch.testing.assert_close(found[inner], whole[..., rows, columns][inner], atol=1e-6, rtol=0)

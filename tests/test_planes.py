@@ -7,10 +7,11 @@ import pytest
 import torch
 
 from restorekit import planes as module
-from restorekit.corruptions import Chain, Gaussian, Missing
+from restorekit.corruptions import Chain, Gaussian, Holes, Lines, Missing
 from restorekit.errors import ImageError
 from restorekit.images.picture import Picture
 from restorekit.images.scale import IntensityRange
+from restorekit.noise import Noise
 from restorekit.planes import Plane, PlaneSource, planes
 
 BYTE = IntensityRange(0.0, 255.0)
@@ -68,34 +69,53 @@ def test_missing_values_are_zero_and_not_observed():
     assert not observation.y[~observation.observed].any()
 
 
-def test_the_guess_of_a_large_image_is_nearly_that_of_the_whole(monkeypatch):
-    one = plane(700, 300)
+HOLES = Holes(0.3, "strokes")
+
+
+@pytest.mark.parametrize(
+    ("corruption", "size"),
+    [
+        (HOLES, (1300, 1500)),
+        (Holes(0.3, "boxes"), (1300, 1500)),
+        (Missing(0.8), (1111, 1025)),
+        (Missing(1.0), (1111, 1025)),
+        (Lines(0.4, "both"), (1024, 1056)),
+        (HOLES, (5000, 300)),
+        (HOLES, (3, 400000)),
+    ],
+    ids=str,
+)
+def test_the_guess_of_a_large_image_is_that_of_the_whole(corruption, size):
+    x = torch.rand(1, 1, *size, generator=torch.Generator().manual_seed(0))
+    missing = ~corruption(x, Noise(0, ("x",))).observed[0, 0, ..., None].numpy()
+    pixels = (x[0, 0, ..., None] * 255).byte().numpy()
+    source = PlaneSource([Plane("x", pixels, missing, BYTE)], IMAGE)
+    assert size[0] * size[1] > module.WHOLE
+    whole = source.observed(0, size[0]).first_guess(IMAGE)
+    bands = torch.cat([source.rows(top, min(size[0], top + 700)).guess for top in range(0, size[0], 700)], 2)
+    torch.testing.assert_close(bands, whole, atol=1e-5, rtol=0)
+
+
+def test_a_window_is_filled_from_the_cells_of_the_whole_whatever_the_band(monkeypatch):
+    one = plane(700, 300, 0.97)
     whole = PlaneSource([one], IMAGE).rows(0, 700).guess
     monkeypatch.setattr(module, "WHOLE", 100)
     monkeypatch.setattr(module, "BLOCK", 128)
-    source = PlaneSource([one], IMAGE)
-    assert torch.allclose(
-        torch.cat([source.rows(top, top + 100).guess for top in range(0, 700, 100)], 2), whole, atol=1e-4
-    )
+    source = PlaneSource([one, one], IMAGE)
+    for top, bottom in ((0, 1), (31, 33), (100, 250), (699, 700), (0, 700)):
+        found = source.rows(top, bottom).guess
+        torch.testing.assert_close(found, whole[:, :, top:bottom].expand(2, -1, -1, -1), atol=1e-5, rtol=0)
 
 
-def test_a_hole_larger_than_a_block_sees_is_filled_without_a_seam(monkeypatch):
-    """What stands left and right of it is black and white: the guess must lead over from the one to the other."""
-    pixels = np.zeros((600, 900, 1), np.uint8)
-    pixels[:, 450:] = 255
-    missing = np.zeros(pixels.shape, bool)
-    missing[30:570, 50:850] = True
-    one = Plane("x", pixels, missing, BYTE)
-    whole = PlaneSource([one], IMAGE).rows(0, 600).guess
+def test_a_corruption_with_a_guess_of_its_own_is_asked_for_it_in_large_images_too(monkeypatch):
+    class Inverted(Missing):
+        def first_guess(self, observation):
+            return 1 - super().first_guess(observation)
+
+    one = plane(200, 100)
+    whole = PlaneSource([one], Inverted()).rows(0, 200).guess
     monkeypatch.setattr(module, "WHOLE", 100)
-    monkeypatch.setattr(module, "BLOCK", 128)
-    source = PlaneSource([one], IMAGE)
-    bands = torch.cat([source.rows(top, top + 150).guess for top in range(0, 600, 150)], 2)
-    other = torch.cat([source.rows(top, top + 50).guess for top in range(0, 600, 50)], 2)
-    assert torch.allclose(bands, other, atol=1e-3)
-    assert (bands - whole).abs().mean() < 0.02
-    inside = bands[0, 0, 60:540, 80:820]
-    assert max(inside.diff(dim=axis).abs().max() for axis in (0, 1)) < 0.1
+    torch.testing.assert_close(PlaneSource([one], Inverted()).rows(50, 90).guess, whole[:, :, 50:90], atol=1e-5, rtol=0)
 
 
 def test_sigma_is_none_where_no_plane_knows_it_and_nan_where_one_does_not():

@@ -1,10 +1,14 @@
 import textwrap
+from dataclasses import dataclass
 from importlib.metadata import EntryPoint
 from types import ModuleType
 
 import pytest
+import torch
+from safetensors.torch import save_file
 
 from restorekit import hookimpl, plugins
+from restorekit.api import open_restorer
 from restorekit.contracts import Corruption, Metric, Restorer
 from restorekit.corruptions import Missing
 from restorekit.errors import PluginError, UsageError
@@ -109,13 +113,75 @@ def test_a_hook_that_raises_is_named_with_its_plugin(one):
     ids=["instance", "other class", "other contract", "not a list", "no name", "None", "number"],
 )
 def test_what_a_hook_returns_is_checked(one, value):
-    hook = _module(restorekit_register_corruptions=_returning(value))
-    if value is None:  # pluggy leaves None out: the plugin provides nothing
-        one.add(hook, _plugin("two"))
-        assert list(one.entries("corruptions")) == ["stripes"]
-        return
-    text = _refused(one, hook)
+    text = _refused(one, _module(restorekit_register_corruptions=_returning(value)))
     assert "restorekit_register_corruptions" in text
+
+
+@pytest.mark.parametrize("kind", plugins.KINDS)
+def test_a_hook_that_returns_none_is_an_error(one, kind):
+    hook = "restorekit_report_sections" if kind == "sections" else f"restorekit_register_{kind}"
+    text = _refused(one, _module(**{hook: _returning(None)}))
+    assert hook in text
+    assert "got None" in text
+
+
+class Loose(Corruption):
+    name = "loose"
+
+    def __call__(self, x, noise):
+        raise NotImplementedError
+
+
+@pytest.mark.parametrize("cls", [Loose, dataclass(type("Thawed", (Loose,), {"name": "thawed"}))], ids=["no", "thawed"])
+def test_a_corruption_that_is_no_frozen_dataclass_is_an_error(one, cls):
+    assert "frozen=True" in _refused(one, _module(restorekit_register_corruptions=_returning([Gaps, cls])))
+
+
+class Mine(Restorer):
+    name = "mine"
+
+    def __call__(self, observation, corruption, n, noise):
+        raise NotImplementedError
+
+
+def test_weights_and_restorers_share_their_names(tmp_path):
+    restorers = _module(restorekit_register_restorers=_returning([Mine]))
+    weights = _module(restorekit_register_weights=_returning({"mine": weights_file(tmp_path / "w")}))
+    for first, second in ((restorers, weights), (weights, restorers)):
+        found = Plugins()
+        found.add(first, _plugin("one"))
+        assert "'mine'" in _refused(found, second)
+    both = _module(
+        restorekit_register_restorers=restorers.restorekit_register_restorers,
+        restorekit_register_weights=weights.restorekit_register_weights,
+    )
+    assert "restorers" in _refused(Plugins(), both)
+
+
+def weights_file(path, card="{}"):
+    save_file({"w": torch.zeros(2)}, path, {} if card is None else {"restorekit": card})
+    return path
+
+
+def test_weights_that_cannot_be_read_are_set_apart_and_the_rest_is_used(one, tmp_path, monkeypatch, run):
+    (tmp_path / "text").write_text("nothing of the kind")
+    whole = weights_file(tmp_path / "whole")
+    (tmp_path / "cut").write_bytes(whole.read_bytes()[:-1])
+    names = {"gone": tmp_path / "gone", "text": tmp_path / "text", "folder": tmp_path, "cut": tmp_path / "cut"}
+    names |= {"bare": weights_file(tmp_path / "bare", card=None), "good": whole}
+    hooks = {"corruptions": [Gaps], "weights": names}
+    one.add(
+        _module(**{f"restorekit_register_{kind}": _returning(value) for kind, value in hooks.items()}), _plugin("two")
+    )
+    assert list(one.entries("weights")) == ["good"]
+    assert set(one.unreadable) == set(names) - {"good"}
+    assert "gaps" in one.entries("corruptions")
+    monkeypatch.setattr(plugins, "installed", lambda: one)
+    assert plugins.weights() == {"good": whole}
+    _, said, _ = run("list", "plugins")
+    assert "'gone' cannot be used" in said
+    with pytest.raises(UsageError, match=r"restorekit-two.*'cut' cannot be used"):
+        open_restorer("cut", device="cpu")
 
 
 def test_weights_and_sections_are_registered_too(one, tmp_path):
@@ -124,7 +190,7 @@ def test_weights_and_sections_are_registered_too(one, tmp_path):
 
     one.add(
         _module(
-            restorekit_register_weights=_returning({"w": str(tmp_path / "w")}),
+            restorekit_register_weights=_returning({"w": str(weights_file(tmp_path / "w"))}),
             restorekit_report_sections=_returning([Section]),
         ),
         _plugin("two"),

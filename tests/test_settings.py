@@ -1,3 +1,4 @@
+import dataclasses
 from dataclasses import dataclass
 
 import pytest
@@ -5,7 +6,7 @@ import pytest
 from restorekit.errors import SpecError
 from restorekit.models import CVAE, VAE
 from restorekit.recipe import Recipe
-from restorekit.settings import from_json, from_texts
+from restorekit.settings import from_json, read
 
 
 @dataclass(frozen=True)
@@ -32,14 +33,14 @@ class Config:
     ],
 )
 def test_texts_are_read_by_the_type_of_their_field(texts, expected):
-    assert from_texts(Config, texts) == expected
+    assert Config(**read(Config, texts)) == expected
 
 
 @pytest.mark.parametrize(
     ("text", "value"), [("yes", True), ("TRUE", True), ("1", True), ("on", True), ("no", False), ("off", False)]
 )
 def test_truth_has_many_words(text, value):
-    assert from_texts(Config, {"deep": text}).deep is value
+    assert read(Config, {"deep": text}) == {"deep": value}
 
 
 @pytest.mark.parametrize(
@@ -61,11 +62,18 @@ def test_truth_has_many_words(text, value):
         (Recipe, {"validate": "0"}, ["validate", "0"]),
         (Recipe, {"crop": "-8"}, ["crop", "-8"]),
         (Recipe, {"ema": "1.5"}, ["ema", "1.5"]),
+        (Recipe, {"lr": "-1"}, ["lr", "from 0", "'-1'"]),
+        (Recipe, {"gray": "7"}, ["gray", "from 0 to 1", "'7'"]),
+        (Recipe, {"clip": "-1"}, ["clip", "'-1'"]),
+        (Recipe, {"warmup": "-5"}, ["warmup", "'-5'"]),
+        (Recipe, {"scales": "1,0"}, ["scales", "numbers from 0.05 to 1", "'1,0'"]),
+        (VAE.Config, {"hidden": "32,0"}, ["hidden", "from 1", "'32,0'"]),
+        (VAE.Config, {"latent": "0"}, ["latent", "from 1", "'0'"]),
     ],
 )
 def test_what_does_not_fit_is_answered_in_one_sentence(cls, texts, words):
     with pytest.raises(SpecError) as error:
-        from_texts(cls, texts)
+        read(cls, texts)
     said = str(error.value)
     assert "\n" not in said
     for word in words:
@@ -78,10 +86,17 @@ def test_every_setting_of_every_config_can_be_written_as_text():
         texts = {}
         for name, value in vars(config).items():
             texts[name] = ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
-        assert from_texts(cls, texts) == config
+        assert cls(**read(cls, texts)) == config
 
 
 def test_json_lists_become_tuples_and_unknown_keys_errors():
     assert from_json(Config, {"widths": [3, 4], "rate": 0.25}) == Config(widths=(3, 4), rate=0.25)
     with pytest.raises(SpecError, match="'depth'"):
         from_json(Config, {"depth": 3})
+
+
+@pytest.mark.parametrize("cls", [VAE.Config, Recipe])
+def test_every_number_of_a_config_has_limits(cls):
+    for f in dataclasses.fields(cls):
+        if isinstance(f.default, float | tuple) or type(f.default) is int:
+            assert "low" in f.metadata, f.name

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
+from PIL import Image
 
 from restorekit import checkpoint, plugins
 from restorekit.errors import SpecError, UsageError
+from restorekit.models import CVAE
 from restorekit.training import Hardware, Images, Plan, prepare, train
 
 CPU = Hardware("cpu")
@@ -109,3 +113,203 @@ def test_the_stacks_own_test_set_validates(tmp_path):
         tmp_path / "r", Images(source), Plan("vae", settings={"preset": "tutorial"}), CPU, False, 1, None, None
     )
     assert (len(job.pool.sizes), len(job.held.x)) == (5, 3)
+
+
+def go(job, model, fabric):
+    return train(job, model, fabric, lambda line: None)
+
+
+def opened(source, run, given, resume=False, labels=None, validation=None, steps=1):
+    return prepare(run, Images(str(source), validation, labels), given, CPU, resume, steps, None, None)
+
+
+def write(folder, *sizes, channels=3):
+    folder.mkdir(parents=True, exist_ok=True)
+    for i, (height, width) in enumerate(sizes):
+        values = np.random.default_rng(i).integers(0, 256, (height, width, channels), dtype=np.uint8)
+        Image.fromarray(values if channels == 3 else values[..., 0]).save(folder / f"{i}.png")
+    return folder
+
+
+def classes(folder, *names):
+    for name in names:
+        write(folder / name, (24, 24), (24, 24))
+    return folder
+
+
+def test_a_convolutional_vae_learns_from_colour(tmp_path):
+    source = write(tmp_path / "x", *[(24, 24)] * 4)
+    settings = {"hidden": "4,8", "latent": "2", "batch": "2", "crop": "16", "gray": "0.5"}
+    job, model, fabric = opened(source, tmp_path / "r", Plan("vae", settings=settings, init="none"), steps=6)
+    assert job.recipe.gray == 0
+    found = go(job, model, fabric).found
+    assert found["reconstruction_psnr"] > 0
+    assert "psnr" not in found
+
+
+def test_gray_batches_stay_where_the_model_takes_them(tmp_path):
+    job, _, _ = opened(write(tmp_path / "x", *[(24, 24)] * 4), tmp_path / "r", plan())
+    assert job.recipe.gray == 0.5
+
+
+def test_channels_that_the_model_does_not_take_are_refused(tmp_path):
+    np.save(tmp_path / "x.npy", np.zeros((4, 24, 20, 5), np.uint8))
+    with pytest.raises(UsageError, match="have 5 channels and the model takes 1 or 3"):
+        opened(tmp_path / "x.npy", tmp_path / "r", plan())
+
+
+def test_one_tiny_image_is_left_out_of_training_and_validation(tmp_path):
+    source = write(tmp_path / "x", *[(40, 44)] * 6, (9, 9))
+    held = write(tmp_path / "v", (40, 44), (9, 9), (40, 44))
+    settings = {"preset": "small", "batch": "2", "crop": "32"}
+    job, _, _ = opened(source, tmp_path / "r", plan(settings=settings), validation=str(held))
+    assert (job.recipe.crop, len(job.pool.sizes), job.held.x.shape) == (32, 6, (2, 3, 40, 44))
+    assert [note[:10] for note in job.notes] == ["left out 1"] * 2
+
+
+def test_the_crop_shrinks_to_small_images_and_says_so(tmp_path):
+    source = write(tmp_path / "x", *[(23, 40)] * 4)
+    job, _, _ = opened(source, tmp_path / "r", plan(settings={"preset": "small", "crop": "32"}))
+    assert job.recipe.crop == 20
+    assert job.notes == ("crops are 20 pixels a side instead of 32: the smallest image has 23",)
+
+
+def test_two_images_of_which_one_is_tiny_are_too_few(tmp_path):
+    with pytest.raises(UsageError, match="at least 2 images"):
+        opened(write(tmp_path / "x", (40, 40), (9, 9)), tmp_path / "r", plan())
+
+
+@pytest.mark.parametrize("place", ["training", "validation"])
+def test_a_model_of_one_size_refuses_others(tmp_path, place):
+    sizes = [(16, 16)] * 3
+    source = write(tmp_path / "x", *sizes, *([(16, 20)] if place == "training" else []))
+    held = write(tmp_path / "v", (16, 16), (16, 20) if place == "validation" else (16, 16))
+    with pytest.raises(UsageError, match=r"16 x 16 pixels, and .*has 20 x 16"):
+        opened(source, tmp_path / "r", Plan("vae", settings={"network": "mlp"}), validation=str(held))
+
+
+def test_a_model_of_images_takes_no_damage(source, tmp_path):
+    with pytest.raises(UsageError, match=r"learns from clean images.*leave --corruption"):
+        opened(source, tmp_path / "r", Plan("vae", ("gaussian:sigma=0.1",)))
+    job, _, _ = opened(source, tmp_path / "r", Plan("vae", ("clean",), {"crop": "16"}))
+    assert str(job.corruptions[0][0]) == "clean"
+
+
+@pytest.mark.parametrize(
+    ("model", "settings", "told"),
+    [
+        ("cvae", {"preset": "small", "widths": "16"}, "widths"),
+        ("cvae", {"preset": "small", "batch": "2", "portions": "3"}, "portions=3"),
+        ("cvae", {"preset": "small", "scales": ""}, "at least one of scales"),
+        ("vae", {"hidden": ""}, "at least one width"),
+        ("vae", {"network": "mlp", "size": "28"}, "height and width"),
+    ],
+)
+def test_settings_that_do_not_go_together_are_one_sentence(source, tmp_path, model, settings, told):
+    given = Plan(model, ("missing:rate=0.5",) if model == "cvae" else (), settings, "none")
+    with pytest.raises(UsageError, match=told) as error:
+        opened(source, tmp_path / "r", given)
+    assert "\n" not in str(error.value)
+
+
+def test_a_model_that_cannot_be_built_is_one_sentence(source, tmp_path, monkeypatch):
+    def fail(self, config):
+        raise ValueError("zip() argument 2 is shorter than argument 1")
+
+    monkeypatch.setattr(CVAE, "__init__", fail)
+    with pytest.raises(UsageError, match=r"no cvae can be built with .*ladder=16.* see restorekit show cvae"):
+        opened(source, tmp_path / "r", plan())
+
+
+def test_a_setting_joins_the_presets(source, tmp_path):
+    _, model, _ = opened(source, tmp_path / "r", plan(settings={**SMALL, "latents": "2,3"}))
+    assert (model.config.latents, model.config.widths) == ((2, 3), (16, 32))
+
+
+# ------------------------------------------------------------------------------------------- classes
+
+
+def test_classes_of_validation_are_counted_as_those_of_training(tmp_path):
+    source = classes(tmp_path / "x", "cat", "dog", "mouse")
+    held = classes(tmp_path / "v", "dog", "mouse")
+    job, model, _ = opened(source, tmp_path / "r", plan(), labels="folders", validation=str(held))
+    assert job.card.label_names == ("cat", "dog", "mouse")
+    assert (job.labels.tolist(), job.held.labels.tolist()) == ([0, 0, 1, 1, 2, 2], [1, 1, 2, 2])
+    assert model.config.classes == 3
+
+
+def test_a_class_only_to_validate_on_is_refused(tmp_path):
+    source, held = classes(tmp_path / "x", "cat", "dog"), classes(tmp_path / "v", "cat", "emu")
+    with pytest.raises(UsageError, match="'emu' is not among those that are learnt"):
+        opened(source, tmp_path / "r", plan(), labels="folders", validation=str(held))
+
+
+def saved(source, tmp_path, **words):
+    job, model, _ = opened(source, tmp_path / "first", plan(seed=3), **words)
+    checkpoint.save(tmp_path / "m.safetensors", model.state_dict(), job.card)
+    return str(tmp_path / "m.safetensors")
+
+
+def test_weights_that_know_no_classes_are_refused_where_they_are_given(tmp_path):
+    source = classes(tmp_path / "x", "cat", "dog")
+    given = plan(init=saved(source, tmp_path))
+    with pytest.raises(UsageError, match="knows no classes and --labels finds 2; use --init none"):
+        opened(source, tmp_path / "r", given, labels="folders")
+
+
+def test_weights_that_know_classes_keep_their_numbers(tmp_path):
+    file = saved(classes(tmp_path / "x", "cat", "dog", "mouse"), tmp_path, labels="folders")
+    few = classes(tmp_path / "few", "dog", "mouse")
+    job, _, _ = opened(few, tmp_path / "r", plan(init=file), labels="folders")
+    assert job.card.label_names == ("cat", "dog", "mouse")
+    assert set(job.labels.tolist()) == {1, 2}
+
+
+def test_installed_weights_of_other_classes_are_not_the_start(tmp_path, monkeypatch):
+    source = classes(tmp_path / "x", "cat", "dog")
+    for labels, begun in (("folders", True), (None, False)):
+        file = saved(source, tmp_path, labels=labels)
+        monkeypatch.setattr(plugins, "weights", lambda file=file: {"own": Path(file)})
+        job, _, _ = opened(source, tmp_path / "r", plan(init="auto"), labels="folders")
+        assert job.card.start.startswith("own ") == begun
+    other = classes(tmp_path / "y", "emu", "fox")
+    monkeypatch.setattr(plugins, "weights", lambda: {"own": Path(saved(source, tmp_path, labels="folders"))})
+    assert opened(other, tmp_path / "r", plan(init="auto"), labels="folders")[0].card.start == ""
+
+
+# ------------------------------------------------------------------------------------------ going on
+
+
+def test_a_training_goes_on_for_longer(source, tmp_path):
+    go(*opened(source, tmp_path / "r", plan()))
+    job, model, fabric = opened(source, tmp_path / "r", plan(), resume=True, steps=2)
+    assert train(job, model, fabric, lambda line: None, True).steps == 2
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"corruptions": ("missing:rate=0.6",)}, "corruptions was"),
+        ({"seed": 1}, "seed was 0 and is 1"),
+        ({"settings": {**SMALL, "lr": "1e-3"}}, "lr was 0.0004 and is 0.001"),
+        ({"settings": {**SMALL, "floor": "0.01"}}, "floor was"),
+    ],
+)
+def test_another_training_is_not_gone_on_with(source, tmp_path, changes, told):
+    go(*opened(source, tmp_path / "r", plan()))
+    with pytest.raises(UsageError, match=told):
+        opened(source, tmp_path / "r", plan(**changes), resume=True)
+
+
+def test_other_images_are_not_gone_on_with(source, tmp_path):
+    go(*opened(source, tmp_path / "r", plan()))
+    np.save(tmp_path / "x.npy", np.random.default_rng(1).integers(0, 256, (6, 24, 20), dtype=np.uint8))
+    with pytest.raises(UsageError, match="other images"):
+        opened(source, tmp_path / "r", plan(), resume=True)
+
+
+def test_a_resumed_training_keeps_what_it_started_from(source, tmp_path):
+    file = saved(source, tmp_path)
+    go(*opened(source, tmp_path / "r", plan(init=file)))
+    job, _, _ = opened(source, tmp_path / "r", plan(init="none"), resume=True, steps=2)
+    assert job.card.start.startswith(file)

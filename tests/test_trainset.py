@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
+from PIL import Image
 
-from restorekit import trainset
 from restorekit.errors import UsageError
 from restorekit.images import load_images
-from restorekit.pool import HeldPool, StreamedPool, Windows
-from restorekit.trainset import hold_out, pool
+from restorekit.trainset import Part, hold_out, large_enough
 
 
 def test_held_out_images_are_apart_from_training():
@@ -40,37 +38,58 @@ def test_nothing_left_to_train_on_is_said():
         hold_out(["a.png", "b.png"], 2)
 
 
-def stack(folder: Path) -> Path:
-    values = np.random.default_rng(0).integers(0, 256, (6, 20, 24, 3), dtype=np.uint8)
-    np.save(folder / "x.npy", values)
-    return folder / "x.npy"
+def test_a_count_of_none_is_refused():
+    with pytest.raises(UsageError, match="at least 1 image to validate on"):
+        hold_out(["a.png", "b.png"], 0)
 
 
-def windows() -> Windows:
-    return Windows(torch.tensor([0, 3, 5]), torch.tensor([0, 4, 12]), torch.tensor([2, 0, 16]), 8, 8)
+def folder(where: Path, *sides: int) -> Path:
+    for i, side in enumerate(sides):
+        Image.new("L", (side, side + 2)).save(where / f"{i}.png")
+    return where
 
 
-def test_streamed_images_give_the_same_crops_as_held_ones(tmp_path, monkeypatch):
-    images = load_images(stack(tmp_path))
-    held = pool(images, range(6), torch.device("cpu"))
-    monkeypatch.setattr(trainset, "BUDGET", 10)
-    streamed = pool(images, range(6), torch.device("cpu"))
-    assert isinstance(held, HeldPool) and isinstance(streamed, StreamedPool)
-    assert torch.equal(held.crops(windows()), streamed.crops(windows()))
-    assert torch.equal(held.sizes, streamed.sizes)
+def test_the_few_much_smaller_images_are_left_out_and_told(tmp_path):
+    part, note = large_enough(load_images(folder(tmp_path, 128, 128, 9, 128)), 96)
+    assert part.names == ["0.png", "1.png", "3.png"]
+    assert note == "left out 1 of 4 images, much smaller than the others: 2.png has 9 x 11 pixels"
 
 
-def test_scales_hold_every_image_in_each_size(tmp_path):
-    both = pool(load_images(stack(tmp_path)), range(6), torch.device("cpu"), (1.0, 0.5))
-    assert both.sizes.tolist() == [[20, 24]] * 6 + [[10, 12]] * 6
+@pytest.mark.parametrize(
+    ("sides", "crop"),
+    [((64, 64, 64), 96), ((92, 50, 92), 96), ((128, 30, 128), 24), ((128, 9, 128), 0)],
+    ids=["all small", "over half", "over the crop", "whole images"],
+)
+def test_images_that_spoil_nothing_stay(tmp_path, sides, crop):
+    part, note = large_enough(load_images(folder(tmp_path, *sides)), crop)
+    assert (part.index, note) == ([0, 1, 2], None)
 
 
-def test_gray_joins_colour_as_rgb(tmp_path):
-    import cv2
+def test_of_two_images_the_larger_one_remains(tmp_path):
+    part, _ = large_enough(load_images(folder(tmp_path, 9, 128)), 96)
+    assert part.names == ["1.png"]
 
-    cv2.imwrite(str(tmp_path / "a.png"), np.full((8, 8), 100, np.uint8))
-    cv2.imwrite(str(tmp_path / "b.png"), np.full((8, 8, 3), 50, np.uint8))
-    mixed = pool(load_images(tmp_path), range(2), torch.device("cpu"))
-    assert mixed.channels == 3
-    crop = mixed.crops(Windows(torch.tensor([0]), torch.tensor([0]), torch.tensor([0]), 8, 8))
-    assert torch.allclose(crop, torch.tensor(100 / 255))
+
+def classes(where: Path, *names: str) -> Part:
+    for name in names:
+        (where / name).mkdir(parents=True)
+        Image.new("L", (8, 8)).save(where / name / "a.png")
+    images = load_images(where, labels="folders")
+    return Part(images, list(range(len(images))))
+
+
+def test_classes_are_numbered_by_name_and_not_by_the_folders_that_happen_to_be_there(tmp_path):
+    part = classes(tmp_path, "dog", "mouse")
+    assert part.labels(("cat", "dog", "mouse")).tolist() == [1, 2]
+    assert part.cut([1]).labels(("cat", "dog", "mouse"), 2).tolist() == [2, 2]
+
+
+def test_a_class_that_is_not_learnt_is_refused(tmp_path):
+    with pytest.raises(UsageError, match="'mouse' is not among those that are learnt, cat, dog"):
+        classes(tmp_path, "dog", "mouse").labels(("cat", "dog"))
+
+
+def test_an_unknown_class_stays_unknown(tmp_path):
+    part = classes(tmp_path, "cat", "dog")
+    part.images.labels = torch.tensor([-1, 1])
+    assert part.labels(("cat", "dog")).tolist() == [-1, 1]

@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
-from torchvision.io import ImageReadMode, decode_image
+from PIL import Image
 
 from restorekit import testing
-from restorekit.corruptions import Gaussian, Missing
+from restorekit.corruptions import Clean, Gaussian, Missing
 from restorekit.models.cvae import CVAE
+from restorekit.models.networks import VAEConfig
 from restorekit.models.trunk import CVAEConfig
-from restorekit.models.vae import VAE, VAEConfig
+from restorekit.models.vae import VAE
+from restorekit.noise import Noise
 from restorekit.pool import HeldPool
-from restorekit.validate import SIDE, Validation, centres, measure, preview, psnr, sample_grid
+from restorekit.types import Batch, Geometry
+from restorekit.validate import (
+    SIDE,
+    Validation,
+    _panels,
+    centres,
+    measure,
+    preview,
+    psnr,
+    reconstruct,
+    sample_grid,
+    write_grid,
+)
 
 SMALL = CVAEConfig(widths=(8, 8), encoder=(1, 1), decoder=(1,), latents=(2, 2), ladder=8)
 
@@ -31,20 +46,20 @@ def test_centres_are_cut_to_one_size_and_to_the_multiple():
     pool = HeldPool(
         [torch.arange(h * w, dtype=torch.uint8).view(h, w, 1) for h, w in ((20, 30), (25, 22))], torch.device("cpu")
     )
-    found = centres(pool, ["a", "b"], 8)
+    found = centres(pool, ["a", "b"], Geometry(multiple=8))
     assert found.x.shape == (2, 1, 16, 16)
     assert float(found.x[0, 0, 0, 0]) * 255 == pytest.approx((2 * 30 + 7) % 256)
 
 
 def test_small_images_of_one_size_are_cut_to_the_multiple_too():
     pool = HeldPool([torch.zeros(112, 92, 1, dtype=torch.uint8)] * 2, torch.device("cpu"))
-    assert centres(pool, ["a", "b"], 8).x.shape[2:] == (112, 88)
-    assert centres(pool, ["a", "b"], 1).x.shape[2:] == (112, 92)
+    assert centres(pool, ["a", "b"], Geometry(multiple=8)).x.shape[2:] == (112, 88)
+    assert centres(pool, ["a", "b"], Geometry(multiple=1)).x.shape[2:] == (112, 92)
 
 
 def test_large_images_are_cut_to_the_side():
     pool = HeldPool([torch.zeros(300, 400, 1, dtype=torch.uint8)] * 2, torch.device("cpu"))
-    assert centres(pool, ["a", "b"], 8).x.shape[2:] == (SIDE, SIDE)
+    assert centres(pool, ["a", "b"], Geometry(multiple=8)).x.shape[2:] == (SIDE, SIDE)
 
 
 def test_the_mean_psnr_is_the_mean_over_the_corruptions(held):
@@ -66,6 +81,52 @@ def test_pictures_are_written(held, tmp_path):
     for name, model in (("c", testing.build(CVAE, SMALL)), ("v", testing.build(VAE, VAEConfig(channels=1)))):
         preview(model.eval(), held, [Missing(0.5)], 0, tmp_path / name / "p.png")
         sample_grid(model.eval(), held, Missing(0.5), 0, tmp_path / name / "s.png")
-        rows = decode_image(str(tmp_path / name / "p.png"), ImageReadMode.RGB)
+        rows = torch.from_numpy(np.array(Image.open(tmp_path / name / "p.png"))).permute(2, 0, 1)
         assert rows.shape == (3, 3 * 34 + 2, 4 * 34 + 2)  # 3 images, 4 panels, 2 pixels between
         assert (tmp_path / name / "s.png").is_file()
+
+
+def test_a_reconstruction_is_measured_as_such(held):
+    model = testing.build(VAE, VAEConfig(channels=1)).eval()
+    found = measure(model, held, [Clean()], 0)
+    with torch.no_grad():
+        again = (reconstruct(model, held.x, None).clamp(0, 1) * 255).round() / 255
+    assert found["reconstruction_psnr"] == pytest.approx(float(psnr(again, held.x).mean()), rel=1e-4)
+    assert not [name for name in found if name.startswith("psnr")]
+
+
+def test_the_picture_of_a_reconstruction_is_not_the_truth(held):
+    model = testing.build(VAE, VAEConfig(channels=1)).eval()
+    o = Clean()(held.x, Noise(0))
+    with torch.no_grad():
+        first, again, truth, error = _panels(model, Batch(held.x, o, Clean()), Noise(0))
+    assert torch.equal(first, truth)
+    assert not torch.equal(again, truth)
+    assert error.any()
+
+
+def test_a_model_of_draws_alone_is_pictured_by_their_mean(held):
+    class Draws(CVAE):
+        def estimate(self, observation, corruption):
+            return None
+
+    model = testing.build(Draws, SMALL).eval()
+    noise = Noise(0, held.names)
+    o = Missing(0.5)(held.x, noise)
+    with torch.no_grad():
+        mean = model.sample(o, Missing(0.5), 4, noise).mean.mean(0)
+        shown = _panels(model, Batch(held.x, o, Missing(0.5)), noise)[1]
+    torch.testing.assert_close(shown, torch.where(o.observed, held.x, mean))
+
+
+def test_centres_of_a_model_of_one_size_are_whole():
+    pool = HeldPool([torch.zeros(300, 200, 1, dtype=torch.uint8)] * 2, torch.device("cpu"))
+    assert centres(pool, ["a", "b"], Geometry((300, 200))).x.shape[2:] == (300, 200)
+
+
+@pytest.mark.parametrize(("channels", "shown"), [(1, (0, 0, 0)), (2, (0, 0, 0)), (3, (0, 1, 2)), (5, (0, 1, 2))])
+def test_any_number_of_bands_is_pictured(tmp_path, channels, shown):
+    cells = (torch.arange(channels) / 255).view(1, -1, 1, 1).expand(1, -1, 4, 4)
+    write_grid(cells, 1, tmp_path / "a.png")
+    with Image.open(tmp_path / "a.png") as picture:
+        assert picture.convert("RGB").getpixel((2, 2)) == shown

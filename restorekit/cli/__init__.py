@@ -10,7 +10,7 @@ from typing import NoReturn
 import click
 
 from restorekit import __version__
-from restorekit.errors import RestorekitError, UsageError
+from restorekit.errors import RestorekitError, UsageError, unknown
 
 COMMANDS = {
     "restore": "Restore every image of a folder.",
@@ -36,6 +36,14 @@ class Lazy(click.Group):
             return None
         command: click.Command = import_module(f"restorekit.cli.{name}").command
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command that is meant; an unknown one is answered with those that come near it."""
+        if args[0] not in COMMANDS and not ctx.resilient_parsing:
+            ctx.fail(unknown("command", args[0], COMMANDS))
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands without importing them."""

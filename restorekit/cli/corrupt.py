@@ -45,7 +45,7 @@ def command(
     from restorekit import damage, plugins
     from restorekit.cli import texts
     from restorekit.corruptions.spec import parse
-    from restorekit.images.find import find_images
+    from restorekit.images.find import find_images, left_out
     from restorekit.images.scale import parse_range
 
     items = find_images(clean, listed)
@@ -53,6 +53,8 @@ def command(
     corruption = parse(spec, plugins.corruptions())
     plan = damage.Damage(out, corruption, depth, parse_range(span), seed)
     damage.check(items, plan)
+    if not (machine or listed) and (note := left_out(clean)):
+        click.echo(note, err=True)
     failures: list[str] = []
     with ImagesProgress(len(items), "damaging", machine) as progress:
         for item in items:

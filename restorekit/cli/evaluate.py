@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,13 +11,14 @@ import click
 
 from restorekit.cli.options import device_options
 from restorekit.cli.progress import ImagesProgress, as_json
+from restorekit.cli.table import print_results
+from restorekit.errors import ImageError, UsageError
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
+    from restorekit.api import Opened
     from restorekit.contracts import Corruption
-    from restorekit.evaluate import Contender, Results, Trial
-    from restorekit.images.dataset import Labels
+    from restorekit.evaluate import Contender, Trial
+    from restorekit.images.dataset import LabelledImages, Labels
 
 EXAMPLE = """\b
 Example:
@@ -57,7 +59,8 @@ Example:
     "--sigma",
     "told",
     type=click.Choice(["true", "blind", "auto"]),
-    help="What everyone is told of the noise. [default: blind for models, true for classical methods]",
+    help="What everyone is told of the noise. [default: blind for models, true for classical methods"
+    " and for samplers that need it]",
 )
 @click.option("--metric", "metrics", multiple=True, metavar="NAME", help="Only these. [default: all]")
 @click.option(
@@ -95,12 +98,16 @@ def command(
 
     texts.use_threads(threads)
     limits = texts.limit(fail_under, plugins.metrics())
+    if limits is not None and metrics and limits[0] not in metrics:
+        raise UsageError(f"--fail-under needs {limits[0]} measured; add --metric {limits[0]}")
     images = load_images(clean, limit, labels, parse_range(span))
+    texts.keep_apart(clean, report)
     trials = [_trial(spec, models, baselines, told, samples, sampler, device) for spec in _expanded(specs)]
     measured = [plugins.lookup("metrics", name)() for name in metrics or plugins.metrics()]
     versions = evaluate.versions()
     protocol = evaluate.Protocol(Path(clean).name, seed, len(images), choose(device), versions)
     subjects = evaluate.subjects(images)
+    _warn(images)
     with ImagesProgress(len(images), "evaluating", machine) as progress:
         results = evaluate.evaluate(
             subjects,
@@ -114,8 +121,15 @@ def command(
     if machine:
         click.echo(as_json(results.to_json()))
     else:
-        _table(results, report)
+        print_results(results, report)
     return 1 if results.failures or texts.below(limits, results.runs) else 0
+
+
+def _warn(images: LabelledImages) -> None:
+    """Say on standard error where the range of the numbers had to be guessed."""
+    with suppress(ImageError):  # an image that cannot be read is told when its turn comes
+        if images.warning:
+            click.echo(f"{images.keys[0]}: {images.warning}", err=True)
 
 
 def _expanded(specs: Sequence[str]) -> list[str]:
@@ -154,72 +168,20 @@ def _contender(
 
     opened = open_restorer(name, corruption, sampler, device)
     learned = opened.card is not None
-    shown: Any = told or ("blind" if learned else "true")
-    return Contender(name, opened.restorer, shown, samples if learned else 0, learned)
-
-
-def _table(results: Results, report: Path) -> None:
-    """Print a table for each corruption, best PSNR first, and how the figures came about."""
-    from rich.console import Console
-
-    console = Console(soft_wrap=False)
-    for spec in dict.fromkeys(run["corruption"] for run in results.runs):
-        console.print(_one_table(spec, [run for run in results.runs if run["corruption"] == spec]))
-    p = results.protocol
-    told = f"noise {p.noise}; result {p.result}; psnr in dB, {p.psnr}; sigma: what a method is told; seed {p.seed}"
-    console.print(told, style="dim", highlight=False)
-    for failure in results.failures:
-        console.print(f"failed: {failure['image']}: {failure['error']}", markup=False, highlight=False)
-    console.print(f"-> {report / 'results.json'}, {report / 'results.csv'}", highlight=False)
-
-
-def _one_table(spec: str, runs: list[dict[str, Any]]) -> Table:
-    from rich import box
-    from rich.table import Table
-
-    columns = [*_HEADS, *(k for k in runs[0] if k not in (*_HEADS, *_APART))]
-    shown = [k for k in columns if any(run.get(k) is not None for run in runs)]
-    table = Table(
-        title=f"{spec}   ({runs[0]['images']} images)",
-        title_justify="left",
-        box=box.SIMPLE_HEAD,
-        padding=(0, 1, 0, 0),
-        pad_edge=False,
-    )
-    for key in ("restorer", "sigma"):
-        table.add_column(key, no_wrap=True)
-    for key in shown:
-        table.add_column(_HEADS.get(key, key), justify="right", no_wrap=True)
-    for run in sorted(runs, key=lambda r: r["psnr"] or 0.0, reverse=True):
-        table.add_row(
-            _named(run["restorer"]),
-            run["sigma"],
-            *(_cell(run[k]) for k in shown),
-            style="bold" if run["learned"] else "",
+    shown: Any = told or ("blind" if learned and not _needs_sigma(opened, corruption) else "true")
+    if shown == "blind" and _needs_sigma(opened, corruption):
+        raise UsageError(
+            f"the sampler {opened.sampler} of {name} must know the level of the noise, got --sigma blind;"
+            " give --sigma true or auto"
         )
-    return table
+    n = samples if learned else 0
+    return Contender(name, opened.restorer, shown, n, learned, opened.estimate(n))
 
 
-_APART = ("corruption", "restorer", "images", "sigma", "draws", "learned")
-_HEADS = {
-    "psnr": "psnr",
-    "psnr_missing": "missing",
-    "draw_psnr": "draws",
-    "ssim": "ssim",
-    "nrmse": "nrmse",
-    "coverage90": "cover",
-    "width90": "width",
-    "seconds_per_megapixel": "s/MP",
-}
+def _needs_sigma(opened: Opened, corruption: Corruption) -> bool:
+    """Say whether a sampler must be told the level of the noise, which is known anyway where there is none."""
+    from restorekit import plugins
+    from restorekit.folder.levels import level_of
 
-
-def _named(restorer: str) -> str:
-    """Return a short name: a model file's own, or its folder's where it is just ``model.safetensors``."""
-    path = Path(restorer)
-    if path.suffix != ".safetensors":
-        return restorer
-    return path.stem if path.stem != "model" or not path.parent.name else path.parent.name
-
-
-def _cell(value: float | None) -> str:
-    return "-" if value is None else f"{value:.2f}" if value >= 2 else f"{value:.3f}"
+    sampler = opened.sampler and plugins.samplers()[opened.sampler]
+    return bool(sampler and sampler.needs_sigma and level_of(corruption).sigma != 0)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from restorekit.cli.progress import as_json
+from restorekit.errors import unknown
+
+if TYPE_CHECKING:
+    from restorekit.plugins import Plugin, Plugins
 
 KINDS = ("models", "corruptions", "samplers", "restorers", "metrics", "weights", "plugins")
 EXAMPLE = """\b
@@ -16,10 +20,12 @@ Example:
 
 
 @click.command(epilog=EXAMPLE)
-@click.argument("kind", type=click.Choice(KINDS), required=False)
+@click.argument("kind", required=False, metavar=f"[{'|'.join(KINDS)}]")
 @click.option("--json", "machine", is_flag=True, help="Print one JSON object instead of text.")
 def command(kind: str | None, machine: bool) -> None:
     """List what is installed, with the package that provides it; all kinds where none is named."""
+    if kind not in (None, *KINDS):
+        raise click.UsageError(unknown("kind", str(kind), KINDS))
     found = {one: _rows(one) for one in ([kind] if kind else KINDS)}
     if machine:
         click.echo(as_json(found))
@@ -40,13 +46,19 @@ def _rows(kind: str) -> dict[str, dict[str, Any]]:
 
     installed = plugins.installed()
     if kind == "plugins":
-        rows = {p.name: {"about": f"{p.package} {p.version}", "package": p.package} for p in installed.loaded}
+        rows = {p.name: {"about": _said(p, installed), "package": p.package} for p in installed.loaded}
         broken = {name: {"about": f"not used: {why}", "package": name} for name, why in installed.problems.items()}
         return {**rows, **broken}
     return {
         name: {"about": _about(entry.value), "package": entry.plugin.package}
         for name, entry in installed.entries(kind).items()
     }
+
+
+def _said(plugin: Plugin, installed: Plugins) -> str:
+    """Return a plugin's package and version, and what of it cannot be used."""
+    faults = [entry.value for entry in installed.unreadable.values() if entry.plugin == plugin]
+    return "; ".join([f"{plugin.package} {plugin.version}", *faults])
 
 
 def _about(value: Any) -> str:

@@ -20,9 +20,9 @@ from rich.progress import (
 from rich.text import Text
 
 if TYPE_CHECKING:
-    from restorekit.train import Job
+    from restorekit.job import Job
 
-_SHOWN = ("nelbo", "distortion", "rate", "regression", "psnr")
+_SHOWN = ("nelbo", "distortion", "rate", "regression", "psnr", "reconstruction_psnr")
 
 
 class _Bar:
@@ -55,7 +55,7 @@ class TrainingProgress(_Bar):
         done = self.job.progress(line["step"], line["seconds"])
         self.bar.update(self.task, completed=done, description=_summary(line))
         if line["event"] != "step" or (not self.console.is_terminal and line["step"] % 1000 == 0):
-            self.console.print(_summary(line), highlight=False)
+            self.console.print(_summary(line), highlight=False, soft_wrap=True)
 
 
 def _summary(line: dict[str, Any]) -> str:
@@ -85,7 +85,7 @@ class ImagesProgress(_Bar):
         """Count one image; say `text` where there is something to say."""
         self.bar.advance(self.task)
         if text:
-            self.console.print(text, highlight=False, markup=False)
+            self.console.print(text, highlight=False, markup=False, soft_wrap=True)
 
 
 def as_json(value: Any) -> str:

@@ -112,13 +112,14 @@ def command(
     does only what is not done. Exit code 0: all done, 1: some images failed, 2: wrong usage.
     """
     from restorekit import folder, plugins
-    from restorekit.api import IMAGE, open_restorer
+    from restorekit.api import open_restorer
     from restorekit.cli import texts
     from restorekit.corruptions.spec import parse
-    from restorekit.images.find import find_images
+    from restorekit.images.find import find_images, left_out
     from restorekit.images.masks import parse_mask
     from restorekit.images.scale import parse_range
-    from restorekit.restore import Limits
+    from restorekit.sigma import IMAGE
+    from restorekit.sweep import Limits
 
     texts.use_threads(threads)
     items = find_images(source, listed)
@@ -129,6 +130,7 @@ def command(
     opened = open_restorer(name, given or IMAGE, sampler, device, Limits.within(texts.size(max_memory)))
     opened.check(label, samples, parts)
     masks = parse_mask(mask, mask_invert)
+    items = masks.pictures(items)
     masks.check(items)
     options = folder.Options(
         model=name, digest=opened.digest, corruption=corruption, sigma=texts.sigma(sigma), mask=mask,
@@ -140,6 +142,8 @@ def command(
         opened.estimate(samples), opened.device, max_pixels, overwrite, texts.shard(shard),
     )  # fmt: skip
     tasks = folder.tasks(items, setup)
+    if not (machine or listed) and (note := left_out(source)):
+        click.echo(note, err=True)
     if dry_run:
         return _plan(tasks, setup, machine)
     return _run(tasks, setup, workers, machine)

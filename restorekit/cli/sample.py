@@ -58,5 +58,5 @@ def command(
     texts.use_threads(threads)
     images = draw(name, count, label, size, temperature, seed, device)
     with atomic(out) as temporary:
-        write_grid(images.expand(-1, 3, -1, -1), max(1, round(count**0.5)), temporary)
+        write_grid(images, max(1, round(count**0.5)), temporary)
     click.echo(f"{count} images -> {out}")

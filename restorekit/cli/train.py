@@ -84,29 +84,40 @@ def command(
     epochs: int | None, minutes: float | None, pairs: tuple[str, ...], init: str, labels: Labels,
     resume: bool, precision: str, devices: int, nodes: int, span: str | None, licence: str, seed: int, device: str,
     threads: int | None,
-) -> None:  # fmt: skip
+) -> int:  # fmt: skip
     """Train a model on IMAGES (a folder, a file, or a stack) and keep everything in the folder RUN.
 
     RUN gets model.safetensors (for `--model`), state.safetensors (for `--resume`), log.jsonl, previews and samples.
+    Exit code 0: done, 130 or 143: stopped by Ctrl-C or SIGTERM, and saved, 2: wrong usage.
     """
     from restorekit import training
     from restorekit.cli.progress import TrainingProgress
+    from restorekit.cli.texts import keep_apart
 
     if sum(limit is not None for limit in (steps, epochs, minutes)) != 1:
         raise click.UsageError("give exactly one of --steps, --epochs and --minutes, for example --minutes 30")
+    for read in (images, *([validation] if validation and not validation.isdigit() else [])):
+        keep_apart(read, run)
     hardware = training.Hardware(device, devices, nodes, precision, threads)
     source = training.Images(images, validation, labels, span)
     plan = training.Plan(
         model_name, specs, settings(pairs), init, seed, licence, shlex.join(["restorekit", *sys.argv[1:]])
     )
     job, model, fabric = training.prepare(run, source, plan, hardware, resume, steps, epochs, minutes)
-    click.echo(f"starting from {job.card.start or 'random weights'}", err=True)
+    begins = f"going on in {run}" if resume else f"starting from {job.card.start or 'random weights'}"
+    for note in (*job.notes, begins):
+        click.echo(note, err=True)
     with TrainingProgress(job) as progress:
-        found = training.train(job, model, fabric, progress.show, resume)
-    _tell(run, found)
+        outcome = training.train(job, model, fabric, progress.show, resume)
+    _tell(run, outcome.found)
+    if outcome.signal is None:
+        return 0
+    click.echo(f"stopped at step {outcome.steps}; go on with --resume", err=True)
+    return 128 + outcome.signal  # as a shell has it: 130 for SIGINT, 143 for SIGTERM
 
 
 def _tell(run: Path, found: dict[str, Any]) -> None:
     for name, value in found.items():
         click.echo(f"  {name:<40s} {value:10.3f}")
-    click.echo(f"model: {run / 'model.safetensors'}   pictures: {run / 'previews'}   log: {run / 'log.jsonl'}")
+    written = {"model": "model.safetensors", "pictures": "previews", "log": "log.jsonl"}
+    click.echo("   ".join(f"{what}: {run / name}" for what, name in written.items() if (run / name).exists()))

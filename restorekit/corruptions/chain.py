@@ -38,12 +38,16 @@ class Chain(Corruption):
     @property
     def smooth(self) -> bool:  # type: ignore[override]
         """Whether every part that alters values is smooth."""
-        return all(p.smooth for p in self.parts if not p.hides)
+        return all(p.smooth for p in self._altering)
 
     @property
     def hides(self) -> bool:  # type: ignore[override]
         """Whether no part does more than take values out."""
         return all(p.hides for p in self.parts)
+
+    @property
+    def _altering(self) -> list[Corruption]:
+        return [p for p in self.parts if not (p.hides or isinstance(p, Clean))]
 
     def __call__(self, x: Tensor, noise: Noise) -> Observation:
         """Apply every part to x, (B, C, H, W)."""
@@ -54,7 +58,7 @@ class Chain(Corruption):
 
     def log_prob(self, observation: Observation, x: Tensor) -> Tensor | None:
         """Return log p(y | x), (B,) nats, of the one noise law behind the linear parts; None if there is no such."""
-        altering = [p for p in self.parts if not (p.hides or isinstance(p, Clean))]
+        altering = self._altering
         linear = [p for p in altering if p.operator(observation) is not None]
         laws = [p for p in altering[len(linear) :] if not (isinstance(p, Gaussian) and p.sigma == 0)]
         if not laws or any(p in linear for p in altering[len(linear) :]):

@@ -37,8 +37,8 @@ class Gaussian(Corruption):
         return Observation(y, observed, shape_of(x), sigma)
 
     def log_prob(self, observation: Observation, x: Tensor) -> Tensor | None:
-        """Return the normal log-density of the observed values, (B,) nats; None where sigma is 0 or unknown."""
-        if observation.sigma is None or self.sigma == 0:
+        """Return the normal log-density of the observed values, (B,) nats; None where any sigma is 0 or unknown."""
+        if observation.sigma is None or not bool((observation.sigma > 0).all()):  # NaN, unknown, is not above 0
             return None
         residual = (observation.y - x) / observation.sigma
         values = -0.5 * residual**2 - observation.sigma.log() - 0.5 * math.log(2 * math.pi)

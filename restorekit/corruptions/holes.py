@@ -34,7 +34,7 @@ class Holes(Corruption):
     name: ClassVar[str] = "holes"
     hides: ClassVar[bool] = True
 
-    area: Ranged = field(default=0.2, metadata={"low": 0.0, "high": 1.0})
+    area: Ranged = field(default=0.2, metadata={"low": 0.0, "high": 1.0, "share": True})
     shape: str = field(default="mixed", metadata={"choices": ("mixed", "strokes", "boxes")})
 
     def __call__(self, x: Tensor, noise: Noise) -> Observation:

@@ -28,7 +28,7 @@ class Lines(Corruption):
     name: ClassVar[str] = "lines"
     hides: ClassVar[bool] = True
 
-    rate: Ranged = field(default=0.1, metadata={"low": 0.0, "high": 1.0})
+    rate: Ranged = field(default=0.1, metadata={"low": 0.0, "high": 1.0, "share": True})
     axis: str = field(default="columns", metadata={"choices": ("columns", "rows", "both")})
 
     def __call__(self, x: Tensor, noise: Noise) -> Observation:

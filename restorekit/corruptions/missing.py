@@ -27,7 +27,7 @@ class Missing(Corruption):
     name: ClassVar[str] = "missing"
     hides: ClassVar[bool] = True
 
-    rate: Ranged = field(default=0.5, metadata={"low": 0.0, "high": 1.0})
+    rate: Ranged = field(default=0.5, metadata={"low": 0.0, "high": 1.0, "share": True})
     per_channel: bool = False
 
     def __call__(self, x: Tensor, noise: Noise) -> Observation:

@@ -30,7 +30,7 @@ class Quantise(Corruption):
     name: ClassVar[str] = "quantise"
 
     bits: int = field(default=8, metadata={"low": 1, "high": 16})
-    share: float = field(default=1.0, metadata={"low": 0.0, "high": 1.0})
+    share: float = field(default=1.0, metadata={"low": 0.0, "high": 1.0, "share": True})
 
     def __call__(self, x: Tensor, noise: Noise) -> Observation:
         """Store x, (B, C, H, W)."""

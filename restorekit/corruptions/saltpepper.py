@@ -25,7 +25,7 @@ class SaltPepper(Corruption):
 
     name: ClassVar[str] = "saltpepper"
 
-    rate: Ranged = field(default=0.1, metadata={"low": 0.0, "high": 1.0})
+    rate: Ranged = field(default=0.1, metadata={"low": 0.0, "high": 1.0, "share": True})
 
     def __call__(self, x: Tensor, noise: Noise) -> Observation:
         """Replace values of x, (B, C, H, W)."""

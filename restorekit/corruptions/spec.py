@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 import typing
 from collections.abc import Mapping
 from typing import Any
@@ -11,6 +12,8 @@ from typing import Any
 from restorekit.contracts import Corruption, Ranged
 from restorekit.corruptions.chain import Chain
 from restorekit.errors import SpecError, unknown
+
+_PLUS = re.compile(r"(?<![\d.][eE])\+|\+(?!\d)")  # between parts; not that of a number such as 1e+3
 
 
 def parse(text: str, known: Mapping[str, type[Corruption]]) -> Corruption:
@@ -34,7 +37,7 @@ def parse(text: str, known: Mapping[str, type[Corruption]]) -> Corruption:
     SpecError
         One sentence: what was expected, what was got, what to do.
     """
-    parts = [_part(piece.strip(), known) for piece in text.split("+")]
+    parts = [_part(piece.strip(), known) for piece in _PLUS.split(text)]
     return parts[0] if len(parts) == 1 else Chain(tuple(parts))
 
 
@@ -45,7 +48,7 @@ def expand(text: str) -> list[str]:
     of the key before it. Values of several keys or parts give every combination.
     """
     specs = [""]
-    for piece in text.split("+"):
+    for piece in _PLUS.split(text):
         name, _, body = piece.strip().partition(":")
         combinations = [f"{name}:" if body else name]
         for i, values in enumerate(_values(body)):
@@ -69,7 +72,8 @@ def _values(body: str) -> list[list[str]]:
     groups: list[list[str]] = []
     for piece in filter(None, body.split(",")):
         if "=" in piece:
-            groups.append([piece.strip()])
+            key, _, value = piece.partition("=")
+            groups.append([f"{key.strip()}={value.strip()}"])
         elif groups:
             key = groups[-1][0].partition("=")[0]
             groups[-1].append(f"{key}={piece.strip()}")
@@ -82,6 +86,7 @@ def _values(body: str) -> list[list[str]]:
 
 def _part(text: str, known: Mapping[str, type[Corruption]]) -> Corruption:
     name, _, body = text.partition(":")
+    name = name.strip()
     if name not in known:
         raise SpecError(unknown("corruption", name, known))
     cls = known[name]
@@ -94,7 +99,7 @@ def _part(text: str, known: Mapping[str, type[Corruption]]) -> Corruption:
         key, _, value = values[0].partition("=")
         if key in settings:
             raise SpecError(f"{key} is given twice in {text!r}; give it once")
-        settings[key] = _value(cls, key.strip(), value.strip())
+        settings[key] = _value(cls, key, value)
     return cls(**settings)
 
 
@@ -133,8 +138,11 @@ def _limited(value: float, text: str, key: str, meta: Mapping[str, Any]) -> floa
     low, high = meta.get("low", float("-inf")), meta.get("high", float("inf"))
     if low <= value <= high:
         return value
-    if meta.get("of_255") and 1 < value <= 255:
-        raise SpecError(f"{key} is on the [0, 1] scale, got {text}; did you mean {text}/255?")
+    if meta.get("of_255"):
+        hint = f"did you mean {text}/255?" if 1 < value <= 255 else "give a number from 0 to 1, such as 25/255"
+        raise SpecError(f"{key} is on the [0, 1] scale, got {text}; {hint}")
+    if meta.get("share") and 2 <= value <= 100:  # less is hardly meant in percent
+        raise SpecError(f"{key} is a share from 0 to 1, got {text}; did you mean {value / 100:g} ({value:g} %)?")
     unit = f" ({meta['unit']})" if "unit" in meta else ""
     raise SpecError(f"{key} takes a number from {low:g} to {high:g}{unit}, got {text}")
 

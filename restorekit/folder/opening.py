@@ -17,8 +17,7 @@ from restorekit.images.picture import Picture
 from restorekit.images.scale import resolve_range
 from restorekit.journal import Journal, Line
 from restorekit.planes import Plane, planes
-
-DEFAULT = "gaussian+missing"  # what an image is taken for where nothing else is said
+from restorekit.sigma import expected
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,8 +118,10 @@ def _opened(state: _State, setup: Setup) -> Opened:
 
 def _corruption(item: Item, picture: Picture, setup: Setup) -> Corruption:
     """Return what damaged an image: the user's word, else the file's, else noise and missing pixels."""
+    sigma, spec = setup.options.sigma, setup.options.corruption or picture.spec
+    noisy = None if sigma is None else sigma == "auto" or float(sigma) > 0
     try:
-        return setup.read_corruption(setup.options.corruption or picture.spec or DEFAULT)
+        return expected(setup.read_corruption(spec) if spec else None, noisy)
     except UsageError as error:
         raise ImageError(
             f"{item.path} says that it was damaged by {picture.spec!r}, but {error}; or give --corruption"

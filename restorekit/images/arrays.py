@@ -106,7 +106,7 @@ def _pick(file: str, name: str) -> str:
     )
     if len(fit) != 1:
         raise ImageError(
-            f"{file} holds {len(fit)} arrays that could be the image ({', '.join(members) or 'none at all'});"
+            f"{file} holds {len(fit)} arrays that could be the image ({', '.join(fit) or 'none at all'});"
             f" name one as {Path(file).name}:ARRAY"
         )
     return fit[0]

@@ -12,6 +12,50 @@ from restorekit.images.picture import SUFFIXES
 
 IMAGE_SUFFIXES = frozenset(suffix for suffixes in SUFFIXES.values() for suffix in suffixes)
 OWN_FOLDER = "_restorekit"  # what `restorekit restore` writes beside the images
+OTHER_PICTURES = frozenset(
+    f".{name}"
+    for name in [
+        "gif",
+        "pgm",
+        "ppm",
+        "pbm",
+        "pnm",
+        "pfm",
+        "jp2",
+        "j2k",
+        "jxl",
+        "tga",
+        "heic",
+        "heif",
+        "avif",
+        "exr",
+        "hdr",
+        "psd",
+        "svg",
+        "ico",
+        "pcx",
+        "dds",
+        "fits",
+        "fit",
+        "dcm",
+        "czi",
+        "nd2",
+        "lif",
+        "lsm",
+        "vsi",
+        "svs",
+        "ims",
+        "raw",
+        "dng",
+        "cr2",
+        "cr3",
+        "nef",
+        "arw",
+        "orf",
+        "rw2",
+        "raf",
+    ]
+)
 MISSING = ".missing"  # NAME.missing.png marks what is missing in NAME.png
 
 
@@ -65,6 +109,22 @@ def find_images(source: str | Path, listed: str | Path | None = None) -> list[It
         kind = "no image" if any(source.iterdir()) else "nothing at all"
         raise UsageError(f"there is {kind} in {source}; expected files ending in {', '.join(sorted(IMAGE_SUFFIXES))}")
     return images
+
+
+def left_out(source: str | Path) -> str | None:
+    """Return a sentence about files under a folder that look like pictures but are none that can be read, or None."""
+    files = (Path(folder, name) for folder, _, names in os.walk(source) for name in names if not name.startswith("."))
+    found = sorted(_key(os.path.relpath(f, source)) for f in files if _looks_like_a_picture(f))
+    if not found:
+        return None
+    named = ", ".join(found[:3]) + (", ..." if len(found) > 3 else "")
+    return f"left out, as no image that restorekit reads ({', '.join(sorted(SUFFIXES))}): {len(found)}, {named}"
+
+
+def _looks_like_a_picture(file: Path) -> bool:
+    if file.suffix.lower() in IMAGE_SUFFIXES:
+        return not file.is_file()  # a link to nothing
+    return file.suffix.lower() in OTHER_PICTURES
 
 
 def missing_path(path: str | Path, frames: int = 1) -> Path:

@@ -68,7 +68,9 @@ def encode(path: Path, picture: Picture, pixels: Array, spec: str | None) -> Non
     else:
         options |= {"qtables": coding.tables, "subsampling": coding.subsampling}
         options |= {"progressive": coding.progressive, "extra": coding.segments}
-    image.save(path, "JPEG", **options)
+    whole = io.BytesIO()  # straight into a file, Pillow would not notice that the disk is full
+    image.save(whole, "JPEG", **options)
+    path.write_bytes(whole.getbuffer())
 
 
 def _open(file: IO[bytes]) -> JpegImageFile:

@@ -38,6 +38,10 @@ class MaskSource(ABC):
         if refusal is not None:
             raise UsageError(refusal)
 
+    def pictures(self, items: Sequence[Item]) -> list[Item]:
+        """Return the items that are pictures: all but a mask among them."""
+        return list(items)
+
     def missing(self, item: Item, picture: Picture) -> Marked:
         """Return what is missing in an image.
 
@@ -151,6 +155,11 @@ class FileMask(MaskSource):
 
     path: Path = Path()
 
+    def pictures(self, items: Sequence[Item]) -> list[Item]:
+        """Return all but the mask, which may lie in the folder of the images."""
+        own = self.path.resolve()
+        return [item for item in items if item.path.resolve() != own] or list(items)
+
     def file(self, item: Item) -> Path:
         """Return the one file."""
         return self.path
@@ -212,10 +221,6 @@ def parse_mask(text: str | None, invert: bool = False) -> MaskSource:
     invert : bool
         Whether zero means missing.
 
-    Returns
-    -------
-    MaskSource
-
     Raises
     ------
     UsageError
@@ -229,6 +234,8 @@ def parse_mask(text: str | None, invert: bool = False) -> MaskSource:
     if colour:
         red, green, blue = bytes.fromhex(colour[1])
         return ColourMasks(invert, (red, green, blue))
+    if text.startswith("color:"):
+        raise UsageError(f"a mask is color:#RRGGBB, with six hexadecimal digits, got {text!r}")
     path = Path(text)
     if path.is_dir():
         return FolderMasks(invert, path)

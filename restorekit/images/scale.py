@@ -14,6 +14,7 @@ from restorekit.images.picture import Array, Picture
 
 RangeOption = Literal["auto"] | tuple[float, float] | None
 PERCENTILES = (0.1, 99.9)
+DARK = 64  # integers under one in so many of their range are told of
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ def resolve_range(picture: Picture, option: RangeOption = None) -> tuple[Intensi
     Returns
     -------
     IntensityRange, and a warning sentence or None
-        The warning says that a range was guessed though none was asked for.
+        The warning says that a range was guessed though none was asked for, or that a file is very dark.
     """
     if isinstance(option, tuple):
         return IntensityRange(*map(float, option)), None
@@ -91,7 +92,7 @@ def range_of(
     if isinstance(option, tuple):
         return IntensityRange(*map(float, option)), None
     if values.dtype.kind in "ui":
-        return IntensityRange(0.0, float(np.iinfo(values.dtype).max)), None
+        return IntensityRange(0.0, float(np.iinfo(values.dtype).max)), _dark(values)
     if values.dtype.kind == "b" or not values.size or (values.min() >= 0 and values.max() <= 1):
         return IntensityRange(0.0, 1.0), None
     known = values if missing is None else values[~missing]
@@ -101,6 +102,15 @@ def range_of(
         f"floating-point values outside [0, 1] were given no --range; took {found}, their 0.1 and 99.9 percentiles"
     )
     return found, None if option == "auto" else warning
+
+
+def _dark(values: Array) -> str | None:
+    """Return a warning where integers lie in so small a part of their range that a model takes them for black."""
+    top = np.iinfo(values.dtype).max
+    most = int(values.max()) if values.size else top
+    if values.dtype.itemsize < 2 or most * DARK >= top or most == 0:
+        return None
+    return f"its numbers reach {most} of {top}, which is nearly black to a model; give --range 0..{most}"
 
 
 def to_unit(array: Array, range: IntensityRange) -> npt.NDArray[np.float32]:

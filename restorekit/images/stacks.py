@@ -1,4 +1,4 @@
-"""Stacks of images in one array file, loaded with numpy, torch and torchvision only.
+"""Stacks of images in one array file, loaded with numpy, torch and Pillow only.
 
 NPY, NPZ, IDX (the format of MNIST, http://yann.lecun.com/exdb/mnist) and the packed format: an NPZ that
 holds PNG and JPEG files byte for byte.
@@ -7,6 +7,7 @@ holds PNG and JPEG files byte for byte.
 from __future__ import annotations
 
 import gzip
+import io
 import math
 import struct
 import zipfile
@@ -18,6 +19,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
+from PIL import Image, ImageOps
 from torch import Tensor
 
 from restorekit.errors import UsageError
@@ -105,13 +107,16 @@ def pack(paths: Iterable[str | Path], out: str | Path) -> None:
     Raises
     ------
     UsageError
-        There are no files, or one is neither PNG nor JPEG.
+        There are no files, or one is neither PNG nor JPEG, or a PNG of 16 bits and colour.
     """
     files = [Path(path) for path in paths]
     contents = [path.read_bytes() for path in files]
     wrong = next((path for path, data in zip(files, contents, strict=True) if not data.startswith(_PACKABLE)), None)
     if wrong is not None or not files:
         raise UsageError(f"only PNG and JPEG files can be packed, got {wrong or 'none'}; convert the others first")
+    deep = next((path for path, data in zip(files, contents, strict=True) if _deep_colour(data)), None)
+    if deep is not None:
+        raise UsageError(f"PNG files of 16 bits and colour cannot be packed, got {deep}; make an .npy of them")
     offsets = np.cumsum([0, *map(len, contents)], dtype=np.int64)
     with atomic(out) as temporary, temporary.open("wb") as file:
         np.savez(
@@ -122,6 +127,11 @@ def pack(paths: Iterable[str | Path], out: str | Path) -> None:
                 [path.as_posix() if len({p.name for p in files}) < len(files) else path.name for path in files]
             ),
         )
+
+
+def _deep_colour(data: bytes) -> bool:
+    """Tell a PNG that Pillow would cut to 8 bits, by the depth and colour type of its header."""
+    return data.startswith(_PACKABLE[0]) and data[24:25] == b"\x10" and data[25:26] != b"\0"
 
 
 def _is_idx(file: str) -> bool:
@@ -229,10 +239,14 @@ def _unpack(data: _Array, offsets: _Array, names: _Array, labels: _Array | None)
 
 
 def _decode(data: _Array, name: str) -> Tensor:
-    from torchvision.io import decode_image
-
     try:
-        image: Tensor = decode_image(torch.from_numpy(data), apply_exif_orientation=True)
-    except RuntimeError as error:
+        with Image.open(io.BytesIO(data.tobytes())) as opened:
+            image = np.asarray(ImageOps.exif_transpose(_plain(opened)))
+    except (OSError, ValueError, SyntaxError) as error:
         raise UsageError(f"the packed image {name} is damaged ({error}); pack it again") from error
-    return image.permute(1, 2, 0).contiguous()
+    return torch.from_numpy(np.array(image if image.ndim == 3 else image[..., np.newaxis]))
+
+
+def _plain(image: Image.Image) -> Image.Image:
+    """Return palette and black-and-white images as colour and gray."""
+    return image.convert({"P": "RGB", "1": "L"}[image.mode]) if image.mode in ("P", "1") else image

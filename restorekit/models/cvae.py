@@ -8,6 +8,9 @@ pass. A ladder of spatial latents on the trunk's features gives draws: with u = 
 so z only has to explain how the truth differs from the mean, at every noise level on the same scale.
 Nothing that the ladder learns flows back into the trunk: the variational part costs the mean nothing.
 
+Filling gaps between exact values and removing noise want different features, and one small trunk for both
+is worse at both. So there are two of each, chosen by whether the corruption `hides` values and nothing else.
+
 References
 ----------
 Sohn, Lee, Yan, "Learning Structured Output Representation using Deep Conditional Generative Models",
@@ -31,7 +34,7 @@ from restorekit.models.trunk import CVAEConfig, Outlook, Trunk
 from restorekit.noise import Noise
 from restorekit.types import Batch, Draws, Estimate, Geometry, Observation, Terms
 
-TINY = (0.25 / 255) ** 2  # keeps the gradient of a square root finite where an error is exactly zero
+TINY = (1 / 255) ** 2  # errors under an 8-bit step weigh no more than one; keeps a root's gradient finite
 
 
 class CVAE(Model):
@@ -40,32 +43,38 @@ class CVAE(Model):
     name: ClassVar[str] = "cvae"
     Config: ClassVar[type] = CVAEConfig
     presets: ClassVar[Mapping[str, Mapping[str, object]]] = {
-        "small": {"widths": (16, 32), "encoder": (1, 1), "decoder": (1,), "latents": (4, 4), "ladder": 16},
-    }
+        "small": {
+            "widths": (16, 32), "encoder": (1, 1), "decoder": (1,), "latents": (4, 4), "ladder": 16, "filling": False,
+        },
+    }  # fmt: skip
 
     def __init__(self, config: CVAEConfig) -> None:
         super().__init__(config)
         self.trunk = Trunk(config)
         self.ladder = Ladder(config)
-        levels = len(config.widths)
-        self.geometry = Geometry(None, 2**levels, 2 ** (levels + 3), (1, 3))
+        if config.filling:
+            self.filling_trunk = Trunk(config)
+            self.filling_ladder = Ladder(config)
+        self.geometry = Geometry(None, 2 ** len(config.widths), config.halo, (1, 3))
 
     def terms(self, batch: Batch, noise: Noise, group: str = "model") -> Terms:
         """Return the trunk's error and Gaussian score, and the ladder's negative ELBO, over unknown values."""
-        x, observation = _truth(batch), self._hide_sigma(batch.observation, noise)
+        x, observation = _truth(batch), batch.observation
+        if not self._fills(batch.corruption):
+            observation = self._hide_sigma(observation, noise)
         scored = observation.unknown().expand_as(x)
         count = scored.flatten(1).sum(1).clamp_min(1).to(x.dtype)
-        outlook = self.trunk(observation.first_guess(batch.corruption), observation)
+        outlook, ladder = self._look(observation, batch.corruption)
         mse = per_image((x - outlook.mean) ** 2, scored) / count
         score = -_gaussian(outlook).log_prob(x, scored)
         share = max(1, round(self.config.ladder_share * len(x))) if self.training else len(x)
-        distortion, rates = self._ladder_terms(x[:share], scored[:share], _first(outlook, share), noise)
+        distortion, rates = _ladder_terms(ladder, x[:share], scored[:share], _first(outlook, share), noise)
         rate = self._rate(rates)
         nelbo = distortion.mean() + rate
         # spread and ladder have weights of their own: small factors only keep them out of the clipping norm
         side = (score / count).mean() + nelbo / count[:share].mean()
         loss = (mse + TINY).sqrt().mean() + 0.01 * side
-        regression = 0.5 * count * (torch.log(mse + TINY) + LOG_2PI + 1)
+        regression = 0.5 * count * (torch.log(mse.clamp_min(1e-10)) + LOG_2PI + 1)
         parts = {
             "regression": regression,
             "spread": score,
@@ -81,13 +90,16 @@ class CVAE(Model):
         coin = noise.uniform("blind", (len(observation), 1, 1, 1), observation.y.device)
         return replace(observation, sigma=torch.where(coin < self.config.blind, torch.nan, observation.sigma))
 
-    def _ladder_terms(self, x: Tensor, scored: Tensor, outlook: Outlook, noise: Noise) -> tuple[Tensor, list[Tensor]]:
-        """Return -log p(x | z, y), (B,) nats over the scored values, and the KL of each level."""
-        s = (0.5 * outlook.logvar).exp()
-        u = torch.where(scored, (x - outlook.mean) / s, 0.0)
-        seen = self.ladder.recognise(u, scored, outlook.features)
-        likelihood, rates = self.ladder(outlook.features, seen, noise, x.shape[1])
-        return per_image(s.log(), scored) - likelihood.log_prob(u, scored), rates
+    def _look(self, observation: Observation, corruption: Corruption) -> tuple[Outlook, Ladder]:
+        """Return what the trunk for this corruption says, and the ladder that goes with it."""
+        guess = observation.first_guess(corruption)
+        if not self._fills(corruption):
+            return self.trunk(guess, observation), self.ladder
+        exact = replace(observation, sigma=guess.new_zeros(len(guess), 1, 1, 1))
+        return self.filling_trunk(guess, exact), self.filling_ladder
+
+    def _fills(self, corruption: Corruption) -> bool:
+        return self.config.filling and corruption.hides
 
     def _rate(self, rates: list[Tensor]) -> Tensor:
         """Return the weighted rate with free bits, scalar nats per image (Kingma et al. 2016, eq. 15)."""
@@ -97,15 +109,15 @@ class CVAE(Model):
 
     def estimate(self, observation: Observation, corruption: Corruption) -> Estimate:
         """Return the trunk's mean and standard deviation."""
-        outlook = self.trunk(observation.first_guess(corruption), observation)
+        outlook, _ = self._look(observation, corruption)
         return Estimate(outlook.mean, (0.5 * outlook.logvar).exp())
 
     def sample(self, observation: Observation, corruption: Corruption, n: int, noise: Noise) -> Draws:
         """Return n draws: the trunk runs once, the ladder n times."""
         b, (channels, h, w) = len(observation), observation.shape
-        outlook = self.trunk(observation.first_guess(corruption), observation)
+        outlook, ladder = self._look(observation, corruption)
         features = tuple(f.repeat(n, 1, 1, 1) for f in outlook.features)
-        likelihood, _ = self.ladder(features, None, noise.expand(n), channels)
+        likelihood, _ = ladder(features, None, noise.expand(n), channels)
         s = (0.5 * outlook.logvar).exp()
         shape = (n, b, channels, h, w)
         return Draws(outlook.mean + s * likelihood.mean.view(shape), s**2 * likelihood.variance.view(shape))
@@ -113,12 +125,23 @@ class CVAE(Model):
     def diagnose(self, batch: Batch, noise: Noise) -> dict[str, Tensor]:
         """Return KL per level in nats per image, coarsest first, and the dead levels' count."""
         x, observation = _truth(batch), batch.observation
-        outlook = self.trunk(observation.first_guess(batch.corruption), observation)
-        _, rates = self._ladder_terms(x, observation.unknown().expand_as(x), outlook, noise)
+        outlook, ladder = self._look(observation, batch.corruption)
+        _, rates = _ladder_terms(ladder, x, observation.unknown().expand_as(x), outlook, noise)
         levels = len(rates)
         found = {f"kl_{2 ** (levels - i)}": kl.mean() for i, kl in enumerate(_total(rates))}
         active = torch.cat([(kl.mean((0, 2, 3)) > math.log(1.01) / 2).float() for kl in rates])
         return {**found, "active_units": active.sum()}
+
+
+def _ladder_terms(
+    ladder: Ladder, x: Tensor, scored: Tensor, outlook: Outlook, noise: Noise
+) -> tuple[Tensor, list[Tensor]]:
+    """Return -log p(x | z, y), (B,) nats over the scored values, and the KL of each level."""
+    s = (0.5 * outlook.logvar).exp()
+    u = torch.where(scored, (x - outlook.mean) / s, 0.0)
+    seen = ladder.recognise(u, scored, outlook.features)
+    likelihood, rates = ladder(outlook.features, seen, noise, x.shape[1])
+    return per_image(s.log(), scored) - likelihood.log_prob(u, scored), rates
 
 
 def _truth(batch: Batch) -> Tensor:

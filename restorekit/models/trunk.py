@@ -6,7 +6,8 @@ no normalisation, noise level as an input).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -14,7 +15,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from restorekit.blocks import Up, down, stack
+from restorekit.blocks import Up, down, rows, stack
+from restorekit.errors import SpecError
 from restorekit.likelihoods import floored
 from restorekit.types import Observation
 
@@ -43,21 +45,42 @@ class CVAEConfig:
         Nats per position of each latent grid that cost nothing.
     ladder_share : float
         Share of each training batch the ladder learns from; the trunk learns from all of it.
+    filling : bool
+        Have a second trunk and ladder for damage that only takes values out and leaves the others exact.
     classes : int
         Number of class labels; 0 = none.
     """
 
-    widths: tuple[int, ...] = (32, 64, 128)
-    encoder: tuple[int, ...] = (2, 1, 2)
-    decoder: tuple[int, ...] = (2, 1)
-    latents: tuple[int, ...] = (6, 8, 8)
-    ladder: int = 32
-    floor: float = 0.25 / 255
-    blind: float = 0.5
-    beta: float = 1.0
-    free_bits: float = 0.0
-    ladder_share: float = 0.25
-    classes: int = 0
+    widths: tuple[int, ...] = field(default=(32, 64, 128), metadata={"low": 1})
+    encoder: tuple[int, ...] = field(default=(2, 1, 2), metadata={"low": 0})
+    decoder: tuple[int, ...] = field(default=(2, 1), metadata={"low": 0})
+    latents: tuple[int, ...] = field(default=(6, 8, 8), metadata={"low": 1})
+    ladder: int = field(default=32, metadata={"low": 1})
+    floor: float = field(default=0.25 / 255, metadata={"low": 1e-6})
+    blind: float = field(default=0.5, metadata={"low": 0, "high": 1})
+    beta: float = field(default=1.0, metadata={"low": 0})
+    free_bits: float = field(default=0.0, metadata={"low": 0})
+    ladder_share: float = field(default=0.25, metadata={"low": 0, "high": 1})
+    filling: bool = True
+    classes: int = field(default=0, metadata={"low": 0})
+
+    def __post_init__(self) -> None:
+        levels = len(self.widths)
+        found = (len(self.encoder), len(self.decoder) + 1, len(self.latents))
+        if levels < 2 or found != (levels,) * 3:
+            raise SpecError(
+                f"encoder and latents need a number for each of at least two widths and decoder one less, got widths "
+                f"{self.widths}, encoder {self.encoder}, decoder {self.decoder}, latents {self.latents}"
+            )
+
+    @property
+    def halo(self) -> int:
+        """Pixels around one that its result depends on by 1e-3 or more: three quarters of the receptive field."""
+        ends = 2 * 2  # stem and head
+        encoder = sum(2 ** (i + 2) * n for i, n in enumerate(self.encoder))  # two 3x3 convolutions a block
+        decoder = sum(2 ** (i + 2) * n for i, n in enumerate(self.decoder))
+        crossings = sum(2 ** (i + 1) for i in range(len(self.widths)))  # positions within each coarser cell
+        return 8 * math.ceil(3 / 32 * float(ends + encoder + decoder + crossings))
 
 
 class Outlook(NamedTuple):
@@ -77,29 +100,31 @@ class Trunk(nn.Module):
 
     def __init__(self, config: CVAEConfig) -> None:
         super().__init__()
-        widths, floor = config.widths, config.floor
-        self.floor = floor
+        widths = config.widths
+        self.floor, self.classes = config.floor, config.classes
         self.stem = nn.Conv2d(4 * 8, widths[0], 3, padding=1)
-        self.label = nn.Embedding(config.classes + 1, widths[0]) if config.classes else None
+        self.labels = nn.ModuleList(
+            nn.Embedding(config.classes + 1, w) for w in (widths[0], widths[-1]) if config.classes
+        )
         self.encoder = nn.ModuleList(stack(w, n) for w, n in zip(widths, config.encoder, strict=True))
         self.downs = nn.ModuleList(down(a, b) for a, b in pairwise(widths))
         self.ups = nn.ModuleList(Up(b, a) for a, b in pairwise(widths))
         self.decoder = nn.ModuleList(stack(w, n) for w, n in zip(widths, config.decoder, strict=False))
         self.mean = nn.Conv2d(widths[0], 12, 3, padding=1)
-        self.spread = nn.Conv2d(widths[0], 12, 3, padding=1)
-        for head in (self.mean, self.spread):
+        last = nn.Conv2d(24, 12, 3, padding=1)
+        self.spread = nn.Sequential(nn.Conv2d(widths[0], 24, 3, padding=1), nn.ReLU(), last)
+        for head in (self.mean, last):
             nn.init.zeros_(head.weight)
             nn.init.zeros_(head.bias)  # type: ignore[arg-type]
 
     def forward(self, guess: Tensor, observation: Observation) -> Outlook:
         """Map the first guess, (B, C, H, W), and what is known about it to an `Outlook`."""
-        h = self.stem(F.pixel_unshuffle(shown(guess, observation), 2))
-        if self.label is not None:
-            h = h + self._embed(observation)[:, :, None, None]
+        h = self._labelled(self.stem(F.pixel_unshuffle(shown(guess, observation), 2)), observation, 0)
         skips: list[Tensor] = []
         for i, blocks in enumerate(self.encoder):
             h = blocks(self.downs[i - 1](h) if i else h)
             skips.append(h)
+        h = self._labelled(h, observation, 1)
         features = [h]
         for i in reversed(range(len(self.ups))):
             h = self.decoder[i](self.ups[i](h) + skips[i])
@@ -110,12 +135,12 @@ class Trunk(nn.Module):
         spread = fold(F.pixel_shuffle(self.spread(h.detach()), 2), channels).float()
         return Outlook(mean, floored(2 * spread - 5, self.floor), tuple(reversed(features)))
 
-    def _embed(self, observation: Observation) -> Tensor:
-        assert self.label is not None
-        label = observation.label
-        if label is None:
-            label = torch.full((len(observation),), -1, device=observation.y.device)
-        out: Tensor = self.label(label % self.label.num_embeddings)  # -1 wraps to the last row: unknown
+    def _labelled(self, h: Tensor, observation: Observation, place: int) -> Tensor:
+        """Add the class's embedding at the encoder's start (0) or the decoder's (1); the last row means unknown."""
+        if not self.labels:
+            return h
+        row = rows(observation.label, len(observation), self.classes, h.device)
+        out: Tensor = h + self.labels[place](row)[:, :, None, None]
         return out
 
 

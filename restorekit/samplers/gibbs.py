@@ -30,6 +30,7 @@ class Gibbs(Sampler):
     """
 
     name: ClassVar[str] = "gibbs"
+    needs_sigma: ClassVar[bool] = True
 
     sweeps: int = 40
 

@@ -59,10 +59,11 @@ def damaged(x: Tensor) -> Observation:
 
 
 def batches(model: Model, count: int = 4) -> Iterator[Batch]:
-    """Yield a training batch for each channel count."""
+    """Yield training batches: noisy ones with gaps and ones with gaps alone, for each channel count."""
     for channels in model.geometry.channels[::-1]:
         x = pictures(count, channels, *size(model))
-        yield Batch(x, DAMAGE(x, Noise(0)), DAMAGE, 1)
+        for damage in (DAMAGE, Missing(0.5)):
+            yield Batch(x, damage(x, Noise(0)), damage, 1)
 
 
 def sample(model: Model, o: Observation, n: int, first: int = 0) -> Draws:

@@ -75,7 +75,7 @@ def has_a_scalar_objective(model: Model) -> None:
     """Expect a finite scalar loss that has a gradient, and parts that are detached scalars, for every group."""
     for batch in batches(model):
         for group in model.param_groups():
-            who, terms = f"{name_of(model)}.terms for the group {group!r}", model.train()(batch, Noise(0), group)
+            who, terms = f"{name_of(model)}.terms for the group {group!r}", model.train().terms(batch, Noise(0), group)
             expect(terms.loss.dim() == 0, f"{who}: loss must be a scalar, got shape {tuple(terms.loss.shape)}")
             expect(bool(terms.loss.isfinite()), f"{who}: loss must be finite, got {float(terms.loss.detach())}")
             expect(terms.loss.requires_grad, f"{who}: loss must have a gradient")
@@ -93,7 +93,7 @@ def repeats_its_objective(model: Model) -> None:
     batch = next(batches(model))
     for group in model.train().param_groups():
         with global_randomness_untouched(f"{name_of(model)}.terms"):
-            first, second = (float(model(batch, Noise(0), group).loss.detach()) for _ in range(2))
+            first, second = (float(model.terms(batch, Noise(0), group).loss.detach()) for _ in range(2))
         expect(
             first == second, f"{name_of(model)}.terms must repeat under the same Noise, got {first} and then {second}"
         )
@@ -110,7 +110,7 @@ def never_waits_for_the_device(model: Model) -> None:
         o = dataclasses.replace(o, y=mode.from_tensor(o.y), observed=mode.from_tensor(o.observed), sigma=sigma)
         for group in model.param_groups():
             try:
-                model(Batch(x, o, batch.corruption, 0), Noise(0), group)
+                model.terms(Batch(x, o, batch.corruption, 0), Noise(0), group)
             except Exception as error:  # it ran on real tensors; what stops it here is a look at a value
                 raise AssertionError(
                     f"{name_of(model)}.terms must not wait for the device: no .item(), float(), bool(), .cpu() or "
@@ -125,8 +125,9 @@ def trains_every_parameter(model: Model) -> None:
     for step in range(UPDATES):
         for group in groups:
             optimise.freeze_others(group, groups)
-            batch = dataclasses.replace(next(batches(model, 8)), step=step + 1)
-            model(batch, Noise(step), group.name).loss.backward()
+            for batch in batches(model, 8):
+                seen = dataclasses.replace(batch, step=step + 1)
+                torch.autograd.backward(model.terms(seen, Noise(step), group.name).loss)
             for p in group.params:
                 finite = p.grad is None or bool(p.grad.isfinite().all())
                 expect(

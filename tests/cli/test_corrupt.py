@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+
+from restorekit.images import read
 
 
 @pytest.fixture
@@ -67,3 +71,19 @@ def test_two_images_for_one_output_are_refused(run, source, tmp_path):
     assert code == 2
     assert "a.bmp and a.png would both be written" in err
     assert not (tmp_path / "OUT").exists()
+
+
+ROOT = Path(__file__).parents[2]
+COMMANDS = re.findall(r"^restorekit (corrupt .+)$", (ROOT / "samples" / "ORIGIN.md").read_text(), re.M)
+
+
+@pytest.mark.parametrize("words", COMMANDS)
+def test_the_samples_are_what_their_stated_commands_make(run, words, tmp_path):
+    _, source, stated, *options = words.split()
+    assert run("corrupt", ROOT / source, tmp_path / "made", *options)[0] == 0
+    made = sorted(p.name for p in (tmp_path / "made").iterdir())
+    assert made == sorted(p.name for p in (ROOT / stated).iterdir())
+    for name in made:
+        ours, theirs = read(tmp_path / "made" / name), read(ROOT / stated / name)
+        assert np.array_equal(ours.pixels, theirs.pixels)
+        assert ours.spec == theirs.spec

@@ -7,18 +7,22 @@ import json
 import cv2
 import numpy as np
 import pytest
+import tifffile
 from click.testing import CliRunner
 
+from restorekit import checkpoint, testing
 from restorekit.cli.evaluate import command
+from restorekit.models import VAE
 
 
 @pytest.fixture
 def clean(tmp_path):
-    rows = np.linspace(0, 255, 48)
+    rows, folder = np.linspace(0, 255, 48), tmp_path / "clean"
+    folder.mkdir()
     for i in range(3):
         image = (0.5 * rows[:, None] + 0.5 * rows[None, ::-1] * (i + 1) / 3).astype(np.uint8)
-        cv2.imwrite(str(tmp_path / f"{i}.png"), image)
-    return str(tmp_path)
+        cv2.imwrite(str(folder / f"{i}.png"), image)
+    return str(folder)
 
 
 def invoke(clean: str, report, *words: str):
@@ -66,6 +70,7 @@ def test_limit_takes_the_first_images(clean, tmp_path):
         (("--corruption", "gaussian", "--model", "tvv"), "tv"),
         (("--corruption", "gaussian", "--model", "tv", "--metric", "psrn"), "did you mean psnr"),
         (("--corruption", "gaussian", "--model", "tv", "--fail-under", "psnr=x"), "METRIC=NUMBER"),
+        (("--corruption", "gaussian", "--model", "tv", "--metric", "ssim", "--fail-under", "psnr=20"), "--metric psnr"),
     ],
 )
 def test_wrong_words_are_one_sentence(clean, tmp_path, words, sentence):
@@ -73,9 +78,77 @@ def test_wrong_words_are_one_sentence(clean, tmp_path, words, sentence):
 
 
 def test_a_damaged_file_is_reported_and_the_others_count(clean, tmp_path):
-    (tmp_path / "1.png").write_bytes((tmp_path / "1.png").read_bytes()[:200])
+    path = tmp_path / "clean" / "1.png"
+    path.write_bytes(path.read_bytes()[:200])
     result = invoke(clean, tmp_path / "o", "--corruption", "clean", "--model", "tv", "--baseline", "none")
     found = json.loads((tmp_path / "o" / "results.json").read_text())
     assert result.return_value == 1
     assert found["runs"][0]["images"] == 2
     assert [f["image"] for f in found["failures"]] == ["1.png"]
+
+
+TV = ("--corruption", "gaussian", "--model", "tv", "--baseline", "none")
+
+
+def test_an_image_of_many_bands_is_measured_and_one_with_gaps_is_a_failure(clean, tmp_path, model_file):
+    rng = np.random.default_rng(0)
+    bands = rng.integers(0, 256, (48, 48, 5), dtype=np.uint8)
+    tifffile.imwrite(tmp_path / "clean" / "bands.tif", bands, photometric="minisblack", planarconfig="contig")
+    gaps = rng.random((48, 48)).astype(np.float32)
+    gaps[10:20, 10:20] = np.nan
+    tifffile.imwrite(tmp_path / "clean" / "gaps.tif", gaps)
+    result = invoke(clean, tmp_path / "o", *TV, "--model", str(model_file), "--json")
+    found = json.loads(result.stdout)
+    assert result.return_value == 1
+    assert [run["images"] for run in found["runs"]] == [4, 4]
+    assert {row["image"] for row in found["images"]} == {"0.png", "1.png", "2.png", "bands.tif"}
+    (failure,) = found["failures"]
+    assert failure["image"] == "gaps.tif"
+    assert "4.34% of its pixels are missing" in failure["error"]
+
+
+def test_the_protocol_is_said_whole(clean, tmp_path, model_file):
+    words = ("--corruption", "gaussian", "--model", str(model_file), "--baseline", "none", "--limit", "1")
+    report = tmp_path / "o"
+    said = " ".join(invoke(clean, report, *words).output.split())
+    assert "tiny: one-pass estimate" in said
+    assert "ssim: Gaussian window of 11 x 11 pixels, sigma 1.5" in said
+    found = json.loads((report / "results.json").read_text())
+    assert "11 x 11 pixels, sigma 1.5" in found["protocol"]["ssim"]
+    assert found["runs"][0]["estimate"] == "one-pass estimate"
+    assert "2 draws" in " ".join(invoke(clean, report, *words, "--samples", "2").output.split())
+
+
+def test_a_table_needs_no_psnr(clean, tmp_path):
+    result = invoke(clean, tmp_path / "o", *TV, "--metric", "nrmse")
+    assert result.exception is None
+    assert "nrmse" in result.output
+
+
+def test_a_range_that_had_to_be_guessed_is_said(clean, tmp_path):
+    tifffile.imwrite(tmp_path / "clean" / "0.tif", np.linspace(0, 9, 2304, dtype=np.float32).reshape(48, 48))
+    (tmp_path / "clean" / "0.png").unlink()
+    result = invoke(clean, tmp_path / "o", *TV, "--json")
+    assert "--range" in result.stderr
+    assert "0.tif" in result.stderr
+    assert "--range" not in invoke(clean, tmp_path / "o", *TV, "--json", "--range", "0..9").stderr
+
+
+@pytest.mark.parametrize("where", ["clean", "clean/report", "."])
+def test_a_report_never_goes_among_the_images(clean, tmp_path, where):
+    assert "must lie outside" in str(invoke(clean, tmp_path / where, *TV).exception)
+
+
+def test_a_sampler_that_needs_the_level_is_told_it(clean, tmp_path):
+    model = testing.build(VAE, VAE.Config(network="mlp", size=(8, 8), hidden=(4,), latent=2))
+    path = tmp_path / "vae.safetensors"
+    checkpoint.save(path, model.state_dict(), checkpoint.describe(model))
+    words = ("--model", str(path), "--baseline", "none", "--limit", "1", "--json", "--corruption")
+    (found,) = json.loads(invoke(clean, tmp_path / "o", *words, "gaussian").stdout)["runs"]
+    assert (found["sigma"], found["images"]) == ("true", 1)
+    assert found["estimate"] == "mean over 16 draws, gibbs sampler"
+    refused = invoke(clean, tmp_path / "p", *words, "gaussian", "--sigma", "blind")
+    assert "give --sigma true" in str(refused.exception)
+    assert not (tmp_path / "p").exists()
+    (found,) = json.loads(invoke(clean, tmp_path / "o", *words, "missing", "--sigma", "blind").stdout)["runs"]
+    assert (found["sigma"], found["images"]) == ("blind", 1)

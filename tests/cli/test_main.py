@@ -42,6 +42,13 @@ def test_a_mistyped_command_line_is_wrong_usage(run, words):
     assert "Error" in err
 
 
+@pytest.mark.parametrize(
+    ("words", "near"), [(["restroe"], "restore"), (["evalute", "x"], "evaluate"), (["list", "metric"], "metrics")]
+)
+def test_an_unknown_word_is_answered_with_near_ones(run, words, near):
+    assert f"did you mean {near}" in run(*words)[2]
+
+
 def test_version(run):
     assert run("--version")[1].startswith("restorekit, version ")
 

@@ -286,6 +286,15 @@ def test_every_way_to_say_what_is_missing(restore, tmp_path, mask):
         assert np.array_equal(restored[..., 3], pixels[..., 3])
 
 
+def test_a_mask_in_the_folder_of_the_images_is_passed_over(restore, source, tmp_path):
+    image = next(iter(sorted(source.glob("*.png"))))
+    mask = source / "hole_mask.png"
+    mask.write_bytes(image.read_bytes())
+    planned = restore(source, tmp_path / "OUT", "--mask", mask, "--dry-run")[1]
+    assert image.name in planned
+    assert mask.name not in planned
+
+
 def test_the_noise_level_can_be_estimated_told_or_left_open(restore, tmp_path):
     noisy = (0.5 + RNG.normal(0, 25 / 255, (64, 64))).astype(np.float32)
     tifffile.imwrite(tmp_path / "x.tif", noisy)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import pytest
+
+from restorekit import checkpoint
+from restorekit.recipe import Recipe
 
 
 def test_a_card_is_shown(run, model_file):
@@ -27,3 +31,19 @@ def test_an_unknown_name_is_a_sentence(run):
     code, said, err = run("show", "defualt")
     assert (code, said) == (2, "")
     assert "defualt" in err
+
+
+def test_what_a_training_can_be_told_is_shown_with_its_meaning(run):
+    said = run("show", "cvae")[1]
+    assert "widths: (32, 64, 128)" in said
+    for f in dataclasses.fields(Recipe):
+        line = next(line for line in said.splitlines() if line.startswith(f"  {f.name}: "))
+        assert len(line.rpartition(")   ")[2].split()) > 2, line
+    assert "batch: 16   (int)   Images per update" in said
+
+
+def test_a_card_tells_the_classes(run, model_file, tmp_path):
+    model, card = checkpoint.load(model_file)
+    named = dataclasses.replace(card, label_names=("cat", "dog"))
+    checkpoint.save(tmp_path / "m.safetensors", model.state_dict(), named)
+    assert "label_names:\n  cat\n  dog\n" in run("show", tmp_path / "m.safetensors")[1]

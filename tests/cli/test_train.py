@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import signal
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from PIL import Image
 
+from restorekit import train
 from restorekit.cli import group
 from restorekit.cli.train import command
 from restorekit.errors import UsageError
@@ -68,3 +71,46 @@ def test_help_has_an_example():
     text = CliRunner().invoke(group, ["train", "--help"]).output
     assert "Example:" in text
     assert "--minutes" in text
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_stopped_training_says_how_to_go_on(source, tmp_path, monkeypatch, number, status):
+    update = train._update
+
+    def updating(job, state, *rest):
+        if state.step == 1:
+            signal.raise_signal(number)
+        return update(job, state, *rest)
+
+    monkeypatch.setattr(train, "_update", updating)
+    result = small(source, str(tmp_path / "run"), "--steps", "9")
+    assert result.return_value == status
+    assert "stopped at step 2; go on with --resume" in result.output
+    assert "pictures:" not in result.output
+    assert f"model: {tmp_path / 'run' / 'model.safetensors'}" in result.output
+    monkeypatch.undo()
+    done = small(source, str(tmp_path / "run"), "--steps", "3", "--resume")
+    assert done.return_value == 0
+    assert "pictures:" in done.output
+    assert "going on in" in done.output
+
+
+@pytest.mark.parametrize("words", [(), ("--validation", "held")], ids=["training", "validation"])
+def test_a_run_inside_the_images_is_refused(source, tmp_path, words):
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    given = [str(folder) if word == "held" else word for word in words]
+    result = small(source if given else str(folder), str(folder / "run"), "--steps", "1", *given)
+    assert isinstance(result.exception, UsageError)
+    assert "must lie outside the input" in str(result.exception)
+    assert not (folder / "run").exists()
+
+
+def test_what_was_left_out_is_told(tmp_path):
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for i, side in enumerate((32, 32, 32, 5)):
+        Image.new("L", (side, side)).save(folder / f"{i}.png")
+    result = small(str(folder), str(tmp_path / "run"), "--steps", "1", "--set", "crop=16")
+    assert result.exception is None, result.output
+    assert "left out 1 of 4 images" in result.output

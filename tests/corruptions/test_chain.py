@@ -176,5 +176,6 @@ def test_the_shape_of_x_is_kept_in_a_chain():
 
 def test_smoothness_is_that_of_the_parts_that_alter():
     assert Chain((Gaussian(0.1), Missing(0.5))).smooth
+    assert Chain((Clean(), Gaussian(0.1))).smooth
     assert not Chain((SaltPepper(0.1), Missing(0.5))).smooth
     assert not Chain((Gaussian(0.1), Missing(0.5))).hides

@@ -1,5 +1,7 @@
 import math
+from dataclasses import replace
 
+import pytest
 import torch
 from torch import distributions
 
@@ -43,8 +45,15 @@ def test_without_noise_the_image_is_exact_and_there_is_no_density():
 
 def test_where_sigma_is_unknown_there_is_no_density():
     observation = Gaussian(0.1)(X, Noise(0)).blind()
-    found = Gaussian(0.1).log_prob(observation, X)
-    assert found is None or bool(found.isnan().all())
+    assert Gaussian(0.1).log_prob(observation, X) is None
+
+
+@pytest.mark.parametrize("other", [0.0, math.nan])
+def test_where_any_sigma_is_zero_or_unknown_there_is_no_density(other):
+    observation = Gaussian((0.1, 0.2))(X, Noise(0, ("a", "b")))
+    assert bool(Gaussian((0.1, 0.2)).log_prob(observation, X).isfinite().all())
+    sigma = torch.tensor([0.1, other]).view(2, 1, 1, 1)
+    assert Gaussian((0.1, 0.2)).log_prob(replace(observation, sigma=sigma), X) is None
 
 
 def test_draws_of_a_range_are_uniform_on_it():

@@ -16,6 +16,12 @@ from PIL import Image
 
 from restorekit.errors import ImageError
 from restorekit.images import find_images, is_lossy, probe, read, write, write_float
+from restorekit.images.picture import Metadata, Picture
+
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None
 
 SPEC = "gaussian:sigma=25/255+missing:rate=0.5"
 
@@ -248,6 +254,25 @@ def test_is_lossy():
 
 
 # --- bad files ---
+
+
+@pytest.mark.skipif(resource is None, reason="the system has no limits on file sizes")
+@pytest.mark.parametrize("share", [0.3, 0.7, 0.95])
+@pytest.mark.parametrize("format", ["png", "jpeg", "tiff", "webp", "bmp", "npy", "npz"])
+def test_a_file_that_does_not_fit_is_told_and_leaves_nothing(format, share, tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 255, (1, 150, 160, 3), np.uint8)
+    picture = Picture(pixels, format=format, metadata=Metadata())
+    write(tmp_path / "whole", picture, pixels)
+    size = (tmp_path / "whole").stat().st_size
+    (tmp_path / "whole").unlink()
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (int(share * size), before[1]))
+    try:
+        with pytest.raises(ImageError, match="cannot write"):
+            write(tmp_path / "cut", picture, pixels)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert not list(tmp_path.iterdir())
 
 
 def _made(folder: Path) -> dict[str, bytes]:

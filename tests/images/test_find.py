@@ -6,7 +6,7 @@ import pytest
 
 from restorekit.errors import UsageError
 from restorekit.images import find_images, missing_path
-from restorekit.images.find import split_array
+from restorekit.images.find import left_out, split_array
 
 
 def _touch(folder, *names):
@@ -108,3 +108,14 @@ def test_a_missing_list_is_told(tmp_path):
     _touch(tmp_path, "a.png")
     with pytest.raises(UsageError, match="cannot read the list"):
         find_images(tmp_path, tmp_path / "nowhere.txt")
+
+
+def test_pictures_that_cannot_be_read_are_told_of(tmp_path):
+    for name in ("a.png", "notes.txt", ".hidden.gif"):
+        (tmp_path / name).touch()
+    assert left_out(tmp_path) is None
+    (tmp_path / "sub").mkdir()
+    for name in ("b.GIF", "c.heic", "sub/d.pgm"):
+        (tmp_path / name).touch()
+    (tmp_path / "gone.png").symlink_to(tmp_path / "nowhere")
+    assert left_out(tmp_path).endswith(": 4, b.GIF, c.heic, gone.png, ...")

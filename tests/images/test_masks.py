@@ -101,6 +101,16 @@ def test_a_colour_that_is_not_there_or_blurred_is_told(tmp_path):
     assert "loss" in marked.warnings[1]
 
 
+def test_a_mask_among_the_images_is_no_picture(tmp_path):
+    for name in ("a.png", "b.png", "mask.png"):
+        _image(tmp_path / name)
+    items = find_images(tmp_path)
+    assert [item.key for item in parse_mask(str(tmp_path / "mask.png")).pictures(items)] == ["a.png", "b.png"]
+    assert parse_mask(None).pictures(items) == items
+    alone = find_images(tmp_path / "mask.png")
+    assert parse_mask(str(tmp_path / "mask.png")).pictures(alone) == alone
+
+
 def test_one_file_for_all(tmp_path):
     _image(tmp_path / "in" / "a.png")
     _mask(tmp_path / "mask.png", [0, 255])
@@ -201,9 +211,17 @@ def test_a_mask_that_hides_everything_is_told(tmp_path):
     assert "--mask-invert" in marked.warnings[0]
 
 
-@pytest.mark.parametrize("text", ["nowhere", "color:#12345", "color:red", "Alpha"])
-def test_a_wrong_option_is_told(text):
-    with pytest.raises(UsageError, match="a mask is alpha, color:#RRGGBB, a file or a folder"):
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("nowhere", "a mask is alpha, color:#RRGGBB, a file or a folder"),
+        ("Alpha", "a mask is alpha, color:#RRGGBB, a file or a folder"),
+        ("color:#12345", "with six hexadecimal digits, got 'color:#12345'"),
+        ("color:red", "with six hexadecimal digits, got 'color:red'"),
+    ],
+)
+def test_a_wrong_option_is_told(text, told):
+    with pytest.raises(UsageError, match=told):
         parse_mask(text)
 
 

@@ -3,6 +3,7 @@ import pytest
 
 from restorekit.errors import UsageError
 from restorekit.images import IntensityRange, Picture, from_unit, parse_range, resolve_range, to_unit
+from restorekit.images.scale import range_of
 
 
 def _picture(values, **more):
@@ -13,7 +14,7 @@ def _picture(values, **more):
 def test_every_integer_comes_back(dtype):
     top = np.iinfo(dtype).max
     values = np.arange(top + 1, dtype=dtype)
-    found, warning = resolve_range(_picture(values[:10]))
+    found, warning = resolve_range(_picture(values[-10:]))
     assert (found, warning) == (IntensityRange(0, top), None)
     unit = to_unit(values, found)
     assert unit.dtype == np.float32
@@ -88,3 +89,11 @@ def test_parse_range(text, found):
 def test_a_wrong_range_is_told(text):
     with pytest.raises(UsageError, match="LOW"):
         parse_range(text)
+
+
+@pytest.mark.parametrize(("most", "told"), [(0, False), (65, True), (1023, True), (1024, False), (65535, False)])
+def test_a_nearly_black_16_bit_file_stays_as_it_is_and_is_told_of(most, told):
+    found, warning = range_of(np.array([0, most], np.uint16), None, None)
+    assert found == IntensityRange(0.0, 65535.0)
+    assert (warning is not None and f"--range 0..{most}" in warning) == told
+    assert range_of(np.array([0, 3], np.uint8), None, None)[1] is None

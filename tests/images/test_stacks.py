@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import imagecodecs
 import numpy as np
 import pytest
 import torch
@@ -167,6 +168,28 @@ def test_a_damaged_packed_image_is_told(tmp_path):
         load_stack(tmp_path / "p.npz")
 
 
+def test_deep_colour_is_not_packed_and_deep_gray_is(tmp_path):
+    gray, colour = _random(5, 6, dtype=np.uint16), _random(5, 6, 3, dtype=np.uint16)
+    for name, array in (("gray.png", gray), ("colour.png", colour)):
+        (tmp_path / name).write_bytes(imagecodecs.png_encode(array))
+    pack([tmp_path / "gray.png"], tmp_path / "p.npz")
+    stack = load_stack(tmp_path / "p.npz")
+    assert stack.images.dtype == torch.uint16
+    assert np.array_equal(stack.images[0, ..., 0].numpy(), gray)
+    with pytest.raises(UsageError, match="16 bits and colour"):
+        pack([tmp_path / "colour.png"], tmp_path / "q.npz")
+
+
+def test_palette_and_bilevel_images_are_unpacked_as_colour_and_gray(tmp_path):
+    picture = Image.fromarray(_random(5, 6, 3))
+    picture.convert("P").save(tmp_path / "a.png")
+    picture.convert("1").save(tmp_path / "b.png")
+    pack([tmp_path / "a.png", tmp_path / "b.png"], tmp_path / "p.npz")
+    palette, bilevel = load_stack(tmp_path / "p.npz").images
+    assert np.array_equal(palette.numpy(), np.array(picture.convert("P").convert("RGB")))
+    assert bilevel.unique().tolist() == [0, 255]
+
+
 @pytest.mark.parametrize("name", ["a.npy", "a.npz", "a-images-idx3-ubyte", "a-images-idx3-ubyte.gz"])
 def test_truncated_and_missing_stacks_are_told(name, tmp_path):
     with pytest.raises(UsageError, match="there is no file"):
@@ -206,7 +229,7 @@ def test_stacks_need_no_decoder(tmp_path):
     np.save(tmp_path / "a.npy", _random(5, 6, 9))
     program = f"""
 import sys
-sys.modules.update(dict.fromkeys(("cv2", "PIL", "tifffile", "imagecodecs", "scipy", "skimage")))
+sys.modules.update(dict.fromkeys(("cv2", "tifffile", "imagecodecs", "scipy", "skimage")))
 from restorekit.images import load_images
 images = load_images({str(tmp_path / "a.npy")!r})
 print(len(images), tuple(images[0].shape), images.sizes.tolist()[0], len(images.fingerprint))

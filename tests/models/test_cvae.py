@@ -5,7 +5,8 @@ import torch
 from torch import distributions
 
 from restorekit import testing
-from restorekit.corruptions import Chain, Gaussian, Missing
+from restorekit.corruptions import Chain, Gaussian, Holes, Missing
+from restorekit.errors import SpecError
 from restorekit.likelihoods import LOG_2PI, DiagonalGaussian
 from restorekit.models import CVAE
 from restorekit.models.cvae import TINY
@@ -64,7 +65,31 @@ def test_the_spread_changes_with_its_own_head_alone():
     model, batch = _model(), _batch()
     model.estimate(batch.observation, batch.corruption).std.sum().backward()
     reached = {name for name, p in model.named_parameters() if p.grad is not None and p.grad.any()}
-    assert reached == {"trunk.spread.weight", "trunk.spread.bias"}
+    assert reached == {f"trunk.spread.{i}.{kind}" for i in (0, 2) for kind in ("weight", "bias")}
+
+
+def test_damage_that_only_hides_has_a_trunk_and_a_ladder_of_its_own():
+    model = _model(dataclasses.replace(SMALL, filling=True))
+    for corruption, own in ((Missing(0.5), True), (Chain((Missing(0.5), Holes())), True), (DAMAGE, False)):
+        model.zero_grad()
+        model.terms(_batch(corruption), Noise(0)).loss.backward()
+        reached = {name.split(".")[0] for name, p in model.named_parameters() if p.grad is not None and p.grad.any()}
+        assert reached == ({"filling_trunk", "filling_ladder"} if own else {"trunk", "ladder"})
+
+
+def test_filling_takes_what_is_seen_for_exact_whatever_is_said_of_sigma():
+    model, batch = _model(dataclasses.replace(SMALL, filling=True)).train(), _batch(Missing(0.5))
+    blind = dataclasses.replace(batch.observation, sigma=None)
+    told, untold = (model.estimate(o, batch.corruption).mean for o in (batch.observation, blind))
+    assert torch.equal(told, untold)
+    scored = dataclasses.replace(batch, x=torch.where(batch.observation.observed, 1 - batch.x, batch.x))
+    assert torch.equal(model.terms(batch, Noise(0)).loss, model.terms(scored, Noise(0)).loss)  # nothing hides sigma
+
+
+@pytest.mark.parametrize("wrong", [{"widths": (8, 16)}, {"latents": (4,)}, {"encoder": (1,)}, {"widths": (8,)}])
+def test_sizes_that_do_not_fit_are_told(wrong):
+    with pytest.raises(SpecError, match="encoder and latents need a number for each"):
+        dataclasses.replace(CVAE.Config(), **wrong)
 
 
 def test_gray_and_colour_share_their_weights():

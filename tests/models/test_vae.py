@@ -187,3 +187,11 @@ def test_a_missing_value_is_shown_as_nothing():
     x = testing.facts.pictures(2, 1, 12, 12)
     o = Missing(0.5)(x, Noise(0))
     torch.testing.assert_close(model.infer(x, o.observed).mean, model.infer(o.y).mean)
+
+
+@pytest.mark.parametrize("network", ["mlp", "conv"])
+@pytest.mark.parametrize("label", [3, 9])
+def test_a_class_beyond_those_that_are_known_is_an_error(network, label):
+    model = testing.build(VAE, VAE.Config(network=network, hidden=(8, 8), latent=2, classes=3))
+    with pytest.raises(IndexError):
+        model.infer(testing.facts.pictures(1, 1, 12, 12), None, torch.tensor([label]))

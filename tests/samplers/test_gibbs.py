@@ -12,7 +12,6 @@ from restorekit.errors import UsageError
 from restorekit.likelihoods import DiagonalGaussian
 from restorekit.models import CVAE
 from restorekit.noise import Noise
-from restorekit.restore import pick_sampler
 from restorekit.samplers import Gibbs
 from restorekit.samplers.gibbs import posterior
 from restorekit.types import Observation
@@ -94,22 +93,7 @@ def test_refusals_name_what_would_work():
         assert Gibbs().refuse(latent, fine) is None
     assert "poisson" in Gibbs().refuse(latent, Chain((Poisson(), Missing())))
     assert "conditional" in Gibbs().refuse(conditional, Gaussian())
-    with pytest.raises(UsageError, match="saltpepper"):
-        pick_sampler(latent, SaltPepper(), {"gibbs": Gibbs}, None)
-
-
-def test_a_sampler_is_picked_where_one_accepts():
-    latent, conditional = PCA(PCAConfig()), testing.build(CVAE, CVAE.Config(**CVAE.presets["small"]))
-    assert isinstance(pick_sampler(latent, Gaussian(), {"gibbs": Gibbs}, None), Gibbs)
-    assert isinstance(pick_sampler(latent, Gaussian(), {"gibbs": Gibbs}, "gibbs"), Gibbs)
-    assert pick_sampler(conditional, Gaussian(), {"gibbs": Gibbs}, None) is None
-    with pytest.raises(UsageError, match="leave --sampler gibbs out"):
-        pick_sampler(conditional, Gaussian(), {"gibbs": Gibbs}, "gibbs")
-
-
-def test_an_unknown_sampler_is_an_error_with_the_known_names():
-    with pytest.raises(UsageError, match="gibbs"):
-        pick_sampler(PCA(PCAConfig()), Gaussian(), {"gibbs": Gibbs}, "gips")
+    assert "saltpepper" in Gibbs().refuse(latent, SaltPepper())
 
 
 def test_a_latent_model_without_a_sampler_says_so():

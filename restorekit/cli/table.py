@@ -1,0 +1,83 @@
+"""The table that ``restorekit evaluate`` prints."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from restorekit.evaluate import Results
+
+_APART = ("corruption", "restorer", "images", "sigma", "draws", "learned", "estimate")
+_HEADS = {
+    "psnr": "psnr",
+    "psnr_missing": "missing",
+    "draw_psnr": "draws",
+    "ssim": "ssim",
+    "nrmse": "nrmse",
+    "coverage90": "cover",
+    "width90": "width",
+    "seconds_per_megapixel": "s/MP",
+}
+
+
+def print_results(results: Results, report: Path) -> None:
+    """Print a table for each corruption, best PSNR first, and how the figures came about."""
+    from rich.console import Console
+
+    console = Console()
+    for spec in dict.fromkeys(run["corruption"] for run in results.runs):
+        console.print(_one_table(spec, [run for run in results.runs if run["corruption"] == spec]))
+    console.print(_protocol(results), style="dim", markup=False, highlight=False)
+    for failure in results.failures:
+        console.print(f"failed: {failure['image']}: {failure['error']}", markup=False, highlight=False, soft_wrap=True)
+    console.print(f"-> {report / 'results.json'}, {report / 'results.csv'}", highlight=False, soft_wrap=True)
+
+
+def _protocol(results: Results) -> str:
+    """Say how the figures came about: what holds for all, and what the estimate of each model is."""
+    p, learned = results.protocol, [run for run in results.runs if run["learned"]]
+    estimates = dict.fromkeys(f"{_named(run['restorer'])}: {run['estimate']}" for run in learned)
+    general = f"noise {p.noise}; result {p.result}; psnr in dB, {p.psnr}; ssim: {p.ssim}; interval {p.interval}"
+    return "; ".join([general, "sigma: what a method is told", f"seed {p.seed}", *estimates])
+
+
+def _one_table(spec: str, runs: list[dict[str, Any]]) -> Table:
+    from rich import box
+    from rich.table import Table
+
+    columns = [*_HEADS, *(k for k in runs[0] if k not in (*_HEADS, *_APART))]
+    shown = [k for k in columns if any(run.get(k) is not None for run in runs)]
+    table = Table(
+        title=f"{spec}   ({runs[0]['images']} images)",
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+        pad_edge=False,
+    )
+    for key in ("restorer", "sigma"):
+        table.add_column(key, no_wrap=True)
+    for key in shown:
+        table.add_column(_HEADS.get(key, key), justify="right", no_wrap=True)
+    for run in sorted(runs, key=lambda r: r.get("psnr") or 0.0, reverse=True):
+        table.add_row(
+            _named(run["restorer"]),
+            run["sigma"],
+            *(_cell(run[k]) for k in shown),
+            style="bold" if run["learned"] else "",
+        )
+    return table
+
+
+def _named(restorer: str) -> str:
+    """Return a short name: a model file's own, or its folder's where it is just ``model.safetensors``."""
+    path = Path(restorer)
+    if path.suffix != ".safetensors":
+        return restorer
+    return path.stem if path.stem != "model" or not path.parent.name else path.parent.name
+
+
+def _cell(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2f}" if value >= 2 else f"{value:.3f}"
