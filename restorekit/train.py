@@ -18,6 +18,7 @@ from typing import Any
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor
+from torch.nn import Parameter
 
 from restorekit import checkpoint, optimise
 from restorekit.batches import Batches
@@ -136,6 +137,7 @@ def _update(job: Job, state: State, portions: list[Batch], progress: float, fabr
     for group in state.groups:
         optimise.freeze_others(group, state.groups)
         parts.update(_gradients(state.module, portions, noise, group.name, fabric))
+        _share(group.params, fabric)
         optimise.step(group, job.recipe, pace, state.step)
     if state.average is not state.model:
         optimise.average(state.average, state.model, job.recipe.decay(state.step))
@@ -148,12 +150,22 @@ def _gradients(module: Any, portions: list[Batch], noise: Noise, group: str, fab
     for i, batch in enumerate(portions):
         own, share = noise.fork(f"portion{i}") if i else noise, len(batch.observation) / images
         ask = functools.partial(_ask, batch=batch, noise=own.fork(group), group=group)
-        with fabric.no_backward_sync(module, enabled=i < len(portions) - 1):
+        with fabric.no_backward_sync(module):  # `_share` does it, for the parts of a model that were used at all
             terms = module(ask)
             fabric.backward(terms.loss * share)
         for name, value in terms.parts.items():
             means[name] = means.get(name, 0) + share * value
     return means
+
+
+def _share(params: list[Parameter], fabric: Fabric) -> None:
+    """Average the gradients over the processes, which have used the same parts of the model."""
+    used = [p for p in params if p.grad is not None]
+    if fabric.world_size == 1 or not used:
+        return
+    mean: Any = fabric.all_reduce(torch.cat([p.grad.flatten() for p in used if p.grad is not None]), reduce_op="mean")
+    for p, gradient in zip(used, mean.split([p.numel() for p in used]), strict=True):
+        p.grad = gradient.view(p.shape)
 
 
 def _ask(model: Model, batch: Batch, noise: Noise, group: str) -> Terms:

@@ -8,12 +8,14 @@ import subprocess
 import sys
 import textwrap
 import threading
+import types
 from pathlib import Path
 from typing import ClassVar
 
 import pytest
 import torch
 from lightning_fabric import Fabric
+from PIL import Image
 from safetensors import safe_open
 
 from restorekit import checkpoint, optimise, testing, train
@@ -285,6 +287,45 @@ def test_portions_add_up_to_the_gradient_of_the_whole_batch(tmp_path):
     for one, several in zip(*found, strict=True):
         assert one.any()
         torch.testing.assert_close(one, several, rtol=1e-4, atol=1e-7)
+
+
+def test_gradients_are_averaged_over_the_processes_where_a_part_was_used(tmp_path):
+    used, idle = torch.nn.Parameter(torch.zeros(2, 3)), torch.nn.Parameter(torch.zeros(4))
+    last = torch.nn.Parameter(torch.zeros(5))
+    used.grad, last.grad = torch.full((2, 3), 2.0), torch.full((5,), 6.0)
+    two = types.SimpleNamespace(world_size=2, all_reduce=lambda t, reduce_op: t / 2)
+    train._share([used, idle, last], two)
+    assert used.grad.eq(1).all()
+    assert used.grad.shape == (2, 3)
+    assert last.grad.eq(3).all()
+    assert idle.grad is None
+
+
+@pytest.mark.slow
+def test_two_processes_train_a_model_whose_parts_are_used_in_turn(tmp_path):
+    """Each update uses one of the two trunks: wrappers that expect every gradient would stop here."""
+    for i, image in enumerate(_images([(40, 40)] * 6)):
+        Image.fromarray(image.numpy()).save(tmp_path / f"{i}.png")
+    words = ["train", str(tmp_path), str(tmp_path.parent / f"{tmp_path.name}-run"), "--model", "cvae", "--init", "none"]
+    words += [
+        "--corruption",
+        "gaussian",
+        "--corruption",
+        "missing",
+        "--steps",
+        "6",
+        "--devices",
+        "2",
+        "--device",
+        "cpu",
+    ]
+    sets = ("preset=small", "filling=true", "batch=4", "crop=16")
+    words += [word for text in sets for word in ("--set", text)]
+    done = subprocess.run([sys.executable, "-m", "restorekit", *words], capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("model:") == 1
+    log = Path(words[2], "log.jsonl").read_text().splitlines()
+    assert [json.loads(line)["step"] for line in log if '"validation"' in line] == [6]
 
 
 def test_every_parameter_group_is_stepped_with_the_others_frozen(tmp_path):

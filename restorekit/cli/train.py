@@ -105,14 +105,17 @@ def command(
     )
     job, model, fabric = training.prepare(run, source, plan, hardware, resume, steps, epochs, minutes)
     begins = f"going on in {run}" if resume else f"starting from {job.card.start or 'random weights'}"
-    for note in (*job.notes, begins):
+    first = fabric.is_global_zero  # one of several processes speaks for all
+    for note in (*job.notes, begins) if first else ():
         click.echo(note, err=True)
     with TrainingProgress(job) as progress:
         outcome = training.train(job, model, fabric, progress.show, resume)
-    _tell(run, outcome.found)
+    if first:
+        _tell(run, outcome.found)
     if outcome.signal is None:
         return 0
-    click.echo(f"stopped at step {outcome.steps}; go on with --resume", err=True)
+    if first:
+        click.echo(f"stopped at step {outcome.steps}; go on with --resume", err=True)
     return 128 + outcome.signal  # as a shell has it: 130 for SIGINT, 143 for SIGTERM
 
 
