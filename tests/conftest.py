@@ -1,3 +1,4 @@
+import os
 import signal
 import sys
 
@@ -6,6 +7,7 @@ import torch
 
 from restorekit.noise import Noise
 
+os.environ["OMP_NUM_THREADS"] = "1"  # of the commands that tests start: the tests themselves take all cores
 torch.set_num_threads(1)  # what the bit-exact tests compare was computed by one thread
 
 
