@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from restorekit.images.files import is_lossy, probe, read, target_format, write, write_float
     from restorekit.images.labelled import LabelledImages
     from restorekit.images.masks import MaskSource, parse_mask
-    from restorekit.images.stacks import Stack, is_stack, load_stack, pack
+    from restorekit.images.packed import pack
+    from restorekit.images.stacks import Stack, is_stack, load_stack
 
 # Imported when first used, so that training from stacks needs neither cv2 nor Pillow.
 _HOMES = {
@@ -23,7 +24,8 @@ _HOMES = {
     **dict.fromkeys(("load_images", "official_test"), "dataset"),
     **dict.fromkeys(("is_lossy", "probe", "read", "target_format", "write", "write_float"), "files"),
     **dict.fromkeys(("MaskSource", "parse_mask"), "masks"),
-    **dict.fromkeys(("Stack", "is_stack", "load_stack", "pack"), "stacks"),
+    "pack": "packed",
+    **dict.fromkeys(("Stack", "is_stack", "load_stack"), "stacks"),
 }
 __all__ = [
     "SPEC_KEY",

@@ -193,10 +193,8 @@ class FolderMasks(MaskSource):
         if not paths:
             raise ImageError(f"{item.key} has no mask in {self.folder}; add one, of zeros if nothing is missing")
         if len(paths) > 1:
-            told = " and ".join(str(path) for path in paths[:2])
-            raise ImageError(
-                f"{item.key} has several masks in {self.folder} ({told}); mirror the folders of the images"
-            )
+            told = " and ".join(map(str, paths[:2]))
+            raise ImageError(f"{item.key} has several masks in {self.folder} ({told}); mirror the images' folders")
         return paths[0]
 
     def _marked(self, item: Item, picture: Picture) -> Marked:

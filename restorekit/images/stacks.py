@@ -1,17 +1,14 @@
 """Stacks of images in one array file, loaded with numpy, torch and Pillow only.
 
-NPY, NPZ, IDX (the format of MNIST, http://yann.lecun.com/exdb/mnist) and the packed format: an NPZ that
-holds PNG and JPEG files byte for byte.
+NPY, NPZ (the packed one of `packed` too) and IDX, the format of MNIST (http://yann.lecun.com/exdb/mnist).
 """
 
 from __future__ import annotations
 
 import gzip
-import io
 import math
 import struct
 import zipfile
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,19 +16,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from PIL import Image, ImageOps
 from torch import Tensor
 
 from restorekit.errors import UsageError
-from restorekit.images.atomic import atomic
 from restorekit.images.find import split_array
+from restorekit.images.packed import PACKED, unpack
 
 _Array = npt.NDArray[Any]
-_PACKED = {"bytes", "offsets", "names"}
 _IDX_TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 _FLAT = 28 * 28  # a row of a flattened MNIST image
 _MAX_COLOURS = 4
-_PACKABLE = (b"\x89PNG", b"\xff\xd8\xff")
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,46 +88,6 @@ def load_stack(source: str | Path) -> Stack:
         raise UsageError(f"{source} is truncated or damaged ({error}); get a whole copy of the file") from error
 
 
-def pack(paths: Iterable[str | Path], out: str | Path) -> None:
-    """Write PNG and JPEG files byte for byte into one packed NPZ.
-
-    Parameters
-    ----------
-    paths : iterable of path
-        In the order in which they are to be packed.
-    out : path
-        Ends in ``.npz``.
-
-    Raises
-    ------
-    UsageError
-        There are no files, or one is neither PNG nor JPEG, or a PNG of 16 bits and colour.
-    """
-    files = [Path(path) for path in paths]
-    contents = [path.read_bytes() for path in files]
-    wrong = next((path for path, data in zip(files, contents, strict=True) if not data.startswith(_PACKABLE)), None)
-    if wrong is not None or not files:
-        raise UsageError(f"only PNG and JPEG files can be packed, got {wrong or 'none'}; convert the others first")
-    deep = next((path for path, data in zip(files, contents, strict=True) if _deep_colour(data)), None)
-    if deep is not None:
-        raise UsageError(f"PNG files of 16 bits and colour cannot be packed, got {deep}; make an .npy of them")
-    offsets = np.cumsum([0, *map(len, contents)], dtype=np.int64)
-    with atomic(out) as temporary, temporary.open("wb") as file:
-        np.savez(
-            file,
-            bytes=np.frombuffer(b"".join(contents), np.uint8),
-            offsets=offsets,
-            names=np.array(
-                [path.as_posix() if len({p.name for p in files}) < len(files) else path.name for path in files]
-            ),
-        )
-
-
-def _deep_colour(data: bytes) -> bool:
-    """Tell a PNG that Pillow would cut to 8 bits, by the depth and colour type of its header."""
-    return data.startswith(_PACKABLE[0]) and data[24:25] == b"\x10" and data[25:26] != b"\0"
-
-
 def _is_idx(file: str) -> bool:
     return file.removesuffix(".gz").endswith(("-ubyte", ".idx"))
 
@@ -159,9 +113,10 @@ def _idx_labels(path: Path) -> Tensor | None:
 
 def _load_npz(path: Path, name: str) -> Stack:
     with np.load(path, allow_pickle=False) as stored:
-        if not name and set(stored.files) >= _PACKED:
+        if not name and set(stored.files) >= PACKED:
             labels = stored["labels"] if "labels" in stored.files else None
-            return _unpack(stored["bytes"], stored["offsets"], stored["names"], labels)
+            images, names = unpack(stored["bytes"], stored["offsets"], stored["names"])
+            return Stack(images, _labels(labels, len(images)), names)
         arrays = stored.files
         if name and name not in arrays:
             raise UsageError(f"{path} has no array {name!r}; it holds {', '.join(arrays) or 'none'}")
@@ -229,24 +184,3 @@ def _numbers(array: _Array, path: Path) -> _Array:
     if array.dtype.kind == "u" and array.dtype.itemsize <= 2:
         return np.ascontiguousarray(array, array.dtype.newbyteorder("="))
     raise UsageError(f"{path} holds {array.dtype.name} numbers; expected uint8, uint16 or floats")
-
-
-def _unpack(data: _Array, offsets: _Array, names: _Array, labels: _Array | None) -> Stack:
-    images = [_decode(data[a:b], str(name)) for a, b, name in zip(offsets[:-1], offsets[1:], names, strict=True)]
-    alike = len({(tuple(image.shape), image.dtype) for image in images}) == 1
-    together = torch.stack(images) if alike else images
-    return Stack(together, _labels(labels, len(images)), tuple(map(str, names)))
-
-
-def _decode(data: _Array, name: str) -> Tensor:
-    try:
-        with Image.open(io.BytesIO(data.tobytes())) as opened:
-            image = np.asarray(ImageOps.exif_transpose(_plain(opened)))
-    except (OSError, ValueError, SyntaxError) as error:
-        raise UsageError(f"the packed image {name} is damaged ({error}); pack it again") from error
-    return torch.from_numpy(np.array(image if image.ndim == 3 else image[..., np.newaxis]))
-
-
-def _plain(image: Image.Image) -> Image.Image:
-    """Return palette and black-and-white images as colour and gray."""
-    return image.convert({"P": "RGB", "1": "L"}[image.mode]) if image.mode in ("P", "1") else image
