@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,7 +16,8 @@ from restorekit.corruptions import Chain
 from restorekit.errors import ImageError, RestorekitError, UsageError
 from restorekit.images import files
 from restorekit.images.find import Item, missing_path
-from restorekit.images.picture import Array, Metadata, Picture
+from restorekit.images.maskfiles import Beside, fitted
+from restorekit.images.picture import Metadata, Picture
 from restorekit.images.scale import IntensityRange, RangeOption, from_unit, resolve_range, to_unit
 from restorekit.noise import Noise
 from restorekit.types import Observation
@@ -44,6 +45,8 @@ class Damage:
         What the inputs' numbers span.
     seed : int
         Seed; each image draws by its name.
+    beside : Beside
+        The masks beside the inputs, and those in `out` from before.
     """
 
     out: Path
@@ -51,6 +54,7 @@ class Damage:
     depth: str = "8"
     range: RangeOption = None
     seed: int = 0
+    beside: Beside = field(default_factory=Beside, init=False, repr=False, compare=False)
 
 
 def check(items: Sequence[Item], plan: Damage) -> None:
@@ -81,6 +85,7 @@ def _damage(item: Item, plan: Damage) -> None:
     channels = picture.pixels.shape[3]
     if channels not in (1, 3):
         raise ImageError(f"{item.path} has {channels} channels; corrupt takes gray and RGB images, so split it first")
+    _refuse_marked(item, picture, plan.beside)
     settled = settle(plan.corruption, picture.pixels.shape, Noise(plan.seed, (item.key,)))
     scale, _ = resolve_range(picture, plan.range)
     x = torch.from_numpy(to_unit(picture.pixels, scale)).movedim(-1, 1)
@@ -88,8 +93,22 @@ def _damage(item: Item, plan: Damage) -> None:
     observation = _without(settled(x, Noise(plan.seed, keys)), picture, item)
     suffix = ".tif" if plan.depth == "32f" or len(x) > 1 else ".png"
     target = plan.out / Path(item.key).with_suffix(suffix)
-    _refuse_strangers(target)
+    mask, earlier = missing_path(target, len(x)), plan.beside.of(target)
+    for path in (target, mask, *earlier):
+        _refuse_stranger(path)
+    _mark(mask, observation, earlier, str(settled))
     _write(target, observation, picture, plan.depth, str(settled))
+
+
+def _refuse_marked(item: Item, picture: Picture, beside: Beside) -> None:
+    """Raise an ImageError where a mask beside a picture says that it is not whole."""
+    path = beside.one(item)
+    missing = None if path is None else fitted(path, item, picture).missing
+    if missing is not None and missing.any():
+        raise ImageError(
+            f"{missing.mean():.2%} of the pixels of {item.path} are marked as missing in {path},"
+            " so that there is no truth to damage; give a whole image or take it out of the folder"
+        )
 
 
 def _without(observation: Observation, picture: Picture, item: Item) -> Observation:
@@ -102,7 +121,7 @@ def _without(observation: Observation, picture: Picture, item: Item) -> Observat
     return dataclasses.replace(observation, y=observation.y * seen, observed=observation.observed & seen)
 
 
-def _refuse_strangers(target: Path) -> None:
+def _refuse_stranger(target: Path) -> None:
     """Raise an ImageError where a file would be replaced that does not say it was damaged."""
     try:
         ours = not target.exists() or files.read(target).spec is not None
@@ -112,21 +131,22 @@ def _refuse_strangers(target: Path) -> None:
         raise ImageError(f"{target} exists and was not written by restorekit corrupt; choose another folder")
 
 
+def _mark(path: Path, observation: Observation, earlier: Sequence[Path], spec: str) -> None:
+    """Write what is missing, with the spec, that tells it from a stranger's; masks of an earlier damage must go."""
+    whole = bool(observation.observed.all())
+    if not whole:
+        mask = np.where(observation.observed.movedim(1, -1).numpy(), 0, 255).astype(np.uint8)
+        kind = "png" if path.suffix == ".png" else "tiff"
+        files.write(path, Picture(mask, format=kind, metadata=Metadata()), mask, spec=spec)
+    for other in earlier:
+        if whole or not other.samefile(path):
+            other.unlink()
+
+
 def _write(target: Path, observation: Observation, source: Picture, depth: str, spec: str) -> None:
-    """Write the observation, and before it NAME.missing, which without missing values must not lie beside it."""
     values = from_unit(observation.y.movedim(1, -1).numpy(), *_STORED[depth])
-    beside = missing_path(target, len(values))
-    if bool(observation.observed.all()):
-        beside.unlink(missing_ok=True)
-    else:
-        _write_mask(beside, np.where(observation.observed.movedim(1, -1).numpy(), 0, 255).astype(np.uint8))
     kind = "tiff" if target.suffix == ".tif" else "png"
     files.write(target, Picture(values, source.alpha, format=kind, metadata=_carried(source)), values, spec=spec)
-
-
-def _write_mask(path: Path, mask: Array) -> None:
-    kind = "png" if path.suffix == ".png" else "tiff"
-    files.write(path, Picture(mask, format=kind, metadata=Metadata()), mask)
 
 
 def _carried(source: Picture) -> Metadata:

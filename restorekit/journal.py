@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
@@ -55,8 +55,9 @@ class Journal:
     def __init__(self, out: Path, options: str) -> None:
         self.options = options
         self.lines: dict[str, Line] = {}
+        self._out = out
         self._path = out / OWN_FOLDER / "images.jsonl"
-        self._written: dict[str, str | None] = {}  # digest of the last output; None: one was being written
+        self._written: dict[str, set[str]] = {}  # digests that each target may have, if it is restorekit's own
         self._alone = threading.Lock()
         for line in _read(self._path):
             self._note(line)
@@ -71,7 +72,7 @@ class Journal:
         digests : mapping
             Of the input and its mask, as they are to stand in its line.
         target : Path
-            Where the output should be.
+            Where the output should be; what was kept beside it must still be there too.
         """
         line = self.lines.get(key)
         return (
@@ -81,17 +82,23 @@ class Journal:
             and all(line.get(name) == value for name, value in digests.items())
             and target.is_file()
             and line.get("output") == digest(target)
+            and all((self._out / name).is_file() for name in line.get("kept", ()))
         )
 
     def owns(self, key: str, target: Path) -> bool:
-        """Say whether the file at `target` is an earlier output, or one whose run was killed while it wrote it."""
-        if key not in self._written:
-            return False
-        return self._written[key] in (None, digest(target))
+        """Say whether the file at `target` is, byte for byte, one that a run put there, even if it was killed then."""
+        by_image = self._written.get(key, set())  # lines of older versions name no target
+        known = self._written.get(self._name(target), set()) | by_image
+        return bool(known) and digest(target) in known
 
-    def start(self, key: str) -> None:
-        """Note that an image's output is about to be written, so that a later run knows it for its own."""
-        self.add({"image": key, "status": "started", "options": self.options})
+    def start(self, key: str, target: Path, temporary: Path) -> None:
+        """Note that a whole `temporary` is about to be put at `target`, so that a later run knows it for its own."""
+        place = {"target": self._name(target), "output": digest(temporary)}
+        self.add({"image": key, "status": "started", **place, "options": self.options})
+
+    def success(self, key: str, kept: Iterable[Path], facts: Mapping[str, Any]) -> Line:
+        """Return the line of a started image that is in its place, with what is `kept` beside it."""
+        return {**self.lines[key], "status": "done", "kept": [self._name(path) for path in kept], **facts}
 
     def failure(self, key: str, error: str) -> Line:
         """Return the line of an image that failed."""
@@ -117,10 +124,15 @@ class Journal:
     def _note(self, line: Line) -> None:
         key = line["image"]
         self.lines[key] = line
-        if line.get("status") == "started":
-            self._written[key] = None
-        elif "output" in line:
-            self._written[key] = line["output"]
+        if "output" not in line:  # a failure: whatever is at the target stays what it was
+            return
+        owned = self._written.setdefault(line.get("target") or key, set())
+        if line.get("status") == "done":  # until then the earlier output may still be there
+            owned.clear()
+        owned.add(line["output"])
+
+    def _name(self, path: Path) -> str:
+        return path.relative_to(self._out).as_posix()
 
 
 def _append(path: Path, data: bytes) -> None:

@@ -110,13 +110,39 @@ def test_text_renamed_png(refused, source):
     refused("x.png", "expected PNG")
 
 
-def test_decompression_bomb(refused, source):
+def bomb(path):
+    """Write a small PNG that claims a great many pixels."""
+
     def chunk(kind, data):
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
     head = chunk(b"IHDR", struct.pack(">IIBBBBB", 2**20, 2**20, 8, 2, 0, 0, 0))
     body = chunk(b"IDAT", zlib.compress(bytes(2**20))) + chunk(b"IEND", b"")
-    (source / "x.png").write_bytes(b"\x89PNG\r\n\x1a\n" + head + body)
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + head + body)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("corrupt", "--corruption", "gaussian"),
+        ("evaluate", "--corruption", "missing", "--model", "telea", "--baseline", "none"),
+        ("train", "--model", "cvae", "--corruption", "gaussian", "--steps", 1, "--init", "none"),
+    ],
+    ids=lambda words: words[0],
+)
+def test_decompression_bomb_where_no_option_allows_it(run, source, tmp_path, words):
+    for name in ("another.png", "yet another.png"):
+        Image.fromarray(gray(20, 24)).save(source / name)
+    bomb(source / "x.png")
+    code, said, err = run(words[0], source, tmp_path / "OUT", *words[1:])
+    sentence = " ".join((said + err).split())
+    assert code
+    assert "x.png holds 1,099,511,627,776 pixels, more than the 1,000,000,000 allowed; cut it" in sentence
+    assert "--max-pixels" not in sentence
+
+
+def test_decompression_bomb(refused, source):
+    bomb(source / "x.png")
     refused("x.png", "1,099,511,627,776 pixels", "--max-pixels")
 
 

@@ -117,6 +117,47 @@ def test_a_stranger_s_file_is_not_replaced(corrupt, tmp_path):
     assert np.array_equal(files.read(tmp_path / "OUT" / "x.png").pixels, mine)
 
 
+@pytest.mark.parametrize("spec", ["gaussian:sigma=0.1", "missing:rate=0.5"])
+@pytest.mark.parametrize("name", ["x.missing.png", "x.missing.TIF", "x.missing.bmp"])
+@pytest.mark.parametrize("beside", [True, False], ids=["beside ours", "alone"])
+def test_a_stranger_s_mask_is_neither_removed_nor_replaced(corrupt, tmp_path, spec, name, beside):
+    picture(tmp_path / "x.png", 1, 8, 8, 1)
+    if beside:
+        corrupt("x.png", "gaussian")
+    (tmp_path / "OUT").mkdir(exist_ok=True)
+    (tmp_path / "OUT" / name).write_text("mine")
+    before = {path: path.read_bytes() for path in (tmp_path / "OUT").iterdir()}
+    assert f"{name} exists and was not written by restorekit corrupt" in corrupt("x.png", spec, seed=1)
+    assert {path: path.read_bytes() for path in (tmp_path / "OUT").iterdir()} == before
+
+
+def test_a_mask_that_corrupt_wrote_is_replaced(corrupt, tmp_path):
+    picture(tmp_path / "x.png", 1, 8, 8, 1)
+    masks = []
+    for seed in (1, 2):
+        assert corrupt("x.png", "missing:rate=0.5", seed=seed) is None
+        masks.append(files.read(tmp_path / "OUT" / "x.missing.png").pixels)
+    assert not np.array_equal(*masks)
+    picture(tmp_path / "x.tif", 3, 8, 8, 1, format="tiff")
+    assert corrupt("x.tif", "missing:rate=0.5") is None
+    assert {path.name for path in (tmp_path / "OUT").iterdir()} == {"x.png", "x.tif", "x.missing.tif"}
+
+
+@pytest.mark.parametrize("name", ["x.missing.png", "x.missing.BMP"])
+def test_a_picture_with_a_mask_beside_it_is_not_damaged_as_if_it_were_whole(corrupt, tmp_path, name):
+    picture(tmp_path / "x.png", 1, 10, 10, 1)
+    mask = np.zeros((10, 10), np.uint8)
+    Image.fromarray(mask).save(tmp_path / name)
+    assert corrupt("x.png", "clean") is None
+    mask[:2] = 255
+    Image.fromarray(mask).save(tmp_path / name)
+    told = corrupt("x.png", "gaussian")
+    assert told.startswith("20.00% of the pixels of")
+    assert f"{name}, so that there is no truth" in told
+    Image.fromarray(mask).save(tmp_path / "x.missing.tif")
+    assert "several masks beside it" in corrupt("x.png", "gaussian")
+
+
 def test_alpha_is_carried_over_and_what_was_missing_stays_so(corrupt, tmp_path):
     alpha = RNG.integers(0, 256, (1, 8, 8, 1), dtype=np.uint8)
     picture(tmp_path / "x.png", 1, 8, 8, 3, alpha=alpha)

@@ -54,15 +54,57 @@ def test_a_failure_is_not_done_and_keeps_the_claim_on_an_earlier_output(tmp_path
     assert again.owns("x.png", target)
 
 
-def test_a_file_is_owned_from_the_moment_its_writing_starts_until_someone_changes_it(tmp_path, target):
+def owned(target, content, key="x.png"):
+    target.write_bytes(content)
+    return Journal(target.parent, "o").owns(key, target)
+
+
+def test_a_run_killed_while_it_writes_owns_the_file_before_and_after_and_no_other(tmp_path, target):
     journal = Journal(tmp_path, "o")
     assert not journal.owns("x.png", target)
-    journal.start("x.png")
-    assert Journal(tmp_path, "o").owns("x.png", target)
     journal.add(done(target))
-    assert Journal(tmp_path, "o").owns("x.png", target)
-    target.write_bytes(b"a user's own")
-    assert not Journal(tmp_path, "o").owns("x.png", target)
+    (tmp_path / "temporary").write_bytes(b"restored anew")
+    journal.start("x.png", target, tmp_path / "temporary")
+    for end in (None, journal.failure("x.png", "why")):
+        if end is not None:
+            journal.add(end)
+        assert [owned(target, content) for content in (b"restored", b"restored anew", b"mine")] == [True, True, False]
+    journal.start("x.png", target, tmp_path / "temporary")
+    journal.add(journal.success("x.png", [], DIGESTS))
+    assert [owned(target, content) for content in (b"restored", b"restored anew", b"mine")] == [False, True, False]
+    assert Journal(tmp_path, "o").lines["x.png"]["target"] == "x.png"
+
+
+def test_an_image_owns_what_it_left_at_every_target(tmp_path, target):
+    journal = Journal(tmp_path, "o")
+    for path in (target, tmp_path / "x.tif"):
+        path.write_bytes(path.name.encode())
+        journal.start("x.png", path, path)
+        journal.add(journal.success("x.png", [], DIGESTS))
+    assert owned(target, b"x.png")
+    assert owned(tmp_path / "x.tif", b"x.tif")
+    assert not owned(tmp_path / "x.tif", b"x.png", key="y.png")
+
+
+def test_lines_of_older_versions_name_no_target(tmp_path, target):
+    (tmp_path / "x.tif").write_bytes(b"restored")
+    Journal(tmp_path, "o").add(done(tmp_path / "x.tif"))
+    assert Journal(tmp_path, "o").done("x.png", DIGESTS, tmp_path / "x.tif")
+    assert owned(tmp_path / "x.tif", b"restored")
+    Journal(tmp_path, "o").add({"image": "x.png", "status": "started", "options": "o"})
+    assert owned(tmp_path / "x.tif", b"restored")
+    assert not owned(tmp_path / "x.tif", b"mine")
+
+
+def test_done_means_that_what_was_kept_is_there_too(tmp_path, target):
+    kept, journal = tmp_path / "_restorekit" / "std" / "x.png.tif", Journal(tmp_path, "o")
+    kept.parent.mkdir(parents=True)
+    kept.write_bytes(b"std")
+    journal.start("x.png", target, target)
+    journal.add(journal.success("x.png", [kept], DIGESTS))
+    assert Journal(tmp_path, "o").done("x.png", DIGESTS, target)
+    kept.unlink()
+    assert not Journal(tmp_path, "o").done("x.png", DIGESTS, target)
 
 
 def test_a_line_cut_short_is_passed_over_and_the_next_one_starts_afresh(tmp_path, target):

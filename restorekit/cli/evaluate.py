@@ -74,7 +74,7 @@ Example:
 @click.option("--labels", type=click.Choice(["folders", "arrays"]), help="Tell class-conditional models the class.")
 @click.option("--limit", type=click.IntRange(1), help="Only the first so many images.")
 @click.option("--range", "span", metavar="auto|LOW..HIGH", help="What the files' numbers span.")
-@click.option("--fail-under", metavar="METRIC=X", help="Exit with 1 where a model's mean is worse than X.")
+@click.option("--fail-under", metavar="METRIC=X", help="Exit with 1 where the mean of a --model is worse than X.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the damage and of the draws.")
 @click.option("--json", "machine", is_flag=True, help="Print results.json instead of the table.")
 @device_options
@@ -122,7 +122,7 @@ def command(
         click.echo(as_json(results.to_json()))
     else:
         print_results(results, report)
-    return 1 if results.failures or texts.below(limits, results.runs) else 0
+    return 1 if results.failures or texts.below(limits, models, results.runs) else 0
 
 
 def _warn(images: LabelledImages) -> None:

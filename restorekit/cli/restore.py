@@ -144,6 +144,10 @@ def command(
     tasks = folder.tasks(items, setup)
     if not (machine or listed) and (note := left_out(source)):
         click.echo(note, err=True)
+    if not machine and (count := folder.made_otherwise(tasks, setup)):
+        click.echo(
+            f"{count} image(s) in {out} were restored with other settings; their restorations are replaced", err=True
+        )
     if dry_run:
         return _plan(tasks, setup, machine)
     return _run(tasks, setup, workers, machine)
@@ -171,7 +175,7 @@ class Told:
     Attributes
     ----------
     failures : list of dict
-        Image and error of each that failed.
+        Image and error of each that failed; the run's record, if it was left unfinished, among them.
     noted : int
         Images with notes, whether said or not.
     """
@@ -221,7 +225,7 @@ def _tell(counts: dict[str, int], setup: Setup, told: Told, machine: bool) -> in
         click.echo(_how(setup))
         if told.noted:
             click.echo(f"notes on {told.noted} of them -> {setup.own / 'images.jsonl'}")
-    return 1 if counts["failed"] else 0
+    return 1 if told.failures else 0
 
 
 def _how(setup: Setup) -> str:

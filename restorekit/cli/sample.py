@@ -34,6 +34,7 @@ Example:
     help="Scale of the latents' standard deviation.",
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed.")
+@click.option("--overwrite", is_flag=True, help="Replace OUT where it exists.")
 @device_options
 def command(
     out: Path,
@@ -43,6 +44,7 @@ def command(
     size: int,
     temperature: float,
     seed: int,
+    overwrite: bool,
     device: str,
     threads: int | None,
 ) -> None:
@@ -55,6 +57,8 @@ def command(
 
     if out.suffix.lower() != ".png":
         raise UsageError(f"OUT is a PNG, got {out}; give a name that ends in .png")
+    if out.exists() and not overwrite:
+        raise UsageError(f"{out} exists; choose another name or give --overwrite")
     texts.use_threads(threads)
     images = draw(name, count, label, size, temperature, seed, device)
     with atomic(out) as temporary:

@@ -87,7 +87,7 @@ def _line(key: str, value: Any) -> None:
     if isinstance(value, dict) and value:
         click.echo(f"{key}:")
         for name, inner in value.items():
-            click.echo(f"  {name}: {inner}")
+            click.echo(f"  {name}: {inner:.6g}" if isinstance(inner, float) else f"  {name}: {inner}")
     elif isinstance(value, list | tuple) and len(value) > 1 and all(isinstance(v, str) for v in value):
         click.echo(f"{key}:")
         for inner in value:

@@ -90,11 +90,12 @@ def keep_apart(source: str | Path, out: Path) -> None:
 
 
 def use_threads(count: int | None) -> None:
-    """Set the number of CPU threads of torch and OpenCV."""
+    """Set the number of CPU threads of torch, and of OpenCV and the numerical libraries, which load later."""
     if count is not None:
+        for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "OPENCV_FOR_THREADS_NUM"):
+            os.environ[name] = str(count)
         import torch
 
-        os.environ["OMP_NUM_THREADS"] = str(count)
         torch.set_num_threads(count)
 
 
@@ -111,12 +112,13 @@ def limit(text: str | None, metrics: Mapping[str, type[Metric]]) -> tuple[str, f
         raise UsageError(f"--fail-under takes METRIC=NUMBER, such as psnr=28, got {text!r}") from None
 
 
-def below(limit: tuple[str, float] | None, runs: Sequence[Mapping[str, Any]]) -> bool:
-    """Say whether a model's mean is worse than the limit in any run."""
+def below(limit: tuple[str, float] | None, models: Sequence[str], runs: Sequence[Mapping[str, Any]]) -> bool:
+    """Say whether the mean of one of the models, or methods named as such, is worse than the limit in any run."""
     if limit is None:
         return False
     from restorekit import plugins
 
     name, least = limit
     sign = 1 if plugins.metrics()[name].better == "higher" else -1
-    return any(run["learned"] and (run[name] is None or sign * run[name] < sign * least) for run in runs)
+    judged = [run[name] for run in runs if run["restorer"] in models]
+    return any(mean is None or sign * mean < sign * least for mean in judged)

@@ -6,9 +6,10 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
+from pathlib import Path
 
 from restorekit.engines import Engine, Outcome
-from restorekit.errors import RestorekitError
+from restorekit.errors import ImageError, RestorekitError
 from restorekit.folder.computing import compute_group
 from restorekit.folder.groups import Group
 from restorekit.folder.lock import locked
@@ -39,17 +40,18 @@ def restore_folder(
     engine : Engine
         Who does it.
     watch : callable
-        Called with the journal's line of every image, skipped ones included.
+        Called with the journal's line of every image, skipped ones included; and with a failed line, that is
+        not counted, for the record where it cannot be written at the end.
 
     Raises
     ------
     UsageError
         Another run is at work in the output folder.
     ImageError
-        The run's own record cannot be written; the images restored before are whole.
+        The run's own record or journal cannot be written; the images restored before are whole.
     """
     counts = {"done": 0, "skipped": 0, "failed": 0}
-    with locked(setup.own, setup.shard_name), _recorded(setup, counts):
+    with locked(setup.own, setup.shard_name), _recorded(setup, counts, watch):
         sweep(setup.out)
         journal = Journal(setup.out, setup.options.fingerprint)
         for outcome in engine.run(
@@ -78,6 +80,14 @@ def planned(tasks: Sequence[Group], setup: Setup) -> list[dict[str, str]]:
     ]
 
 
+def made_otherwise(tasks: Sequence[Group], setup: Setup) -> int:
+    """Return how many images stand in the output folder as other settings, or another model, restored them."""
+    journal = Journal(setup.out, setup.options.fingerprint)
+    items = [item for group in tasks for item in group.items]
+    lines = [journal.lines.get(item.key, {}) for item in items if setup.target(item).is_file()]
+    return sum(line.get("status") == "done" and line.get("options") != journal.options for line in lines)
+
+
 def _lines(outcome: Outcome[Group, list[Line]], journal: Journal) -> list[Line]:
     """Return a group's lines; where the group failed as a whole, those of its failure, once they are written."""
     if outcome.result is not None:
@@ -89,7 +99,7 @@ def _lines(outcome: Outcome[Group, list[Line]], journal: Journal) -> list[Line]:
 
 
 @contextmanager
-def _recorded(setup: Setup, counts: dict[str, int]) -> Iterator[None]:
+def _recorded(setup: Setup, counts: dict[str, int], watch: Callable[[Line], None]) -> Iterator[None]:
     """Keep the run's record: running, then done, interrupted, or stopped with a reason."""
     _write_record(setup, counts, "running")
     try:
@@ -99,7 +109,14 @@ def _recorded(setup: Setup, counts: dict[str, int]) -> Iterator[None]:
         with suppress(RestorekitError):  # the disk may be the very reason
             _write_record(setup, counts, "interrupted" if interrupted else "stopped", str(error) or None)
         raise
-    _write_record(setup, counts, "done")
+    try:
+        _write_record(setup, counts, "done")
+    except ImageError as error:  # the images are done all the same
+        watch({"image": _record_path(setup).name, "status": "failed", "error": str(error)})
+
+
+def _record_path(setup: Setup) -> Path:
+    return setup.own / f"run{setup.shard_name}.json"
 
 
 def _write_record(setup: Setup, counts: dict[str, int], status: str, error: str | None = None) -> None:
@@ -121,5 +138,5 @@ def _write_record(setup: Setup, counts: dict[str, int], status: str, error: str 
         "totals": counts,
         "versions": versions(),
     }
-    with atomic(setup.own / f"run{setup.shard_name}.json") as path:
+    with atomic(_record_path(setup)) as path:
         path.write_text(json.dumps(record, indent=2, default=str) + "\n", encoding="utf-8")

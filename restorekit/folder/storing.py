@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 
-from restorekit import journal as journals
 from restorekit.errors import ImageError
 from restorekit.folder.computing import Computed, Finished
 from restorekit.folder.opening import sentence
@@ -30,10 +31,9 @@ def _stored(finished: Finished, setup: Setup, journal: Journal) -> Line:
     key, target = finished.item.key, setup.target(finished.item)
     try:
         _refuse_strangers(finished, target, setup, journal)
-        journal.start(key)
-        _write(finished, target, setup)
-        line = {"image": key, "status": "done", "output": journals.digest(target), "options": journal.options}
-        line |= finished.facts
+        _write(finished, target, setup, journal)
+        _remove(_beside(key, FOLDERS.keys() - finished.canvas.extras.keys(), setup))
+        line = journal.success(key, _beside(key, finished.canvas.extras, setup), finished.facts)
     except Exception as error:  # whatever one image meets must not keep the others back
         line = journal.failure(key, sentence(error))
     journal.add(line)
@@ -51,13 +51,34 @@ def _refuse_strangers(finished: Finished, target: Path, setup: Setup, journal: J
         raise ImageError(f"{target} exists and is not restorekit's own; choose another folder or give --overwrite")
 
 
-def _write(finished: Finished, target: Path, setup: Setup) -> None:
-    """Write what is kept, and then the image; an image of which all was known is copied, so that no coding harms it."""
-    for name, values in finished.canvas.extras.items():
-        path = setup.own / FOLDERS[name] / f"{finished.item.key}.tif"
-        files.write_float(path, values.reshape(-1, *values.shape[-3:]))
+def _write(finished: Finished, target: Path, setup: Setup, journal: Journal) -> None:
+    """Write the image, in place last of all; one of which all was known is copied, so that no coding harms it."""
+
+    def ready(temporary: Path) -> None:
+        journal.start(finished.item.key, target, temporary)
+        _write_kept(finished, setup)
+
     if finished.untouched:
         with atomic(target) as temporary:
             shutil.copyfile(split_array(finished.item.path)[0], temporary)
+            ready(temporary)
     else:
-        files.write(target, finished.picture, finished.canvas.pixels, setup.options.format)
+        files.write(target, finished.picture, finished.canvas.pixels, setup.options.format, ready=ready)
+
+
+def _write_kept(finished: Finished, setup: Setup) -> None:
+    extras = finished.canvas.extras
+    for path, values in zip(_beside(finished.item.key, extras, setup), extras.values(), strict=True):
+        files.write_float(path, values.reshape(-1, *values.shape[-3:]))
+
+
+def _beside(key: str, names: Iterable[str], setup: Setup) -> list[Path]:
+    """Return where an image's spread, draws ... go."""
+    return [setup.own / FOLDERS[name] / f"{key}.tif" for name in names]
+
+
+def _remove(paths: Iterable[Path]) -> None:
+    """Remove what an earlier run kept: it tells of another picture than the one that is now in place."""
+    for path in paths:
+        if os.path.isfile(path):  # noqa: PTH113 - unlike Path's, it takes a name too long to exist for a missing file
+            path.unlink()

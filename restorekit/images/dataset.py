@@ -18,6 +18,7 @@ from restorekit.images.scale import IntensityRange, RangeOption, range_of, resol
 from restorekit.images.stacks import Stack, is_stack, load_stack
 
 if TYPE_CHECKING:
+    from restorekit.images.masks import MaskSource
     from restorekit.images.picture import Picture
 
 __all__ = ["LabelledImages", "Labels", "load_images", "official_test"]
@@ -108,11 +109,15 @@ class _FileImages(LabelledImages):
         return resolve_range(self._picture(self._frames[i]), self.option)
 
     def missing(self, i: int) -> Tensor | None:
+        frame = self._frames[i]
+        marked = self._masks.missing(frame.item, self._picture(frame)).missing
+        return None if marked is None else torch.from_numpy(marked[frame.number if len(marked) > 1 else 0].copy())
+
+    @cached_property
+    def _masks(self) -> MaskSource:
         from restorekit.images.masks import parse_mask
 
-        frame = self._frames[i]
-        marked = parse_mask(None).missing(frame.item, self._picture(frame)).missing
-        return None if marked is None else torch.from_numpy(marked[frame.number if len(marked) > 1 else 0].copy())
+        return parse_mask(None)
 
     @cached_property
     def sizes(self) -> Tensor:

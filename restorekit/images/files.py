@@ -14,7 +14,7 @@ import numpy as np
 from restorekit.errors import ImageError, unknown
 from restorekit.images.atomic import atomic
 from restorekit.images.find import split_array
-from restorekit.images.limits import EVERY, check_limits
+from restorekit.images.limits import EVERY, check_limits, check_size
 from restorekit.images.picture import SUFFIXES, Array, Header, Metadata, Picture
 
 _MAGIC = (
@@ -55,15 +55,15 @@ def probe(path: str | Path) -> Header:
         return header
 
 
-def read(path: str | Path, max_pixels: int = 10**9) -> Picture:
+def read(path: str | Path, max_pixels: int | None = None) -> Picture:
     """Decode a file.
 
     Parameters
     ----------
     path : path
         An image file, or ``FILE.npz:ARRAY``.
-    max_pixels : int
-        Frames x height x width above which the file is refused by its header alone.
+    max_pixels : int, optional
+        Frames x height x width above which the file is refused by its header alone; None: a thousand million.
 
     Returns
     -------
@@ -76,21 +76,16 @@ def read(path: str | Path, max_pixels: int = 10**9) -> Picture:
     """
     path = Path(path)
     header = probe(path)
-    pixels = header.frames * header.height * header.width
-    if pixels > max_pixels:
-        raise ImageError(
-            f"{path} holds {pixels:,} pixels, more than the {max_pixels:,} allowed; raise --max-pixels if you trust it"
-        )
-    if pixels * header.channels == 0:
-        raise ImageError(f"{path} holds no pixel; expected at least 1 x 1")
+    check_size(path, header, max_pixels)
     with _told(path):
         picture: Picture = _codec(header.format).decode(path)
         return picture
 
 
 def write(
-    path: str | Path, picture: Picture, pixels: Array, format: str | None = None, spec: str | None = None
-) -> None:
+    path: str | Path, picture: Picture, pixels: Array, format: str | None = None, spec: str | None = None,
+    ready: Callable[[Path], None] | None = None,
+) -> None:  # fmt: skip
     """Write pixels the way a picture's file was written, whole or not at all.
 
     Parameters
@@ -105,6 +100,8 @@ def write(
         Another format; None or ``"keep"`` is the picture's own.
     spec : str, optional
         Corruption spec to write into the file (PNG, TIFF, NPZ). That of the input is not carried over.
+    ready : callable, optional
+        Takes the finished temporary before it is put at `path`; what it raises leaves `path` as it was.
 
     Raises
     ------
@@ -117,6 +114,8 @@ def write(
     samples = pixels if alpha is None else np.concatenate([pixels, alpha], axis=3)
     with atomic(path) as temporary:
         _encode(kind, path, temporary, picture, samples, spec)
+        if ready is not None:
+            ready(temporary)
 
 
 def write_float(path: str | Path, array: Array, spec: str | None = None) -> None:

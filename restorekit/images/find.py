@@ -95,11 +95,11 @@ def find_images(source: str | Path, listed: str | Path | None = None) -> list[It
     Raises
     ------
     UsageError
-        Nothing is there, no file is an image, or a listed name is unknown.
+        Nothing is there, no file is an image, a listed name is unknown, or there is a list for a single file.
     """
     source = Path(source)
     if not source.is_dir():
-        return [_single(source)]
+        return [_single(source, listed)]
     if listed is not None:
         return _chosen(source, Path(listed))
     items = sorted(_walk(source), key=lambda item: item.key)
@@ -148,12 +148,14 @@ def _stem(key: str) -> str:
     return key.rpartition(".")[0]
 
 
-def _single(source: Path) -> Item:
+def _single(source: Path, listed: str | Path | None) -> Item:
     file = Path(split_array(source)[0])
     if not file.exists():
         raise UsageError(f"there is no file or folder {source}; check the path")
     if not file.is_file():
         raise UsageError(f"{source} is neither a file nor a folder; expected an image or a folder of images")
+    if listed is not None:
+        raise UsageError(f"--list names images of a folder, got the single file {source}; leave --list out")
     return Item(source, _key(file.name))
 
 

@@ -1,4 +1,4 @@
-"""What each format can hold."""
+"""What each format can hold, and how many pixels a file that is read may hold."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from restorekit.errors import ImageError
-from restorekit.images.picture import Array
+from restorekit.images.picture import Array, Header
 
 
 class _Limits(NamedTuple):
@@ -19,6 +19,7 @@ class _Limits(NamedTuple):
     side: int = 2**31 - 1  # pixels
 
 
+MOST_PIXELS = 10**9  # of a file, where nobody allows more
 EVERY = ("uint8", "uint16", "float16", "float32", "float64")
 _LIMITS = {
     "png": _Limits(("uint8", "uint16"), alpha=(1, 3)),
@@ -29,6 +30,16 @@ _LIMITS = {
     "npy": _Limits(EVERY, True, None, alpha=tuple(range(1, 2**16))),
     "npz": _Limits(EVERY, True, None, alpha=tuple(range(1, 2**16))),
 }
+
+
+def check_size(path: Path, header: Header, most: int | None) -> None:
+    """Raise an ImageError where a file holds no pixel, or more than `most`; only `restorekit restore` sets that."""
+    pixels, allowed = header.frames * header.height * header.width, MOST_PIXELS if most is None else most
+    if pixels > allowed:
+        remedy = "cut it into smaller files" if most is None else "raise --max-pixels if you trust it"
+        raise ImageError(f"{path} holds {pixels:,} pixels, more than the {allowed:,} allowed; {remedy}")
+    if pixels * header.channels == 0:
+        raise ImageError(f"{path} holds no pixel; expected at least 1 x 1")
 
 
 def check_limits(path: Path, kind: str, pixels: Array, alpha: Array | None) -> None:

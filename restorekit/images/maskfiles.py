@@ -1,7 +1,8 @@
-"""Mask files: read, cut to black and white, held against the image."""
+"""Mask files: found beside the image, read, cut to black and white, held against the image."""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
@@ -11,7 +12,7 @@ import numpy.typing as npt
 
 from restorekit.errors import ImageError
 from restorekit.images.files import read
-from restorekit.images.find import Item, split_array
+from restorekit.images.find import IMAGE_SUFFIXES, MISSING, Item, split_array
 from restorekit.images.picture import Picture
 
 Missing = npt.NDArray[np.bool_]
@@ -29,6 +30,38 @@ class Marked(NamedTuple):
 
     missing: Missing | None
     warnings: tuple[str, ...] = ()
+
+
+class Beside:
+    """Masks beside images, `NAME.missing.png` with any image suffix: those that `find.is_mask` knows.
+
+    A folder is listed once, when it is first asked for: it may hold very many files.
+    """
+
+    def __init__(self) -> None:
+        self._folders: dict[Path, dict[str, list[Path]]] = {}
+
+    def of(self, image: Path) -> list[Path]:
+        """Return every mask beside an image, sorted."""
+        if image.parent not in self._folders:
+            self._folders[image.parent] = _by_stem(image.parent)
+        return [path for path in self._folders[image.parent].get(image.stem, ()) if path.is_file()]
+
+    def one(self, item: Item) -> Path | None:
+        """Return the mask beside an image, None where there is none; ImageError where there are several."""
+        paths = self.of(Path(split_array(item.path)[0]))
+        if len(paths) > 1:
+            raise ImageError(f"{item.key} has several masks beside it ({paths[0]} and {paths[1]}); keep one of them")
+        return paths[0] if paths else None
+
+
+def _by_stem(folder: Path) -> dict[str, list[Path]]:
+    """Return the masks in a folder, which need not exist, by the stem of their image."""
+    found = defaultdict(list)
+    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+        if path.stem.endswith(MISSING) and path.suffix.lower() in IMAGE_SUFFIXES:
+            found[path.stem.removesuffix(MISSING)].append(path)
+    return found
 
 
 def fitted(path: Path, item: Item, picture: Picture) -> Marked:

@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from restorekit.errors import ImageError, UsageError
-from restorekit.images.find import MISSING, Item, missing_path, split_array, walk_images
-from restorekit.images.maskfiles import Marked, Missing, fitted
+from restorekit.images.find import MISSING, Item, walk_images
+from restorekit.images.maskfiles import Beside, Marked, Missing, fitted
 from restorekit.images.picture import Array, Picture
 
 _COLOUR = re.compile(r"color:#([0-9a-fA-F]{6})")
@@ -93,12 +93,13 @@ class MaskSource(ABC):
 
 @dataclass(frozen=True)
 class BesideMasks(MaskSource):
-    """`NAME.missing.png` beside the image, where there is one."""
+    """`NAME.missing.png`, or one with another image suffix, beside the image, where there is one."""
+
+    _beside: Beside = field(default_factory=Beside, init=False, repr=False, compare=False)
 
     def file(self, item: Item) -> Path | None:
         """Return the file beside the image, if it is there."""
-        image = Path(split_array(item.path)[0])
-        return next((p for p in (missing_path(image), missing_path(image, frames=2)) if p.is_file()), None)
+        return self._beside.one(item)
 
     def _marked(self, item: Item, picture: Picture) -> Marked:
         path = self.file(item)

@@ -9,7 +9,8 @@ so z only has to explain how the truth differs from the mean, at every noise lev
 Nothing that the ladder learns flows back into the trunk: the variational part costs the mean nothing.
 
 Filling gaps between exact values and removing noise want different features, and one small trunk for both
-is worse at both. So there are two of each, chosen by whether the corruption `hides` values and nothing else.
+is worse at both. So there are two of each, chosen by whether the corruption `hides` values and nothing else;
+the one for gaps starts from a guess that is bent through the exact values like a thin plate.
 
 References
 ----------
@@ -28,6 +29,7 @@ import torch
 from torch import Tensor
 
 from restorekit.contracts import Corruption, Model
+from restorekit.fill import bend
 from restorekit.likelihoods import LOG_2PI, DiagonalGaussian, per_image
 from restorekit.models.ladder import Ladder
 from restorekit.models.trunk import CVAEConfig, Outlook, Trunk
@@ -95,6 +97,7 @@ class CVAE(Model):
         guess = observation.first_guess(corruption)
         if not self._fills(corruption):
             return self.trunk(guess, observation), self.ladder
+        guess = bend(guess, observation.observed)
         exact = replace(observation, sigma=guess.new_zeros(len(guess), 1, 1, 1))
         return self.filling_trunk(guess, exact), self.filling_ladder
 

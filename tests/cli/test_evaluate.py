@@ -77,6 +77,12 @@ def test_wrong_words_are_one_sentence(clean, tmp_path, words, sentence):
     assert sentence in str(invoke(clean, tmp_path / "o", *words).exception)
 
 
+@pytest.mark.parametrize(("least", "code"), [(1, 0), (99, 1)])
+def test_a_limit_holds_for_any_method_named_as_a_model_and_not_for_the_baselines(clean, tmp_path, least, code):
+    words = ("--corruption", "missing:rate=0.5", "--model", "telea", "--baseline", "biharmonic")
+    assert invoke(clean, tmp_path / "o", *words, "--fail-under", f"psnr={least}").return_value == code
+
+
 def test_a_damaged_file_is_reported_and_the_others_count(clean, tmp_path):
     path = tmp_path / "clean" / "1.png"
     path.write_bytes(path.read_bytes()[:200])

@@ -15,6 +15,8 @@ import pytest
 import tifffile
 from PIL import Image, ImageCms
 
+from restorekit.errors import ImageError
+from restorekit.folder import run as run_of_folder
 from restorekit.images import files
 from restorekit.images.picture import Picture
 
@@ -74,6 +76,9 @@ def test_a_folder_is_restored_and_a_second_run_does_nothing(restore, source, tmp
     assert code == 0
     assert "0 restored, 7 done before, 0 failed" in said
     assert tree(out) == before
+    _, said, noted = restore(source, out, "--seed", 1)
+    assert f"7 image(s) in {out} were restored with other settings; their restorations are replaced" in noted
+    assert "7 restored, 0 done before, 0 failed" in said
 
 
 @pytest.mark.parametrize("early", [True, False])
@@ -215,6 +220,21 @@ def test_text_fits_80_columns_and_json_is_one_object(restore, source, tmp_path):
     assert found["failures"][0]["image"] == "bad.png"
 
 
+def test_a_record_left_unfinished_hides_neither_the_summary_nor_the_failure(restore, source, tmp_path, monkeypatch):
+    write = run_of_folder._write_record
+
+    def full(setup, counts, status, error=None):
+        if status == "done":
+            raise ImageError("cannot write run.json: the disk is full")
+        write(setup, counts, status, error)
+
+    monkeypatch.setattr(run_of_folder, "_write_record", full)
+    code, said, err = restore(source, tmp_path / "OUT")
+    assert code == 1
+    assert "7 restored, 0 done before, 0 failed" in said
+    assert "failed: cannot write run.json: the disk is full" in err
+
+
 def test_a_note_that_holds_for_many_images_is_said_once(restore, tmp_path):
     for i in range(3):
         (tmp_path / "IN").mkdir(exist_ok=True)
@@ -331,10 +351,6 @@ def test_what_corrupt_wrote_restores_without_an_option(run, restore, source, tmp
 
 
 def test_samples_are_restored_by_the_shipped_weights(run, tmp_path):
-    from restorekit import plugins
-
-    if "default" not in plugins.weights():
-        pytest.skip("the shipped weights are not there yet")
     code, said, _ = run("restore", SAMPLES, tmp_path / "OUT", "--device", "cpu")
     assert code == 0
     assert "6 restored, 0 done before, 0 failed" in said

@@ -27,6 +27,18 @@ def test_draws_become_one_picture(run, vae, tmp_path):
     assert torch.is_inference_mode_enabled() is False
 
 
+def test_a_file_that_exists_is_replaced_only_when_told(run, vae, tmp_path):
+    out = tmp_path / "mine.png"
+    out.write_text("mine")
+    words = ("sample", out, "--model", vae, "--count", 1, "--size", 16, "--device", "cpu")
+    code, said, err = run(*words)
+    assert (code, said, out.read_text()) == (2, "", "mine")
+    assert "mine.png exists; choose another name or give --overwrite" in err
+    assert run(*words, "--overwrite")[0] == 0
+    with Image.open(out) as grid:
+        assert grid.format == "PNG"
+
+
 def test_what_cannot_be_drawn_is_a_sentence(run, vae, model_file, tmp_path):
     for words, told in (
         (("--model", vae, "--label", 1), "knows no classes"),

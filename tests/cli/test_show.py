@@ -20,6 +20,13 @@ def test_a_card_is_shown(run, model_file):
     assert card["parameters"] > 1000
 
 
+def test_figures_of_a_card_are_shown_to_six_digits(run, model_file, tmp_path):
+    model, card = checkpoint.load(model_file)
+    path = tmp_path / "measured.safetensors"
+    checkpoint.save(path, model.state_dict(), dataclasses.replace(card, metrics={"psnr": 30.123456789}))
+    assert "  psnr: 30.1235\n" in run("show", path)[1]
+
+
 @pytest.mark.parametrize(("name", "key"), [("gaussian", "sigma"), ("cvae", "widths")])
 def test_settings_of_a_class_are_shown(run, name, key):
     code, said, _ = run("show", name)

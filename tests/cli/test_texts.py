@@ -102,11 +102,12 @@ def test_a_limit_is_a_metric_and_a_number():
         texts.limit("psnr=high", known)
 
 
-def test_below_looks_at_models_alone_and_knows_what_is_better():
-    run = {"learned": True, "psnr": 27.0, "nrmse": 0.1}
-    assert texts.below(("psnr", 28.0), [run])
-    assert not texts.below(("psnr", 26.0), [run])
-    assert texts.below(("nrmse", 0.05), [run])
-    assert not texts.below(("psnr", 28.0), [{**run, "learned": False}])
-    assert not texts.below(None, [run])
-    assert texts.below(("psnr", 1.0), [{**run, "psnr": None}])
+def test_below_looks_at_what_was_named_as_a_model_and_knows_what_is_better():
+    run = {"restorer": "default", "psnr": 27.0, "nrmse": 0.1}
+    assert texts.below(("psnr", 28.0), ["default"], [run])
+    assert not texts.below(("psnr", 26.0), ["default"], [run])
+    assert texts.below(("nrmse", 0.05), ["default"], [run])
+    assert not texts.below(("psnr", 28.0), ["default"], [{**run, "restorer": "tv"}])
+    assert texts.below(("psnr", 28.0), ["tv"], [{**run, "restorer": "tv"}])
+    assert not texts.below(None, ["default"], [run])
+    assert texts.below(("psnr", 1.0), ["default"], [{**run, "psnr": None}])

@@ -17,7 +17,7 @@ from restorekit.contracts import Restorer
 from restorekit.corruptions.spec import parse
 from restorekit.engines.local import LocalEngine
 from restorekit.errors import ImageError, UsageError
-from restorekit.folder import Options, Setup, planned, restore_folder, tasks
+from restorekit.folder import Options, Setup, made_otherwise, planned, restore_folder, tasks
 from restorekit.images import files
 from restorekit.images.find import find_images
 from restorekit.images.masks import parse_mask
@@ -98,7 +98,11 @@ def test_a_changed_input_output_or_option_is_done_again(source, tmp_path):
     assert restore(prepared(source, out))["done"] == 1
     (out / "sub 0" / "2.png").unlink()
     assert restore(prepared(source, out))["done"] == 1
-    assert restore(prepared(source, out, seed=1))["done"] == 6
+    other = prepared(source, out, seed=1)
+    same, cut = (tasks(find_images(source), s) for s in (prepared(source, out), other))
+    assert (made_otherwise(same, prepared(source, out)), made_otherwise(cut, other)) == (0, 6)
+    assert restore(other)["done"] == 6
+    assert made_otherwise(cut, other) == 0
 
 
 def test_a_mask_that_comes_changes_or_goes_makes_the_image_new(source, tmp_path):
@@ -188,7 +192,7 @@ def test_whatever_a_restorer_raises_is_an_image_s_failure(source, tmp_path, monk
 
 @pytest.mark.parametrize("where", ["restorekit.folder.opening.resolve_range", "restorekit.folder.storing.files.write"])
 def test_whatever_reading_or_writing_raises_is_an_image_s_failure_too(source, tmp_path, monkeypatch, where):
-    def broken(*arguments):
+    def broken(*arguments, **named):
         raise ValueError("oh")
 
     monkeypatch.setattr(where, broken)
@@ -206,6 +210,32 @@ def test_a_stranger_s_file_is_not_replaced_without_overwrite(source, tmp_path):
     assert (out / "sub 0" / "0.png").read_bytes() == b"mine"
     assert "--overwrite" in next(line["error"] for line in said if line["status"] == "failed")
     assert restore(prepared(source, out, overwrite=True)) == {"done": 1, "skipped": 5, "failed": 0}
+
+
+def test_a_failed_image_gives_no_claim_on_a_file_that_comes_later(source, tmp_path):
+    out, mine = tmp_path / "OUT", tmp_path / "OUT" / "rgba.png"
+    Image.fromarray(RNG.integers(0, 255, (8, 8, 4), dtype=np.uint8)).save(source / "rgba.png")
+    assert restore(prepared(source, out, format="jpeg")) == {"done": 6, "skipped": 0, "failed": 1}
+    mine.write_bytes(b"mine")
+    assert restore(prepared(source, out)) == {"done": 6, "skipped": 0, "failed": 1}
+    assert mine.read_bytes() == b"mine"
+
+
+def test_a_run_goes_back_to_the_first_of_two_formats(source, tmp_path):
+    for kind in ("keep", "tiff", "keep", "tiff"):
+        assert restore(prepared(source, tmp_path / "OUT", format=kind)) == {"done": 6, "skipped": 0, "failed": 0}
+
+
+def test_a_run_killed_once_an_image_is_in_place_knows_it_for_its_own(source, tmp_path, monkeypatch):
+    def killed(*arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("restorekit.journal.Journal.success", killed)
+    with pytest.raises(KeyboardInterrupt):
+        restore(prepared(source, tmp_path / "OUT"))
+    monkeypatch.undo()
+    assert tree(tmp_path / "OUT")
+    assert restore(prepared(source, tmp_path / "OUT")) == {"done": 6, "skipped": 0, "failed": 0}
 
 
 def test_a_mask_is_never_written_to(source, tmp_path):
@@ -242,6 +272,25 @@ def test_a_full_disk_fails_and_leaves_nothing_half_written(source, tmp_path, mon
     assert not (out / "sub 1" / "3.png").exists()
     monkeypatch.undo()
     assert restore(prepared(source, out)) == {"done": 1, "skipped": 5, "failed": 0}
+
+
+def test_a_record_that_cannot_be_written_at_the_end_is_told_of_and_one_at_the_start_ends_the_run(
+    source, tmp_path, monkeypatch
+):
+    setup, said = prepared(source, tmp_path / "OUT"), []
+
+    def full(path, *arguments, **named):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    def watch(line):
+        said.append(line)
+        monkeypatch.setattr("pathlib.Path.write_text", full)
+
+    assert restore(setup, watch) == {"done": 6, "skipped": 0, "failed": 0}
+    assert (len(said), said[-1]["status"]) == (7, "failed")
+    assert "run.json: the disk is full" in said[-1]["error"]
+    with pytest.raises(ImageError, match=r"run\.json: the disk is full"):
+        restore(setup)
 
 
 def test_a_journal_that_cannot_be_written_ends_the_run_with_a_sentence(source, tmp_path, monkeypatch):
@@ -301,6 +350,40 @@ def test_std_interval_and_draws_are_float_tiff_beside_the_image(source, tmp_path
     assert np.allclose(read["high"], unit / 2 + 0.16448536, atol=1e-6)  # the normal quantile of 0.95
     assert np.allclose(read["low"], unit / 2 - 0.16448536, atol=1e-6)
     assert np.allclose(read["samples"], [unit * s / 10 for s in range(3)], atol=1e-6)
+
+
+def kept(out, name="0.png.tif"):
+    return {p.relative_to(out / "_restorekit").parts[0] for p in out.rglob(name)}
+
+
+def test_what_was_kept_goes_with_the_restoration_that_it_belongs_to(source, tmp_path, monkeypatch):
+    out = tmp_path / "OUT"
+    restore(prepared(source, out, keep=("std", "low"), interval=0.9, samples=2))
+    assert kept(out) == {"std", "low", "samples"}
+    monkeypatch.setattr(files, "write", lambda *arguments, **named: 1 / 0)
+    assert restore(prepared(source, out, seed=1))["failed"] == 6
+    assert kept(out) == {"std", "low", "samples"}
+    monkeypatch.undo()
+    restore(prepared(source, out, keep=("std",)))
+    assert kept(out) == {"std"}
+    restore(prepared(source, out))
+    assert kept(out) == set()
+
+
+def test_what_was_kept_and_is_gone_is_written_again(source, tmp_path):
+    out, setup = tmp_path / "OUT", prepared(source, tmp_path / "OUT", keep=("std",), samples=1)
+    restore(setup)
+    (out / "_restorekit" / "std" / "sub 0" / "0.png.tif").unlink()
+    assert restore(setup) == {"done": 1, "skipped": 5, "failed": 0}
+    assert kept(out) == {"std", "samples"}
+    assert restore(setup)["skipped"] == 6
+
+
+def test_what_the_model_does_not_give_is_not_waited_for(source, tmp_path, monkeypatch):
+    monkeypatch.setattr(Darker, "__call__", lambda self, seen, corruption, n, noise: Restoration(seen.y / 2))
+    setup = prepared(source, tmp_path / "OUT", keep=("std",))
+    assert restore(setup)["done"] == 6
+    assert restore(setup)["skipped"] == 6
 
 
 def test_a_file_says_itself_what_it_suffered(source, tmp_path):

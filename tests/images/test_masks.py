@@ -8,6 +8,7 @@ from PIL import Image
 
 from restorekit.errors import ImageError, UsageError
 from restorekit.images import Item, find_images, parse_mask, read
+from restorekit.images.find import walk_images
 
 
 def _image(path, mode="RGB", size=(7, 5), colour=0):
@@ -29,15 +30,55 @@ def _marked(source, path, key=None):
 
 def test_the_mask_beside_the_image(tmp_path):
     _image(tmp_path / "a.png")
-    source = parse_mask(None)
-    assert _marked(source, tmp_path / "a.png").missing is None
+    assert _marked(parse_mask(None), tmp_path / "a.png").missing is None
     _mask(tmp_path / "a.missing.png", [255, 0, 255])
-    marked = _marked(source, tmp_path / "a.png")
+    marked = _marked(parse_mask(None), tmp_path / "a.png")
     assert marked.missing.shape == (1, 5, 7, 1)
     assert marked.missing.ravel()[:4].tolist() == [True, False, True, False]
     assert marked.warnings == ()
     inverted = _marked(parse_mask(None, invert=True), tmp_path / "a.png")
     assert np.array_equal(inverted.missing, ~marked.missing)
+
+
+@pytest.mark.parametrize("name", ["a.missing.PNG", "a.missing.bmp", "a.missing.Tif", "a.missing.npy"])
+def test_the_mask_beside_the_image_has_any_suffix(name, tmp_path):
+    _image(tmp_path / "a.png")
+    mask = np.zeros((5, 7), np.uint8)
+    mask[1, 2] = 255
+    np.save(tmp_path / name, mask) if name.endswith("npy") else Image.fromarray(mask).save(tmp_path / name)
+    assert [item.key for item in find_images(tmp_path)] == ["a.png"]
+    assert np.argwhere(_marked(parse_mask(None), tmp_path / "a.png").missing).tolist() == [[0, 1, 2, 0]]
+
+
+def test_what_is_no_image_for_its_name_is_a_mask_and_nothing_else_is(tmp_path):
+    names = ("a.png", "a.missing.PNG", "a.MISSING.png", "a.missing.txt", "ab.missing.png", "b.tif", "b.missing.webp")
+    for folder in (tmp_path, tmp_path / "sub"):
+        folder.mkdir(exist_ok=True)
+        for name in names:
+            (folder / name).write_bytes(b"")
+    (tmp_path / "a.missing.tif").mkdir()
+    source, items = parse_mask(None), find_images(tmp_path)
+    masks = {source.file(item) for item in items} - {None}
+    assert masks == {item.path for item in walk_images(tmp_path)} - {item.path for item in items}
+    assert len(masks) == 4
+
+
+def test_two_masks_beside_one_image_are_told(tmp_path):
+    _image(tmp_path / "a.png")
+    for name in ("a.missing.png", "a.missing.bmp"):
+        _mask(tmp_path / name, [255])
+    with pytest.raises(ImageError, match=r"a.png has several masks .*a.missing.bmp and .*a.missing.png\); keep one"):
+        _marked(parse_mask(None), tmp_path / "a.png")
+
+
+def test_a_folder_of_many_images_is_listed_once(tmp_path, monkeypatch):
+    for name in "abc":
+        _image(tmp_path / f"{name}.png")
+    before, listed = Path.iterdir, []
+    monkeypatch.setattr(Path, "iterdir", lambda folder: listed.append(folder) or before(folder))
+    source = parse_mask(None)
+    assert [source.file(Item(tmp_path / f"{name}.png", f"{name}.png")) for name in "abc"] == [None] * 3
+    assert listed == [tmp_path]
 
 
 def test_frames_have_masks_of_their_own(tmp_path):

@@ -63,8 +63,7 @@ def test_dark_noise_is_denoised_better_than_without_the_transform(channels):
         float((r(o, Poisson(5.0), 0, Noise(0)).mmse - x).square().mean())
         for r, o in ((NLM(), observation), (AnscombeNLM(), observation), (AnscombeNLM(), blind))
     )
-    assert told < plain
-    assert guessed < 1.1 * told
+    assert max(told, guessed) < 0.5 * plain  # the peak is guessed to a tenth: which of the two wins depends on the draw
 
 
 def test_light_is_kept_on_average():
