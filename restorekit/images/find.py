@@ -12,50 +12,11 @@ from restorekit.images.picture import SUFFIXES
 
 IMAGE_SUFFIXES = frozenset(suffix for suffixes in SUFFIXES.values() for suffix in suffixes)
 OWN_FOLDER = "_restorekit"  # what `restorekit restore` writes beside the images
-OTHER_PICTURES = frozenset(
-    f".{name}"
-    for name in [
-        "gif",
-        "pgm",
-        "ppm",
-        "pbm",
-        "pnm",
-        "pfm",
-        "jp2",
-        "j2k",
-        "jxl",
-        "tga",
-        "heic",
-        "heif",
-        "avif",
-        "exr",
-        "hdr",
-        "psd",
-        "svg",
-        "ico",
-        "pcx",
-        "dds",
-        "fits",
-        "fit",
-        "dcm",
-        "czi",
-        "nd2",
-        "lif",
-        "lsm",
-        "vsi",
-        "svs",
-        "ims",
-        "raw",
-        "dng",
-        "cr2",
-        "cr3",
-        "nef",
-        "arw",
-        "orf",
-        "rw2",
-        "raf",
-    ]
-)
+OTHER_PICTURES = frozenset({
+    ".gif", ".pgm", ".ppm", ".pbm", ".pnm", ".pfm", ".jp2", ".j2k", ".jxl", ".tga", ".heic", ".heif", ".avif", ".exr",
+    ".hdr", ".psd", ".svg", ".ico", ".pcx", ".dds", ".fits", ".fit", ".dcm", ".czi", ".nd2", ".lif", ".lsm", ".vsi",
+    ".svs", ".ims", ".raw", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2", ".raf",
+})  # fmt: skip
 MISSING = ".missing"  # NAME.missing.png marks what is missing in NAME.png
 
 
@@ -135,8 +96,12 @@ def missing_path(path: str | Path, frames: int = 1) -> Path:
 
 def is_mask(key: str, stems: set[str]) -> bool:
     """Say whether a key is that of a mask beside one of the images with the given stems."""
-    stem = _stem(key)
-    return stem.endswith(MISSING) and stem.removesuffix(MISSING) in stems
+    return marked_stem(_stem(key)) in stems
+
+
+def marked_stem(stem: str) -> str | None:
+    """Return the stem of the image that a mask of this stem stands beside, or None where no mask is called so."""
+    return stem.removesuffix(MISSING) if stem.endswith(MISSING) else None
 
 
 def walk_images(folder: Path) -> list[Item]:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from restorekit.errors import ImageError
 from restorekit.images.files import read
-from restorekit.images.find import IMAGE_SUFFIXES, MISSING, Item, split_array
+from restorekit.images.find import IMAGE_SUFFIXES, Item, marked_stem, split_array
 from restorekit.images.picture import Picture
 
 Missing = npt.NDArray[np.bool_]
@@ -59,8 +59,9 @@ def _by_stem(folder: Path) -> dict[str, list[Path]]:
     """Return the masks in a folder, which need not exist, by the stem of their image."""
     found = defaultdict(list)
     for path in sorted(folder.iterdir()) if folder.is_dir() else ():
-        if path.stem.endswith(MISSING) and path.suffix.lower() in IMAGE_SUFFIXES:
-            found[path.stem.removesuffix(MISSING)].append(path)
+        stem = marked_stem(path.stem)
+        if stem is not None and path.suffix.lower() in IMAGE_SUFFIXES:
+            found[stem].append(path)
     return found
 
 
