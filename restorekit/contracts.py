@@ -68,10 +68,10 @@ def _text(value: object) -> str:
         return "..".join(_text(v) for v in value)
     if isinstance(value, bool):
         return str(value).lower()
-    return _number_text(value) if isinstance(value, float) else str(value)
+    return number_text(value) if isinstance(value, float) else str(value)
 
 
-def _number_text(value: float) -> str:
+def number_text(value: float) -> str:
     """Write a number so that it is read back exactly: as a fraction of 255 where that is shorter, as for sigma."""
     if value == round(value) and abs(value) < 1e15:
         return str(int(value))

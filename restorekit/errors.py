@@ -22,6 +22,10 @@ class ImageError(RestorekitError):
     """One image cannot be read, restored or written; the others go on (exit code 1)."""
 
 
+class RestorekitWarning(UserWarning):
+    """What a user should know though the work goes on; commands show its one sentence as a plain note."""
+
+
 class PluginError(RestorekitError):
     """A plugin cannot be loaded, breaks a contract, or claims a name that is taken."""
 

@@ -143,3 +143,9 @@ def floored(raw: Tensor, floor: float) -> Tensor:
     """Turn a free number into a log-variance that never falls under log(floor^2), smoothly."""
     low = 2 * math.log(floor)
     return low + F.softplus(raw - low)
+
+
+def capped(logvar: Tensor, most: float) -> Tensor:
+    """Keep a log-variance under log(most^2), smoothly."""
+    high = 2 * math.log(most)
+    return high - F.softplus(high - logvar)

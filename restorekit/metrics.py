@@ -18,6 +18,7 @@ from skimage.metrics import normalized_root_mse, peak_signal_noise_ratio, struct
 from torch import Tensor
 
 from restorekit.contracts import Metric
+from restorekit.errors import RestorekitWarning
 from restorekit.hookspecs import hookimpl
 from restorekit.types import Observation, Restoration
 
@@ -95,7 +96,7 @@ class SSIM(Metric):
         height, width = reference.shape[-2:]
         if min(height, width) < WINDOW:
             what = f"SSIM needs images of at least {WINDOW} x {WINDOW} pixels, got {height} x {width}; it is left empty"
-            warnings.warn(what, stacklevel=2)
+            warnings.warn(what, RestorekitWarning, stacklevel=2)
             return None
         value = structural_similarity(  # type: ignore[no-untyped-call]  # scikit-image has no types
             _numpy(reference[0]),

@@ -8,6 +8,7 @@ import typing
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
+from restorekit.contracts import Ranged
 from restorekit.errors import SpecError, unknown
 
 T = TypeVar("T")
@@ -67,16 +68,25 @@ def _read(text: str, hint: Any, key: str) -> Any:
     try:
         return _parse(text, hint)
     except (ValueError, ZeroDivisionError):
-        raise SpecError(f"{key} takes {_KINDS.get(hint, str(hint))}, got {text!r}") from None
+        raise SpecError(f"{key} takes {taken(hint)}, got {text!r}") from None
 
 
 _KINDS: dict[Any, str] = {
     int: "a whole number",
     float: "a number",
     bool: "yes or no",
-    tuple[int, ...]: "whole numbers with commas",
-    tuple[float, ...]: "numbers with commas",
+    str: "a word",
+    Ranged: "a number or a range LOW..HIGH",
+    tuple[int, ...]: "whole numbers with commas, such as 32,64,128",
+    tuple[float, ...]: "numbers with commas, such as 0.5,1",
 }
+
+
+def taken(hint: Any) -> str:
+    """Say in a user's words what a field of this type takes."""
+    return _KINDS.get(hint, str(hint))
+
+
 _TRUTH = {"true": True, "yes": True, "1": True, "on": True, "false": False, "no": False, "0": False, "off": False}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -137,6 +138,26 @@ def restore_state(path: Path, state: State) -> None:
         for key, tensor in stored.items():
             targets[key].copy_(tensor)
     state.step, state.seconds, state.found = moment["step"], moment["seconds"], moment["found"]
+
+
+def rewind(run: Path, step: int) -> None:
+    """Take out of a run's folder what a killed training logged and pictured after `step`: all of it comes again."""
+    log = run / "log.jsonl"
+    if log.is_file():
+        lines = log.read_text(errors="replace").splitlines()
+        with atomic(log) as temporary:
+            temporary.write_text("".join(f"{line}\n" for line in lines if _step(line) <= step))
+    for picture in (p for name in ("previews", "samples") for p in (run / name).glob("*.png")):
+        if picture.stem.isdecimal() and int(picture.stem) > step:
+            picture.unlink()
+
+
+def _step(line: str) -> float:
+    """Return the step of a line of the log; one that was cut short is after all others."""
+    try:
+        return int(json.loads(line)["step"])
+    except (ValueError, KeyError, TypeError):
+        return math.inf
 
 
 def _prime(group: Group) -> None:

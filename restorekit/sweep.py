@@ -92,7 +92,7 @@ class Sweep:
             for j, left in enumerate(some):
                 weight = rows[:, None] * ramp(left, tile[1], padded[1], self._halo(tile[1], padded[1]))
                 part = {k: v[..., j * len(strip) : (j + 1) * len(strip), :, :, :] for k, v in result.items()}
-                _add(fields, {**part, "weight": torch.ones(1, 1, *tile)}, weight, left, padded[1])
+                _blend(fields, part, weight, left, padded[1])
 
     def _solve(self, strip: Observation, top: int, lefts: list[int], tile: int) -> dict[str, Tensor]:
         """Restore tiles of equal shape as one batch, tile by tile, images innermost."""
@@ -113,8 +113,7 @@ class Sweep:
         return self.source.rows(low, high).cut(rows - low, columns)
 
     def _finished(self, fields: dict[str, Tensor], rows: int) -> Restoration:
-        weight = fields["weight"][..., :rows, : self.source.shape[3]]
-        done = {k: v[..., :rows, : self.source.shape[3]] / weight for k, v in fields.items() if k != "weight"}
+        done = {k: v[..., :rows, : self.source.shape[3]] for k, v in fields.items()}
         std = done["var"].clamp_min(0).sqrt() if "var" in done else None
         return Restoration(done["mmse"], std, done.get("draws"))
 
@@ -155,12 +154,24 @@ def mirrored(start: int, stop: int, length: int) -> Tensor:
     return torch.where(index < length, index, 2 * length - 1 - index)
 
 
-def _add(fields: dict[str, Tensor], part: dict[str, Tensor], weight: Tensor, left: int, width: int) -> None:
-    """Add weighted tiles, (..., h, w), at column `left` of fields, (..., h, width)."""
+def _blend(fields: dict[str, Tensor], part: dict[str, Tensor], weight: Tensor, left: int, width: int) -> None:
+    """Take tiles, (..., h, w), at column `left` into the weighted means so far, (..., h, width).
+
+    A mean moves by its distance to the new value, so that a value on which all tiles agree stays it, bit for bit.
+    """
+    total = _place(fields, "weight", weight, left, width)
+    total += weight
+    share = weight / total.clamp_min(torch.finfo(weight.dtype).tiny)
     for name, value in part.items():
-        if name not in fields:
-            fields[name] = value.new_zeros(*value.shape[:-1], width)
-        fields[name][..., left : left + value.shape[-1]] += value * weight
+        mean = _place(fields, name, value, left, width)
+        mean += share * (value - mean)
+
+
+def _place(fields: dict[str, Tensor], name: str, value: Tensor, left: int, width: int) -> Tensor:
+    """Return a view of where a tile lies in the field of this name, which is zero at first."""
+    if name not in fields:
+        fields[name] = value.new_zeros(*value.shape[:-1], width)
+    return fields[name][..., left : left + value.shape[-1]]
 
 
 def _shifted(fields: dict[str, Tensor], rows: int) -> dict[str, Tensor]:

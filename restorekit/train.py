@@ -25,7 +25,7 @@ from restorekit.batches import Batches
 from restorekit.contracts import Model
 from restorekit.job import Job
 from restorekit.noise import Noise
-from restorekit.state import State, restore_state, save_state
+from restorekit.state import State, restore_state, rewind, save_state
 from restorekit.types import Batch, Terms
 from restorekit.validate import measure, preview, sample_grid
 
@@ -124,6 +124,8 @@ def _begin(job: Job, model: Model, fabric: Fabric, resume: bool) -> State:
     state = State(model, copy.deepcopy(model).eval() if job.recipe.ema else model, groups)
     if resume:
         restore_state(job.run / "state.safetensors", state)
+        if fabric.is_global_zero:
+            rewind(job.run, state.step)
     state.module = fabric.setup_module(model)
     for group in groups:
         fabric.setup_optimizers(*group.optimisers)

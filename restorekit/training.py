@@ -90,7 +90,7 @@ def prepare(
     _check_run(run, resume)
     cls = plugins.lookup("models", plan.model)
     values, recipe = _split_settings(cls, plan)
-    corruptions, fabric = _corruptions(plan, cls), _fabric(hardware)
+    corruptions, fabric = _corruptions(plan, cls, resume), _fabric(hardware)
     part, held_part, notes = _parts(images, recipe.crop)
     pool = pixels.pool(part.images, part.index, fabric.device, recipe.scales)
     found = part.images.label_names if images.labels else ()
@@ -205,7 +205,7 @@ def _fitted(recipe: Recipe, geometry: Geometry, pool: Pool) -> tuple[Recipe, lis
     return dataclasses.replace(recipe, crop=crop), [told] if side < recipe.crop else []
 
 
-def _corruptions(plan: Plan, cls: type[Model]) -> list[tuple[Corruption, float]]:
+def _corruptions(plan: Plan, cls: type[Model], resume: bool) -> list[tuple[Corruption, float]]:
     known = plugins.corruptions()
     given = [(parse(spec, known), weight) for spec, weight in map(weighted, plan.corruptions)]
     if issubclass(cls, LatentModel):
@@ -216,7 +216,7 @@ def _corruptions(plan: Plan, cls: type[Model]) -> list[tuple[Corruption, float]]
             )
         return [(Clean(), 1.0)]
     if not given:
-        raise UsageError(
-            f"the model {cls.name!r} learns to undo damage; say which, such as --corruption gaussian:sigma=0..50/255"
-        )
+        again = "repeat all options of the first command, and so its --corruption"
+        which = again if resume else "say which, such as --corruption gaussian:sigma=0..50/255"
+        raise UsageError(f"the model {cls.name!r} learns to undo damage; {which}")
     return given

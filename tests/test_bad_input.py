@@ -271,7 +271,7 @@ def test_output_inside_input(restore, source, place):
     before = sorted(source.rglob("*"))
     code, said, err = restore(out=source / place)
     assert (code, said) == (2, "")
-    assert "must lie outside the input" in err
+    assert ("a folder that holds the input" if place == ".." else "must lie outside the input") in err
     assert sorted(source.rglob("*")) == before
 
 
@@ -289,6 +289,7 @@ def test_output_inside_input(restore, source, place):
         (("--range", "5..1"), "LOW below HIGH"),
         (("--format", "gif"), "no image format"),
         (("--max-memory", "lots"), "a memory size"),
+        (("--max-memory", "1"), "takes 128MB or more"),
         (("--shard", "3/2"), "I from 1 to N"),
         (("--label", "3"), "knows no classes"),
         (("--sampler", "gibbs"), "leave --sampler gibbs out"),

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import distributions
 
-from restorekit.likelihoods import Bernoulli, DiagonalGaussian, DiscretisedLogistic, floored, per_image
+from restorekit.likelihoods import Bernoulli, DiagonalGaussian, DiscretisedLogistic, capped, floored, per_image
 from restorekit.noise import Noise
 
 SHAPE = (2, 3, 4, 5)
@@ -127,3 +127,13 @@ def test_a_floored_variance_never_falls_below_its_floor_and_is_free_above():
     assert (found.diff() >= 0).all()
     found.sum().backward()
     assert raw.grad.isfinite().all()
+
+
+def test_a_capped_variance_never_rises_above_its_cap_and_is_free_below():
+    logvar = torch.linspace(-20, 100, 500, requires_grad=True)
+    found = capped(logvar, 0.5)
+    assert float(found.max().detach()) <= 2 * math.log(0.5)
+    torch.testing.assert_close(found[0], logvar[0])
+    assert (found.diff() >= 0).all()
+    found.sum().backward()
+    assert logvar.grad.isfinite().all()

@@ -6,6 +6,7 @@ import torch
 from scipy.ndimage import gaussian_filter
 
 from restorekit import metrics
+from restorekit.errors import RestorekitWarning
 from restorekit.types import Observation, Restoration
 
 
@@ -86,7 +87,7 @@ def test_ssim_is_the_mean_over_channels():
 
 def test_ssim_says_why_a_small_image_has_none():
     x = draw(1, 1, 11, 10)
-    with pytest.warns(UserWarning, match="at least 11 x 11 pixels, got 11 x 10"):
+    with pytest.warns(RestorekitWarning, match="at least 11 x 11 pixels, got 11 x 10"):
         assert metrics.SSIM()(Restoration(x), x, seen(x)) is None
     assert metrics.SSIM()(Restoration(draw(1, 1, 11, 11)), draw(1, 1, 11, 11), seen(x)) == pytest.approx(1.0)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 
 import pytest
 import torch
@@ -12,7 +13,7 @@ from restorekit.checkpoint import Card
 from restorekit.errors import CheckpointError
 from restorekit.models import VAE
 from restorekit.recipe import Recipe
-from restorekit.state import State, refuse_other, save_state
+from restorekit.state import State, refuse_other, rewind, save_state
 
 MODEL = testing.build(VAE, VAE.Config(channels=1, hidden=(4, 4), latent=2))
 DATA = {"images": 5, "fingerprint": "a" * 64, "held_out": ["a.png"]}
@@ -60,3 +61,21 @@ def test_a_model_file_is_no_state(tmp_path):
     checkpoint.save(tmp_path / "m.safetensors", MODEL.state_dict(), Card("vae", "r", "0", {}))
     with pytest.raises(CheckpointError, match="no state of a training"):
         refuse_other(tmp_path / "m.safetensors", CARD)
+
+
+def test_going_back_to_a_step_leaves_nothing_of_later_ones(tmp_path):
+    log, pictures = tmp_path / "log.jsonl", tmp_path / "previews"
+    pictures.mkdir()
+    for name in ("0000010.png", "0000020.png", "1000000.png", "mine.png"):
+        (pictures / name).touch()
+    lines = [json.dumps({"event": "step", "step": step}) for step in (10, 15, 20)]
+    log.write_text("\n".join([*lines, '{"event": "st']))
+    rewind(tmp_path, 15)
+    assert log.read_text().splitlines() == lines[:2]
+    assert sorted(p.name for p in pictures.iterdir()) == ["0000010.png", "mine.png"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["log.jsonl", "previews"]
+
+
+def test_a_folder_without_a_log_can_go_back_too(tmp_path):
+    rewind(tmp_path, 3)
+    assert not list(tmp_path.iterdir())

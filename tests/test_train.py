@@ -124,6 +124,29 @@ def test_a_resumed_training_equals_an_uninterrupted_one_bit_for_bit(tmp_path, mo
     assert [line["step"] for line in measured[0]] == [4, 8, 9]
 
 
+def test_what_a_killed_training_wrote_after_its_last_save_is_not_there_twice(tmp_path, monkeypatch):
+    def dying(*args):
+        raise MemoryError
+
+    monkeypatch.setattr(train, "LOG_EVERY", 1)
+    whole, killed = _job(tmp_path / "whole"), _job(tmp_path / "killed")
+    _train(whole)
+    _train(dataclasses.replace(killed, steps=5))
+    with monkeypatch.context() as patch, pytest.raises(MemoryError):
+        patch.setattr(train, "_save", dying)
+        _train(killed, resume=True)
+    pictures = sorted(p.name for p in (killed.run / "previews").iterdir())
+    assert pictures == ["0000004.png", "0000005.png", "0000008.png", "0000009.png"]
+    _train(dataclasses.replace(killed, steps=6), resume=True)
+    assert not [p for name in ("previews", "samples") for p in (killed.run / name).glob("000000[89].png")]
+    _train(killed, resume=True)
+    before, after = (
+        [line["step"] for line in map(json.loads, (job.run / "log.jsonl").open()) if line["event"] == "step"]
+        for job in (whole, killed)
+    )
+    assert before == after == list(range(1, 10))
+
+
 def test_another_seed_is_another_training(tmp_path):
     _train(_job(tmp_path / "a"))
     _train(dataclasses.replace(_job(tmp_path / "b"), seed=1))

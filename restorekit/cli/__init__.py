@@ -62,8 +62,9 @@ def main() -> None:
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         status = group(standalone_mode=False)
-    except (click.exceptions.Abort, KeyboardInterrupt):
-        _leave("stopped; run the same command again to go on", 130)
+    except (click.exceptions.Abort, KeyboardInterrupt) as error:
+        stop = error.__cause__ or error  # click turns an interrupt into an Abort
+        _leave("; ".join(["stopped", *getattr(stop, "__notes__", [])]), 143 if isinstance(stop, _Terminated) else 130)
     except click.ClickException as error:
         error.show()
         sys.exit(2)
@@ -77,9 +78,12 @@ def main() -> None:
     sys.exit(status if isinstance(status, int) else 0)
 
 
+class _Terminated(KeyboardInterrupt):
+    """A request to end: like Ctrl-C, which leaves nothing half-written, but for the exit code."""
+
+
 def _interrupt(number: int, frame: object) -> None:
-    """Treat a request to end like Ctrl-C, which leaves nothing half-written."""
-    raise KeyboardInterrupt
+    raise _Terminated
 
 
 def _leave(sentence: str, status: int) -> NoReturn:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from restorekit.cli.options import range_option
 from restorekit.cli.progress import ImagesProgress, as_json
 
 EXAMPLE = """\b
@@ -30,7 +31,7 @@ Example:
 @click.option(
     "--list", "listed", type=click.Path(path_type=Path), help="Text file with the names to damage, one per line."
 )
-@click.option("--range", "span", metavar="auto|LOW..HIGH", help="What the files' numbers span.")
+@range_option
 @click.option(
     "--seed", type=int, default=0, show_default=True, help="Seed of the damage; each image draws by its name."
 )

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from restorekit.cli.options import device_options
-from restorekit.cli.progress import ImagesProgress, as_json
+from restorekit.cli.options import device_options, range_option
+from restorekit.cli.progress import ImagesProgress, as_json, notes
 from restorekit.cli.table import print_results
 from restorekit.errors import ImageError, UsageError
 
@@ -73,7 +73,7 @@ Example:
 @click.option("--sampler", metavar="NAME", help="For unconditional models.")
 @click.option("--labels", type=click.Choice(["folders", "arrays"]), help="Tell class-conditional models the class.")
 @click.option("--limit", type=click.IntRange(1), help="Only the first so many images.")
-@click.option("--range", "span", metavar="auto|LOW..HIGH", help="What the files' numbers span.")
+@range_option
 @click.option("--fail-under", metavar="METRIC=X", help="Exit with 1 where the mean of a --model is worse than X.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the damage and of the draws.")
 @click.option("--json", "machine", is_flag=True, help="Print results.json instead of the table.")
@@ -108,7 +108,7 @@ def command(
     protocol = evaluate.Protocol(Path(clean).name, seed, len(images), choose(device), versions)
     subjects = evaluate.subjects(images)
     _warn(images)
-    with ImagesProgress(len(images), "evaluating", machine) as progress:
+    with ImagesProgress(len(images), "evaluating", machine) as progress, notes(progress.say):
         results = evaluate.evaluate(
             subjects,
             trials,
@@ -133,9 +133,14 @@ def _warn(images: LabelledImages) -> None:
 
 
 def _expanded(specs: Sequence[str]) -> list[str]:
-    from restorekit.corruptions.spec import expand
+    """Return a spec for each damage in the order given; the same damage is there once, however it is written."""
+    from restorekit import plugins
+    from restorekit.corruptions.spec import expand, parse
 
-    return [one for spec in specs for one in expand(spec)]
+    known, found = plugins.corruptions(), dict[str, str]()
+    for one in (one for spec in specs for one in expand(spec)):
+        found.setdefault(str(parse(one, known)), one)
+    return list(found.values())
 
 
 def _trial(

@@ -63,4 +63,4 @@ def _said(plugin: Plugin, installed: Plugins) -> str:
 
 def _about(value: Any) -> str:
     """Return the first line of a class's docstring; the path of a file."""
-    return (value.__doc__ or "").strip().splitlines()[0] if isinstance(value, type) else str(value)
+    return (value.__doc__ or "").strip().partition("\n")[0] if isinstance(value, type) else str(value)

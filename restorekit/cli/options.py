@@ -23,6 +23,17 @@ def device_options(function: F) -> F:
     return device(threads(function))
 
 
+def range_option(function: F) -> F:
+    """Add ``--range``."""
+    return click.option(
+        "--range",
+        "span",
+        metavar="auto|LOW..HIGH",
+        help="What the files' numbers span. auto: of integers their dtype; of floats 0..1, or where they leave it"
+        " their 0.1 and 99.9 percentiles. [default: auto, and a note where percentiles are taken]",
+    )(function)
+
+
 def settings(pairs: Sequence[str]) -> dict[str, str]:
     """Read ``KEY=VALUE`` texts; UsageError in one sentence for anything else."""
     found = {}

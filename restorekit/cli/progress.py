@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Self
+import re
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Self, TextIO
 
 from rich.console import Console
 from rich.progress import (
@@ -18,6 +21,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 from rich.text import Text
+
+from restorekit.errors import RestorekitWarning
 
 if TYPE_CHECKING:
     from restorekit.job import Job
@@ -85,7 +90,38 @@ class ImagesProgress(_Bar):
         """Count one image; say `text` where there is something to say."""
         self.bar.advance(self.task)
         if text:
-            self.console.print(text, highlight=False, markup=False, soft_wrap=True)
+            self.say(text)
+
+    def say(self, text: str) -> None:
+        """Print a line above the bar."""
+        self.console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+
+def kind(note: str) -> str:
+    """Leave out of a note the numbers, which differ between images."""
+    return re.sub(r"[-+]?\d[\d.e+-]*", "#", note)
+
+
+@contextmanager
+def notes(say: Callable[[str], None]) -> Iterator[None]:
+    """Hand the sentences of restorekit's own warnings to `say`, one of each kind, instead of printing them raw."""
+    said = set[str]()
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", RestorekitWarning)
+        other = warnings.showwarning
+
+        def show(
+            message: Warning | str, category: type[Warning], filename: str, lineno: int,
+            file: TextIO | None = None, line: str | None = None,
+        ) -> None:  # fmt: skip
+            if not issubclass(category, RestorekitWarning):
+                other(message, category, filename, lineno, file, line)
+            elif kind(str(message)) not in said:
+                said.add(kind(str(message)))
+                say(str(message))
+
+        warnings.showwarning = show
+        yield
 
 
 def as_json(value: Any) -> str:

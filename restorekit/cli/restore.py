@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from restorekit.cli.options import device_options
-from restorekit.cli.progress import ImagesProgress, as_json
+from restorekit.cli.options import device_options, range_option
+from restorekit.cli.progress import ImagesProgress, as_json, kind
 
 if TYPE_CHECKING:
     from restorekit.folder import Group, Setup
@@ -69,12 +68,7 @@ Examples:
     show_default=True,
     help="Probability that low and high enclose.",
 )
-@click.option(
-    "--range",
-    "span",
-    metavar="auto|LOW..HIGH",
-    help="What the files' numbers span. [default: the dtype's full range; floats as they are]",
-)
+@range_option
 @click.option(
     "--format", "kind", default="keep", show_default=True, metavar="keep|png|tiff|...", help="Format of the outputs."
 )
@@ -127,7 +121,7 @@ def command(
     known = plugins.corruptions()
     given = None if corruption is None else parse(corruption, known)
     parts = texts.keep(keep, samples)
-    opened = open_restorer(name, given or IMAGE, sampler, device, Limits.within(texts.size(max_memory)))
+    opened = open_restorer(name, given or IMAGE, sampler, device, Limits.within(texts.memory(max_memory)))
     opened.check(label, samples, parts)
     masks = parse_mask(mask, mask_invert)
     items = masks.pictures(items)
@@ -160,7 +154,11 @@ def _run(tasks: Sequence[Group], setup: Setup, workers: int, machine: bool) -> i
     engine = LocalEngine(workers, weigh=lambda group: 2 * group.bytes)
     with ImagesProgress(sum(len(group.items) for group in tasks), "restoring", machine) as progress:
         told = Told(progress.advance)
-        counts = restore_folder(tasks, setup, engine, told.line)
+        try:
+            counts = restore_folder(tasks, setup, engine, told.line)
+        except KeyboardInterrupt as stop:  # the record says what is done
+            stop.add_note("run the same command again to go on")
+            raise
     return _tell(counts, setup, told, machine)
 
 
@@ -194,14 +192,10 @@ class Told:
             return
         notes = line["notes"] if line["status"] == "done" else []
         self.noted += bool(notes)
-        fresh = [note for note in notes if self._kind(note, line["image"]) not in self._said]
-        self._said.update(self._kind(note, line["image"]) for note in fresh)
+        kinds = {note: kind(note.replace(line["image"], "#")) for note in notes}
+        fresh = [note for note in notes if kinds[note] not in self._said]
+        self._said.update(kinds.values())
         self._say(f"{line['image']}: {'; '.join(fresh)}" if fresh else None)
-
-    @staticmethod
-    def _kind(note: str, image: str) -> str:
-        """Leave out of a note what differs between images: their names and numbers."""
-        return re.sub(r"[-+]?\d[\d.e+-]*", "#", note.replace(image, "#"))
 
 
 def _plan(tasks: Sequence[Group], setup: Setup, machine: bool) -> int:

@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-from typing import Any
+import re
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_type_hints
 
 import click
 
 from restorekit.cli.progress import as_json
+from restorekit.errors import UsageError, unknown
+
+if TYPE_CHECKING:
+    from restorekit.plugins import Entry
+
+KINDS = ("models", "corruptions", "samplers", "restorers", "metrics")
 
 EXAMPLE = """\b
 Example:
@@ -20,28 +29,36 @@ Example:
 @click.argument("name", metavar="NAME|FILE")
 @click.option("--json", "machine", is_flag=True, help="Print one JSON object instead of text.")
 def command(name: str, machine: bool) -> None:
-    """Show the card of a model file or installed weights, or what can be set of a model or corruption class.
+    """Show what is known of anything that `restorekit list` names, or the card of a model file.
 
     Of a model, `restorekit train` takes with --set what this shows: settings of its own, and of the training. The card
     says what a file was trained on and for, with which command, how well it does, and its licence.
     """
+    found = _found(name)
+    if machine:
+        click.echo(as_json(found[0] if len(found) == 1 else {values["kind"]: values for values in found}))
+        return
+    for values in found:
+        for key, value in values.items():
+            _line(key, value)
+
+
+def _found(name: str) -> list[dict[str, Any]]:
+    """Return what is known under a name, once for each kind that has it."""
     from restorekit import plugins
 
-    kinds = [kind for kind in ("models", "corruptions") if name in plugins.classes(kind)]
-    if kinds:
-        cls = plugins.classes(kinds[0])[name]
-        values = _class(cls.Config if kinds == ["models"] else cls, cls)
-        if kinds == ["models"]:
-            from restorekit.recipe import Recipe
-
-            values["of any training"] = _settings(Recipe)
-    else:
-        values = _card(name)
-    if machine:
-        click.echo(as_json(values))
-        return
-    for key, value in values.items():
-        _line(key, value)
+    installed = plugins.installed()
+    listed = {kind: installed.entries(kind) for kind in KINDS}
+    found = [_class(kind.removesuffix("s"), entries[name]) for kind, entries in listed.items() if name in entries]
+    weights = installed.entries("weights")
+    if name in weights:
+        return [*found, {"kind": "weights", "from": _origin(weights[name]), **_card(name)}]
+    if found:
+        return found
+    if not (name in installed.unreadable or name.endswith(".safetensors") or Path(name).is_file()):
+        known = [one for entries in (*listed.values(), weights) for one in entries]
+        raise UsageError(unknown("model file, and nothing that restorekit list shows,", name, known))
+    return [{"kind": "model file", **_card(name)}]
 
 
 def _card(name: str) -> dict[str, Any]:
@@ -53,18 +70,44 @@ def _card(name: str) -> dict[str, Any]:
     return {"file": str(path), "digest": checkpoint.digest(path), "parameters": parameters, **dataclasses.asdict(card)}
 
 
-def _class(config: type, cls: type) -> dict[str, Any]:
-    """Return what can be set, with defaults, and the presets of a model."""
-    presets = {f"preset={name}": dict(values) for name, values in getattr(cls, "presets", {}).items()}
-    return {"what": (cls.__doc__ or "").strip().splitlines()[0], **_settings(config), **presets}
+def _class(kind: str, entry: Entry) -> dict[str, Any]:
+    """Return what a class is, whose it is, and what can be set: with defaults, and the presets of a model."""
+    cls = entry.value
+    values: dict[str, Any] = {"kind": kind, "what": _about(cls), "from": _origin(entry)}
+    values |= {name: getattr(cls, name) for name in ("unit", "better") if kind == "metric" and getattr(cls, name)}
+    config = cls.Config if kind == "model" else cls
+    if dataclasses.is_dataclass(config) and (own := _settings(config)):
+        values["settings"] = own
+    if kind == "model":
+        from restorekit.recipe import Recipe
+
+        values |= {f"preset={name}": dict(preset) for name, preset in cls.presets.items()}
+        values["of any training"] = _settings(Recipe)
+    return values
 
 
-def _settings(config: type) -> dict[str, str]:
-    """Return default, type and meaning of each field of a dataclass."""
-    meanings = _meanings(config.__doc__ or "")
-    return {
-        f.name: f"{_default(f)}   ({f.type})   {meanings.get(f.name, '')}".rstrip() for f in dataclasses.fields(config)
-    }
+def _about(cls: type) -> str:
+    """Return what a docstring says before its first section, as one line."""
+    text = re.split(r"\n[^\n]+\n---", inspect.cleandoc(cls.__doc__ or ""))[0]
+    return " ".join(text.split())
+
+
+def _origin(entry: Entry) -> str:
+    return f"{entry.plugin.package} {entry.plugin.version}, plugin {entry.plugin.name!r}"
+
+
+def _settings(config: Any) -> dict[str, str]:
+    """Return default, kind and meaning of each field of a dataclass, in a user's words."""
+    from restorekit.settings import taken
+
+    meanings, hints, found = _meanings(config.__doc__ or ""), dict[str, Any](), dict[str, str]()
+    with suppress(NameError):  # a stranger's types that only a type checker imports
+        hints = get_type_hints(config)
+    for f in dataclasses.fields(config):
+        hint, choices = hints.get(f.name, f.type), f.metadata.get("choices")
+        kind = " or ".join(choices) if choices else taken(hint)
+        found[f.name] = f"{_default(f, hint)}   ({kind})   {meanings.get(f.name, '')}".rstrip()
+    return found
 
 
 def _meanings(text: str) -> dict[str, str]:
@@ -79,18 +122,36 @@ def _meanings(text: str) -> dict[str, str]:
     return found
 
 
-def _default(field: dataclasses.Field[Any]) -> str:
-    return "required" if field.default is dataclasses.MISSING else repr(field.default)
+def _default(field: dataclasses.Field[Any], hint: Any) -> str:
+    from restorekit.contracts import Ranged
+
+    if field.default_factory is not dataclasses.MISSING:
+        return _typed(field.default_factory())
+    if field.default is dataclasses.MISSING:
+        return "required"
+    return _typed(field.default, ".." if hint == Ranged else ",")
+
+
+def _typed(value: Any, mark: str = ",") -> str:
+    """Return a value as it is typed."""
+    from restorekit.contracts import number_text
+
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, tuple | list):
+        return mark.join(map(_typed, value)) or "none"
+    return number_text(value) if isinstance(value, float) else str(value)
 
 
 def _line(key: str, value: Any) -> None:
     if isinstance(value, dict) and value:
         click.echo(f"{key}:")
         for name, inner in value.items():
-            click.echo(f"  {name}: {inner:.6g}" if isinstance(inner, float) else f"  {name}: {inner}")
+            shown = f"{inner:.6g}" if isinstance(inner, float) else _typed(inner)
+            click.echo(f"  {name}: {shown}")
     elif isinstance(value, list | tuple) and len(value) > 1 and all(isinstance(v, str) for v in value):
         click.echo(f"{key}:")
         for inner in value:
             click.echo(f"  {inner}")
     else:
-        click.echo(f"{key}: {value}")
+        click.echo(f"{key}: {'none' if value is None else _typed(value)}")

@@ -33,7 +33,8 @@ def print_results(results: Results, report: Path) -> None:
     console.print(_protocol(results), style="dim", markup=False, highlight=False)
     for failure in results.failures:
         console.print(f"failed: {failure['image']}: {failure['error']}", markup=False, highlight=False, soft_wrap=True)
-    console.print(f"-> {report / 'results.json'}, {report / 'results.csv'}", highlight=False, soft_wrap=True)
+    written = f"-> {report / 'results.json'}, {report / 'results.csv'}"
+    console.print(written, markup=False, highlight=False, soft_wrap=True)
 
 
 def _protocol(results: Results) -> str:
@@ -46,12 +47,14 @@ def _protocol(results: Results) -> str:
 
 def _one_table(spec: str, runs: list[dict[str, Any]]) -> Table:
     from rich import box
+    from rich.markup import escape
     from rich.table import Table
 
     columns = [*_HEADS, *(k for k in runs[0] if k not in (*_HEADS, *_APART))]
     shown = [k for k in columns if any(run.get(k) is not None for run in runs)]
+    count = runs[0]["images"]
     table = Table(
-        title=f"{spec}   ({runs[0]['images']} images)",
+        title=f"{spec}   ({count} image{'' if count == 1 else 's'})",
         title_justify="left",
         box=box.SIMPLE_HEAD,
         padding=(0, 1, 0, 0),
@@ -63,7 +66,7 @@ def _one_table(spec: str, runs: list[dict[str, Any]]) -> Table:
         table.add_column(_HEADS.get(key, key), justify="right", no_wrap=True)
     for run in sorted(runs, key=lambda r: r.get("psnr") or 0.0, reverse=True):
         table.add_row(
-            _named(run["restorer"]),
+            escape(_named(run["restorer"])),
             run["sigma"],
             *(_cell(run[k]) for k in shown),
             style="bold" if run["learned"] else "",

@@ -25,6 +25,16 @@ def size(text: str) -> int:
     return int(float(found[1]) * _UNITS[found[2]])
 
 
+def memory(text: str) -> int:
+    """Return the bytes of ``--max-memory``; UsageError where tiles cannot be made small enough for them."""
+    from restorekit.sweep import BYTES_PER_PIXEL, Limits
+
+    found, least = size(text), Limits.within(0).pixels * BYTES_PER_PIXEL
+    if found < least:
+        raise UsageError(f"--max-memory takes {least / 2**20:g}MB or more, got {text}; give for example 1GB")
+    return found
+
+
 def sigma(text: str | None) -> str | None:
     """Check a ``--sigma`` text; return "auto", a number as text, or None.
 
@@ -80,11 +90,14 @@ def keep_apart(source: str | Path, out: Path) -> None:
     inner = Path(str(source).partition(".npz:")[0]).resolve()
     folder = inner if inner.is_dir() else inner.parent
     target = out.resolve()
-    if target == folder or (inner.is_dir() and (target.is_relative_to(inner) or inner.is_relative_to(target))):
-        raise UsageError(
-            f"the output {out} must lie outside the input {source}, whose files are never written to;"
-            " choose another folder"
-        )
+    if inner.is_dir() and target.is_relative_to(inner):
+        wrong = f"the output {out} must lie outside the input {source}, whose files are"
+    elif target == folder or (inner.is_dir() and inner.is_relative_to(target)):
+        wrong = f"the output {out} must not be a folder that holds the input {source}, which is"
+    else:
+        wrong = ""
+    if wrong:
+        raise UsageError(f"{wrong} never written to; choose another folder")
     if out.exists() and not out.is_dir():
         raise UsageError(f"the output {out} is a file; expected a folder, which may be new")
 

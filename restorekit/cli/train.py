@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from restorekit.cli.options import device_options, settings
+from restorekit.cli.options import device_options, range_option, settings
 
 if TYPE_CHECKING:
     from restorekit.images.dataset import Labels
@@ -59,7 +59,10 @@ Example:
     help="Condition on classes: sub-folder names, or the labels of a stack.",
 )
 @click.option(
-    "--resume", is_flag=True, help="Go on from RUN, bit for bit as if never stopped (for --steps and --epochs)."
+    "--resume",
+    is_flag=True,
+    help="Go on from RUN, bit for bit as if never stopped (for --steps and --epochs). Repeat all options of the"
+    " first command; only the length may change.",
 )
 @click.option(
     "--precision",
@@ -70,12 +73,7 @@ Example:
 )
 @click.option("--devices", type=click.IntRange(1), default=1, show_default=True, help="Devices per node.")
 @click.option("--nodes", type=click.IntRange(1), default=1, show_default=True, help="Machines.")
-@click.option(
-    "--range",
-    "span",
-    metavar="auto|LOW..HIGH",
-    help="What the files' numbers span. [default: the dtype's full range; floats as they are]",
-)
+@range_option
 @click.option("--licence", default="", help="Terms of the weights, kept in the model's card.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of everything drawn.")
 @device_options
@@ -88,7 +86,7 @@ def command(
     """Train a model on IMAGES (a folder, a file, or a stack) and keep everything in the folder RUN.
 
     RUN gets model.safetensors (for `--model`), state.safetensors (for `--resume`), log.jsonl, previews and samples.
-    Exit code 0: done, 130 or 143: stopped by Ctrl-C or SIGTERM, and saved, 2: wrong usage.
+    Exit code 0: done, 130 or 143: stopped by Ctrl-C or SIGTERM, and saved if training had begun, 2: wrong usage.
     """
     from restorekit import training
     from restorekit.cli.progress import TrainingProgress

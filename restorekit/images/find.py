@@ -17,6 +17,12 @@ OTHER_PICTURES = frozenset({
     ".hdr", ".psd", ".svg", ".ico", ".pcx", ".dds", ".fits", ".fit", ".dcm", ".czi", ".nd2", ".lif", ".lsm", ".vsi",
     ".svs", ".ims", ".raw", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2", ".raf",
 })  # fmt: skip
+_REASONS: dict[type[Exception], str] = {
+    FileNotFoundError: "there is no such file",
+    IsADirectoryError: "it is a folder",
+    PermissionError: "permission is denied",
+    UnicodeDecodeError: "it is no text in UTF-8",
+}
 MISSING = ".missing"  # NAME.missing.png marks what is missing in NAME.png
 
 
@@ -154,7 +160,8 @@ def _chosen(source: Path, listed: Path) -> list[Item]:
     try:
         lines = listed.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"cannot read the list {listed} ({error}); expected a text file, one name per line") from error
+        why = _REASONS.get(type(error)) or (error.strerror if isinstance(error, OSError) else "")
+        raise UsageError(f"cannot read the list {listed}: {why}; give a text file with one name per line") from error
     names = list(dict.fromkeys(line for line in lines if line.strip()))
     if not names:
         raise UsageError(f"the list {listed} names no image; expected one name relative to {source} per line")

@@ -40,13 +40,14 @@ TINY = (1 / 255) ** 2  # errors under an 8-bit step weigh no more than one; keep
 
 
 class CVAE(Model):
-    """Conditional VAE with a one-pass estimate and a ladder of spatial latents; see the module's docstring."""
+    """Conditional variational autoencoder: learns to undo given damage, restores in one pass, and makes draws."""
 
     name: ClassVar[str] = "cvae"
     Config: ClassVar[type] = CVAEConfig
     presets: ClassVar[Mapping[str, Mapping[str, object]]] = {
         "small": {
             "widths": (16, 32), "encoder": (1, 1), "decoder": (1,), "latents": (4, 4), "ladder": 16, "filling": False,
+            "filling_widths": (16, 32), "filling_encoder": (1, 1), "filling_decoder": (1,),
         },
     }  # fmt: skip
 
@@ -54,10 +55,12 @@ class CVAE(Model):
         super().__init__(config)
         self.trunk = Trunk(config)
         self.ladder = Ladder(config)
+        halo = config.halo
         if config.filling:
-            self.filling_trunk = Trunk(config)
-            self.filling_ladder = Ladder(config)
-        self.geometry = Geometry(None, 2 ** len(config.widths), config.halo, (1, 3))
+            second = config.for_filling()
+            self.filling_trunk, self.filling_ladder = Trunk(second), Ladder(second)
+            halo = max(halo, second.halo)
+        self.geometry = Geometry(None, 2 ** len(config.widths), halo, (1, 3))
 
     def terms(self, batch: Batch, noise: Noise, group: str = "model") -> Terms:
         """Return the trunk's error and Gaussian score, and the ladder's negative ELBO, over unknown values."""
@@ -74,7 +77,7 @@ class CVAE(Model):
         rate = self._rate(rates)
         nelbo = distortion.mean() + rate
         # spread and ladder have weights of their own: small factors only keep them out of the clipping norm
-        side = (score / count).mean() + nelbo / count[:share].mean()
+        side = _spread_loss(outlook, x, scored).mean() + nelbo / count[:share].mean()
         loss = (mse + TINY).sqrt().mean() + 0.01 * side
         regression = 0.5 * count * (torch.log(mse.clamp_min(1e-10)) + LOG_2PI + 1)
         parts = {
@@ -156,6 +159,19 @@ def _truth(batch: Batch) -> Tensor:
 def _gaussian(outlook: Outlook) -> DiagonalGaussian:
     """Return N(m, s^2) with the mean held still, so that fitting the variance does not spoil it."""
     return DiagonalGaussian(outlook.mean.detach(), outlook.logvar)
+
+
+def _spread_loss(outlook: Outlook, x: Tensor, scored: Tensor) -> Tensor:
+    """Return the Gaussian score per value, (B,), each value weighted by its standard deviation.
+
+    Unweighted, the many values that are sure outvote the few that are not, whose variance then comes out several
+    times too large: beta-NLL with beta = 0.5 (Seitzer et al., "On the Pitfalls of Heteroscedastic Uncertainty
+    Estimation with Probabilistic Neural Networks", ICLR 2022).
+    """
+    s = (0.5 * outlook.logvar).exp()
+    weight = torch.where(scored, s.detach(), 0.0)
+    score = 0.5 * ((x - outlook.mean.detach()) ** 2 / s**2 + outlook.logvar)
+    return per_image(weight * score) / per_image(weight).clamp_min(1e-6)
 
 
 def _first(outlook: Outlook, count: int) -> Outlook:

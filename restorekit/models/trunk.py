@@ -7,7 +7,7 @@ no normalisation, noise level as an input).
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -17,8 +17,10 @@ from torch.nn import functional as F
 
 from restorekit.blocks import Up, down, rows, stack
 from restorekit.errors import SpecError
-from restorekit.likelihoods import floored
+from restorekit.likelihoods import capped, floored
 from restorekit.types import Observation
+
+MOST = 0.5  # greatest standard deviation that a value on [0, 1] can have (Popoviciu 1935)
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,8 @@ class CVAEConfig:
         Share of each training batch the ladder learns from; the trunk learns from all of it.
     filling : bool
         Have a second trunk and ladder for damage that only takes values out and leaves the others exact.
+    filling_widths, filling_encoder, filling_decoder : tuple of int
+        Sizes of the second trunk; as many levels as the first.
     classes : int
         Number of class labels; 0 = none.
     """
@@ -62,6 +66,9 @@ class CVAEConfig:
     free_bits: float = field(default=0.0, metadata={"low": 0})
     ladder_share: float = field(default=0.25, metadata={"low": 0, "high": 1})
     filling: bool = True
+    filling_widths: tuple[int, ...] = field(default=(32, 56, 96), metadata={"low": 1})
+    filling_encoder: tuple[int, ...] = field(default=(3, 1, 1), metadata={"low": 0})
+    filling_decoder: tuple[int, ...] = field(default=(3, 1), metadata={"low": 0})
     classes: int = field(default=0, metadata={"low": 0})
 
     def __post_init__(self) -> None:
@@ -72,6 +79,19 @@ class CVAEConfig:
                 f"encoder and latents need a number for each of at least two widths and decoder one less, got widths "
                 f"{self.widths}, encoder {self.encoder}, decoder {self.decoder}, latents {self.latents}"
             )
+        second = (len(self.filling_widths), len(self.filling_encoder), len(self.filling_decoder) + 1)
+        if self.filling and second != (levels,) * 3:
+            raise SpecError(
+                f"the trunk for filling needs the {levels} levels of the other, got filling_widths "
+                f"{self.filling_widths}, filling_encoder {self.filling_encoder}, filling_decoder "
+                f"{self.filling_decoder}; set those three too, or filling=no"
+            )
+
+    def for_filling(self) -> CVAEConfig:
+        """Return the configuration whose sizes are those of the second trunk and ladder."""
+        return replace(
+            self, widths=self.filling_widths, encoder=self.filling_encoder, decoder=self.filling_decoder
+        )  # fmt: skip
 
     @property
     def halo(self) -> int:
@@ -133,7 +153,7 @@ class Trunk(nn.Module):
         mean = guess + fold(F.pixel_shuffle(self.mean(h), 2), channels).float()
         # the variance is read off features it may not change: fitting it must not starve the mean
         spread = fold(F.pixel_shuffle(self.spread(h.detach()), 2), channels).float()
-        return Outlook(mean, floored(2 * spread - 5, self.floor), tuple(reversed(features)))
+        return Outlook(mean, floored(capped(2 * spread - 5, MOST), self.floor), tuple(reversed(features)))
 
     def _labelled(self, h: Tensor, observation: Observation, place: int) -> Tensor:
         """Add the class's embedding at the encoder's start (0) or the decoder's (1); the last row means unknown."""

@@ -52,7 +52,7 @@ class StandardPrior:
 
 
 class VAE(LatentModel):
-    """Variational autoencoder; see the module's docstring."""
+    """Variational autoencoder: learns from clean images alone, then restores any damage by draws of a sampler."""
 
     name: ClassVar[str] = "vae"
     Config: ClassVar[type] = VAEConfig

@@ -97,6 +97,9 @@ def noise_level(image: Image) -> float:
     """
     if min(image.shape[:2]) < 2:
         return 0.0
-    # coefficients that are exactly 0 do not count there, so a flat image gives NaN
-    sigma = estimate_sigma(image, average_sigmas=True, channel_axis=-1)  # type: ignore[no-untyped-call]  # no types there
+    # coefficients that are exactly 0 do not count there, so a flat channel would give NaN
+    uneven = image[..., np.ptp(image, axis=(0, 1)) > 0]
+    if not uneven.shape[-1]:
+        return 0.0
+    sigma = estimate_sigma(uneven, average_sigmas=True, channel_axis=-1)  # type: ignore[no-untyped-call]  # no types there
     return float(np.nan_to_num(sigma))

@@ -48,6 +48,28 @@ def test_several_values_are_several_runs_named_as_typed(clean, tmp_path):
     assert runs[0]["psnr"] > runs[1]["psnr"]
 
 
+def test_the_same_damage_is_measured_once(clean, tmp_path):
+    specs = ("gaussian:sigma=25/255,15/255", "gaussian", "gaussian:sigma=15/255", "gaussian:sigma=25/255")
+    words = [word for spec in specs for word in ("--corruption", spec)]
+    result = invoke(clean, tmp_path / "out", *words, "--model", "tv", "--baseline", "none", "--json")
+    runs = json.loads(result.stdout)["runs"]
+    assert [run["corruption"] for run in runs] == ["gaussian:sigma=25/255", "gaussian:sigma=15/255"]
+    assert [run["images"] for run in runs] == [3, 3]
+
+
+def test_images_too_small_for_a_metric_are_noted_once(tmp_path):
+    (tmp_path / "clean").mkdir()
+    for i in (6, 8):
+        cv2.imwrite(str(tmp_path / "clean" / f"{i}.png"), np.full((i, 9), 99, np.uint8))
+    words = ("--corruption", "gaussian", "--model", "tv", "--baseline", "none")
+    result = invoke(str(tmp_path / "clean"), tmp_path / "o", *words)
+    (note,) = [line for line in result.stderr.splitlines() if "SSIM" in line]
+    assert note == "SSIM needs images of at least 11 x 11 pixels, got 6 x 9; it is left empty"
+    assert "Warning" not in result.stderr
+    (found,) = json.loads((tmp_path / "o" / "results.json").read_text())["runs"]
+    assert (found["images"], found["ssim"]) == (2, None)
+
+
 def test_the_same_seed_gives_the_same_figures(clean, tmp_path):
     words = ("--corruption", "gaussian", "--model", "tv", "--baseline", "none", "--metric", "psnr", "--json")
     first, second, other = (
@@ -140,9 +162,9 @@ def test_a_range_that_had_to_be_guessed_is_said(clean, tmp_path):
     assert "--range" not in invoke(clean, tmp_path / "o", *TV, "--json", "--range", "0..9").stderr
 
 
-@pytest.mark.parametrize("where", ["clean", "clean/report", "."])
-def test_a_report_never_goes_among_the_images(clean, tmp_path, where):
-    assert "must lie outside" in str(invoke(clean, tmp_path / where, *TV).exception)
+@pytest.mark.parametrize(("where", "told"), [("clean", "lie outside"), ("clean/report", "lie outside"), (".", "holds")])
+def test_a_report_never_goes_among_the_images(clean, tmp_path, where, told):
+    assert f"{told} the input" in str(invoke(clean, tmp_path / where, *TV).exception)
 
 
 def test_a_sampler_that_needs_the_level_is_told_it(clean, tmp_path):

@@ -24,3 +24,4 @@ def test_everything_says_what_it_is(run):
         assert found[kind]
         assert all(row["about"].strip() for row in found[kind].values())
     assert "gaussian" in run("list")[1]
+    assert "docstring" not in run("list")[1]

@@ -53,15 +53,15 @@ def test_version(run):
     assert run("--version")[1].startswith("restorekit, version ")
 
 
-def test_a_request_to_end_stops_like_ctrl_c(run, monkeypatch):
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_request_to_end_is_told_by_the_exit_code(run, monkeypatch, number, status):
     def work(*arguments, **named):
-        os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), number)
 
     monkeypatch.setattr("restorekit.cli.list._rows", work)
     code, out, err = run("list")
-    assert code == 130
-    assert out == ""
-    assert "stopped" in err
+    assert (code, out) == (status, "")
+    assert err.strip() == "restorekit: stopped"
 
 
 def test_an_error_of_the_system_is_a_sentence(run, monkeypatch):

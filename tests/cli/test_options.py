@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import click
 import pytest
+from click.testing import CliRunner
 
+from restorekit.cli import group
 from restorekit.cli.options import settings
 
 
@@ -13,3 +15,10 @@ def test_settings_are_keys_and_values():
     for wrong in ("a", "=1", ""):
         with pytest.raises(click.UsageError, match="KEY=VALUE"):
             settings([wrong])
+
+
+def test_the_range_of_the_files_is_told_alike_everywhere_and_truly():
+    runner, wanted = CliRunner(), ("of floats 0..1, or where they leave it their 0.1 and 99.9 percentiles", "auto: ")
+    for name in ("restore", "train", "evaluate", "corrupt"):
+        said = " ".join(runner.invoke(group, [name, "--help"]).output.split())
+        assert all(words in said for words in wanted), name

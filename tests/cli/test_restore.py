@@ -15,10 +15,12 @@ import pytest
 import tifffile
 from PIL import Image, ImageCms
 
+from restorekit import journal
 from restorekit.errors import ImageError
 from restorekit.folder import run as run_of_folder
 from restorekit.images import files
 from restorekit.images.picture import Picture
+from restorekit.sweep import Limits
 
 RNG = np.random.default_rng(0)
 SAMPLES = Path(__file__).parents[2] / "samples" / "damaged"
@@ -99,6 +101,24 @@ def test_killed_in_the_middle_and_run_again_gives_the_bytes_of_an_uninterrupted_
     assert not list(out.rglob("*.restorekit-part"))
 
 
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_stopped_in_the_middle_says_that_the_same_command_goes_on(
+    restore, source, tmp_path, monkeypatch, number, status
+):
+    add = journal.Journal.add
+
+    def stopping(self, line):
+        add(self, line)
+        signal.raise_signal(number)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(journal.Journal, "add", stopping)
+        code, _, err = restore(source, tmp_path / "OUT")
+    assert code == status
+    assert err.splitlines()[-1] == "restorekit: stopped; run the same command again to go on"
+    assert re.search("[1-7] done before", restore(source, tmp_path / "OUT")[1])
+
+
 def test_the_same_seed_gives_the_same_draws_and_another_one_others(restore, source, tmp_path):
     first = source / "0.png"
     for name, seed in (("a", 1), ("b", 1), ("c", 2)):
@@ -174,12 +194,12 @@ def test_tiles_leave_no_mark(restore, tmp_path):
     y, x = np.mgrid[:300, :400]
     image = (127 + 100 * np.sin(x / 30) * np.cos(y / 40)).astype(np.float32) / 255
     tifffile.imwrite(tmp_path / "x.tif", image)
-    for name, memory in (("whole", "4GB"), ("tiles", "100MB")):
+    for name, memory in (("whole", "4GB"), ("tiles", "128MB")):
         assert restore(tmp_path / "x.tif", tmp_path / name, "--max-memory", memory, "--keep", "std")[0] == 0
     for part in ("x.tif", "_restorekit/std/x.tif.tif"):
         whole, tiles = (tifffile.imread(tmp_path / name / part) for name in ("whole", "tiles"))
         assert np.abs(whole - tiles).max() < 1e-3
-        assert not np.array_equal(whole, tiles)
+    assert Limits.within(2**27).tile < 300  # so that there were tiles
 
 
 def test_large_images_are_restored_in_the_memory_they_are_given(tmp_path, model_file):

@@ -42,11 +42,11 @@ def test_an_unknown_name_is_a_sentence(run):
 
 def test_what_a_training_can_be_told_is_shown_with_its_meaning(run):
     said = run("show", "cvae")[1]
-    assert "widths: (32, 64, 128)" in said
+    assert "widths: 32,64,128   (whole numbers with commas" in said
     for f in dataclasses.fields(Recipe):
         line = next(line for line in said.splitlines() if line.startswith(f"  {f.name}: "))
         assert len(line.rpartition(")   ")[2].split()) > 2, line
-    assert "batch: 16   (int)   Images per update" in said
+    assert "batch: 16   (a whole number)   Images per update" in said
 
 
 def test_a_card_tells_the_classes(run, model_file, tmp_path):
@@ -54,3 +54,38 @@ def test_a_card_tells_the_classes(run, model_file, tmp_path):
     named = dataclasses.replace(card, label_names=("cat", "dog"))
     checkpoint.save(tmp_path / "m.safetensors", model.state_dict(), named)
     assert "label_names:\n  cat\n  dog\n" in run("show", tmp_path / "m.safetensors")[1]
+
+
+@pytest.mark.parametrize("kind", ["models", "corruptions", "samplers", "restorers", "metrics", "weights"])
+def test_whatever_is_listed_can_be_shown(run, kind):
+    for name, row in json.loads(run("list", kind, "--json")[1])[kind].items():
+        code, said, _ = run("show", name, "--json")
+        assert code == 0
+        found = json.loads(said)
+        assert found["kind"] == kind.removesuffix("s") or kind == found["kind"] == "weights"
+        assert found["from"].startswith(row["package"])
+        assert kind == "weights" or found["what"].startswith(row["about"])
+
+
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("gaussian", "sigma: 25/255   (a number or a range LOW..HIGH)"),
+        ("holes", "shape: mixed   (mixed or strokes or boxes)"),
+        ("missing", "per_channel: no   (yes or no)"),
+        ("gibbs", "sweeps: 40   (a whole number)"),
+        ("psnr", "unit: dB"),
+        ("vae", "hidden: 400\n"),
+        ("vae", "scales: 1   (numbers with commas, such as 0.5,1)"),
+    ],
+)
+def test_settings_are_shown_as_they_are_typed(run, name, line):
+    assert line in run("show", name)[1]
+
+
+def test_a_mistyped_name_is_answered_with_any_kind_of_near_one(run):
+    assert "did you mean nlm" in run("show", "nml")[2]
+
+
+def test_a_card_shows_numbers_as_they_are_typed(run, model_file):
+    assert "  widths: 16,32\n" in run("show", model_file)[1]

@@ -22,6 +22,13 @@ def test_what_is_no_size(text):
         texts.size(text)
 
 
+def test_the_memory_must_be_enough_for_the_least_tiles():
+    assert texts.memory("128MB") == 2**27
+    for few in ("1", "127MB", "0"):
+        with pytest.raises(UsageError, match=f"takes 128MB or more, got {few}; "):
+            texts.memory(few)
+
+
 @pytest.mark.parametrize(("text", "value"), [("25/255", 25 / 255), ("0", 0), ("0.5", 0.5), ("1", 1), ("50e-3", 0.05)])
 def test_noise_levels(text, value):
     assert float(texts.sigma(text)) == value
@@ -77,16 +84,17 @@ def test_input_and_output_lie_apart(tmp_path):
     (tmp_path / "IN" / "x.png").touch()
     (tmp_path / "link").symlink_to(tmp_path / "IN")
     texts.keep_apart(tmp_path / "IN", tmp_path / "OUT")
-    for source, out in (
-        ("IN", "IN"),
-        ("IN", "IN/OUT"),
-        ("IN/sub", "IN"),
-        ("IN", "."),
-        ("IN/x.png", "IN"),
-        ("IN", "link"),
-        ("IN/x.npz:a", "IN"),
+    outside, holding = "must lie outside the input", "must not be a folder that holds the input"
+    for source, out, told in (
+        ("IN", "IN", outside),
+        ("IN", "IN/OUT", outside),
+        ("IN/sub", "IN", holding),
+        ("IN", ".", holding),
+        ("IN/x.png", "IN", holding),
+        ("IN", "link", outside),
+        ("IN/x.npz:a", "IN", holding),
     ):
-        with pytest.raises(UsageError, match="must lie outside the input"):
+        with pytest.raises(UsageError, match=told):
             texts.keep_apart(tmp_path / source, tmp_path / out)
     with pytest.raises(UsageError, match="is a file"):
         texts.keep_apart(tmp_path / "IN" / "sub", tmp_path / "IN" / "x.png")

@@ -114,3 +114,19 @@ def test_what_was_left_out_is_told(tmp_path):
     result = small(str(folder), str(tmp_path / "run"), "--steps", "1", "--set", "crop=16")
     assert result.exception is None, result.output
     assert "left out 1 of 4 images" in result.output
+
+
+def test_going_on_needs_the_options_of_the_first_command(source, tmp_path):
+    assert small(source, str(tmp_path / "run"), "--steps", "1").exception is None
+    again = invoke(source, str(tmp_path / "run"), "--model", "cvae", "--steps", "2", "--resume")
+    assert isinstance(again.exception, UsageError)
+    assert "repeat all options of the first command" in str(again.exception)
+    assert "Repeat all options" in " ".join(CliRunner().invoke(group, ["train", "--help"]).output.split())
+
+
+def test_a_signal_before_the_training_has_begun_has_saved_nothing_and_says_nothing_else(
+    run, source, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("restorekit.training.prepare", lambda *_: signal.raise_signal(signal.SIGTERM))
+    code, said, err = run("train", source, tmp_path / "run", "--model", "vae", "--steps", 1)
+    assert (code, said, err.strip()) == (143, "", "restorekit: stopped")

@@ -98,21 +98,6 @@ def test_missing_values_are_known(tmp_path):
     assert stack.warning is None
 
 
-def test_the_fingerprint_follows_pixels_and_not_names_or_formats(tmp_path):
-    first = load_images(_folder(tmp_path / "one")).fingerprint
-    other = tmp_path / "two"
-    other.mkdir()
-    for i, path in enumerate(sorted((tmp_path / "one").rglob("*.png"))):
-        with Image.open(path) as image:
-            image.save(other / f"{9 - i}.bmp")
-    assert load_images(other).fingerprint == first
-    assert len(first) == 64
-    with Image.open(other / "9.bmp") as image:
-        image.putpixel((0, 0), (1, 2, 3))
-        image.save(other / "9.bmp")
-    assert load_images(other).fingerprint != first
-
-
 def test_labels_that_are_not_there_are_told(tmp_path):
     Image.new("L", (4, 4)).save(tmp_path / "a.png")
     np.save(tmp_path / "a.npy", np.zeros((5, 6, 9), np.uint8))

@@ -194,29 +194,14 @@ def test_metadata_go_with_a_picture_into_other_formats(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("shape", "dtype", "alpha", "target", "told"),
-    [
-        ((1, 4, 4, 3), np.float32, False, "png", "png cannot hold float32 numbers.*--format tiff"),
-        ((1, 4, 4, 3), np.uint16, False, "jpeg", "jpeg cannot hold uint16 numbers.*--format png or tiff"),
-        ((2, 4, 4, 1), np.uint8, False, "png", "png cannot hold 2 frames"),
-        ((1, 4, 4, 5), np.uint8, False, "png", "png cannot hold 5 channels"),
-        ((1, 4, 4, 3), np.uint8, True, "jpeg", "jpeg cannot hold alpha beside 3 channels"),
-        ((1, 4, 4, 1), np.uint8, True, "bmp", "bmp cannot hold alpha beside 1 channels"),
-        ((1, 1, 65536, 1), np.uint8, False, "jpeg", "jpeg cannot hold 1 x 65536 pixels"),
-        ((1, 1, 16384, 3), np.uint8, False, "webp", "webp cannot hold 1 x 16384 pixels"),
-        ((1, 4, 4, 3), np.uint8, False, "pgn", "no image format named 'pgn'; did you mean png"),
-        ((1, 4, 4, 3), np.int32, False, "tiff", "tiff cannot hold int32 numbers.*convert"),
-    ],
+    ("format", "told"),
+    [("png", "png cannot hold float32 numbers"), ("pgn", "no image format named 'pgn'; did you mean png")],
 )
-def test_what_a_format_cannot_hold_is_told(shape, dtype, alpha, target, told, tmp_path):
-    tifffile.imwrite(tmp_path / "a.tif", np.zeros((4, 4), np.uint8))
-    from dataclasses import replace
-
-    pixels = np.zeros(shape, dtype)
-    picture = replace(read(tmp_path / "a.tif"), alpha=np.zeros((*shape[:3], 1), dtype) if alpha else None)
+def test_what_cannot_be_written_is_told_and_leaves_nothing(format, told, tmp_path):
+    pixels = np.zeros((1, 4, 4, 3), np.float32)
     with pytest.raises(ImageError, match=told):
-        write(tmp_path / "out", picture, pixels, format=target)
-    assert not (tmp_path / "out").exists()
+        write(tmp_path / "out", Picture(pixels), pixels, format=format)
+    assert not list(tmp_path.iterdir())
 
 
 def test_alpha_follows_another_depth_and_size(tmp_path):

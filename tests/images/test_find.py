@@ -112,10 +112,18 @@ def test_a_list_for_a_single_file_is_told(tmp_path):
             find_images(source, tmp_path / "list.txt")
 
 
-def test_a_missing_list_is_told(tmp_path):
+def test_a_list_that_cannot_be_read_is_told_in_plain_words(tmp_path):
     _touch(tmp_path, "a.png")
-    with pytest.raises(UsageError, match="cannot read the list"):
-        find_images(tmp_path, tmp_path / "nowhere.txt")
+    (tmp_path / "latin.txt").write_bytes(b"\xe4.png")
+    for name, why in (
+        ("nowhere.txt", "there is no such file"),
+        (".", "it is a folder"),
+        ("latin.txt", "it is no text in UTF-8"),
+        ("a.png/list.txt", "Not a directory"),
+    ):
+        with pytest.raises(UsageError, match="cannot read the list") as error:
+            find_images(tmp_path, tmp_path / name)
+        assert f": {why}; give a text file with one name per line" in str(error.value)
 
 
 def test_pictures_that_cannot_be_read_are_told_of(tmp_path):

@@ -2,7 +2,6 @@
 
 import dataclasses
 
-import numpy as np
 import pytest
 import torch
 
@@ -11,7 +10,6 @@ from restorekit.corruptions import Chain, Gaussian, Missing, Poisson, SaltPepper
 from restorekit.errors import UsageError
 from restorekit.noise import Noise
 from restorekit.restorers import restorekit_register_restorers
-from restorekit.restorers.arrays import from_opponent, noise_level, opponent, padded, triangulate
 from restorekit.restorers.base import ClassicalRestorer, Denoiser, Inpainter
 from restorekit.types import Observation
 
@@ -170,39 +168,3 @@ def test_what_suits_what():
     assert fitting(Poisson(9.0)) == {*DENOISERS, "anscombe-nlm", "anscombe-bm3d"}
     assert fitting(Gaussian(0.1)) == {*DENOISERS, "wiener"}
     assert fitting(Chain((Gaussian(0.1), Missing(0.5)))) == {*DENOISERS, *INPAINTERS, "wiener"}
-
-
-def test_triangles_are_exact_on_planes_and_take_the_nearest_outside():
-    rows, columns = np.mgrid[:9, :8]
-    image = np.stack([0.1 * rows + 0.05 * columns, 0.02 * rows], -1)
-    missing = np.zeros((9, 8), bool)
-    missing[2:5, 3:6] = True
-    assert np.allclose(triangulate(np.where(missing[..., None], 9, image), missing), image)
-    line = np.ones((3, 4), bool)
-    line[1] = False  # one row alone spans no triangle
-    found = triangulate(image[:3, :4], line)
-    assert np.allclose(found, np.broadcast_to(image[1:2, :4], (3, 4, 2)))
-
-
-def test_opponent_space_is_orthonormal_and_gray_has_no_colour():
-    image = np.random.default_rng(0).random((5, 6, 3))
-    assert np.allclose(from_opponent(opponent(image)), image)
-    assert np.isclose((opponent(image) ** 2).sum(), (image**2).sum())
-    assert np.allclose(opponent(np.full((2, 2, 3), 0.5))[..., 1:], 0)
-    assert opponent(image[..., :1]) is not None
-    assert np.array_equal(opponent(image[..., :1]), image[..., :1])
-
-
-def test_small_images_are_mirrored_outwards():
-    seen = []
-    image = np.arange(6.0).reshape(2, 3, 1)
-    result = padded(lambda large: seen.append(large.shape) or large, image, 7)
-    assert seen == [(7, 7, 1)]
-    assert np.array_equal(result, image)
-
-
-@pytest.mark.parametrize("sigma", [5 / 255, 25 / 255, 0.4])
-def test_noise_level_of_smooth_pictures_is_found(sigma):
-    x = smooth(3, 128, 128)
-    y = Gaussian(sigma)(x, Noise(0, ("a",))).y[0].permute(1, 2, 0).double().numpy()
-    assert noise_level(y) == pytest.approx(sigma, rel=0.05)

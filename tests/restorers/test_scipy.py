@@ -9,7 +9,6 @@ from torch.nn import functional as F
 from restorekit.contracts import Corruption
 from restorekit.corruptions import Chain, Gaussian, Missing, Quantise, SaltPepper
 from restorekit.noise import Noise
-from restorekit.restorers.arrays import triangulate
 from restorekit.restorers.scipy import Delaunay, DelaunayCubic, Median, Wiener
 from restorekit.types import Observation
 
@@ -154,9 +153,3 @@ def test_wiener_solves_its_equation():
     system = a.T @ a + (sigma / Wiener.slope) ** 2 * steps.T @ steps
     expected = np.linalg.solve(system, a.T @ observation.y.double().numpy().ravel())
     assert np.allclose(mmse.numpy().ravel(), expected, atol=1e-3)
-
-
-def test_triangulation_of_one_pixel_is_that_pixel():
-    image, missing = np.zeros((3, 4, 1)), np.ones((3, 4), bool)
-    image[1, 2], missing[1, 2] = 0.7, False
-    assert np.allclose(triangulate(image, missing), 0.7)

@@ -1,0 +1,82 @@
+"""What the table of an evaluation shows."""
+
+from pathlib import Path
+
+import pytest
+
+from restorekit.cli.table import print_results
+from restorekit.evaluate import Protocol, Results
+
+
+def _run(restorer="tv", corruption="clean", **values):
+    told = {"images": 3, "sigma": "true", "draws": 0, "learned": False, "estimate": ""}
+    return {"corruption": corruption, "restorer": restorer, **told, "psnr": 20.0, **values}
+
+
+@pytest.fixture
+def shown(capsys, monkeypatch):
+    """A function that returns what is printed of some runs, line by line."""
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.delenv("FORCE_COLOR", raising=False)
+
+    def show(*runs, failures=()):
+        print_results(Results(Protocol("IN", 7, 3, "cpu", {}), list(runs), [], list(failures)), Path("OUT"))
+        return [line.rstrip() for line in capsys.readouterr().out.splitlines() if line.strip()]
+
+    return show
+
+
+def _rows(lines):
+    """The cells of the first table, heads first."""
+    return [line.split() for line in [lines[1], *lines[3:]]]
+
+
+def test_every_corruption_has_a_table_best_first(shown):
+    lines = shown(_run("a", psnr=20.0), _run("b", psnr=30.0), _run("c", "poisson"), _run("d", psnr=25.0))
+    assert [line for line in lines if "images)" in line] == ["clean   (3 images)", "poisson   (3 images)"]
+    assert [row[0] for row in _rows(lines)[1:4]] == ["b", "d", "a"]
+
+
+def test_one_image_is_one(shown):
+    assert shown(_run(images=1))[0] == "clean   (1 image)"
+
+
+def test_columns_are_short_and_those_without_a_figure_are_left_out(shown):
+    rows = _rows(shown(_run(ssim=0.98765, coverage90=None, mine=1.5), _run("b", psnr=2.0, ssim=None, mine=None)))
+    assert rows[0] == ["restorer", "sigma", "psnr", "ssim", "mine"]
+    assert rows[1:3] == [["tv", "true", "20.00", "0.988", "1.500"], ["b", "true", "2.00", "-", "-"]]
+
+
+def test_a_table_without_psnr_keeps_the_order_given(shown):
+    runs = [{k: v for k, v in _run(name, nrmse=0.5).items() if k != "psnr"} for name in "cab"]
+    rows = _rows(shown(*runs))
+    assert rows[0] == ["restorer", "sigma", "nrmse"]
+    assert [row[0] for row in rows[1:4]] == ["c", "a", "b"]
+
+
+def test_a_model_file_is_called_by_its_own_name_or_its_folders(shown):
+    names = ("runs/faces/model.safetensors", "runs/best.safetensors", "model.safetensors", "default")
+    rows = _rows(shown(*(_run(name) for name in names)))
+    assert [row[0] for row in rows[1:5]] == ["faces", "best", "model", "default"]
+
+
+def test_the_protocol_says_what_the_estimate_of_each_model_is_and_no_other_s(shown):
+    learned = _run("runs/best.safetensors", learned=True, estimate="one-pass estimate")
+    said = " ".join(shown(learned, _run(estimate="total variation")))
+    assert "best: one-pass estimate" in said
+    assert "total variation" not in said
+    assert "seed 7; best" in said
+
+
+def test_failures_and_the_files_are_named_whole(shown):
+    long = "sub/" * 60 + "[a].png"
+    lines = shown(_run(), failures=[{"image": long, "error": "is empty"}])
+    assert f"failed: {long}: is empty" in lines
+    assert lines[-1] == f"-> {Path('OUT') / 'results.json'}, {Path('OUT') / 'results.csv'}"
+
+
+def test_brackets_in_names_stand_as_they_are(capsys):
+    print_results(Results(Protocol("IN", 7, 3, "cpu", {}), [_run("best[old].safetensors")], [], []), Path("out[new]"))
+    said = capsys.readouterr().out
+    assert "best[old]" in said
+    assert str(Path("out[new]") / "results.csv") in said

@@ -1,0 +1,15 @@
+import pytest
+import torch
+
+from restorekit.noise import Noise
+
+
+@pytest.fixture
+def lost():
+    """A function that says which values a corruption takes out of gray images: bool, True where lost."""
+
+    def find(corruption, count=4, channels=1, side=100):
+        x = torch.full((count, channels, side, side), 0.5)
+        return ~corruption(x, Noise(0, tuple(map(str, range(count))))).observed
+
+    return find

@@ -1,0 +1,67 @@
+"""Each check fails on a latent model with that one fault, in a sentence."""
+
+import pytest
+import torch
+from caught import caught
+from linear_gaussian import PCA, FullGaussian, StandardNormal
+
+from restorekit.likelihoods import DiagonalGaussian
+from restorekit.testing import LATENT_CHECKS, build, latent
+
+
+class BatchDensity(PCA):
+    def infer(self, x, observed=None, label=None):
+        q = super().infer(x, observed, label)
+
+        class Summed(FullGaussian):
+            def log_prob(self, z):
+                return super().log_prob(z).sum()
+
+        return Summed(q.mu, q.scale)
+
+
+class WidePrior(PCA):
+    def prior(self, label=None):
+        return StandardNormal(self.config.latent + 1)
+
+
+class ColdPrior(PCA):
+    def prior(self, label=None):
+        class Cold(StandardNormal):
+            def sample(self, n, shape, noise, temperature=1.0):
+                return torch.zeros(n, self.latent)
+
+        return Cold(self.config.latent)
+
+
+class SeesAll(PCA):
+    def decode(self, z, label=None):
+        class Deaf(DiagonalGaussian):
+            def log_prob(self, x, observed=None):
+                return super().log_prob(x)
+
+        found = super().decode(z, label)
+        return Deaf(found.mu, found.logvar)
+
+
+class Peeks(PCA):
+    def infer(self, x, observed=None, label=None):
+        return super().infer(x)
+
+
+BROKEN = [
+    (latent.infers_a_posterior, BatchDensity),
+    (latent.has_a_prior, WidePrior),
+    (latent.has_a_prior, ColdPrior),
+    (latent.decodes_to_a_likelihood, SeesAll),
+    (latent.ignores_what_was_not_observed, Peeks),
+]
+
+
+@pytest.mark.parametrize(("check", "cls"), BROKEN, ids=lambda v: v.__name__)
+def test_a_broken_latent_model_is_caught(check, cls):
+    caught(check, build(cls))
+
+
+def test_every_check_has_been_seen_to_fail():
+    assert {*LATENT_CHECKS} == {check for check, _ in BROKEN}

@@ -1,0 +1,124 @@
+"""Each check passes what is sound, and fails on a model with that one fault, in a sentence."""
+
+from dataclasses import dataclass
+
+import pytest
+import torch
+from caught import caught
+from linear_gaussian import PCA
+from tiny_model import Tiny, TinyConfig
+from torch import nn
+
+from restorekit import Batch, Noise, Terms
+from restorekit.testing import MODEL_CHECKS, build, check_model, model
+from restorekit.testing.restoring import RESTORING_CHECKS
+
+
+class Two(Tiny):
+    """Two parameter groups, each with an objective of its own."""
+
+    name = "two"
+
+    def param_groups(self):
+        return {"net": list(self.net.parameters()), "head": list(self.head.parameters())}
+
+
+class Thaws(Tiny):
+    Config = dataclass(type("Config", (), {"__annotations__": {"width": int}, "width": 4}))
+
+
+class Forgets(Tiny):
+    def param_groups(self):
+        return {"model": list(self.net.parameters())}
+
+
+class PerImage(Tiny):
+    def terms(self, batch, noise, group="model"):
+        score = -self.look(batch.observation, batch.corruption).log_prob(batch.x)
+        return Terms(score, {"distortion": score.detach().mean()})
+
+
+class Attached(Tiny):
+    def terms(self, batch, noise, group="model"):
+        terms = super().terms(batch, noise, group)
+        return Terms(terms.loss, {"distortion": terms.loss})
+
+
+class Explodes(Tiny):
+    def terms(self, batch, noise, group="model"):
+        return super().terms(batch, noise, group)._replace(loss=self.net.weight.sum() / 0)
+
+
+class Dreams(Tiny):
+    def terms(self, batch, noise, group="model"):
+        terms = super().terms(batch, noise, group)
+        return terms._replace(loss=terms.loss * torch.rand(()))
+
+
+class Waits(Tiny):
+    def terms(self, batch, noise, group="model"):
+        terms = super().terms(batch, noise, group)
+        return terms._replace(loss=terms.loss / max(1.0, float(batch.observation.observed.sum())))
+
+
+class Picks(Tiny):
+    def terms(self, batch, noise, group="model"):
+        error = self.look(batch.observation, batch.corruption).mean - batch.x
+        loss = (error[~batch.observation.observed] ** 2).mean()
+        return Terms(loss, {"distortion": loss.detach()})
+
+
+class Idle(Tiny):
+    def __init__(self, config):
+        super().__init__(config)
+        self.unused = nn.Parameter(torch.zeros(3))
+
+
+class RootOfZero(Tiny):
+    def terms(self, batch, noise, group="model"):
+        mean = self.look(batch.observation, batch.corruption).mean
+        loss = ((mean - mean.detach()) ** 2).sum().sqrt()
+        return Terms(loss, {"distortion": loss.detach()})
+
+
+class Diagnoses(Tiny):
+    def diagnose(self, batch: Batch, noise: Noise):
+        return {"kl": torch.zeros(3)}
+
+
+BROKEN = [
+    (model.declares_itself, Thaws),
+    (model.groups_its_parameters, Forgets),
+    (model.has_a_scalar_objective, PerImage),
+    (model.has_a_scalar_objective, Attached),
+    (model.has_a_scalar_objective, Explodes),
+    (model.repeats_its_objective, Dreams),
+    (model.never_waits_for_the_device, Waits),
+    (model.never_waits_for_the_device, Picks),
+    (model.trains_every_parameter, Idle),
+    (model.trains_every_parameter, RootOfZero),
+    (model.diagnoses_in_scalars, Diagnoses),
+]
+
+
+@pytest.mark.parametrize("cls", [Tiny, Two, PCA])
+def test_sound_models_pass_without_being_registered(cls):
+    check_model(cls)
+
+
+def test_a_config_can_be_given():
+    check_model(Tiny, TinyConfig(width=2))
+
+
+@pytest.mark.parametrize(("check", "cls"), BROKEN, ids=lambda v: v.__name__)
+def test_a_broken_model_is_caught(check, cls):
+    caught(check, build(cls))
+
+
+def test_every_check_has_been_seen_to_fail():
+    assert {*MODEL_CHECKS} - {*RESTORING_CHECKS} == {check for check, _ in BROKEN}
+
+
+def test_the_whole_check_fails_where_one_does():
+    with pytest.raises(AssertionError):
+        check_model(Idle)

@@ -1,0 +1,107 @@
+"""Each check fails on a model that restores with that one fault, in a sentence."""
+
+import pytest
+import torch
+from caught import caught
+from tiny_model import Tiny
+
+from restorekit import Draws, Estimate
+from restorekit.likelihoods import DiagonalGaussian
+from restorekit.testing import build, restoring
+from restorekit.testing.restoring import RESTORING_CHECKS
+
+
+class Crops(Tiny):
+    def estimate(self, observation, corruption):
+        found = super().estimate(observation, corruption)
+        return Estimate(found.mean[..., :-1], None)
+
+
+class Halves(Tiny):
+    def estimate(self, observation, corruption):
+        return Estimate(super().estimate(observation, corruption).mean.double(), None)
+
+
+class Divides(Tiny):
+    def estimate(self, observation, corruption):
+        found = super().estimate(observation, corruption)
+        return Estimate(found.mean / observation.observed.float().mean(), found.std)
+
+
+class Negative(Tiny):
+    def estimate(self, observation, corruption):
+        found = super().estimate(observation, corruption)
+        return Estimate(found.mean, -found.std)
+
+
+class NeedsSigma(Tiny):
+    def look(self, observation, corruption):
+        found = super().look(observation, corruption)
+        return (
+            found if observation.sigma is None else DiagonalGaussian(found.mu * (1 + observation.sigma), found.logvar)
+        )
+
+
+class Wanders(Tiny):
+    def sample(self, observation, corruption, n, noise):
+        draws = super().sample(observation, corruption, n, noise)
+        return Draws(draws.mean + torch.rand(()), None)
+
+
+class Numbers(Tiny):
+    """Draws all n at once from one stream, so that portions are other draws."""
+
+    def sample(self, observation, corruption, n, noise):
+        found = self.look(observation, corruption)
+        eps = torch.randn((n, *found.mu.shape), generator=noise.generator("all"))
+        return Draws(found.mu + eps, None)
+
+
+class Averages(Tiny):
+    def look(self, observation, corruption):
+        found = super().look(observation, corruption)
+        return DiagonalGaussian(found.mu - found.mu.mean(), found.logvar)
+
+
+class SharesNoise(Tiny):
+    def sample(self, observation, corruption, n, noise):
+        found = self.look(observation, corruption)
+        return Draws(found.mu + torch.randn(n, *found.mu.shape, generator=noise.generator("all")), None)
+
+
+class Hides(Tiny):
+    """Keeps something that matters outside its state."""
+
+    made = 0
+
+    def __init__(self, config):
+        super().__init__(config)
+        Hides.made += 1
+        self.offset = Hides.made
+
+    def look(self, observation, corruption):
+        found = super().look(observation, corruption)
+        return DiagonalGaussian(found.mu + self.offset, found.logvar)
+
+
+BROKEN = [
+    (restoring.restores_in_the_shape_of_x, Crops),
+    (restoring.restores_in_the_shape_of_x, Halves),
+    (restoring.restores_in_the_shape_of_x, Divides),
+    (restoring.restores_in_the_shape_of_x, Negative),
+    (restoring.restores_without_knowing_sigma, NeedsSigma),
+    (restoring.repeats_its_draws, Wanders),
+    (restoring.repeats_its_draws, Numbers),
+    (restoring.ignores_the_batch, Averages),
+    (restoring.ignores_the_batch, SharesNoise),
+    (restoring.comes_back_from_its_file, Hides),
+]
+
+
+@pytest.mark.parametrize(("check", "cls"), BROKEN, ids=lambda v: v.__name__)
+def test_a_broken_restoration_is_caught(check, cls):
+    caught(check, build(cls))
+
+
+def test_every_check_has_been_seen_to_fail():
+    assert {*RESTORING_CHECKS} == {check for check, _ in BROKEN}
