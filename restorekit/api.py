@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -165,7 +166,9 @@ class Loaded:
         UsageError
             A shape, type, scale or option that does not fit.
         """
-        self.opened.check(label, samples)
+        if not isinstance(samples, Integral) or samples < 0:
+            raise UsageError(f"samples is a whole number of draws from 0 on, got {samples!r}")
+        self.opened.check(label, int(samples))
         y, form = take(image)
         observed = y.isfinite()
         if missing is not None:
@@ -194,9 +197,13 @@ def load(name: str = "default", device: str = "auto", sampler: str | None = None
 
 def checked_sigma(value: float, told: str) -> float:
     """Return a noise level on [0, 1]; UsageError for any other number, which is shown as it was `told`."""
-    if 0 <= value <= 1:
-        return value
-    hint = f"did you mean {told}/255?" if 1 < value <= 255 else "give a number from 0 to 1, such as 25/255"
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        raise UsageError(f"sigma is a number on the [0, 1] scale, such as 25 / 255, got {value!r}") from None
+    if 0 <= number <= 1:
+        return number
+    hint = f"did you mean {told}/255?" if 1 < number <= 255 else "give a number from 0 to 1, such as 25/255"
     raise UsageError(f"sigma is on the [0, 1] scale, got {told}; {hint}")
 
 

@@ -121,6 +121,8 @@ def read_card(path: Path) -> Card:
         values = json.loads(metadata[CARD])
     except json.JSONDecodeError as error:
         raise CheckpointError(f"{path} has a card that cannot be read ({error}); train it again") from error
+    if not (isinstance(values, dict) and isinstance(values.get("format", 0), int)):
+        raise CheckpointError(f"{path} has a card that is none of restorekit's; train it again")
     if values.get("format", 0) > FORMAT:
         raise CheckpointError(
             f"{path} has card format {values['format']}, this restorekit reads up to {FORMAT}; upgrade restorekit"
@@ -150,7 +152,7 @@ def load(path: Path) -> tuple[Model, Card]:
     try:
         with torch.random.fork_rng(devices=[]):
             model = cls(from_json(cls.Config, card.config))
-    except SpecError as error:
+    except (SpecError, TypeError, ValueError) as error:
         raise CheckpointError(
             f"{path} was made by {card.package} {card.version} with other settings: {error}"
         ) from error

@@ -46,12 +46,17 @@ class Muon(torch.optim.Optimizer):
         Length of a step, in units of the spectral norm.
     momentum : float
         Decay of the running mean of the gradients.
+    weight_decay : float
+        Share of a weight that a step of length 1 takes away. Without it the weights of a long training grow until a
+        step of fixed length hardly turns them (Liu et al., "Muon is Scalable for LLM Training", 2025, section 2.2).
     """
 
     found_inf: Tensor | None = None  # 1 where this update is to be skipped, as PyTorch's fused optimisers have it
 
-    def __init__(self, params: Iterable[nn.Parameter], lr: float, momentum: float = 0.95) -> None:
-        super().__init__(params, {"lr": lr, "momentum": momentum})
+    def __init__(
+        self, params: Iterable[nn.Parameter], lr: float, momentum: float = 0.95, weight_decay: float = 0.0
+    ) -> None:
+        super().__init__(params, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> None:  # type: ignore[override]
@@ -59,13 +64,15 @@ class Muon(torch.optim.Optimizer):
         for group in self.param_groups:
             for p in group["params"]:
                 if p.grad is not None:
-                    self._update(p, p.grad, group["lr"], group["momentum"])
+                    self._update(p, p.grad, group)
 
-    def _update(self, p: nn.Parameter, gradient: Tensor, lr: float, momentum: float) -> None:
+    def _update(self, p: nn.Parameter, gradient: Tensor, settings: dict[str, Any]) -> None:
+        lr, momentum = settings["lr"], settings["momentum"]
         keep = 1.0 if self.found_inf is None else 1.0 - self.found_inf
         gradient = gradient if self.found_inf is None else torch.where(self.found_inf > 0, 0.0, gradient)
         mean = self.state[p].setdefault("momentum", torch.zeros_like(p))
         mean.add_((gradient - mean) * keep, alpha=1 - momentum)
         ahead = gradient.lerp(mean, momentum)  # Nesterov's look ahead
         update = orthogonalised(ahead.reshape(len(p), -1)).view(p.shape)
+        p.mul_(1 - lr * settings["weight_decay"] * keep)
         p.sub_(update * keep, alpha=lr * max(1.0, len(p) / p[0].numel()) ** 0.5)

@@ -53,7 +53,7 @@ def _optimisers(params: list[nn.Parameter], recipe: Recipe) -> tuple[torch.optim
     inner = [p for p in params if hidden(p)] if recipe.optimiser == "muon" else []
     chosen = {id(p) for p in inner}
     rest = [p for p in params if id(p) not in chosen]
-    made: list[torch.optim.Optimizer] = [Muon(inner, recipe.muon_lr)] if inner else []
+    made: list[torch.optim.Optimizer] = [Muon(inner, recipe.muon_lr, weight_decay=recipe.weight_decay)] if inner else []
     if rest:
         betas = (0.9, recipe.beta2)
         made.append(torch.optim.AdamW(rest, lr=recipe.lr, betas=betas, weight_decay=recipe.weight_decay, fused=True))

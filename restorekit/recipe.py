@@ -29,7 +29,8 @@ class Recipe:
     cosine : bool
         Let the learning rate fall to 0 along a cosine; else it stays.
     weight_decay : float
-        Decoupled weight decay.
+        Share of a weight that an update of learning rate 1 takes away, of both optimisers. Without it the weights of a
+        long training with Muon grow until its steps of fixed length hardly turn them.
     beta2 : float
         Decay of Adam's second moment.
     clip : float
@@ -62,7 +63,7 @@ class Recipe:
     muon_lr: float = field(default=0.004, metadata={"low": 0})
     warmup: int = field(default=200, metadata={"low": 0})
     cosine: bool = True
-    weight_decay: float = field(default=0.0, metadata={"low": 0})
+    weight_decay: float = field(default=0.1, metadata={"low": 0})
     beta2: float = field(default=0.99, metadata={"low": 0, "high": 0.999999})
     clip: float = field(default=2.0, metadata={"low": 0})
     explode: float = field(default=20.0, metadata={"low": 0})

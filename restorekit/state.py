@@ -21,7 +21,7 @@ from restorekit.images.atomic import atomic
 from restorekit.optimise import Group
 
 LONG = 100  # characters of two values that are too many to tell
-_DATA = {"number of images": "images", "images": "fingerprint", "validation images": "held_out"}
+_DATA = {"number of images": "images", "images": "fingerprint", "validation images": "held_out", "range": "range"}
 
 
 @dataclass

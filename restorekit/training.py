@@ -117,8 +117,13 @@ def prepare(
 def _data(images: Images, part: Part, held: tuple[str, ...]) -> dict[str, Any]:
     """Return what the card says of the training images."""
     kept = list(held) if len(held) <= trainset.HELD else len(held)
-    source, fingerprint = Path(images.source).name, part.images.fingerprint
-    return {"source": source, "images": len(part.index), "fingerprint": fingerprint, "held_out": kept}
+    return {
+        "source": Path(images.source).name,
+        "range": images.range or "auto",
+        "images": len(part.index),
+        "fingerprint": part.images.fingerprint,
+        "held_out": kept,
+    }
 
 
 def _check_run(run: Path, resume: bool) -> None:

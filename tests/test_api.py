@@ -90,12 +90,19 @@ def test_classical_methods_load_too():
 
 
 @pytest.mark.parametrize(
-    ("sigma", "told"), [(25, "did you mean 25/255"), (-0.1, "from 0 to 1"), (float("nan"), "from 0 to 1")]
+    ("sigma", "told"),
+    [(25, "did you mean 25/255"), (-0.1, "from 0 to 1"), (float("nan"), "from 0 to 1"), ("auto", "is a number on")],
 )
 def test_sigma_is_on_the_unit_scale(model, sigma, told):
     with pytest.raises(UsageError, match=told):
         model(np.zeros((4, 4), np.uint8), sigma=sigma)
     assert checked_sigma(25 / 255, "25/255") == 25 / 255
+
+
+@pytest.mark.parametrize("samples", [-1, 2.5])
+def test_draws_are_counted_by_a_whole_number(model, samples):
+    with pytest.raises(UsageError, match="whole number of draws"):
+        model(np.zeros((4, 4), np.uint8), samples=samples)
 
 
 def test_a_model_without_classes_takes_no_label(model):

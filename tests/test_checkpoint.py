@@ -137,15 +137,18 @@ def test_a_safetensors_file_without_a_card_is_refused(tmp_path):
     _one_sentence(error)
 
 
-@pytest.mark.parametrize("words", [{"model": None}, {"config": None}, {"config": 3}], ids=str)
+@pytest.mark.parametrize(
+    "words", [{"model": None}, {"config": None}, {"config": 3}, {"format": "x"}, {"config": {"widths": "abc"}}], ids=str
+)
 def test_a_card_that_lacks_something_is_said_in_a_sentence(saved, tmp_path, words):
     with pytest.raises(CheckpointError) as error:
         checkpoint.load(_with_card(saved[0], tmp_path / "odd.safetensors", **words))
     _one_sentence(error)
 
 
-def test_a_card_that_is_no_json_is_said_in_a_sentence(tmp_path):
-    save_file({"a": torch.zeros(2)}, tmp_path / "odd.safetensors", {"restorekit": "{"})
+@pytest.mark.parametrize("card", ["{", "[]"])
+def test_a_card_that_is_no_json_object_is_said_in_a_sentence(card, tmp_path):
+    save_file({"a": torch.zeros(2)}, tmp_path / "odd.safetensors", {"restorekit": card})
     with pytest.raises(CheckpointError) as error:
         checkpoint.load(tmp_path / "odd.safetensors")
     _one_sentence(error)

@@ -50,9 +50,17 @@ def test_a_step_goes_along_the_orthogonalised_momentum_looking_ahead():
         torch.testing.assert_close(p.detach(), expected)
 
 
+def test_weight_decay_takes_its_share_of_the_weight_before_the_step():
+    p, plain = _weight(), _weight()
+    before = p.detach().clone()
+    Muon([plain], lr=0.01).step()
+    Muon([p], lr=0.01, weight_decay=0.5).step()
+    torch.testing.assert_close(p.detach(), plain.detach() - 0.01 * 0.5 * before)
+
+
 def test_an_update_that_is_to_be_skipped_leaves_weight_and_momentum_as_they_were():
     p = _weight()
-    optimiser = Muon([p], lr=0.01)
+    optimiser = Muon([p], lr=0.01, weight_decay=0.1)
     optimiser.step()
     before, mean = p.detach().clone(), optimiser.state[p]["momentum"].clone()
     optimiser.found_inf = torch.tensor(1.0)

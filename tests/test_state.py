@@ -16,7 +16,7 @@ from restorekit.recipe import Recipe
 from restorekit.state import State, refuse_other, rewind, save_state
 
 MODEL = testing.build(VAE, VAE.Config(channels=1, hidden=(4, 4), latent=2))
-DATA = {"images": 5, "fingerprint": "a" * 64, "held_out": ["a.png"]}
+DATA = {"images": 5, "range": "auto", "fingerprint": "a" * 64, "held_out": ["a.png"]}
 CARD = dataclasses.replace(
     checkpoint.describe(MODEL), recipe=dataclasses.asdict(Recipe()), data=DATA, label_names=("a", "b"), start="x 1",
     command="first",
@@ -44,6 +44,7 @@ def test_the_same_training_goes_on_with_its_start_and_the_new_command(tmp_path):
         ({"config": {**CARD.config, "latent": 3}}, "latent was 2 and is 3"),
         ({"data": {**DATA, "fingerprint": "b" * 64}}, "other images"),
         ({"data": {**DATA, "held_out": ["b.png"]}}, "validation images was"),
+        ({"data": {**DATA, "range": "0..9"}}, 'range was "auto" and is "0..9"'),
     ],
 )
 def test_what_differs_is_named(tmp_path, changes, told):

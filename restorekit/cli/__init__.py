@@ -18,7 +18,7 @@ COMMANDS = {
     "evaluate": "Measure how well models and classical methods restore known images.",
     "corrupt": "Damage clean images in a stated way.",
     "sample": "Draw images from a model.",
-    "show": "Show what a model file says of itself.",
+    "show": "Show what is known of a model file, or of anything that list names.",
     "list": "List models, corruptions, samplers, restorers, metrics, weights or plugins.",
 }
 

@@ -94,7 +94,7 @@ def command(
     from restorekit.engines.local import LocalEngine
     from restorekit.images.dataset import load_images
     from restorekit.images.scale import parse_range
-    from restorekit.report.results import write_results
+    from restorekit.report.results import finite, prepare, write_results
 
     texts.use_threads(threads)
     limits = texts.limit(fail_under, plugins.metrics())
@@ -107,6 +107,7 @@ def command(
     versions = evaluate.versions()
     protocol = evaluate.Protocol(Path(clean).name, seed, len(images), choose(device), versions)
     subjects = evaluate.subjects(images)
+    prepare(report)
     _warn(images)
     with ImagesProgress(len(images), "evaluating", machine) as progress, notes(progress.say):
         results = evaluate.evaluate(
@@ -117,11 +118,13 @@ def command(
             protocol,
             lambda key, error: progress.advance(error and f"{key}: {error}"),
         )
-    write_results(results, report)
     if machine:
-        click.echo(as_json(results.to_json()))
+        click.echo(as_json(finite(results.to_json())))
     else:
-        print_results(results, report)
+        print_results(results)
+    write_results(results, report)
+    if not machine:
+        click.echo(f"-> {report / 'results.json'}, {report / 'results.csv'}")
     return 1 if results.failures or texts.below(limits, models, results.runs) else 0
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Self, TextIO
 
 from rich.console import Console
@@ -27,6 +29,7 @@ from restorekit.errors import RestorekitWarning
 if TYPE_CHECKING:
     from restorekit.job import Job
 
+EVERY = 30.0  # seconds between lines where there is no terminal
 _SHOWN = ("nelbo", "distortion", "rate", "regression", "psnr", "reconstruction_psnr")
 
 
@@ -36,7 +39,8 @@ class _Bar:
     def __init__(self, what: str, total: float, columns: Sequence[ProgressColumn], quiet: bool = False) -> None:
         self.console = Console(stderr=True, quiet=quiet)
         self.bar = Progress(TextColumn("{task.description}"), BarColumn(), *columns, console=self.console)
-        self.task = self.bar.add_task(what, total=total)
+        self.task = self.bar.add_task(what, total=total, before=0)
+        self._told = time.monotonic()
 
     def __enter__(self) -> Self:
         if self.console.is_terminal:
@@ -46,6 +50,14 @@ class _Bar:
     def __exit__(self, *_: object) -> None:
         if self.console.is_terminal:
             self.bar.stop()
+
+    def due(self) -> bool:
+        """Say, where there is no terminal, whether it is time for a line on how far the work is."""
+        now = time.monotonic()
+        if self.console.is_terminal or now - self._told < EVERY:
+            return False
+        self._told = now
+        return True
 
 
 class TrainingProgress(_Bar):
@@ -59,7 +71,7 @@ class TrainingProgress(_Bar):
         """Take one line of the log."""
         done = self.job.progress(line["step"], line["seconds"])
         self.bar.update(self.task, completed=done, description=_summary(line))
-        if line["event"] != "step" or (not self.console.is_terminal and line["step"] % 1000 == 0):
+        if line["event"] != "step" or self.due():
             self.console.print(_summary(line), highlight=False, soft_wrap=True)
 
 
@@ -72,25 +84,48 @@ def _summary(line: dict[str, Any]) -> str:
     return "  ".join(filter(None, [f"{line['event']:<10s} {where}", *found, rate, skipped]))
 
 
+def pace(task: Task) -> float:
+    """Return images per second since the start, without those done before; 0 where nothing was done yet.
+
+    Rich's own speed is that between the last steps: images come in batches, whose own are microseconds apart.
+    """
+    worked = task.completed - task.fields["before"]
+    return worked / task.elapsed if task.elapsed else 0.0
+
+
 class Rate(ProgressColumn):
     """Images per second."""
 
     def render(self, task: Task) -> Text:
         """Show the rate, once there is one."""
-        return Text(f"{task.speed:.2f} images/s" if task.speed else "")
+        return Text(f"{pace(task):.2f} images/s" if pace(task) else "")
+
+
+class Left(ProgressColumn):
+    """Time left at this pace."""
+
+    def render(self, task: Task) -> Text:
+        """Show hours, minutes and seconds, once there is a pace."""
+        if not pace(task):
+            return Text("-:--:--")
+        return Text(str(timedelta(seconds=round((task.remaining or 0) / pace(task)))))
 
 
 class ImagesProgress(_Bar):
     """Counts images as they are finished, with rate and time left; tells what is worth telling at once."""
 
     def __init__(self, total: int, what: str, quiet: bool = False) -> None:
-        super().__init__(what, total, (MofNCompleteColumn(), Rate(), TimeRemainingColumn()), quiet)
+        super().__init__(what, total, (MofNCompleteColumn(), Rate(), Left()), quiet)
+        self.what = what
 
-    def advance(self, text: str | None) -> None:
-        """Count one image; say `text` where there is something to say."""
-        self.bar.advance(self.task)
+    def advance(self, text: str | None, before: bool = False) -> None:
+        """Count one image, perhaps done before; say `text` where there is something to say."""
+        task = self.bar.tasks[0]
+        self.bar.update(self.task, advance=1, before=task.fields["before"] + before)
         if text:
             self.say(text)
+        if self.due():
+            self.say(f"{self.what} {task.completed:.0f}/{task.total:.0f}  {pace(task):.2f} images/s")
 
     def say(self, text: str) -> None:
         """Print a line above the bar."""

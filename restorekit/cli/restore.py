@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from restorekit.cli.options import device_options, range_option
 from restorekit.cli.progress import ImagesProgress, as_json, kind
@@ -121,6 +122,8 @@ def command(
     known = plugins.corruptions()
     given = None if corruption is None else parse(corruption, known)
     parts = texts.keep(keep, samples)
+    if not {"low", "high"} & {*parts} and _typed("interval"):
+        raise click.UsageError("--interval is what low and high enclose, which are not kept; add --keep low,high")
     opened = open_restorer(name, given or IMAGE, sampler, device, Limits.within(texts.memory(max_memory)))
     opened.check(label, samples, parts)
     masks = parse_mask(mask, mask_invert)
@@ -147,6 +150,10 @@ def command(
     return _run(tasks, setup, workers, machine)
 
 
+def _typed(option: str) -> bool:
+    return click.get_current_context().get_parameter_source(option) is ParameterSource.COMMANDLINE
+
+
 def _run(tasks: Sequence[Group], setup: Setup, workers: int, machine: bool) -> int:
     from restorekit.engines.local import LocalEngine
     from restorekit.folder import restore_folder
@@ -168,7 +175,7 @@ class Told:
     Parameters
     ----------
     say : callable
-        Takes what is to be said of one more image, or None.
+        Takes what is to be said of one more image, or None, and whether it was done before.
 
     Attributes
     ----------
@@ -178,7 +185,7 @@ class Told:
         Images with notes, whether said or not.
     """
 
-    def __init__(self, say: Callable[[str | None], None]) -> None:
+    def __init__(self, say: Callable[[str | None, bool], None]) -> None:
         self.failures: list[dict[str, str]] = []
         self.noted = 0
         self._say = say
@@ -188,14 +195,14 @@ class Told:
         """Take the journal's line of one image."""
         if line["status"] == "failed":
             self.failures.append({"image": line["image"], "error": line["error"]})
-            self._say(f"failed: {line['error']}")
+            self._say(f"failed: {line['error']}", False)
             return
         notes = line["notes"] if line["status"] == "done" else []
         self.noted += bool(notes)
         kinds = {note: kind(note.replace(line["image"], "#")) for note in notes}
         fresh = [note for note in notes if kinds[note] not in self._said]
         self._said.update(kinds.values())
-        self._say(f"{line['image']}: {'; '.join(fresh)}" if fresh else None)
+        self._say(f"{line['image']}: {'; '.join(fresh)}" if fresh else None, line["status"] == "skipped")
 
 
 def _plan(tasks: Sequence[Group], setup: Setup, machine: bool) -> int:

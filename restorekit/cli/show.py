@@ -96,17 +96,17 @@ def _origin(entry: Entry) -> str:
     return f"{entry.plugin.package} {entry.plugin.version}, plugin {entry.plugin.name!r}"
 
 
-def _settings(config: Any) -> dict[str, str]:
+def _settings(config: Any) -> dict[str, dict[str, str]]:
     """Return default, kind and meaning of each field of a dataclass, in a user's words."""
     from restorekit.settings import taken
 
-    meanings, hints, found = _meanings(config.__doc__ or ""), dict[str, Any](), dict[str, str]()
+    meanings, hints, found = _meanings(config.__doc__ or ""), dict[str, Any](), dict[str, dict[str, str]]()
     with suppress(NameError):  # a stranger's types that only a type checker imports
         hints = get_type_hints(config)
     for f in dataclasses.fields(config):
         hint, choices = hints.get(f.name, f.type), f.metadata.get("choices")
         kind = " or ".join(choices) if choices else taken(hint)
-        found[f.name] = f"{_default(f, hint)}   ({kind})   {meanings.get(f.name, '')}".rstrip()
+        found[f.name] = {"default": _default(f, hint), "takes": kind, "meaning": meanings.get(f.name, "")}
     return found
 
 
@@ -143,12 +143,18 @@ def _typed(value: Any, mark: str = ",") -> str:
     return number_text(value) if isinstance(value, float) else str(value)
 
 
+def _shown(value: Any) -> str:
+    """Return a value on one line: a setting as default, kind and meaning, a figure to six digits."""
+    if isinstance(value, dict) and "takes" in value:
+        return f"{value['default']}   ({value['takes']})   {value['meaning']}".rstrip()
+    return f"{value:.6g}" if isinstance(value, float) else _typed(value)
+
+
 def _line(key: str, value: Any) -> None:
     if isinstance(value, dict) and value:
         click.echo(f"{key}:")
         for name, inner in value.items():
-            shown = f"{inner:.6g}" if isinstance(inner, float) else _typed(inner)
-            click.echo(f"  {name}: {shown}")
+            click.echo(f"  {name}: {_shown(inner)}")
     elif isinstance(value, list | tuple) and len(value) > 1 and all(isinstance(v, str) for v in value):
         click.echo(f"{key}:")
         for inner in value:

@@ -23,7 +23,7 @@ _HEADS = {
 }
 
 
-def print_results(results: Results, report: Path) -> None:
+def print_results(results: Results) -> None:
     """Print a table for each corruption, best PSNR first, and how the figures came about."""
     from rich.console import Console
 
@@ -33,8 +33,6 @@ def print_results(results: Results, report: Path) -> None:
     console.print(_protocol(results), style="dim", markup=False, highlight=False)
     for failure in results.failures:
         console.print(f"failed: {failure['image']}: {failure['error']}", markup=False, highlight=False, soft_wrap=True)
-    written = f"-> {report / 'results.json'}, {report / 'results.csv'}"
-    console.print(written, markup=False, highlight=False, soft_wrap=True)
 
 
 def _protocol(results: Results) -> str:

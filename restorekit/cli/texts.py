@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -120,9 +121,12 @@ def limit(text: str | None, metrics: Mapping[str, type[Metric]]) -> tuple[str, f
     if name not in metrics:
         raise UsageError(unknown("metric", name, metrics))
     try:
-        return name, float(value)
+        least = float(value)
     except ValueError:
-        raise UsageError(f"--fail-under takes METRIC=NUMBER, such as psnr=28, got {text!r}") from None
+        least = math.nan
+    if math.isnan(least):
+        raise UsageError(f"--fail-under takes METRIC=NUMBER, such as psnr=28, got {text!r}")
+    return name, least
 
 
 def below(limit: tuple[str, float] | None, models: Sequence[str], runs: Sequence[Mapping[str, Any]]) -> bool:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import builtins
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import torch
 from torch import Tensor
 
-from restorekit.errors import UsageError
+from restorekit.errors import ImageError, UsageError
 from restorekit.images.find import Item, find_images, split_array
 from restorekit.images.labelled import LabelledImages
 from restorekit.images.scale import IntensityRange, RangeOption, range_of, resolve_range
@@ -52,8 +54,6 @@ def load_images(
     ------
     UsageError
         Nothing is there, or the labels asked for are not.
-    ImageError
-        The header of a multi-page file cannot be read.
     """
     if is_stack(source):
         return _StackImages(_limited(load_stack(source), limit), labels, range, Path(source))
@@ -90,7 +90,7 @@ class _FileImages(LabelledImages):
     _last: tuple[Path, Picture] | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
-        self._frames = [frame for item in self.items for frame in _frames(item)][: self.limit]
+        self._frames = list(islice(chain.from_iterable(map(_frames, self.items)), self.limit))
         self.keys = tuple(frame.key for frame in self._frames)
         if self.numbering == "folders":
             folders = [frame.item.key.rpartition("/")[0] for frame in self._frames]
@@ -183,13 +183,21 @@ class _StackImages(LabelledImages):
         return [_range(part, self.option) for part in (images if isinstance(images, list) else [images])]
 
 
-def _frames(item: Item) -> list[_Frame]:
-    if not item.path.suffix.lower().startswith(_MANY_FRAMES):
-        return [_Frame(item, 0, item.key)]
+def _frames(item: Item) -> Iterator[_Frame]:
+    n = _count(item.path)
+    return (_Frame(item, i, item.key if n == 1 else f"{item.key}#{i}") for i in builtins.range(n))
+
+
+def _count(path: Path) -> int:
+    """Return how many images a file holds; one where it cannot be read, which is told when its turn comes."""
+    if not path.suffix.lower().startswith(_MANY_FRAMES):
+        return 1
     from restorekit.images.files import probe
 
-    n = probe(item.path).frames
-    return [_Frame(item, i, item.key if n == 1 else f"{item.key}#{i}") for i in builtins.range(n)]
+    try:
+        return probe(path).frames
+    except ImageError:
+        return 1
 
 
 def _range(images: Tensor, option: RangeOption) -> tuple[IntensityRange, str | None]:

@@ -62,7 +62,7 @@ def decode(path: Path) -> Picture:
         alpha=samples.shape[3] in (2, 4),
         orientation=exif.orientation(dict(info.chunks).get(b"eXIf")),
         spec=spec,
-        notes=_notes(info),
+        notes=_notes(info, samples.shape[3]),
     )
 
 
@@ -174,7 +174,7 @@ def _chunk(kind: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(data, zlib.crc32(kind)))
 
 
-def _notes(info: _Info) -> tuple[str, ...]:
+def _notes(info: _Info, samples: int) -> tuple[str, ...]:
     if info.colour == _PALETTE:
-        return ("palette image is written as RGB",)
+        return (f"palette image is written as {'RGBA' if samples == 4 else 'RGB'}",)
     return (f"{info.depth}-bit gray is written as 8-bit gray",) if info.depth < 8 else ()

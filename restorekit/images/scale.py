@@ -14,7 +14,7 @@ from restorekit.images.picture import Array, Picture
 
 RangeOption = Literal["auto"] | tuple[float, float] | None
 PERCENTILES = (0.1, 99.9)
-DARK = 64  # integers under one in so many of their range are told of
+DARK = 4  # 16-bit and larger integers under one in so many of their range are told of: 14 bits of a sensor, and fewer
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,11 @@ def _dark(values: Array) -> str | None:
     most = int(values.max()) if values.size else top
     if values.dtype.itemsize < 2 or most * DARK >= top or most == 0:
         return None
-    return f"its numbers reach {most} of {top}, which is nearly black to a model; give --range 0..{most}"
+    full = 2 ** most.bit_length() - 1
+    return (
+        f"its numbers reach {most} of {top}, which is dark to a model and restores worse;"
+        f" where {full} is white, as of {most.bit_length()} bits, give --range 0..{full}"
+    )
 
 
 def to_unit(array: Array, range: IntensityRange) -> npt.NDArray[np.float32]:

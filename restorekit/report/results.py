@@ -4,11 +4,25 @@ from __future__ import annotations
 
 import csv
 import json
+import tempfile
 from pathlib import Path
 from typing import Any
 
+from restorekit.errors import UsageError
 from restorekit.evaluate import Results
 from restorekit.images.atomic import atomic
+
+
+def prepare(folder: Path) -> None:
+    """Make the folder of a report; UsageError before the work, rather than after it, where nothing can be written."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise UsageError(
+            f"the report's folder {folder} cannot be written to ({error.strerror or error}); choose another"
+        ) from error
 
 
 def write_results(results: Results, folder: Path) -> None:

@@ -51,14 +51,20 @@ class OpenCVInpainter(Inpainter):
 
 
 class Telea(OpenCVInpainter):
-    """Telea, "An image inpainting technique based on the fast marching method", J. Graphics Tools 2004."""
+    """Fast marching: fills a hole from its edge inwards, each pixel by a weighted mean of those known.
+
+    Reference: Telea, "An image inpainting technique based on the fast marching method", J. Graphics Tools 2004.
+    """
 
     name: ClassVar[str] = "telea"
     flag: ClassVar[int] = cv2.INPAINT_TELEA
 
 
 class NavierStokes(OpenCVInpainter):
-    """Bertalmio, Bertozzi, Sapiro, "Navier-Stokes, fluid dynamics, and image and video inpainting", CVPR 2001."""
+    """Navier-Stokes: carries lines of equal brightness into a hole as a fluid flows.
+
+    Reference: Bertalmio, Bertozzi, Sapiro, "Navier-Stokes, fluid dynamics, and image and video inpainting", CVPR 2001.
+    """
 
     name: ClassVar[str] = "navier-stokes"
     flag: ClassVar[int] = cv2.INPAINT_NS

@@ -19,7 +19,10 @@ SIGMAS = (15 / 255, 25 / 255, 50 / 255)
 
 
 class TV(PlaneDenoiser):
-    """Chambolle, "An algorithm for total variation minimization and applications", J. Math. Imaging Vis. 2004."""
+    """Total variation: the image of least variation that lies near the noisy one.
+
+    Reference: Chambolle, "An algorithm for total variation minimization and applications", J. Math. Imaging Vis. 2004.
+    """
 
     name: ClassVar[str] = "tv"
     weights: ClassVar[tuple[float, ...]] = (0.62, 0.73, 0.84)  # of sigma, at SIGMAS

@@ -12,6 +12,7 @@ from click.testing import CliRunner
 
 from restorekit import checkpoint, testing
 from restorekit.cli.evaluate import command
+from restorekit.errors import ImageError, UsageError
 from restorekit.models import VAE
 
 
@@ -92,6 +93,7 @@ def test_limit_takes_the_first_images(clean, tmp_path):
         (("--corruption", "gaussian", "--model", "tvv"), "tv"),
         (("--corruption", "gaussian", "--model", "tv", "--metric", "psrn"), "did you mean psnr"),
         (("--corruption", "gaussian", "--model", "tv", "--fail-under", "psnr=x"), "METRIC=NUMBER"),
+        (("--corruption", "gaussian", "--model", "tv", "--fail-under", "psnr=nan"), "METRIC=NUMBER"),
         (("--corruption", "gaussian", "--model", "tv", "--metric", "ssim", "--fail-under", "psnr=20"), "--metric psnr"),
     ],
 )
@@ -105,14 +107,42 @@ def test_a_limit_holds_for_any_method_named_as_a_model_and_not_for_the_baselines
     assert invoke(clean, tmp_path / "o", *words, "--fail-under", f"psnr={least}").return_value == code
 
 
-def test_a_damaged_file_is_reported_and_the_others_count(clean, tmp_path):
+@pytest.mark.parametrize("suffix", [".png", ".tif", ".npy"])
+def test_a_damaged_file_is_reported_and_the_others_count(clean, tmp_path, suffix):
     path = tmp_path / "clean" / "1.png"
     path.write_bytes(path.read_bytes()[:200])
+    path.rename(path.with_suffix(suffix))
     result = invoke(clean, tmp_path / "o", "--corruption", "clean", "--model", "tv", "--baseline", "none")
     found = json.loads((tmp_path / "o" / "results.json").read_text())
     assert result.return_value == 1
     assert found["runs"][0]["images"] == 2
-    assert [f["image"] for f in found["failures"]] == ["1.png"]
+    assert [f["image"] for f in found["failures"]] == [f"1{suffix}"]
+
+
+def test_a_report_that_cannot_be_written_is_told_before_the_work(clean, tmp_path):
+    (tmp_path / "file").touch()
+    result = invoke(clean, tmp_path / "file" / "o", *TV)
+    assert isinstance(result.exception, UsageError)
+    assert "cannot be written to" in str(result.exception)
+    assert "psnr" not in result.output
+
+
+def test_the_table_is_printed_though_the_files_cannot_be_written(clean, tmp_path, monkeypatch):
+    def fail(results, report):
+        raise ImageError("the disk is full")
+
+    monkeypatch.setattr("restorekit.report.results.write_results", fail)
+    result = invoke(clean, tmp_path / "o", *TV)
+    assert "the disk is full" in str(result.exception)
+    assert "psnr" in result.output
+    assert "results.json" not in result.output
+
+
+def test_the_json_of_a_perfect_restoration_has_null_for_infinity(clean, tmp_path):
+    words = ("--corruption", "missing:rate=0", "--model", "telea", "--baseline", "none", "--json")
+    text = invoke(clean, tmp_path / "o", *words).stdout
+    assert "Infinity" not in text
+    assert json.loads(text)["runs"][0]["psnr"] is None
 
 
 TV = ("--corruption", "gaussian", "--model", "tv", "--baseline", "none")
@@ -151,6 +181,8 @@ def test_a_table_needs_no_psnr(clean, tmp_path):
     result = invoke(clean, tmp_path / "o", *TV, "--metric", "nrmse")
     assert result.exception is None
     assert "nrmse" in result.output
+    files = [tmp_path / "o" / name for name in ("results.json", "results.csv")]
+    assert result.stdout.splitlines()[-1] == f"-> {files[0]}, {files[1]}"
 
 
 def test_a_range_that_had_to_be_guessed_is_said(clean, tmp_path):

@@ -302,6 +302,13 @@ def test_low_and_high_are_said_to_be_uncalibrated(restore, source, tmp_path):
     assert json.loads((own / "run.json").read_text())["interval"] == {"level": 0.5, "calibrated": False}
 
 
+def test_an_interval_that_nothing_is_kept_of_is_refused(restore, source, tmp_path):
+    code, _, err = restore(source / "0.png", tmp_path / "OUT", "--interval", 0.5)
+    assert code == 2
+    assert "add --keep low,high" in err
+    assert not (tmp_path / "OUT").exists()
+
+
 @pytest.mark.parametrize("mask", ["alpha", "color:#FF0000", "file", "folder", "beside", "inverted"])
 def test_every_way_to_say_what_is_missing(restore, tmp_path, mask):
     folder, masks = tmp_path / "IN", tmp_path / "masks"

@@ -67,6 +67,12 @@ def test_whatever_is_listed_can_be_shown(run, kind):
         assert kind == "weights" or found["what"].startswith(row["about"])
 
 
+def test_machines_get_default_kind_and_meaning_of_a_setting_apart(run):
+    found = json.loads(run("show", "missing", "--json")[1])["settings"]["rate"]
+    assert (found["default"], found["takes"]) == ("0.5", "a number or a range LOW..HIGH")
+    assert found["meaning"] == "Share of pixels lost, in [0, 1]."
+
+
 @pytest.mark.parametrize(
     ("name", "line"),
     [

@@ -80,6 +80,7 @@ def test_a_palette_with_transparency_becomes_rgb_and_alpha(tmp_path):
     image.save(tmp_path / "a.png", transparency=bytes([0, 100] + [255] * 10))
     picture, out = _round(tmp_path / "a.png", tmp_path)
     assert picture.alpha is not None
+    assert picture.notes == ("palette image is written as RGBA",)
     assert picture.alpha.ravel()[:3].tolist() == [0, 100, 255]
     assert picture.pixels[0, 0, 3].tolist() == [3, 6, 9]
     back = read(out)

@@ -7,11 +7,17 @@ import json
 import math
 
 from restorekit.evaluate import Protocol, Results
-from restorekit.report.results import finite, write_results
+from restorekit.report.results import finite, prepare, write_results
 
 
 def test_numbers_that_json_lacks_become_null():
     assert finite({"a": [math.inf, 1.0, (math.nan,)], "b": "x"}) == {"a": [None, 1.0, [None]], "b": "x"}
+
+
+def test_a_folder_is_made_and_left_empty(tmp_path):
+    for _ in range(2):
+        prepare(tmp_path / "a" / "b")
+    assert not list((tmp_path / "a" / "b").iterdir())
 
 
 def test_json_and_csv_hold_the_rows(tmp_path):
