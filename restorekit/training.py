@@ -168,6 +168,8 @@ def _preset(cls: type[Model], name: str | None) -> Mapping[str, object]:
 
 def _fabric(hardware: Hardware) -> Fabric:
     device = choose(hardware.device)
+    # momenta of units that no longer learn fall among the denormal numbers, with which a CPU is several times slower
+    torch.set_flush_denormal(True)
     if hardware.threads:
         torch.set_num_threads(hardware.threads)
     precision: Any = hardware.precision

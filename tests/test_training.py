@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from restorekit import checkpoint, plugins
@@ -275,6 +276,14 @@ def test_installed_weights_of_other_classes_are_not_the_start(tmp_path, monkeypa
     other = classes(tmp_path / "y", "emu", "fox")
     monkeypatch.setattr(plugins, "weights", lambda: {"own": Path(saved(source, tmp_path, labels="folders"))})
     assert opened(other, tmp_path / "r", plan(init="auto"), labels="folders")[0].card.start == ""
+
+
+@pytest.mark.skipif(not torch.set_flush_denormal(False), reason="this processor cannot flush denormal numbers")
+def test_denormal_numbers_are_zero_in_a_training(source, tmp_path):
+    torch.set_flush_denormal(False)
+    assert float(torch.tensor(1e-30) * 1e-10) > 0
+    opened(source, tmp_path / "r", plan())
+    assert float(torch.tensor(1e-30) * 1e-10) == 0
 
 
 # ------------------------------------------------------------------------------------------ going on
