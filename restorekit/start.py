@@ -81,21 +81,29 @@ def _own(
     config = cls.fit_config(from_json(cls.Config, values), shape, len(names))
     for name, path in plugins.weights().items() if installed else ():
         if _fits(path, cls, config, names):
-            return Start(checkpoint.load(path)[0], f"{name} {checkpoint.digest(path)}", names)
+            model = cls(config)
+            model.load_state_dict(checkpoint.load(path)[0].state_dict())
+            return Start(model, f"{name} {checkpoint.digest(path)}", names)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return Start(_built(cls, config, values), "", names)
 
 
 def _fits(path: Path, cls: type[Model], config: Any, names: tuple[str, ...]) -> bool:
-    """Say whether a file holds this very model; one that cannot be read does not."""
+    """Say whether a file holds this very network, whatever it was trained for; one that cannot be read does not."""
     try:
         card = checkpoint.read_card(path)
-        return (
-            card.model == cls.name and card.label_names == names and bool(from_json(cls.Config, card.config) == config)
-        )
+        if card.model != cls.name or card.label_names != names:
+            return False
+        return _network(from_json(cls.Config, card.config)) == _network(config)
     except (CheckpointError, SpecError):
         return False
+
+
+def _network(config: Any) -> dict[str, Any]:
+    """Return the settings but those marked as of the `objective` alone."""
+    fields = dataclasses.fields(config)
+    return {f.name: getattr(config, f.name) for f in fields if not f.metadata.get("objective")}
 
 
 def _built(cls: type[Model], config: Any, values: Mapping[str, Any]) -> Model:

@@ -76,3 +76,14 @@ def test_a_model_without_classes_refuses_labels():
 def test_installed_weights_are_chosen_where_their_classes_are_the_same(file, monkeypatch, names, chosen):
     monkeypatch.setattr(plugins, "weights", lambda: {"own": file})
     assert start(CVAE, SMALL, "auto", 0, SHAPE, names).told.startswith("own ") == chosen
+
+
+@pytest.mark.parametrize(
+    ("changes", "chosen"), [({"ladder_share": 0.06, "free_bits": 0.1}, True), ({"floor": 0.01}, False)]
+)
+def test_installed_weights_are_chosen_whatever_they_were_trained_for(file, monkeypatch, changes, chosen):
+    monkeypatch.setattr(plugins, "weights", lambda: {"own": file})
+    begun = start(CVAE, {**SMALL, **changes}, "auto", 0, SHAPE, ("cat", "dog"))
+    assert begun.told.startswith("own ") == chosen
+    assert torch.equal(first(begun.model), first(checkpoint.load(file)[0])) == chosen
+    assert all(getattr(begun.model.config, name) == value for name, value in changes.items())

@@ -58,10 +58,10 @@ class VAEConfig:
         default="gaussian", metadata={"choices": ("bernoulli", "gaussian", "gaussian-pixel", "logistic")}
     )
     floor: float = field(default=1 / 255, metadata={"low": 1e-6})
-    beta: float = field(default=1.0, metadata={"low": 0})
-    kl_warmup: int = field(default=0, metadata={"low": 0})
-    free_bits: float = field(default=0.0, metadata={"low": 0})
-    dropout: float = field(default=0.0, metadata={"low": 0, "high": 0.99})
+    beta: float = field(default=1.0, metadata={"objective": True, "low": 0})
+    kl_warmup: int = field(default=0, metadata={"objective": True, "low": 0})
+    free_bits: float = field(default=0.0, metadata={"objective": True, "low": 0})
+    dropout: float = field(default=0.0, metadata={"objective": True, "low": 0, "high": 0.99})
     classes: int = field(default=0, metadata={"low": 0})
 
     def __post_init__(self) -> None:

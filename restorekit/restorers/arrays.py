@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.fft import dct, idct
 from scipy.interpolate import CloughTocher2DInterpolator, LinearNDInterpolator, NearestNDInterpolator
-from scipy.spatial import QhullError
+from scipy.spatial import ConvexHull, QhullError
 from skimage.restoration import estimate_sigma
 
 Image = NDArray[np.float64]  # (H, W, C) on the [0, 1] scale
@@ -16,6 +16,7 @@ Plane = NDArray[np.float64]  # (H, W)
 Mask = NDArray[np.bool_]  # (H, W, C)
 Interpolator = type[LinearNDInterpolator] | type[CloughTocher2DInterpolator]
 COLOURS = 3
+EDGE = 1e-6  # pixels beyond a hull's edge that rounding may put a position on it
 GRAY = 0.5  # where nothing at all was observed
 
 
@@ -55,13 +56,22 @@ def triangulate(image: Image, missing: NDArray[np.bool_], kind: Interpolator = L
     values = image[~missing]
     found = NearestNDInterpolator(points, values)(wanted)
     try:
-        inside = kind(points, values)(wanted)
-        found = np.where(np.isfinite(inside), inside, found)
+        within = _enclosed(wanted, points)  # SciPy searches every triangle for each pixel that is in none
+        inside = kind(points, values)(wanted[within])
+        found[within] = np.where(np.isfinite(inside), inside, found[within])
     except QhullError:
         pass  # fewer than three points, or all on a line: there are no triangles
     result = image.copy()
     result[missing] = found
     return result
+
+
+def _enclosed(wanted: NDArray[np.intp], points: NDArray[np.intp]) -> NDArray[np.bool_]:
+    """Say which of the wanted positions, (N, 2), lie in the convex hull of the points, (M, 2), its edges included."""
+    within = np.ones(len(wanted), np.bool_)
+    for *normal, offset in ConvexHull(points).equations:
+        within &= wanted @ np.asarray(normal) + offset <= EDGE
+    return within
 
 
 def padded(method: Callable[[Image], Image], image: Image, least: int) -> Image:
