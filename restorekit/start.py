@@ -79,14 +79,12 @@ def _own(
 ) -> Start:  # fmt: skip
     """Return installed weights of the same model, configuration and classes, or random ones under a seeded fork."""
     config = cls.fit_config(from_json(cls.Config, values), shape, len(names))
+    model = _built(cls, config, values, seed)
     for name, path in plugins.weights().items() if installed else ():
         if _fits(path, cls, config, names):
-            model = cls(config)
             model.load_state_dict(checkpoint.load(path)[0].state_dict())
             return Start(model, f"{name} {checkpoint.digest(path)}", names)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return Start(_built(cls, config, values), "", names)
+    return Start(model, "", names)
 
 
 def _fits(path: Path, cls: type[Model], config: Any, names: tuple[str, ...]) -> bool:
@@ -106,10 +104,12 @@ def _network(config: Any) -> dict[str, Any]:
     return {f.name: getattr(config, f.name) for f in fields if not f.metadata.get("objective")}
 
 
-def _built(cls: type[Model], config: Any, values: Mapping[str, Any]) -> Model:
-    """Build a model at random; settings that no network can be made of are the user's."""
+def _built(cls: type[Model], config: Any, values: Mapping[str, Any], seed: int = 0) -> Model:
+    """Build a model at random, under a seeded fork; settings that no network can be made of are the user's."""
     try:
-        return cls(config)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            return cls(config)
     except (ValueError, RuntimeError) as error:
         told = ", ".join(f"{k}={v}" for k, v in values.items()) or "these images"
         why = str(error).partition("\n")[0]

@@ -87,3 +87,11 @@ def test_installed_weights_are_chosen_whatever_they_were_trained_for(file, monke
     assert begun.told.startswith("own ") == chosen
     assert torch.equal(first(begun.model), first(checkpoint.load(file)[0])) == chosen
     assert all(getattr(begun.model.config, name) == value for name, value in changes.items())
+
+
+@pytest.mark.parametrize(("values", "init"), [(SMALL, "auto"), (SMALL, "none"), ({"floor": 0.01}, "file")])
+def test_the_global_generator_is_left_alone(file, monkeypatch, values, init):
+    monkeypatch.setattr(plugins, "weights", lambda: {"own": file})
+    before = torch.get_rng_state()
+    start(CVAE, values, str(file) if init == "file" else init, 3, SHAPE, ("cat", "dog"))
+    assert torch.equal(torch.get_rng_state(), before)
