@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from numbers import Integral
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from restorekit.contracts import Corruption, Model, Restorer
 from restorekit.devices import choose
 from restorekit.errors import UsageError, unknown
 from restorekit.exchange import take, take_missing
+from restorekit.intervals import Table, enclose
 from restorekit.noise import Noise
 from restorekit.restore import DRAWS, ModelRestorer
 from restorekit.samplers.pick import pick_sampler
@@ -51,6 +53,13 @@ class Opened:
     digest: str = ""
     sampler: str | None = None
     device: str = "cpu"
+
+    @cached_property
+    def table(self) -> Table | None:
+        """The calibration in the model file; None where there is none."""
+        if self.card is None or self.card.calibration is None:
+            return None
+        return Table.from_json(self.card.calibration)
 
     @property
     def _model(self) -> Model | None:
@@ -138,6 +147,7 @@ class Loaded:
         samples: int = 0,
         seed: int = 0,
         label: int | None = None,
+        interval: float | None = None,
     ) -> Restoration:
         """Restore one image, or a batch.
 
@@ -155,6 +165,9 @@ class Loaded:
             Seed of the draws.
         label : int, optional
             Class of the image, for models that know classes.
+        interval : float, optional
+            Share of the unknown values that `low` and `high` are to enclose; they stay None where the model's
+            calibration does not reach.
 
         Returns
         -------
@@ -179,7 +192,19 @@ class Loaded:
         observation = Observation(torch.where(observed, y, 0.0), observed, shape, level, numbers)
         corruption = expected(None, None if sigma is None else sigma > 0)
         noise = Noise(seed, tuple(str(i) for i in range(len(y))))
-        return _mapped(bands.restore(self.opened.restorer, observation, corruption, samples, noise), form.give)
+        restored = bands.restore(self.opened.restorer, observation, corruption, samples, noise)
+        if interval is not None:
+            restored = enclose(restored, observation, corruption, self._table(interval), interval)
+        return _mapped(restored, form.give)
+
+    def _table(self, interval: float) -> Table:
+        if not 0 < interval < 1:
+            raise UsageError(f"interval is a share between 0 and 1, such as 0.9, got {interval!r}")
+        if self.opened.table is None:
+            raise UsageError(
+                f"{self.opened.name} has no calibration to make intervals from; run restorekit calibrate on it"
+            )
+        return self.opened.table
 
 
 def _why_not(name: str, known: Sequence[str]) -> str:

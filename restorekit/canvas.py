@@ -39,6 +39,8 @@ class Canvas:
         On the disk for what is too large for the memory.
     extras : dict of str to array of float32
         What was kept, (N, H, W, C) on [0, 1], draws (S, N, H, W, C); lacks what the restorer does not give.
+    refusals : list of str
+        Why planes of it lie outside of what the model's intervals are calibrated for.
     """
 
     pixels: Array
@@ -46,6 +48,7 @@ class Canvas:
     deviations: float
     folder: Path
     extras: dict[str, Floats] = field(default_factory=dict)
+    refusals: list[str] = field(default_factory=list)
     _spread: float | None = None
 
     @property

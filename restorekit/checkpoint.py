@@ -156,15 +156,19 @@ def load(path: Path) -> tuple[Model, Card]:
         raise CheckpointError(
             f"{path} was made by {card.package} {card.version} with other settings: {error}"
         ) from error
-    with _open(path) as file:
-        weights = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118, safe_open is no mapping
     try:
-        model.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in weights.items()})
+        model.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in read_weights(path).items()})
     except RuntimeError as error:
         raise CheckpointError(
             f"{path} does not fit {card.model!r} as installed: {str(error).splitlines()[-1].strip()}"
         ) from error
     return model.eval(), card
+
+
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """Return the tensors of a file as they are stored."""
+    with _open(path) as file:
+        return {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118, safe_open is no mapping
 
 
 def resolve(name: str) -> Path:

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from restorekit.errors import UsageError
 from restorekit.fill import fill
 from restorekit.noise import Noise
+from restorekit.spelling import as_typed
 from restorekit.types import Batch, Draws, Estimate, Geometry, Linear, Observation, Restoration, Source, Terms
 
 Ranged = float | tuple[float, float]  # a value, or a (low, high) range drawn once per image
@@ -48,6 +49,11 @@ class Corruption(ABC):
         """Return a rough x, (B, C, H, W): what a conditional model is shown. Missing values are interpolated."""
         return fill(observation.y, observation.observed)
 
+    @property
+    def interpolates(self) -> bool:
+        """Whether the first guess does no more than to interpolate missing values, so that it is y where none are."""
+        return type(self).first_guess is Corruption.first_guess
+
     def draw(self, key: str, x: Tensor, noise: Noise) -> Tensor:
         """Return the field `key` for each image of x, (B, 1, 1, 1): its value, or one draw of its range."""
         value, shape = getattr(self, key), (x.shape[0], 1, 1, 1)
@@ -59,24 +65,8 @@ class Corruption(ABC):
 
     def __str__(self) -> str:
         """Return the spec that makes this corruption again."""
-        pieces = [f"{f.name}={_text(getattr(self, f.name))}" for f in dataclasses.fields(self)]  # type: ignore[arg-type]
+        pieces = [f"{f.name}={as_typed(getattr(self, f.name))}" for f in dataclasses.fields(self)]  # type: ignore[arg-type]
         return f"{self.name}:{','.join(pieces)}" if pieces else self.name
-
-
-def _text(value: object) -> str:
-    if isinstance(value, tuple):
-        return "..".join(_text(v) for v in value)
-    if isinstance(value, bool):
-        return str(value).lower()
-    return number_text(value) if isinstance(value, float) else str(value)
-
-
-def number_text(value: float) -> str:
-    """Write a number so that it is read back exactly: as a fraction of 255 where that is shorter, as for sigma."""
-    if value == round(value) and abs(value) < 1e15:
-        return str(int(value))
-    plain, fraction = repr(value).replace("e+", "e"), f"{round(value * 255)}/255"
-    return fraction if round(value * 255) / 255 == value and len(fraction) < len(plain) else plain
 
 
 class Model(nn.Module, ABC):

@@ -9,14 +9,17 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from restorekit import bands
+from restorekit.certainty import LEVEL, coverage_by_width
 from restorekit.contracts import Corruption, Metric, Restorer
 from restorekit.engines import Engine
 from restorekit.errors import ImageError, PluginError, UsageError
 from restorekit.images.dataset import LabelledImages
+from restorekit.intervals import Table, enclose
 from restorekit.metrics import WINDOW, WINDOW_SIGMA, compare, finish
 from restorekit.noise import Noise
 from restorekit.sigma import estimate_sigma
@@ -44,6 +47,8 @@ class Contender:
         Whether it is a model.
     estimate : str
         What its estimate is: one pass, or the mean over how many draws.
+    table : Table or None
+        What its intervals come from; None: its standard deviation, as if Gaussian.
     """
 
     name: str
@@ -52,6 +57,7 @@ class Contender:
     draws: int = 0
     learned: bool = False
     estimate: str = ""
+    table: Table | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,7 +82,7 @@ class Protocol:
     result: str = "clamped to [0, 1] and rounded to 8 bits"
     psnr: str = "data range 1, whole image, mean over images of the per-image value"
     ssim: str = f"Gaussian window of {WINDOW} x {WINDOW} pixels, sigma {WINDOW_SIGMA}, data range 1"
-    interval: str = "about the rounded result, where the method gives none of its own"
+    interval: str = "calibrated where the model is, else about the rounded result as if Gaussian"
 
 
 @dataclass(frozen=True)
@@ -184,7 +190,12 @@ def judge(subject: Subject, x: Tensor, trial: Trial, metrics: Sequence[Metric], 
         shown = _told(observation, trial.corruption, contender.told)
         restoration = bands.restore(contender.restorer, shown, trial.corruption, contender.draws, noise.fork("draws"))
         seconds = (time.perf_counter() - started) / (x[0, 0].numel() / 1e6)
-        found = compare(_finished(restoration), x, observation, metrics)
+        if contender.table is not None and restoration.std is not None:
+            restoration = enclose(restoration, shown, trial.corruption, contender.table, LEVEL)
+        finished = _finished(restoration)
+        found: dict[str, Any] = dict(compare(finished, x, observation, metrics))
+        if "coverage90" in found:
+            found["coverage_by_width"] = coverage_by_width(finished, x, observation)
         name = {"corruption": trial.spec, "restorer": contender.name, "image": subject.key}
         rows.append({**name, **found, "seconds_per_megapixel": seconds})
     return rows
@@ -211,8 +222,19 @@ def _means(rows: list[dict[str, Any]], trials: Sequence[Trial], metrics: Sequenc
             own = [r for r in rows if (r["corruption"], r["restorer"]) == (trial.spec, contender.name)]
             c = {"sigma": contender.told, **{k: getattr(contender, k) for k in ("draws", "learned", "estimate")}}
             means = {name: _mean([r[name] for r in own]) for name in names}
-            runs.append({"corruption": trial.spec, "restorer": contender.name, "images": len(own), **c, **means})
+            run = {"corruption": trial.spec, "restorer": contender.name, "images": len(own), **c, **means}
+            runs.append(run | _coverage(own))
     return runs
+
+
+def _coverage(rows: list[dict[str, Any]]) -> dict[str, list[float] | None]:
+    """Return how coverage is distributed: over images (5, 50, 95 %), and over tenths of predicted width (means)."""
+    images = [r["coverage90"] for r in rows if r.get("coverage90") is not None]
+    tenths = [r["coverage_by_width"] for r in rows if r.get("coverage_by_width") is not None]
+    return {
+        "coverage90_images": np.quantile(images, (0.05, 0.5, 0.95)).tolist() if images else None,
+        "coverage_by_width": np.mean(tenths, 0).tolist() if tenths else None,
+    }
 
 
 def _mean(values: list[float | None]) -> float | None:

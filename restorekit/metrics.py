@@ -25,7 +25,6 @@ from restorekit.types import Observation, Restoration
 DATA_RANGE = 1.0  # of the [0, 1] scale; never guessed from the values
 WINDOW = 11  # pixels a side of the Gaussian window of SSIM: truncated at 3.5 of its standard deviations
 WINDOW_SIGMA = 1.5  # which are so many pixels
-NORMAL_90 = 1.645  # half the width of a normal distribution's central 90 %, in standard deviations
 
 
 def finish(x: Tensor) -> Tensor:
@@ -123,38 +122,6 @@ class NRMSE(Metric):
         return float(normalized_root_mse(_numpy(reference), _numpy(restoration.mmse), normalization="euclidean"))
 
 
-class Coverage90(Metric):
-    """Share of the missing or noisy values that lie inside the 90 % interval; 0.9 is right, less is overconfident.
-
-    The interval is the calibrated one where there is one, else mmse, rounded by `finish`, +- 1.645 std. None
-    without a spread.
-    """
-
-    name: ClassVar[str] = "coverage90"
-
-    def __call__(self, restoration: Restoration, reference: Tensor, observation: Observation) -> float | None:
-        """Return the share, in [0, 1]."""
-        ends, where = _interval(restoration), _unknown(observation, reference)
-        if ends is None or not where.any():
-            return None
-        inside = (ends[0] <= reference) & (reference <= ends[1])
-        return float(inside[where].double().mean())
-
-
-class Width90(Metric):
-    """Mean width of the 90 % interval over the missing or noisy values; None without a spread."""
-
-    name: ClassVar[str] = "width90"
-    better: ClassVar[Literal["higher", "lower"]] = "lower"
-
-    def __call__(self, restoration: Restoration, reference: Tensor, observation: Observation) -> float | None:
-        """Return the width on the [0, 1] scale."""
-        ends, where = _interval(restoration), _unknown(observation, reference)
-        if ends is None or not where.any():
-            return None
-        return float((ends[1] - ends[0])[where].double().mean())
-
-
 class DrawPSNR(Metric):
     """Mean over draws of the PSNR of a single draw: 3.01 dB under the MMSE for ideal draws; None without draws."""
 
@@ -171,7 +138,7 @@ class DrawPSNR(Metric):
 @hookimpl
 def restorekit_register_metrics() -> list[type[Metric]]:
     """Register the built-in metrics."""
-    return [PSNR, PSNRMissing, SSIM, NRMSE, Coverage90, Width90, DrawPSNR]
+    return [PSNR, PSNRMissing, SSIM, NRMSE, DrawPSNR]
 
 
 def _psnr(estimate: Tensor, reference: Tensor) -> float:
@@ -189,19 +156,3 @@ def _missing(observation: Observation, reference: Tensor) -> Tensor:
     if observation.y.shape != reference.shape:
         return torch.zeros_like(reference, dtype=torch.bool)
     return ~observation.observed.expand_as(reference)
-
-
-def _unknown(observation: Observation, reference: Tensor) -> Tensor:
-    """Return where the reference was missing or noisy: everywhere if the corruption changed the image's shape."""
-    if observation.y.shape != reference.shape:
-        return torch.ones_like(reference, dtype=torch.bool)
-    return observation.unknown().expand_as(reference)
-
-
-def _interval(restoration: Restoration) -> tuple[Tensor, Tensor] | None:
-    if restoration.low is not None and restoration.high is not None:
-        return restoration.low, restoration.high
-    if restoration.std is None:
-        return None
-    half = NORMAL_90 * restoration.std
-    return restoration.mmse - half, restoration.mmse + half

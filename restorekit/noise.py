@@ -51,6 +51,13 @@ class Noise:
         """Return the source for a batch of tiles: one key and one (top, left) each."""
         return replace(self, keys=keys, origins=origins)
 
+    def before(self, pixels: int) -> Noise:
+        """Return the source whose fields begin that many pixels above and left of where these do."""
+        if self.keys is None:
+            return self
+        origins = self.origins or ((0, 0),) * len(self.keys)
+        return replace(self, origins=tuple((top - pixels, left - pixels) for top, left in origins))
+
     def after(self, first: int) -> Noise:
         """Return the same source with draws counted from `first`."""
         return replace(self, first=first)

@@ -132,7 +132,7 @@ class PlaneSource:
         """Return a band of rows, with its first guess where values are missing."""
         observation = self.observed(top, bottom)
         if all(p.missing is None for p in self.planes):
-            return observation
+            return replace(observation, guess=observation.y) if self.corruption.interpolates else observation
         return replace(observation, guess=self._guess(top, bottom))
 
     def observed(self, top: int, bottom: int, left: int = 0, right: int | None = None) -> Observation:

@@ -25,7 +25,7 @@ from restorekit.weights import fault_of
 if TYPE_CHECKING:
     from restorekit.contracts import Corruption, Metric, Model, Restorer, Sampler
 
-BUILT_IN = ("models", "corruptions", "samplers", "restorers", "metrics", "weights")
+BUILT_IN = ("models", "corruptions", "samplers", "restorers", "metrics", "certainty", "weights")
 GROUP = "restorekit"
 _NAMED = ("models", "corruptions", "samplers", "restorers", "metrics")
 KINDS = (*_NAMED, "weights", "sections")

@@ -157,6 +157,8 @@ def _mean_of_draws(portions: Iterator[tuple[Tensor, Tensor | None]], n: int, zer
 
 def with_guess(observation: Observation, corruption: Corruption) -> Observation:
     """Compute the first guess over the whole image, so that it does not depend on how the image is tiled."""
+    if corruption.interpolates and bool(observation.observed.all()):
+        return replace(observation, guess=observation.y)
     return replace(observation, guess=observation.first_guess(corruption))
 
 

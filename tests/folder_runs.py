@@ -38,7 +38,7 @@ class Darker(Restorer):
 
 def prepared(source, out, restorer=None, mask=None, **values):
     """What a run works with; a restorer, a mask, a shard, and options by name."""
-    shape = {name: values.pop(name) for name in ("shard", "overwrite") if name in values}
+    shape = {name: values.pop(name) for name in ("shard", "overwrite", "table") if name in values}
     known = plugins.corruptions()
     return Setup(
         str(source), Path(out), restorer or Darker(), Options("darker", **values), lambda spec: parse(spec, known),

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
 
 import restorekit
+from restorekit import checkpoint
 from restorekit.api import checked_sigma, open_restorer
 from restorekit.errors import CheckpointError, UsageError
 
@@ -136,3 +139,26 @@ def test_what_the_estimate_is_is_said(model_file):
     assert open_restorer(str(model_file), device="cpu").estimate(0) == "one-pass estimate"
     assert open_restorer(str(model_file), device="cpu").estimate(4) == "one-pass estimate, 4 draws beside it"
     assert open_restorer("telea").estimate(0) == "classical method, one answer"
+
+
+def test_a_calibrated_model_gives_the_ends_of_an_interval(model_file, tmp_path):
+    """As many standard deviations about the estimate as its table says, where that reaches."""
+    axes = {"sigma": (0.0, 0.1), "missing": (0.0, 0.5), "distance": (0.0, 8.0), "std": (0.01, 0.2)}
+    factors = {"0,0": [[[3.0]] * 2] * 2, "1,0": [[[3.0]] * 2] * 2}
+    table = {"axes": axes, "levels": (0.9,), "factors": factors, "reach": 0.0, "images": 9, "source": "x"}
+    file = tmp_path / "sure.safetensors"
+    card = dataclasses.replace(checkpoint.read_card(model_file), calibration=table)
+    checkpoint.save(file, checkpoint.read_weights(model_file), card)
+    sure, image = restorekit.load(str(file), device="cpu"), RNG.random((16, 24), np.float32)
+    found = sure(image, sigma=0.1, interval=0.9)
+    assert np.allclose(found.high - found.mmse, 3 * found.std, atol=1e-6)
+    assert np.allclose(found.mmse - found.low, 3 * found.std, atol=1e-6)
+    assert sure(image, sigma=0.1).low is None
+    assert sure(image, sigma=0.9, interval=0.9).low is None
+    with pytest.raises(UsageError, match=r"a share between 0 and 1, such as 0\.9, got 90"):
+        sure(image, interval=90)
+
+
+def test_an_interval_of_a_model_without_calibration_is_refused(model):
+    with pytest.raises(UsageError, match="run restorekit calibrate on it"):
+        model(RNG.random((8, 8), np.float32), interval=0.9)

@@ -97,10 +97,10 @@ def test_metric(name, channels, images):
     x = images(1, channels, 24, 20)
     observation = Chain((Gaussian(0.1), Missing(0.5)))(x, Noise(0, ("a",)))
     values = []
-    for error in (0.02, 0.2):
+    for error, turned in ((0.02, []), (0.2, [3])):  # near, with the spread where the errors are, and far, elsewhere
         off = x + error * Noise(1).normal("error", tuple(x.shape), "cpu")
         draws = torch.stack([finish(off), finish(off.flip(3))])
-        restoration = Restoration(finish(off), torch.full_like(x, error), draws)
+        restoration = Restoration(finish(off), error + (off - x).abs().flip(turned), draws)
         values.append(compare(restoration, x, observation, [metric])[name])
         assert isinstance(values[-1], float)
         assert values[-1] == metric(restoration, x, observation)

@@ -18,18 +18,18 @@ LAYERS = """
     __main__
     cli
     testing     training   report    drawing
-    train       api        folder
+    train       api        folder    calibrate
     batches
     job
     state       validate   restore   trainset    pixels      start      canvas      evaluate   damage
-    optimise    planes     journal   sweep
+    optimise    planes     journal   sweep       intervals
     checkpoint  pool       recipe    devices     sigma
     plugins
-    corruptions models     samplers  restorers   metrics     weights
+    corruptions models     samplers  restorers   metrics     certainty   weights
     images
     likelihoods blocks     settings  tiles       muon        exchange   engines     bands
     contracts
-    errors      hookspecs  types     noise       fill
+    errors      hookspecs  types     noise       fill       spelling
 """
 HEIGHT = {name: -i for i, line in enumerate(LAYERS.strip().splitlines()) for name in line.split()}
 

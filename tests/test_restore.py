@@ -18,7 +18,7 @@ from restorekit.testing.facts import shake
 from restorekit.types import Draws, Estimate, Geometry
 
 DAMAGE = Chain((Gaussian(0.1), Missing(0.5)))
-DEEP = CVAE.Config(widths=(16, 32), encoder=(1, 8), decoder=(1,), latents=(4, 4), ladder=16, filling=False)
+DEEP = CVAE.Config(widths=(16, 32), encoder=(1, 8), decoder=(1,), levels=2, context=16, recogniser=16, filling=False)
 SMALL = CVAE.Config(**CVAE.presets["small"])
 TILE = 96  # the least that the small model's halo of 32 and the feather allow
 
@@ -152,6 +152,18 @@ def test_the_guess_is_made_over_the_whole_image(images):
     whole = _restored(Local(), o, noise, corruption=Missing(0.995))
     tiled = _restored(Local(), o, noise, 0, Limits(34, 34 * 34), Missing(0.995))
     assert _apart(whole, tiled) < 1e-6
+
+
+def test_where_everything_was_seen_the_guess_is_y_unless_the_corruption_makes_its_own(images):
+    class Inverted(Gaussian):
+        def first_guess(self, observation):
+            return 1 - observation.y
+
+    _, o, _ = _observed(images, 1, 1, 20, 20, Gaussian(0.1))
+    assert with_guess(o, Gaussian(0.1)).guess is o.y
+    assert with_guess(o, Chain((Gaussian(0.1), Missing(0.0)))).guess is o.y
+    for own in (Inverted(0.1), Chain((Inverted(0.1), Missing(0.0)))):
+        assert torch.equal(with_guess(o, own).guess, 1 - o.y)
 
 
 # ------------------------------------------------------------------------------------------ any size

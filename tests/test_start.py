@@ -41,8 +41,8 @@ def test_settings_without_weights_may_change_and_others_not(file):
     begun = start(CVAE, {"floor": 0.01}, str(file), 0, SHAPE, ())
     assert (begun.model.config.floor, begun.model.config.classes) == (0.01, 2)
     assert torch.equal(first(begun.model), first(checkpoint.load(file)[0]))
-    with pytest.raises(UsageError, match="cannot take --set ladder"):
-        start(CVAE, {"ladder": 8}, str(file), 0, SHAPE, ())
+    with pytest.raises(UsageError, match="cannot take --set recogniser"):
+        start(CVAE, {"recogniser": 8}, str(file), 0, SHAPE, ())
 
 
 def test_weights_of_another_model_are_refused(file):
@@ -79,7 +79,7 @@ def test_installed_weights_are_chosen_where_their_classes_are_the_same(file, mon
 
 
 @pytest.mark.parametrize(
-    ("changes", "chosen"), [({"ladder_share": 0.06, "free_bits": 0.1}, True), ({"floor": 0.01}, False)]
+    ("changes", "chosen"), [({"latent_share": 0.06, "free_bits": 0.1}, True), ({"floor": 0.01}, False)]
 )
 def test_installed_weights_are_chosen_whatever_they_were_trained_for(file, monkeypatch, changes, chosen):
     monkeypatch.setattr(plugins, "weights", lambda: {"own": file})

@@ -227,7 +227,7 @@ def test_a_state_that_is_cut_short_is_said_in_a_sentence(saved):
 
 def test_a_state_of_other_settings_is_said_in_a_sentence(saved):
     with pytest.raises(CheckpointError, match="other settings") as error:
-        restore_state(saved, _state(config=dataclasses.replace(SMALL, ladder=8)))
+        restore_state(saved, _state(config=dataclasses.replace(SMALL, recogniser=8)))
     assert "\n" not in str(error.value)
 
 
@@ -356,7 +356,7 @@ def test_every_parameter_group_is_stepped_with_the_others_frozen(tmp_path):
         seen: ClassVar[list] = []
 
         def param_groups(self):
-            return {"trunk": list(self.trunk.parameters()), "ladder": list(self.ladder.parameters())}
+            return {"trunk": list(self.trunk.parameters()), "around": list(self.around.parameters())}
 
         def terms(self, batch, noise, group="model"):
             if self.training:
@@ -366,7 +366,7 @@ def test_every_parameter_group_is_stepped_with_the_others_frozen(tmp_path):
 
     job = dataclasses.replace(_job(tmp_path / "run"), steps=2)
     _train(job, testing.build(Two, SMALL))
-    assert Two.seen == [("trunk", {"trunk"}), ("ladder", {"ladder"})] * 2
+    assert Two.seen == [("trunk", {"trunk"}), ("around", {"around"})] * 2
 
 
 def test_epochs_see_every_image_and_labels_go_along(tmp_path):

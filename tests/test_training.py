@@ -218,13 +218,13 @@ def test_a_model_that_cannot_be_built_is_one_sentence(source, tmp_path, monkeypa
         raise ValueError("zip() argument 2 is shorter than argument 1")
 
     monkeypatch.setattr(CVAE, "__init__", fail)
-    with pytest.raises(UsageError, match=r"no cvae can be built with .*ladder=16.* see restorekit show cvae"):
+    with pytest.raises(UsageError, match=r"no cvae can be built with .*recogniser=16.* see restorekit show cvae"):
         opened(source, tmp_path / "r", plan())
 
 
 def test_a_setting_joins_the_presets(source, tmp_path):
-    _, model, _ = opened(source, tmp_path / "r", plan(settings={**SMALL, "latents": "2,3"}))
-    assert (model.config.latents, model.config.widths) == ((2, 3), (16, 32))
+    _, model, _ = opened(source, tmp_path / "r", plan(settings={**SMALL, "levels": "4"}))
+    assert (model.config.levels, model.config.widths) == (4, (16, 32))
 
 
 # ------------------------------------------------------------------------------------------- classes

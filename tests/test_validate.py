@@ -29,7 +29,7 @@ from restorekit.validate import (
     write_grid,
 )
 
-SMALL = CVAEConfig(widths=(8, 8), encoder=(1, 1), decoder=(1,), latents=(2, 2), ladder=8, filling=False)
+SMALL = CVAEConfig(widths=(8, 8), encoder=(1, 1), decoder=(1,), levels=2, context=8, recogniser=8, filling=False)
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ COMMANDS = {
     "restore": "Restore every image of a folder.",
     "train": "Train a model on a folder of images.",
     "evaluate": "Measure how well models and classical methods restore known images.",
+    "calibrate": "Make a model's intervals hold, by measuring them on clean images.",
     "corrupt": "Damage clean images in a stated way.",
     "sample": "Draw images from a model.",
     "show": "Show what is known of a model file, or of anything that list names.",

@@ -136,7 +136,7 @@ def command(
     )  # fmt: skip
     setup = folder.Setup(
         source, out, opened.restorer, options, lambda spec: parse(spec, known), masks,
-        opened.estimate(samples), opened.device, max_pixels, overwrite, texts.shard(shard),
+        opened.estimate(samples), opened.device, max_pixels, overwrite, texts.shard(shard), opened.table,
     )  # fmt: skip
     tasks = folder.tasks(items, setup)
     if not (machine or listed) and (note := left_out(source)):
@@ -235,4 +235,7 @@ def _how(setup: Setup) -> str:
     how = f"{options.model} on {setup.device}: {setup.estimate}"
     if options.interval is None:
         return how
+    if setup.table is not None:
+        share, source = f"{options.interval:.3g} of the unknown values", setup.table.source
+        return f"{how}\nlow and high enclose {share}, on average over images like those of the calibration: {source}"
     return f"{how}\nlow and high are uncalibrated: mean -+ {options.deviations:.3g} standard deviations, as if Gaussian"

@@ -40,7 +40,13 @@ def command(name: str, machine: bool) -> None:
         return
     for values in found:
         for key, value in values.items():
-            _line(key, value)
+            _line(key, _calibration(value) if key == "calibration" and value else value)
+
+
+def _calibration(table: dict[str, Any]) -> str:
+    """Say in a few words what a card's table of intervals was made from; the table itself is for machines."""
+    levels, images, source = table.get("levels") or ("?",), table.get("images"), table.get("source")
+    return f"for {len(levels)} levels from {levels[0]} to {levels[-1]}, from {source or f'{images} images'}"
 
 
 def _found(name: str) -> list[dict[str, Any]]:
@@ -134,7 +140,7 @@ def _default(field: dataclasses.Field[Any], hint: Any) -> str:
 
 def _typed(value: Any, mark: str = ",") -> str:
     """Return a value as it is typed."""
-    from restorekit.contracts import number_text
+    from restorekit.spelling import number_text
 
     if isinstance(value, bool):
         return "yes" if value else "no"

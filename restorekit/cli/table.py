@@ -1,4 +1,4 @@
-"""The table that ``restorekit evaluate`` prints."""
+"""The tables that ``restorekit evaluate`` and ``restorekit calibrate`` print."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ if TYPE_CHECKING:
 
     from restorekit.evaluate import Results
 
-_APART = ("corruption", "restorer", "images", "sigma", "draws", "learned", "estimate")
+MOST = 9  # columns that a terminal of 80 characters takes
+_QUIET = ("winkler90", "ause", "nrmse")  # in results.json and results.csv, and where there is room
+_LISTS = ("coverage90_images", "coverage_by_width")
+_APART = ("corruption", "restorer", "images", "sigma", "draws", "learned", "estimate", *_LISTS)
 _HEADS = {
     "psnr": "psnr",
     "psnr_missing": "missing",
@@ -19,6 +22,8 @@ _HEADS = {
     "nrmse": "nrmse",
     "coverage90": "cover",
     "width90": "width",
+    "winkler90": "winkler",
+    "spearman": "rank",
     "seconds_per_megapixel": "s/MP",
 }
 
@@ -29,10 +34,23 @@ def print_results(results: Results) -> None:
 
     console = Console()
     for spec in dict.fromkeys(run["corruption"] for run in results.runs):
-        console.print(_one_table(spec, [run for run in results.runs if run["corruption"] == spec]))
+        runs = [run for run in results.runs if run["corruption"] == spec]
+        console.print(_one_table(spec, runs))
+        for run in runs:
+            if run.get("coverage_by_width"):
+                console.print(_coverage(run), highlight=False, markup=False)
     console.print(_protocol(results), style="dim", markup=False, highlight=False)
     for failure in results.failures:
         console.print(f"failed: {failure['image']}: {failure['error']}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _coverage(run: dict[str, Any]) -> str:
+    """Say how the coverage is distributed over images, and over values by the width of their interval."""
+    low, median, high = (f"{value:.0%}" for value in run["coverage90_images"])
+    tenths = " ".join(f"{value:.0%}" for value in run["coverage_by_width"])
+    by_image = f"median image {median} (5 to 95 % of them: {low} to {high})"
+    by_width = f"by width, narrowest tenth first: {tenths}"
+    return f"{_named(run['restorer'])}, within the 90 % interval: {by_image}; {by_width}\n"
 
 
 def _protocol(results: Results) -> str:
@@ -50,6 +68,7 @@ def _one_table(spec: str, runs: list[dict[str, Any]]) -> Table:
 
     columns = [*_HEADS, *(k for k in runs[0] if k not in (*_HEADS, *_APART))]
     shown = [k for k in columns if any(run.get(k) is not None for run in runs)]
+    shown = [k for k in shown if k not in _QUIET] if len(shown) > MOST else shown
     count = runs[0]["images"]
     table = Table(
         title=f"{spec}   ({count} image{'' if count == 1 else 's'})",
@@ -70,6 +89,24 @@ def _one_table(spec: str, runs: list[dict[str, Any]]) -> Table:
             style="bold" if run["learned"] else "",
         )
     return table
+
+
+def print_calibration(rows: list[dict[str, Any]]) -> None:
+    """Print how the calibrated interval of 90 % did on images that did not fill its table, beside a plain one."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    kinds = {"calibrated": "", "one scale": "global_"}
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    table.add_column("90 % interval", overflow="fold")
+    for head in ("cover", "width", "winkler"):
+        table.add_column(head, justify="right", no_wrap=True, min_width=7)
+    for row in rows:
+        table.add_row(row["corruption"])
+        for name, kind in kinds.items():
+            table.add_row(f"  {name}", *(f"{row[f'{kind}{key}90']:.4f}" for key in ("coverage", "width", "winkler")))
+    Console().print(table)
 
 
 def _named(restorer: str) -> str:

@@ -7,17 +7,31 @@ from restorekit.corruptions.chain import Chain
 from restorekit.corruptions.clean import Clean
 from restorekit.corruptions.gaussian import Gaussian
 from restorekit.corruptions.holes import Holes
+from restorekit.corruptions.jpeg import JPEG
 from restorekit.corruptions.lines import Lines
 from restorekit.corruptions.missing import Missing
 from restorekit.corruptions.poisson import Poisson
 from restorekit.corruptions.quantise import Quantise
 from restorekit.corruptions.saltpepper import SaltPepper
+from restorekit.corruptions.sensor import Sensor
 from restorekit.hookspecs import hookimpl
 
-__all__ = ["Chain", "Clean", "Gaussian", "Holes", "Lines", "Missing", "Poisson", "Quantise", "SaltPepper"]
+__all__ = [
+    "JPEG",
+    "Chain",
+    "Clean",
+    "Gaussian",
+    "Holes",
+    "Lines",
+    "Missing",
+    "Poisson",
+    "Quantise",
+    "SaltPepper",
+    "Sensor",
+]
 
 
 @hookimpl
 def restorekit_register_corruptions() -> list[type[Corruption]]:
     """Register the built-in corruptions."""
-    return [Clean, Gaussian, Poisson, SaltPepper, Missing, Holes, Lines, Quantise]
+    return [Clean, Gaussian, Poisson, SaltPepper, Missing, Holes, Lines, Quantise, Sensor, JPEG]

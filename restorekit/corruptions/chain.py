@@ -73,6 +73,11 @@ class Chain(Corruption):
         found = [op for p in self.parts if (op := p.operator(observation)) is not None]
         return Composed(tuple(found)) if len(found) > 1 else next(iter(found), None)
 
+    @property
+    def interpolates(self) -> bool:
+        """Whether the part that makes the first guess only interpolates."""
+        return self.parts[0].interpolates
+
     def first_guess(self, observation: Observation) -> Tensor:
         """Return the guess of the first part that alters values."""
         return self.parts[0].first_guess(observation)

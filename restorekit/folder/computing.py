@@ -11,6 +11,7 @@ import numpy as np
 
 from restorekit.canvas import Canvas
 from restorekit.contracts import Corruption
+from restorekit.folder.enclosing import Enclosed, enclosed, with_ends
 from restorekit.folder.groups import MOST, PIXELS
 from restorekit.folder.opening import Opened, Reading, sentence
 from restorekit.folder.setup import Setup
@@ -102,9 +103,21 @@ def _portion(pairs: list[tuple[Plane, Canvas]], corruption: Corruption, setup: S
     options = setup.options
     source = PlaneSource([plane for plane, _ in pairs], corruption, options.label)
     noise = Noise(options.seed, tuple(plane.key for plane, _ in pairs)).fork("restore")
+    intervals = _intervals([plane for plane, _ in pairs], corruption, setup)
     for top, band in setup.restorer.rows(source, corruption, options.samples, noise):
+        whole = with_ends(band, top, intervals, options.deviations) if intervals else band
         for i, (plane, canvas) in enumerate(pairs):
-            canvas.put(plane, top, band, i)
+            canvas.put(plane, top, whole, i)
+    for image, (_, canvas) in zip(intervals, pairs, strict=False):
+        canvas.refusals += [image.refusal] if image.refusal else []
+
+
+def _intervals(planes: list[Plane], corruption: Corruption, setup: Setup) -> list[Enclosed]:
+    """Return what encloses the truth of each plane; none where no interval is asked for, or the model has no table."""
+    level = setup.options.interval
+    if level is None or setup.table is None:
+        return []
+    return [enclosed(plane, corruption, setup.table, level) for plane in planes]
 
 
 def _finished(opened: Opened, canvas: Canvas, seconds: float, setup: Setup) -> Finished:
@@ -116,10 +129,16 @@ def _finished(opened: Opened, canvas: Canvas, seconds: float, setup: Setup) -> F
         "missing": float(np.mean(lost)),
         "mean_std": canvas.mean_std,
         "seconds": round(seconds, 4),
-        "notes": [*(() if untouched else picture.notes), *opened.notes, *_absent(canvas)],
+        "notes": [*(() if untouched else picture.notes), *opened.notes, *_absent(canvas), *_uncalibrated(canvas)],
     }
+    if setup.options.interval is not None:
+        facts["calibrated"] = setup.table is not None and not canvas.refusals
     changed = replace(picture, pixels=canvas.pixels, missing=None)  # lets go of what was read
     return Finished(opened.item, changed, canvas, untouched, {**opened.digests, **facts})
+
+
+def _uncalibrated(canvas: Canvas) -> list[str]:
+    return [f"low and high are uncalibrated: {reason}" for reason in dict.fromkeys(canvas.refusals)]
 
 
 def _absent(canvas: Canvas) -> list[str]:

@@ -130,7 +130,7 @@ def _write_record(setup: Setup, counts: dict[str, int], status: str, error: str 
         "error": error,
         "source": setup.source,
         **options,
-        "interval": None if interval is None else {"level": interval, "calibrated": False},
+        "interval": None if interval is None else {"level": interval, "calibrated": setup.table is not None},
         "options": setup.options.fingerprint,
         "shard": list(setup.shard),
         "estimate": setup.estimate,

@@ -13,6 +13,7 @@ from restorekit.images.find import OWN_FOLDER, Item, split_array
 from restorekit.images.masks import MaskSource
 from restorekit.images.picture import SUFFIXES
 from restorekit.images.scale import RangeOption
+from restorekit.intervals import Table
 
 
 @dataclass(frozen=True)
@@ -100,6 +101,8 @@ class Setup:
         Replace files that restorekit did not write.
     shard : (int, int)
         Which part of how many is done, from 1.
+    table : Table or None
+        The model's calibration.
     """
 
     source: str
@@ -113,6 +116,7 @@ class Setup:
     max_pixels: int = 10**9
     overwrite: bool = False
     shard: tuple[int, int] = (1, 1)
+    table: Table | None = None
 
     @property
     def own(self) -> Path:

@@ -1,4 +1,4 @@
-"""The one-pass part of the CVAE: a residual U-Net from an observation to posterior mean and variance.
+"""The one-pass part of the CVAE: a residual U-Net from an observation to the posterior mean.
 
 Reference: Zhang et al., "Plug-and-Play Image Restoration with Deep Denoiser Prior", TPAMI 2021 (DRUNet:
 no normalisation, noise level as an input).
@@ -17,10 +17,7 @@ from torch.nn import functional as F
 
 from restorekit.blocks import Up, down, rows, stack
 from restorekit.errors import SpecError
-from restorekit.likelihoods import capped, floored
 from restorekit.types import Observation
-
-MOST = 0.5  # greatest standard deviation that a value on [0, 1] can have (Popoviciu 1935)
 
 
 @dataclass(frozen=True)
@@ -33,10 +30,12 @@ class CVAEConfig:
         Channels at 1/2, 1/4, 1/8 ... of the resolution.
     encoder, decoder : tuple of int
         Residual blocks at each resolution, finest first; the last of `encoder` is the middle.
-    latents : tuple of int
-        Latent channels at each resolution, finest first.
-    ladder : int
-        Channels of the ladder.
+    levels : int
+        Grids of latents, at strides 1, 2, 4 ...
+    context : int
+        Channels of what spread and gains are read off.
+    recogniser : int
+        Channels of the inference network.
     floor : float
         Least standard deviation of a pixel, on the [0, 1] scale.
     blind : float
@@ -45,10 +44,12 @@ class CVAEConfig:
         Weight of the rate.
     free_bits : float
         Nats per position of each latent grid that cost nothing.
-    ladder_share : float
-        Share of each training batch the ladder learns from; the trunk learns from all of it.
+    latent_share : float
+        Share of each training batch that gains and inference network learn from; trunk and spread learn from all.
+    settled : bool
+        Leave the trunks as they are: only the rest learns.
     filling : bool
-        Have a second trunk and ladder for damage that only takes values out and leaves the others exact.
+        Have a second of everything for damage that only takes values out and leaves the others exact.
     filling_widths, filling_encoder, filling_decoder : tuple of int
         Sizes of the second trunk; as many levels as the first.
     classes : int
@@ -58,13 +59,15 @@ class CVAEConfig:
     widths: tuple[int, ...] = field(default=(32, 64, 128), metadata={"low": 1})
     encoder: tuple[int, ...] = field(default=(2, 1, 2), metadata={"low": 0})
     decoder: tuple[int, ...] = field(default=(2, 1), metadata={"low": 0})
-    latents: tuple[int, ...] = field(default=(6, 8, 8), metadata={"low": 1})
-    ladder: int = field(default=32, metadata={"low": 1})
+    levels: int = field(default=5, metadata={"low": 2})
+    context: int = field(default=48, metadata={"low": 1})
+    recogniser: int = field(default=32, metadata={"low": 1})
     floor: float = field(default=0.25 / 255, metadata={"low": 1e-6})
     blind: float = field(default=0.5, metadata={"objective": True, "low": 0, "high": 1})
     beta: float = field(default=1.0, metadata={"objective": True, "low": 0})
     free_bits: float = field(default=0.0, metadata={"objective": True, "low": 0})
-    ladder_share: float = field(default=0.25, metadata={"objective": True, "low": 0, "high": 1})
+    latent_share: float = field(default=0.25, metadata={"objective": True, "low": 0, "high": 1})
+    settled: bool = field(default=False, metadata={"objective": True})
     filling: bool = True
     filling_widths: tuple[int, ...] = field(default=(32, 56, 96), metadata={"low": 1})
     filling_encoder: tuple[int, ...] = field(default=(3, 1, 1), metadata={"low": 0})
@@ -73,11 +76,11 @@ class CVAEConfig:
 
     def __post_init__(self) -> None:
         levels = len(self.widths)
-        found = (len(self.encoder), len(self.decoder) + 1, len(self.latents))
-        if levels < 2 or found != (levels,) * 3:
+        found = (len(self.encoder), len(self.decoder) + 1)
+        if levels < 2 or found != (levels,) * 2:
             raise SpecError(
-                f"encoder and latents need a number for each of at least two widths and decoder one less, got widths "
-                f"{self.widths}, encoder {self.encoder}, decoder {self.decoder}, latents {self.latents}"
+                f"encoder needs a number for each of at least two widths and decoder one less, got widths "
+                f"{self.widths}, encoder {self.encoder}, decoder {self.decoder}"
             )
         second = (len(self.filling_widths), len(self.filling_encoder), len(self.filling_decoder) + 1)
         if self.filling and second != (levels,) * 3:
@@ -88,7 +91,7 @@ class CVAEConfig:
             )
 
     def for_filling(self) -> CVAEConfig:
-        """Return the configuration whose sizes are those of the second trunk and ladder."""
+        """Return the configuration whose sizes are those of the second trunk."""
         return replace(
             self, widths=self.filling_widths, encoder=self.filling_encoder, decoder=self.filling_decoder
         )  # fmt: skip
@@ -106,22 +109,21 @@ class CVAEConfig:
 class Outlook(NamedTuple):
     """What the trunk says of x given y.
 
-    mean, logvar : Tensor, (B, C, H, W), the posterior mean and log-variance per value;
+    mean : Tensor, (B, C, H, W), the posterior mean;
     features : tuple of Tensor, the decoder's features, finest first, at 1/2, 1/4, 1/8 ...
     """
 
     mean: Tensor
-    logvar: Tensor
     features: tuple[Tensor, ...]
 
 
 class Trunk(nn.Module):
-    """U-Net from an observation to mean, variance and features."""
+    """U-Net from an observation to mean and features."""
 
     def __init__(self, config: CVAEConfig) -> None:
         super().__init__()
         widths = config.widths
-        self.floor, self.classes = config.floor, config.classes
+        self.classes = config.classes
         self.stem = nn.Conv2d(4 * 8, widths[0], 3, padding=1)
         self.labels = nn.ModuleList(
             nn.Embedding(config.classes + 1, w) for w in (widths[0], widths[-1]) if config.classes
@@ -131,11 +133,8 @@ class Trunk(nn.Module):
         self.ups = nn.ModuleList(Up(b, a) for a, b in pairwise(widths))
         self.decoder = nn.ModuleList(stack(w, n) for w, n in zip(widths, config.decoder, strict=False))
         self.mean = nn.Conv2d(widths[0], 12, 3, padding=1)
-        last = nn.Conv2d(24, 12, 3, padding=1)
-        self.spread = nn.Sequential(nn.Conv2d(widths[0], 24, 3, padding=1), nn.ReLU(), last)
-        for head in (self.mean, last):
-            nn.init.zeros_(head.weight)
-            nn.init.zeros_(head.bias)  # type: ignore[arg-type]
+        nn.init.zeros_(self.mean.weight)
+        nn.init.zeros_(self.mean.bias)  # type: ignore[arg-type]
 
     def forward(self, guess: Tensor, observation: Observation) -> Outlook:
         """Map the first guess, (B, C, H, W), and what is known about it to an `Outlook`."""
@@ -151,9 +150,7 @@ class Trunk(nn.Module):
             features.append(h)
         channels = guess.shape[1]
         mean = guess + fold(F.pixel_shuffle(self.mean(h), 2), channels).float()
-        # the variance is read off features it may not change: fitting it must not starve the mean
-        spread = fold(F.pixel_shuffle(self.spread(h.detach()), 2), channels).float()
-        return Outlook(mean, floored(capped(2 * spread - 5, MOST), self.floor), tuple(reversed(features)))
+        return Outlook(mean, tuple(reversed(features)))
 
     def _labelled(self, h: Tensor, observation: Observation, place: int) -> Tensor:
         """Add the class's embedding at the encoder's start (0) or the decoder's (1); the last row means unknown."""
@@ -170,7 +167,7 @@ def three(t: Tensor) -> Tensor:
 
 
 def fold(t: Tensor, channels: int) -> Tensor:
-    """Average three channels into one where the image is gray."""
+    """Average three channels, the second dimension, into one where the image is gray."""
     return t.mean(1, keepdim=True) if channels == 1 else t
 
 

@@ -34,7 +34,8 @@ def write_results(results: Results, folder: Path) -> None:
         path.write_text(json.dumps(finite(results.to_json()), indent=1) + "\n", encoding="utf-8")
     if results.images:
         with atomic(folder / "results.csv") as path, path.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, list(results.images[0]))
+            single = [key for row in results.images for key, value in row.items() if not isinstance(value, list)]
+            writer = csv.DictWriter(file, list(dict.fromkeys(single)), extrasaction="ignore")
             writer.writeheader()
             writer.writerows(results.images)
 

@@ -16,7 +16,7 @@ def test_a_card_is_shown(run, model_file):
     assert code == 0
     assert "model: cvae" in said
     card = json.loads(run("show", model_file, "--json")[1])
-    assert (card["model"], card["package"], card["config"]["ladder"]) == ("cvae", "restorekit", 16)
+    assert (card["model"], card["package"], card["config"]["recogniser"]) == ("cvae", "restorekit", 16)
     assert card["parameters"] > 1000
 
 

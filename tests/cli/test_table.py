@@ -75,3 +75,10 @@ def test_failures_are_named_whole(shown):
 def test_brackets_in_names_stand_as_they_are(capsys):
     print_results(Results(Protocol("IN", 7, 3, "cpu", {}), [_run("best[old].safetensors")], [], []))
     assert "best[old]" in capsys.readouterr().out
+
+
+def test_the_coverage_is_shown_by_image_and_by_width(shown):
+    spread = {"coverage90_images": [0.85, 0.9, 0.95], "coverage_by_width": [0.8 + i / 50 for i in range(10)]}
+    said = " ".join(shown(_run("own", **spread)))
+    assert "own, within the 90 % interval: median image 90% (5 to 95 % of them: 85% to 95%)" in said
+    assert "narrowest tenth first: 80% 82% 84% 86% 88% 90% 92% 94% 96% 98%" in said

@@ -3,13 +3,13 @@ import dataclasses
 import pytest
 import torch
 from torch import distributions
+from torch.utils.flop_counter import FlopCounterMode
 
 from restorekit import testing
 from restorekit.corruptions import Chain, Gaussian, Holes, Missing
 from restorekit.likelihoods import LOG_2PI, DiagonalGaussian
 from restorekit.models import CVAE
-from restorekit.models.cvae import TINY, _spread_loss
-from restorekit.models.trunk import Outlook
+from restorekit.models.cvae import TINY
 from restorekit.noise import Noise
 from restorekit.testing.facts import pictures, shake
 from restorekit.types import Batch
@@ -35,56 +35,53 @@ def _trunk_gradients(model, batch, noise):
     return {name: p.grad.clone() for name, p in model.trunk.named_parameters()}
 
 
-def test_the_trunk_does_not_feel_the_ladder():
-    """Other ladder weights, another weight of the rate, other noise: the trunk's gradients stay, bit for bit."""
+def test_the_trunk_does_not_feel_what_stands_around_it():
+    """Other fields and posterior, another weight of the rate, other noise: the trunk's gradients stay, bit for bit."""
     batch, model = _batch(), _model()
     plain = _trunk_gradients(model, batch, Noise(0))
     other = _model(dataclasses.replace(SMALL, beta=7.0, free_bits=0.5))
     with torch.no_grad():
-        for p in other.ladder.parameters():
+        for p in other.around.parameters():
             p.mul_(-1.5).add_(0.01)
     found = _trunk_gradients(other, batch, Noise(5))
     assert all(torch.equal(found[name], value) for name, value in plain.items())
     assert all(bool(value.any()) for value in plain.values())
 
 
+def test_settled_trunks_stay_and_all_else_learns():
+    model, batch = _model(dataclasses.replace(SMALL, settled=True)), _batch()
+    model.terms(batch, Noise(0)).loss.backward()
+    assert all(p.grad is None for p in model.trunk.parameters())
+    assert any(bool(p.grad.any()) for p in model.around.parameters())
+    learnt = {id(p) for p in model.param_groups()["model"]}
+    assert learnt == {id(p) for p in model.around.parameters()}
+
+
 def test_fitting_the_spread_does_not_touch_the_mean():
-    """Everything but the spread's own head has the gradient of the regression alone."""
+    """The trunk has the gradient of the regression alone."""
     batch, model = _batch(), _model()
     found = _trunk_gradients(model, batch, Noise(0))
     model.zero_grad()
     mean = model.estimate(batch.observation, batch.corruption).mean
     (((mean - batch.x) ** 2).flatten(1).mean(1) + TINY).sqrt().mean().backward()
     for name, p in model.trunk.named_parameters():
-        if not name.startswith("spread"):
-            torch.testing.assert_close(found[name], p.grad, msg=name)
+        torch.testing.assert_close(found[name], p.grad, msg=name)
 
 
-def test_a_value_pulls_at_its_spread_by_how_large_it_is_and_how_wrong():
-    """The gradient of the log-variance is s (1 - (x - m)^2 / s^2) / 2 over the sum of s: none where s is right."""
-    x, mean, s = torch.rand(2, 3, 4, 4), torch.rand(2, 3, 4, 4), torch.rand(2, 3, 4, 4) + 0.1
-    s[0, 0, 0, 0], scored = (x - mean).abs()[0, 0, 0, 0], torch.ones_like(x, dtype=torch.bool)
-    logvar = (2 * s.log()).requires_grad_()
-    _spread_loss(Outlook(mean, logvar, ()), x, scored).sum().backward()
-    expected = s * (1 - (x - mean) ** 2 / s**2) / 2 / s.flatten(1).sum(1).view(2, 1, 1, 1)
-    torch.testing.assert_close(logvar.grad, expected)
-    assert logvar.grad[0, 0, 0, 0].abs() < 1e-6
-
-
-def test_the_spread_changes_with_its_own_head_alone():
+def test_the_spread_is_read_off_features_that_it_leaves_alone():
     model, batch = _model(), _batch()
     model.estimate(batch.observation, batch.corruption).std.sum().backward()
-    reached = {name for name, p in model.named_parameters() if p.grad is not None and p.grad.any()}
-    assert reached == {f"trunk.spread.{i}.{kind}" for i in (0, 2) for kind in ("weight", "bias")}
+    reached = {name.split(".")[2] for name, p in model.around.named_parameters(prefix="around") if p.grad is not None}
+    assert reached == {"reads", "spread"}
 
 
-def test_damage_that_only_hides_has_a_trunk_and_a_ladder_of_its_own():
+def test_damage_that_only_hides_has_a_trunk_and_all_around_it_of_its_own():
     model = _model(dataclasses.replace(SMALL, filling=True))
     for corruption, own in ((Missing(0.5), True), (Chain((Missing(0.5), Holes())), True), (DAMAGE, False)):
         model.zero_grad()
         model.terms(_batch(corruption), Noise(0)).loss.backward()
         reached = {name.split(".")[0] for name, p in model.named_parameters() if p.grad is not None and p.grad.any()}
-        assert reached == ({"filling_trunk", "filling_ladder"} if own else {"trunk", "ladder"})
+        assert reached == ({"filling_trunk", "filling_around"} if own else {"trunk", "around"})
 
 
 def test_filling_takes_what_is_seen_for_exact_whatever_is_said_of_sigma():
@@ -130,9 +127,9 @@ def test_the_distortion_is_that_of_the_draw_it_would_make():
     """With the posterior at the prior, terms and sample see the same latents: densities must agree."""
     model, batch = _model(), _batch()
     with torch.no_grad():
-        for rung in model.ladder.rungs:
-            rung.posterior.weight.zero_()
-            rung.posterior.bias.zero_()
+        for head in (*model.around.posterior.heads, model.around.posterior.pixels):
+            head.weight.zero_()
+            head.bias.zero_()
         draws = model.sample(batch.observation, DAMAGE, 1, Noise(3))
         terms = model.terms(batch, Noise(3).expand(1))
     likelihood = DiagonalGaussian(draws.mean[0], draws.variance[0].log())
@@ -185,8 +182,8 @@ def test_the_noise_level_is_seen_and_hidden_in_training_at_its_share():
     assert torch.equal(always.eval().terms(batch, Noise(0)).loss, never.eval().terms(batch, Noise(0)).loss)
 
 
-def test_the_ladder_learns_from_its_share_of_the_batch():
-    half, whole = (_model(dataclasses.replace(SMALL, ladder_share=s, blind=0.0)).train() for s in (0.5, 1.0))
+def test_fields_and_posterior_learn_from_their_share_of_the_batch():
+    half, whole = (_model(dataclasses.replace(SMALL, latent_share=s, blind=0.0)).train() for s in (0.5, 1.0))
     batch = _batch()
     two = Batch(batch.x[:2], Gaussian(0.1)(batch.x[:2], Noise(1)), Gaussian(0.1))
     four = Batch(torch.cat([two.x, batch.x[2:]]), Gaussian(0.1)(batch.x, Noise(2)), Gaussian(0.1))
@@ -215,7 +212,7 @@ def test_draws_differ_and_spread_by_their_latents():
 
 def test_levels_are_diagnosed_by_their_stride():
     found = _model().diagnose(_batch(), Noise(0))
-    assert list(found) == ["kl_4", "kl_2", "active_units"]
+    assert list(found) == ["kl_1", "kl_2", "kl_4", "active_units"]
     assert all(float(v.detach()) >= 0 for v in found.values())
 
 
@@ -234,3 +231,15 @@ def test_it_says_that_it_needs_clean_images():
     batch = dataclasses.replace(_batch(), x=None)
     with pytest.raises(ValueError, match="clean images"):
         _model().terms(batch, Noise(0))
+
+
+@pytest.mark.parametrize(("preset", "most_work", "most_parameters"), [(None, 45e3, 2e6), ("large", 300e3, 8e6)])
+def test_a_model_of_either_class_keeps_within_its_work_per_pixel_and_its_size(preset, most_work, most_parameters):
+    """Multiply-accumulates of one estimate, as PyTorch counts them: half of its floating-point operations."""
+    model = testing.build(CVAE, CVAE.Config(**CVAE.presets[preset] if preset else {}))
+    assert sum(p.numel() for p in model.parameters()) <= most_parameters
+    for corruption in (Gaussian(0.1), Missing(0.5)):
+        observation = corruption(pictures(1, 1, 64, 64), Noise(0))
+        with torch.no_grad(), FlopCounterMode(display=False) as counter:
+            model.estimate(observation, corruption)
+        assert 0.9 * most_work < counter.get_total_flops() / 2 / 64**2 <= most_work

@@ -1,0 +1,83 @@
+"""``restorekit calibrate``."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from restorekit.cli.options import device_options, range_option
+from restorekit.cli.progress import ImagesProgress, as_json
+from restorekit.cli.table import print_calibration
+from restorekit.errors import UsageError
+
+if TYPE_CHECKING:
+    from restorekit.calibrate import Fit
+
+EXAMPLE = """\b
+Example:
+  restorekit calibrate RUN/model.safetensors photos sure.safetensors --corruption gaussian:sigma=0..50/255
+"""
+
+
+@click.command(epilog=EXAMPLE)
+@click.argument("model")
+@click.argument("clean")
+@click.argument("out", type=click.Path(path_type=Path))
+@click.option(
+    "--corruption", "specs", multiple=True, required=True, metavar="SPEC", help="Damage to calibrate for; repeats."
+)
+@click.option("--limit", type=click.IntRange(1), help="Only the first so many images.")
+@range_option
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the damage.")
+@click.option("--overwrite", is_flag=True, help="Replace OUT if it is there.")
+@click.option("--json", "machine", is_flag=True, help="Print one JSON object instead of text.")
+@device_options
+def command(
+    model: str, clean: str, out: Path, specs: tuple[str, ...], limit: int | None, span: str | None, seed: int,
+    overwrite: bool, machine: bool, device: str, threads: int | None,
+) -> int:  # fmt: skip
+    """Measure how far the truth of CLEAN lies from what MODEL makes of it, and write OUT with intervals that hold.
+
+    Give images that the model was not trained on. Half of them fill a table of how many predicted standard
+    deviations enclose the truth, the other half scales it so that the expected share outside is at most what is asked
+    for (conformal risk control). The figures printed are of that half.
+    """
+    from restorekit import checkpoint, evaluate, plugins
+    from restorekit.api import open_restorer
+    from restorekit.calibrate import fit
+    from restorekit.cli import texts
+    from restorekit.corruptions.spec import parse
+    from restorekit.images.dataset import load_images
+    from restorekit.images.scale import parse_range
+
+    texts.use_threads(threads)
+    if out.suffix != ".safetensors":
+        raise UsageError(f"a model file ends in .safetensors, got {out}; name it so")
+    if out.exists() and not overwrite:
+        raise UsageError(f"{out} is there already; give another name, or --overwrite")
+    known = plugins.corruptions()
+    corruptions = [(spec, parse(spec, known)) for spec in specs]
+    opened = open_restorer(model, corruptions[0][1], None, device)
+    if opened.card is None:
+        raise UsageError(f"{model} is a classical method without a spread; calibrate a model")
+    images = load_images(clean, limit, None, parse_range(span))
+    source = f"{len(images)} images of {Path(clean).name}, fingerprint {images.fingerprint}"
+    with ImagesProgress(len(images), "calibrating", machine) as progress:
+        found = fit(
+            opened.restorer, evaluate.subjects(images), corruptions, seed, lambda key: progress.advance(None), source
+        )
+    card = dataclasses.replace(opened.card, calibration=found.table.to_json())
+    checkpoint.save(out, checkpoint.read_weights(checkpoint.resolve(model)), card)
+    _tell(found, out, machine)
+    return 0
+
+
+def _tell(found: Fit, out: Path, machine: bool) -> None:
+    if machine:
+        click.echo(as_json({"out": str(out), "rows": found.rows}))
+        return
+    print_calibration(found.rows)
+    click.echo(f"-> {out}")

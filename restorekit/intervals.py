@@ -1,0 +1,256 @@
+"""Calibrated intervals: a table that says how many predicted standard deviations enclose so much of the truth.
+
+The table is indexed by what is seen when an image is restored: noise level, share of missing pixels, distance to the
+nearest pixel that was seen, and predicted standard deviation. `restorekit.calibrate` makes it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+from statistics import NormalDist
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from scipy.ndimage import distance_transform_edt
+from torch import Tensor
+
+from restorekit.contracts import Corruption
+from restorekit.errors import CheckpointError, UsageError
+from restorekit.sigma import estimate_sigma
+from restorekit.types import Observation, Restoration
+
+Floats = npt.NDArray[np.float64]
+FAR = 64  # pixels; beyond, no distance is told from another
+TINY = 1e-6  # on [0, 1]; smaller standard deviations count as this
+
+
+@dataclass(frozen=True)
+class Axes:
+    """Where the table has its nodes, each ascending.
+
+    Attributes
+    ----------
+    sigma : tuple of float
+        Noise levels on [0, 1]: known, or as `estimate_sigma` finds them.
+    missing : tuple of float
+        Shares of the pixels.
+    distance : tuple of float
+        Pixels to the nearest one that was seen; 0 is a seen one.
+    std : tuple of float
+        Predicted standard deviations on [0, 1].
+    """
+
+    sigma: tuple[float, ...] = tuple(v / 255 for v in (0, 3, 8, 15, 25, 35, 50, 75))
+    missing: tuple[float, ...] = (0.0, 0.15, 0.5, 0.8, 0.9, 0.95)
+    distance: tuple[float, ...] = (0, 1, 2, 4, 8, 16, 32)
+    std: tuple[float, ...] = tuple(2.0**p / 255 for p in range(-1, 8))
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """Nodes along each axis."""
+        return len(self.sigma), len(self.missing), len(self.distance), len(self.std)
+
+
+class Seen(NamedTuple):
+    """What is seen of an image: noise level on [0, 1], share missing, largest distance to a seen pixel, pixels."""
+
+    sigma: float
+    missing: float
+    farthest: float
+
+
+@dataclass(frozen=True)
+class Table:
+    """Factors of the standard deviation, by axes and level.
+
+    Attributes
+    ----------
+    axes : Axes
+        Where the nodes are.
+    levels : tuple of float
+        Shares that the intervals enclose, ascending.
+    factors : mapping of str to nested sequences, (distance, std, level)
+        One entry "i,j" for each pair of nodes i of sigma and j of missing that calibration images were seen at.
+    reach : float
+        Largest distance in the calibration images, pixels.
+    images : int
+        How many there were.
+    source : str
+        What they were.
+    """
+
+    axes: Axes
+    levels: tuple[float, ...]
+    factors: Mapping[str, Any]
+    reach: float
+    images: int = 0
+    source: str = ""
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Table:
+        """Read a card's table.
+
+        Raises
+        ------
+        CheckpointError
+            It is not one.
+        """
+        try:
+            axes = Axes(**{k: tuple(map(float, v)) for k, v in values["axes"].items()})
+            table = cls(**{**values, "axes": axes, "levels": tuple(values["levels"])})
+            for key, cell in table.factors.items():
+                i, j = map(int, key.split(","))
+                sound = np.asarray(cell, float).shape == (*axes.shape[2:], len(table.levels))
+                if not (sound and i < axes.shape[0] and j < axes.shape[1]):
+                    raise ValueError(f"cell {key} does not fit the axes")
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise CheckpointError(
+                f"the card's calibration cannot be read ({error}); calibrate the model again"
+            ) from error
+        return table
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what a card holds."""
+        return asdict(self)
+
+    @cached_property
+    def _cells(self) -> dict[tuple[int, int], Floats]:
+        return {(int(i), int(j)): np.asarray(v, float) for k, v in self.factors.items() for i, j in [k.split(",")]}
+
+    def refusal(self, seen: Seen) -> str | None:
+        """Say why an image lies outside of what the table covers; None where it does not."""
+        noise, share = 255 * seen.sigma, seen.missing
+        if not self._around(seen):
+            return f"no calibration images had a noise level near {noise:.1f}/255 and {share:.0%} of the pixels missing"
+        if seen.farthest > self.reach:
+            return f"its holes reach {seen.farthest:.0f} pixels deep, those of the calibration images {self.reach:.0f}"
+        return None
+
+    def factor(self, seen: Seen, distance: Tensor, std: Tensor, level: float) -> Tensor:
+        """Return by how many standard deviations an interval reaches from the mean.
+
+        Parameters
+        ----------
+        seen : Seen
+            Of the whole image; the table must not refuse it.
+        distance, std : Tensor, (C, H, W)
+            Of the values in question: pixels to the nearest that was seen, and standard deviation.
+        level : float
+            Share that the interval is to enclose.
+
+        Returns
+        -------
+        Tensor, (C, H, W)
+        """
+        around = self._around(seen)
+        weights = np.array(list(around.values()))
+        grid = np.tensordot(weights / weights.sum(), np.stack([self._cells[key] for key in around]), 1)
+        of_level = self._at_level(grid, level)
+        d = _place(np.log2(1 + distance.double().numpy()), np.log2(1 + np.asarray(self.axes.distance)))
+        p = _place(np.log2(std.double().clamp_min(TINY).numpy()), np.log2(self.axes.std))
+        return torch.from_numpy(_bilinear(of_level, d, p)).to(std)
+
+    def _around(self, seen: Seen) -> dict[tuple[int, int], float]:
+        """Return the nodes around an image's noise level and missing share, with weights; none where outside."""
+        found = {}
+        for i, wi in _corners(seen.sigma, self.axes.sigma):
+            for j, wj in _corners(seen.missing, self.axes.missing):
+                if (i, j) in self._cells and wi * wj > 0:
+                    found[i, j] = wi * wj
+        return found
+
+    def _at_level(self, grid: Floats, level: float) -> Floats:
+        """Interpolate between levels, on the scale of normal quantiles, and in proportion to it beyond the ends."""
+        wanted, known = _quantile(level), np.array([_quantile(v) for v in self.levels])
+        relative = grid / known
+        place = np.interp(wanted, known, np.arange(len(known), dtype=float))
+        low = int(place)
+        high = min(low + 1, len(known) - 1)
+        found: Floats = (1 - place + low) * relative[..., low] + (place - low) * relative[..., high]
+        return wanted * found
+
+
+def see(observation: Observation, corruption: Corruption, distance: Tensor) -> list[Seen]:
+    """Return what is seen of each image of a batch, whose `distances` are given; unknown noise levels are estimated."""
+    sigma = observation.y.new_zeros(len(observation), 1, 1, 1)
+    if not corruption.hides:
+        sigma = observation.sigma if observation.sigma is not None else sigma + torch.nan
+        if bool(sigma.isnan().any()):
+            sigma = torch.where(sigma.isnan(), estimate_sigma(observation, corruption), sigma)
+    missing = 1 - observation.observed.float().flatten(1).mean(1)
+    farthest = distance.flatten(1).amax(1)
+    return [Seen(*map(float, one)) for one in zip(sigma.flatten(), missing, farthest, strict=True)]
+
+
+def distances(observed: Tensor) -> Tensor:
+    """Return the distance of every value to the nearest that was seen, (B, C, H, W) pixels, at most FAR."""
+    return torch.stack([torch.stack([_plane_distances(plane) for plane in image.cpu()]) for image in observed])
+
+
+def _plane_distances(observed: Tensor) -> Tensor:
+    if bool(observed.all()):
+        return torch.zeros(1).expand(observed.shape)
+    if not bool(observed.any()):
+        return torch.full(observed.shape, float(FAR))
+    return torch.from_numpy(np.asarray(distance_transform_edt(~observed.numpy()))).float().clamp_max(FAR)
+
+
+def enclose(
+    restoration: Restoration, observation: Observation, corruption: Corruption, table: Table, level: float
+) -> Restoration:
+    """Add the ends of the calibrated interval to a restored batch; it stays as it is where the table does not reach.
+
+    Raises
+    ------
+    UsageError
+        The restoration has no standard deviation.
+    """
+    if restoration.std is None:
+        raise UsageError(
+            "an interval is as many standard deviations wide, and this restorer gives none; choose a model"
+        )
+    distance = distances(observation.observed)
+    seen = see(observation, corruption, distance)
+    if any(table.refusal(one) for one in seen):
+        return restoration
+    rows = zip(seen, distance, restoration.std, strict=True)
+    half = torch.stack([half_width(table, one, d, std, level) for one, d, std in rows])
+    return replace(restoration, low=restoration.mmse - half, high=restoration.mmse + half)
+
+
+def half_width(table: Table, seen: Seen, distance: Tensor, std: Tensor, level: float) -> Tensor:
+    """Return half the width of the interval about each value, (C, H, W), as `Table.factor` takes its parameters."""
+    return std * table.factor(seen, distance.expand(std.shape), std.cpu(), level).to(std)
+
+
+def _quantile(level: float) -> float:
+    return NormalDist().inv_cdf(0.5 + level / 2)
+
+
+def _corners(value: float, nodes: Sequence[float]) -> list[tuple[int, float]]:
+    """Return the nodes around a value and their weights; none where it is more than half a step off the last."""
+    if value > nodes[-1] + (nodes[-1] - nodes[-2]) / 2:
+        return []
+    place = float(_place(np.array(value), np.asarray(nodes)))
+    low = int(place)
+    return [(low, 1 - place + low), (min(low + 1, len(nodes) - 1), place - low)]
+
+
+def _place(values: Floats, nodes: Floats) -> Floats:
+    """Return where values lie among ascending nodes, in steps from the first; those beyond the ends at the ends."""
+    found: Floats = np.interp(values, nodes, np.arange(len(nodes), dtype=float))
+    return found
+
+
+def _bilinear(grid: Floats, rows: Floats, columns: Floats) -> Floats:
+    r, c = np.floor(rows).astype(int), np.floor(columns).astype(int)
+    below, right = np.minimum(r + 1, grid.shape[0] - 1), np.minimum(c + 1, grid.shape[1] - 1)
+    v, h = rows - r, columns - c
+    top = (1 - h) * grid[r, c] + h * grid[r, right]
+    bottom = (1 - h) * grid[below, c] + h * grid[below, right]
+    found: Floats = (1 - v) * top + v * bottom
+    return found

@@ -1,0 +1,99 @@
+"""What stands around the trunk's mean, and what it learns from: spread, random fields, inference network."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from restorekit.likelihoods import DiagonalGaussian, per_image
+from restorekit.models.fields import Fields, Mixture
+from restorekit.models.octaves import mismatch
+from restorekit.models.posterior import Posterior
+from restorekit.models.trunk import CVAEConfig
+from restorekit.noise import Noise
+
+
+class Side(NamedTuple):
+    """What is learnt beside the mean; nats, over the unknown values.
+
+    spread_loss, score : Tensor, (B,), what the spread learns by, and its plain Gaussian score per image;
+    distortion : Tensor, (share,), -log p(x | z, y) per image;
+    rates : list of Tensor, (share, K, h, w), the KL of every latent, finest level first;
+    mismatch : Tensor, scalar, how far the energy of draws is from the error's in each octave.
+    """
+
+    spread_loss: Tensor
+    score: Tensor
+    distortion: Tensor
+    rates: list[Tensor]
+    mismatch: Tensor
+
+
+class Around(nn.Module):
+    """Spread, fields and inference network of one trunk."""
+
+    def __init__(self, config: CVAEConfig) -> None:
+        super().__init__()
+        self.fields, self.posterior = Fields(config), Posterior(config)
+
+    def terms(self, error: Tensor, scored: Tensor, features: tuple[Tensor, ...], share: int, noise: Noise) -> Side:
+        """Return the objectives.
+
+        Parameters
+        ----------
+        error : Tensor, (B, C, H, W)
+            x - m, 0 where not scored.
+        scored : Tensor of bool, (B, C, H, W)
+            Where x is unknown.
+        features : tuple of Tensor
+            The trunk's, which this does not change.
+        share : int
+            Images from the first on that gains and inference network learn from.
+        noise : Noise
+            Of the latents.
+        """
+        features, channels = tuple(f.detach() for f in features), error.shape[1]
+        context = self.fields.read(features)
+        logvar = self.fields.logvar(context, channels)
+        error_, scored_, s = error[:share], scored[:share], (0.5 * logvar[:share]).exp()
+        mixture = self.fields.mixture(context[:share], channels)
+        u = (error_ / s).detach()
+        white = self.fields.white(noise, share, (error.shape[2], error.shape[3]), error.device)
+        inferred = self.posterior(u, scored_, features[0][:share], white)
+        likelihood = self.fields.likelihood(inferred.latents, mixture)
+        one, other = (self._errors(s * scored_, mixture, noise.fork(name)) for name in ("one", "other"))
+        return Side(
+            _spread_loss(error, logvar, scored),
+            -DiagonalGaussian(torch.zeros_like(error), logvar).log_prob(error, scored),
+            per_image(s.detach().log(), scored_) - likelihood.log_prob(u, scored_),
+            inferred.rates,
+            mismatch(error_, one, other),
+        )
+
+    def _errors(self, s: Tensor, mixture: Mixture, noise: Noise) -> Tensor:
+        """Draw errors of spread s, (B, C, H, W), from the prior."""
+        white = self.fields.white(noise, len(s), (s.shape[2], s.shape[3]), s.device)
+        return s * self.fields.likelihood(white, mixture).sample(noise)
+
+    def draw(
+        self, features: tuple[Tensor, ...], shape: tuple[int, int, int], noise: Noise, n: int
+    ) -> tuple[Tensor, DiagonalGaussian]:
+        """Return s, (B, C, H, W), and p(u | z) of n draws of z from the prior for each image, (n B, C, H, W)."""
+        context = self.fields.read(features)
+        s = (0.5 * self.fields.logvar(context, shape[0])).exp()
+        white = self.fields.white(noise, n * len(s), shape[1:], s.device)
+        return s, self.fields.likelihood(white, self.fields.mixture(context, shape[0]))
+
+
+def _spread_loss(error: Tensor, logvar: Tensor, scored: Tensor) -> Tensor:
+    """Return the Gaussian score per value, (B,), each value weighted by its standard deviation.
+
+    Unweighted, the many values that are sure outvote the few that are not, whose variance then comes out several
+    times too large: beta-NLL with beta = 0.5 (Seitzer et al., "On the Pitfalls of Heteroscedastic Uncertainty
+    Estimation with Probabilistic Neural Networks", ICLR 2022).
+    """
+    s = (0.5 * logvar).exp()
+    weight = torch.where(scored, s.detach(), 0.0)
+    return per_image(weight * 0.5 * ((error / s) ** 2 + logvar)) / per_image(weight).clamp_min(1e-6)

@@ -1,0 +1,93 @@
+"""The inference network of the CVAE: from an error to the latents of its random fields, coarse to fine.
+
+Reference: Sonderby, Raiko, Maaloe, Sonderby, Winther, "Ladder Variational Autoencoders", NeurIPS 2016: every level
+sees the data from below and the coarser levels' draws from above.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from restorekit.blocks import Up, down, stack
+from restorekit.models.fields import KINDS, MARGIN
+from restorekit.models.trunk import CVAEConfig, three
+
+
+class Inferred(NamedTuple):
+    """Draws of q(z | u, y), and their KL from the prior per latent; lists of (B, KINDS, h, w), finest first."""
+
+    latents: list[Tensor]
+    rates: list[Tensor]
+
+
+class Posterior(nn.Module):
+    """q(z | u, y): diagonal Gaussians on grids of stride 1, 2, 4 ..., drawn from the coarsest on."""
+
+    def __init__(self, config: CVAEConfig) -> None:
+        super().__init__()
+        width, coarse = config.recogniser, range(config.levels - 1)
+        self.look = nn.Conv2d(4 * 6 + config.widths[0], width, 3, padding=1)
+        self.look_down = nn.ModuleList(down(width, width) for _ in coarse[1:])
+        self.looks = nn.ModuleList(stack(width, 1) for _ in coarse)
+        self.heads = nn.ModuleList(nn.Conv2d(2 * width, 2 * KINDS, 3, padding=1) for _ in coarse)
+        self.takes = nn.ModuleList(nn.Conv2d(KINDS, width, 3, padding=1) for _ in coarse)
+        self.mixes = nn.ModuleList(stack(width, 1) for _ in coarse)
+        self.ups = nn.ModuleList(Up(width, width) for _ in coarse[1:])
+        self.pixels = nn.Conv2d(2 * width, 4 * 2 * KINDS, 3, padding=1)
+        for head in (*self.heads, self.pixels):
+            nn.init.zeros_(head.weight)
+            nn.init.zeros_(head.bias)
+
+    def forward(self, u: Tensor, unknown: Tensor, finest: Tensor, white: list[Tensor]) -> Inferred:
+        """Infer latents.
+
+        Parameters
+        ----------
+        u : Tensor, (B, C, H, W)
+            The error in units of its spread, 0 where nothing is unknown.
+        unknown : Tensor of bool, (B, C, H, W)
+            Where x is not known exactly.
+        finest : Tensor, (B, features, H/2, W/2)
+            The trunk's finest features.
+        white : list of Tensor
+            Standard normal numbers as `Fields.white` draws them; around the image they stay as they are.
+        """
+        seen = self._recognise(u, unknown, finest)
+        h = torch.zeros_like(seen[-1])
+        latents, rates = [], []
+        for i in reversed(range(len(seen))):
+            z, kl = _drawn(self.heads[i](torch.cat([h, seen[i]], 1)), white[i + 1])
+            inner = z[..., MARGIN:-MARGIN, MARGIN:-MARGIN]
+            h = self.mixes[i](h + self.takes[i](inner))
+            h = self.ups[i - 1](h) if i else h
+            latents.append(z)
+            rates.append(kl)
+        z, kl = _drawn(F.pixel_shuffle(self.pixels(torch.cat([h, seen[0]], 1)), 2), white[0])
+        return Inferred([z, *reversed(latents)], [kl, *reversed(rates)])
+
+    def _recognise(self, u: Tensor, unknown: Tensor, finest: Tensor) -> list[Tensor]:
+        """Return what is seen at strides 2, 4, 8 ..."""
+        shown = torch.cat([three(u.clamp(-10, 10)), three(unknown.to(u.dtype))], 1)
+        h = self.looks[0](self.look(torch.cat([F.pixel_unshuffle(shown, 2), finest], 1)).relu())
+        seen = [h]
+        for shrink, blocks in zip(self.look_down, self.looks[1:], strict=True):
+            seen.append(h := blocks(shrink(h)))
+        return seen
+
+
+def _drawn(raw: Tensor, white: Tensor) -> tuple[Tensor, Tensor]:
+    """Return z ~ N(mu, exp(logvar)) within the margin of standard normal numbers, and its KL from N(0, 1)."""
+    mu, logvar = bounded(raw).chunk(2, 1)
+    z = mu + (0.5 * logvar).exp() * white[..., MARGIN:-MARGIN, MARGIN:-MARGIN]
+    whole = white.clone()
+    whole[..., MARGIN:-MARGIN, MARGIN:-MARGIN] = z
+    return whole, 0.5 * (mu**2 + logvar.exp() - logvar - 1)
+
+
+def bounded(raw: Tensor) -> Tensor:
+    """Keep parameters of latents within -5 to 5, smoothly, so that no early step makes a KL overflow."""
+    return 5 * torch.tanh(raw.float() / 5)

@@ -1,0 +1,80 @@
+"""Facts about `restorekit calibrate` as a user meets it."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+from safetensors.torch import load_file
+
+from restorekit import checkpoint
+
+RNG = np.random.default_rng(0)
+
+
+@pytest.fixture(scope="module")
+def clean(tmp_path_factory):
+    """As many small pictures as a calibration needs."""
+    folder = tmp_path_factory.mktemp("clean")
+    for i in range(80):
+        smooth = RNG.integers(0, 256, (4, 4), dtype=np.uint8)
+        Image.fromarray(smooth).resize((16, 16), Image.Resampling.BICUBIC).save(folder / f"{i}.png")
+    return folder
+
+
+def test_the_file_it_writes_has_the_same_weights_and_intervals_that_are_used(run, model_file, clean, tmp_path):
+    out = tmp_path / "sure.safetensors"
+    damage = ("--corruption", "gaussian:sigma=0.1", "--corruption", "missing:rate=0.5")
+    code, said, _ = run("calibrate", model_file, clean, out, *damage, "--device", "cpu", "--threads", 1)
+    assert code == 0
+    assert "gaussian:sigma=0.1" in said
+    before, after = (load_file(path) for path in (model_file, out))
+    assert all((after[k] == v).all() and after[k].dtype == v.dtype for k, v in before.items())
+    table = checkpoint.read_card(out).calibration
+    assert table["images"] == 80
+    assert "80 images of clean" in table["source"]
+    own = tmp_path / "OUT"
+    words = ("--model", out, "--sigma", "0.1", "--keep", "low,high", "--device", "cpu", "--threads", 1)
+    code, said, _ = run("restore", clean / "0.png", own, *words)
+    assert code == 0
+    assert "80 images" in said
+    assert json.loads((own / "_restorekit" / "run.json").read_text())["interval"]["calibrated"]
+    code, said, _ = run("show", out)
+    assert code == 0
+    assert "calibration: for 5 levels from 0.5 to 0.95, from 80 images of clean" in said
+
+
+def test_measured_again_on_other_damage_the_calibrated_interval_holds(run, model_file, clean, tmp_path):
+    out = tmp_path / "sure.safetensors"
+    words = ("--device", "cpu", "--threads", 1, "--json")
+    code, said, _ = run("calibrate", model_file, clean, out, "--corruption", "gaussian:sigma=0.1", *words)
+    assert code == 0
+    assert 0.9 < json.loads(said)["rows"][0]["coverage90"] < 0.96
+    words = ("--model", out, "--corruption", "gaussian:sigma=0.1", "--baseline", "none", "--seed", 9, *words)
+    code, said, _ = run("evaluate", clean, tmp_path / "REPORT", *words)
+    assert code == 0
+    assert 0.88 < json.loads(said)["runs"][0]["coverage90"] < 0.97
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("opencv-nlm",), "without a spread"),
+        (("default", "OUT.txt"), "ends in .safetensors"),
+        (("default", "there.safetensors"), "is there already"),
+    ],
+)
+def test_what_cannot_be_calibrated_is_told(run, clean, tmp_path, words, told):
+    (tmp_path / "there.safetensors").write_bytes(b"mine")
+    name, out = (*words, "OUT.safetensors")[:2]
+    code, _, err = run("calibrate", name, clean, tmp_path / out, "--corruption", "gaussian", "--device", "cpu")
+    assert code == 2
+    assert told in err
+    assert (tmp_path / "there.safetensors").read_bytes() == b"mine"
+
+
+def test_too_few_images_are_told_before_any_work(run, model_file, clean, tmp_path):
+    words = ("--corruption", "gaussian", "--limit", 3, "--device", "cpu")
+    code, _, err = run("calibrate", model_file, clean, tmp_path / "o.safetensors", *words)
+    assert code == 2
+    assert "at least 80 clean images, got 3" in err

@@ -1,0 +1,84 @@
+import numpy as np
+import pytest
+import tifffile
+import torch
+from folder_runs import lines, prepared, record, restore
+
+from restorekit.corruptions import Gaussian, Missing
+from restorekit.folder.enclosing import ROWS, enclosed, rows_of_distances, with_ends
+from restorekit.images.scale import IntensityRange
+from restorekit.intervals import FAR, Axes, Table, distances
+from restorekit.planes import Plane
+from restorekit.types import Restoration
+
+AXES = Axes(sigma=(0.0, 0.1, 0.2), missing=(0.0, 0.5), distance=(0.0, 8.0), std=(0.01, 0.2))
+TABLE = Table(AXES, (0.9,), {f"{i},{j}": [[[2.0]] * 2, [[4.0]] * 2] for i in range(3) for j in range(2)}, 20.0, 9, "x")
+UNIT = IntensityRange(0.0, 255.0)
+
+
+def _plane(missing=None, sigma=None, side=40):
+    return Plane("p", np.full((side, side, 1), 128, np.uint8), missing, UNIT, sigma)
+
+
+def _hole(side=40, depth=20):
+    missing = np.zeros((side, side, 1), bool)
+    missing[:depth] = True
+    return missing
+
+
+def test_a_run_writes_calibrated_ends_and_says_so(source, tmp_path):
+    out = tmp_path / "OUT"
+    restore(prepared(source, out, sigma="0.1", keep=("low", "high"), interval=0.9, table=TABLE))
+    assert record(out)["interval"] == {"level": 0.9, "calibrated": True}
+    done = [line for line in lines(out) if line["status"] == "done"]
+    assert all(line["calibrated"] for line in done)
+    for line in done:
+        low, high = (tifffile.imread(out / "_restorekit" / k / f"{line['image']}.tif") for k in ("low", "high"))
+        assert np.allclose(high - low, 2 * 2.0 * 0.1, atol=1e-6)
+
+
+def test_an_image_beyond_the_table_is_labelled_and_gets_plain_ends(source, tmp_path):
+    out = tmp_path / "OUT"
+    restore(prepared(source, out, sigma="0.5", keep=("low", "high"), interval=0.9, table=TABLE))
+    done = [line for line in lines(out) if line["status"] == "done"]
+    assert not any(line["calibrated"] for line in done)
+    told = "low and high are uncalibrated: no calibration images had a noise level near 127.5/255"
+    assert told in done[0]["notes"][0]
+    low, high = (tifffile.imread(out / "_restorekit" / k / f"{done[0]['image']}.tif") for k in ("low", "high"))
+    assert np.allclose(high - low, 2 * 1.6449 * 0.1, atol=1e-4)
+
+
+def test_without_an_interval_nothing_is_said_of_calibration(source, tmp_path):
+    out = tmp_path / "OUT"
+    restore(prepared(source, out, sigma="0.1", keep=("std",), table=TABLE))
+    assert "calibrated" not in lines(out)[0]
+
+
+def test_ends_are_wider_in_the_depth_of_a_hole():
+    image = enclosed(_plane(_hole()), Missing(), TABLE, 0.9)
+    assert (image.seen.missing, image.seen.farthest, image.refusal) == (0.5, 20.0, None)
+    band = Restoration(torch.zeros(1, 1, 40, 40), std=torch.full((1, 1, 40, 40), 0.01))
+    found = with_ends(band, 0, [image], 1.645)
+    half = found.high[0, 0, :, 0] / 0.01
+    assert float(half[30]) == pytest.approx(2.0)
+    assert float(half[0]) == pytest.approx(4.0)
+    assert torch.equal(found.low, -found.high)
+    assert with_ends(Restoration(band.mmse), 0, [image], 1.645).low is None
+
+
+def test_the_level_of_the_noise_is_told_estimated_or_none():
+    levels = [enclosed(_plane(sigma=0.1), Gaussian(), TABLE, 0.9).seen.sigma]
+    levels.append(enclosed(_plane(), Gaussian(), TABLE, 0.9).seen.sigma)
+    levels.append(enclosed(_plane(_hole(depth=1)), Missing(), TABLE, 0.9).seen.sigma)
+    assert levels == [0.1, 0.0, 0.0]  # a flat plane has no noise to find
+
+
+def test_distances_by_rows_are_those_of_the_whole():
+    side = ROWS + 200
+    missing = np.random.default_rng(0).random((side, 30, 1)) < 0.9
+    missing[300:460] = True
+    plane = Plane("p", np.zeros((side, 30, 1), np.uint8), missing, UNIT)
+    whole = distances(torch.from_numpy(~missing).movedim(-1, 0)[None])[0]
+    cut = torch.cat([rows_of_distances(plane, top, min(side, top + 100)) for top in range(0, side, 100)], 1)
+    assert torch.equal(cut, whole)
+    assert enclosed(plane, Missing(), TABLE, 0.9).seen.farthest == float(whole.max()) == FAR

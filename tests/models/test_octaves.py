@@ -1,0 +1,38 @@
+import pytest
+import torch
+
+from restorekit.models.octaves import energies, mismatch
+from restorekit.noise import Noise
+
+
+def test_the_energies_of_all_octaves_add_up_to_that_of_the_error():
+    error = Noise(0).normal("e", (2, 3, 32, 64), "cpu")
+    found = sum(e.mean() for e in energies(error))
+    assert float(found) == pytest.approx(float(error.square().mean()), rel=1e-5)
+
+
+@pytest.mark.parametrize(("step", "octave"), [(1, 0), (2, 1), (4, 2)])
+def test_a_checkerboard_has_its_energy_in_the_octave_of_its_squares(step, octave):
+    squares = (-1.0) ** torch.arange(32 // step).repeat_interleave(step)
+    found = energies((squares[:, None] * squares)[None, None])
+    assert [round(float(e.mean()), 6) for e in found] == [float(i == octave) for i in range(len(found))]
+
+
+def test_draws_like_the_error_match_it_and_others_do_not():
+    error, one, other = (Noise(i).normal("e", (64, 1, 32, 32), "cpu") for i in range(3))
+    alike = float(mismatch(error, one, other))
+    assert 0 < alike < 0.1  # the error's own energy varies from window to window
+    assert float(mismatch(error, 2 * one, 2 * other)) > alike + 0.1
+    smooth = [torch.nn.functional.avg_pool2d(e, 3, 1, 1) * 3 for e in (one, other)]
+    assert float(mismatch(error, *smooth)) > alike + 0.1
+
+
+def test_the_gradient_leads_to_the_energy_of_the_error():
+    """Its sign at a scale of draws changes where they are as strong as the error."""
+    error, one, other = (Noise(i).normal("e", (256, 1, 16, 16), "cpu") for i in range(3))
+    slopes = []
+    for scale in (0.8, 1.0, 1.25):
+        s = torch.tensor(scale, requires_grad=True)
+        mismatch(error, s * one, s * other).backward()
+        slopes.append(float(s.grad))
+    assert slopes[0] < -0.1 < slopes[1] < 0.1 < slopes[2]

@@ -1,0 +1,108 @@
+import numpy as np
+import pytest
+import torch
+
+from restorekit.calibrate import LEAST, LEVELS, RATIOS, _Tally, fit, scores
+from restorekit.contracts import Restorer
+from restorekit.corruptions import Gaussian, Missing
+from restorekit.errors import UsageError
+from restorekit.evaluate import Subject
+from restorekit.intervals import Seen
+from restorekit.noise import Noise
+from restorekit.types import Restoration
+
+SIGMA = 16 / 255  # a node of the table, as is a quarter of it
+
+
+class Observed(Restorer):
+    """Takes what it sees for the truth, and tells a spread that is wrong in its own way."""
+
+    name = "observed"
+
+    def __init__(self, spread):
+        self.spread = spread
+
+    def __call__(self, observation, corruption, n, noise):
+        y = observation.y
+        return Restoration(y, std=None if self.spread is None else self.spread.expand_as(y))
+
+
+def _subjects(count):
+    x = torch.full((1, 1, 32, 32), 0.5)
+    return [Subject(f"s{i}", lambda: x) for i in range(count)]
+
+
+def _fit(spread, count=200, corruption=None):
+    corruption = corruption or Gaussian(SIGMA)
+    return fit(Observed(spread), _subjects(count), [(str(corruption), corruption)])
+
+
+@pytest.mark.parametrize("wrong", [0.25, 1.0, 3.0])
+def test_a_spread_wrong_by_a_factor_is_put_right(wrong):
+    table = _fit(torch.tensor(SIGMA * wrong)).table
+    seen, zero = Seen(SIGMA, 0.0, 0.0), torch.zeros(1, 1, 1)
+    for level, quantile in zip(LEVELS, (0.6745, 1.0364, 1.2816, 1.6449, 1.96), strict=True):
+        # with n = 100 images at most 1 is added to 101: at 95 % that makes a tenth of a deviation
+        found = float(table.factor(seen, zero, torch.full((1, 1, 1), SIGMA * wrong), level)) * wrong
+        assert quantile * 0.97 < found < quantile * 1.13
+
+
+def test_each_spread_gets_the_factor_it_needs_where_one_scale_would_fail():
+    """Half of the values are told four times too sure: coverage holds on both halves, in shorter intervals."""
+    spread = torch.full((1, 1, 32, 32), SIGMA)
+    spread[..., :16] /= 4
+    found = _fit(spread)
+    row = found.rows[0]
+    assert 0.89 < row["coverage90"] < 0.93
+    assert row["winkler90"] < 0.75 * row["global_winkler90"]
+    seen, zero = Seen(SIGMA, 0.0, 0.0), torch.zeros(1, 1, 1)
+    sure, right = (float(found.table.factor(seen, zero, torch.full((1, 1, 1), s), 0.9)) for s in (SIGMA / 4, SIGMA))
+    assert sure / right == pytest.approx(4, rel=0.05)
+
+
+def test_the_share_outside_on_new_images_is_at_most_what_was_asked():
+    """Whatever the errors are like: here their size changes from image to image and the spread does not know it."""
+    x = torch.full((1, 1, 16, 16), 0.5)
+    corruption = Gaussian((0.01, 0.2))
+    subjects = [Subject(f"s{i}", lambda: x) for i in range(400)]
+    table = fit(Observed(torch.tensor(0.1)), subjects, [("g", corruption)]).table
+    outside = []
+    for i in range(400):
+        o = corruption(x, Noise(1, (f"new{i}",)))
+        level = Seen(float(o.sigma), 0.0, 0.0)
+        half = 0.1 * table.factor(level, torch.zeros(1, 16, 16), torch.full((1, 16, 16), 0.1), 0.9)
+        outside.append(float(((o.y - x)[0].abs() > half).double().mean()))
+    assert np.mean(outside) < 0.1 + 4 * np.std(outside) / 20
+
+
+def test_images_are_seen_by_their_share_missing_and_known_values_do_not_count():
+    found = _fit(torch.tensor(SIGMA), corruption=Missing(0.5)).table
+    assert set(found.factors) == {"0,2"}
+    assert found.reach >= 2
+    assert found.refusal(Seen(0.0, 0.5, 1.0)) is None
+    assert found.refusal(Seen(0.3, 0.5, 1.0)) is not None
+
+
+def test_the_risk_of_one_more_image_is_counted_as_its_worst():
+    """conformal risk control, eq. 4: (n R + 1) / (n + 1) <= alpha."""
+    tally = _Tally(1)
+    for i in range(40):
+        tally.add(np.zeros(100, int), np.linspace(0.01, 1, 100) * (1 + i % 2))
+    factor = float(tally.factors(0.9, 1)[0])
+    risk = np.mean([np.mean(np.linspace(0.01, 1, 100) * (1 + i % 2) > factor) for i in range(40)])
+    below = RATIOS[np.searchsorted(RATIOS, factor) - 1]
+    before = np.mean([np.mean(np.linspace(0.01, 1, 100) * (1 + i % 2) > below) for i in range(40)])
+    assert (40 * risk + 1) / 41 <= 0.1 < (40 * before + 1) / 41
+    assert np.isnan(_Tally(1).factors(0.9, 1)[0])
+
+
+def test_scores_are_coverage_width_and_winkler():
+    error, half = torch.tensor([0.0, 1.0, 3.0]), torch.tensor([1.0, 1.0, 1.0])
+    assert scores(error, half) == pytest.approx((2 / 3, 2.0, 2 + 20 * 2 / 3))
+
+
+def test_too_few_images_and_no_spread_are_told():
+    with pytest.raises(UsageError, match=f"at least {LEAST:.0f} clean images, got 10"):
+        _fit(torch.tensor(SIGMA), count=10)
+    with pytest.raises(UsageError, match="this restorer gives none"):
+        _fit(None)
