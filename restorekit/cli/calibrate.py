@@ -64,7 +64,7 @@ def command(
     if opened.card is None:
         raise UsageError(f"{model} is a classical method without a spread; calibrate a model")
     images = load_images(clean, limit, None, parse_range(span))
-    source = f"{len(images)} images of {Path(clean).name}, fingerprint {images.fingerprint}"
+    source = f"{len(images)} images of {Path(clean).name}, fingerprint {images.fingerprint[:16]}"
     with ImagesProgress(len(images), "calibrating", machine) as progress:
         found = fit(
             opened.restorer, evaluate.subjects(images), corruptions, seed, lambda key: progress.advance(None), source
