@@ -18,7 +18,6 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from torch import Tensor
 
 from restorekit import bands
@@ -29,6 +28,7 @@ from restorekit.intervals import TINY, Axes, Seen, Table, distances, half_width,
 from restorekit.noise import Noise
 
 LEVELS = (0.5, 0.7, 0.8, 0.9, 0.95)
+SHOWN = 0.9  # the level whose figures are told
 LEAST = 4 / (1 - LEVELS[-1])  # images; with fewer no factor controls the risk of the highest level
 RATIOS = np.geomspace(0.02, 50, 240)  # of |x - m| / s, the candidates for a factor
 FEW = 30  # values of an image in one cell of the table that are not yet a share
@@ -206,47 +206,51 @@ def _checked(
     seed: int, watch: Callable[[str], None], globally: float,
 ) -> Fit:  # fmt: skip
     """Scale the table to control the risk on images that it was not filled from, and measure it there."""
-    tallies, found = [_Tally(1) for _ in LEVELS], []
+    tallies = [_Tally(1) for _ in LEVELS]
+    found: dict[str, list[tuple[Counts, Counts]]] = {spec: [] for spec, _ in corruptions}
     for subject in subjects:
-        scaled: list[list[Counts]] = [[] for _ in LEVELS]
+        scaled: list[list[Counts]] = [[np.empty(0)] for _ in LEVELS]
         for spec, s in _samples(restorer, subject, corruptions, seed):
-            if table.refusal(s.seen) is None:
-                for one, level in zip(scaled, LEVELS, strict=True):
-                    half = half_width(table, s.seen, s.distance, s.std.clamp_min(TINY), level)
-                    one.append((s.error / half)[s.unknown].double().numpy())
-                found.append((spec, s))
+            if s.unknown.any() and table.refusal(s.seen) is None:
+                std, error = s.std.clamp_min(TINY), s.error[s.unknown].double().numpy()
+                halves = [half_width(table, s.seen, s.distance, std, v)[s.unknown].double().numpy() for v in LEVELS]
+                for one, half in zip(scaled, halves, strict=True):
+                    one.append(error / half)
+                plain = std[s.unknown].double().numpy()
+                found[spec].append((sums(error, halves[LEVELS.index(SHOWN)]), sums(error, plain)))
         for tally, one in zip(tallies, scaled, strict=True):
-            ratio = np.concatenate([*one, np.empty(0)])
+            ratio = np.concatenate(one)
             tally.add(np.zeros(len(ratio), np.intp), ratio)
         watch(subject.key)
     scales = np.array([float(tally.factors(level, 1)[0]) for tally, level in zip(tallies, LEVELS, strict=True)])
     if not np.isfinite(scales).all():
         raise UsageError("no interval of the predicted spread controls the risk on these images; give more of them")
     factors = {k: (np.asarray(v) * scales).round(3).tolist() for k, v in table.factors.items()}
-    final = replace(table, factors=factors)
-    return Fit(
-        final, [_row(spec, [s for name, s in found if name == spec], final, globally) for spec, _ in corruptions]
-    )
+    scale = float(scales[LEVELS.index(SHOWN)])
+    return Fit(replace(table, factors=factors), [_row(spec, own, scale, globally) for spec, own in found.items()])
 
 
-def _row(spec: str, samples: Sequence[Sample], table: Table, globally: float) -> dict[str, float | str]:
-    row: dict[str, float | str] = {"corruption": spec, "images": len(samples)}
-    for name in ("", "global_"):
-        measured = []
-        for s in samples:
-            half = s.std * globally if name else half_width(table, s.seen, s.distance, s.std, 0.9)
-            measured.append(scores(s.error[s.unknown], half[s.unknown]))
-        means = torch.tensor(measured).double().mean(0) if measured else torch.full((3,), torch.nan)
+def _row(spec: str, own: Sequence[tuple[Counts, Counts]], scale: float, globally: float) -> dict[str, float | str]:
+    row: dict[str, float | str] = {"corruption": spec, "images": len(own)}
+    for kind, name, factor in ((0, "", scale), (1, "global_", globally)):
+        means = np.mean([scores(pair[kind], factor) for pair in own], 0) if own else np.full(3, np.nan)
         row |= {f"{name}{k}": float(v) for k, v in zip(("coverage90", "width90", "winkler90"), means, strict=True)}
     return row
 
 
-def scores(error: Tensor, half: Tensor, level: float = 0.9) -> tuple[float, float, float]:
-    """Return coverage, mean width and mean Winkler score of intervals of half width `half` about errors' centres.
+def sums(error: Counts, half: Counts) -> Counts:
+    """Return count, and sums of error and of half width, (3, candidates + 1), by where error / half lies in RATIOS."""
+    place = np.searchsorted(RATIOS, error / half)
+    weights = (np.ones_like(error), error, half)
+    return np.stack([np.bincount(place, w, len(RATIOS) + 1) for w in weights])
 
-    Winkler, "A Decision-Theoretic Approach to Interval Estimation", JASA 1972: the width, and 2 / (1 - level) times
-    the distance of the truth outside; the lower the better, on the scale of the image.
+
+def scores(found: Counts, factor: float) -> tuple[float, float, float]:
+    """Return coverage, mean width and Winkler score of intervals `factor`, one of RATIOS, times `half` to each side.
+
+    Nothing but `sums` is kept of an image for this; the score is that of `restorekit.certainty.Winkler90`.
     """
-    outside = (error - half).clamp_min(0)
-    winkler = 2 * half + 2 / (1 - level) * outside
-    return float((outside == 0).double().mean()), float((2 * half).double().mean()), float(winkler.double().mean())
+    count, error, half = found[:, np.searchsorted(RATIOS, factor) + 1 :].sum(1)
+    total, _, whole = found.sum(1)
+    width = 2 * factor * whole / total
+    return 1 - count / total, width, width + 2 / (1 - SHOWN) * (error - factor * half) / total

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from restorekit.calibrate import LEAST, LEVELS, RATIOS, _Tally, fit, scores
+from restorekit.calibrate import LEAST, LEVELS, RATIOS, _Tally, fit, scores, sums
 from restorekit.contracts import Restorer
 from restorekit.corruptions import Gaussian, Missing
 from restorekit.errors import UsageError
@@ -96,9 +96,11 @@ def test_the_risk_of_one_more_image_is_counted_as_its_worst():
     assert np.isnan(_Tally(1).factors(0.9, 1)[0])
 
 
-def test_scores_are_coverage_width_and_winkler():
-    error, half = torch.tensor([0.0, 1.0, 3.0]), torch.tensor([1.0, 1.0, 1.0])
-    assert scores(error, half) == pytest.approx((2 / 3, 2.0, 2 + 20 * 2 / 3))
+def test_scores_from_sums_are_coverage_width_and_winkler():
+    factor = float(RATIOS[100])
+    error, half = np.array([0.0, 1.0, 3.0]) * factor, np.array([1.0, 1.1, 1.0])
+    width = 2 * factor * 3.1 / 3
+    assert scores(sums(error, half), factor) == pytest.approx((2 / 3, width, width + 20 * 2 * factor / 3))
 
 
 def test_too_few_images_and_no_spread_are_told():
