@@ -194,7 +194,8 @@ class Loaded:
         noise = Noise(seed, tuple(str(i) for i in range(len(y))))
         restored = bands.restore(self.opened.restorer, observation, corruption, samples, noise)
         if interval is not None:
-            restored = enclose(restored, observation, corruption, self._table(interval), interval)
+            together = bands.together(self.opened.restorer, shape[0])
+            restored = enclose(restored, observation, corruption, together, self._table(interval), interval)
         return _mapped(restored, form.give)
 
     def _table(self, interval: float) -> Table:

@@ -33,8 +33,8 @@ def restore(restorer: Restorer, observation: Observation, corruption: Corruption
     Restoration
         With the channels of the images.
     """
-    channels, takes = observation.shape[0], restorer.geometry.channels
-    if channels in takes or 1 not in takes:  # where it takes neither, it says so itself
+    channels = observation.shape[0]
+    if together(restorer, channels) == channels:
         return restorer(observation, corruption, n, noise)
     keys = noise.keys or tuple(str(i) for i in range(len(observation)))
     bands = []
@@ -42,6 +42,12 @@ def restore(restorer: Restorer, observation: Observation, corruption: Corruption
         own = replace(noise, keys=tuple(f"{key}#band{c}" for key in keys))
         bands.append(restorer(_band(observation, c), corruption, n, own))
     return _stacked(bands)
+
+
+def together(restorer: Restorer, channels: int) -> int:
+    """Return how many of an image's channels are restored at once."""
+    takes = restorer.geometry.channels
+    return channels if channels in takes or 1 not in takes else 1  # where it takes neither, it says so itself
 
 
 def _band(o: Observation, c: int) -> Observation:

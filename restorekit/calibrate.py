@@ -1,40 +1,32 @@
 """Making the table of `restorekit.intervals`: how far the truth lies from restorations of damaged clean images.
 
-The risk is the share of an image's unknown values that its interval leaves out. Half of the images fill the table; on
-the other half one factor for each level is chosen so that the expected risk on a further image of the same kind is at
-most what was asked for, whatever the model: conformal risk control.
-
-References
-----------
-Angelopoulos, Bates, Fisch, Lei, Schuster, "Conformal Risk Control", ICLR 2024, equation 4.
-Angelopoulos et al., "Image-to-Image Regression with Distribution-Free Uncertainty Quantification and Applications in
-Imaging", ICML 2022: the share of pixels as risk.
+Half of the images fill the table; on the other half a factor for each level, and each sort of image, is chosen so that
+the expected share of values outside on a further image of the same kind is at most what was asked for, whatever the
+model: `restorekit.risk`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
-from torch import Tensor
 
-from restorekit import bands
+from restorekit.bench import Bench, Sample, Watch
 from restorekit.contracts import Corruption, Restorer
 from restorekit.errors import UsageError
-from restorekit.evaluate import Subject
-from restorekit.intervals import TINY, Axes, Seen, Table, distances, half_width, see
-from restorekit.noise import Noise
+from restorekit.intervals import Axes, Table, half_width
+from restorekit.risk import Counts, Tally, scores, sums
+from restorekit.seen import Seen
+from restorekit.trials import Subject
 
 LEVELS = (0.5, 0.7, 0.8, 0.9, 0.95)
-SHOWN = 0.9  # the level whose figures are told
+SHOWN = LEVELS.index(0.9)  # the level whose figures are told
 LEAST = 4 / (1 - LEVELS[-1])  # images; with fewer no factor controls the risk of the highest level
-RATIOS = np.geomspace(0.02, 50, 240)  # of |x - m| / s, the candidates for a factor
-FEW = 30  # values of an image in one cell of the table that are not yet a share
-SEVERAL = 5  # images that a cell of the table needs
 
-Counts = npt.NDArray[np.float64]
+Sort = tuple[int, bool, bool]  # channels, whether values are missing, and whether the others are noisy then
 
 
 @dataclass(frozen=True)
@@ -46,61 +38,18 @@ class Fit:
     table : Table
         For the card.
     rows : list of dict
-        For each corruption, measured on the images that the table was not filled from: coverage, mean width and
-        Winkler score of the 90 % interval, and the same of Gaussian intervals with one global scale.
+        For each corruption and number of channels, measured on the images that the table was not filled from:
+        coverage, mean width and Winkler score of the 90 % interval, and the same of Gaussian intervals with one
+        global scale.
     """
 
     table: Table
     rows: list[dict[str, float | str]]
 
 
-@dataclass(frozen=True, eq=False)
-class Sample:
-    """One restored image: what was seen of it, and distances, |x - m|, s and where x was unknown, (C, H, W)."""
-
-    seen: Seen
-    distance: Tensor
-    error: Tensor
-    std: Tensor
-    unknown: Tensor
-
-
-@dataclass(eq=False)
-class _Tally:
-    """Mean over images of the share of values whose ratio is beyond each candidate, by cell."""
-
-    cells: int
-    beyond: Counts = field(init=False)
-    images: Counts = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.beyond, self.images = np.zeros((self.cells, len(RATIOS))), np.zeros(self.cells)
-
-    def add(self, cell: npt.NDArray[np.intp], ratio: Counts) -> None:
-        """Count one image's values, each with its cell and ratio."""
-        place = np.searchsorted(RATIOS, ratio)
-        width = len(RATIOS) + 1
-        counts = np.bincount(cell * width + place, minlength=self.cells * width).reshape(self.cells, width)
-        total = counts.sum(1)
-        enough = total >= FEW
-        over = counts[enough, ::-1].cumsum(1)[:, ::-1][:, 1:]  # those placed after a candidate exceed it
-        self.beyond[enough] += over / total[enough, None]
-        self.images[enough] += 1
-
-    def factors(self, level: float, ahead: int) -> Counts:
-        """Return the smallest factor of each cell that controls its risk, (cells,); NaN where there is none.
-
-        `ahead` = 1 counts one image more, of which everything may lie outside; 0 takes the images for all there are.
-        """
-        images = self.images[:, None] + ahead
-        risk = np.where(images >= SEVERAL, (self.beyond + ahead) / np.maximum(images, 1), 1.0)
-        controlled = risk <= 1 - level + 1e-12
-        return np.where(controlled.any(1), RATIOS[controlled.argmax(1)], np.nan)
-
-
 def fit(
     restorer: Restorer, subjects: Sequence[Subject], corruptions: Sequence[tuple[str, Corruption]],
-    seed: int = 0, watch: Callable[[str], None] = lambda key: None, source: str = "",
+    seed: int = 0, watch: Watch = lambda key, error: None, source: str = "",
 ) -> Fit:  # fmt: skip
     """Damage and restore clean images, and make the table.
 
@@ -115,7 +64,7 @@ def fit(
     seed : int
         Of the damage.
     watch : callable
-        Called with the name of each image that is done.
+        Called with the name of each image that is done, and with what was wrong with it or None.
     source : str
         Kept in the table.
 
@@ -124,53 +73,62 @@ def fit(
     UsageError
         Too few images, or a restorer without standard deviations.
     """
-    if len(subjects) < LEAST:
+    failed: list[str] = []
+
+    def note(key: str, error: str | None) -> None:
+        failed.extend([key] if error else [])
+        watch(key, error)
+
+    _enough(len(subjects))
+    bench = Bench(restorer, corruptions, seed, note)
+    table, globally = _measured(bench, subjects[0::2])
+    found = _checked(table, bench, subjects[1::2], globally)
+    _enough(len(subjects) - len(failed))
+    return replace(found, table=replace(found.table, images=len(subjects) - len(failed), source=source))
+
+
+def _enough(images: int) -> None:
+    if images < LEAST:
         raise UsageError(
-            f"a calibration needs at least {LEAST:.0f} clean images, got {len(subjects)}; give more, or cut larger ones"
+            f"a calibration needs at least {LEAST:.0f} clean images, got {images}; give more, or cut larger ones"
             " into separate scenes"
         )
-    axes = Axes()
-    tally, whole, reach = _Tally(int(np.prod(axes.shape))), _Tally(1), 0.0
-    for subject in subjects[0::2]:
-        samples = [s for _, s in _samples(restorer, subject, corruptions, seed)]
-        cells, ratios = zip(*(_celled(s, axes) for s in samples), strict=True)
-        tally.add(np.concatenate(cells), np.concatenate(ratios))
-        whole.add(np.concatenate(cells) * 0, np.concatenate(ratios))
+
+
+def _measured(bench: Bench, subjects: Iterable[Subject]) -> tuple[Table, float]:
+    """Return a table that holds for these images, and the one scale of all spreads that would."""
+    axes, reach, whole = Axes(), 0.0, Tally()
+    tallies: dict[int, Tally] = defaultdict(lambda: Tally(int(np.prod(axes.shape))))
+    for samples in bench.samples(subjects):
+        ratio = np.concatenate([s.error / s.std.double().numpy() for s in samples])
+        tallies[samples[0].seen.channels].add(ratio, np.concatenate([_cells(s, axes) for s in samples]))
+        whole.add(ratio)
         reach = max(reach, *(s.seen.farthest for s in samples))
-        watch(subject.key)
-    factors = np.stack([tally.factors(level, 0) for level in LEVELS], -1).reshape(*axes.shape, -1)
-    table = Table(axes, LEVELS, _filled(factors), reach, len(subjects), source)
-    return _checked(table, restorer, subjects[1::2], corruptions, seed, watch, float(whole.factors(0.9, 0)[0]))
+    factors: dict[str, object] = {}
+    for channels, tally in tallies.items():
+        own = np.stack([tally.factors(level, 0) for level in LEVELS], -1).reshape(*axes.shape, -1)
+        factors |= {f"{channels},{key}": cell for key, cell in _filled(own).items()}
+    return Table(axes, LEVELS, factors, reach), float(whole.factors(LEVELS[SHOWN], 0)[0])
 
 
-def _samples(
-    restorer: Restorer, subject: Subject, corruptions: Sequence[tuple[str, Corruption]], seed: int
-) -> Iterator[tuple[str, Sample]]:
-    x, noise = subject.read(), Noise(seed, (subject.key,)).fork("calibrate")
-    for spec, corruption in corruptions:
-        observation = corruption(x, noise.fork(spec))
-        shown = replace(observation, label=subject.label).blind()
-        restored = bands.restore(restorer, shown, corruption, 0, noise)
-        if restored.std is None:
-            raise UsageError("a calibration turns standard deviations into intervals, and this restorer gives none")
-        distance, unknown = distances(shown.observed), observation.unknown().expand_as(x)[0]
-        error = (x - restored.mmse)[0].abs()
-        yield (
-            spec,
-            Sample(see(shown, corruption, distance)[0], distance[0].expand_as(error), error, restored.std[0], unknown),
-        )
+def _cells(sample: Sample, axes: Axes) -> npt.NDArray[np.intp]:
+    """Return the cell of the table nearest to each value, (N,)."""
+    d = _nearest(np.log2(1 + sample.distance.double().numpy()), np.log2(1 + np.asarray(axes.distance)))
+    p = _nearest(np.log2(sample.std.double().numpy()), np.log2(axes.std))
+    i, j = _nodes(sample.seen, axes)
+    return np.ravel_multi_index((np.full_like(d, i), np.full_like(d, j), d, p), axes.shape)
 
 
-def _celled(sample: Sample, axes: Axes) -> tuple[npt.NDArray[np.intp], Counts]:
-    """Return the cell of the table nearest to each unknown value, and the value's ratio."""
-    where = sample.unknown
-    distance, std = sample.distance[where].numpy(), sample.std[where].double().clamp_min(TINY).numpy()
-    d = _nearest(np.log2(1 + distance), np.log2(1 + np.asarray(axes.distance)))
-    p = _nearest(np.log2(std), np.log2(axes.std))
-    i = int(_nearest(np.array(sample.seen.sigma), np.asarray(axes.sigma)))
-    j = int(_nearest(np.array(sample.seen.missing), np.asarray(axes.missing)))
-    cell = np.ravel_multi_index((np.full_like(d, i), np.full_like(d, j), d, p), axes.shape)
-    return cell, sample.error[where].double().numpy() / std
+def _nodes(seen: Seen, axes: Axes) -> tuple[int, int]:
+    """Return the nodes nearest to an image's noise level and share missing."""
+    pairs = ((seen.sigma, axes.sigma), (seen.missing, axes.missing))
+    i, j = (int(_nearest(np.array(value), np.asarray(nodes))) for value, nodes in pairs)
+    return i, j
+
+
+def _sort(channels: int, i: int, j: int) -> Sort:
+    """Return the sort of images that a cell, or an image nearest to it, belongs to."""
+    return channels, j > 0, i > 0 and j > 0
 
 
 def _nearest(values: Counts, nodes: Counts) -> npt.NDArray[np.intp]:
@@ -179,7 +137,7 @@ def _nearest(values: Counts, nodes: Counts) -> npt.NDArray[np.intp]:
 
 
 def _filled(factors: Counts) -> dict[str, list[object]]:
-    """Return cells by noise and missing share; gaps within one are bridged."""
+    """Return cells by nodes of noise level and share missing; gaps within one are bridged."""
     found = {}
     for i, j in np.ndindex(*factors.shape[:2]):
         cell = factors[i, j].copy()
@@ -201,56 +159,57 @@ def _line(line: Counts) -> Counts:
     return np.interp(np.arange(len(line)), known, line[known]) if len(known) else line
 
 
-def _checked(
-    table: Table, restorer: Restorer, subjects: Iterable[Subject], corruptions: Sequence[tuple[str, Corruption]],
-    seed: int, watch: Callable[[str], None], globally: float,
-) -> Fit:  # fmt: skip
+def _checked(table: Table, bench: Bench, subjects: Iterable[Subject], globally: float) -> Fit:
     """Scale the table to control the risk on images that it was not filled from, and measure it there."""
-    tallies = [_Tally(1) for _ in LEVELS]
-    found: dict[str, list[tuple[Counts, Counts]]] = {spec: [] for spec, _ in corruptions}
-    for subject in subjects:
-        scaled: list[list[Counts]] = [[np.empty(0)] for _ in LEVELS]
-        for spec, s in _samples(restorer, subject, corruptions, seed):
-            if s.unknown.any() and table.refusal(s.seen) is None:
-                std, error = s.std.clamp_min(TINY), s.error[s.unknown].double().numpy()
-                halves = [half_width(table, s.seen, s.distance, std, v)[s.unknown].double().numpy() for v in LEVELS]
-                for one, half in zip(scaled, halves, strict=True):
-                    one.append(error / half)
-                plain = std[s.unknown].double().numpy()
-                found[spec].append((sums(error, halves[LEVELS.index(SHOWN)]), sums(error, plain)))
-        for tally, one in zip(tallies, scaled, strict=True):
-            ratio = np.concatenate(one)
-            tally.add(np.zeros(len(ratio), np.intp), ratio)
-        watch(subject.key)
-    scales = np.array([float(tally.factors(level, 1)[0]) for tally, level in zip(tallies, LEVELS, strict=True)])
-    if not np.isfinite(scales).all():
+    tallies: dict[Sort, list[Tally]] = defaultdict(lambda: [Tally() for _ in LEVELS])
+    found: dict[tuple[str, int], list[tuple[Sort, Counts, Counts]]] = defaultdict(list)
+    for samples in bench.samples(subjects):
+        ratios: dict[Sort, list[list[Counts]]] = defaultdict(lambda: [[] for _ in LEVELS])
+        for s in samples:
+            if not len(s.error) or table.refusal(s.seen):
+                continue
+            sort = _sort(s.seen.channels, *_nodes(s.seen, table.axes))
+            halves = [half_width(table, s.seen, s.distance, s.std, level).double().numpy() for level in LEVELS]
+            for own, half in zip(ratios[sort], halves, strict=True):
+                own.append(s.error / half)
+            pair = sums(s.error, halves[SHOWN]), sums(s.error, s.std.double().numpy())
+            found[s.corruption, s.seen.channels].append((sort, *pair))
+        for sort, levels in ratios.items():
+            for tally, own in zip(tallies[sort], levels, strict=True):
+                tally.add(np.concatenate(own))
+    scales = _scales(tallies)
+    return Fit(_scaled(table, scales), [_row(*key, own, scales, globally) for key, own in found.items()])
+
+
+def _scales(tallies: Mapping[Sort, Sequence[Tally]]) -> dict[Sort, Counts]:
+    """Return the factors, (levels,), of each sort of images whose risk can be controlled at all levels."""
+    found = {}
+    for sort, own in tallies.items():
+        factors = np.array([float(tally.factors(level, 1)[0]) for tally, level in zip(own, LEVELS, strict=True)])
+        if np.isfinite(factors).all():
+            found[sort] = factors
+    if not found:
         raise UsageError("no interval of the predicted spread controls the risk on these images; give more of them")
-    factors = {k: (np.asarray(v) * scales).round(3).tolist() for k, v in table.factors.items()}
-    scale = float(scales[LEVELS.index(SHOWN)])
-    return Fit(replace(table, factors=factors), [_row(spec, own, scale, globally) for spec, own in found.items()])
+    return found
 
 
-def _row(spec: str, own: Sequence[tuple[Counts, Counts]], scale: float, globally: float) -> dict[str, float | str]:
-    row: dict[str, float | str] = {"corruption": spec, "images": len(own)}
-    for kind, name, factor in ((0, "", scale), (1, "global_", globally)):
-        means = np.mean([scores(pair[kind], factor) for pair in own], 0) if own else np.full(3, np.nan)
+def _scaled(table: Table, scales: Mapping[Sort, Counts]) -> Table:
+    """Return the table with each cell's factors scaled; without those of sorts that have no scale."""
+    factors = {}
+    for key, cell in table.factors.items():
+        sort = _sort(*map(int, key.split(",")))
+        if sort in scales:
+            factors[key] = (np.asarray(cell) * scales[sort]).round(3).tolist()
+    return replace(table, factors=factors)
+
+
+def _row(
+    spec: str, channels: int, own: Sequence[tuple[Sort, Counts, Counts]], scales: Mapping[Sort, Counts], globally: float
+) -> dict[str, float | str]:
+    row: dict[str, float | str] = {"corruption": spec, "channels": channels, "images": len(own)}
+    calibrated = [scores(fine, float(scales[sort][SHOWN]), LEVELS[SHOWN]) for sort, fine, _ in own if sort in scales]
+    plain = [scores(rough, globally, LEVELS[SHOWN]) for _, _, rough in own]
+    for name, found in (("", calibrated), ("global_", plain)):
+        means = np.mean(found, 0) if found else np.full(3, np.nan)
         row |= {f"{name}{k}": float(v) for k, v in zip(("coverage90", "width90", "winkler90"), means, strict=True)}
     return row
-
-
-def sums(error: Counts, half: Counts) -> Counts:
-    """Return count, and sums of error and of half width, (3, candidates + 1), by where error / half lies in RATIOS."""
-    place = np.searchsorted(RATIOS, error / half)
-    weights = (np.ones_like(error), error, half)
-    return np.stack([np.bincount(place, w, len(RATIOS) + 1) for w in weights])
-
-
-def scores(found: Counts, factor: float) -> tuple[float, float, float]:
-    """Return coverage, mean width and Winkler score of intervals `factor`, one of RATIOS, times `half` to each side.
-
-    Nothing but `sums` is kept of an image for this; the score is that of `restorekit.certainty.Winkler90`.
-    """
-    count, error, half = found[:, np.searchsorted(RATIOS, factor) + 1 :].sum(1)
-    total, _, whole = found.sum(1)
-    width = 2 * factor * whole / total
-    return 1 - count / total, width, width + 2 / (1 - SHOWN) * (error - factor * half) / total

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,109 +15,16 @@ from torch import Tensor
 
 from restorekit import bands
 from restorekit.certainty import LEVEL, coverage_by_width
-from restorekit.contracts import Corruption, Metric, Restorer
+from restorekit.contracts import Corruption, Metric
 from restorekit.engines import Engine
 from restorekit.errors import ImageError, PluginError, UsageError
 from restorekit.images.dataset import LabelledImages
-from restorekit.intervals import Table, enclose
-from restorekit.metrics import WINDOW, WINDOW_SIGMA, compare, finish
+from restorekit.intervals import enclose
+from restorekit.metrics import compare, finish
 from restorekit.noise import Noise
 from restorekit.sigma import estimate_sigma
+from restorekit.trials import Protocol, Results, Subject, Told, Trial
 from restorekit.types import Observation, Restoration
-
-Told = Literal["true", "blind", "auto"]
-SCHEMA = 1
-
-
-@dataclass(frozen=True, eq=False)
-class Contender:
-    """A restorer as it stands in the table.
-
-    Attributes
-    ----------
-    name : str
-        Name of its row.
-    restorer : Restorer
-        What restores.
-    told : {"true", "blind", "auto"}
-        Whether it is told the true sigma, nothing, or an estimate from the image.
-    draws : int
-        Draws asked for; 0 = one pass.
-    learned : bool
-        Whether it is a model.
-    estimate : str
-        What its estimate is: one pass, or the mean over how many draws.
-    table : Table or None
-        What its intervals come from; None: its standard deviation, as if Gaussian.
-    """
-
-    name: str
-    restorer: Restorer
-    told: Told
-    draws: int = 0
-    learned: bool = False
-    estimate: str = ""
-    table: Table | None = None
-
-
-@dataclass(frozen=True, eq=False)
-class Trial:
-    """One corruption, by the spec as typed, and who restores it."""
-
-    spec: str
-    corruption: Corruption
-    contenders: Sequence[Contender]
-
-
-@dataclass(frozen=True)
-class Protocol:
-    """How the figures came about; the same for every row."""
-
-    source: str
-    seed: int
-    images: int
-    device: str
-    versions: Mapping[str, str]
-    noise: str = "neither clipped nor quantised, drawn per image from seed and name"
-    result: str = "clamped to [0, 1] and rounded to 8 bits"
-    psnr: str = "data range 1, whole image, mean over images of the per-image value"
-    ssim: str = f"Gaussian window of {WINDOW} x {WINDOW} pixels, sigma {WINDOW_SIGMA}, data range 1"
-    interval: str = "calibrated where the model is, else about the rounded result as if Gaussian"
-
-
-@dataclass(frozen=True)
-class Results:
-    """Everything an evaluation found.
-
-    Attributes
-    ----------
-    protocol : Protocol
-        How.
-    runs : list of dict
-        A row per corruption and restorer: means over images.
-    images : list of dict
-        A row per corruption, restorer and image.
-    failures : list of dict
-        A row per image that could not be read or restored, with the sentence why.
-    """
-
-    protocol: Protocol
-    runs: list[dict[str, Any]]
-    images: list[dict[str, Any]]
-    failures: list[dict[str, str]]
-
-    def to_json(self) -> dict[str, Any]:
-        """Return what results.json holds."""
-        return {"schema": SCHEMA, **asdict(self)}
-
-
-@dataclass(frozen=True, eq=False)
-class Subject:
-    """An image to be damaged and restored: its name, and how to get it, (1, C, H, W) on [0, 1]."""
-
-    key: str
-    read: Callable[[], Tensor]
-    label: Tensor | None = None
 
 
 def evaluate(
@@ -191,7 +98,8 @@ def judge(subject: Subject, x: Tensor, trial: Trial, metrics: Sequence[Metric], 
         restoration = bands.restore(contender.restorer, shown, trial.corruption, contender.draws, noise.fork("draws"))
         seconds = (time.perf_counter() - started) / (x[0, 0].numel() / 1e6)
         if contender.table is not None and restoration.std is not None:
-            restoration = enclose(restoration, shown, trial.corruption, contender.table, LEVEL)
+            together = bands.together(contender.restorer, x.shape[1])
+            restoration = enclose(restoration, shown, trial.corruption, together, contender.table, LEVEL)
         finished = _finished(restoration)
         found: dict[str, Any] = dict(compare(finished, x, observation, metrics))
         if "coverage90" in found:

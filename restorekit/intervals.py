@@ -1,7 +1,7 @@
 """Calibrated intervals: a table that says how many predicted standard deviations enclose so much of the truth.
 
-The table is indexed by what is seen when an image is restored: noise level, share of missing pixels, distance to the
-nearest pixel that was seen, and predicted standard deviation. `restorekit.calibrate` makes it.
+The table is indexed by what is seen when an image is restored: its channels, noise level, share of missing pixels,
+distance to the nearest pixel that was seen, and predicted standard deviation. `restorekit.calibrate` makes it.
 """
 
 from __future__ import annotations
@@ -10,21 +10,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from statistics import NormalDist
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from scipy.ndimage import distance_transform_edt
 from torch import Tensor
 
 from restorekit.contracts import Corruption
 from restorekit.errors import CheckpointError, UsageError
-from restorekit.sigma import estimate_sigma
+from restorekit.seen import Seen, distances, see
 from restorekit.types import Observation, Restoration
 
 Floats = npt.NDArray[np.float64]
-FAR = 64  # pixels; beyond, no distance is told from another
+Cell = tuple[int, int, int]  # channels, and nodes of sigma and missing
 TINY = 1e-6  # on [0, 1]; smaller standard deviations count as this
 
 
@@ -55,14 +54,6 @@ class Axes:
         return len(self.sigma), len(self.missing), len(self.distance), len(self.std)
 
 
-class Seen(NamedTuple):
-    """What is seen of an image: noise level on [0, 1], share missing, largest distance to a seen pixel, pixels."""
-
-    sigma: float
-    missing: float
-    farthest: float
-
-
 @dataclass(frozen=True)
 class Table:
     """Factors of the standard deviation, by axes and level.
@@ -74,7 +65,8 @@ class Table:
     levels : tuple of float
         Shares that the intervals enclose, ascending.
     factors : mapping of str to nested sequences, (distance, std, level)
-        One entry "i,j" for each pair of nodes i of sigma and j of missing that calibration images were seen at.
+        One entry "c,i,j" for c channels and each pair of nodes i of sigma and j of missing that calibration images
+        were seen at.
     reach : float
         Largest distance in the calibration images, pixels.
     images : int
@@ -102,11 +94,10 @@ class Table:
         try:
             axes = Axes(**{k: tuple(map(float, v)) for k, v in values["axes"].items()})
             table = cls(**{**values, "axes": axes, "levels": tuple(values["levels"])})
-            for key, cell in table.factors.items():
-                i, j = map(int, key.split(","))
-                sound = np.asarray(cell, float).shape == (*axes.shape[2:], len(table.levels))
+            for (c, i, j), cell in table._cells.items():
+                sound = cell.shape == (*axes.shape[2:], len(table.levels))
                 if not (sound and i < axes.shape[0] and j < axes.shape[1]):
-                    raise ValueError(f"cell {key} does not fit the axes")
+                    raise ValueError(f"cell {c},{i},{j} does not fit the axes")
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise CheckpointError(
                 f"the card's calibration cannot be read ({error}); calibrate the model again"
@@ -118,14 +109,20 @@ class Table:
         return asdict(self)
 
     @cached_property
-    def _cells(self) -> dict[tuple[int, int], Floats]:
-        return {(int(i), int(j)): np.asarray(v, float) for k, v in self.factors.items() for i, j in [k.split(",")]}
+    def _cells(self) -> dict[Cell, Floats]:
+        found = {}
+        for key, cell in self.factors.items():
+            c, i, j = map(int, key.split(","))
+            found[c, i, j] = np.asarray(cell, float)
+        return found
 
     def refusal(self, seen: Seen) -> str | None:
         """Say why an image lies outside of what the table covers; None where it does not."""
         noise, share = 255 * seen.sigma, seen.missing
         if not self._around(seen):
-            return f"no calibration images had a noise level near {noise:.1f}/255 and {share:.0%} of the pixels missing"
+            kind = {1: "gray ", 3: "colour "}.get(seen.channels, "")
+            what = f"a noise level near {noise:.1f}/255 and {share:.0%} of the pixels missing"
+            return f"no {kind}calibration images had {what}"
         if seen.farthest > self.reach:
             return f"its holes reach {seen.farthest:.0f} pixels deep, those of the calibration images {self.reach:.0f}"
         return None
@@ -137,14 +134,14 @@ class Table:
         ----------
         seen : Seen
             Of the whole image; the table must not refuse it.
-        distance, std : Tensor, (C, H, W)
+        distance, std : Tensor, of one shape
             Of the values in question: pixels to the nearest that was seen, and standard deviation.
         level : float
             Share that the interval is to enclose.
 
         Returns
         -------
-        Tensor, (C, H, W)
+        Tensor, of that shape
         """
         around = self._around(seen)
         weights = np.array(list(around.values()))
@@ -154,13 +151,13 @@ class Table:
         p = _place(np.log2(std.double().clamp_min(TINY).numpy()), np.log2(self.axes.std))
         return torch.from_numpy(_bilinear(of_level, d, p)).to(std)
 
-    def _around(self, seen: Seen) -> dict[tuple[int, int], float]:
+    def _around(self, seen: Seen) -> dict[Cell, float]:
         """Return the nodes around an image's noise level and missing share, with weights; none where outside."""
         found = {}
         for i, wi in _corners(seen.sigma, self.axes.sigma):
             for j, wj in _corners(seen.missing, self.axes.missing):
-                if (i, j) in self._cells and wi * wj > 0:
-                    found[i, j] = wi * wj
+                if (seen.channels, i, j) in self._cells and wi * wj > 0:
+                    found[seen.channels, i, j] = wi * wj
         return found
 
     def _at_level(self, grid: Floats, level: float) -> Floats:
@@ -174,35 +171,17 @@ class Table:
         return wanted * found
 
 
-def see(observation: Observation, corruption: Corruption, distance: Tensor) -> list[Seen]:
-    """Return what is seen of each image of a batch, whose `distances` are given; unknown noise levels are estimated."""
-    sigma = observation.y.new_zeros(len(observation), 1, 1, 1)
-    if not corruption.hides:
-        sigma = observation.sigma if observation.sigma is not None else sigma + torch.nan
-        if bool(sigma.isnan().any()):
-            sigma = torch.where(sigma.isnan(), estimate_sigma(observation, corruption), sigma)
-    missing = 1 - observation.observed.float().flatten(1).mean(1)
-    farthest = distance.flatten(1).amax(1)
-    return [Seen(*map(float, one)) for one in zip(sigma.flatten(), missing, farthest, strict=True)]
-
-
-def distances(observed: Tensor) -> Tensor:
-    """Return the distance of every value to the nearest that was seen, (B, C, H, W) pixels, at most FAR."""
-    return torch.stack([torch.stack([_plane_distances(plane) for plane in image.cpu()]) for image in observed])
-
-
-def _plane_distances(observed: Tensor) -> Tensor:
-    if bool(observed.all()):
-        return torch.zeros(1).expand(observed.shape)
-    if not bool(observed.any()):
-        return torch.full(observed.shape, float(FAR))
-    return torch.from_numpy(np.asarray(distance_transform_edt(~observed.numpy()))).float().clamp_max(FAR)
-
-
 def enclose(
-    restoration: Restoration, observation: Observation, corruption: Corruption, table: Table, level: float
+    restoration: Restoration,
+    observation: Observation,
+    corruption: Corruption,
+    channels: int,
+    table: Table,
+    level: float,
 ) -> Restoration:
     """Add the ends of the calibrated interval to a restored batch; it stays as it is where the table does not reach.
+
+    `channels` is how many were restored together: `restorekit.bands.together`.
 
     Raises
     ------
@@ -214,7 +193,7 @@ def enclose(
             "an interval is as many standard deviations wide, and this restorer gives none; choose a model"
         )
     distance = distances(observation.observed)
-    seen = see(observation, corruption, distance)
+    seen = see(observation, corruption, channels, distance)
     if any(table.refusal(one) for one in seen):
         return restoration
     rows = zip(seen, distance, restoration.std, strict=True)
@@ -223,7 +202,7 @@ def enclose(
 
 
 def half_width(table: Table, seen: Seen, distance: Tensor, std: Tensor, level: float) -> Tensor:
-    """Return half the width of the interval about each value, (C, H, W), as `Table.factor` takes its parameters."""
+    """Return half the width of the interval about each value, as `Table.factor` takes its parameters."""
     return std * table.factor(seen, distance.expand(std.shape), std.cpu(), level).to(std)
 
 

@@ -144,7 +144,7 @@ def test_what_the_estimate_is_is_said(model_file):
 def test_a_calibrated_model_gives_the_ends_of_an_interval(model_file, tmp_path):
     """As many standard deviations about the estimate as its table says, where that reaches."""
     axes = {"sigma": (0.0, 0.1), "missing": (0.0, 0.5), "distance": (0.0, 8.0), "std": (0.01, 0.2)}
-    factors = {"0,0": [[[3.0]] * 2] * 2, "1,0": [[[3.0]] * 2] * 2}
+    factors = {"1,0,0": [[[3.0]] * 2] * 2, "1,1,0": [[[3.0]] * 2] * 2}
     table = {"axes": axes, "levels": (0.9,), "factors": factors, "reach": 0.0, "images": 9, "source": "x"}
     file = tmp_path / "sure.safetensors"
     card = dataclasses.replace(checkpoint.read_card(model_file), calibration=table)

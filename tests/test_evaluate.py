@@ -12,9 +12,10 @@ from restorekit.contracts import Corruption, Restorer
 from restorekit.corruptions import Clean, Gaussian, Missing
 from restorekit.engines.local import LocalEngine
 from restorekit.errors import ImageError, UsageError
-from restorekit.evaluate import Contender, Protocol, Subject, Trial, evaluate
+from restorekit.evaluate import evaluate
 from restorekit.metrics import PSNR, PSNRMissing
 from restorekit.noise import Noise
+from restorekit.trials import Contender, Protocol, Subject, Trial
 from restorekit.types import Geometry, Observation, Restoration
 
 PROTOCOL = Protocol("somewhere", 0, 2, "cpu", {})

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from restorekit.corruptions import Gaussian, Missing
+from restorekit.corruptions import Gaussian
 from restorekit.errors import CheckpointError, UsageError
-from restorekit.intervals import FAR, Axes, Seen, Table, distances, enclose, see
-from restorekit.noise import Noise
+from restorekit.intervals import Axes, Table, enclose
+from restorekit.seen import Seen
 from restorekit.types import Observation, Restoration
 
 AXES = Axes(sigma=(0.0, 0.1, 0.2), missing=(0.0, 0.5), distance=(0.0, 1.0, 3.0), std=(0.01, 0.02, 0.04))
@@ -18,12 +18,12 @@ LEVELS = (0.5, 0.9)
 
 def _table(factors=None):
     normal = np.broadcast_to([NormalDist().inv_cdf(0.5 + v / 2) for v in LEVELS], (3, 3, 2))
-    found = {"0,0": normal, "1,0": 2 * normal, "0,1": 3 * normal} if factors is None else factors
+    found = {"1,0,0": normal, "1,1,0": 2 * normal, "1,0,1": 3 * normal} if factors is None else factors
     return Table(AXES, LEVELS, {k: np.asarray(v).tolist() for k, v in found.items()}, reach=3.0, images=7)
 
 
 def _factor(table, sigma=0.0, missing=0.0, distance=0.0, std=0.01, level=0.9):
-    seen = Seen(sigma, missing, distance)
+    seen = Seen(1, sigma, missing, distance)
     assert table.refusal(seen) is None
     return float(table.factor(seen, torch.full((1, 1, 1), distance), torch.full((1, 1, 1), std), level))
 
@@ -40,7 +40,7 @@ def test_distance_and_spread_are_interpolated_by_their_logarithms_and_held_at_th
     cell = np.ones((3, 3, 2))
     cell[1], cell[2] = 2, 4
     cell *= np.array([1, 3, 9])[:, None]
-    table = _table({"0,0": cell})
+    table = _table({"1,0,0": cell})
     assert _factor(table, distance=0.0, std=0.01) == pytest.approx(1)
     assert _factor(table, distance=2**0.5 - 1, std=0.01) == pytest.approx(1.5 * 1 + 0 * 2, rel=1e-6)
     assert _factor(table, std=0.01 * 2**0.5) == pytest.approx(2)
@@ -56,10 +56,11 @@ def test_levels_between_and_beyond_follow_the_normal_quantiles(level):
 @pytest.mark.parametrize(
     ("seen", "told"),
     [
-        (Seen(0.26, 0.0, 0.0), "noise level near 66.3/255"),
-        (Seen(0.2, 0.5, 1.0), "noise level near 51.0/255 and 50% of the pixels missing"),
-        (Seen(0.0, 0.9, 1.0), "90% of the pixels missing"),
-        (Seen(0.0, 0.4, 9.0), "holes reach 9 pixels deep, those of the calibration images 3"),
+        (Seen(1, 0.26, 0.0, 0.0), "noise level near 66.3/255"),
+        (Seen(1, 0.2, 0.5, 1.0), "noise level near 51.0/255 and 50% of the pixels missing"),
+        (Seen(1, 0.0, 0.9, 1.0), "90% of the pixels missing"),
+        (Seen(3, 0.0, 0.0, 0.0), "no colour calibration images had a noise level near 0.0/255"),
+        (Seen(1, 0.0, 0.4, 9.0), "holes reach 9 pixels deep, those of the calibration images 3"),
     ],
 )
 def test_what_no_calibration_image_was_like_is_refused(seen, told):
@@ -68,7 +69,7 @@ def test_what_no_calibration_image_was_like_is_refused(seen, told):
 
 def test_half_a_step_beyond_the_last_node_is_still_like_it():
     assert _factor(_table(), missing=0.74) == pytest.approx(3 * 1.645, abs=3e-3)
-    assert _table().refusal(Seen(0.0, 0.76, 0.0)) is not None
+    assert _table().refusal(Seen(1, 0.0, 0.76, 0.0)) is not None
 
 
 def test_a_table_comes_back_from_its_card():
@@ -81,9 +82,9 @@ def test_a_table_comes_back_from_its_card():
     "spoil",
     [
         lambda v: v.pop("axes"),
-        lambda v: v["factors"].update({"0,0": [[1.0]]}),
-        lambda v: v["factors"].update({"9,0": v["factors"]["0,0"]}),
-        lambda v: v["factors"].update({"one": v["factors"]["0,0"]}),
+        lambda v: v["factors"].update({"1,0,0": [[1.0]]}),
+        lambda v: v["factors"].update({"1,9,0": v["factors"]["1,0,0"]}),
+        lambda v: v["factors"].update({"one": v["factors"]["1,0,0"]}),
         lambda v: v.update({"strange": 1}),
     ],
 )
@@ -92,31 +93,6 @@ def test_a_spoilt_table_is_told(spoil):
     spoil(values)
     with pytest.raises(CheckpointError, match="calibration cannot be read"):
         Table.from_json(values)
-
-
-def test_distances_are_euclidean_to_the_nearest_seen_value_of_the_same_channel():
-    observed = torch.zeros(1, 2, 80, 90, dtype=torch.bool)
-    observed[0, 0, 0, 0] = True
-    found = distances(observed)
-    assert float(found[0, 0, 3, 4]) == 5
-    assert float(found[0, 0].max()) == FAR
-    assert bool((found[0, 1] == FAR).all())
-    assert not distances(torch.ones(1, 1, 4, 4, dtype=torch.bool)).any()
-
-
-def test_what_is_seen_is_the_level_told_or_estimated_the_share_and_the_farthest():
-    x = torch.full((2, 1, 64, 64), 0.5)
-    corruption = Gaussian(0.1)
-    o = corruption(x, Noise(0))
-    told = see(o, corruption, distances(o.observed))
-    assert [s.sigma for s in told] == [pytest.approx(0.1)] * 2
-    estimated = see(o.blind(), corruption, distances(o.observed))
-    assert [s.sigma for s in estimated] == [pytest.approx(0.1, rel=0.1)] * 2
-    lost = Missing(0.5)(x, Noise(0))
-    found = see(dataclasses.replace(lost, sigma=None), Missing(0.5), distances(lost.observed))
-    assert [s.sigma for s in found] == [0, 0]
-    assert found[0].missing == pytest.approx(0.5, abs=0.01)
-    assert found[0].farthest >= 2
 
 
 def _restored(std):
@@ -128,7 +104,7 @@ def _restored(std):
 
 def test_the_ends_lie_so_many_deviations_about_the_estimate():
     restoration, o = _restored(0.01)
-    found = enclose(restoration, o, Gaussian(0.1), _table(), 0.9)
+    found = enclose(restoration, o, Gaussian(0.1), 1, _table(), 0.9)
     torch.testing.assert_close(found.high - found.mmse, torch.full_like(o.y, 0.0329), atol=1e-4, rtol=0)
     torch.testing.assert_close(found.mmse - found.low, found.high - found.mmse)
 
@@ -136,6 +112,6 @@ def test_the_ends_lie_so_many_deviations_about_the_estimate():
 def test_where_the_table_does_not_reach_there_are_no_ends_and_without_spread_it_is_told():
     restoration, o = _restored(0.01)
     far = dataclasses.replace(o, sigma=torch.full((1, 1, 1, 1), 0.4))
-    assert enclose(restoration, far, Gaussian(0.4), _table(), 0.9).low is None
+    assert enclose(restoration, far, Gaussian(0.4), 1, _table(), 0.9).low is None
     with pytest.raises(UsageError, match="this restorer gives none"):
-        enclose(_restored(None)[0], o, Gaussian(0.1), _table(), 0.9)
+        enclose(_restored(None)[0], o, Gaussian(0.1), 1, _table(), 0.9)

@@ -19,11 +19,14 @@ LAYERS = """
     cli
     testing     training   report    drawing
     train       api        folder    calibrate
+    bench
     batches
     job
     state       validate   restore   trainset    pixels      start      canvas      evaluate   damage
+    trials
     optimise    planes     journal   sweep       intervals
-    checkpoint  pool       recipe    devices     sigma
+    seen
+    checkpoint  pool       recipe    devices     sigma       risk
     plugins
     corruptions models     samplers  restorers   metrics     certainty   weights
     images

@@ -65,14 +65,18 @@ def command(
         raise UsageError(f"{model} is a classical method without a spread; calibrate a model")
     images = load_images(clean, limit, None, parse_range(span))
     source = f"{len(images)} images of {Path(clean).name}, fingerprint {images.fingerprint[:16]}"
+    failed: list[str] = []
     with ImagesProgress(len(images), "calibrating", machine) as progress:
-        found = fit(
-            opened.restorer, evaluate.subjects(images), corruptions, seed, lambda key: progress.advance(None), source
-        )
+
+        def note(key: str, error: str | None) -> None:
+            failed.extend([key] if error else [])
+            progress.advance(error and f"{key}: {error}")
+
+        found = fit(opened.restorer, evaluate.subjects(images), corruptions, seed, note, source)
     card = dataclasses.replace(opened.card, calibration=found.table.to_json())
     checkpoint.save(out, checkpoint.read_weights(checkpoint.resolve(model)), card)
     _tell(found, out, machine)
-    return 0
+    return 1 if failed else 0
 
 
 def _tell(found: Fit, out: Path, machine: bool) -> None:

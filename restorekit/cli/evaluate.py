@@ -17,8 +17,8 @@ from restorekit.errors import ImageError, UsageError
 if TYPE_CHECKING:
     from restorekit.api import Opened
     from restorekit.contracts import Corruption
-    from restorekit.evaluate import Contender, Trial
     from restorekit.images.dataset import LabelledImages, Labels
+    from restorekit.trials import Contender, Trial
 
 EXAMPLE = """\b
 Example:
@@ -95,6 +95,7 @@ def command(
     from restorekit.images.dataset import load_images
     from restorekit.images.scale import parse_range
     from restorekit.report.results import finite, prepare, write_results
+    from restorekit.trials import Protocol
 
     texts.use_threads(threads)
     limits = texts.limit(fail_under, plugins.metrics())
@@ -105,7 +106,7 @@ def command(
     trials = [_trial(spec, models, baselines, told, samples, sampler, device) for spec in _expanded(specs)]
     measured = [plugins.lookup("metrics", name)() for name in metrics or plugins.metrics()]
     versions = evaluate.versions()
-    protocol = evaluate.Protocol(Path(clean).name, seed, len(images), choose(device), versions)
+    protocol = Protocol(Path(clean).name, seed, len(images), choose(device), versions)
     subjects = evaluate.subjects(images)
     prepare(report)
     _warn(images)
@@ -157,8 +158,8 @@ def _trial(
 ) -> Trial:
     from restorekit import plugins
     from restorekit.corruptions.spec import parse
-    from restorekit.evaluate import Trial
     from restorekit.restorers import best_baselines
+    from restorekit.trials import Trial
 
     corruption = parse(spec, plugins.corruptions())
     classical = [b for b in baselines if b not in ("auto", "none")]
@@ -172,7 +173,7 @@ def _contender(
     name: str, corruption: Corruption, told: str | None, samples: int, sampler: str | None, device: str
 ) -> Contender:
     from restorekit.api import open_restorer
-    from restorekit.evaluate import Contender
+    from restorekit.trials import Contender
 
     opened = open_restorer(name, corruption, sampler, device)
     learned = opened.card is not None

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from restorekit.evaluate import Results
+    from restorekit.trials import Results
 
 MOST = 9  # columns that a terminal of 80 characters takes
 _QUIET = ("winkler90", "ause", "nrmse")  # in results.json and results.csv, and where there is room
@@ -91,6 +91,9 @@ def _one_table(spec: str, runs: list[dict[str, Any]]) -> Table:
     return table
 
 
+CHANNELS = {1: "gray", 3: "colour"}
+
+
 def print_calibration(rows: list[dict[str, Any]]) -> None:
     """Print how the calibrated interval of 90 % did on images that did not fill its table, beside a plain one."""
     from rich import box
@@ -103,7 +106,7 @@ def print_calibration(rows: list[dict[str, Any]]) -> None:
     for head in ("cover", "width", "winkler"):
         table.add_column(head, justify="right", no_wrap=True, min_width=7)
     for row in rows:
-        table.add_row(row["corruption"])
+        table.add_row(f"{row['corruption']}, {CHANNELS.get(row['channels'], row['channels'])}")
         for name, kind in kinds.items():
             table.add_row(f"  {name}", *(f"{row[f'{kind}{key}90']:.4f}" for key in ("coverage", "width", "winkler")))
     Console().print(table)

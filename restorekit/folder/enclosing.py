@@ -10,8 +10,9 @@ from torch import Tensor
 
 from restorekit.contracts import Corruption
 from restorekit.folder.levels import estimated
-from restorekit.intervals import FAR, Seen, Table, distances, half_width
+from restorekit.intervals import Table, half_width
 from restorekit.planes import Plane
+from restorekit.seen import FAR, Seen, distances
 from restorekit.types import Restoration
 
 ROWS = 1024  # of a mask whose distances are made at once
@@ -55,7 +56,8 @@ def enclosed(plane: Plane, corruption: Corruption, table: Table, level: float) -
     sigma = 0.0 if corruption.hides else plane.sigma
     if sigma is None:
         sigma = estimated(plane, corruption).sigma or 0.0
-    seen = Seen(sigma, 0.0 if plane.missing is None else float(plane.missing.mean()), _farthest(plane))
+    missing = 0.0 if plane.missing is None else float(plane.missing.mean())
+    seen = Seen(plane.pixels.shape[2], sigma, missing, _farthest(plane))
     refusal = table.refusal(seen)
     return Enclosed(plane, level, None if refusal else table, seen, refusal)
 

@@ -67,9 +67,9 @@ class CVAE(Model):
         self.geometry = Geometry(None, 2 ** max(len(config.widths), config.levels - 1), halo, (1, 3))
 
     def param_groups(self) -> dict[str, list[nn.Parameter]]:
-        """Return all parameters, or those around the trunks where these are settled."""
-        named = self.named_parameters()
-        return {"model": [p for name, p in named if not (self.config.settled and "trunk." in name)]}
+        """Return the parameters of the parts that learn."""
+        left = {"all": "", "trunk": "trunk.", "around": "around."}[self.config.learns]
+        return {"model": [p for name, p in self.named_parameters() if left in name]}
 
     def terms(self, batch: Batch, noise: Noise, group: str = "model") -> Terms:
         """Return the trunk's error, the Gaussian score of its spread, and the fields' negative ELBO; unknown values."""
@@ -78,23 +78,20 @@ class CVAE(Model):
             observation = self._hide_sigma(observation, noise)
         scored = observation.unknown().expand_as(x)
         count = scored.flatten(1).sum(1).clamp_min(1).to(x.dtype)
-        with torch.set_grad_enabled(torch.is_grad_enabled() and not self.config.settled):
+        with torch.set_grad_enabled(torch.is_grad_enabled() and self.config.learns != "around"):
             outlook, around = self._look(observation, batch.corruption)
         error = torch.where(scored, x - outlook.mean, 0.0)
         mse = per_image(error**2) / count
-        share = max(1, round(self.config.latent_share * len(x))) if self.training else len(x)
-        side = around.terms(error.detach(), scored, outlook.features, share, noise)
-        rate = self._rate(side.rates)
-        nelbo = side.distortion.mean() + rate
-        # what stands around the trunk has weights of its own: a small factor only keeps it out of the clipping norm
-        extra = side.spread_loss.mean() + nelbo / count[:share].mean() + side.mismatch
-        loss = (mse + TINY).sqrt().mean() + 0.01 * extra
-        parts = {
-            "regression": 0.5 * count * (torch.log(mse.clamp_min(1e-10)) + LOG_2PI + 1),
-            "spread": side.score,
-            "distortion": side.distortion,
-            "rate": torch.stack([per_image(kl) for kl in side.rates]).sum(0),
-        }
+        loss = (mse + TINY).sqrt().mean()
+        parts = {"regression": 0.5 * count * (torch.log(mse.clamp_min(1e-10)) + LOG_2PI + 1)}
+        if self.config.learns != "trunk":
+            share = max(1, round(self.config.latent_share * len(x))) if self.training else len(x)
+            side = around.terms(error.detach(), scored, outlook.features, share, noise)
+            nelbo = side.distortion.mean() + self._rate(side.rates)
+            # what stands around the trunk has weights of its own: a small factor only keeps it out of the clipping norm
+            loss = loss + 0.01 * (side.spread_loss.mean() + nelbo / count[:share].mean() + side.mismatch)
+            rate = torch.stack([per_image(kl) for kl in side.rates]).sum(0)
+            parts |= {"spread": side.score, "distortion": side.distortion, "rate": rate}
         return Terms(loss, {k: v.detach().mean() for k, v in parts.items()})
 
     def _hide_sigma(self, observation: Observation, noise: Noise) -> Observation:

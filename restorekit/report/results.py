@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from restorekit.errors import UsageError
-from restorekit.evaluate import Results
 from restorekit.images.atomic import atomic
+from restorekit.trials import Results
 
 
 def prepare(folder: Path) -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from restorekit.cli.table import print_results
-from restorekit.evaluate import Protocol, Results
+from restorekit.trials import Protocol, Results
 
 
 def _run(restorer="tv", corruption="clean", **values):

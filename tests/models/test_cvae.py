@@ -48,13 +48,20 @@ def test_the_trunk_does_not_feel_what_stands_around_it():
     assert all(bool(value.any()) for value in plain.values())
 
 
-def test_settled_trunks_stay_and_all_else_learns():
-    model, batch = _model(dataclasses.replace(SMALL, settled=True)), _batch()
+@pytest.mark.parametrize(("learns", "other"), [("trunk", "around"), ("around", "trunk")])
+def test_one_part_learns_and_the_other_stays(learns, other):
+    model, batch = _model(dataclasses.replace(SMALL, learns=learns)), _batch()
     model.terms(batch, Noise(0)).loss.backward()
-    assert all(p.grad is None for p in model.trunk.parameters())
-    assert any(bool(p.grad.any()) for p in model.around.parameters())
+    assert all(p.grad is None for p in getattr(model, other).parameters())
+    assert any(bool(p.grad.any()) for p in getattr(model, learns).parameters())
     learnt = {id(p) for p in model.param_groups()["model"]}
-    assert learnt == {id(p) for p in model.around.parameters()}
+    assert learnt == {id(p) for p in getattr(model, learns).parameters()}
+
+
+def test_a_trunk_alone_learns_from_the_same_gradient():
+    batch, alone = _batch(), _model(dataclasses.replace(SMALL, learns="trunk"))
+    found, plain = _trunk_gradients(alone, batch, Noise(0)), _trunk_gradients(_model(), batch, Noise(0))
+    assert all(torch.equal(found[name], value) for name, value in plain.items())
 
 
 def test_fitting_the_spread_does_not_touch_the_mean():

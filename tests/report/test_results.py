@@ -6,8 +6,8 @@ import csv
 import json
 import math
 
-from restorekit.evaluate import Protocol, Results
 from restorekit.report.results import finite, prepare, write_results
+from restorekit.trials import Protocol, Results
 
 
 def test_numbers_that_json_lacks_become_null():

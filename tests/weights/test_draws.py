@@ -96,7 +96,7 @@ def test_nine_tenths_of_the_truth_lie_within_the_calibrated_interval(corruption,
     for i, x in enumerate(pictures.split(1)):
         noise = Noise(7, (f"p{i}",))
         seen = corruption(x, noise).blind()
-        restored = enclose(opened.restorer(seen, corruption, 0, noise), seen, corruption, opened.table, 0.9)
+        restored = enclose(opened.restorer(seen, corruption, 0, noise), seen, corruption, 1, opened.table, 0.9)
         found.append(Coverage90()(restored, x, seen))
     assert 0.88 <= np.mean(found) <= 0.92
     assert 0.80 <= np.median(found) <= 0.97

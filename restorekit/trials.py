@@ -1,0 +1,107 @@
+"""What an evaluation is made of, and what it finds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from torch import Tensor
+
+from restorekit.contracts import Corruption, Restorer
+from restorekit.intervals import Table
+from restorekit.metrics import WINDOW, WINDOW_SIGMA
+
+Told = Literal["true", "blind", "auto"]
+SCHEMA = 1
+
+
+@dataclass(frozen=True, eq=False)
+class Contender:
+    """A restorer as it stands in the table.
+
+    Attributes
+    ----------
+    name : str
+        Name of its row.
+    restorer : Restorer
+        What restores.
+    told : {"true", "blind", "auto"}
+        Whether it is told the true sigma, nothing, or an estimate from the image.
+    draws : int
+        Draws asked for; 0 = one pass.
+    learned : bool
+        Whether it is a model.
+    estimate : str
+        What its estimate is: one pass, or the mean over how many draws.
+    table : Table or None
+        What its intervals come from; None: its standard deviation, as if Gaussian.
+    """
+
+    name: str
+    restorer: Restorer
+    told: Told
+    draws: int = 0
+    learned: bool = False
+    estimate: str = ""
+    table: Table | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Trial:
+    """One corruption, by the spec as typed, and who restores it."""
+
+    spec: str
+    corruption: Corruption
+    contenders: Sequence[Contender]
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """How the figures came about; the same for every row."""
+
+    source: str
+    seed: int
+    images: int
+    device: str
+    versions: Mapping[str, str]
+    noise: str = "neither clipped nor quantised, drawn per image from seed and name"
+    result: str = "clamped to [0, 1] and rounded to 8 bits"
+    psnr: str = "data range 1, whole image, mean over images of the per-image value"
+    ssim: str = f"Gaussian window of {WINDOW} x {WINDOW} pixels, sigma {WINDOW_SIGMA}, data range 1"
+    interval: str = "calibrated where the model is, else about the rounded result as if Gaussian"
+
+
+@dataclass(frozen=True)
+class Results:
+    """Everything an evaluation found.
+
+    Attributes
+    ----------
+    protocol : Protocol
+        How.
+    runs : list of dict
+        A row per corruption and restorer: means over images.
+    images : list of dict
+        A row per corruption, restorer and image.
+    failures : list of dict
+        A row per image that could not be read or restored, with the sentence why.
+    """
+
+    protocol: Protocol
+    runs: list[dict[str, Any]]
+    images: list[dict[str, Any]]
+    failures: list[dict[str, str]]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what results.json holds."""
+        return {"schema": SCHEMA, **asdict(self)}
+
+
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """An image to be damaged and restored: its name, and how to get it, (1, C, H, W) on [0, 1]."""
+
+    key: str
+    read: Callable[[], Tensor]
+    label: Tensor | None = None
