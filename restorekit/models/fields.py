@@ -20,6 +20,7 @@ Simoncelli, Freeman, "The Steerable Pyramid", ICIP 1995: filters of several size
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import NamedTuple
 
 import torch
@@ -106,9 +107,9 @@ class Fields(nn.Module):
         """Map white noise, (B, KINDS, h + 2 MARGIN, ...), to fields of unit variance, (B, KINDS, h 2^scale, ...)."""
         stride = 2**scale
         smooth = F.conv2d(z, self.filters.to(z.dtype), groups=KINDS)
-        rows, columns = (_interpolation(side, stride, z) for side in smooth.shape[-2:])
+        rows, columns = (_interpolation(side, stride, z.dtype, z.device) for side in smooth.shape[-2:])
         h, w = z.shape[-2] - 2 * MARGIN, z.shape[-1] - 2 * MARGIN
-        return rows.T @ smooth @ columns / _strength(self.filters.to(z.dtype), stride).repeat(1, h, w)
+        return rows.T @ smooth @ columns / _strength(stride, z.dtype, z.device).repeat(1, h, w)
 
 
 def filters() -> Tensor:
@@ -125,17 +126,22 @@ def filters() -> Tensor:
     return torch.stack([*ridges, bump, blob])[:, None]
 
 
-def _interpolation(cells: int, stride: int, like: Tensor) -> Tensor:
+@lru_cache(32)
+@torch.inference_mode(False)  # what is kept may be learnt through later
+def _interpolation(cells: int, stride: int, dtype: torch.dtype, device: torch.device) -> Tensor:
     """Return the matrix, (cells, (cells - 4) stride), of cubic interpolation; two cells at each end are only seen."""
-    one = torch.eye(cells, dtype=like.dtype, device=like.device).view(1, cells, cells, 1)
+    one = torch.eye(cells, dtype=dtype, device=device).view(1, cells, cells, 1)
     wide = F.interpolate(one, scale_factor=(float(stride), 1.0), mode="bicubic", align_corners=False)
     return wide[0, :, 2 * stride : (cells - 2) * stride, 0]
 
 
-def _strength(kernels: Tensor, stride: int) -> Tensor:
+@lru_cache(32)
+@torch.inference_mode(False)  # what is kept may be learnt through later
+def _strength(stride: int, dtype: torch.dtype, device: torch.device) -> Tensor:
     """Return the standard deviation of each field at every place within a cell, (KINDS, stride, stride)."""
+    kernels = filters().to(device, dtype)
     cells = kernels.shape[-1] + 2 * MARGIN - 4
-    matrix = _interpolation(cells + 4, stride, kernels)
+    matrix = _interpolation(cells + 4, stride, dtype, device)
     answer = matrix.T @ F.pad(kernels[:, 0], (MARGIN,) * 4) @ matrix  # to a single 1 among zeros
     return answer.view(len(kernels), cells, stride, cells, stride).square().sum((1, 3)).sqrt()
 

@@ -105,3 +105,13 @@ def test_the_margin_is_what_a_field_needs_around_an_image():
     assert changed[0] > 0
     assert not changed[2:].any()
     assert z.shape[-1] == 8 + 2 * MARGIN
+
+
+def test_a_field_drawn_without_gradients_can_be_learnt_through_later():
+    fields = _fields()
+    shape = (1, KINDS, 37 + 2 * MARGIN, 41 + 2 * MARGIN)
+    with torch.inference_mode():
+        fields.field(1, torch.ones(shape))
+    z = torch.ones(shape, requires_grad=True)
+    fields.field(1, z).square().sum().backward()
+    assert bool(z.grad.any())
