@@ -16,9 +16,10 @@ from restorekit import bands, checkpoint, plugins
 from restorekit.checkpoint import Card
 from restorekit.contracts import Corruption, Model, Restorer
 from restorekit.devices import choose
+from restorekit.enclose import enclose_told
 from restorekit.errors import UsageError, unknown
 from restorekit.exchange import take, take_missing
-from restorekit.intervals import Table, enclose
+from restorekit.intervals import Table
 from restorekit.noise import Noise
 from restorekit.restore import DRAWS, ModelRestorer
 from restorekit.samplers.pick import pick_sampler
@@ -166,8 +167,8 @@ class Loaded:
         label : int, optional
             Class of the image, for models that know classes.
         interval : float, optional
-            Share of the unknown values that `low` and `high` are to enclose; they stay None where the model's
-            calibration does not reach.
+            Share of the unknown values that `low` and `high` are to enclose; they are NaN, with a warning,
+            where the model's calibration does not reach.
 
         Returns
         -------
@@ -194,18 +195,9 @@ class Loaded:
         noise = Noise(seed, tuple(str(i) for i in range(len(y))))
         restored = bands.restore(self.opened.restorer, observation, corruption, samples, noise)
         if interval is not None:
-            together = bands.together(self.opened.restorer, shape[0])
-            restored = enclose(restored, observation, corruption, together, self._table(interval), interval)
+            together, table = bands.together(self.opened.restorer, shape[0]), self.opened.table
+            restored = enclose_told(restored, observation, corruption, together, table, interval)
         return _mapped(restored, form.give)
-
-    def _table(self, interval: float) -> Table:
-        if not 0 < interval < 1:
-            raise UsageError(f"interval is a share between 0 and 1, such as 0.9, got {interval!r}")
-        if self.opened.table is None:
-            raise UsageError(
-                f"{self.opened.name} has no calibration to make intervals from; run restorekit calibrate on it"
-            )
-        return self.opened.table
 
 
 def _why_not(name: str, known: Sequence[str]) -> str:

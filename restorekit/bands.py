@@ -38,9 +38,9 @@ def restore(restorer: Restorer, observation: Observation, corruption: Corruption
         return restorer(observation, corruption, n, noise)
     keys = noise.keys or tuple(str(i) for i in range(len(observation)))
     bands = []
-    for c in range(channels):
+    for c, (_, band) in enumerate(parts(observation, 1)):
         own = replace(noise, keys=tuple(f"{key}#band{c}" for key in keys))
-        bands.append(restorer(_band(observation, c), corruption, n, own))
+        bands.append(restorer(band, corruption, n, own))
     return _stacked(bands)
 
 
@@ -48,6 +48,14 @@ def together(restorer: Restorer, channels: int) -> int:
     """Return how many of an image's channels are restored at once."""
     takes = restorer.geometry.channels
     return channels if channels in takes or 1 not in takes else 1  # where it takes neither, it says so itself
+
+
+def parts(observation: Observation, together: int) -> list[tuple[slice, Observation]]:
+    """Cut a batch into what is restored at once: all channels, or one after the other; and where each part lies."""
+    channels = observation.shape[0]
+    if together == channels:
+        return [(slice(None), observation)]
+    return [(slice(c, c + 1), _band(observation, c)) for c in range(channels)]
 
 
 def _band(o: Observation, c: int) -> Observation:

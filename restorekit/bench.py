@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
+import torch
 from torch import Tensor
 
 from restorekit import bands
 from restorekit.contracts import Corruption, Restorer
 from restorekit.errors import ImageError, UsageError
+from restorekit.evaluate import as_told, of_one_image
 from restorekit.intervals import TINY
 from restorekit.noise import Noise
 from restorekit.pool import gray
 from restorekit.risk import Counts
 from restorekit.seen import Seen, distances, see
-from restorekit.trials import Subject
+from restorekit.trials import Subject, Told
 
 Watch = Callable[[str, str | None], None]
 
@@ -41,6 +43,8 @@ class Bench:
         One that gives standard deviations.
     corruptions : sequence of (str, Corruption)
         Specs and what they mean.
+    told : {"true", "blind", "auto"}
+        What the restorer is told of the noise.
     seed : int
         Of the damage.
     watch : callable
@@ -49,30 +53,37 @@ class Bench:
 
     restorer: Restorer
     corruptions: Sequence[tuple[str, Corruption]]
+    told: Told
     seed: int
     watch: Watch
 
     def samples(self, subjects: Iterable[Subject]) -> Iterator[list[Sample]]:
-        """Yield what was found of each image that can be read, and of each colour image in gray too."""
+        """Yield what was found of each image that can be used, in each way that a restorer may see it."""
         for subject in subjects:
             try:
-                x = subject.read()
+                found = [[self._sample(subject, x, *one) for one in self.corruptions] for x in self._views(subject)]
             except ImageError as error:
                 self.watch(subject.key, str(error))
                 continue
-            yield [self._sample(subject, x, *one) for one in self.corruptions]
-            if x.shape[1] == 3 and {1, 3} <= set(self.restorer.geometry.channels):
-                yield [self._sample(subject, gray(x), *one) for one in self.corruptions]
+            yield from found
             self.watch(subject.key, None)
+
+    def _views(self, subject: Subject) -> Iterator[Tensor]:
+        """Yield an image, or its bands one by one; and a colour image in gray too, where both can be restored."""
+        x, takes = subject.read(), self.restorer.geometry.channels
+        yield from torch.split(x, bands.together(self.restorer, x.shape[1]), 1)
+        if x.shape[1] == 3 and {1, 3} <= set(takes):
+            yield gray(x)
 
     def _sample(self, subject: Subject, x: Tensor, spec: str, corruption: Corruption) -> Sample:
         noise = Noise(self.seed, (subject.key,)).fork("calibrate")
-        observation = corruption(x, noise.fork(spec))
-        shown = replace(observation, label=subject.label).blind()
-        restored = bands.restore(self.restorer, shown, corruption, 0, noise)
+        with of_one_image():
+            observation = replace(corruption(x, noise.fork(spec)), label=subject.label)
+            shown = as_told(observation, corruption, self.told)
+            restored = self.restorer(shown, corruption, 0, noise)
         if restored.std is None:
             raise UsageError("a calibration turns standard deviations into intervals, and this restorer gives none")
         distance, where = distances(shown.observed), observation.unknown().expand_as(x)
-        seen = see(shown, corruption, bands.together(self.restorer, x.shape[1]), distance)[0]
+        seen = see(shown, corruption, distance)[0]
         error = (x - restored.mmse)[where].abs().double().numpy()
         return Sample(spec, seen, distance.expand_as(x)[where], error, restored.std[where].clamp_min(TINY))

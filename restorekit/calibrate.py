@@ -16,17 +16,16 @@ import numpy.typing as npt
 
 from restorekit.bench import Bench, Sample, Watch
 from restorekit.contracts import Corruption, Restorer
+from restorekit.enclose import half_width
 from restorekit.errors import UsageError
-from restorekit.intervals import Axes, Table, half_width
+from restorekit.intervals import Axes, Sort, Table, cell, nearest, sort
 from restorekit.risk import Counts, Tally, scores, sums
-from restorekit.seen import Seen
-from restorekit.trials import Subject
+from restorekit.trials import Subject, Told
 
 LEVELS = (0.5, 0.7, 0.8, 0.9, 0.95)
 SHOWN = LEVELS.index(0.9)  # the level whose figures are told
+Found = tuple[Sort, Counts, Counts]  # sums over one image of its calibrated and of its plain interval
 LEAST = 4 / (1 - LEVELS[-1])  # images; with fewer no factor controls the risk of the highest level
-
-Sort = tuple[int, bool, bool]  # channels, whether values are missing, and whether the others are noisy then
 
 
 @dataclass(frozen=True)
@@ -40,7 +39,7 @@ class Fit:
     rows : list of dict
         For each corruption and number of channels, measured on the images that the table was not filled from:
         coverage, mean width and Winkler score of the 90 % interval, and the same of Gaussian intervals with one
-        global scale.
+        global scale; of how many images, and how many more the table does not cover.
     """
 
     table: Table
@@ -49,7 +48,7 @@ class Fit:
 
 def fit(
     restorer: Restorer, subjects: Sequence[Subject], corruptions: Sequence[tuple[str, Corruption]],
-    seed: int = 0, watch: Watch = lambda key, error: None, source: str = "",
+    seed: int = 0, watch: Watch = lambda key, error: None, source: str = "", told: Told = "blind",
 ) -> Fit:  # fmt: skip
     """Damage and restore clean images, and make the table.
 
@@ -67,6 +66,8 @@ def fit(
         Called with the name of each image that is done, and with what was wrong with it or None.
     source : str
         Kept in the table.
+    told : {"true", "blind", "auto"}
+        What the restorer is told of the noise.
 
     Raises
     ------
@@ -80,7 +81,7 @@ def fit(
         watch(key, error)
 
     _enough(len(subjects))
-    bench = Bench(restorer, corruptions, seed, note)
+    bench = Bench(restorer, corruptions, told, seed, note)
     table, globally = _measured(bench, subjects[0::2])
     found = _checked(table, bench, subjects[1::2], globally)
     _enough(len(subjects) - len(failed))
@@ -98,37 +99,32 @@ def _enough(images: int) -> None:
 def _measured(bench: Bench, subjects: Iterable[Subject]) -> tuple[Table, float]:
     """Return a table that holds for these images, and the one scale of all spreads that would."""
     axes, reach, whole = Axes(), 0.0, Tally()
-    tallies: dict[int, Tally] = defaultdict(lambda: Tally(int(np.prod(axes.shape))))
+    tallies: dict[tuple[int, int], Tally] = defaultdict(lambda: Tally(int(np.prod(axes.shape))))
     for samples in bench.samples(subjects):
-        ratio = np.concatenate([s.error / s.std.double().numpy() for s in samples])
-        tallies[samples[0].seen.channels].add(ratio, np.concatenate([_cells(s, axes) for s in samples]))
-        whole.add(ratio)
+        by_kind: dict[tuple[int, int], list[Sample]] = defaultdict(list)
+        for sample in samples:
+            by_kind[sample.seen.channels, int(sample.seen.white)].append(sample)
+        for kind, own in by_kind.items():
+            tallies[kind].add(_ratios(own), np.concatenate([_cells(s, axes) for s in own]))
+        whole.add(_ratios(samples))
         reach = max(reach, *(s.seen.farthest for s in samples))
     factors: dict[str, object] = {}
-    for channels, tally in tallies.items():
-        own = np.stack([tally.factors(level, 0) for level in LEVELS], -1).reshape(*axes.shape, -1)
-        factors |= {f"{channels},{key}": cell for key, cell in _filled(own).items()}
+    for (channels, white), tally in tallies.items():
+        own_factors = np.stack([tally.factors(level, 0) for level in LEVELS], -1).reshape(*axes.shape, -1)
+        factors |= {f"{channels},{white},{key}": cell for key, cell in _filled(own_factors).items()}
     return Table(axes, LEVELS, factors, reach), float(whole.factors(LEVELS[SHOWN], 0)[0])
+
+
+def _ratios(samples: Iterable[Sample]) -> Counts:
+    return np.concatenate([s.error / s.std.double().numpy() for s in samples])
 
 
 def _cells(sample: Sample, axes: Axes) -> npt.NDArray[np.intp]:
     """Return the cell of the table nearest to each value, (N,)."""
     d = _nearest(np.log2(1 + sample.distance.double().numpy()), np.log2(1 + np.asarray(axes.distance)))
     p = _nearest(np.log2(sample.std.double().numpy()), np.log2(axes.std))
-    i, j = _nodes(sample.seen, axes)
+    *_, i, j = nearest(sample.seen, axes)
     return np.ravel_multi_index((np.full_like(d, i), np.full_like(d, j), d, p), axes.shape)
-
-
-def _nodes(seen: Seen, axes: Axes) -> tuple[int, int]:
-    """Return the nodes nearest to an image's noise level and share missing."""
-    pairs = ((seen.sigma, axes.sigma), (seen.missing, axes.missing))
-    i, j = (int(_nearest(np.array(value), np.asarray(nodes))) for value, nodes in pairs)
-    return i, j
-
-
-def _sort(channels: int, i: int, j: int) -> Sort:
-    """Return the sort of images that a cell, or an image nearest to it, belongs to."""
-    return channels, j > 0, i > 0 and j > 0
 
 
 def _nearest(values: Counts, nodes: Counts) -> npt.NDArray[np.intp]:
@@ -162,20 +158,23 @@ def _line(line: Counts) -> Counts:
 def _checked(table: Table, bench: Bench, subjects: Iterable[Subject], globally: float) -> Fit:
     """Scale the table to control the risk on images that it was not filled from, and measure it there."""
     tallies: dict[Sort, list[Tally]] = defaultdict(lambda: [Tally() for _ in LEVELS])
-    found: dict[tuple[str, int], list[tuple[Sort, Counts, Counts]]] = defaultdict(list)
+    found: dict[tuple[str, int], list[Found | None]] = defaultdict(list)
     for samples in bench.samples(subjects):
         ratios: dict[Sort, list[list[Counts]]] = defaultdict(lambda: [[] for _ in LEVELS])
         for s in samples:
-            if not len(s.error) or table.refusal(s.seen):
+            own_sort, rows = sort(nearest(s.seen, table.axes)), found[s.corruption, s.seen.channels]
+            if not len(s.error):
                 continue
-            sort = _sort(s.seen.channels, *_nodes(s.seen, table.axes))
+            if table.refusal(s.seen, LEVELS[0]):
+                rows.append(None)
+                continue
             halves = [half_width(table, s.seen, s.distance, s.std, level).double().numpy() for level in LEVELS]
-            for own, half in zip(ratios[sort], halves, strict=True):
+            for own, half in zip(ratios[own_sort], halves, strict=True):
                 own.append(s.error / half)
             pair = sums(s.error, halves[SHOWN]), sums(s.error, s.std.double().numpy())
-            found[s.corruption, s.seen.channels].append((sort, *pair))
-        for sort, levels in ratios.items():
-            for tally, own in zip(tallies[sort], levels, strict=True):
+            rows.append((own_sort, *pair))
+        for own_sort, levels in ratios.items():
+            for tally, own in zip(tallies[own_sort], levels, strict=True):
                 tally.add(np.concatenate(own))
     scales = _scales(tallies)
     return Fit(_scaled(table, scales), [_row(*key, own, scales, globally) for key, own in found.items()])
@@ -184,30 +183,35 @@ def _checked(table: Table, bench: Bench, subjects: Iterable[Subject], globally: 
 def _scales(tallies: Mapping[Sort, Sequence[Tally]]) -> dict[Sort, Counts]:
     """Return the factors, (levels,), of each sort of images whose risk can be controlled at all levels."""
     found = {}
-    for sort, own in tallies.items():
+    for one, own in tallies.items():
         factors = np.array([float(tally.factors(level, 1)[0]) for tally, level in zip(own, LEVELS, strict=True)])
         if np.isfinite(factors).all():
-            found[sort] = factors
+            found[one] = factors
     if not found:
-        raise UsageError("no interval of the predicted spread controls the risk on these images; give more of them")
+        raise UsageError(
+            "no interval of the predicted spread controls the risk on these images; give more of them, and damage that"
+            " leaves something unknown"
+        )
     return found
 
 
 def _scaled(table: Table, scales: Mapping[Sort, Counts]) -> Table:
     """Return the table with each cell's factors scaled; without those of sorts that have no scale."""
     factors = {}
-    for key, cell in table.factors.items():
-        sort = _sort(*map(int, key.split(",")))
-        if sort in scales:
-            factors[key] = (np.asarray(cell) * scales[sort]).round(3).tolist()
+    for key, values in table.factors.items():
+        own = sort(cell(key))
+        if own in scales:
+            factors[key] = (np.asarray(values) * scales[own]).round(3).tolist()
     return replace(table, factors=factors)
 
 
 def _row(
-    spec: str, channels: int, own: Sequence[tuple[Sort, Counts, Counts]], scales: Mapping[Sort, Counts], globally: float
+    spec: str, channels: int, images: Sequence[Found | None], scales: Mapping[Sort, Counts], globally: float
 ) -> dict[str, float | str]:
-    row: dict[str, float | str] = {"corruption": spec, "channels": channels, "images": len(own)}
-    calibrated = [scores(fine, float(scales[sort][SHOWN]), LEVELS[SHOWN]) for sort, fine, _ in own if sort in scales]
+    own = [one for one in images if one is not None and one[0] in scales]
+    row: dict[str, float | str] = {"corruption": spec, "channels": channels}
+    row |= {"images": len(own), "refused": len(images) - len(own)}
+    calibrated = [scores(fine, float(scales[one][SHOWN]), LEVELS[SHOWN]) for one, fine, _ in own]
     plain = [scores(rough, globally, LEVELS[SHOWN]) for _, _, rough in own]
     for name, found in (("", calibrated), ("global_", plain)):
         means = np.mean(found, 0) if found else np.full(3, np.nan)

@@ -33,8 +33,6 @@ class Canvas:
         Equal to the input, bit for bit, wherever that is known to be the truth.
     keep : sequence of str
         What else is kept of "std", "low", "high" and "draws".
-    deviations : float
-        Distance of low and high from the mean, in standard deviations, where the restorer gives no interval itself.
     folder : Path
         On the disk for what is too large for the memory.
     extras : dict of str to array of float32
@@ -45,7 +43,6 @@ class Canvas:
 
     pixels: Array
     keep: Sequence[str]
-    deviations: float
     folder: Path
     extras: dict[str, Floats] = field(default_factory=dict)
     refusals: list[str] = field(default_factory=list)
@@ -64,7 +61,7 @@ class Canvas:
         if band.std is not None:
             self._spread = (self._spread or 0.0) + float(band.std[index].double().sum())
         for name in self.keep:
-            values = _part(name, band, index, self.deviations)
+            values = _part(name, band, index)
             if values is not None:
                 self._extra(name, values)[(..., *place)] = values
 
@@ -74,17 +71,12 @@ class Canvas:
         return self.extras[name]
 
 
-def _part(name: str, band: Restoration, index: int, deviations: float) -> Floats | None:
+def _part(name: str, band: Restoration, index: int) -> Floats | None:
     """Return one kind of extra, (H, W, C) or (S, H, W, C); None where the restorer does not give it."""
     if name == "draws":
         return None if band.draws is None else _last(band.draws[:, index])
     given: Tensor | None = getattr(band, name)
-    if given is not None:
-        return _last(given[index])
-    if band.std is None:
-        return None
-    sign = {"low": -1.0, "high": 1.0}[name]
-    return _last(band.mmse[index] + sign * deviations * band.std[index])
+    return None if given is None else _last(given[index])
 
 
 def _encoded(plane: Plane, rows: slice, values: Floats) -> Array:

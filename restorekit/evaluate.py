@@ -16,14 +16,14 @@ from torch import Tensor
 from restorekit import bands
 from restorekit.certainty import LEVEL, coverage_by_width
 from restorekit.contracts import Corruption, Metric
+from restorekit.enclose import enclose
 from restorekit.engines import Engine
 from restorekit.errors import ImageError, PluginError, UsageError
 from restorekit.images.dataset import LabelledImages
-from restorekit.intervals import enclose
 from restorekit.metrics import compare, finish
 from restorekit.noise import Noise
 from restorekit.sigma import estimate_sigma
-from restorekit.trials import Protocol, Results, Subject, Told, Trial
+from restorekit.trials import Contender, Protocol, Results, Subject, Told, Trial
 from restorekit.types import Observation, Restoration
 
 
@@ -59,11 +59,11 @@ def evaluate(
     rows: list[dict[str, Any]] = []
     failures: list[dict[str, str]] = []
 
-    @_of_one_image()
+    @of_one_image()
     def read(subject: Subject) -> Tensor:
         return subject.read()
 
-    @_of_one_image()
+    @of_one_image()
     def compute(subject: Subject, x: Tensor) -> list[dict[str, Any]]:
         return [row for trial in trials for row in judge(subject, x, trial, metrics, protocol.seed)]
 
@@ -77,7 +77,7 @@ def evaluate(
 
 
 @contextmanager
-def _of_one_image() -> Iterator[None]:
+def of_one_image() -> Iterator[None]:
     """Let what does not fit one image, such as the number of its channels, be that image's failure alone."""
     try:
         yield
@@ -94,23 +94,32 @@ def judge(subject: Subject, x: Tensor, trial: Trial, metrics: Sequence[Metric], 
     rows = []
     for contender in trial.contenders:
         started = time.perf_counter()
-        shown = _told(observation, trial.corruption, contender.told)
+        shown = as_told(observation, trial.corruption, contender.told)
         restoration = bands.restore(contender.restorer, shown, trial.corruption, contender.draws, noise.fork("draws"))
         seconds = (time.perf_counter() - started) / (x[0, 0].numel() / 1e6)
-        if contender.table is not None and restoration.std is not None:
-            together = bands.together(contender.restorer, x.shape[1])
-            restoration = enclose(restoration, shown, trial.corruption, together, contender.table, LEVEL)
+        restoration, calibrated = _enclosed(restoration, shown, trial.corruption, contender)
         finished = _finished(restoration)
         found: dict[str, Any] = dict(compare(finished, x, observation, metrics))
         if "coverage90" in found:
-            found["coverage_by_width"] = coverage_by_width(finished, x, observation)
+            found |= {"coverage_by_width": coverage_by_width(finished, x, observation), "calibrated": calibrated}
         name = {"corruption": trial.spec, "restorer": contender.name, "image": subject.key}
         rows.append({**name, **found, "seconds_per_megapixel": seconds})
     return rows
 
 
-def _told(observation: Observation, corruption: Corruption, told: Told) -> Observation:
-    """Return what a contender is shown; without noise that is always known."""
+def _enclosed(
+    restoration: Restoration, shown: Observation, corruption: Corruption, contender: Contender
+) -> tuple[Restoration, bool | None]:
+    """Add the calibrated interval of one image, and say whether there is one; None where the model has none at all."""
+    if contender.table is None or restoration.std is None:
+        return restoration, None
+    together = bands.together(contender.restorer, shown.shape[0])
+    enclosed, (refusal,) = enclose(restoration, shown, corruption, together, contender.table, LEVEL)
+    return (restoration, False) if refusal else (enclosed, True)
+
+
+def as_told(observation: Observation, corruption: Corruption, told: Told) -> Observation:
+    """Return what a restorer is shown, told of the noise what `told` says; without noise that is always known."""
     if told == "true" or observation.sigma is None:
         return observation
     if told == "auto":
@@ -135,13 +144,18 @@ def _means(rows: list[dict[str, Any]], trials: Sequence[Trial], metrics: Sequenc
     return runs
 
 
-def _coverage(rows: list[dict[str, Any]]) -> dict[str, list[float] | None]:
-    """Return how coverage is distributed: over images (5, 50, 95 %), and over tenths of predicted width (means)."""
+def _coverage(rows: list[dict[str, Any]]) -> dict[str, list[float] | int | None]:
+    """Return how coverage is distributed: over images (5, 50, 95 %), and over tenths of predicted width (means).
+
+    And how many images the model's calibration covers, None where it has none; others count with Gaussian intervals.
+    """
     images = [r["coverage90"] for r in rows if r.get("coverage90") is not None]
+    covered = [r["calibrated"] for r in rows if r.get("calibrated") is not None]
     tenths = [r["coverage_by_width"] for r in rows if r.get("coverage_by_width") is not None]
     return {
         "coverage90_images": np.quantile(images, (0.05, 0.5, 0.95)).tolist() if images else None,
         "coverage_by_width": np.mean(tenths, 0).tolist() if tenths else None,
+        "calibrated": sum(covered) if covered else None,
     }
 
 

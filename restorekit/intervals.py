@@ -1,13 +1,13 @@
 """Calibrated intervals: a table that says how many predicted standard deviations enclose so much of the truth.
 
-The table is indexed by what is seen when an image is restored: its channels, noise level, share of missing pixels,
-distance to the nearest pixel that was seen, and predicted standard deviation. `restorekit.calibrate` makes it.
+The table is indexed by what is seen when an image is restored: its channels, kind and level of noise, share of missing
+pixels, distance to the nearest pixel that was seen, and predicted standard deviation. `restorekit.calibrate` makes it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from statistics import NormalDist
 from typing import Any
@@ -17,13 +17,12 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from restorekit.contracts import Corruption
-from restorekit.errors import CheckpointError, UsageError
-from restorekit.seen import Seen, distances, see
-from restorekit.types import Observation, Restoration
+from restorekit.errors import CheckpointError
+from restorekit.seen import FAR, Seen
 
 Floats = npt.NDArray[np.float64]
-Cell = tuple[int, int, int]  # channels, and nodes of sigma and missing
+Cell = tuple[int, int, int, int]  # channels, 1 where noise is white, and nodes of sigma and missing
+Sort = tuple[int, int, bool, bool]  # channels, 1 where noise is white, values missing, and the others noisy then
 TINY = 1e-6  # on [0, 1]; smaller standard deviations count as this
 
 
@@ -65,8 +64,8 @@ class Table:
     levels : tuple of float
         Shares that the intervals enclose, ascending.
     factors : mapping of str to nested sequences, (distance, std, level)
-        One entry "c,i,j" for c channels and each pair of nodes i of sigma and j of missing that calibration images
-        were seen at.
+        One entry "c,w,i,j" for c channels, white noise or not (1, 0), and each pair of nodes i of sigma and j of
+        missing that calibration images were seen at.
     reach : float
         Largest distance in the calibration images, pixels.
     images : int
@@ -94,10 +93,10 @@ class Table:
         try:
             axes = Axes(**{k: tuple(map(float, v)) for k, v in values["axes"].items()})
             table = cls(**{**values, "axes": axes, "levels": tuple(values["levels"])})
-            for (c, i, j), cell in table._cells.items():
-                sound = cell.shape == (*axes.shape[2:], len(table.levels))
+            for (*_, i, j), factors in table._cells.items():
+                sound = factors.shape == (*axes.shape[2:], len(table.levels))
                 if not (sound and i < axes.shape[0] and j < axes.shape[1]):
-                    raise ValueError(f"cell {c},{i},{j} does not fit the axes")
+                    raise ValueError(f"cell {i},{j} does not fit the axes")
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise CheckpointError(
                 f"the card's calibration cannot be read ({error}); calibrate the model again"
@@ -110,21 +109,26 @@ class Table:
 
     @cached_property
     def _cells(self) -> dict[Cell, Floats]:
-        found = {}
-        for key, cell in self.factors.items():
-            c, i, j = map(int, key.split(","))
-            found[c, i, j] = np.asarray(cell, float)
-        return found
+        return {cell(key): np.asarray(factors, float) for key, factors in self.factors.items()}
 
-    def refusal(self, seen: Seen) -> str | None:
-        """Say why an image lies outside of what the table covers; None where it does not."""
-        noise, share = 255 * seen.sigma, seen.missing
+    def beyond(self, level: float) -> str | None:
+        """Say why a level lies outside of what the table covers; None where it does not."""
+        low, high = self.levels[0], self.levels[-1]
+        if low <= level <= high:
+            return None
+        return f"the calibration is of intervals that enclose {low:g} to {high:g}, not {level:g}"
+
+    def refusal(self, seen: Seen, level: float) -> str | None:
+        """Say why an image, or a level, lies outside of what the table covers; None where it does not."""
+        if reason := self.beyond(level):
+            return reason
         if not self._around(seen):
             kind = {1: "gray ", 3: "colour "}.get(seen.channels, "")
-            what = f"a noise level near {noise:.1f}/255 and {share:.0%} of the pixels missing"
-            return f"no {kind}calibration images had {what}"
-        if seen.farthest > self.reach:
-            return f"its holes reach {seen.farthest:.0f} pixels deep, those of the calibration images {self.reach:.0f}"
+            noise = f"{'' if seen.white else 'coarse '}noise of a level near {255 * seen.sigma:.1f}/255"
+            return f"no {kind}calibration images had {noise} and {seen.missing:.0%} of the pixels missing"
+        if seen.farthest > self.reach or seen.farthest >= FAR:
+            depth = f"{seen.farthest:.0f}{' or more' if seen.farthest >= FAR else ''}"
+            return f"its holes reach {depth} pixels deep, those of the calibration images {self.reach:.0f}"
         return None
 
     def factor(self, seen: Seen, distance: Tensor, std: Tensor, level: float) -> Tensor:
@@ -152,16 +156,18 @@ class Table:
         return torch.from_numpy(_bilinear(of_level, d, p)).to(std)
 
     def _around(self, seen: Seen) -> dict[Cell, float]:
-        """Return the nodes around an image's noise level and missing share, with weights; none where outside."""
+        """Return the nodes around an image that are of its sort, with weights; none where its nearest is not there."""
+        home = nearest(seen, self.axes)
         found = {}
         for i, wi in _corners(seen.sigma, self.axes.sigma):
             for j, wj in _corners(seen.missing, self.axes.missing):
-                if (seen.channels, i, j) in self._cells and wi * wj > 0:
-                    found[seen.channels, i, j] = wi * wj
-        return found
+                one = (*home[:2], i, j)
+                if one in self._cells and sort(one) == sort(home) and wi * wj > 0:
+                    found[one] = wi * wj
+        return found if home in found else {}
 
     def _at_level(self, grid: Floats, level: float) -> Floats:
-        """Interpolate between levels, on the scale of normal quantiles, and in proportion to it beyond the ends."""
+        """Interpolate between levels, on the scale of normal quantiles."""
         wanted, known = _quantile(level), np.array([_quantile(v) for v in self.levels])
         relative = grid / known
         place = np.interp(wanted, known, np.arange(len(known), dtype=float))
@@ -171,39 +177,23 @@ class Table:
         return wanted * found
 
 
-def enclose(
-    restoration: Restoration,
-    observation: Observation,
-    corruption: Corruption,
-    channels: int,
-    table: Table,
-    level: float,
-) -> Restoration:
-    """Add the ends of the calibrated interval to a restored batch; it stays as it is where the table does not reach.
-
-    `channels` is how many were restored together: `restorekit.bands.together`.
-
-    Raises
-    ------
-    UsageError
-        The restoration has no standard deviation.
-    """
-    if restoration.std is None:
-        raise UsageError(
-            "an interval is as many standard deviations wide, and this restorer gives none; choose a model"
-        )
-    distance = distances(observation.observed)
-    seen = see(observation, corruption, channels, distance)
-    if any(table.refusal(one) for one in seen):
-        return restoration
-    rows = zip(seen, distance, restoration.std, strict=True)
-    half = torch.stack([half_width(table, one, d, std, level) for one, d, std in rows])
-    return replace(restoration, low=restoration.mmse - half, high=restoration.mmse + half)
+def cell(key: str) -> Cell:
+    """Read the name of a cell."""
+    c, w, i, j = map(int, key.split(","))
+    return c, w, i, j
 
 
-def half_width(table: Table, seen: Seen, distance: Tensor, std: Tensor, level: float) -> Tensor:
-    """Return half the width of the interval about each value, as `Table.factor` takes its parameters."""
-    return std * table.factor(seen, distance.expand(std.shape), std.cpu(), level).to(std)
+def nearest(seen: Seen, axes: Axes) -> Cell:
+    """Return the cell that an image lies nearest to."""
+    i = round(float(_place(np.array(seen.sigma), np.asarray(axes.sigma))))
+    j = round(float(_place(np.array(seen.missing), np.asarray(axes.missing))))
+    return seen.channels, int(seen.white), i, j
+
+
+def sort(one: Cell) -> Sort:
+    """Return the sort of images whose cells are scaled, and interpolated, together."""
+    c, w, i, j = one
+    return c, w, j > 0, i > 0 and j > 0
 
 
 def _quantile(level: float) -> float:

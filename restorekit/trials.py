@@ -69,7 +69,7 @@ class Protocol:
     result: str = "clamped to [0, 1] and rounded to 8 bits"
     psnr: str = "data range 1, whole image, mean over images of the per-image value"
     ssim: str = f"Gaussian window of {WINDOW} x {WINDOW} pixels, sigma {WINDOW_SIGMA}, data range 1"
-    interval: str = "calibrated where the model is, else about the rounded result as if Gaussian"
+    interval: str = "calibrated where the model is for such an image, else about the rounded result as if Gaussian"
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import torch
 import restorekit
 from restorekit import checkpoint
 from restorekit.api import checked_sigma, open_restorer
-from restorekit.errors import CheckpointError, UsageError
+from restorekit.errors import CheckpointError, RestorekitWarning, UsageError
 
 RNG = np.random.default_rng(0)
 
@@ -144,17 +144,18 @@ def test_what_the_estimate_is_is_said(model_file):
 def test_a_calibrated_model_gives_the_ends_of_an_interval(model_file, tmp_path):
     """As many standard deviations about the estimate as its table says, where that reaches."""
     axes = {"sigma": (0.0, 0.1), "missing": (0.0, 0.5), "distance": (0.0, 8.0), "std": (0.01, 0.2)}
-    factors = {"1,0,0": [[[3.0]] * 2] * 2, "1,1,0": [[[3.0]] * 2] * 2}
+    factors = {"1,1,0,0": [[[3.0]] * 2] * 2, "1,1,1,0": [[[3.0]] * 2] * 2}
     table = {"axes": axes, "levels": (0.9,), "factors": factors, "reach": 0.0, "images": 9, "source": "x"}
     file = tmp_path / "sure.safetensors"
     card = dataclasses.replace(checkpoint.read_card(model_file), calibration=table)
     checkpoint.save(file, checkpoint.read_weights(model_file), card)
-    sure, image = restorekit.load(str(file), device="cpu"), RNG.random((16, 24), np.float32)
+    sure, image = restorekit.load(str(file), device="cpu"), RNG.normal(0.5, 0.05, (64, 48)).astype(np.float32)
     found = sure(image, sigma=0.1, interval=0.9)
     assert np.allclose(found.high - found.mmse, 3 * found.std, atol=1e-6)
     assert np.allclose(found.mmse - found.low, 3 * found.std, atol=1e-6)
     assert sure(image, sigma=0.1).low is None
-    assert sure(image, sigma=0.9, interval=0.9).low is None
+    with pytest.warns(RestorekitWarning, match=r"low and high are NaN: no gray calibration images had noise"):
+        assert np.isnan(sure(RNG.random((64, 48), np.float32), interval=0.9).low).all()
     with pytest.raises(UsageError, match=r"a share between 0 and 1, such as 0\.9, got 90"):
         sure(image, interval=90)
 

@@ -42,7 +42,7 @@ def _fit(spread, count=200, corruption=None):
 @pytest.mark.parametrize("wrong", [0.25, 1.0, 3.0])
 def test_a_spread_wrong_by_a_factor_is_put_right(wrong):
     table = _fit(torch.tensor(SIGMA * wrong)).table
-    seen, zero = Seen(1, SIGMA, 0.0, 0.0), torch.zeros(1, 1, 1)
+    seen, zero = Seen(1, True, SIGMA, 0.0, 0.0), torch.zeros(1, 1, 1)
     for level, quantile in zip(LEVELS, (0.6745, 1.0364, 1.2816, 1.6449, 1.96), strict=True):
         # with n = 100 images at most 1 is added to 101: at 95 % that makes a tenth of a deviation
         found = float(table.factor(seen, zero, torch.full((1, 1, 1), SIGMA * wrong), level)) * wrong
@@ -57,7 +57,7 @@ def test_each_spread_gets_the_factor_it_needs_where_one_scale_would_fail():
     row = found.rows[0]
     assert 0.89 < row["coverage90"] < 0.93
     assert row["winkler90"] < 0.75 * row["global_winkler90"]
-    seen, zero = Seen(1, SIGMA, 0.0, 0.0), torch.zeros(1, 1, 1)
+    seen, zero = Seen(1, True, SIGMA, 0.0, 0.0), torch.zeros(1, 1, 1)
     sure, right = (float(found.table.factor(seen, zero, torch.full((1, 1, 1), s), 0.9)) for s in (SIGMA / 4, SIGMA))
     assert sure / right == pytest.approx(4, rel=0.05)
 
@@ -71,7 +71,7 @@ def test_the_share_outside_on_new_images_is_at_most_what_was_asked():
     outside = []
     for i in range(400):
         o = corruption(x, Noise(1, (f"new{i}",)))
-        level = Seen(1, float(o.sigma), 0.0, 0.0)
+        level = Seen(1, True, float(o.sigma), 0.0, 0.0)
         half = 0.1 * table.factor(level, torch.zeros(1, 16, 16), torch.full((1, 16, 16), 0.1), 0.9)
         outside.append(float(((o.y - x)[0].abs() > half).double().mean()))
     assert np.mean(outside) < 0.1 + 4 * np.std(outside) / 20
@@ -79,10 +79,10 @@ def test_the_share_outside_on_new_images_is_at_most_what_was_asked():
 
 def test_images_are_seen_by_their_share_missing_and_known_values_do_not_count():
     found = _fit(torch.tensor(SIGMA), corruption=Missing(0.5)).table
-    assert set(found.factors) == {"1,0,2"}
+    assert set(found.factors) == {"1,1,0,2"}
     assert found.reach >= 2
-    assert found.refusal(Seen(1, 0.0, 0.5, 1.0)) is None
-    assert found.refusal(Seen(1, 0.3, 0.5, 1.0)) is not None
+    assert found.refusal(Seen(1, True, 0.0, 0.5, 1.0), 0.9) is None
+    assert found.refusal(Seen(1, True, 0.3, 0.5, 1.0), 0.9) is not None
 
 
 def test_gray_and_colour_have_intervals_of_their_own():
@@ -98,10 +98,10 @@ def test_gray_and_colour_have_intervals_of_their_own():
     x = torch.full((1, 3, 32, 32), 0.5)
     subjects = [Subject(f"s{i}", lambda: x) for i in range(100)]
     found = fit(Both(torch.tensor(SIGMA)), subjects, [("g", Gaussian(SIGMA))])
-    assert set(found.table.factors) == {"1,3,0", "3,3,0"}
+    assert set(found.table.factors) == {"1,1,3,0", "3,1,3,0"}
     zero = torch.zeros(1, 1, 1)
     gray, colour = (
-        float(found.table.factor(Seen(c, SIGMA, 0.0, 0.0), zero, torch.full((1, 1, 1), s), 0.9))
+        float(found.table.factor(Seen(c, True, SIGMA, 0.0, 0.0), zero, torch.full((1, 1, 1), s), 0.9))
         for c, s in ((1, SIGMA), (3, 2 * SIGMA))
     )
     assert gray == pytest.approx(2 * colour, rel=0.05)
@@ -112,7 +112,7 @@ def test_each_sort_of_damage_is_held_to_the_level():
     """Errors of kept values and of filled ones are wrong by factors of their own, on the scaling half as well."""
     damages = [("noise", Gaussian(SIGMA)), ("gaps", Missing(0.5))]
     found = fit(Observed(torch.tensor(SIGMA)), _subjects(200), damages)
-    assert set(found.table.factors) == {"1,3,0", "1,0,2"}
+    assert set(found.table.factors) == {"1,1,3,0", "1,1,0,2"}
     assert all(0.9 <= row["coverage90"] < 0.93 for row in found.rows if row["corruption"] == "noise")
 
 

@@ -23,7 +23,7 @@ LAYERS = """
     batches
     job
     state       validate   restore   trainset    pixels      start      canvas      evaluate   damage
-    trials
+    trials      enclose
     optimise    planes     journal   sweep       intervals
     seen
     checkpoint  pool       recipe    devices     sigma       risk

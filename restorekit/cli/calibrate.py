@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from restorekit.cli.evaluate import needs_sigma
 from restorekit.cli.options import device_options, range_option
 from restorekit.cli.progress import ImagesProgress, as_json
 from restorekit.cli.table import print_calibration
@@ -15,6 +16,7 @@ from restorekit.errors import UsageError
 
 if TYPE_CHECKING:
     from restorekit.calibrate import Fit
+    from restorekit.trials import Told
 
 EXAMPLE = """\b
 Example:
@@ -52,6 +54,7 @@ def command(
     from restorekit.corruptions.spec import parse
     from restorekit.images.dataset import load_images
     from restorekit.images.scale import parse_range
+    from restorekit.report.results import prepare
 
     texts.use_threads(threads)
     if out.suffix != ".safetensors":
@@ -64,6 +67,8 @@ def command(
     if opened.card is None:
         raise UsageError(f"{model} is a classical method without a spread; calibrate a model")
     images = load_images(clean, limit, None, parse_range(span))
+    prepare(out.parent)
+    told: Told = "auto" if any(needs_sigma(opened, corruption) for _, corruption in corruptions) else "blind"
     source = f"{len(images)} images of {Path(clean).name}, fingerprint {images.fingerprint[:16]}"
     failed: list[str] = []
     with ImagesProgress(len(images), "calibrating", machine) as progress:
@@ -72,7 +77,7 @@ def command(
             failed.extend([key] if error else [])
             progress.advance(error and f"{key}: {error}")
 
-        found = fit(opened.restorer, evaluate.subjects(images), corruptions, seed, note, source)
+        found = fit(opened.restorer, evaluate.subjects(images), corruptions, seed, note, source, told)
     card = dataclasses.replace(opened.card, calibration=found.table.to_json())
     checkpoint.save(out, checkpoint.read_weights(checkpoint.resolve(model)), card)
     _tell(found, out, machine)
@@ -80,8 +85,10 @@ def command(
 
 
 def _tell(found: Fit, out: Path, machine: bool) -> None:
+    from restorekit.report.results import finite
+
     if machine:
-        click.echo(as_json({"out": str(out), "rows": found.rows}))
+        click.echo(as_json({"out": str(out), "rows": finite(found.rows)}))
         return
     print_calibration(found.rows)
     click.echo(f"-> {out}")

@@ -177,8 +177,8 @@ def _contender(
 
     opened = open_restorer(name, corruption, sampler, device)
     learned = opened.card is not None
-    shown: Any = told or ("blind" if learned and not _needs_sigma(opened, corruption) else "true")
-    if shown == "blind" and _needs_sigma(opened, corruption):
+    shown: Any = told or ("blind" if learned and not needs_sigma(opened, corruption) else "true")
+    if shown == "blind" and needs_sigma(opened, corruption):
         raise UsageError(
             f"the sampler {opened.sampler} of {name} must know the level of the noise, got --sigma blind;"
             " give --sigma true or auto"
@@ -187,7 +187,7 @@ def _contender(
     return Contender(name, opened.restorer, shown, n, learned, opened.estimate(n), opened.table)
 
 
-def _needs_sigma(opened: Opened, corruption: Corruption) -> bool:
+def needs_sigma(opened: Opened, corruption: Corruption) -> bool:
     """Say whether a sampler must be told the level of the noise, which is known anyway where there is none."""
     from restorekit import plugins
     from restorekit.folder.levels import level_of

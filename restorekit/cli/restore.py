@@ -67,7 +67,7 @@ Examples:
     type=click.FloatRange(0, 1, min_open=True, max_open=True),
     default=0.9,
     show_default=True,
-    help="Probability that low and high enclose.",
+    help="Share of the unknown values that low and high enclose; given, they are kept.",
 )
 @range_option
 @click.option(
@@ -123,7 +123,7 @@ def command(
     given = None if corruption is None else parse(corruption, known)
     parts = texts.keep(keep, samples)
     if not {"low", "high"} & {*parts} and _typed("interval"):
-        raise click.UsageError("--interval is what low and high enclose, which are not kept; add --keep low,high")
+        parts = (*parts, "low", "high")
     opened = open_restorer(name, given or IMAGE, sampler, device, Limits.within(texts.memory(max_memory)))
     opened.check(label, samples, parts)
     masks = parse_mask(mask, mask_invert)
@@ -136,7 +136,8 @@ def command(
     )  # fmt: skip
     setup = folder.Setup(
         source, out, opened.restorer, options, lambda spec: parse(spec, known), masks,
-        opened.estimate(samples), opened.device, max_pixels, overwrite, texts.shard(shard), opened.table,
+        opened.estimate(samples), opened.device, max_pixels, overwrite, texts.shard(shard),
+        opened.table if options.interval else None,
     )  # fmt: skip
     tasks = folder.tasks(items, setup)
     if not (machine or listed) and (note := left_out(source)):
@@ -160,7 +161,7 @@ def _run(tasks: Sequence[Group], setup: Setup, workers: int, machine: bool) -> i
 
     engine = LocalEngine(workers, weigh=lambda group: 2 * group.bytes)
     with ImagesProgress(sum(len(group.items) for group in tasks), "restoring", machine) as progress:
-        told = Told(progress.advance)
+        told = Teller(progress.advance)
         try:
             counts = restore_folder(tasks, setup, engine, told.line)
         except KeyboardInterrupt as stop:  # the record says what is done
@@ -169,7 +170,7 @@ def _run(tasks: Sequence[Group], setup: Setup, workers: int, machine: bool) -> i
     return _tell(counts, setup, told, machine)
 
 
-class Told:
+class Teller:
     """Says what is worth saying of each image; a note that holds for many only once.
 
     Parameters
@@ -216,7 +217,7 @@ def _plan(tasks: Sequence[Group], setup: Setup, machine: bool) -> int:
     return 0
 
 
-def _tell(counts: dict[str, int], setup: Setup, told: Told, machine: bool) -> int:
+def _tell(counts: dict[str, int], setup: Setup, told: Teller, machine: bool) -> int:
     if machine:
         click.echo(as_json({"out": str(setup.out), "device": setup.device, **counts, "failures": told.failures}))
     else:
@@ -235,7 +236,9 @@ def _how(setup: Setup) -> str:
     how = f"{options.model} on {setup.device}: {setup.estimate}"
     if options.interval is None:
         return how
-    if setup.table is not None:
+    beyond = setup.table.beyond(options.interval) if setup.table else "the model has no calibration"
+    if setup.table and not beyond:
         share, source = f"{options.interval:.3g} of the unknown values", setup.table.source
         return f"{how}\nlow and high enclose {share}, on average over images like those of the calibration: {source}"
-    return f"{how}\nlow and high are uncalibrated: mean -+ {options.deviations:.3g} standard deviations, as if Gaussian"
+    gaussian = f"mean -+ {options.deviations:.3g} standard deviations, as if Gaussian"
+    return f"{how}\nlow and high are uncalibrated, {gaussian}: {beyond}"

@@ -10,9 +10,9 @@ if TYPE_CHECKING:
 
     from restorekit.trials import Results
 
-MOST = 9  # columns that a terminal of 80 characters takes
+MOST = 8  # columns of figures that a terminal of 80 characters takes
 _QUIET = ("winkler90", "ause", "nrmse")  # in results.json and results.csv, and where there is room
-_LISTS = ("coverage90_images", "coverage_by_width")
+_LISTS = ("coverage90_images", "coverage_by_width", "calibrated")
 _APART = ("corruption", "restorer", "images", "sigma", "draws", "learned", "estimate", *_LISTS)
 _HEADS = {
     "psnr": "psnr",
@@ -50,7 +50,9 @@ def _coverage(run: dict[str, Any]) -> str:
     tenths = " ".join(f"{value:.0%}" for value in run["coverage_by_width"])
     by_image = f"median image {median} (5 to 95 % of them: {low} to {high})"
     by_width = f"by width, narrowest tenth first: {tenths}"
-    return f"{_named(run['restorer'])}, within the 90 % interval: {by_image}; {by_width}\n"
+    beyond = run["images"] - run["calibrated"] if run.get("calibrated") is not None else 0
+    note = f"; {beyond} image(s) beyond the calibration, their intervals as if Gaussian" if beyond else ""
+    return f"{_named(run['restorer'])}, within the 90 % interval: {by_image}; {by_width}{note}\n"
 
 
 def _protocol(results: Results) -> str:
@@ -106,7 +108,9 @@ def print_calibration(rows: list[dict[str, Any]]) -> None:
     for head in ("cover", "width", "winkler"):
         table.add_column(head, justify="right", no_wrap=True, min_width=7)
     for row in rows:
-        table.add_row(f"{row['corruption']}, {CHANNELS.get(row['channels'], row['channels'])}")
+        kind = CHANNELS.get(row["channels"], f"{row['channels']} channels")
+        refused = f", {row['refused']} image(s) not covered: too few are like them" if row["refused"] else ""
+        table.add_row(f"{row['corruption']}, {kind}{refused}")
         for name, kind in kinds.items():
             table.add_row(f"  {name}", *(f"{row[f'{kind}{key}90']:.4f}" for key in ("coverage", "width", "winkler")))
     Console().print(table)

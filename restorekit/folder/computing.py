@@ -91,7 +91,7 @@ def _restored(alike: list[Opened], setup: Setup) -> list[Canvas]:
     """Restore planes of equal shape, as many at a time as fit a batch."""
     options = setup.options
     keep = (*options.keep, "draws") if options.samples else options.keep
-    canvases = [Canvas(np.empty_like(o.picture.pixels), keep, options.deviations, setup.own) for o in alike]
+    canvases = [Canvas(np.empty_like(o.picture.pixels), keep, setup.own) for o in alike]
     pairs = [(plane, canvas) for o, canvas in zip(alike, canvases, strict=True) for plane in o.planes]
     portion = max(1, min(MOST, PIXELS // pairs[0][0].pixels[..., 0].size))
     for first in range(0, len(pairs), portion):
@@ -105,7 +105,7 @@ def _portion(pairs: list[tuple[Plane, Canvas]], corruption: Corruption, setup: S
     noise = Noise(options.seed, tuple(plane.key for plane, _ in pairs)).fork("restore")
     intervals = _intervals([plane for plane, _ in pairs], corruption, setup)
     for top, band in setup.restorer.rows(source, corruption, options.samples, noise):
-        whole = with_ends(band, top, intervals, options.deviations) if intervals else band
+        whole = with_ends(band, top, intervals)
         for i, (plane, canvas) in enumerate(pairs):
             canvas.put(plane, top, whole, i)
     for image, (_, canvas) in zip(intervals, pairs, strict=False):
@@ -113,9 +113,9 @@ def _portion(pairs: list[tuple[Plane, Canvas]], corruption: Corruption, setup: S
 
 
 def _intervals(planes: list[Plane], corruption: Corruption, setup: Setup) -> list[Enclosed]:
-    """Return what encloses the truth of each plane; none where no interval is asked for, or the model has no table."""
+    """Return what encloses the truth of each plane; none where no interval is asked for."""
     level = setup.options.interval
-    if level is None or setup.table is None:
+    if level is None:
         return []
     return [enclosed(plane, corruption, setup.table, level) for plane in planes]
 

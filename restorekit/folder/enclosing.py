@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from statistics import NormalDist
 
 import torch
 from torch import Tensor
 
 from restorekit.contracts import Corruption
-from restorekit.folder.levels import estimated
-from restorekit.intervals import Table, half_width
+from restorekit.enclose import half_width
+from restorekit.folder.levels import middle
+from restorekit.intervals import Table
 from restorekit.planes import Plane
-from restorekit.seen import FAR, Seen, distances
+from restorekit.seen import FAR, Seen, distances, noises
 from restorekit.types import Restoration
 
 ROWS = 1024  # of a mask whose distances are made at once
@@ -30,48 +32,43 @@ class Enclosed:
         Share to enclose.
     table : Table or None
         The calibration; None where there is none, or where it does not reach.
-    seen : Seen
-        What is seen of the plane.
+    seen : Seen or None
+        What is seen of the plane, where there is a calibration.
     refusal : str or None
-        Why the table does not reach.
+        Why that does not reach.
     """
 
     plane: Plane
     level: float
-    table: Table | None
-    seen: Seen
-    refusal: str | None
+    table: Table | None = None
+    seen: Seen | None = None
+    refusal: str | None = None
 
-    def ends(self, top: int, band: Restoration, index: int) -> tuple[Tensor, Tensor] | None:
-        """Return low and high of image `index` of a restored band, (C, h, W); None where they are not calibrated."""
-        if self.table is None or band.std is None:
-            return None
-        distance = rows_of_distances(self.plane, top, top + band.mmse.shape[2])
-        half = half_width(self.table, self.seen, distance, band.std[index], self.level)
-        return band.mmse[index] - half, band.mmse[index] + half
+    def half(self, top: int, std: Tensor) -> Tensor:
+        """Return half the width about each value of some rows, (C, h, W): as if Gaussian where not calibrated."""
+        if self.table is None or self.seen is None:
+            return NormalDist().inv_cdf(0.5 + self.level / 2) * std
+        distance = rows_of_distances(self.plane, top, top + std.shape[1])
+        return half_width(self.table, self.seen, distance, std, self.level)
 
 
-def enclosed(plane: Plane, corruption: Corruption, table: Table, level: float) -> Enclosed:
+def enclosed(plane: Plane, corruption: Corruption, table: Table | None, level: float) -> Enclosed:
     """Look at a plane, and decide whether the table covers it."""
-    sigma = 0.0 if corruption.hides else plane.sigma
-    if sigma is None:
-        sigma = estimated(plane, corruption).sigma or 0.0
+    if table is None:
+        return Enclosed(plane, level)
+    noise = noises(middle(plane, corruption), corruption)[0]
     missing = 0.0 if plane.missing is None else float(plane.missing.mean())
-    seen = Seen(plane.pixels.shape[2], sigma, missing, _farthest(plane))
-    refusal = table.refusal(seen)
+    seen = Seen(plane.pixels.shape[2], *noise, missing, _farthest(plane))
+    refusal = table.refusal(seen, level)
     return Enclosed(plane, level, None if refusal else table, seen, refusal)
 
 
-def with_ends(band: Restoration, top: int, images: Sequence[Enclosed], deviations: float) -> Restoration:
-    """Add the ends of every image's interval to a restored band; as if Gaussian where they are not calibrated."""
-    if band.std is None:
+def with_ends(band: Restoration, top: int, images: Sequence[Enclosed]) -> Restoration:
+    """Add the ends of every image's interval to a restored band, unless it has them or has no spread."""
+    if band.std is None or band.low is not None or not images:
         return band
-    pairs = []
-    for i, image in enumerate(images):
-        half = deviations * band.std[i]
-        pairs.append(image.ends(top, band, i) or (band.mmse[i] - half, band.mmse[i] + half))
-    low, high = (torch.stack(ends) for ends in zip(*pairs, strict=True))
-    return replace(band, low=low, high=high)
+    half = torch.stack([image.half(top, std) for image, std in zip(images, band.std, strict=True)])
+    return replace(band, low=band.mmse - half, high=band.mmse + half)
 
 
 def rows_of_distances(plane: Plane, top: int, bottom: int) -> Tensor:

@@ -12,6 +12,7 @@ from restorekit.contracts import Corruption
 from restorekit.noise import Noise
 from restorekit.planes import Plane, PlaneSource
 from restorekit.sigma import estimate_sigma
+from restorekit.types import Observation
 
 WINDOW = 2048  # side of the central part of a large image that its noise level is estimated from
 
@@ -45,9 +46,13 @@ def level_of(corruption: Corruption) -> Level:
 
 def estimated(plane: Plane, corruption: Corruption) -> Plane:
     """Return a plane with the noise level that scikit-image finds in it."""
+    return replace(plane, sigma=float(estimate_sigma(middle(plane, corruption), corruption)))
+
+
+def middle(plane: Plane, corruption: Corruption) -> Observation:
+    """Return what noise is estimated from: a plane, or the middle of a large one."""
     height, width = plane.pixels.shape[:2]
     top, left = max(0, (height - WINDOW) // 2), max(0, (width - WINDOW) // 2)
     observation = PlaneSource([plane], corruption).observed(top, min(height, top + WINDOW))
     columns = torch.arange(left, min(width, left + WINDOW))
-    window = observation.cut(torch.arange(observation.shape[1]), columns)
-    return replace(plane, sigma=float(estimate_sigma(window, corruption)))
+    return observation.cut(torch.arange(observation.shape[1]), columns)

@@ -14,14 +14,14 @@ from restorekit.trials import Results
 
 
 def prepare(folder: Path) -> None:
-    """Make the folder of a report; UsageError before the work, rather than after it, where nothing can be written."""
+    """Make the folder of a result; UsageError before the work, rather than after it, where nothing can be written."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
         raise UsageError(
-            f"the report's folder {folder} cannot be written to ({error.strerror or error}); choose another"
+            f"the folder {folder} cannot be written to ({error.strerror or error}); choose another"
         ) from error
 
 

@@ -303,11 +303,10 @@ def test_low_and_high_are_said_to_be_uncalibrated(restore, source, tmp_path):
     assert json.loads((own / "run.json").read_text())["interval"] == {"level": 0.5, "calibrated": False}
 
 
-def test_an_interval_that_nothing_is_kept_of_is_refused(restore, source, tmp_path):
-    code, _, err = restore(source / "0.png", tmp_path / "OUT", "--interval", 0.5)
-    assert code == 2
-    assert "add --keep low,high" in err
-    assert not (tmp_path / "OUT").exists()
+def test_an_interval_that_is_asked_for_is_kept(restore, source, tmp_path):
+    assert restore(source / "0.png", tmp_path / "OUT", "--interval", 0.5)[0] == 0
+    own = tmp_path / "OUT" / "_restorekit"
+    assert sorted(path.name for path in own.iterdir() if path.is_dir()) == ["high", "low"]
 
 
 @pytest.mark.parametrize("mask", ["alpha", "color:#FF0000", "file", "folder", "beside", "inverted"])
