@@ -13,27 +13,9 @@ import restorekit
 
 ROOT = Path(restorekit.__file__).parent
 
-# The top level of the package, from the top down. What stands in one line does not import from the same line.
-LAYERS = """
-    __main__
-    cli
-    testing     training   report    drawing
-    train       api        folder    calibrate
-    bench
-    batches
-    job
-    state       validate   restore   trainset    pixels      start      canvas      evaluate   damage
-    trials      enclose
-    optimise    planes     journal   sweep       intervals
-    seen
-    checkpoint  pool       recipe    devices     sigma       risk
-    plugins
-    corruptions models     samplers  restorers   metrics     certainty   weights
-    images
-    likelihoods blocks     settings  tiles       muon        exchange   engines     bands
-    contracts
-    errors      hookspecs  types     noise       fill       spelling
-"""
+# the top level of the package, from the top down; what stands in one line does not import from the same line
+MAP = Path(__file__).parents[1] / "CONTRIBUTING.md"
+LAYERS = MAP.read_text(encoding="utf-8").split("<!-- layers -->\n```\n")[1].split("```")[0]
 HEIGHT = {name: -i for i, line in enumerate(LAYERS.strip().splitlines()) for name in line.split()}
 
 BARE = {

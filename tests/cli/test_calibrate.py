@@ -1,6 +1,7 @@
 """Facts about `restorekit calibrate` as a user meets it."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -78,3 +79,35 @@ def test_too_few_images_are_told_before_any_work(run, model_file, clean, tmp_pat
     code, _, err = run("calibrate", model_file, clean, tmp_path / "o.safetensors", *words)
     assert code == 2
     assert "at least 80 clean images, got 3" in err
+
+
+def test_what_too_few_images_are_like_is_told_and_not_covered(run, model_file, clean, tmp_path):
+    folder = tmp_path / "some in colour"
+    folder.mkdir()
+    for i, path in enumerate(sorted(clean.iterdir())):
+        shutil.copy(path, folder)
+        if i % 10 == 0:
+            Image.open(path).convert("RGB").save(folder / f"c{path.name}")
+    words = ("--corruption", "gaussian:sigma=0.1", "--device", "cpu", "--threads", 1)
+    code, said, _ = run("calibrate", model_file, folder, tmp_path / "o.safetensors", *words)
+    assert code == 0
+    assert "colour, 4 image(s) not covered: too few are like them" in " ".join(said.split())
+    code, said, _ = run("calibrate", model_file, folder, tmp_path / "p.safetensors", *words, "--json")
+    row = next(row for row in json.loads(said)["rows"] if row["channels"] == 3)
+    assert (row["images"], row["refused"], row["coverage90"]) == (0, 4, None)
+    assert {key[0] for key in checkpoint.read_card(tmp_path / "o.safetensors").calibration["factors"]} == {"1"}
+
+
+def test_where_the_result_cannot_go_is_told_before_the_work(run, model_file, clean, tmp_path):
+    (tmp_path / "file").touch()
+    words = ("--corruption", "gaussian", "--device", "cpu")
+    code, _, err = run("calibrate", model_file, clean, tmp_path / "file" / "o.safetensors", *words)
+    assert code == 2
+    assert "cannot be written to" in err
+
+
+def test_damage_that_leaves_nothing_unknown_is_told(run, model_file, clean, tmp_path):
+    words = ("--corruption", "clean", "--device", "cpu")
+    code, _, err = run("calibrate", model_file, clean, tmp_path / "o.safetensors", *words)
+    assert code == 2
+    assert "damage that leaves something unknown" in err
