@@ -10,6 +10,7 @@ import statistics
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -70,20 +71,40 @@ def octaves(error: Tensor) -> list[float]:
     return [float(power[(radius <= 0.5 / 2**k) & (radius > 0.25 / 2**k)].mean()) for k in range(6)]
 
 
-def draws(data: Path, model: str) -> None:
-    """Print how far draws lie under the estimate, and their spectrum over that of the errors, on BSD68's middles."""
-    found = []
-    for path in sorted((data / "gray" / "bsd68").glob("*.png"))[::2]:
-        x = read(path, True)
+def middles(data: Path, kind: str = "gray") -> Tensor:
+    """Return the middles of every other picture of BSD68 or CBSD68, (34, 1 or 3, SIDE, SIDE)."""
+    found, gray = [], kind == "gray"
+    for path in sorted((data / kind / ("bsd68" if gray else "cbsd68")).iterdir())[::2]:
+        x = read(path, gray)
         top, left = ((side - SIDE) // 2 for side in x.shape[1:])
         found.append(x[:, top : top + SIDE, left : left + SIDE])
-    x = torch.stack(found)
-    damages = (Missing(0.8), Missing(0.5), Missing(0.9), Holes(area=0.15), *(Gaussian(s / 255) for s in (15, 25, 50)))
-    for damage in damages:
-        print(f"draws  {damage!s:40s} {_of_draws(x, damage, model)}")
+    return torch.stack(found)
 
 
-def _of_draws(x: Tensor, corruption: Corruption, name: str) -> str:
+class Drawn(NamedTuple):
+    """What is known of one draw of each image where it was unknown, else 0; all (B, C, H, W).
+
+    error : truth less estimate; latent : the draw's decoder mean less estimate; own : the decoder's noise; std : s.
+    """
+
+    error: Tensor
+    latent: Tensor
+    own: Tensor
+    std: Tensor
+
+    def under(self, draw: Tensor) -> tuple[float, float]:
+        """Return how far `draw` lies under the estimate, dB: of the mean square over all, and the mean over images."""
+        far, near = ((t**2).flatten(1).mean(1) for t in (self.error - draw, self.error))
+        return float(10 * (far.mean() / near.mean()).log10()), float(10 * (far / near).log10().mean())
+
+    def spectrum(self) -> list[float]:
+        """Return the power of draws over that of errors in each octave, finest first, dB."""
+        pairs = zip(octaves(self.latent + self.own), octaves(self.error), strict=True)
+        return [float(10 * np.log10(a / b)) for a, b in pairs]
+
+
+def drawn(x: Tensor, corruption: Corruption, name: str) -> Drawn:
+    """Damage images, restore them, and make a draw of each."""
     restorer = open_restorer(name, corruption, device="cpu").restorer
     assert isinstance(restorer, ModelRestorer)
     noise = Noise(5, tuple(f"p{i}" for i in range(len(x))))
@@ -94,31 +115,35 @@ def _of_draws(x: Tensor, corruption: Corruption, name: str) -> str:
     unknown = seen.unknown().expand_as(x)
     own = draw.variance[0].sqrt() * noise.fork("own").normal("own", tuple(x.shape), "cpu")
     parts = x - told.mean, draw.mean[0] - told.mean, own, told.std
-    error, latent, own, std = (torch.where(unknown, t, 0.0) for t in parts)
+    return Drawn(*(torch.where(unknown, t, 0.0) for t in parts))
 
-    def under(t: Tensor) -> float:
-        squares = [v.square().flatten(1).mean(1) for v in (error - t, error)]
-        return float(10 * (squares[0] / squares[1]).log10().mean())
 
-    ratio = float(std.square().sum() / error.square().sum())
-    pairs = zip(octaves(latent + own), octaves(error), strict=True)
-    spectrum = ", ".join(f"{10 * np.log10(a / b):.1f}" for a, b in pairs)
-    return f"{under(latent + own):.2f} dB under, {under(latent):.2f} without noise, s^2/e^2 {ratio:.2f}, {spectrum}"
+def draws(data: Path, model: str) -> None:
+    """Print how far draws lie under the estimate, and their spectrum over that of the errors."""
+    damages = (Missing(0.8), Missing(0.5), Missing(0.9), Holes(area=0.15), *(Gaussian(s / 255) for s in (15, 25, 50)))
+    for damage in damages:
+        d = drawn(middles(data), damage, model)
+        (whole, image), (bare, _) = d.under(d.latent + d.own), d.under(d.latent)
+        ratio = float(d.std.square().sum() / d.error.square().sum())
+        told = f"{whole:.2f} dB under, {bare:.2f} without noise, {image:.2f} in the mean image, s^2/e^2 {ratio:.2f}"
+        print(f"draws  {damage!s:40s} {told}, octaves {', '.join(f'{v:.1f}' for v in d.spectrum())}")
 
 
 def real(data: Path, model: str) -> None:
-    """Print PSNR before and after of the PolyU pairs for testing, by camera."""
-    restorer, gains = restorekit.load(model, device="cpu"), dict[str, list[tuple[float, float]]]()
+    """Print PSNR before and after of the PolyU pairs for testing, by camera, and what their 90 % intervals hold."""
+    restorer, found = restorekit.load(model, device="cpu"), dict[str, list[tuple[float, float, float]]]()
     pairs = zip(*(sorted((data / "real" / "polyu" / kind).iterdir()) for kind in ("noisy", "clean")), strict=True)
     for noisy, clean in list(pairs)[1::2]:
         y, x = (read(path, False) for path in (noisy, clean))
-        after = psnr(restorer(y).mmse, x)
-        gains.setdefault(noisy.name.split("_")[0], []).append((psnr(y, x), after))
-    everything = [pair for own in gains.values() for pair in own]
-    for camera, own in {**gains, "all": everything}.items():
-        before, after = (statistics.mean(one) for one in zip(*own, strict=True))
-        least = min(b - a for a, b in own)
-        print(f"real   {camera:40s} {before:.2f} -> {after:.2f} dB, {len(own)} images, least gain {least:+.2f}")
+        r = restorer(y, interval=0.9)
+        within = float(((r.low <= x) & (x <= r.high)).float().mean()) if r.low.isfinite().all() else float("nan")
+        found.setdefault(noisy.name.split("_")[0], []).append((psnr(y, x), psnr(r.mmse, x), within))
+    everything = [one for own in found.values() for one in own]
+    for camera, own in {**found, "all": everything}.items():
+        before, after, within = np.nanmean(own, 0)
+        least = min(b - a for a, b, _ in own)
+        told = f"{before:.2f} -> {after:.2f} dB, {len(own)} images, least gain {least:+.2f}"
+        print(f"real   {camera:40s} {told}; {within:.0%} within, {np.isnan([w for *_, w in own]).sum()} not calibrated")
 
 
 def clean(data: Path, model: str) -> None:
