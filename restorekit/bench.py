@@ -70,9 +70,10 @@ class Bench:
 
     def _views(self, subject: Subject) -> Iterator[Tensor]:
         """Yield an image, or its bands one by one; and a colour image in gray too, where both can be restored."""
-        x, takes = subject.read(), self.restorer.geometry.channels
+        with of_one_image():
+            x = subject.read()
         yield from torch.split(x, bands.together(self.restorer, x.shape[1]), 1)
-        if x.shape[1] == 3 and {1, 3} <= set(takes):
+        if x.shape[1] == 3 and {1, 3} <= set(self.restorer.geometry.channels):
             yield gray(x)
 
     def _sample(self, subject: Subject, x: Tensor, spec: str, corruption: Corruption) -> Sample:

@@ -108,13 +108,9 @@ def print_calibration(rows: list[dict[str, Any]]) -> None:
     for head in ("cover", "width", "winkler"):
         table.add_column(head, justify="right", no_wrap=True, min_width=7)
     for row in rows:
-        kind = CHANNELS.get(row["channels"], f"{row['channels']} channels")
-        refused = (
-            f", {row['refused']} image(s) not covered: too few are like them, or holes too deep"
-            if row["refused"]
-            else ""
-        )
-        table.add_row(f"{row['corruption']}, {kind}{refused}")
+        colours = CHANNELS.get(row["channels"], f"{row['channels']} channels")
+        why = f", {row['refused']} image(s) not covered: too few are like them, or holes too deep"
+        table.add_row(f"{row['corruption']}, {colours}{why if row['refused'] else ''}")
         for name, kind in kinds.items():
             table.add_row(f"  {name}", *(f"{row[f'{kind}{key}90']:.4f}" for key in ("coverage", "width", "winkler")))
     Console().print(table)
