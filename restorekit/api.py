@@ -15,7 +15,7 @@ from torch import Tensor
 from restorekit import bands, checkpoint, plugins
 from restorekit.checkpoint import Card
 from restorekit.contracts import Corruption, Model, Restorer
-from restorekit.devices import choose
+from restorekit.devices import Compute, Precision, choose
 from restorekit.enclose import enclose_told
 from restorekit.errors import UsageError, unknown
 from restorekit.exchange import take, take_missing
@@ -92,7 +92,7 @@ def open_restorer(
     name: str,
     corruption: Corruption = IMAGE,
     sampler: str | None = None,
-    device: str = "auto",
+    compute: Compute | None = None,
     limits: Limits | None = None,
 ) -> Opened:
     """Open a model file, installed weights, or a classical method.
@@ -105,8 +105,8 @@ def open_restorer(
         What it is to undo, by which a sampler is picked for unconditional models.
     sampler : str or None
         Name of the sampler to use instead.
-    device : {"auto", "cpu", "cuda", "mps"}
-        Where models compute.
+    compute : Compute or None
+        Where and how models compute.
     limits : Limits or None
         How much is done at once.
 
@@ -115,7 +115,8 @@ def open_restorer(
     UsageError
         Nothing has that name, or the sampler and the model do not fit.
     """
-    where, classical = choose(device), plugins.restorers()
+    compute = compute or Compute()
+    where, classical = choose(compute.device), plugins.restorers()
     if name in classical:
         return Opened(name, classical[name]())
     if name not in plugins.weights() and not (Path(name).suffix == ".safetensors" or Path(name).is_file()):
@@ -124,8 +125,11 @@ def open_restorer(
     model, card = checkpoint.load(path)
     chosen = pick_sampler(model, corruption, plugins.samplers(), sampler)
     model = model.to(where).to(memory_format=torch.channels_last)
-    restorer = ModelRestorer(model, chosen, limits)
-    return Opened(name, restorer, card, checkpoint.digest(path), None if chosen is None else chosen.name, where)
+    if compute.compiled:
+        for part in model.children():
+            part.compile()
+    restorer = ModelRestorer(model, chosen, limits, compute.half)
+    return Opened(name, restorer, card, checkpoint.digest(path), None if chosen is None else chosen.name, compute.told)
 
 
 class Loaded:
@@ -208,9 +212,11 @@ def _why_not(name: str, known: Sequence[str]) -> str:
     return f"the plugin {entry.plugin.name!r} ({entry.plugin.package}) is not whole, {entry.value}; install it again"
 
 
-def load(name: str = "default", device: str = "auto", sampler: str | None = None) -> Loaded:
-    """Load a model, weights or classical method by name for use from Python; see `Loaded`."""
-    return Loaded(open_restorer(name, sampler=sampler, device=device))
+def load(
+    name: str = "default", device: str = "auto", sampler: str | None = None, precision: Precision = "auto"
+) -> Loaded:
+    """Load a model, weights or classical method by name for use from Python; see `Compute` and `Loaded`."""
+    return Loaded(open_restorer(name, sampler=sampler, compute=Compute(device, precision)))
 
 
 def checked_sigma(value: float, told: str) -> float:

@@ -1,10 +1,45 @@
-"""Which device a name means here."""
+"""Which device a name means here, and how models compute on it."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
 
 import torch
 
 from restorekit.errors import UsageError
+
+Precision = Literal["auto", "32-true", "bf16-mixed"]
+
+
+@dataclass(frozen=True)
+class Compute:
+    """Where and how models compute.
+
+    Attributes
+    ----------
+    device : {"auto", "cpu", "cuda", "mps"}
+        "auto" takes the fastest that is there.
+    precision : {"auto", "32-true", "bf16-mixed"}
+        "bf16-mixed" convolves in bfloat16: faster on GPUs and on CPUs with units for it, results differ by a few
+        tenths of an 8-bit step. "auto" does so on CUDA alone.
+    compiled : bool
+        Let PyTorch compile the networks first, which takes seconds for each size of tile and needs a C compiler.
+    """
+
+    device: str = "auto"
+    precision: Precision = "auto"
+    compiled: bool = False
+
+    @property
+    def half(self) -> bool:
+        """Whether convolutions are in bfloat16."""
+        return choose(self.device) == "cuda" if self.precision == "auto" else self.precision == "bf16-mixed"
+
+    @property
+    def told(self) -> str:
+        """Say so, for reports."""
+        return f"{choose(self.device)}, {'bfloat16' if self.half else 'float32'}"
 
 
 def choose(name: str) -> str:

@@ -7,6 +7,7 @@ on the device where it is told to.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -18,16 +19,16 @@ ITERATIONS = 5
 LEAST = 16  # layers of fewer outputs are heads: they are not hidden
 
 
-def orthogonalised(matrix: Tensor) -> Tensor:
-    """Return the matrix, (m, n), with its singular values driven to about 1 by a Newton-Schulz iteration."""
-    tall = matrix.shape[0] > matrix.shape[1]
-    x: Tensor = matrix.T if tall else matrix
-    x = x / (x.norm() + 1e-7)
+def orthogonalised(matrices: Tensor) -> Tensor:
+    """Return matrices, (..., m, n), with their singular values driven to about 1 by a Newton-Schulz iteration."""
+    tall = matrices.shape[-2] > matrices.shape[-1]
+    x: Tensor = matrices.mT if tall else matrices
+    x = x / (torch.linalg.matrix_norm(x, keepdim=True) + 1e-7)
     a, b, c = COEFFICIENTS
     for _ in range(ITERATIONS):
-        square = x @ x.T
+        square = x @ x.mT
         x = a * x + (b * square + c * square @ square) @ x
-    return x.T if tall else x
+    return x.mT if tall else x
 
 
 def hidden(p: nn.Parameter) -> bool:
@@ -60,19 +61,27 @@ class Muon(torch.optim.Optimizer):
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> None:  # type: ignore[override]
-        """Update every weight that has a gradient."""
+        """Update every weight that has a gradient, those of one shape at once: a GPU would wait for small launches."""
         for group in self.param_groups:
+            alike = defaultdict[torch.Size, list[Tensor]](list)
             for p in group["params"]:
                 if p.grad is not None:
-                    self._update(p, p.grad, group)
+                    alike[p.shape].append(p)
+            for params in alike.values():
+                self._update(params, group)
 
-    def _update(self, p: nn.Parameter, gradient: Tensor, settings: dict[str, Any]) -> None:
+    def _update(self, params: list[Tensor], settings: dict[str, Any]) -> None:
+        """Update weights of one shape."""
         lr, momentum = settings["lr"], settings["momentum"]
         keep = 1.0 if self.found_inf is None else 1.0 - self.found_inf
-        gradient = gradient if self.found_inf is None else torch.where(self.found_inf > 0, 0.0, gradient)
-        mean = self.state[p].setdefault("momentum", torch.zeros_like(p))
-        mean.add_((gradient - mean) * keep, alpha=1 - momentum)
-        ahead = gradient.lerp(mean, momentum)  # Nesterov's look ahead
-        update = orthogonalised(ahead.reshape(len(p), -1)).view(p.shape)
-        p.mul_(1 - lr * settings["weight_decay"] * keep)
-        p.sub_(update * keep, alpha=lr * max(1.0, len(p) / p[0].numel()) ** 0.5)
+        gradients = torch.stack([p.grad for p in params if p.grad is not None])
+        gradients = gradients if self.found_inf is None else torch.where(self.found_inf > 0, 0.0, gradients)
+        means = [self.state[p].setdefault("momentum", torch.zeros_like(p)) for p in params]
+        moved = torch.stack(means)
+        moved += (gradients - moved) * (keep * (1 - momentum))
+        torch._foreach_copy_(means, list(moved))
+        ahead = gradients.lerp(moved, momentum)  # Nesterov's look ahead
+        update = orthogonalised(ahead.flatten(2)).view_as(ahead)
+        length = max(1.0, len(params[0]) / params[0][0].numel()) ** 0.5
+        torch._foreach_mul_(params, 1 - keep * (lr * settings["weight_decay"]))
+        torch._foreach_sub_(params, list(update * (keep * lr * length)))

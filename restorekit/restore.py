@@ -48,13 +48,17 @@ class ModelRestorer(Restorer):
         For unconditional models.
     limits : Limits
         How much is done at once; a tile that does not fit the memory is halved.
+    half : bool
+        Compute in bfloat16 where PyTorch holds that for safe, and in full precision where it gives NaN.
     """
 
     name: ClassVar[str] = "model"
     batches: ClassVar[bool] = True
 
-    def __init__(self, model: Model, sampler: Sampler | None = None, limits: Limits | None = None) -> None:
-        self.model, self.geometry = model, model.geometry
+    def __init__(
+        self, model: Model, sampler: Sampler | None = None, limits: Limits | None = None, half: bool = False
+    ) -> None:
+        self.model, self.geometry, self.half = model, model.geometry, half
         self.limits = limits or Limits()
         if isinstance(model, LatentModel):
             model.sampler = sampler
@@ -100,7 +104,7 @@ class ModelRestorer(Restorer):
         self, observation: Observation, corruption: Corruption, n: int, noise: Noise, limits: Limits
     ) -> dict[str, Tensor]:
         """Return mmse, var, and draws where n > 0, of a batch of tiles; in full precision where half gives NaN."""
-        for half in (True, False):
+        for half in (True, False) if self.half else (False,):
             with torch.inference_mode(), self._precision(half):
                 result = self._pass(observation, corruption, n, noise, limits)
             if all(bool(t.isfinite().all()) for t in result.values()):
@@ -112,7 +116,7 @@ class ModelRestorer(Restorer):
 
     def _precision(self, half: bool) -> contextlib.AbstractContextManager[object]:
         device = next(self.model.parameters()).device.type
-        return torch.autocast(device, torch.bfloat16) if half and device == "cuda" else contextlib.nullcontext()
+        return torch.autocast(device, torch.bfloat16) if half else contextlib.nullcontext()
 
     def _pass(
         self, observation: Observation, corruption: Corruption, n: int, noise: Noise, limits: Limits

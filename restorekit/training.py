@@ -175,6 +175,7 @@ def _fabric(hardware: Hardware) -> Fabric:
     precision: Any = hardware.precision
     if precision == "auto":
         precision = "bf16-mixed" if device == "cuda" else "32-true"
+    torch.backends.cudnn.benchmark = True  # crops have one size: the fastest convolutions for it are worth finding
     fabric = Fabric(accelerator=device, devices=hardware.devices, num_nodes=hardware.nodes, precision=precision)
     fabric.launch()
     return fabric

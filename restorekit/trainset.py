@@ -106,7 +106,7 @@ def hold_out(keys: Sequence[str], count: int | None = None) -> tuple[list[int], 
     if count < 1:
         raise UsageError(f"a training needs at least 1 image to validate on, got --validation {count}; give 1 or more")
     held = [len(keys) * (2 * i + 1) // (2 * count) for i in range(count)]
-    stems = [key if "#" in key else str(PurePath(key).with_suffix("")) for key in keys]  # name.npy#3 is a frame
+    stems = [_stem(key) for key in keys]
     apart = {stems[i] for i in held}
     train = [i for i, stem in enumerate(stems) if stem not in apart and not _kin(stem, apart)]
     if not train:
@@ -114,6 +114,11 @@ def hold_out(keys: Sequence[str], count: int | None = None) -> tuple[list[int], 
             f"holding out {count} of {len(keys)} images leaves none to train on; give --validation a folder"
         )
     return train, held
+
+
+def _stem(key: str) -> str:
+    """Return a name without its suffix; the frame name.npy#3 has none, the packed file set.npz#barn.jpg has."""
+    return key if key.rpartition("#")[2].isdigit() and "#" in key else str(PurePath(key).with_suffix(""))
 
 
 def _kin(stem: str, others: set[str]) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
 
 import numpy as np
 import pytest
@@ -10,7 +11,8 @@ import torch
 
 import restorekit
 from restorekit import checkpoint
-from restorekit.api import checked_sigma, open_restorer
+from restorekit.api import Loaded, checked_sigma, open_restorer
+from restorekit.devices import Compute
 from restorekit.errors import CheckpointError, RestorekitWarning, UsageError
 
 RNG = np.random.default_rng(0)
@@ -119,25 +121,25 @@ def test_a_model_without_classes_takes_no_label(model):
 )
 def test_unknown_names_are_sentences(name, told):
     with pytest.raises(UsageError, match=told):
-        open_restorer(name, device="cpu")
+        open_restorer(name, compute=Compute("cpu"))
 
 
 def test_a_file_that_is_no_model_is_a_sentence(tmp_path):
     (tmp_path / "x.safetensors").write_bytes(b"nothing of the kind")
     with pytest.raises(CheckpointError, match="not a whole safetensors file"):
-        open_restorer(str(tmp_path / "x.safetensors"), device="cpu")
+        open_restorer(str(tmp_path / "x.safetensors"), compute=Compute("cpu"))
 
 
 def test_a_device_that_is_absent_is_a_sentence(model_file, monkeypatch):
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     for name in (str(model_file), "telea"):
         with pytest.raises(UsageError, match="--device cuda"):
-            open_restorer(name, device="cuda")
+            open_restorer(name, compute=Compute("cuda"))
 
 
 def test_what_the_estimate_is_is_said(model_file):
-    assert open_restorer(str(model_file), device="cpu").estimate(0) == "one-pass estimate"
-    assert open_restorer(str(model_file), device="cpu").estimate(4) == "one-pass estimate, 4 draws beside it"
+    assert open_restorer(str(model_file), compute=Compute("cpu")).estimate(0) == "one-pass estimate"
+    assert open_restorer(str(model_file), compute=Compute("cpu")).estimate(4) == "one-pass estimate, 4 draws beside it"
     assert open_restorer("telea").estimate(0) == "classical method, one answer"
 
 
@@ -163,3 +165,13 @@ def test_a_calibrated_model_gives_the_ends_of_an_interval(model_file, tmp_path):
 def test_an_interval_of_a_model_without_calibration_is_refused(model):
     with pytest.raises(UsageError, match="run restorekit calibrate on it"):
         model(RNG.random((8, 8), np.float32), interval=0.9)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("g++") is None, reason="compiling needs g++")
+def test_a_compiled_model_gives_what_it_gives_otherwise(model_file):
+    image = RNG.random((64, 64)).astype(np.float32)
+    compute = Compute("cpu", compiled=True)
+    plain, compiled = (Loaded(open_restorer(str(model_file), compute=c))(image) for c in (Compute("cpu"), compute))
+    for one, other in ((plain.mmse, compiled.mmse), (plain.std, compiled.std)):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from restorekit.devices import choose
+from restorekit.devices import Compute, choose
 from restorekit.errors import UsageError
 
 
@@ -34,3 +34,18 @@ def test_a_device_that_is_not_there_is_told_with_what_to_do(present, name):
     present()
     with pytest.raises(UsageError, match=f"--device {name} was asked for, but .*; use --device auto or cpu"):
         choose(name)
+
+
+@pytest.mark.parametrize(
+    ("kinds", "precision", "told"),
+    [
+        ((), "auto", "cpu, float32"),
+        (("cuda",), "auto", "cuda, bfloat16"),
+        (("cuda",), "32-true", "cuda, float32"),
+        (("mps",), "auto", "mps, float32"),
+        ((), "bf16-mixed", "cpu, bfloat16"),
+    ],
+)
+def test_half_precision_is_automatic_on_cuda_alone(present, kinds, precision, told):
+    present(*kinds)
+    assert Compute("auto", precision).told == told

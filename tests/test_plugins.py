@@ -11,6 +11,7 @@ from restorekit import hookimpl, plugins
 from restorekit.api import open_restorer
 from restorekit.contracts import Corruption, Metric, Restorer
 from restorekit.corruptions import Missing
+from restorekit.devices import Compute
 from restorekit.errors import PluginError, UsageError
 from restorekit.plugins import Plugin, Plugins
 
@@ -181,7 +182,7 @@ def test_weights_that_cannot_be_read_are_set_apart_and_the_rest_is_used(one, tmp
     _, said, _ = run("list", "plugins")
     assert "'gone' cannot be used" in said
     with pytest.raises(UsageError, match=r"restorekit-two.*'cut' cannot be used"):
-        open_restorer("cut", device="cpu")
+        open_restorer("cut", compute=Compute("cpu"))
 
 
 def test_weights_and_sections_are_registered_too(one, tmp_path):

@@ -371,17 +371,24 @@ def test_out_of_memory_with_the_smallest_tiles_is_an_error_in_a_sentence(images,
     assert "\n" not in str(error.value)
 
 
-def test_a_tile_that_is_not_finite_is_redone_in_full_precision(images):
+def test_a_tile_that_is_not_finite_in_half_precision_is_redone_in_full(images):
     class Hot(Local):
         def estimate(self, observation, corruption):
+            half.append(torch.is_autocast_enabled("cpu"))
             found = super().estimate(observation, corruption)
-            return Estimate(found.mean * torch.nan, found.std) if len(self.seen) == 1 else found
+            return Estimate(found.mean * torch.nan, found.std) if half[-1] else found
 
-    model = Hot()
+    half = []
     _, o, noise = _observed(images, 1, 1, 20, 20)
-    found = _restored(model, o, noise)
-    assert len(model.seen) == 2
+    found = ModelRestorer(Hot(), half=True)(o, DAMAGE, 0, noise)
+    assert half == [True, False]
     assert _apart(found, _restored(Local(), o, noise)) == 0
+
+
+def test_half_precision_is_within_half_a_gray_level(small, images):
+    _, o, noise = _observed(images)
+    one, other = (ModelRestorer(small, half=half)(o, DAMAGE, 0, noise) for half in (False, True))
+    assert 0 < float((one.mmse - other.mmse).square().mean().sqrt()) < 0.5 / 255
 
 
 @pytest.mark.parametrize("part", ["mean", "std"])

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 import click
 
 from restorekit.cli.evaluate import needs_sigma
-from restorekit.cli.options import device_options, range_option
+from restorekit.cli.options import compute_options, range_option
 from restorekit.cli.progress import ImagesProgress, as_json
 from restorekit.cli.table import print_calibration
 from restorekit.errors import UsageError
 
 if TYPE_CHECKING:
     from restorekit.calibrate import Fit
+    from restorekit.devices import Precision
     from restorekit.trials import Told
 
 EXAMPLE = """\b
@@ -36,10 +37,11 @@ Example:
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the damage.")
 @click.option("--overwrite", is_flag=True, help="Replace OUT if it is there.")
 @click.option("--json", "machine", is_flag=True, help="Print one JSON object instead of text.")
-@device_options
+@compute_options
 def command(
     model: str, clean: str, out: Path, specs: tuple[str, ...], limit: int | None, span: str | None, seed: int,
-    overwrite: bool, machine: bool, device: str, threads: int | None,
+    overwrite: bool, machine: bool, device: str, precision: Precision,
+    compiled: bool, threads: int | None,
 ) -> int:  # fmt: skip
     """Measure how far the truth of CLEAN lies from what MODEL makes of it, and write OUT with intervals that hold.
 
@@ -52,6 +54,7 @@ def command(
     from restorekit.calibrate import fit
     from restorekit.cli import texts
     from restorekit.corruptions.spec import parse
+    from restorekit.devices import Compute
     from restorekit.images.dataset import load_images
     from restorekit.images.scale import parse_range
     from restorekit.report.results import prepare
@@ -63,7 +66,7 @@ def command(
         raise UsageError(f"{out} is there already; give another name, or --overwrite")
     known = plugins.corruptions()
     corruptions = [(spec, parse(spec, known)) for spec in specs]
-    opened = open_restorer(model, corruptions[0][1], None, device)
+    opened = open_restorer(model, corruptions[0][1], None, Compute(device, precision, compiled))
     if opened.card is None:
         raise UsageError(f"{model} is a classical method without a spread; calibrate a model")
     images = load_images(clean, limit, None, parse_range(span))

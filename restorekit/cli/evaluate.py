@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from restorekit.cli.options import device_options, range_option
+from restorekit.cli.options import compute_options, range_option
 from restorekit.cli.progress import ImagesProgress, as_json, notes
 from restorekit.cli.table import print_results
 from restorekit.errors import ImageError, UsageError
@@ -17,6 +17,7 @@ from restorekit.errors import ImageError, UsageError
 if TYPE_CHECKING:
     from restorekit.api import Opened
     from restorekit.contracts import Corruption
+    from restorekit.devices import Compute, Precision
     from restorekit.images.dataset import LabelledImages, Labels
     from restorekit.trials import Contender, Trial
 
@@ -77,11 +78,12 @@ Example:
 @click.option("--fail-under", metavar="METRIC=X", help="Exit with 1 where the mean of a --model is worse than X.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the damage and of the draws.")
 @click.option("--json", "machine", is_flag=True, help="Print results.json instead of the table.")
-@device_options
+@compute_options
 def command(
     clean: str, report: Path, specs: tuple[str, ...], models: tuple[str, ...], baselines: tuple[str, ...],
     told: str | None, metrics: tuple[str, ...], samples: int, sampler: str | None, labels: Labels, limit: int | None,
-    span: str | None, fail_under: str | None, seed: int, machine: bool, device: str, threads: int | None,
+    span: str | None, fail_under: str | None, seed: int, machine: bool, device: str, precision: Precision,
+    compiled: bool, threads: int | None,
 ) -> int:  # fmt: skip
     """Damage the images of CLEAN, restore them, and write how well that went into the folder REPORT.
 
@@ -90,7 +92,7 @@ def command(
     """
     from restorekit import evaluate, plugins
     from restorekit.cli import texts
-    from restorekit.devices import choose
+    from restorekit.devices import Compute
     from restorekit.engines.local import LocalEngine
     from restorekit.images.dataset import load_images
     from restorekit.images.scale import parse_range
@@ -103,10 +105,11 @@ def command(
         raise UsageError(f"--fail-under needs {limits[0]} measured; add --metric {limits[0]}")
     images = load_images(clean, limit, labels, parse_range(span))
     texts.keep_apart(clean, report)
-    trials = [_trial(spec, models, baselines, told, samples, sampler, device) for spec in _expanded(specs)]
+    compute = Compute(device, precision, compiled)
+    trials = [_trial(spec, models, baselines, told, samples, sampler, compute) for spec in _expanded(specs)]
     measured = [plugins.lookup("metrics", name)() for name in metrics or plugins.metrics()]
     versions = evaluate.versions()
-    protocol = Protocol(Path(clean).name, seed, len(images), choose(device), versions)
+    protocol = Protocol(Path(clean).name, seed, len(images), compute.told, versions)
     subjects = evaluate.subjects(images)
     prepare(report)
     _warn(images)
@@ -154,7 +157,7 @@ def _trial(
     told: str | None,
     samples: int,
     sampler: str | None,
-    device: str,
+    compute: Compute,
 ) -> Trial:
     from restorekit import plugins
     from restorekit.corruptions.spec import parse
@@ -166,16 +169,16 @@ def _trial(
     if "auto" in baselines:
         classical += best_baselines(corruption)
     names = dict.fromkeys([*models, *classical])
-    return Trial(spec, corruption, [_contender(n, corruption, told, samples, sampler, device) for n in names])
+    return Trial(spec, corruption, [_contender(n, corruption, told, samples, sampler, compute) for n in names])
 
 
 def _contender(
-    name: str, corruption: Corruption, told: str | None, samples: int, sampler: str | None, device: str
+    name: str, corruption: Corruption, told: str | None, samples: int, sampler: str | None, compute: Compute
 ) -> Contender:
     from restorekit.api import open_restorer
     from restorekit.trials import Contender
 
-    opened = open_restorer(name, corruption, sampler, device)
+    opened = open_restorer(name, corruption, sampler, compute)
     learned = opened.card is not None
     shown: Any = told or ("blind" if learned and not needs_sigma(opened, corruption) else "true")
     if shown == "blind" and needs_sigma(opened, corruption):

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from restorekit.cli.options import device_options, range_option
+from restorekit.cli.options import compute_options, range_option
 from restorekit.cli.progress import ImagesProgress, as_json, kind
 
 if TYPE_CHECKING:
+    from restorekit.devices import Precision
     from restorekit.folder import Group, Setup
 
 EXAMPLE = """\b
@@ -94,12 +95,12 @@ Examples:
 @click.option("--overwrite", is_flag=True, help="Replace files in OUT that restorekit did not write.")
 @click.option("--dry-run", is_flag=True, help="Say what would be done.")
 @click.option("--json", "machine", is_flag=True, help="Print one JSON object instead of text.")
-@device_options
+@compute_options
 def command(
     source: str, out: Path, name: str, corruption: str | None, sigma: str | None, mask: str | None, mask_invert: bool,
     label: int | None, samples: int, sampler: str | None, keep: str, interval: float, span: str | None, kind: str,
     listed: Path | None, max_memory: str, max_pixels: int, workers: int, shard: str | None, seed: int, overwrite: bool,
-    dry_run: bool, machine: bool, device: str, threads: int | None,
+    dry_run: bool, machine: bool, device: str, precision: Precision, compiled: bool, threads: int | None,
 ) -> int:  # fmt: skip
     """Restore every image of IN (a folder, with its sub-folders, or a file) into OUT.
 
@@ -110,6 +111,7 @@ def command(
     from restorekit.api import open_restorer
     from restorekit.cli import texts
     from restorekit.corruptions.spec import parse
+    from restorekit.devices import Compute
     from restorekit.images.find import find_images, left_out
     from restorekit.images.masks import parse_mask
     from restorekit.images.scale import parse_range
@@ -124,7 +126,8 @@ def command(
     parts = texts.keep(keep, samples)
     if not {"low", "high"} & {*parts} and _typed("interval"):
         parts = (*parts, "low", "high")
-    opened = open_restorer(name, given or IMAGE, sampler, device, Limits.within(texts.memory(max_memory)))
+    compute = Compute(device, precision, compiled)
+    opened = open_restorer(name, given or IMAGE, sampler, compute, Limits.within(texts.memory(max_memory)))
     opened.check(label, samples, parts)
     masks = parse_mask(mask, mask_invert)
     items = masks.pictures(items)

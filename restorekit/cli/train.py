@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from restorekit.cli.options import device_options, range_option, settings
+from restorekit.cli.options import PRECISION, device_options, range_option, settings
 
 if TYPE_CHECKING:
     from restorekit.images.dataset import Labels
@@ -66,7 +66,7 @@ Example:
 )
 @click.option(
     "--precision",
-    type=click.Choice(["auto", "32-true", "bf16-mixed"]),
+    type=PRECISION,
     default="auto",
     show_default=True,
     help="auto: bf16-mixed on CUDA.",

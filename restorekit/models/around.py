@@ -77,6 +77,10 @@ class Around(nn.Module):
         white = self.fields.white(noise, len(s), (s.shape[2], s.shape[3]), s.device)
         return s * self.fields.likelihood(white, mixture).sample(noise)
 
+    def forward(self, features: tuple[Tensor, ...], channels: int) -> Tensor:
+        """Return log s^2, (B, C, H, W), off the trunk's features."""
+        return self.fields.logvar(self.fields.read(features), channels)
+
     def draw(
         self, features: tuple[Tensor, ...], shape: tuple[int, int, int], noise: Noise, n: int
     ) -> tuple[Tensor, DiagonalGaussian]:

@@ -38,6 +38,7 @@ from restorekit.noise import Noise
 from restorekit.types import Batch, Draws, Estimate, Geometry, Observation, Terms
 
 TINY = (1 / 255) ** 2  # errors under an 8-bit step weigh no more than one; keeps a root's gradient finite
+PARTS = {"all": ("",), "trunk": ("trunk.",), "around": ("around.",), "draws": ("fields.mix.", "posterior.")}
 
 
 class CVAE(Model):
@@ -68,8 +69,8 @@ class CVAE(Model):
 
     def param_groups(self) -> dict[str, list[nn.Parameter]]:
         """Return the parameters of the parts that learn."""
-        left = {"all": "", "trunk": "trunk.", "around": "around."}[self.config.learns]
-        return {"model": [p for name, p in self.named_parameters() if left in name]}
+        chosen = PARTS[self.config.learns]
+        return {"model": [p for name, p in self.named_parameters() if any(part in name for part in chosen)]}
 
     def terms(self, batch: Batch, noise: Noise, group: str = "model") -> Terms:
         """Return the trunk's error, the Gaussian score of its spread, and the fields' negative ELBO; unknown values."""
@@ -78,7 +79,7 @@ class CVAE(Model):
             observation = self._hide_sigma(observation, noise)
         scored = observation.unknown().expand_as(x)
         count = scored.flatten(1).sum(1).clamp_min(1).to(x.dtype)
-        with torch.set_grad_enabled(torch.is_grad_enabled() and self.config.learns != "around"):
+        with torch.set_grad_enabled(torch.is_grad_enabled() and self.config.learns in ("all", "trunk")):
             outlook, around = self._look(observation, batch.corruption)
         error = torch.where(scored, x - outlook.mean, 0.0)
         mse = per_image(error**2) / count
@@ -122,7 +123,7 @@ class CVAE(Model):
     def estimate(self, observation: Observation, corruption: Corruption) -> Estimate:
         """Return the trunk's mean and the standard deviation around it."""
         outlook, around = self._look(observation, corruption)
-        logvar = around.fields.logvar(around.fields.read(outlook.features), observation.shape[0])
+        logvar: Tensor = around(outlook.features, observation.shape[0])
         return Estimate(outlook.mean, (0.5 * logvar).exp())
 
     def sample(self, observation: Observation, corruption: Corruption, n: int, noise: Noise) -> Draws:

@@ -6,21 +6,26 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-WINDOW = 8  # coefficients a side over which energy is averaged
+WINDOW = 8  # shortest waves of an octave's own length, two values in the finest, over which energy is averaged
 
 
 def energies(error: Tensor) -> list[Tensor]:
     """Return the mean square of each octave in windows, finest first, and of what is left; of (B, C, H, W) each.
 
-    Octaves are the differences of a pyramid of means over 2 x 2 values, which goes on as long as both sides are even.
+    Octaves are rings of spatial frequency, each half as far out as the one before, as in a radial power spectrum: the
+    bands of a pyramid leak, and in a hole, where errors are mostly long waves, that would drown the finest octave.
     """
-    found = []
-    while all(side % 2 == 0 and side >= WINDOW for side in error.shape[-2:]):
-        half = F.avg_pool2d(error, 2)
-        band = error - F.interpolate(half, scale_factor=2, mode="nearest")
-        found.append(F.avg_pool2d(band.square(), WINDOW, ceil_mode=True))
-        error = half
-    return [*found, error.square().mean((-2, -1), keepdim=True)]
+    h, w = error.shape[-2:]
+    spectrum, found = torch.fft.rfft2(error.float()), []
+    radius = torch.hypot(torch.fft.fftfreq(h)[:, None], torch.fft.rfftfreq(w)[None]).to(error.device)
+    outer, side = torch.inf, WINDOW
+    while side <= min(h, w):
+        inner = 2.0 / side  # 1/4 of a wave a pixel, 1/8, ...
+        band = torch.fft.irfft2(spectrum * ((radius > inner) & (radius <= outer)), (h, w))
+        found.append(F.avg_pool2d(band.square(), side, ceil_mode=True))
+        outer, side = inner, 2 * side
+    rest = torch.fft.irfft2(spectrum * (radius <= outer), (h, w))
+    return [*found, rest.square().mean((-2, -1), keepdim=True)]
 
 
 def mismatch(error: Tensor, one: Tensor, other: Tensor) -> Tensor:

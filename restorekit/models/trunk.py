@@ -46,8 +46,9 @@ class CVAEConfig:
         Nats per position of each latent grid that cost nothing.
     latent_share : float
         Share of each training batch that gains and inference network learn from; trunk and spread learn from all.
-    learns : {"all", "trunk", "around"}
-        The trunks alone, which a plain regressor is; what stands around settled trunks; or both at once.
+    learns : {"all", "trunk", "around", "draws"}
+        The trunks alone, which a plain regressor is; what stands around settled trunks, or of that only how draws
+        differ, whose spread is settled too; or everything at once.
     filling : bool
         Have a second of everything for damage that only takes values out and leaves the others exact.
     filling_widths, filling_encoder, filling_decoder : tuple of int
@@ -67,7 +68,7 @@ class CVAEConfig:
     beta: float = field(default=1.0, metadata={"objective": True, "low": 0})
     free_bits: float = field(default=0.0, metadata={"objective": True, "low": 0})
     latent_share: float = field(default=0.25, metadata={"objective": True, "low": 0, "high": 1})
-    learns: str = field(default="all", metadata={"objective": True, "choices": ("all", "trunk", "around")})
+    learns: str = field(default="all", metadata={"objective": True, "choices": ("all", "trunk", "around", "draws")})
     filling: bool = True
     filling_widths: tuple[int, ...] = field(default=(32, 56, 96), metadata={"low": 1})
     filling_encoder: tuple[int, ...] = field(default=(3, 1, 1), metadata={"low": 0})

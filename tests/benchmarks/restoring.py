@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from restorekit.api import open_restorer
 from restorekit.corruptions import Gaussian
+from restorekit.devices import Compute
 from restorekit.noise import Noise
 from restorekit.restore import ModelRestorer, with_guess
 from restorekit.types import Observation
@@ -69,7 +70,7 @@ def faster(make: Callable[[], nn.Module], y: Tensor) -> Callable[[], object]:
 def ours(observation: Observation) -> Callable[[], object]:
     """Return a pass of the shipped model, mean and standard deviation, first guess included."""
     corruption = Gaussian(SIGMA)
-    restorer = open_restorer("default", corruption, device="cpu").restorer
+    restorer = open_restorer("default", corruption, compute=Compute("cpu")).restorer
     assert isinstance(restorer, ModelRestorer)
     return lambda: restorer.model.estimate(with_guess(observation, corruption), corruption)
 

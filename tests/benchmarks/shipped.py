@@ -21,6 +21,7 @@ import restorekit
 from restorekit.api import open_restorer
 from restorekit.contracts import Corruption
 from restorekit.corruptions import Gaussian, Holes, Missing
+from restorekit.devices import Compute
 from restorekit.metrics import finish
 from restorekit.noise import Noise
 from restorekit.restore import ModelRestorer, with_guess
@@ -105,7 +106,7 @@ class Drawn(NamedTuple):
 
 def drawn(x: Tensor, corruption: Corruption, name: str) -> Drawn:
     """Damage images, restore them, and make a draw of each."""
-    restorer = open_restorer(name, corruption, device="cpu").restorer
+    restorer = open_restorer(name, corruption, compute=Compute("cpu")).restorer
     assert isinstance(restorer, ModelRestorer)
     noise = Noise(5, tuple(f"p{i}" for i in range(len(x))))
     seen = with_guess(corruption(x, noise).blind(), corruption)

@@ -11,6 +11,7 @@ from safetensors import safe_open
 from restorekit import bands, checkpoint
 from restorekit.api import open_restorer
 from restorekit.corruptions import Gaussian, Holes, Missing
+from restorekit.devices import Compute
 from restorekit.models import CVAE
 from restorekit.noise import Noise
 from restorekit.start import start
@@ -32,7 +33,7 @@ def pictures():
 
 
 def restored(name, observation, corruption, draws=0):
-    restorer = open_restorer(name, corruption, device="cpu").restorer
+    restorer = open_restorer(name, corruption, compute=Compute("cpu")).restorer
     return bands.restore(restorer, observation, corruption, draws, Noise(3))
 
 

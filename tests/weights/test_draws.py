@@ -10,6 +10,7 @@ from benchmarks.shipped import drawn, middles
 from restorekit.api import open_restorer
 from restorekit.certainty import Coverage90
 from restorekit.corruptions import Chain, Gaussian, Holes, Missing
+from restorekit.devices import Compute
 from restorekit.enclose import enclose
 from restorekit.noise import Noise
 
@@ -25,7 +26,7 @@ def pictures():
 
 @pytest.fixture(scope="module")
 def opened():
-    return open_restorer("default", device="cpu")
+    return open_restorer("default", compute=Compute("cpu"))
 
 
 @pytest.mark.parametrize("corruption", [Missing(0.8), Holes(area=0.15)], ids=str)
