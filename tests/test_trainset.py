@@ -20,12 +20,19 @@ def test_held_out_images_are_apart_from_training():
     assert sorted(train + held) == list(range(100))
 
 
+@pytest.mark.parametrize("where", ["", "packed.npz#"])
 @pytest.mark.parametrize("held_one", ["a.jpg", "a_d.jpg"])
-def test_parts_of_a_held_picture_are_in_neither(held_one):
-    keys = ["a.jpg", "a_d.jpg", "b.jpg"] if held_one == "a_d.jpg" else ["b.jpg", "a.jpg", "a_d.jpg"]
+def test_parts_of_a_held_picture_are_in_neither(held_one, where):
+    names = ["a.jpg", "a_d.jpg", "b.jpg"] if held_one == "a_d.jpg" else ["b.jpg", "a.jpg", "a_d.jpg"]
+    keys = [where + name for name in names]
     train, held = hold_out(keys, 1)
-    assert [keys[i] for i in held] == [held_one]
-    assert [keys[i] for i in train] == ["b.jpg"]
+    assert [keys[i] for i in held] == [where + held_one]
+    assert [keys[i] for i in train] == [where + "b.jpg"]
+
+
+def test_frames_of_one_file_are_no_parts_of_one_another():
+    train, held = hold_out(["a.npy#0", "a.npy#1", "a.npy#2"], 1)
+    assert (train, held) == ([0, 2], [1])
 
 
 def test_one_image_cannot_be_split():

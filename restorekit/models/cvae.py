@@ -90,7 +90,8 @@ class CVAE(Model):
             side = around.terms(error.detach(), scored, outlook.features, share, noise)
             nelbo = side.distortion.mean() + self._rate(side.rates)
             # what stands around the trunk has weights of its own: a small factor only keeps it out of the clipping norm
-            loss = loss + 0.01 * (side.spread_loss.mean() + nelbo / count[:share].mean() + side.mismatch)
+            fields = nelbo / count[:share].mean() + float(self.config.octaves) * side.mismatch
+            loss = loss + 0.01 * (side.spread_loss.mean() + fields)
             rate = torch.stack([per_image(kl) for kl in side.rates]).sum(0)
             parts |= {"spread": side.score, "distortion": side.distortion, "rate": rate}
         return Terms(loss, {k: v.detach().mean() for k, v in parts.items()})

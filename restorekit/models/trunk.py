@@ -44,6 +44,8 @@ class CVAEConfig:
         Weight of the rate.
     free_bits : float
         Nats per position of each latent grid that cost nothing.
+    octaves : float
+        Weight of the match between the energies of draws and errors in each octave, beside the ELBO's 1.
     latent_share : float
         Share of each training batch that gains and inference network learn from; trunk and spread learn from all.
     learns : {"all", "trunk", "around", "draws"}
@@ -67,6 +69,7 @@ class CVAEConfig:
     blind: float = field(default=0.5, metadata={"objective": True, "low": 0, "high": 1})
     beta: float = field(default=1.0, metadata={"objective": True, "low": 0})
     free_bits: float = field(default=0.0, metadata={"objective": True, "low": 0})
+    octaves: float = field(default=1.0, metadata={"objective": True, "low": 0})
     latent_share: float = field(default=0.25, metadata={"objective": True, "low": 0, "high": 1})
     learns: str = field(default="all", metadata={"objective": True, "choices": ("all", "trunk", "around", "draws")})
     filling: bool = True

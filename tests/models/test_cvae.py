@@ -58,6 +58,27 @@ def test_one_part_learns_and_the_other_stays(learns, other):
     assert learnt == {id(p) for p in getattr(model, learns).parameters()}
 
 
+def test_draws_learn_and_trunk_and_spread_stay():
+    model, batch = _model(dataclasses.replace(SMALL, learns="draws")), _batch()
+    (params,) = model.param_groups().values()
+    learnt = {name for name, p in model.named_parameters() if any(p is own for own in params)}
+    assert {name.split(".")[1] for name in learnt} == {"fields", "posterior"}
+    assert not any("spread" in name or "reads" in name or "trunk" in name for name in learnt)
+    model.terms(batch, Noise(0)).loss.backward()
+    assert all(p.grad is not None and bool(p.grad.any()) for p in params if p.ndim > 1)
+    assert not any(p.grad is not None and bool(p.grad.any()) for p in model.trunk.parameters())
+
+
+def test_octaves_weigh_the_match_of_energies():
+    losses = [
+        _model(dataclasses.replace(SMALL, learns="draws", octaves=w)).terms(_batch(), Noise(0)).loss
+        for w in (0.0, 1.0, 3.0)
+    ]
+    none, one, three = (float(loss.detach()) for loss in losses)
+    assert three - none == pytest.approx(3 * (one - none), rel=1e-3)
+    assert one > none
+
+
 def test_a_trunk_alone_learns_from_the_same_gradient():
     batch, alone = _batch(), _model(dataclasses.replace(SMALL, learns="trunk"))
     found, plain = _trunk_gradients(alone, batch, Noise(0)), _trunk_gradients(_model(), batch, Noise(0))

@@ -59,6 +59,13 @@ def test_it_removes_noise_of_unknown_level_better_than_methods_that_are_told_it(
 
 
 @pytest.mark.parametrize("corruption", [Missing(0.8), Gaussian(25 / 255), Holes(area=0.15)], ids=lambda c: c.name)
+def test_the_large_model_is_better(corruption, pictures):
+    o = corruption(pictures, Noise(1)).blind()
+    own, small = (psnr(restored(name, o, corruption).mmse, pictures) for name in ("large", "default"))
+    assert own > small + 0.1
+
+
+@pytest.mark.parametrize("corruption", [Missing(0.8), Gaussian(25 / 255), Holes(area=0.15)], ids=lambda c: c.name)
 def test_the_one_pass_estimate_is_as_good_as_the_mean_of_64_draws(corruption, pictures):
     o = corruption(pictures, Noise(1)).blind()
     found = restored("default", o, corruption, 64)
@@ -70,12 +77,14 @@ def test_a_training_of_a_cvae_starts_from_it_where_nothing_else_is_said():
     assert start(CVAE, {}, "auto", 0, (3, 96, 96), ()).told.startswith("default ")
 
 
-def test_the_file_is_small_in_half_precision_and_says_where_it_comes_from():
-    path = checkpoint.resolve("default")
-    assert path.stat().st_size <= 16e6
+@pytest.mark.parametrize(("name", "most"), [("default", 4 * 2**20), ("large", 16 * 2**20)])
+def test_the_file_is_small_in_half_precision_and_says_where_it_comes_from(name, most):
+    path = checkpoint.resolve(name)
+    assert path.stat().st_size <= most
     with safe_open(path, framework="pt") as file:
         assert {file.get_slice(name).get_dtype() for name in file.keys()} == {"F16"}  # noqa: SIM118  # not a mapping
     card = checkpoint.read_card(path)
-    assert "restorekit train photos" in card.command
+    assert "restorekit train" in card.command
+    assert card.data["source"] == "photos"
     assert card.licence.startswith("MIT")
     assert len(card.data["fingerprint"]) == 64

@@ -24,23 +24,25 @@ def pictures():
     return middles(DATA)
 
 
-@pytest.fixture(scope="module")
-def opened():
-    return open_restorer("default", compute=Compute("cpu"))
+@pytest.fixture(scope="module", params=["default", "large"])
+def opened(request):
+    return open_restorer(request.param, compute=Compute("cpu"))
 
 
+@pytest.mark.parametrize("name", ["default", "large"])
 @pytest.mark.parametrize("corruption", [Missing(0.8), Holes(area=0.15)], ids=str)
-def test_a_draw_lies_3_db_under_the_estimate_and_half_of_it_is_structure(corruption, pictures):
+def test_a_draw_lies_3_db_under_the_estimate_and_half_of_it_is_structure(corruption, name, pictures):
     """3.01 dB is ideal: as far from the estimate as the truth is, and independent of it."""
-    d = drawn(pictures, corruption, "default")
+    d = drawn(pictures, corruption, name)
     assert 2.7 < d.under(d.latent + d.own)[0] < 3.3
     assert d.under(d.latent)[0] > 1.5
 
 
+@pytest.mark.parametrize("name", ["default", "large"])
 @pytest.mark.parametrize("corruption", [Missing(0.8), Holes(area=0.15), Gaussian(25 / 255)], ids=str)
-def test_a_draw_differs_from_the_estimate_at_every_scale_as_the_truth_does(corruption, pictures):
+def test_a_draw_differs_from_the_estimate_at_every_scale_as_the_truth_does(corruption, name, pictures):
     """Within 2 dB in every octave; in holes the finest is up to 3 dB too strong (RECIPE.md)."""
-    finest, *others = drawn(pictures, corruption, "default").spectrum()[:OCTAVES]
+    finest, *others = drawn(pictures, corruption, name).spectrum()[:OCTAVES]
     assert max(map(abs, others)) < 2
     assert abs(finest) < (3 if isinstance(corruption, Holes) else 2)
 
