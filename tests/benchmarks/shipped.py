@@ -28,6 +28,7 @@ from restorekit.restore import ModelRestorer, with_guess
 
 CLASSICAL = ("telea", "navier-stokes", "biharmonic", "delaunay")
 SIDE = 160  # of the crops that draws are made of
+EACH = 4  # draws of a crop: what fills a hole has few long waves, by which a single one may be off
 
 
 def read(path: Path, gray: bool) -> Tensor:
@@ -83,7 +84,7 @@ def middles(data: Path, kind: str = "gray") -> Tensor:
 
 
 class Drawn(NamedTuple):
-    """What is known of one draw of each image where it was unknown, else 0; all (B, C, H, W).
+    """What is known of draws of images where they were unknown, else 0; all (EACH B, C, H, W).
 
     error : truth less estimate; latent : the draw's decoder mean less estimate; own : the decoder's noise; std : s.
     """
@@ -105,18 +106,21 @@ class Drawn(NamedTuple):
 
 
 def drawn(x: Tensor, corruption: Corruption, name: str) -> Drawn:
-    """Damage images, restore them, and make a draw of each."""
+    """Damage images, restore them, and make draws of each."""
     restorer = open_restorer(name, corruption, compute=Compute("cpu")).restorer
     assert isinstance(restorer, ModelRestorer)
     noise = Noise(5, tuple(f"p{i}" for i in range(len(x))))
     seen = with_guess(corruption(x, noise).blind(), corruption)
     with torch.inference_mode():
         told = restorer.model.estimate(seen, corruption)
-        draw = restorer.model.sample(seen, corruption, 1, noise.fork("draws"))
+        draws = restorer.model.sample(seen, corruption, EACH, noise.fork("draws"))
+    assert draws.variance is not None
+    own = draws.variance.sqrt() * noise.fork("own").expand(EACH).normal(
+        "own", (EACH * len(x), *x.shape[1:]), "cpu"
+    ).view_as(draws.mean)
     unknown = seen.unknown().expand_as(x)
-    own = draw.variance[0].sqrt() * noise.fork("own").normal("own", tuple(x.shape), "cpu")
-    parts = x - told.mean, draw.mean[0] - told.mean, own, told.std
-    return Drawn(*(torch.where(unknown, t, 0.0) for t in parts))
+    parts = (x - told.mean).expand_as(own), draws.mean - told.mean, own, told.std.expand_as(own)
+    return Drawn(*(torch.where(unknown, t, 0.0).flatten(0, 1) for t in parts))
 
 
 def draws(data: Path, model: str) -> None:

@@ -41,10 +41,8 @@ def test_a_draw_lies_3_db_under_the_estimate_and_half_of_it_is_structure(corrupt
 @pytest.mark.parametrize("name", ["default", "large"])
 @pytest.mark.parametrize("corruption", [Missing(0.8), Holes(area=0.15), Gaussian(25 / 255)], ids=str)
 def test_a_draw_differs_from_the_estimate_at_every_scale_as_the_truth_does(corruption, name, pictures):
-    """Within 2 dB in every octave; in holes the finest is up to 3 dB too strong (RECIPE.md)."""
-    finest, *others = drawn(pictures, corruption, name).spectrum()[:OCTAVES]
-    assert max(map(abs, others)) < 2
-    assert abs(finest) < (3 if isinstance(corruption, Holes) else 2)
+    spectrum = drawn(pictures, corruption, name).spectrum()[:OCTAVES]
+    assert max(map(abs, spectrum)) < 2
 
 
 DAMAGES = [
