@@ -15,7 +15,7 @@ from torch import Tensor
 from restorekit import bands, checkpoint, plugins
 from restorekit.checkpoint import Card
 from restorekit.contracts import Corruption, Model, Restorer
-from restorekit.devices import Compute, Precision, choose
+from restorekit.devices import Compute, Precision, choose, compile_parts
 from restorekit.enclose import enclose_told
 from restorekit.errors import UsageError, unknown
 from restorekit.exchange import take, take_missing
@@ -44,8 +44,8 @@ class Opened:
         Of the model file; "" for classical methods.
     sampler : str or None
         Name of the sampler, for unconditional models.
-    device : str
-        Where it computes.
+    device, precision : str
+        Where and in what it computes.
     """
 
     name: str
@@ -54,6 +54,7 @@ class Opened:
     digest: str = ""
     sampler: str | None = None
     device: str = "cpu"
+    precision: str = "float32"
 
     @cached_property
     def table(self) -> Table | None:
@@ -126,10 +127,11 @@ def open_restorer(
     chosen = pick_sampler(model, corruption, plugins.samplers(), sampler)
     model = model.to(where).to(memory_format=torch.channels_last)
     if compute.compiled:
-        for part in model.children():
-            part.compile()
+        compile_parts(model, where)
     restorer = ModelRestorer(model, chosen, limits, compute.half)
-    return Opened(name, restorer, card, checkpoint.digest(path), None if chosen is None else chosen.name, compute.told)
+    return Opened(
+        name, restorer, card, checkpoint.digest(path), None if chosen is None else chosen.name, where, compute.number
+    )
 
 
 class Loaded:
@@ -213,10 +215,11 @@ def _why_not(name: str, known: Sequence[str]) -> str:
 
 
 def load(
-    name: str = "default", device: str = "auto", sampler: str | None = None, precision: Precision = "auto"
-) -> Loaded:
-    """Load a model, weights or classical method by name for use from Python; see `Compute` and `Loaded`."""
-    return Loaded(open_restorer(name, sampler=sampler, compute=Compute(device, precision)))
+    name: str = "default", device: str = "auto", sampler: str | None = None, precision: Precision = "auto",
+    compiled: bool = False,
+) -> Loaded:  # fmt: skip
+    """Load a model, weights or classical method by name for use from Python; see `devices.Compute` and `Loaded`."""
+    return Loaded(open_restorer(name, sampler=sampler, compute=Compute(device, precision, compiled)))
 
 
 def checked_sigma(value: float, told: str) -> float:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
+from torch import nn
 
 from restorekit.errors import UsageError
 
@@ -24,7 +25,7 @@ class Compute:
         "bf16-mixed" convolves in bfloat16: faster on GPUs and on CPUs with units for it, results differ by a few
         tenths of an 8-bit step. "auto" does so on CUDA alone.
     compiled : bool
-        Let PyTorch compile the networks first, which takes seconds for each size of tile and needs a C compiler.
+        Let PyTorch compile what makes the estimate first, which takes seconds and needs a C++ compiler.
     """
 
     device: str = "auto"
@@ -37,9 +38,28 @@ class Compute:
         return choose(self.device) == "cuda" if self.precision == "auto" else self.precision == "bf16-mixed"
 
     @property
-    def told(self) -> str:
-        """Say so, for reports."""
-        return f"{choose(self.device)}, {'bfloat16' if self.half else 'float32'}"
+    def number(self) -> str:
+        """What convolutions compute in, for reports: "bfloat16" or "float32"."""
+        return "bfloat16" if self.half else "float32"
+
+
+def compile_parts(model: nn.Module, device: str) -> None:
+    """Let PyTorch compile each part of a model when it is first called.
+
+    Raises
+    ------
+    UsageError
+        A trial shows that nothing can be compiled here.
+    """
+    try:
+        torch.compile(torch.sin)(torch.zeros(8, device=device))
+    except Exception as error:  # whatever a compiler may lack
+        why = str(error).partition("\n")[0]
+        raise UsageError(
+            f"--compile needs a C++ compiler (g++), and on CUDA Triton, got: {why}; leave it out"
+        ) from error
+    for part in model.children():
+        part.compile()
 
 
 def choose(name: str) -> str:

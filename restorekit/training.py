@@ -15,7 +15,7 @@ from restorekit import checkpoint, pixels, plugins, trainset
 from restorekit.contracts import Corruption, LatentModel, Model
 from restorekit.corruptions import Clean
 from restorekit.corruptions.spec import parse, weighted
-from restorekit.devices import choose
+from restorekit.devices import Compute, Precision, choose
 from restorekit.errors import SpecError, UsageError, unknown
 from restorekit.images.dataset import Labels, load_images, official_test
 from restorekit.images.scale import parse_range
@@ -40,7 +40,7 @@ class Hardware:
     device: str = "auto"
     devices: int = 1
     nodes: int = 1
-    precision: str = "auto"
+    precision: Precision = "auto"
     threads: int | None = None
 
 
@@ -172,10 +172,9 @@ def _fabric(hardware: Hardware) -> Fabric:
     torch.set_flush_denormal(True)
     if hardware.threads:
         torch.set_num_threads(hardware.threads)
-    precision: Any = hardware.precision
-    if precision == "auto":
-        precision = "bf16-mixed" if device == "cuda" else "32-true"
-    torch.backends.cudnn.benchmark = True  # crops have one size: the fastest convolutions for it are worth finding
+    precision: Any = "bf16-mixed" if Compute(device, hardware.precision).half else "32-true"
+    # crops have one size, for which the fastest convolutions are worth finding, though they may differ when it resumes
+    torch.backends.cudnn.benchmark = device == "cuda"
     fabric = Fabric(accelerator=device, devices=hardware.devices, num_nodes=hardware.nodes, precision=precision)
     fabric.launch()
     return fabric

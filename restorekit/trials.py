@@ -65,6 +65,7 @@ class Protocol:
     images: int
     device: str
     versions: Mapping[str, str]
+    precision: str = "float32"  # of models
     noise: str = "neither clipped nor quantised, drawn per image from seed and name"
     result: str = "clamped to [0, 1] and rounded to 8 bits"
     psnr: str = "data range 1, whole image, mean over images of the per-image value"

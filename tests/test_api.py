@@ -167,11 +167,22 @@ def test_an_interval_of_a_model_without_calibration_is_refused(model):
         model(RNG.random((8, 8), np.float32), interval=0.9)
 
 
+def test_no_compiler_is_an_error_in_a_sentence(model_file, monkeypatch):
+    def broken(function):
+        raise RuntimeError("no g++\nat all")
+
+    monkeypatch.setattr("torch.compile", broken)
+    with pytest.raises(UsageError, match=r"--compile needs a C\+\+ compiler.*got: no g\+\+; leave it out"):
+        open_restorer(str(model_file), compute=Compute("cpu", compiled=True))
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("g++") is None, reason="compiling needs g++")
 def test_a_compiled_model_gives_what_it_gives_otherwise(model_file):
     image = RNG.random((64, 64)).astype(np.float32)
     compute = Compute("cpu", compiled=True)
-    plain, compiled = (Loaded(open_restorer(str(model_file), compute=c))(image) for c in (Compute("cpu"), compute))
+    opened = open_restorer(str(model_file), compute=compute)
+    assert opened.restorer.model.trunk._compiled_call_impl is not None
+    plain, compiled = (Loaded(o)(image) for o in (open_restorer(str(model_file), compute=Compute("cpu")), opened))
     for one, other in ((plain.mmse, compiled.mmse), (plain.std, compiled.std)):
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)

@@ -6,9 +6,10 @@ import pytest
 import torch
 
 import restorekit
-from restorekit import plugins
+from restorekit import plugins, restore
 from restorekit.corruptions.spec import parse
 from restorekit.noise import Noise
+from restorekit.restore import _halved as halved
 
 pytestmark = [
     pytest.mark.gpu,
@@ -43,7 +44,9 @@ def test_draws_on_a_gpu_repeat_with_their_seed_and_spread_as_the_std_says(images
     assert 0.3 * _rms(one.std) < between < _rms(one.std)  # the rest is the decoder's own variance
 
 
-def test_a_tile_too_large_for_the_card_is_cut_and_the_seams_do_not_show(images):
+def test_a_tile_too_large_for_the_card_is_cut_and_the_seams_do_not_show(images, monkeypatch):
+    cuts = []
+    monkeypatch.setattr(restore, "_halved", lambda *words: cuts.append(halved(*words)) or cuts[-1])
     x = images(1, 1, 1024, 1024)
     y = (x + 0.1 * Noise(1).normal("n", tuple(x.shape), "cpu"))[0]
     model = restorekit.load("default", device="cuda")
@@ -55,6 +58,7 @@ def test_a_tile_too_large_for_the_card_is_cut_and_the_seams_do_not_show(images):
         cut = model(y).mmse
     finally:
         torch.cuda.set_per_process_memory_fraction(1.0)
+    assert cuts
     assert float((whole - cut).abs().max()) < 0.02
     assert _rms(whole - cut) < 1e-3
 
@@ -71,15 +75,15 @@ def test_damage_is_done_where_the_image_is(name, images):
 def test_training_in_half_precision_learns_and_its_file_works_on_the_cpu(images, tmp_path, run):
     import numpy as np
 
-    pictures = (images(8, 1, 96, 96) * 255).round().to(torch.uint8)
+    pictures = (images(64, 1, 96, 96) * 255).round().to(torch.uint8)
     np.save(tmp_path / "clean.npy", pictures.movedim(1, -1).numpy())
     code, _, err = run(
-        "train", tmp_path / "clean.npy", tmp_path / "run", "--model", "cvae", "--set", "preset=small", "--steps", 300,
-        "--set", "crop=64", "--set", "batch=8", "--set", "validate=300", "--device", "cuda",
+        "train", tmp_path / "clean.npy", tmp_path / "run", "--model", "cvae", "--set", "preset=small", "--steps", 600,
+        "--set", "crop=64", "--set", "batch=8", "--set", "validate=600", "--device", "cuda",
         "--corruption", "gaussian:sigma=25/255",
     )  # fmt: skip
     assert code == 0, err
     x = images(1, 1, 64, 64, seed=9)[0]
     y = x + 25 / 255 * Noise(1).normal("n", tuple(x.shape), "cpu")
     restored = restorekit.load(str(tmp_path / "run" / "model.safetensors"), device="cpu")(y).mmse
-    assert _rms(restored - x) < 0.5 * _rms(y - x)
+    assert _rms(restored - x) < 0.6 * _rms(y - x)

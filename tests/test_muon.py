@@ -74,6 +74,24 @@ def test_an_update_that_is_to_be_skipped_leaves_weight_and_momentum_as_they_were
     assert not torch.equal(p, before)
 
 
+def test_weights_that_are_updated_together_move_as_if_alone():
+    """Of one shape and of another, with gradients of different scale."""
+    shapes = [(20, 24), (32, 2, 3, 3), (20, 24), (20, 24)]
+    together = [nn.Parameter(Noise(i).normal("p", shape, "cpu")) for i, shape in enumerate(shapes)]
+    alone = [nn.Parameter(p.detach().clone()) for p in together]
+    settings = {"lr": 0.01, "weight_decay": 0.1}
+    every, each = Muon(together, **settings), [Muon([p], **settings) for p in alone]
+    for step in range(3):
+        for i, (p, q) in enumerate(zip(together, alone, strict=True)):
+            p.grad = 10.0**i * Noise(step).normal(f"g{i}", tuple(p.shape), "cpu")
+            q.grad = p.grad.clone()
+        for optimiser in (every, *each):
+            optimiser.found_inf = torch.tensor(float(step == 1))
+            optimiser.step()
+    for p, q in zip(together, alone, strict=True):
+        torch.testing.assert_close(p, q)
+
+
 def test_a_weight_without_a_gradient_stays():
     p, q = _weight(), _weight()
     q.grad = None

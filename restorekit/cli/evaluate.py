@@ -92,7 +92,7 @@ def command(
     """
     from restorekit import evaluate, plugins
     from restorekit.cli import texts
-    from restorekit.devices import Compute
+    from restorekit.devices import Compute, choose
     from restorekit.engines.local import LocalEngine
     from restorekit.images.dataset import load_images
     from restorekit.images.scale import parse_range
@@ -109,7 +109,7 @@ def command(
     trials = [_trial(spec, models, baselines, told, samples, sampler, compute) for spec in _expanded(specs)]
     measured = [plugins.lookup("metrics", name)() for name in metrics or plugins.metrics()]
     versions = evaluate.versions()
-    protocol = Protocol(Path(clean).name, seed, len(images), compute.told, versions)
+    protocol = Protocol(Path(clean).name, seed, len(images), choose(device), versions, compute.number)
     subjects = evaluate.subjects(images)
     prepare(report)
     _warn(images)

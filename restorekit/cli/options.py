@@ -37,7 +37,7 @@ def compute_options(function: F) -> F:
         "--compile",
         "compiled",
         is_flag=True,
-        help="Compile the networks first: seconds for each size of tile, then twice as fast on a GPU.",
+        help="Compile what makes the estimate first: seconds at the start, less for each image on a GPU.",
     )
     return device_options(precision(compiled(function)))
 

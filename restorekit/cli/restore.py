@@ -136,6 +136,7 @@ def command(
         model=name, digest=opened.digest, corruption=corruption, sigma=texts.sigma(sigma), mask=mask,
         mask_invert=mask_invert, label=label, samples=samples, sampler=opened.sampler, range=parse_range(span),
         format=texts.format(kind), keep=parts, interval=interval if {"low", "high"} & {*parts} else None, seed=seed,
+        precision=opened.precision,
     )  # fmt: skip
     setup = folder.Setup(
         source, out, opened.restorer, options, lambda spec: parse(spec, known), masks,
@@ -236,7 +237,8 @@ def _tell(counts: dict[str, int], setup: Setup, told: Teller, machine: bool) -> 
 def _how(setup: Setup) -> str:
     """Say what made the estimates, and what stands behind the intervals."""
     options = setup.options
-    how = f"{options.model} on {setup.device}: {setup.estimate}"
+    half = ", bfloat16" if options.precision == "bfloat16" else ""
+    how = f"{options.model} on {setup.device}{half}: {setup.estimate}"
     if options.interval is None:
         return how
     beyond = setup.table.beyond(options.interval) if setup.table else "the model has no calibration"

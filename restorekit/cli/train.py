@@ -12,6 +12,7 @@ import click
 from restorekit.cli.options import PRECISION, device_options, range_option, settings
 
 if TYPE_CHECKING:
+    from restorekit.devices import Precision
     from restorekit.images.dataset import Labels
 
 EXAMPLE = """\b
@@ -61,8 +62,8 @@ Example:
 @click.option(
     "--resume",
     is_flag=True,
-    help="Go on from RUN, bit for bit as if never stopped (for --steps and --epochs). Repeat all options of the"
-    " first command; only the length may change.",
+    help="Go on from RUN, bit for bit on a CPU as if never stopped (for --steps and --epochs). Repeat all options of"
+    " the first command; only the length may change.",
 )
 @click.option(
     "--precision",
@@ -80,8 +81,8 @@ Example:
 def command(
     images: str, run: Path, model_name: str, specs: tuple[str, ...], validation: str | None, steps: int | None,
     epochs: int | None, minutes: float | None, pairs: tuple[str, ...], init: str, labels: Labels,
-    resume: bool, precision: str, devices: int, nodes: int, span: str | None, licence: str, seed: int, device: str,
-    threads: int | None,
+    resume: bool, precision: Precision, devices: int, nodes: int, span: str | None, licence: str, seed: int,
+    device: str, threads: int | None,
 ) -> int:  # fmt: skip
     """Train a model on IMAGES (a folder, a file, or a stack) and keep everything in the folder RUN.
 

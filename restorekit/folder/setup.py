@@ -44,6 +44,8 @@ class Options:
         Probability that low and high enclose; None where neither is written.
     seed : int
         Of the draws.
+    precision : str
+        What a model's convolutions compute in.
     """
 
     model: str
@@ -60,6 +62,7 @@ class Options:
     keep: tuple[str, ...] = ()
     interval: float | None = None
     seed: int = 0
+    precision: str = "float32"
 
     @property
     def fingerprint(self) -> str:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-WINDOW = 8  # shortest waves of an octave's own length, two values in the finest, over which energy is averaged
+WINDOW = 8  # side of the squares over which energy is averaged in the finest octave, pixels; twice that in the next
 
 
 def energies(error: Tensor) -> list[Tensor]:
@@ -17,7 +17,7 @@ def energies(error: Tensor) -> list[Tensor]:
     """
     h, w = error.shape[-2:]
     spectrum, found = torch.fft.rfft2(error.float()), []
-    radius = torch.hypot(torch.fft.fftfreq(h)[:, None], torch.fft.rfftfreq(w)[None]).to(error.device)
+    radius = torch.hypot(torch.fft.fftfreq(h, device=error.device)[:, None], torch.fft.rfftfreq(w, device=error.device))
     outer, side = torch.inf, WINDOW
     while side <= min(h, w):
         inner = 2.0 / side  # 1/4 of a wave a pixel, 1/8, ...

@@ -67,12 +67,17 @@ def faster(make: Callable[[], nn.Module], y: Tensor) -> Callable[[], object]:
     return min(calls, key=lambda call: min(seconds(call) for _ in range(3)))
 
 
-def ours(observation: Observation) -> Callable[[], object]:
-    """Return a pass of the shipped model, mean and standard deviation, first guess included."""
+def ours(observation: Observation, name: str = "default", half: bool = False) -> Callable[[], object]:
+    """Return a pass of a shipped model, mean and standard deviation, first guess included."""
     corruption = Gaussian(SIGMA)
-    restorer = open_restorer("default", corruption, compute=Compute("cpu")).restorer
+    restorer = open_restorer(name, corruption, compute=Compute("cpu")).restorer
     assert isinstance(restorer, ModelRestorer)
-    return lambda: restorer.model.estimate(with_guess(observation, corruption), corruption)
+
+    def once() -> object:
+        with torch.autocast("cpu", torch.bfloat16, enabled=half):
+            return restorer.model.estimate(with_guess(observation, corruption), corruption)
+
+    return once
 
 
 def main(rounds: int) -> None:
@@ -86,6 +91,10 @@ def main(rounds: int) -> None:
     print(f"default {statistics.median(t for t, _ in times):.3f} s, {torch.get_num_threads()} threads")
     for name in rivals:
         print(f"{name} takes {statistics.median(found[name] / t for t, found in times):.2f} times as long (median)")
+    for model in ("default", "large"):
+        full, half = (ours(observation.blind(), model, h) for h in (False, True))
+        ratios = [seconds(full) / seconds(half) for _ in range(rounds)]
+        print(f"{model} is {statistics.median(ratios):.2f} times as fast in bfloat16 (median)")
     if importlib.util.find_spec("bm3d"):
         bm3d = open_restorer("bm3d", Gaussian(SIGMA)).restorer
         slow = seconds(lambda: bm3d(observation, Gaussian(SIGMA), 0, Noise(0)))

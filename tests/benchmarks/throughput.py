@@ -1,10 +1,11 @@
 """How near a model comes to what its card can do: one pass, against convolutions of the model's own width.
 
-The rate of the card is that of a 3x3 convolution of the trunk's first width in bfloat16, channels last, at the size
+cuDNN looks for the fastest convolutions first, which `restore` does not let it: images differ in size. The rate of the
+card is that of a 3x3 convolution of the trunk's first width in bfloat16, channels last, at the size
 that the trunk runs it at; a pass counts the multiply-accumulates of its convolutions and matrix products, first guess
 and standard deviation included in its time.
 
-Run on a CUDA device: ``python -m tests.benchmarks.throughput [MODEL or PRESET] [SIDE] [IMAGES]``.
+Run on a CUDA device: ``python -m tests.benchmarks.throughput [MODEL] [SIDE] [IMAGES] [--compile]``.
 """
 
 from __future__ import annotations
@@ -18,11 +19,11 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from restorekit import checkpoint, testing
-from restorekit.contracts import Model
+from restorekit.api import open_restorer
 from restorekit.corruptions import Gaussian, Missing
-from restorekit.models import CVAE
+from restorekit.devices import Compute
 from restorekit.noise import Noise
+from restorekit.restore import ModelRestorer
 
 
 def seconds(work: Callable[[], object], rounds: int = 20) -> float:
@@ -55,18 +56,13 @@ def convolution(width: int, x: Tensor) -> float:
     return flops(lambda: own(seen)) / seconds(lambda: own(seen))
 
 
-def opened(name: str) -> Model:
-    """Return a model file's or installed weights' model, or one of a preset with random weights."""
-    if name in CVAE.presets:
-        return testing.build(CVAE, CVAE.Config(**CVAE.presets[name])).eval()
-    return checkpoint.load(checkpoint.resolve(name))[0]
-
-
 @torch.inference_mode()
-def main(name: str, side: int, count: int) -> None:
+def main(name: str, side: int, count: int, compiled: bool) -> None:
     """Measure and print."""
     torch.backends.cudnn.benchmark = True
-    model = opened(name).cuda().to(memory_format=torch.channels_last)
+    restorer = open_restorer(name, compute=Compute("cuda", compiled=compiled)).restorer
+    assert isinstance(restorer, ModelRestorer)
+    model = restorer.model
     x = torch.rand(count, 1, side, side, device="cuda")
     rate = convolution(model.config.widths[0], x)
     print(f"{torch.cuda.get_device_name()}: convolution of width {model.config.widths[0]} {rate / 1e12:.0f} TFLOP/s")
@@ -82,5 +78,6 @@ def main(name: str, side: int, count: int) -> None:
 
 
 if __name__ == "__main__":
-    given = sys.argv[1:]
-    main(given[0] if given else "large", int(given[1]) if given[1:] else 512, int(given[2]) if given[2:] else 16)
+    given = [word for word in sys.argv[1:] if word != "--compile"]
+    side, count = (int(word) for word in (*given[1:3], "512", "16")[:2])
+    main(given[0] if given else "large", side, count, "--compile" in sys.argv)

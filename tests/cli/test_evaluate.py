@@ -174,6 +174,10 @@ def test_the_protocol_is_said_whole(clean, tmp_path, model_file):
     found = json.loads((report / "results.json").read_text())
     assert "11 x 11 pixels, sigma 1.5" in found["protocol"]["ssim"]
     assert found["runs"][0]["estimate"] == "one-pass estimate"
+    assert found["protocol"]["precision"] == "float32"
+    half = json.loads(invoke(clean, report, *words, "--precision", "bf16-mixed", "--json").output)
+    assert half["protocol"]["precision"] == "bfloat16"
+    assert half["runs"][0]["psnr"] != found["runs"][0]["psnr"]
     assert "2 draws" in " ".join(invoke(clean, report, *words, "--samples", "2").output.split())
 
 

@@ -83,6 +83,15 @@ def test_a_folder_is_restored_and_a_second_run_does_nothing(restore, source, tmp
     assert "7 restored, 0 done before, 0 failed" in said
 
 
+def test_another_precision_restores_again_and_is_recorded(restore, source, tmp_path):
+    out = tmp_path / "OUT"
+    for words, number in (((), "float32"), (("--precision", "bf16-mixed"), "bfloat16")):
+        _, said, _ = restore(source, out, *words)
+        assert "7 restored, 0 done before" in said
+        assert (", bfloat16: one-pass estimate" in said) == (number == "bfloat16")
+        assert json.loads((out / "_restorekit" / "run.json").read_text())["precision"] == number
+
+
 @pytest.mark.parametrize("early", [True, False])
 def test_killed_in_the_middle_and_run_again_gives_the_bytes_of_an_uninterrupted_run(
     restore, source, tmp_path, model_file, early

@@ -65,10 +65,11 @@ def test_the_large_model_is_better(corruption, pictures):
     assert own > small + 0.1
 
 
+@pytest.mark.parametrize("name", ["default", "large"])
 @pytest.mark.parametrize("corruption", [Missing(0.8), Gaussian(25 / 255), Holes(area=0.15)], ids=lambda c: c.name)
-def test_the_one_pass_estimate_is_as_good_as_the_mean_of_64_draws(corruption, pictures):
+def test_the_one_pass_estimate_is_as_good_as_the_mean_of_64_draws(corruption, name, pictures):
     o = corruption(pictures, Noise(1)).blind()
-    found = restored("default", o, corruption, 64)
+    found = restored(name, o, corruption, 64)
     near = 0.2 if corruption.name == "holes" else 0.1  # of long waves, few in a hole, 64 draws leave more to chance
     assert psnr(found.mmse, pictures) == pytest.approx(psnr(found.draws.mean(0), pictures), abs=near)
 
