@@ -31,6 +31,7 @@ class Corruption(ABC):
 
     name: ClassVar[str]
     smooth: ClassVar[bool] = False  # log_prob is differentiable in x
+    linear: ClassVar[bool] = False  # y = A x and nothing else, where `operator` is A
     hides: ClassVar[bool] = False  # takes values out (y = 0, observed = False) and does nothing else
 
     @abstractmethod

@@ -11,9 +11,9 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from restorekit.corruptions.grayscale import LUMA
 from restorekit.noise import Noise
 
-LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, as cv2 and the gray test sets have it
 FULL = {torch.uint8: 255.0, torch.uint16: 65535.0}
 
 

@@ -65,8 +65,27 @@ class ModelRestorer(Restorer):
 
     def __call__(self, observation: Observation, corruption: Corruption, n: int, noise: Noise) -> Restoration:
         """Restore a batch held in memory; draws are returned where n > 0."""
+        if observation.y.shape[2:] != observation.shape[1:]:
+            return self._whole(with_guess(observation, corruption), corruption, n, noise)
         bands = [band for _, band in self.rows(Held(with_guess(observation, corruption)), corruption, n, noise)]
         return _joined(bands)
+
+    def _whole(self, observation: Observation, corruption: Corruption, n: int, noise: Noise) -> Restoration:
+        """Restore images of another size than their observation in one pass, as tiles of the two do not match."""
+        size, multiple, *_ = self.geometry
+        height, width = observation.shape[1:]
+        if (size or (height, width)) != (height, width) or height % multiple or width % multiple:
+            wanted = f"of {size[1]} x {size[0]} pixels" if size else f"whose sides are multiples of {multiple} pixels"
+            raise ImageError(
+                f"behind {corruption.name} the model {self.model.name!r} restores images {wanted}, got {width} x"
+                f" {height}; crop it"
+            )
+        device = next(self.model.parameters()).device
+        result = self.solve(_moved(observation, device), corruption, n, noise, self.limits)
+        found = {k: v.cpu() for k, v in result.items()}
+        return Restoration(
+            found["mmse"], found["var"].clamp_min(0).sqrt() if "var" in found else None, found.get("draws")
+        )
 
     def rows(self, source: Source, corruption: Corruption, n: int, noise: Noise) -> Iterator[tuple[int, Restoration]]:
         """Restore by bands of tiles from the top down; on out-of-memory start again with smaller tiles."""

@@ -56,6 +56,8 @@ class Observation:
     guess : Tensor, (B, C, H, W), or None
         The corruption's first guess at x where somebody computed it already (over the whole image,
         before it was cut into tiles).
+    direct : bool
+        Whether y is x itself but for noise and missing values; False behind a linear map.
     """
 
     y: Tensor
@@ -65,6 +67,7 @@ class Observation:
     label: Tensor | None = None
     params: Mapping[str, Tensor] = field(default_factory=dict)
     guess: Tensor | None = None
+    direct: bool = True
 
     def __len__(self) -> int:
         return self.y.shape[0]
@@ -100,10 +103,10 @@ class Observation:
 
         Returns
         -------
-        Tensor of bool, in the broadcast shape of `observed` and `sigma`.
+        Tensor of bool, that broadcasts to x: in the shape of `observed`, or (B, 1, 1, 1) behind a linear map.
         """
-        if self.sigma is None:
-            return self.observed.new_ones(self.observed.shape)
+        if self.sigma is None or not self.direct:
+            return self.observed.new_ones(self.observed.shape if self.direct else (len(self), 1, 1, 1))
         return ~(self.observed & (self.sigma == 0))
 
     def keep_known(self, value: Tensor, known: Tensor) -> Tensor:
@@ -178,18 +181,14 @@ class Terms(NamedTuple):
 
 
 class Draws(NamedTuple):
-    """Draws of p(x | y).
+    """Draws of p(x | y): decoder means, and variances where there are, (S, B, C, H, W) each.
 
-    Attributes
-    ----------
-    mean : Tensor, (S, B, C, H, W)
-        Decoder means.
-    variance : Tensor, (S, B, C, H, W), or None
-        Decoder variances, where the decoder has one.
+    `told` is what a sampler has to say of its work, such as the share of proposals accepted, (B,) each.
     """
 
     mean: Tensor
     variance: Tensor | None
+    told: Mapping[str, Tensor] = {}
 
 
 class Estimate(NamedTuple):

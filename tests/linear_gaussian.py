@@ -95,14 +95,16 @@ class PCA(LatentModel):
         """Covariance of x, (D, D)."""
         return (self.weight @ self.weight.T + self.logvar.exp() * torch.eye(len(self.centre))).detach()
 
-    def posterior(self, observation):
-        """Exact mean, (B, D), and covariance, (B, D, D), of p(x | y)."""
+    def posterior(self, observation, operator=None):
+        """Exact mean, (B, D), and covariance, (B, D, D), of p(x | y), y = A x + noise behind a linear operator A."""
         prior, means, covariances = self.covariance(), [], []
+        unit = torch.eye(len(prior)).view(-1, 1, *self.config.size)
         for i in range(len(observation)):
             seen = observation.observed[i].flatten()
-            noisy = prior[seen][:, seen] + float(observation.sigma[i]) ** 2 * torch.eye(int(seen.sum()))
-            gain = prior[:, seen] @ torch.linalg.inv(noisy)
-            residual = observation.y[i].flatten()[seen] - self.centre.detach()[seen]
+            a = (unit if operator is None else operator.apply(unit)).flatten(1).T[seen]
+            noisy = a @ prior @ a.T + float(observation.sigma[i]) ** 2 * torch.eye(int(seen.sum()))
+            gain = prior @ a.T @ torch.linalg.inv(noisy)
+            residual = observation.y[i].flatten()[seen] - a @ self.centre.detach()
             means.append(self.centre.detach() + gain @ residual)
-            covariances.append(prior - gain @ prior[seen])
+            covariances.append(prior - gain @ a @ prior)
         return torch.stack(means), torch.stack(covariances)

@@ -130,7 +130,7 @@ def test_what_lies_beyond_the_halo_does_not_matter(config):
     )
     with torch.no_grad():
         for method in (lambda o: model.estimate(o, DAMAGE), lambda o: model.sample(o, DAMAGE, 1, noise)):
-            for a, b in zip(method(first), method(turned), strict=True):
+            for a, b in zip(method(first)[:2], method(turned)[:2], strict=True):
                 assert float((a - b)[..., :halo].abs().max()) < 1e-3
                 assert float((a - b)[..., 2 * halo :].abs().max()) > 1e-4
 

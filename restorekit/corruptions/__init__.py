@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from restorekit.contracts import Corruption
+from restorekit.corruptions.blur import Blur
 from restorekit.corruptions.chain import Chain
 from restorekit.corruptions.clean import Clean
+from restorekit.corruptions.downsample import Downsample
 from restorekit.corruptions.gaussian import Gaussian
+from restorekit.corruptions.grayscale import Grayscale
 from restorekit.corruptions.holes import Holes
 from restorekit.corruptions.jpeg import JPEG
 from restorekit.corruptions.lines import Lines
@@ -14,13 +17,18 @@ from restorekit.corruptions.poisson import Poisson
 from restorekit.corruptions.quantise import Quantise
 from restorekit.corruptions.saltpepper import SaltPepper
 from restorekit.corruptions.sensor import Sensor
+from restorekit.corruptions.speckle import Speckle
+from restorekit.corruptions.stripes import Stripes
 from restorekit.hookspecs import hookimpl
 
 __all__ = [
     "JPEG",
+    "Blur",
     "Chain",
     "Clean",
+    "Downsample",
     "Gaussian",
+    "Grayscale",
     "Holes",
     "Lines",
     "Missing",
@@ -28,10 +36,28 @@ __all__ = [
     "Quantise",
     "SaltPepper",
     "Sensor",
+    "Speckle",
+    "Stripes",
 ]
 
 
 @hookimpl
 def restorekit_register_corruptions() -> list[type[Corruption]]:
     """Register the built-in corruptions."""
-    return [Clean, Gaussian, Poisson, SaltPepper, Missing, Holes, Lines, Quantise, Sensor, JPEG]
+    return [
+        Clean,
+        Gaussian,
+        Poisson,
+        SaltPepper,
+        Missing,
+        Holes,
+        Lines,
+        Quantise,
+        Sensor,
+        JPEG,
+        Blur,
+        Downsample,
+        Grayscale,
+        Speckle,
+        Stripes,
+    ]

@@ -118,5 +118,10 @@ def _then(before: Observation, after: Observation) -> Observation:
     if before.sigma is not None and after.sigma is not None:
         sigma = (before.sigma**2 + after.sigma**2).sqrt()
     return replace(
-        after, y=after.y * observed, observed=observed, sigma=sigma, params={**before.params, **after.params}
+        after,
+        y=after.y * observed,
+        observed=observed,
+        sigma=sigma,
+        params={**before.params, **after.params},
+        direct=before.direct and after.direct,
     )

@@ -183,4 +183,6 @@ def shown(guess: Tensor, observation: Observation) -> Tensor:
         sigma = guess.new_full((b, 1, 1, 1), torch.nan)
     known = ~sigma.isnan()
     level = torch.cat([torch.where(known, sigma, 0.0), known.to(guess.dtype)], 1).expand(-1, -1, h, w)
-    return torch.cat([three(guess), three(observation.observed.to(guess.dtype)), level], 1)
+    seen = observation.observed.to(guess.dtype)
+    seen = seen if seen.shape[2:] == (h, w) else F.interpolate(seen, (h, w))  # of an observation of another size
+    return torch.cat([three(guess), three(seen), level], 1)

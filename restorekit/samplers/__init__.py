@@ -5,11 +5,16 @@ from __future__ import annotations
 from restorekit.contracts import Sampler
 from restorekit.hookspecs import hookimpl
 from restorekit.samplers.gibbs import Gibbs
+from restorekit.samplers.importance import Importance
+from restorekit.samplers.langevin import Langevin
+from restorekit.samplers.mode import Mode
+from restorekit.samplers.mwg import MetropolisWithinGibbs
+from restorekit.samplers.pnp import PlugAndPlay
 
-__all__ = ["Gibbs"]
+__all__ = ["Gibbs", "Importance", "Langevin", "MetropolisWithinGibbs", "Mode", "PlugAndPlay"]
 
 
 @hookimpl
 def restorekit_register_samplers() -> list[type[Sampler]]:
     """Register the built-in samplers."""
-    return [Gibbs]
+    return [Gibbs, MetropolisWithinGibbs, Importance, Langevin, Mode, PlugAndPlay]

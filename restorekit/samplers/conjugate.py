@@ -1,0 +1,69 @@
+"""What a decoder and an observation say together in closed form, for Gaussian noise and missing values."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from restorekit.contracts import Corruption, LatentModel, Likelihood, Model
+from restorekit.errors import UsageError
+from restorekit.likelihoods import LOG_2PI, DiagonalGaussian, per_image
+from restorekit.noise import Noise
+from restorekit.types import Observation
+
+
+def other_than_gaussian(corruption: Corruption) -> str | None:
+    """Return the name of a part that is neither Gaussian noise nor takes values out; None where there is none."""
+    parts = getattr(corruption, "parts", (corruption,))
+    return next((p.name for p in parts if not (p.hides or p.name in ("gaussian", "clean"))), None)
+
+
+def refusal(name: str, model: Model, corruption: Corruption) -> str | None:
+    """Say why a sampler that needs the closed form cannot work with this pair, and what would; None where it can."""
+    if not isinstance(model, LatentModel):
+        return f"{name} samples unconditional models, {model.name!r} is conditional; leave --sampler out"
+    other = other_than_gaussian(corruption)
+    if other is None:
+        return None
+    return f"{name} works with gaussian noise and missing values, not {other}; use --sampler langevin, or a cvae"
+
+
+def level(observation: Observation, name: str) -> Tensor:
+    """Return the standard deviation of the noise, (B, 1, 1, 1); UsageError where it is unknown."""
+    if observation.sigma is None or bool(observation.sigma.isnan().any()):
+        raise UsageError(f"{name} must know the noise level, which is unknown here; give --sigma auto or a number")
+    return observation.sigma
+
+
+def posterior(likelihood: Likelihood, observation: Observation) -> tuple[Tensor, Tensor]:
+    """Return mean and variance, (B, C, H, W), of p(x | z, y): the decoder's Gaussian times the noise's.
+
+    Precisions add where a value was observed with noise; it is exact where sigma is 0; the decoder stands
+    alone where it is missing. The decoder's first two moments stand for its distribution.
+    """
+    noise = level(observation, "the closed form") ** 2
+    gain = torch.where(observation.observed, likelihood.variance / (likelihood.variance + noise).clamp_min(1e-12), 0.0)
+    mean = likelihood.mean + gain * (observation.y - likelihood.mean)
+    return mean, (1 - gain) * likelihood.variance
+
+
+def evidence(likelihood: Likelihood, observation: Observation) -> Tensor:
+    """Return log p(y | z) = log of the integral of p(y | x) p(x | z) over x, (B,) nats, of the observed values.
+
+    Exact for a Gaussian decoder, and for every decoder where what was seen is exact; under noise, another decoder's
+    first two moments stand for its distribution.
+    """
+    sigma, observed = level(observation, "the closed form"), observation.observed
+    exact = likelihood.log_prob(observation.y, observed)
+    variance = (likelihood.variance + sigma**2).clamp_min(1e-12)
+    values = -0.5 * ((observation.y - likelihood.mean) ** 2 / variance + variance.log() + LOG_2PI)
+    return torch.where(sigma.flatten() == 0, exact, per_image(values, observed))
+
+
+def redraw(likelihood: Likelihood, observation: Observation, noise: Noise) -> Tensor:
+    """Draw x ~ p(x | z, y), (B, C, H, W): missing values from the decoder itself, noisy ones from `posterior`."""
+    mean, variance = posterior(likelihood, observation)
+    x = mean + variance.sqrt() * noise.normal("x", tuple(mean.shape), mean.device)
+    if isinstance(likelihood, DiagonalGaussian):
+        return x
+    return torch.where(observation.observed, x, likelihood.sample(noise.fork("missing")))

@@ -1,0 +1,142 @@
+"""Densities that samplers with gradients move on: of z where p(y | z) is known, else of z and the decoder's noise."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from restorekit.contracts import Corruption, LatentModel, Likelihood, Model
+from restorekit.errors import UsageError
+from restorekit.likelihoods import LOG_2PI, per_image
+from restorekit.noise import Noise
+from restorekit.samplers.conjugate import evidence, level, other_than_gaussian, posterior
+from restorekit.samplers.latents import choose, like, parts
+from restorekit.types import Observation
+
+State = tuple[Tensor, ...]
+
+
+class Target(Protocol):
+    """A density up to a constant, where to start, and what a state says of x."""
+
+    @property
+    def start(self) -> State:
+        """Where chains begin."""
+        ...
+
+    def log_prob(self, state: State) -> Tensor:
+        """Return the log-density, (B,) nats."""
+        ...
+
+    def restored(self, state: State) -> tuple[Tensor, Tensor]:
+        """Return mean and variance, (B, C, H, W), of x given the state and y."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class Marginal:
+    """log p(z) + log p(y | z), for Gaussian noise and missing values."""
+
+    model: LatentModel
+    observation: Observation
+    z: Any  # where it starts
+
+    @property
+    def start(self) -> State:
+        """The tensors of z."""
+        return parts(self.z)
+
+    def log_prob(self, state: State) -> Tensor:
+        """Return log p(y, z), (B,) nats."""
+        z, label = like(self.z, state), self.observation.label
+        return self.model.prior(label).log_prob(z) + evidence(self.model.decode(z, label), self.observation)
+
+    def restored(self, state: State) -> tuple[Tensor, Tensor]:
+        """Return the moments of p(x | z, y)."""
+        with torch.no_grad():
+            return posterior(self.model.decode(like(self.z, state), self.observation.label), self.observation)
+
+
+@dataclass(frozen=True, eq=False)
+class Joint:
+    """log p(z) + log N(e; 0, 1) + log p(y | x) at x = mean(z) + std(z) e, by the decoder's first two moments."""
+
+    model: LatentModel
+    corruption: Corruption
+    observation: Observation
+    z: Any
+    e: Tensor
+
+    @property
+    def start(self) -> State:
+        """The tensors of z, and e."""
+        return (*parts(self.z), self.e)
+
+    def image(self, state: State) -> tuple[Likelihood, Tensor]:
+        """Return the decoder's distribution, and x."""
+        likelihood = self.model.decode(like(self.z, state[:-1]), self.observation.label)
+        return likelihood, likelihood.mean + likelihood.variance.sqrt() * state[-1]
+
+    def prior(self, state: State) -> Tensor:
+        """Return log p(z), (B,) nats."""
+        return self.model.prior(self.observation.label).log_prob(like(self.z, state[:-1]))
+
+    def seen(self, x: Tensor) -> Tensor:
+        """Return log p(y | x), (B,) nats."""
+        found = self.corruption.log_prob(self.observation, x)
+        assert found is not None, "`target` has tried it"
+        return found
+
+    def log_prob(self, state: State) -> Tensor:
+        """Return log p(y, z, e), (B,) nats."""
+        free = per_image(-0.5 * (state[-1] ** 2 + LOG_2PI))
+        return self.prior(state) + free + self.seen(self.image(state)[1])
+
+    def restored(self, state: State) -> tuple[Tensor, Tensor]:
+        """Return x, which the state settles."""
+        with torch.no_grad():
+            x = self.image(state)[1]
+        return x, torch.zeros_like(x)
+
+
+def refusal(name: str, model: Model, corruption: Corruption) -> str | None:
+    """Say why a sampler with gradients cannot work with this pair, and what would; None where it can."""
+    if not isinstance(model, LatentModel):
+        return f"{name} samples unconditional models, {model.name!r} is conditional; leave --sampler out"
+    parts = getattr(corruption, "parts", (corruption,))
+    rough = [p.name for p in parts if not (p.smooth or p.hides or p.name == "clean")]
+    if not rough:
+        return None
+    return f"{name} needs a smooth log p(y | x), which {rough[0]} has not; train a cvae for it, with --corruption"
+
+
+def target(
+    name: str, model: LatentModel, corruption: Corruption, observation: Observation, noise: Noise, free: float = 0.0
+) -> Marginal | Joint:
+    """Return the density that belongs to a pair, with a start drawn from q(z | first guess).
+
+    A share `free` of the starts comes from the prior instead, which may lead to other modes.
+
+    Raises
+    ------
+    UsageError
+        Noise of unknown level, or none under a corruption that needs some.
+    """
+    guess = corruption.first_guess(observation)
+    with torch.no_grad():
+        z = model.infer(guess, None, observation.label).sample(noise)
+        other = model.prior(observation.label).sample(len(guess), observation.shape, noise.fork("free"))
+        z = choose(noise.uniform("free", (len(guess), 1), guess.device).flatten() < free, other, z)
+    if other_than_gaussian(corruption) is None:
+        level(observation, name)
+        return Marginal(model, observation, z)
+    joint = Joint(model, corruption, observation, z, torch.zeros_like(guess))
+    if corruption.log_prob(observation, guess) is None:
+        raise UsageError(
+            f"{name} needs noise of a known level behind {corruption}; give --sigma, or add it: "
+            f"{corruption}+gaussian:sigma=5/255"
+        )
+    return joint

@@ -1,0 +1,69 @@
+"""Small models and observations whose p(x | y) is known."""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from linear_gaussian import PCA, PCAConfig, StandardNormal
+from torch import nn
+
+from restorekit import LatentModel
+from restorekit.likelihoods import DiagonalGaussian
+from restorekit.noise import Noise
+from restorekit.types import Geometry, Observation
+
+SEEN = torch.tensor([1, 0, 1, 1, 0, 0], dtype=torch.bool).view(1, 1, 2, 3)
+ALL, NONE = torch.ones_like(SEEN), torch.zeros_like(SEEN)
+TAU = 0.1
+
+
+def observed(sigma, seen, operator=None):
+    """PCA, and what is observed of two draws of it with the noise and the gaps asked for."""
+    model, noise = PCA(PCAConfig()).eval().requires_grad_(False), Noise(5)
+    x = model.decode(model.prior().sample(2, (1, 2, 3), noise)).sample(noise)
+    clean = x if operator is None else operator.apply(x)
+    y = clean + sigma * noise.normal("y", tuple(clean.shape), "cpu")
+    seen = seen.expand(2, -1, -1, -1)
+    level = torch.full((2, 1, 1, 1), sigma)
+    return model, Observation(y * seen, seen, (1, 2, 3), level, direct=operator is None)
+
+
+@dataclass(frozen=True)
+class ForkConfig:
+    pass
+
+
+class Fork(LatentModel):
+    """Two values: (z - 0.5)^2, of which two z give the same, and z itself, which tells them apart."""
+
+    name = "fork"
+    Config = ForkConfig
+
+    def __init__(self):
+        super().__init__(ForkConfig())
+        self.unused = nn.Parameter(torch.zeros(()))
+        self.geometry = Geometry((1, 2), 1, 0, (1,))
+
+    def infer(self, x, observed=None, label=None):
+        """A poor q: it knows one of the two z alone."""
+        return DiagonalGaussian(x[:, :, 0, 1], torch.full_like(x[:, :, 0, 1], 2 * math.log(0.3)))
+
+    def prior(self, label=None):
+        return StandardNormal(1)
+
+    def decode(self, z, label=None):
+        mu = torch.stack([(z - 0.5) ** 2, z], -1).view(-1, 1, 1, 2)
+        return DiagonalGaussian(mu, torch.full_like(mu, 2 * math.log(TAU)), "x")
+
+    def terms(self, batch, noise, group="model"):
+        raise NotImplementedError
+
+
+def forked():
+    """The model, an observation of its first value, and the probability of the larger z."""
+    model, y = Fork(), 1.0
+    seen = torch.tensor([True, False]).view(1, 1, 1, 2)
+    o = Observation(torch.tensor([y, 0.0]).view(1, 1, 1, 2), seen, (1, 1, 2), torch.zeros(1, 1, 1, 1))
+    z = torch.linspace(-4, 4, 20001, dtype=torch.float64)
+    weight = torch.exp(-0.5 * z**2 - 0.5 * ((y - (z - 0.5) ** 2) / TAU) ** 2)
+    return model, o, float(weight[z > 0.5].sum() / weight.sum())
