@@ -19,7 +19,7 @@ from restorekit.plugins import Plugin, Plugins
 class Stripes(Missing):
     """Lose columns."""
 
-    name = "stripes"
+    name = "streaks"
 
 
 class Gaps(Missing):
@@ -66,7 +66,7 @@ def _refused(found, module, name="two"):
 
 
 def test_what_a_plugin_registers_is_found_with_who_provides_it(one):
-    entry = one.entries("corruptions")["stripes"]
+    entry = one.entries("corruptions")["streaks"]
     assert entry.value is Stripes
     assert entry.plugin == _plugin("one")
 
@@ -77,7 +77,7 @@ def test_a_name_that_is_taken_is_an_error_that_names_both_and_leaves_all_as_it_w
         restorekit_register_weights=_returning({"new": "a"}),
     )
     text = _refused(one, module)
-    assert "'stripes'" in text
+    assert "'streaks'" in text
     assert "'one' (restorekit-one)" in text
     assert "'two' (restorekit-two)" in text
 
@@ -211,7 +211,7 @@ def test_nothing_depends_on_the_order_of_plugins():
         for name in order:
             both.add(modules[name], _plugin(name))
         found.append(list(both.entries("corruptions")))
-    assert found[0] == found[1] == ["gaps", "stripes"]
+    assert found[0] == found[1] == ["gaps", "streaks"]
 
 
 # ------------------------------------------------------------------------ what is installed
@@ -245,7 +245,7 @@ def test_a_broken_import_is_reported_by_name_and_stops_nothing(monkeypatch, erro
     assert "'broken'" in found.problems["broken"]
     assert type(error).__name__ in found.problems["broken"]
     assert "\n" not in found.problems["broken"]
-    assert "stripes" in found.entries("corruptions")
+    assert "streaks" in found.entries("corruptions")
     assert "gaussian" in found.entries("corruptions")
 
 
@@ -336,7 +336,7 @@ def test_a_package_with_an_entry_point_is_found(tmp_path, monkeypatch):
 
         @dataclass(frozen=True)
         class Stripes(Missing):
-            name = "stripes"
+            name = "streaks"
 
         @hookimpl
         def restorekit_register_corruptions():
@@ -350,8 +350,8 @@ def test_a_package_with_an_entry_point_is_found(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.delenv("RESTOREKIT_PLUGINS", raising=False)
     found = plugins.load()
-    entry = found.entries("corruptions")["stripes"]
-    assert (entry.plugin.name, entry.plugin.package, entry.plugin.version) == ("stripes", "restorekit-stripes", "1.2")
+    entry = found.entries("corruptions")["streaks"]
+    assert (entry.plugin.name, entry.plugin.package, entry.plugin.version) == ("streaks", "restorekit-stripes", "1.2")
     assert entry.value().rate == 0.5
     assert "nowhere_to_be_found" in found.problems["broken"]
 
