@@ -351,7 +351,7 @@ def test_a_package_with_an_entry_point_is_found(tmp_path, monkeypatch):
     monkeypatch.delenv("RESTOREKIT_PLUGINS", raising=False)
     found = plugins.load()
     entry = found.entries("corruptions")["streaks"]
-    assert (entry.plugin.name, entry.plugin.package, entry.plugin.version) == ("streaks", "restorekit-stripes", "1.2")
+    assert (entry.plugin.name, entry.plugin.package, entry.plugin.version) == ("stripes", "restorekit-stripes", "1.2")
     assert entry.value().rate == 0.5
     assert "nowhere_to_be_found" in found.problems["broken"]
 
