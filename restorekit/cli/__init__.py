@@ -18,6 +18,7 @@ COMMANDS = {
     "evaluate": "Measure how well models and classical methods restore known images.",
     "calibrate": "Make a model's intervals hold, by measuring them on clean images.",
     "corrupt": "Damage clean images in a stated way.",
+    "likelihood": "Say how likely images are under a model.",
     "sample": "Draw images from a model.",
     "show": "Show what is known of a model file, or of anything that list names.",
     "list": "List models, corruptions, samplers, restorers, metrics, weights or plugins.",

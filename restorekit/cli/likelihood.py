@@ -1,0 +1,86 @@
+"""``restorekit likelihood``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from restorekit.cli.options import device_options, range_option
+from restorekit.cli.progress import ImagesProgress, as_json
+from restorekit.errors import UsageError
+
+if TYPE_CHECKING:
+    from restorekit.scoring import Summary
+
+EXAMPLE = """\b
+Example:
+  restorekit likelihood RUN/model.safetensors digits.npz:test OUT --k 5000
+"""
+
+
+@click.command(epilog=EXAMPLE)
+@click.argument("model", metavar="MODEL")
+@click.argument("images", type=str)
+@click.argument("out", type=click.Path(path_type=Path, file_okay=False))
+@click.option("--k", type=click.IntRange(1), default=100, show_default=True, help="Draws of z for each image.")
+@click.option("--limit", type=click.IntRange(1), help="Only the first so many images.")
+@range_option
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the draws.")
+@click.option("--json", "machine", is_flag=True, help="Print one JSON object instead of text.")
+@device_options
+def command(
+    model: str, images: str, out: Path, k: int, limit: int | None, span: str | None, seed: int, machine: bool,
+    device: str, threads: int | None,
+) -> int:  # fmt: skip
+    """Say how likely IMAGES are under the unconditional MODEL, and write OUT/scores.jsonl, a line for each.
+
+    The negative ELBO (nelbo), the importance-weighted estimate of - log p(x) by K draws (nll), both in nats per image,
+    bits for each value, and which latents are in use. Images of many bits are those least like the training data.
+    """
+    from restorekit import checkpoint
+    from restorekit.cli import texts
+    from restorekit.contracts import LatentModel
+    from restorekit.devices import choose
+    from restorekit.images.dataset import load_images
+    from restorekit.images.scale import parse_range
+    from restorekit.report.results import prepare
+    from restorekit.scoring import score_all
+
+    texts.use_threads(threads)
+    loaded, card = checkpoint.load(checkpoint.resolve(model))
+    if not isinstance(loaded, LatentModel):
+        raise UsageError(
+            f"{model} holds a {card.model!r}, which is conditional: it has no p(x); give an unconditional one"
+        )
+    opened = load_images(images, limit, None, parse_range(span))
+    texts.keep_apart(images, out)
+    prepare(out)
+    with ImagesProgress(len(opened), "scoring", machine) as progress:
+
+        def note(key: str, error: str | None) -> None:
+            progress.advance(error and f"{key}: {error}")
+
+        found = score_all(loaded.to(choose(device)), opened, k, seed, out / "scores.jsonl", note)
+    _tell(found, k, out, machine)
+    return 1 if found.failures else 0
+
+
+def _tell(found: Summary, k: int, out: Path, machine: bool) -> None:
+    means = found.means()
+    latents = [{"active": active, "of": count} for active, count in found.use.active()]
+    if machine:
+        figures = {name: mean for name, (mean, _) in means.items()}
+        click.echo(as_json({"k": k, "images": len(found.rows), **figures, "latents": latents, "bits": found.told,
+                            "failures": found.failures}))  # fmt: skip
+        return
+    for name, (mean, error) in means.items():
+        label = f"nll (K = {k})" if name == "nll" else name.replace("_", " ")
+        click.echo(f"{label:<18s} {mean:10.3f}  +- {error:.3f}")
+    for group, use in enumerate(latents):
+        click.echo(f"latents, group {group}   {use['active']:6d} of {use['of']} in use")
+    click.echo(f"nats per image, mean over {len(found.rows)} images and its standard error; bits {found.told}")
+    if found.rows:
+        click.echo("least likely: " + ", ".join(str(row["image"]) for row in found.least_likely()))
+    click.echo(f"-> {out / 'scores.jsonl'}")

@@ -1,0 +1,160 @@
+"""Scores of every image of a set under one model, written as they are found."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from restorekit.contracts import LatentModel
+from restorekit.errors import ImageError, RestorekitError
+from restorekit.images.dataset import LabelledImages
+from restorekit.likelihood import Grid, Use, grid, score
+from restorekit.noise import Noise
+
+BATCH = 64  # images
+VALUES = 2**22  # values decoded at a time
+TAIL = 5  # images told of
+
+Row = dict[str, Any]
+
+
+@dataclass
+class Summary:
+    """What is said of a set of images.
+
+    Attributes
+    ----------
+    rows : list of dict
+        One for each image, as in scores.jsonl.
+    use : Use
+        Of the latents.
+    told : str
+        What bits are counted of.
+    failures : list of dict
+        Images that could not be scored, with the sentence why.
+    """
+
+    rows: list[Row] = field(default_factory=list)
+    use: Use = field(default_factory=Use)
+    told: str = ""
+    failures: list[dict[str, str]] = field(default_factory=list)
+
+    def means(self) -> dict[str, tuple[float, float]]:
+        """Return mean and standard error over images of every figure."""
+        names = [name for name in self.rows[0] if name != "image"] if self.rows else []
+        return {name: _mean([row[name] for row in self.rows]) for name in names}
+
+    def least_likely(self) -> list[Row]:
+        """Return the images least like what the model has learnt, by bits for each value."""
+        return sorted(self.rows, key=lambda row: -row["bits_per_dim"])[:TAIL]
+
+
+def _mean(values: list[float]) -> tuple[float, float]:
+    spread = statistics.stdev(values) if len(values) > 1 else float("nan")
+    return statistics.fmean(values), spread / len(values) ** 0.5
+
+
+def score_all(
+    model: LatentModel, images: LabelledImages, k: int, seed: int, out: Path, watch: Callable[[str, str | None], None]
+) -> Summary:
+    """Score every image by k draws and write a line for each into `out`.
+
+    Parameters
+    ----------
+    model : LatentModel
+        In evaluation mode, on the device it is to run on.
+    images : LabelledImages
+        Clean images; those that the model does not take are failures of their own.
+    k, seed : int
+        Draws of z for each image, and their seed.
+    out : Path
+        scores.jsonl.
+    watch : callable
+        Called with the name of each image that is done, and with what was wrong with it or None.
+    """
+    summary, device = Summary(), next(model.parameters()).device
+    with out.open("w", encoding="utf-8") as file:
+        for keys, x, label, levels in _batches(model, images, summary, watch):
+            noise = Noise(seed, keys)
+            on = grid(model, x.to(device), levels)
+            rows = _scored(model, on, on.dequantised(x.to(device), noise), label, k, noise)
+            for key, row in zip(keys, rows, strict=True):
+                summary.rows.append({"image": key, **row})
+                file.write(json.dumps(summary.rows[-1]) + "\n")
+                watch(key, None)
+            summary.told = on.told
+            with torch.inference_mode():
+                summary.use.add(model.infer(x.to(device), None, label).mean)
+    return summary
+
+
+def _scored(model: LatentModel, on: Grid, x: Tensor, label: Tensor | None, k: int, noise: Noise) -> list[Row]:
+    """Return the figures of each image of a batch."""
+    found = score(model, x, label, k, max(1, VALUES // x.numel()), noise)
+    columns = {
+        "nelbo": found.nelbo, "distortion": found.distortion, "rate": found.rate, "nll": found.nll,
+        "bits_per_dim": on.bits(found.nll, x[0].numel()), "effective_draws": found.effective,
+    }  # fmt: skip
+    values = {name: t.tolist() for name, t in columns.items()}
+    return [{name: values[name][i] for name in values} for i in range(len(x))]
+
+
+def _batches(
+    model: LatentModel, images: LabelledImages, summary: Summary, watch: Callable[[str, str | None], None]
+) -> Iterator[tuple[tuple[str, ...], Tensor, Tensor | None, int]]:
+    """Yield names, images of one size, their classes and their levels, a few at a time."""
+    held: list[tuple[str, Tensor, int, int]] = []
+    for i, key in enumerate(images.keys):
+        try:
+            one = (
+                key,
+                _checked(model, images, i),
+                -1 if images.labels is None else int(images.labels[i]),
+                _levels(images, i),
+            )
+        except RestorekitError as error:
+            summary.failures.append({"image": key, "error": str(error)})
+            watch(key, str(error))
+            continue
+        if held and (len(held) == BATCH or held[0][1].shape != one[1].shape or held[0][3] != one[3]):
+            yield _joined(held, model)
+            held = []
+        held.append(one)
+    if held:
+        yield _joined(held, model)
+
+
+def _joined(
+    held: list[tuple[str, Tensor, int, int]], model: LatentModel
+) -> tuple[tuple[str, ...], Tensor, Tensor | None, int]:
+    keys, images, labels, levels = zip(*held, strict=True)
+    device = next(model.parameters()).device
+    known = getattr(model.config, "classes", 0) and torch.tensor(labels, device=device)
+    return tuple(keys), torch.stack(images), known if isinstance(known, Tensor) else None, levels[0]
+
+
+def _checked(model: LatentModel, images: LabelledImages, i: int) -> Tensor:
+    """Read image i; ImageError where the model does not take it."""
+    x, g = images[i], model.geometry
+    size, takes = tuple(x.shape[1:]), " or ".join(map(str, g.channels))
+    if images.missing(i) is not None:
+        raise ImageError("parts of it are missing, and the likelihood of a whole image is asked for; leave it out")
+    if x.shape[0] not in g.channels:
+        raise ImageError(f"the model takes images of {takes} channels, got {x.shape[0]}; convert it")
+    if (g.size or size) != size or any(side % g.multiple for side in size):
+        wanted = f"{g.size[1]} x {g.size[0]} pixels" if g.size else f"sides that are multiples of {g.multiple}"
+        raise ImageError(f"the model takes images of {wanted}, got {size[1]} x {size[0]}; crop it")
+    return x
+
+
+def _levels(images: LabelledImages, i: int) -> int:
+    """Return how many values image i's file can hold; 0 for floats."""
+    span = images.range_of(i)
+    return 0 if images.raw(i).is_floating_point() else round(span.high - span.low) + 1

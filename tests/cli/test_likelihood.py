@@ -1,0 +1,87 @@
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from restorekit import checkpoint, testing
+from restorekit.models import VAE
+from restorekit.testing.facts import shake
+
+RNG = np.random.default_rng(0)
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory):
+    config = VAE.Config(network="mlp", size=(8, 12), channels=1, hidden=(16,), latent=2, likelihood="gaussian")
+    model = testing.build(VAE, config)
+    shake(model)
+    path = tmp_path_factory.mktemp("model") / "vae.safetensors"
+    checkpoint.save(path, model.state_dict(), checkpoint.describe(model))
+    return path
+
+
+@pytest.fixture
+def images(tmp_path):
+    path = tmp_path / "images.npy"
+    np.save(path, RNG.integers(0, 256, (70, 8, 12), dtype=np.uint8))
+    return path
+
+
+def test_every_image_has_a_line_and_the_summary_is_their_mean(run, file, images, tmp_path):
+    code, said, _ = run("likelihood", file, images, tmp_path / "OUT", "--k", 20, "--device", "cpu", "--json")
+    assert code == 0
+    rows = [json.loads(line) for line in (tmp_path / "OUT" / "scores.jsonl").read_text().splitlines()]
+    summary = json.loads(said)
+    assert len(rows) == summary["images"] == 70
+    for name in ("nelbo", "nll", "bits_per_dim"):
+        assert summary[name] == pytest.approx(np.mean([row[name] for row in rows]))
+    assert all(row["nelbo"] == pytest.approx(row["distortion"] + row["rate"], rel=1e-4) for row in rows)
+    assert summary["latents"][0]["of"] == 2
+    assert "256 values" in summary["bits"]
+
+
+def test_the_same_seed_gives_the_same_scores_and_text_fits_80_columns(run, file, images, tmp_path):
+    words = ("likelihood", file, images, "--limit", 5, "--device", "cpu")
+    found = [
+        run(*words[:3], tmp_path / name, *words[3:], "--seed", seed) for name, seed in (("a", 1), ("b", 1), ("c", 2))
+    ]
+    texts = [(tmp_path / name / "scores.jsonl").read_text() for name in "abc"]
+    assert texts[0] == texts[1] != texts[2]
+    assert "nll (K = 100)" in found[0][1]
+    assert "least likely: images.npy#" in found[0][1]
+
+
+def test_an_unlikely_image_is_told_of(run, file, tmp_path):
+    stack = np.full((6, 8, 12), 120, np.uint8)
+    stack[4] = 255 * (np.indices((8, 12)).sum(0) % 2)
+    np.save(tmp_path / "images.npy", stack)
+    said = run("likelihood", file, tmp_path / "images.npy", tmp_path / "OUT", "--device", "cpu")[1]
+    assert "least likely: images.npy#4" in said
+
+
+def test_images_of_another_size_fail_in_a_sentence_and_a_conditional_model_is_refused(run, file, model_file, tmp_path):
+    np.save(tmp_path / "images.npy", RNG.integers(0, 256, (2, 8, 8), dtype=np.uint8))
+    code, _, err = run("likelihood", file, tmp_path / "images.npy", tmp_path / "OUT", "--device", "cpu")
+    assert code == 1
+    assert "the model takes images of 12 x 8 pixels, got 8 x 8; crop it" in err
+    code, _, err = run("likelihood", model_file, tmp_path / "images.npy", tmp_path / "OUT", "--device", "cpu")
+    assert code == 2
+    assert "conditional: it has no p(x)" in err
+
+
+def test_a_class_that_is_known_counts(run, images, tmp_path):
+    config = VAE.Config(network="mlp", size=(8, 12), channels=1, hidden=(16,), latent=2, classes=2)
+    model = testing.build(VAE, config)
+    shake(model)
+    path = tmp_path / "classes.safetensors"
+    checkpoint.save(path, model.state_dict(), checkpoint.describe(model))
+    stack = np.load(images)[:4]
+    np.savez(tmp_path / "labelled.npz", images=stack, labels=torch.tensor([0, 1, 0, 1]).numpy())
+    np.savez(tmp_path / "turned.npz", images=stack, labels=torch.tensor([1, 0, 1, 0]).numpy())
+    scores = []
+    for name in ("labelled", "turned"):
+        assert run("likelihood", path, tmp_path / f"{name}.npz", tmp_path / name, "--device", "cpu")[0] == 0
+        lines = (tmp_path / name / "scores.jsonl").read_text().splitlines()
+        scores.append([json.loads(line)["distortion"] for line in lines])
+    assert scores[0] != scores[1]
