@@ -245,5 +245,5 @@ def check_label(label: int | None, model: Model, name: str) -> None:
 
 
 def _mapped(r: Restoration, give: Callable[[Tensor], Any]) -> Restoration:
-    parts = (r.std, r.draws, r.low, r.high)
-    return Restoration(give(r.mmse), *(None if part is None else give(part) for part in parts))
+    std, draws, low, high = (None if part is None else give(part) for part in (r.std, r.draws, r.low, r.high))
+    return Restoration(give(r.mmse), std, draws, low, high, r.told)

@@ -74,4 +74,6 @@ def _stacked(bands: list[Restoration]) -> Restoration:
         return torch.cat(found, -3) if found else None
 
     mmse = torch.cat([b.mmse for b in bands], -3)
-    return Restoration(mmse, *(stack([getattr(b, name) for b in bands]) for name in ("std", "draws", "low", "high")))
+    told = {name: torch.stack([b.told[name] for b in bands]).mean(0) for name in bands[0].told}
+    std, draws, low, high = (stack([getattr(b, name) for b in bands]) for name in ("std", "draws", "low", "high"))
+    return Restoration(mmse, std, draws, low, high, told)

@@ -39,6 +39,8 @@ class Canvas:
         What was kept, (N, H, W, C) on [0, 1], draws (S, N, H, W, C); lacks what the restorer does not give.
     refusals : list of str
         Why planes of it lie outside of what the model's intervals are calibrated for.
+    told : dict of str to float
+        What a sampler tells of its work, such as the share of proposals accepted: means over the picture.
     """
 
     pixels: Array
@@ -46,6 +48,7 @@ class Canvas:
     folder: Path
     extras: dict[str, Floats] = field(default_factory=dict)
     refusals: list[str] = field(default_factory=list)
+    told: dict[str, float] = field(default_factory=dict)
     _spread: float | None = None
 
     @property
@@ -60,6 +63,9 @@ class Canvas:
         self.pixels[place] = _encoded(plane, rows, _last(band.mmse[index]))
         if band.std is not None:
             self._spread = (self._spread or 0.0) + float(band.std[index].double().sum())
+        share = band.mmse[index].numel() / self.pixels.size
+        for name, value in band.told.items():
+            self.told[name] = self.told.get(name, 0.0) + share * float(value[index])
         for name in self.keep:
             values = _part(name, band, index)
             if values is not None:

@@ -13,7 +13,7 @@ from torch import Tensor
 from restorekit.contracts import Corruption, LatentModel, Model, Restorer, Sampler
 from restorekit.errors import ImageError, UsageError
 from restorekit.noise import Noise
-from restorekit.sweep import Limits, Sweep
+from restorekit.sweep import TOLD, Limits, Sweep, restoration
 from restorekit.tiles import FEATHER
 from restorekit.types import Observation, Restoration, Source
 
@@ -82,10 +82,7 @@ class ModelRestorer(Restorer):
             )
         device = next(self.model.parameters()).device
         result = self.solve(_moved(observation, device), corruption, n, noise, self.limits)
-        found = {k: v.cpu() for k, v in result.items()}
-        return Restoration(
-            found["mmse"], found["var"].clamp_min(0).sqrt() if "var" in found else None, found.get("draws")
-        )
+        return restoration({k: v.cpu() for k, v in result.items()})
 
     def rows(self, source: Source, corruption: Corruption, n: int, noise: Noise) -> Iterator[tuple[int, Restoration]]:
         """Restore by bands of tiles from the top down; on out-of-memory start again with smaller tiles."""
@@ -140,7 +137,8 @@ class ModelRestorer(Restorer):
     def _pass(
         self, observation: Observation, corruption: Corruption, n: int, noise: Noise, limits: Limits
     ) -> dict[str, Tensor]:
-        portions = self._portions(observation, corruption, n or DRAWS, noise, limits)
+        told = dict[str, list[Tensor]]()
+        portions = self._portions(observation, corruption, n or DRAWS, noise, limits, told)
         estimate = self.model.estimate(observation, corruption)
         if estimate is None:
             result = _mean_of_draws(portions, n, observation.y.new_zeros(len(observation), *observation.shape))
@@ -151,15 +149,19 @@ class ModelRestorer(Restorer):
             if n:
                 result["draws"] = torch.cat([d for d, _ in portions])
         nothing, y = torch.zeros_like(observation.y), observation.y
-        return {k: observation.keep_known(v.float(), nothing if k == "var" else y) for k, v in result.items()}
+        known = {k: observation.keep_known(v.float(), nothing if k == "var" else y) for k, v in result.items()}
+        return known | {TOLD + k: _spread_out(torch.stack(v).mean(0), observation) for k, v in told.items()}
 
     def _portions(
-        self, observation: Observation, corruption: Corruption, n: int, noise: Noise, limits: Limits
-    ) -> Iterator[tuple[Tensor, Tensor | None]]:
-        """Draw a few at a time, as many as the limits allow."""
+        self, observation: Observation, corruption: Corruption, n: int, noise: Noise, limits: Limits,
+        told: dict[str, list[Tensor]],
+    ) -> Iterator[tuple[Tensor, Tensor | None]]:  # fmt: skip
+        """Draw a few at a time, as many as the limits allow; gather what the sampler tells."""
         portion = max(1, limits.pixels // observation.y[:, 0].numel())
         for first in range(0, n, portion):
             draws = self.model.sample(observation, corruption, min(portion, n - first), noise.after(first))
+            for name, value in draws.told.items():
+                told.setdefault(name, []).append(value)
             yield draws.mean, draws.variance
 
 
@@ -176,6 +178,11 @@ def _mean_of_draws(portions: Iterator[tuple[Tensor, Tensor | None]], n: int, zer
     between = (squares / count - average**2).clamp_min(0) * count / max(count - 1, 1)
     result = {"mmse": average, "var": between + inner / count}
     return {**result, "draws": torch.cat(kept)} if n else result
+
+
+def _spread_out(value: Tensor, observation: Observation) -> Tensor:
+    """Return what is told of each image, (B,), as a field, which tiles blend like any other."""
+    return value.float().view(-1, 1, 1, 1).expand(-1, 1, *observation.shape[1:])
 
 
 def with_guess(observation: Observation, corruption: Corruption) -> Observation:
@@ -200,7 +207,7 @@ def _slice(band: Restoration, rows: int) -> Restoration:
         return band
     cut = [None if t is None else t[..., rows:, :] for t in (band.mmse, band.std, band.draws)]
     assert cut[0] is not None
-    return Restoration(cut[0], cut[1], cut[2])
+    return Restoration(cut[0], cut[1], cut[2], told=band.told)
 
 
 def _joined(bands: list[Restoration]) -> Restoration:
@@ -208,7 +215,10 @@ def _joined(bands: list[Restoration]) -> Restoration:
         return bands[0]
     std = None if bands[0].std is None else torch.cat([b.std for b in bands if b.std is not None], -2)
     draws = None if bands[0].draws is None else torch.cat([b.draws for b in bands if b.draws is not None], -2)
-    return Restoration(torch.cat([b.mmse for b in bands], -2), std, draws)
+    mmse, told = torch.cat([b.mmse for b in bands], -2), dict[str, Tensor]()
+    for name in bands[0].told:
+        told[name] = torch.stack([b.told[name] * b.mmse.shape[2] for b in bands]).sum(0) / mmse.shape[2]
+    return Restoration(mmse, std, draws, told=told)
 
 
 def _out_of_memory(error: BaseException) -> bool:

@@ -14,6 +14,7 @@ from restorekit.types import Geometry, Observation, Restoration, Source
 
 BYTES_PER_PIXEL = 2048  # what a pass through a model keeps alive; the shipped models stay under it
 BYTES_PER_VALUE = 16  # what a value of a draw takes that is returned: itself, its weighted sum, and copies underway
+TOLD = "told "  # before the name of a field that holds what a sampler tells of each image
 
 Solve = Callable[[Observation, Noise], dict[str, Tensor]]
 
@@ -113,9 +114,7 @@ class Sweep:
         return self.source.rows(low, high).cut(rows - low, columns)
 
     def _finished(self, fields: dict[str, Tensor], rows: int) -> Restoration:
-        done = {k: v[..., :rows, : self.source.shape[3]] for k, v in fields.items()}
-        std = done["var"].clamp_min(0).sqrt() if "var" in done else None
-        return Restoration(done["mmse"], std, done.get("draws"))
+        return restoration({k: v[..., :rows, : self.source.shape[3]] for k, v in fields.items() if k != "weight"})
 
     def _padded(self, side: int, axis: int) -> int:
         """Return the side that is worked on: a whole number of multiples, and not less than the model's own size."""
@@ -146,6 +145,13 @@ class Sweep:
 
     def _halo(self, tile: int, padded: int) -> int:
         return self.geometry.halo if tile < padded else 0
+
+
+def restoration(fields: dict[str, Tensor]) -> Restoration:
+    """Return what fields, (..., B, C, h, w), named mmse, var, draws, and TOLD + name, amount to."""
+    std = fields["var"].clamp_min(0).sqrt() if "var" in fields else None
+    told = {k.removeprefix(TOLD): v.mean((1, 2, 3)) for k, v in fields.items() if k.startswith(TOLD)}
+    return Restoration(fields["mmse"], std, fields.get("draws"), told=told)
 
 
 def mirrored(start: int, stop: int, length: int) -> Tensor:

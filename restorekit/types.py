@@ -181,10 +181,7 @@ class Terms(NamedTuple):
 
 
 class Draws(NamedTuple):
-    """Draws of p(x | y): decoder means, and variances where there are, (S, B, C, H, W) each.
-
-    `told` is what a sampler has to say of its work, such as the share of proposals accepted, (B,) each.
-    """
+    """Draws of p(x | y): decoder means, and variances where there are, (S, B, C, H, W); what a sampler tells, (B,)."""
 
     mean: Tensor
     variance: Tensor | None
@@ -219,6 +216,8 @@ class Restoration:
         Draws, where they were asked for.
     low, high : Tensor, (B, C, H, W), or None
         Ends of a calibrated interval.
+    told : mapping of str to Tensor, (B,)
+        What a sampler has to say of its work, such as the share of proposals that were accepted.
     """
 
     mmse: Tensor
@@ -226,6 +225,7 @@ class Restoration:
     draws: Tensor | None = None
     low: Tensor | None = None
     high: Tensor | None = None
+    told: Mapping[str, Tensor] = field(default_factory=dict)
 
 
 class Geometry(NamedTuple):

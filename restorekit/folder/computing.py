@@ -129,6 +129,7 @@ def _finished(opened: Opened, canvas: Canvas, seconds: float, setup: Setup) -> F
         "missing": float(np.mean(lost)),
         "mean_std": canvas.mean_std,
         "seconds": round(seconds, 4),
+        **({"sampler": {k: round(v, 4) for k, v in canvas.told.items()}} if canvas.told else {}),
         "notes": [*(() if untouched else picture.notes), *opened.notes, *_absent(canvas), *_uncalibrated(canvas)],
     }
     if setup.options.interval is not None:

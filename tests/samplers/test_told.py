@@ -1,0 +1,53 @@
+"""What samplers tell of their work reaches the record of a folder and the result in Python."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+import restorekit
+from restorekit import checkpoint, testing
+from restorekit.errors import RestorekitWarning
+from restorekit.models import VAE
+from restorekit.restore import ModelRestorer
+from restorekit.sweep import Limits
+from restorekit.testing.facts import shake
+
+WORDS = ("--sigma", "0.1", "--samples", 4, "--device", "cpu", "--threads", 1)
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory):
+    model = testing.build(VAE, VAE.Config(hidden=(8, 8), latent=2))
+    shake(model)
+    path = tmp_path_factory.mktemp("model") / "vae.safetensors"
+    checkpoint.save(path, model.state_dict(), checkpoint.describe(model))
+    return path
+
+
+@pytest.mark.parametrize(("sampler", "name"), [("mwg", "acceptance"), ("langevin", "acceptance")])
+def test_the_record_of_a_folder_says_how_many_proposals_were_accepted(sampler, name, file, run, tmp_path):
+    np.save(tmp_path / "image.npy", np.random.default_rng(0).integers(0, 256, (20, 28), dtype=np.uint8))
+    words = ("restore", tmp_path / "image.npy", tmp_path / "OUT", "--model", file, "--sampler", sampler, *WORDS)
+    assert run(*words)[0] == 0
+    lines = (tmp_path / "OUT" / "_restorekit" / "images.jsonl").read_text().splitlines()
+    assert 0 < json.loads(lines[-1])["sampler"][name] <= 1
+
+
+def test_draws_in_portions_and_tiles_tell_their_mean(file):
+    x = torch.rand(24, 40, generator=torch.Generator().manual_seed(0))
+    opened = restorekit.load(str(file), device="cpu", sampler="mwg")
+    told = []
+    for limits in (Limits(), Limits(32, 32 * 32)):
+        opened.opened.restorer.limits = limits
+        told.append(float(opened(x, sigma=0.1, samples=6).told["acceptance"]))
+    assert told[0] == pytest.approx(told[1], abs=0.2)
+    assert 0 < told[0] <= 1
+
+
+def test_few_proposals_that_count_are_warned_of(file):
+    loaded = restorekit.load(str(file), device="cpu", sampler="importance")
+    assert isinstance(loaded.opened.restorer, ModelRestorer)
+    with pytest.warns(RestorekitWarning, match="as few as .* count.* use --sampler mwg"):
+        loaded(torch.rand(8, 8), sigma=0.001)
