@@ -59,7 +59,8 @@ class Plan:
     """What is trained: model, corruption specs with weights, settings, initial weights, seed, licence, command.
 
     `init` is a model file, installed weights, "none" for a random start, or "auto": the first installed weights of
-    this very model and configuration, else at random.
+    this very model and configuration, else at random. `self_supervised`: the images are damaged, with noise of standard
+    deviation `sigma` ("auto": as estimated), or a corruption damages them before anything is learnt.
     """
 
     model: str
@@ -69,6 +70,8 @@ class Plan:
     seed: int = 0
     licence: str = ""
     command: str = ""
+    self_supervised: bool = False
+    sigma: str | None = None
 
 
 def prepare(
@@ -92,6 +95,14 @@ def prepare(
     values, recipe = _split_settings(cls, plan)
     corruptions, fabric = _corruptions(plan, cls, resume), _fabric(hardware)
     part, held_part, notes = _parts(images, recipe.crop)
+    if plan.self_supervised:
+        unseen = trainset.unseen(cls, part, held_part, corruptions, plan.sigma, plan.seed)
+        part, held_part, corruptions, values = (
+            unseen.part,
+            unseen.held,
+            [(unseen.corruption, 1.0)],
+            {**unseen.settings, **values},
+        )
     pool = pixels.pool(part.images, part.index, fabric.device, recipe.scales)
     found = part.images.label_names if images.labels else ()
     begun = start(cls, values, plan.init, plan.seed, (pool.channels, *pool.sizes[0].tolist()), found)
@@ -215,6 +226,8 @@ def _fitted(recipe: Recipe, geometry: Geometry, pool: Pool) -> tuple[Recipe, lis
 def _corruptions(plan: Plan, cls: type[Model], resume: bool) -> list[tuple[Corruption, float]]:
     known = plugins.corruptions()
     given = [(parse(spec, known), weight) for spec, weight in map(weighted, plan.corruptions)]
+    if plan.self_supervised:
+        return given
     if issubclass(cls, LatentModel):
         if any(not isinstance(corruption, Clean) for corruption, _ in given):
             raise UsageError(

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import dataclasses
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from restorekit.contracts import Corruption, Model
 from restorekit.errors import UsageError
+from restorekit.given import Damaged, Given, level
 from restorekit.images.dataset import LabelledImages
 
 HELD = 20  # images held out for validation, at most
@@ -124,3 +128,46 @@ def _stem(key: str) -> str:
 def _kin(stem: str, others: set[str]) -> bool:
     """Say whether one of the others continues the stem with an underscore, or the stem one of them."""
     return any(stem.startswith(f"{o}_") or o.startswith(f"{stem}_") for o in others)
+
+
+class Unseen(NamedTuple):
+    """What is learnt from where no clean image is: damaged parts, what they are taken for, settings of the model."""
+
+    part: Part
+    held: Part
+    corruption: Corruption
+    settings: Mapping[str, object]
+
+
+def unseen(
+    cls: type[Model], part: Part, held: Part, damages: Sequence[tuple[Corruption, float]], sigma: str | None, seed: int
+) -> Unseen:
+    """Take images as damaged ones, or damage them once and for all.
+
+    Parameters
+    ----------
+    cls : type
+        Class of the model.
+    part, held : Part
+        Images to learn from, and to validate on.
+    damages : sequence of (Corruption, float)
+        At most one, which damages clean images to try it.
+    sigma : str or None
+        What is said of the images' noise, as `given.level` takes it.
+    seed : int
+        Of the damage.
+
+    Raises
+    ------
+    UsageError
+        The model cannot, there are several corruptions, or the noise is unknown.
+    """
+    if cls.unseen is None:
+        raise UsageError(f"the model {cls.name!r} learns from clean images alone; leave --self-supervised out")
+    if len(damages) > 1:
+        raise UsageError(f"--self-supervised damages every image once, got {len(damages)} of --corruption; give one")
+    corruption = damages[0][0] if damages else None
+    noise = level(part.images, part.index, corruption, sigma)
+    keeps = any(f.name == "noise" for f in dataclasses.fields(cls.Config))
+    own, other = (Part(Damaged(p.images, corruption, seed), p.index) for p in (part, held))
+    return Unseen(own, other, Given(noise), {**cls.unseen, **({"noise": noise} if keeps else {})})

@@ -12,6 +12,7 @@ from torch import Tensor
 from torchvision.utils import make_grid
 
 from restorekit.contracts import Corruption, LatentModel, Model
+from restorekit.given import Given
 from restorekit.noise import Noise
 from restorekit.pool import Pool, Windows
 from restorekit.types import Batch, Estimate, Geometry
@@ -98,10 +99,12 @@ def _batches(held: Validation, corruption: Corruption, seed: int) -> list[tuple[
 
 def _batch(held: Validation, cut: slice, corruption: Corruption, seed: int) -> tuple[Batch, Noise]:
     x, noise = held.x[cut], Noise(seed, held.names[cut]).fork("validation")
-    observation = corruption(x, noise).blind()
-    if held.labels is not None:
-        observation = replace(observation, label=held.labels[cut])
-    return Batch(x, observation, corruption), noise
+    given = isinstance(corruption, Given)
+    observation = corruption(x, noise)
+    observation = replace(
+        observation if given else observation.blind(), label=None if held.labels is None else held.labels[cut]
+    )
+    return Batch(None if given else x, observation, corruption), noise
 
 
 @torch.no_grad()
@@ -121,16 +124,16 @@ def preview(model: Model, held: Validation, corruptions: Sequence[Corruption], s
 
 
 def _panels(model: Model, batch: Batch, noise: Noise) -> list[Tensor]:
-    assert batch.x is not None
     o, estimate = batch.observation, model.estimate(batch.observation, batch.corruption)
+    truth = o.y if batch.x is None else batch.x
     if estimate is None and isinstance(model, LatentModel):
-        again = reconstruct(model, batch.x, o.label)
-        return [batch.x, again, batch.x, _spread((again - batch.x).abs())]
+        again = reconstruct(model, truth, o.label)
+        return [truth, again, truth, _spread((again - truth).abs())]
     if estimate is None:
         draws = model.sample(o, batch.corruption, DRAWS, noise).mean
         estimate = Estimate(draws.mean(0), draws.std(0))
     std = torch.zeros_like(o.y) if estimate.std is None else o.keep_known(estimate.std, torch.zeros_like(o.y))
-    return [o.y, o.keep_known(estimate.mean, o.y), batch.x, _spread(std)]
+    return [o.y, o.keep_known(estimate.mean, o.y), truth, _spread(std)]
 
 
 def _spread(std: Tensor) -> Tensor:

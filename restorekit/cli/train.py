@@ -72,6 +72,16 @@ Example:
     show_default=True,
     help="auto: bf16-mixed on CUDA.",
 )
+@click.option(
+    "--self-supervised",
+    "unseen",
+    is_flag=True,
+    help="IMAGES are damaged: learn from them alone. NaN and NAME.missing.png are missing; with --corruption, clean"
+    " images are damaged once, to try it.",
+)
+@click.option(
+    "--sigma", metavar="auto|X", help="With --self-supervised: the noise of IMAGES on [0, 1], such as 25/255."
+)
 @click.option("--devices", type=click.IntRange(1), default=1, show_default=True, help="Devices per node.")
 @click.option("--nodes", type=click.IntRange(1), default=1, show_default=True, help="Machines.")
 @range_option
@@ -82,7 +92,7 @@ def command(
     images: str, run: Path, model_name: str, specs: tuple[str, ...], validation: str | None, steps: int | None,
     epochs: int | None, minutes: float | None, pairs: tuple[str, ...], init: str, labels: Labels,
     resume: bool, precision: Precision, devices: int, nodes: int, span: str | None, licence: str, seed: int,
-    device: str, threads: int | None,
+    unseen: bool, sigma: str | None, device: str, threads: int | None,
 ) -> int:  # fmt: skip
     """Train a model on IMAGES (a folder, a file, or a stack) and keep everything in the folder RUN.
 
@@ -90,17 +100,25 @@ def command(
     Exit code 0: done, 130 or 143: stopped by Ctrl-C or SIGTERM, and saved if training had begun, 2: wrong usage.
     """
     from restorekit import training
+    from restorekit.cli import texts
     from restorekit.cli.progress import TrainingProgress
-    from restorekit.cli.texts import keep_apart
 
     if sum(limit is not None for limit in (steps, epochs, minutes)) != 1:
         raise click.UsageError("give exactly one of --steps, --epochs and --minutes, for example --minutes 30")
     for read in (images, *([validation] if validation and not validation.isdigit() else [])):
-        keep_apart(read, run)
+        texts.keep_apart(read, run)
     hardware = training.Hardware(device, devices, nodes, precision, threads)
     source = training.Images(images, validation, labels, span)
     plan = training.Plan(
-        model_name, specs, settings(pairs), init, seed, licence, shlex.join(["restorekit", *sys.argv[1:]])
+        model_name,
+        specs,
+        settings(pairs),
+        init,
+        seed,
+        licence,
+        shlex.join(["restorekit", *sys.argv[1:]]),
+        unseen,
+        texts.sigma(sigma),
     )
     job, model, fabric = training.prepare(run, source, plan, hardware, resume, steps, epochs, minutes)
     begins = f"going on in {run}" if resume else f"starting from {job.card.start or 'random weights'}"

@@ -65,7 +65,7 @@ class Around(nn.Module):
         likelihood = self.fields.likelihood(inferred.latents, mixture)
         one, other = (self._errors(s * scored_, mixture, noise.fork(name)) for name in ("one", "other"))
         return Side(
-            _spread_loss(error, logvar, scored),
+            spread_loss(error, logvar, scored),
             -DiagonalGaussian(torch.zeros_like(error), logvar).log_prob(error, scored),
             per_image(s.detach().log(), scored_) - likelihood.log_prob(u, scored_),
             inferred.rates,
@@ -91,7 +91,7 @@ class Around(nn.Module):
         return s, self.fields.likelihood(white, self.fields.mixture(context, shape[0]))
 
 
-def _spread_loss(error: Tensor, logvar: Tensor, scored: Tensor) -> Tensor:
+def spread_loss(error: Tensor, logvar: Tensor, scored: Tensor) -> Tensor:
     """Return the Gaussian score per value, (B,), each value weighted by its standard deviation.
 
     Unweighted, the many values that are sure outvote the few that are not, whose variance then comes out several

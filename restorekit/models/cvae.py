@@ -32,7 +32,8 @@ from torch import Tensor, nn
 from restorekit.contracts import Corruption, Model
 from restorekit.fill import bend
 from restorekit.likelihoods import LOG_2PI, per_image
-from restorekit.models.around import Around
+from restorekit.models.around import Around, spread_loss
+from restorekit.models.blindspot import predicted, spots, weighed_in, without
 from restorekit.models.trunk import CVAEConfig, Outlook, Trunk
 from restorekit.noise import Noise
 from restorekit.types import Batch, Draws, Estimate, Geometry, Observation, Terms
@@ -46,6 +47,7 @@ class CVAE(Model):
 
     name: ClassVar[str] = "cvae"
     Config: ClassVar[type] = CVAEConfig
+    unseen: ClassVar[Mapping[str, object] | None] = {"spots": 4, "filling": False}
     presets: ClassVar[Mapping[str, Mapping[str, object]]] = {
         "small": {
             "widths": (16, 32), "encoder": (1, 1), "decoder": (1,), "levels": 3, "context": 16, "recogniser": 16,
@@ -74,6 +76,8 @@ class CVAE(Model):
 
     def terms(self, batch: Batch, noise: Noise, group: str = "model") -> Terms:
         """Return the trunk's error, the Gaussian score of its spread, and the fields' negative ELBO; unknown values."""
+        if batch.x is None and self.config.spots:
+            return self._unseen_terms(batch, noise)
         x, observation = _truth(batch), batch.observation
         if not self._fills(batch.corruption):
             observation = self._hide_sigma(observation, noise)
@@ -95,6 +99,31 @@ class CVAE(Model):
             rate = torch.stack([per_image(kl) for kl in side.rates]).sum(0)
             parts |= {"spread": side.score, "distortion": side.distortion, "rate": rate}
         return Terms(loss, {k: v.detach().mean() for k, v in parts.items()})
+
+    def _unseen_terms(self, batch: Batch, noise: Noise) -> Terms:
+        """Return how far predictions of hidden values are from what was observed of them, and the spread's score."""
+        o, sigma = batch.observation, self._level(batch.observation)
+        which = (self.config.spots**2 * noise.uniform("spots", (len(o), 1), "cpu")).long().flatten()
+        hidden = spots(o, self.config.spots, which)
+        outlook, around = self._look(self._hide_sigma(without(o, hidden), noise), batch.corruption)
+        scored = (hidden & o.observed).expand_as(o.y)
+        count = scored.flatten(1).sum(1).clamp_min(1).to(o.y.dtype)
+        error = torch.where(scored, o.y - outlook.mean, 0.0)
+        mse = per_image(error**2) / count
+        logvar = around(tuple(f.detach() for f in outlook.features), o.shape[0])
+        seen = torch.logaddexp(logvar, 2 * sigma.clamp_min(1e-6).log())  # of a noisy value
+        spread = spread_loss(error.detach(), seen, scored)
+        score = 0.5 * per_image(error.detach() ** 2 / seen.exp() + seen + LOG_2PI, scored)
+        parts = {"regression": 0.5 * count * (torch.log(mse.clamp_min(1e-10)) + LOG_2PI + 1), "spread": score}
+        return Terms(
+            (mse + TINY).sqrt().mean() + 0.01 * spread.mean(), {k: v.detach().mean() for k, v in parts.items()}
+        )
+
+    def _level(self, observation: Observation) -> Tensor:
+        """Return the noise of each image, (B, 1, 1, 1): as told, else that of what was learnt from."""
+        own = observation.y.new_full((len(observation), 1, 1, 1), self.config.noise)
+        sigma = observation.sigma
+        return own if sigma is None else torch.where(sigma.isnan(), own, sigma)
 
     def _hide_sigma(self, observation: Observation, noise: Noise) -> Observation:
         """Make a share of the images blind."""
@@ -123,12 +152,24 @@ class CVAE(Model):
 
     def estimate(self, observation: Observation, corruption: Corruption) -> Estimate:
         """Return the trunk's mean and the standard deviation around it."""
+        if not self.config.spots:
+            return self._predict(observation, corruption)
+        prior = predicted(observation, self.config.spots, lambda o: self._predict(o, corruption))
+        return weighed_in(prior, observation, self._level(observation))
+
+    def _predict(self, observation: Observation, corruption: Corruption) -> Estimate:
+        """Return what one pass says."""
         outlook, around = self._look(observation, corruption)
         logvar: Tensor = around(outlook.features, observation.shape[0])
         return Estimate(outlook.mean, (0.5 * logvar).exp())
 
     def sample(self, observation: Observation, corruption: Corruption, n: int, noise: Noise) -> Draws:
-        """Return n draws: the trunk runs once, the fields n times."""
+        """Return n draws: the trunk runs once, the fields n times; with `spots`, each value varies by itself."""
+        if self.config.spots:
+            found = self.estimate(observation, corruption)
+            assert found.std is not None
+            shape = (n, *found.mean.shape)
+            return Draws(found.mean.expand(shape), (found.std**2).expand(shape))
         outlook, around = self._look(observation, corruption)
         s, likelihood = around.draw(outlook.features, observation.shape, noise.expand(n), n)
         shape = (n, *outlook.mean.shape)
@@ -136,6 +177,8 @@ class CVAE(Model):
 
     def diagnose(self, batch: Batch, noise: Noise) -> dict[str, Tensor]:
         """Return KL per level in nats per image, finest first, and the count of latent channels in use."""
+        if batch.x is None and self.config.spots:
+            return {}
         x = _truth(batch)
         outlook, around = self._look(batch.observation, batch.corruption)
         scored = batch.observation.unknown().expand_as(x)

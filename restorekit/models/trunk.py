@@ -57,6 +57,11 @@ class CVAEConfig:
         Sizes of the second trunk; as many levels as the first.
     classes : int
         Number of class labels; 0 = none.
+    spots : int
+        Where above 0, every value is predicted from the others, so that no clean image is needed to learn: side of the
+        squares of which one pixel at a time is hidden; a restoration takes its square of passes.
+    noise : float
+        Standard deviation of the noise of what was learnt from, where it is not told; with `spots` alone.
     """
 
     widths: tuple[int, ...] = field(default=(32, 64, 128), metadata={"low": 1})
@@ -77,6 +82,8 @@ class CVAEConfig:
     filling_encoder: tuple[int, ...] = field(default=(3, 1, 1), metadata={"low": 0})
     filling_decoder: tuple[int, ...] = field(default=(3, 1), metadata={"low": 0})
     classes: int = field(default=0, metadata={"low": 0})
+    spots: int = field(default=0, metadata={"low": 0, "high": 8})
+    noise: float = field(default=0.0, metadata={"low": 0, "high": 1})
 
     def __post_init__(self) -> None:
         levels = len(self.widths)

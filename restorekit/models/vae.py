@@ -2,9 +2,14 @@
 
 References
 ----------
-Kingma, Welling, "Auto-Encoding Variational Bayes", ICLR 2014, equation 10 (the objective); Higgins et al.,
-"beta-VAE", ICLR 2017, equation 4 (beta); Rybkin, Daniilidis, Levine, "Simple and Effective VAE Training with
-Calibrated Decoders", ICML 2021 (a learned sigma instead of a tuned beta).
+Kingma, Welling, "Auto-Encoding Variational Bayes", ICLR 2014, equation 10 (the objective).
+Higgins et al., "beta-VAE", ICLR 2017, equation 4 (beta).
+Rybkin, Daniilidis, Levine, "Simple and Effective VAE Training with Calibrated Decoders", ICML 2021 (a learned sigma
+instead of a tuned beta).
+Prakash, Krull, Jug, "Fully Unsupervised Diversity Denoising with Convolutional Variational Autoencoders", ICLR 2021
+(noise inside the likelihood).
+Mattei, Frellsen, "MIWAE", ICML 2019 (missing values left out of it; the encoder is shown interpolated ones here, so
+that it knows whole images).
 """
 
 from __future__ import annotations
@@ -16,6 +21,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
+from restorekit.conjugate import evidence
 from restorekit.contracts import LatentModel, Likelihood
 from restorekit.likelihoods import LOG_2PI, Bernoulli, DiagonalGaussian, DiscretisedLogistic, floored, per_image
 from restorekit.models.networks import ConvNetwork, MLPNetwork, VAEConfig
@@ -56,6 +62,7 @@ class VAE(LatentModel):
 
     name: ClassVar[str] = "vae"
     Config: ClassVar[type] = VAEConfig
+    unseen: ClassVar[Mapping[str, object] | None] = {}  # noise and gaps enter through p(y | z) in closed form
     presets: ClassVar[Mapping[str, Mapping[str, object]]] = {
         # the PyTorch example: 784-400-20, Bernoulli on gray values, Adam 1e-3, batch 128, and nothing else
         "tutorial": {
@@ -95,13 +102,13 @@ class VAE(LatentModel):
         return self._likelihood(z, label, None)
 
     def terms(self, batch: Batch, noise: Noise, group: str = "model") -> Terms:
-        """Return the negative ELBO with weighted rate; its parts are unweighted."""
-        assert batch.x is not None, "a vae learns from clean images"
-        label = batch.observation.label
+        """Return the negative ELBO with weighted rate, of the observed values where there is no x; parts unweighted."""
+        o = batch.observation
         drop = noise if self.training and self.config.dropout else None
-        q = self._posterior(batch.x, label, drop and drop.fork("encoder"))
-        likelihood = self._likelihood(q.sample(noise), label, drop and drop.fork("decoder"))
-        distortion = -likelihood.log_prob(batch.x).mean()
+        shown = o.first_guess(batch.corruption) if batch.x is None else batch.x
+        q = self._posterior(shown, o.label, drop and drop.fork("encoder"))
+        likelihood = self._likelihood(q.sample(noise), o.label, drop and drop.fork("decoder"))
+        distortion = -(evidence(likelihood, o) if batch.x is None else likelihood.log_prob(batch.x)).mean()
         kl = 0.5 * (q.mu**2 + q.logvar.exp() - q.logvar - 1)
         rates = kl.view(*kl.shape[:2], -1).sum(2).mean(0)  # nats of each latent channel
         rate = rates.sum()
@@ -111,8 +118,8 @@ class VAE(LatentModel):
 
     def diagnose(self, batch: Batch, noise: Noise) -> dict[str, Tensor]:
         """Return the number of active units: latents whose posterior mean varies over images (Burda et al. 2016)."""
-        assert batch.x is not None, "a vae learns from clean images"
-        mean = self.infer(batch.x, None, batch.observation.label).mean
+        x = batch.observation.first_guess(batch.corruption) if batch.x is None else batch.x
+        mean = self.infer(x, None, batch.observation.label).mean
         varying = mean.transpose(0, 1).flatten(1).var(1, correction=0) > 0.01
         return {"active_units": varying.float().sum()}
 

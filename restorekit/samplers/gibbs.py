@@ -12,10 +12,10 @@ from typing import ClassVar
 
 from torch import Tensor
 
+from restorekit.conjugate import posterior, redraw, refusal
 from restorekit.contracts import Corruption, LatentModel, Model, Sampler
 from restorekit.errors import UsageError
 from restorekit.noise import Noise
-from restorekit.samplers.conjugate import posterior, redraw, refusal
 from restorekit.types import Draws, Observation
 
 

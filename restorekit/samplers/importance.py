@@ -17,10 +17,10 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
+from restorekit.conjugate import evidence, posterior, refusal
 from restorekit.contracts import Corruption, LatentModel, Model, Sampler
 from restorekit.errors import RestorekitWarning, UsageError
 from restorekit.noise import Noise
-from restorekit.samplers.conjugate import evidence, posterior, refusal
 from restorekit.samplers.latents import mapped, wide
 from restorekit.types import Draws, Observation
 

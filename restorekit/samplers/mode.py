@@ -16,11 +16,11 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from restorekit.conjugate import posterior
 from restorekit.contracts import Corruption, LatentModel, Model, Sampler
 from restorekit.errors import UsageError
 from restorekit.likelihoods import per_image
 from restorekit.noise import Noise
-from restorekit.samplers.conjugate import posterior
 from restorekit.samplers.latents import like
 from restorekit.samplers.targets import Joint, Marginal, State, refusal, target
 from restorekit.types import Draws, Observation

@@ -11,10 +11,10 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
+from restorekit.conjugate import posterior, redraw, refusal
 from restorekit.contracts import Corruption, LatentModel, Latents, Model, Sampler
 from restorekit.errors import UsageError
 from restorekit.noise import Noise
-from restorekit.samplers.conjugate import posterior, redraw, refusal
 from restorekit.samplers.gibbs import chain
 from restorekit.samplers.importance import Importance
 from restorekit.samplers.latents import choose

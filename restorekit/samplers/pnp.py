@@ -13,11 +13,11 @@ from typing import ClassVar
 
 from torch import Tensor
 
+from restorekit.conjugate import level, posterior
 from restorekit.contracts import Corruption, LatentModel, Latents, Likelihood, Model, Sampler
 from restorekit.errors import UsageError
 from restorekit.likelihoods import DiagonalGaussian
 from restorekit.noise import Noise
-from restorekit.samplers.conjugate import level, posterior
 from restorekit.types import Draws, Linear, Observation
 
 EXACT = 1 / 255  # noise that stands for none behind a linear map, whose equations need not be solvable

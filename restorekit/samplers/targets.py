@@ -8,11 +8,11 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from restorekit.conjugate import evidence, level, other_than_gaussian, posterior
 from restorekit.contracts import Corruption, LatentModel, Likelihood, Model
 from restorekit.errors import UsageError
 from restorekit.likelihoods import LOG_2PI, per_image
 from restorekit.noise import Noise
-from restorekit.samplers.conjugate import evidence, level, other_than_gaussian, posterior
 from restorekit.samplers.latents import choose, like, parts
 from restorekit.types import Observation
 

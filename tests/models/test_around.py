@@ -4,7 +4,7 @@ import torch
 
 from restorekit import testing
 from restorekit.models import CVAE
-from restorekit.models.around import _spread_loss
+from restorekit.models.around import spread_loss
 from restorekit.noise import Noise
 from restorekit.testing.facts import shake
 
@@ -16,7 +16,7 @@ def test_a_value_pulls_at_its_spread_by_how_large_it_is_and_how_wrong():
     error, s = torch.rand(2, 3, 4, 4), torch.rand(2, 3, 4, 4) + 0.1
     s[0, 0, 0, 0] = error[0, 0, 0, 0]
     logvar = (2 * s.log()).requires_grad_()
-    _spread_loss(error, logvar, torch.ones_like(error, dtype=torch.bool)).sum().backward()
+    spread_loss(error, logvar, torch.ones_like(error, dtype=torch.bool)).sum().backward()
     expected = s * (1 - error**2 / s**2) / 2 / s.flatten(1).sum(1).view(2, 1, 1, 1)
     torch.testing.assert_close(logvar.grad, expected)
     assert logvar.grad[0, 0, 0, 0].abs() < 1e-6

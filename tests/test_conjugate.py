@@ -4,9 +4,9 @@ import pytest
 import torch
 from linear_gaussian import PCA, PCAConfig
 
+from restorekit.conjugate import evidence, posterior, redraw
 from restorekit.likelihoods import Bernoulli, DiagonalGaussian
 from restorekit.noise import Noise
-from restorekit.samplers.conjugate import evidence, posterior, redraw
 from restorekit.types import Observation
 
 SEEN = torch.tensor([1, 0, 1, 1, 0, 0], dtype=torch.bool).view(1, 1, 2, 3)

@@ -1,0 +1,96 @@
+"""Learning from damaged images alone, through the command line."""
+
+import numpy as np
+import pytest
+import torch
+
+import restorekit
+from restorekit import checkpoint
+from restorekit.noise import Noise
+
+SMALL = ("--set", "preset=small", "--set", "batch=8", "--set", "crop=32", "--set", "spots=2", "--set", "validate=1000")
+MLP = ("--set", "network=mlp", "--set", "hidden=32", "--set", "latent=4", "--set", "crop=0", "--set", "optimiser=adam")
+
+
+@pytest.fixture
+def clean(tmp_path, images):
+    x = images(24, 1, 48, 48)
+    np.save(tmp_path / "clean.npy", (x[:, 0].numpy() * 255).round().astype(np.uint8))
+    return tmp_path / "clean.npy"
+
+
+def _train(run, source, out, *words):
+    words = ("train", source, out, *words, "--self-supervised", "--init", "none", "--device", "cpu", "--threads", 1)
+    code, _, err = run(*words)
+    assert code == 0, err
+    return checkpoint.read_card(out / "model.safetensors")
+
+
+def test_a_cvae_that_saw_noisy_images_alone_takes_noise_out(run, clean, images, tmp_path):
+    card = _train(
+        run, clean, tmp_path / "R", "--model", "cvae", *SMALL, "--steps", 150, "--corruption", "gaussian:sigma=0.15"
+    )
+    assert card.config["noise"] == pytest.approx(0.15)
+    x = images(2, 1, 48, 48, seed=7)
+    y = x + 0.15 * Noise(1).normal("n", tuple(x.shape), "cpu")
+    model = restorekit.load(str(tmp_path / "R" / "model.safetensors"), device="cpu")
+    restored = model(y[0, 0])
+    before, after = (float((t - x[0, 0]).square().mean()) for t in (y[0, 0], restored.mmse))
+    assert after < 0.5 * before
+    assert 0.3 < float((restored.std**2).mean()) / after < 3
+
+
+def test_a_vae_that_saw_half_of_each_image_fills_the_rest_in(run, tmp_path):
+    """Waves of one length, which differ by their phase."""
+    phase = 6.28 * Noise(0).uniform("phase", (200, 1, 1), "cpu")
+    waves = 0.5 + 0.4 * torch.sin(phase + 0.5 * torch.arange(16)).expand(200, 16, 16)
+    np.save(tmp_path / "clean.npy", (255 * waves).round().to(torch.uint8).numpy())
+    words = ("--model", "vae", *MLP, "--set", "batch=20", "--set", "lr=3e-3", "--steps", 400)
+    _train(run, tmp_path / "clean.npy", tmp_path / "R", *words, "--corruption", "missing:rate=0.5")
+    x = 0.5 + 0.4 * torch.sin(1.0 + 0.5 * torch.arange(16)).expand(16, 16)
+    lost = Noise(1).uniform("m", (16, 16), "cpu") < 0.5
+    for sampler in ("gibbs", "mwg", "importance"):
+        model = restorekit.load(str(tmp_path / "R" / "model.safetensors"), device="cpu", sampler=sampler)
+        restored = model(x, missing=lost, sigma=0).mmse
+        assert float((restored - x)[lost].square().mean()) < 0.3 * float((0.5 - x)[lost].square().mean())
+
+
+def test_a_folder_that_is_noisy_itself_is_learnt_from_with_its_level(run, tmp_path, images):
+    x = images(12, 1, 48, 48) + 0.1 * Noise(1).normal("n", (12, 1, 48, 48), "cpu")
+    np.save(tmp_path / "noisy.npy", x[:, 0].clamp(0, 1).numpy())
+    words = ("--model", "cvae", *SMALL, "--steps", 2, "--range", "0..1")
+    assert _train(run, tmp_path / "noisy.npy", tmp_path / "a", *words, "--sigma", "20/255").config["noise"] == 20 / 255
+    estimated = _train(run, tmp_path / "noisy.npy", tmp_path / "b", *words, "--sigma", "auto").config["noise"]
+    assert estimated == pytest.approx(0.1, rel=0.15)
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("--model", "cvae"), "needs to know the noise"),
+        (("--model", "cvae", "--corruption", "jpeg"), "got jpeg"),
+        (("--model", "cvae", "--corruption", "missing", "--corruption", "gaussian"), "got 2 of --corruption"),
+        (("--model", "cvae", "--sigma", "25"), "25/255"),
+    ],
+)
+def test_what_does_not_fit_is_one_sentence(run, clean, tmp_path, words, told):
+    code, _, err = run("train", clean, tmp_path / "R", *words, "--self-supervised", "--steps", 1, "--device", "cpu")
+    assert code == 2
+    assert told in err
+    assert len(err.strip().splitlines()) == 1
+
+
+def test_observed_whole_and_free_of_noise_the_objective_of_a_vae_is_the_usual_one():
+    from restorekit import testing
+    from restorekit.corruptions import Clean
+    from restorekit.given import Given
+    from restorekit.models import VAE
+    from restorekit.testing.facts import pictures, shake
+    from restorekit.types import Batch
+
+    model = testing.build(VAE, VAE.Config(hidden=(8, 8), latent=2))
+    shake(model)
+    x = pictures(3, 1, 8, 8)
+    one = model.terms(Batch(x, Clean()(x, Noise(0)), Clean()), Noise(0))
+    other = model.terms(Batch(None, Given(0.0)(x, Noise(0)), Given(0.0)), Noise(0))
+    torch.testing.assert_close(one.loss, other.loss)
