@@ -16,9 +16,11 @@ from restorekit.errors import ImageError
 from restorekit.fill import CELL, MARGIN, fill, pull, push
 from restorekit.images.picture import Array, Picture
 from restorekit.images.scale import IntensityRange, to_unit
+from restorekit.noise import Noise
 from restorekit.types import Observation
 
 WHOLE = 2**20  # pixels up to which the first guess is made over the whole image at once
+TINY = 16  # side of an image that a corruption is asked about itself with, pixels
 BLOCK = 1024  # pixels a side, at most, of what it is made of in larger images
 
 
@@ -146,8 +148,23 @@ class PlaneSource:
         levels = [torch.nan if p.sigma is None else p.sigma for p in self.planes]
         known = any(p.sigma is not None for p in self.planes)
         sigma = torch.tensor(levels).view(-1, 1, 1, 1) if known else None
-        label = None if self.label is None else torch.full((len(self.planes),), self.label)
-        return Observation(y, seen, (y.shape[1], y.shape[2], y.shape[3]), sigma, label)
+        count, stated = len(self.planes), self._stated
+        label = None if self.label is None else torch.full((count,), self.label)
+        params = {name: value.expand(count, *value.shape[1:]) for name, value in stated.params.items()}
+        shape = (y.shape[1], y.shape[2], y.shape[3])
+        return Observation(y, seen, shape, sigma, label, params, direct=stated.direct)
+
+    @cached_property
+    def _stated(self) -> Observation:
+        """What the corruption says of any image: the values it was given, and whether y is x but for noise."""
+        x = torch.zeros(1, self.shape[1], TINY, TINY)
+        found = self.corruption(x, Noise(0))
+        if found.y.shape != x.shape:
+            raise ImageError(
+                f"restore keeps the size and the channels of a file, and {self.corruption} changes them; use evaluate, "
+                "or restore an Observation from Python"
+            )
+        return found
 
     def _guess(self, top: int, bottom: int) -> Tensor:
         """Make a guess that does not depend on the band: over the whole image, or by blocks."""

@@ -129,6 +129,7 @@ def command(
     compute = Compute(device, precision, compiled)
     opened = open_restorer(name, given or IMAGE, sampler, compute, Limits.within(texts.memory(max_memory)))
     opened.check(label, samples, parts)
+    texts.settled(opened.sampler, given)
     masks = parse_mask(mask, mask_invert)
     items = masks.pictures(items)
     masks.check(items)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from restorekit.errors import UsageError, unknown
 
 if TYPE_CHECKING:
-    from restorekit.contracts import Metric
+    from restorekit.contracts import Corruption, Metric
 
 KEEP = ("std", "draws", "low", "high")
 _UNITS = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
@@ -139,3 +139,14 @@ def below(limit: tuple[str, float] | None, models: Sequence[str], runs: Sequence
     sign = 1 if plugins.metrics()[name].better == "higher" else -1
     judged = [run[name] for run in runs if run["restorer"] in models]
     return any(mean is None or sign * mean < sign * least for mean in judged)
+
+
+def settled(sampler: str | None, corruption: Corruption | None) -> None:
+    """Raise a UsageError where a sampler would not know the values of what altered a file.
+
+    The level of Gaussian noise is told by sigma, and what hides values by the mask.
+    """
+    for part in getattr(corruption, "parts", (corruption,)) if sampler and corruption else ():
+        values = {} if part.hides or part.name == "gaussian" else vars(part)
+        if any(isinstance(value, tuple) for value in values.values()):
+            raise UsageError(f"a sampler needs the damage's own values, got a range for {part}; give one number")

@@ -51,3 +51,33 @@ def test_few_proposals_that_count_are_warned_of(file):
     assert isinstance(loaded.opened.restorer, ModelRestorer)
     with pytest.warns(RestorekitWarning, match="as few as .* count.* use --sampler mwg"):
         loaded(torch.rand(8, 8), sigma=0.001)
+
+
+@pytest.mark.parametrize(
+    "spec",
+    ["poisson:peak=40", "blur:size=1.2+gaussian:sigma=0.1", "speckle:looks=9", "blur:kind=motion,size=3+gaussian"],
+)
+def test_a_folder_behind_any_smooth_damage_is_restored_by_langevin(spec, file, run, tmp_path):
+    np.save(tmp_path / "image.npy", np.random.default_rng(0).integers(1, 256, (12, 16), dtype=np.uint8))
+    words = ("restore", tmp_path / "image.npy", tmp_path / "OUT", "--model", file, "--sampler", "langevin")
+    code, said, err = run(*words, "--corruption", spec, *WORDS)
+    assert code == 0, err
+    assert "langevin sampler" in said
+
+
+@pytest.mark.parametrize(
+    ("spec", "told"),
+    [
+        ("downsample+gaussian:sigma=0.1", "restore keeps the size and the channels"),
+        ("blur:size=1..2+gaussian:sigma=0.1", "got a range for blur"),
+        ("jpeg", "train a cvae for it"),
+        ("blur", "needs noise of a known level"),
+    ],
+)
+def test_damage_that_cannot_be_sampled_is_one_sentence(spec, told, file, run, tmp_path):
+    np.save(tmp_path / "image.npy", np.random.default_rng(0).integers(1, 256, (12, 16), dtype=np.uint8))
+    words = ("restore", tmp_path / "image.npy", tmp_path / "OUT", "--model", file, "--sampler", "langevin")
+    code, _, err = run(*words, "--corruption", spec, "--device", "cpu")
+    assert code in (1, 2)
+    assert told in " ".join(err.split())
+    assert "Traceback" not in err
