@@ -9,20 +9,24 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from restorekit.contracts import LatentModel
 from restorekit.errors import ImageError, RestorekitError
+from restorekit.images.atomic import atomic
 from restorekit.images.dataset import LabelledImages
 from restorekit.likelihood import Grid, Use, grid, score
 from restorekit.noise import Noise
+from restorekit.samplers.latents import parts
 
 BATCH = 64  # images
 VALUES = 2**22  # values decoded at a time
 TAIL = 5  # images told of
 
 Row = dict[str, Any]
+Watch = Callable[[str, str | None], None]
 
 
 @dataclass
@@ -61,9 +65,7 @@ def _mean(values: list[float]) -> tuple[float, float]:
     return statistics.fmean(values), spread / len(values) ** 0.5
 
 
-def score_all(
-    model: LatentModel, images: LabelledImages, k: int, seed: int, out: Path, watch: Callable[[str, str | None], None]
-) -> Summary:
+def score_all(model: LatentModel, images: LabelledImages, k: int, seed: int, out: Path, watch: Watch) -> Summary:
     """Score every image by k draws and write a line for each into `out`.
 
     Parameters
@@ -81,7 +83,7 @@ def score_all(
     """
     summary, device = Summary(), next(model.parameters()).device
     with out.open("w", encoding="utf-8") as file:
-        for keys, x, label, levels in _batches(model, images, summary, watch):
+        for keys, x, label, levels in _batches(model, images, summary.failures, watch):
             noise = Noise(seed, keys)
             on = grid(model, x.to(device), levels)
             rows = _scored(model, on, on.dequantised(x.to(device), noise), label, k, noise)
@@ -107,7 +109,7 @@ def _scored(model: LatentModel, on: Grid, x: Tensor, label: Tensor | None, k: in
 
 
 def _batches(
-    model: LatentModel, images: LabelledImages, summary: Summary, watch: Callable[[str, str | None], None]
+    model: LatentModel, images: LabelledImages, failures: list[dict[str, str]], watch: Watch
 ) -> Iterator[tuple[tuple[str, ...], Tensor, Tensor | None, int]]:
     """Yield names, images of one size, their classes and their levels, a few at a time."""
     held: list[tuple[str, Tensor, int, int]] = []
@@ -120,7 +122,7 @@ def _batches(
                 _levels(images, i),
             )
         except RestorekitError as error:
-            summary.failures.append({"image": key, "error": str(error)})
+            failures.append({"image": key, "error": str(error)})
             watch(key, str(error))
             continue
         if held and (len(held) == BATCH or held[0][1].shape != one[1].shape or held[0][3] != one[3]):
@@ -158,3 +160,38 @@ def _levels(images: LabelledImages, i: int) -> int:
     """Return how many values image i's file can hold; 0 for floats."""
     span = images.range_of(i)
     return 0 if images.raw(i).is_floating_point() else round(span.high - span.low) + 1
+
+
+@torch.inference_mode()
+def embed(model: LatentModel, images: LabelledImages, out: Path, watch: Watch) -> tuple[int, int]:
+    """Write the means of q(z | x) of images into an NPZ; return how many there are, and how many failed.
+
+    Parameters
+    ----------
+    model : LatentModel
+        In evaluation mode, on the device it is to run on.
+    images : LabelledImages
+        Clean images; those that the model does not take are left out.
+    out : Path
+        Gets z, (N, latents), or z0, z1, ...; names; and labels where there are.
+    watch : callable
+        Called with the name of each image that is done, and with what was wrong with it or None.
+    """
+    device, failures, names = next(model.parameters()).device, list[dict[str, str]](), list[str]()
+    groups: list[list[Tensor]] = []
+    for keys, x, label, _ in _batches(model, images, failures, watch):
+        found = [t.flatten(1).float().cpu() for t in parts(model.infer(x.to(device), None, label).mean)]
+        groups = groups or [[] for _ in found]
+        for group, t in zip(groups, found, strict=True):
+            group.append(t)
+        for key in keys:
+            names.append(key)
+            watch(key, None)
+    arrays: dict[str, Any] = {
+        "z" if len(groups) == 1 else f"z{i}": torch.cat(group).numpy() for i, group in enumerate(groups)
+    }
+    if images.labels is not None:
+        arrays["labels"] = images.labels[[images.keys.index(name) for name in names]].numpy()
+    with atomic(out) as temporary, temporary.open("wb") as file:
+        np.savez(file, names=np.array(names), **arrays)
+    return len(names), len(failures)

@@ -9,6 +9,7 @@ from restorekit import checkpoint, drawing
 from restorekit.drawing import draw
 from restorekit.errors import UsageError
 from restorekit.models import VAE
+from restorekit.noise import Noise
 
 
 @pytest.fixture(scope="module")
@@ -51,3 +52,25 @@ def test_a_class_that_is_not_there_is_a_sentence(vae):
 def test_a_conditional_model_has_no_prior_to_draw_from(model_file):
     with pytest.raises(UsageError, match="only given an observation"):
         draw(str(model_file), 1, None, 16, 1.0, 0, "cpu")
+
+
+def test_a_way_leads_from_one_draw_to_another_and_stays_as_far_out_as_draws_are(vae):
+    one, other = (Noise(0).normal(name, (5, 400), "cpu") for name in "ab")
+    found = drawing._between(one, other, torch.linspace(0, 1, 7)).view(5, 7, 400)
+    torch.testing.assert_close(found[:, 0], one, atol=1e-4, rtol=0)
+    torch.testing.assert_close(found[:, -1], other, atol=1e-4, rtol=0)
+    torch.testing.assert_close(found.norm(dim=-1) / 20, torch.ones(5, 7), atol=0.15, rtol=0)
+    ways = draw(vae, 3, 1, 16, 1.0, 0, "cpu", 5).view(3, 5, 1, 16, 16)
+    assert not torch.equal(ways[:, 0], ways[:, -1])
+    assert len(ways.flatten(2).flatten(0, 1).unique(dim=0)) == 15
+
+
+def test_a_traversal_turns_one_latent_at_a_time():
+    found = drawing._turned(torch.ones(2, 4, 3, 3), torch.linspace(0, 1, 5)).view(2, 5, 4, 3, 3)
+    assert found[0, :, 0, 1, 1].tolist() == [-3, -1.5, 0, 1.5, 3]
+    assert found[1, :, 1, 2, 0].tolist() == [-3, -1.5, 0, 1.5, 3]
+    assert int((found != 0).sum()) == 2 * 4 * 9
+
+
+def test_there_are_no_more_rows_than_latents(vae):
+    assert len(draw(vae, 64, None, 16, 1.0, 0, "cpu", 3, True)) == 4 * 3

@@ -19,6 +19,7 @@ COMMANDS = {
     "calibrate": "Make a model's intervals hold, by measuring them on clean images.",
     "corrupt": "Damage clean images in a stated way.",
     "likelihood": "Say how likely images are under a model.",
+    "embed": "Write the latents of images for use elsewhere.",
     "sample": "Draw images from a model.",
     "show": "Show what is known of a model file, or of anything that list names.",
     "list": "List models, corruptions, samplers, restorers, metrics, weights or plugins.",

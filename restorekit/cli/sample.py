@@ -33,6 +33,10 @@ Example:
     show_default=True,
     help="Scale of the latents' standard deviation.",
 )
+@click.option("--interpolate", type=click.IntRange(2), help="So many steps from each draw to another, a row each.")
+@click.option(
+    "--traverse", type=click.IntRange(2), help="So many steps of each of the first --count latents, a row each."
+)
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed.")
 @click.option("--overwrite", is_flag=True, help="Replace OUT where it exists.")
 @device_options
@@ -43,6 +47,8 @@ def command(
     label: int | None,
     size: int,
     temperature: float,
+    interpolate: int | None,
+    traverse: int | None,
     seed: int,
     overwrite: bool,
     device: str,
@@ -60,7 +66,10 @@ def command(
     if out.exists() and not overwrite:
         raise UsageError(f"{out} exists; choose another name or give --overwrite")
     texts.use_threads(threads)
-    images = draw(name, count, label, size, temperature, seed, device)
+    if interpolate and traverse:
+        raise UsageError("--interpolate and --traverse are two ways; give one of them")
+    steps = interpolate or traverse or 0
+    images = draw(name, count, label, size, temperature, seed, device, steps, bool(traverse))
     with atomic(out) as temporary:
-        write_grid(images, max(1, round(count**0.5)), temporary)
-    click.echo(f"{count} images -> {out}")
+        write_grid(images, steps or max(1, round(count**0.5)), temporary)
+    click.echo(f"{len(images)} images -> {out}")

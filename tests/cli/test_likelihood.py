@@ -85,3 +85,23 @@ def test_a_class_that_is_known_counts(run, images, tmp_path):
         lines = (tmp_path / name / "scores.jsonl").read_text().splitlines()
         scores.append([json.loads(line)["distortion"] for line in lines])
     assert scores[0] != scores[1]
+
+
+def test_embed_writes_the_means_of_q(run, file, images, tmp_path):
+    out = tmp_path / "codes.npz"
+    assert run("embed", file, images, out, "--device", "cpu")[0] == 0
+    found = np.load(out)
+    assert found["z"].shape == (70, 2)
+    assert list(found["names"][:2]) == ["images.npy#00", "images.npy#01"]
+    x = torch.from_numpy(np.load(images)[:3, None].astype(np.float32) / 255)
+    model = checkpoint.load(file)[0]
+    with torch.no_grad():
+        assert found["z"][:3] == pytest.approx(model.infer(x).mean.numpy(), abs=1e-5)
+    assert run("embed", file, images, out, "--device", "cpu")[0] == 2
+    assert run("embed", file, images, tmp_path / "codes.npy", "--device", "cpu")[0] == 2
+
+
+def test_embed_keeps_the_labels_of_the_images_that_it_takes(run, file, images, tmp_path):
+    np.savez(tmp_path / "labelled.npz", images=np.load(images)[:5], labels=np.array([4, 3, 2, 1, 0]))
+    assert run("embed", file, tmp_path / "labelled.npz", tmp_path / "codes.npz", "--device", "cpu")[0] == 0
+    assert np.load(tmp_path / "codes.npz")["labels"].tolist() == [4, 3, 2, 1, 0]

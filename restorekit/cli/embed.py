@@ -1,0 +1,59 @@
+"""``restorekit embed``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from restorekit.cli.options import device_options, range_option
+from restorekit.cli.progress import ImagesProgress
+from restorekit.errors import UsageError
+
+EXAMPLE = """\b
+Example:
+  restorekit embed RUN/model.safetensors digits.npz codes.npz
+"""
+
+
+@click.command(epilog=EXAMPLE)
+@click.argument("model", metavar="MODEL")
+@click.argument("images", type=str)
+@click.argument("out", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--limit", type=click.IntRange(1), help="Only the first so many images.")
+@range_option
+@click.option("--overwrite", is_flag=True, help="Replace OUT where it exists.")
+@device_options
+def command(
+    model: str, images: str, out: Path, limit: int | None, span: str | None, overwrite: bool, device: str,
+    threads: int | None,
+) -> int:  # fmt: skip
+    """Write the means of q(z | x) of IMAGES under the unconditional MODEL into OUT, an NPZ for use elsewhere.
+
+    Arrays: z (images x latents; z0, z1, ... of a hierarchical model), names, and labels where the images have them.
+    """
+    from restorekit import checkpoint
+    from restorekit.cli import texts
+    from restorekit.contracts import LatentModel
+    from restorekit.devices import choose
+    from restorekit.images.dataset import load_images
+    from restorekit.images.scale import parse_range
+    from restorekit.scoring import embed
+
+    texts.use_threads(threads)
+    if out.suffix != ".npz":
+        raise UsageError(f"OUT is an NPZ, got {out}; give a name that ends in .npz")
+    if out.exists() and not overwrite:
+        raise UsageError(f"{out} exists; choose another name or give --overwrite")
+    loaded, card = checkpoint.load(checkpoint.resolve(model))
+    if not isinstance(loaded, LatentModel):
+        raise UsageError(f"{model} holds a {card.model!r}, which is conditional: it has no q(z | x) of an image alone")
+    opened = load_images(images, limit, None, parse_range(span))
+    with ImagesProgress(len(opened), "embedding") as progress:
+
+        def note(key: str, error: str | None) -> None:
+            progress.advance(error and f"{key}: {error}")
+
+        found, failed = embed(loaded.to(choose(device)), opened, out, note)
+    click.echo(f"{found} images -> {out}")
+    return 1 if failed else 0
