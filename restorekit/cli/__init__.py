@@ -17,6 +17,7 @@ COMMANDS = {
     "train": "Train a model on a folder of images.",
     "evaluate": "Measure how well models and classical methods restore known images.",
     "calibrate": "Make a model's intervals hold, by measuring them on clean images.",
+    "detect": "Find damage, and write masks of it.",
     "corrupt": "Damage clean images in a stated way.",
     "likelihood": "Say how likely images are under a model.",
     "embed": "Write the latents of images for use elsewhere.",

@@ -1,0 +1,53 @@
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from restorekit.noise import Noise
+
+
+@pytest.fixture
+def folders(tmp_path, images):
+    """Clean pictures, and others of which one in a hundred pixels is dead."""
+    x = (images(6, 1, 64, 64, seed=2)[:, 0] * 255).round().byte().numpy()
+    dead = (Noise(0).uniform("dead", (64, 64), "cpu") < 0.01).numpy()
+    for i, image in enumerate(x):
+        folder = tmp_path / ("good" if i < 4 else "bad") / "sub"
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image if i < 4 else np.where(dead, image + np.uint8(128), image)).save(folder / f"{i}.png")
+    return tmp_path / "good", tmp_path / "bad", dead
+
+
+def test_damage_is_found_and_repaired(run, folders, tmp_path):
+    good, bad, dead = folders
+    words = ("--clean", good, "--rate", 0.01, "--grow", 0, "--device", "cpu", "--threads", 1, "--json")
+    code, said, err = run("detect", bad, tmp_path / "MASKS", *words)
+    assert code == 0, err
+    assert json.loads(said)["images"] == 2
+    mask = np.asarray(Image.open(tmp_path / "MASKS" / "sub" / "4.png")) > 0
+    assert mask[dead].mean() > 0.8
+    assert mask[~dead].mean() < 0.05
+    code, _, err = run(
+        "restore", bad, tmp_path / "OUT", "--mask", tmp_path / "MASKS", "--sigma", 0, "--device", "cpu", "--threads", 1
+    )
+    assert code == 0, err
+    truth = np.asarray(Image.open(bad / "sub" / "4.png")).astype(int)
+    truth = np.where(dead, (truth - 128) % 256, truth)
+    errors = [
+        np.abs(np.asarray(Image.open(folder / "sub" / "4.png")).astype(int) - truth)[dead].mean()
+        for folder in (bad, tmp_path / "OUT")
+    ]
+    assert errors[1] < 0.3 * errors[0]
+
+
+def test_what_does_not_fit_is_one_sentence(run, folders, tmp_path):
+    good, bad, _ = folders
+    code, _, err = run("detect", bad, tmp_path / "M", "--clean", good, "--model", "telea", "--device", "cpu")
+    assert code == 2
+    assert "classical method without a spread" in err
+    (good / "sub" / "0.png").rename(tmp_path / "one.png")
+    code, _, err = run("detect", bad, tmp_path / "M", "--clean", tmp_path / "one.png", "--device", "cpu")
+    assert code == 2
+    assert "at least two clean images" in err
+    assert run("detect", bad, bad / "M", "--clean", good, "--device", "cpu")[0] == 2
