@@ -105,7 +105,7 @@ class CVAE(Model):
         o, sigma = batch.observation, self._level(batch.observation)
         which = (self.config.spots**2 * noise.uniform("spots", (len(o), 1), "cpu")).long().flatten()
         hidden = spots(o, self.config.spots, which)
-        outlook, around = self._look(self._hide_sigma(without(o, hidden), noise), batch.corruption)
+        outlook, around = self._look(replace(without(o, hidden), sigma=sigma), batch.corruption)
         scored = (hidden & o.observed).expand_as(o.y)
         count = scored.flatten(1).sum(1).clamp_min(1).to(o.y.dtype)
         error = torch.where(scored, o.y - outlook.mean, 0.0)
@@ -154,8 +154,9 @@ class CVAE(Model):
         """Return the trunk's mean and the standard deviation around it."""
         if not self.config.spots:
             return self._predict(observation, corruption)
-        prior = predicted(observation, self.config.spots, lambda o: self._predict(o, corruption))
-        return weighed_in(prior, observation, self._level(observation))
+        told = replace(observation, sigma=self._level(observation))
+        prior = predicted(told, self.config.spots, lambda o: self._predict(o, corruption))
+        return weighed_in(prior, told, self._level(observation))
 
     def _predict(self, observation: Observation, corruption: Corruption) -> Estimate:
         """Return what one pass says."""

@@ -73,7 +73,6 @@ def test_noise_that_is_not_told_is_that_of_what_was_learnt_from(model):
     with torch.no_grad():
         told, untold = ([m.estimate(o, DAMAGE).std for m in (model, other)] for o in (_observed(), _observed().blind()))
     assert torch.equal(*told)
-    assert bool((untold[0] <= untold[1]).all())
     assert float((untold[0] / untold[1]).mean()) < 0.95
 
 
