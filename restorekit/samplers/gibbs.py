@@ -12,15 +12,15 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from restorekit.conjugate import posterior, redraw, refusal
-from restorekit.contracts import Corruption, LatentModel, Model, Sampler
-from restorekit.errors import UsageError
+from restorekit.conjugate import posterior, redraw
+from restorekit.contracts import Corruption, LatentModel
 from restorekit.noise import Noise
+from restorekit.samplers.base import Conjugate
 from restorekit.types import Draws, Observation
 
 
 @dataclass(frozen=True)
-class Gibbs(Sampler):
+class Gibbs(Conjugate):
     """Alternate z ~ q(z | x) and x ~ p(x | z, y), the latter a product of two Gaussians in closed form.
 
     Parameters
@@ -30,20 +30,13 @@ class Gibbs(Sampler):
     """
 
     name: ClassVar[str] = "gibbs"
-    needs_sigma: ClassVar[bool] = True
 
     sweeps: int = 40
 
-    def refuse(self, model: Model, corruption: Corruption) -> str | None:
-        """Accept latent models with Gaussian noise, missing values, both, or nothing."""
-        return refusal(self.name, model, corruption)
-
-    def __call__(
+    def drawn(
         self, model: LatentModel, corruption: Corruption, observation: Observation, n: int, noise: Noise
     ) -> Draws:
         """Run n chains per image, all as one batch."""
-        if reason := self.refuse(model, corruption):
-            raise UsageError(reason)
         many, streams = observation.expand(n), noise.expand(n)
         x = chain(model, many, many.first_guess(corruption), self.sweeps - 1, streams)
         last = streams.fork(f"sweep{self.sweeps - 1}")

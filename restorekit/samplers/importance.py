@@ -17,10 +17,11 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from restorekit.conjugate import evidence, posterior, refusal
-from restorekit.contracts import Corruption, LatentModel, Model, Sampler
-from restorekit.errors import RestorekitWarning, UsageError
+from restorekit.conjugate import evidence, posterior
+from restorekit.contracts import Corruption, LatentModel
+from restorekit.errors import RestorekitWarning
 from restorekit.noise import Noise
+from restorekit.samplers.base import Conjugate
 from restorekit.samplers.latents import mapped, wide
 from restorekit.types import Draws, Observation
 
@@ -28,7 +29,7 @@ FEW = 4.0  # effective proposals under which draws are the same few over and ove
 
 
 @dataclass(frozen=True)
-class Importance(Sampler):
+class Importance(Conjugate):
     """Weigh many z by p(y | z) p(z) over what they were proposed from, and draw among them by weight.
 
     Half of the proposals come from q(z | y), with missing values interpolated, half from the prior, so that no weight
@@ -43,21 +44,14 @@ class Importance(Sampler):
     """
 
     name: ClassVar[str] = "importance"
-    needs_sigma: ClassVar[bool] = True
 
     proposals: int = 1000
     chunk: int = 50
 
-    def refuse(self, model: Model, corruption: Corruption) -> str | None:
-        """Accept latent models with Gaussian noise, missing values, both, or nothing."""
-        return refusal(self.name, model, corruption)
-
-    def __call__(
+    def drawn(
         self, model: LatentModel, corruption: Corruption, observation: Observation, n: int, noise: Noise
     ) -> Draws:
         """Try proposals chunk by chunk, and keep for each of n draws the one that wins."""
-        if reason := self.refuse(model, corruption):
-            raise UsageError(reason)
         guess, kept = observation.first_guess(corruption), Reservoir(n, len(observation))
         for first in range(0, self.proposals, self.chunk):
             count = min(self.chunk, self.proposals - first)

@@ -18,9 +18,10 @@ from typing import ClassVar, NamedTuple
 import torch
 from torch import Tensor
 
-from restorekit.contracts import Corruption, LatentModel, Model, Sampler
-from restorekit.errors import RestorekitWarning, UsageError
+from restorekit.contracts import Corruption, LatentModel, Model
+from restorekit.errors import RestorekitWarning
 from restorekit.noise import Noise
+from restorekit.samplers.base import Looking
 from restorekit.samplers.latents import total, wide
 from restorekit.samplers.targets import State, Target, refusal, target
 from restorekit.types import Draws, Observation
@@ -31,7 +32,7 @@ Density = Callable[[State], Tensor]
 
 
 @dataclass(frozen=True)
-class Langevin(Sampler):
+class Langevin(Looking):
     """Follow the gradient of log p(z | y) with noise, accept or stay, and draw x ~ p(x | z, y).
 
     For Gaussian noise and missing values the chain is one of z alone, the decoder's variance being part of p(y | z) in
@@ -47,7 +48,6 @@ class Langevin(Sampler):
     """
 
     name: ClassVar[str] = "langevin"
-    needs_sigma: ClassVar[bool] = True
 
     steps: int = 300
     step: float = 0.1
@@ -56,12 +56,10 @@ class Langevin(Sampler):
         """Accept latent models with smooth corruptions and missing values."""
         return refusal(self.name, model, corruption)
 
-    def __call__(
+    def drawn(
         self, model: LatentModel, corruption: Corruption, observation: Observation, n: int, noise: Noise
     ) -> Draws:
         """Run n chains per image, all as one batch."""
-        if reason := self.refuse(model, corruption):
-            raise UsageError(reason)
         with torch.inference_mode(False), torch.enable_grad():
             streams = noise.expand(n)
             goal = target(self.name, model, corruption, observation.expand(n), streams.fork("start"))

@@ -17,17 +17,17 @@ import torch
 from torch import Tensor
 
 from restorekit.conjugate import posterior
-from restorekit.contracts import Corruption, LatentModel, Model, Sampler
-from restorekit.errors import UsageError
+from restorekit.contracts import Corruption, LatentModel, Model
 from restorekit.likelihoods import per_image
 from restorekit.noise import Noise
+from restorekit.samplers.base import Looking
 from restorekit.samplers.latents import like
 from restorekit.samplers.targets import Joint, Marginal, State, refusal, target
 from restorekit.types import Draws, Observation
 
 
 @dataclass(frozen=True)
-class Mode(Sampler):
+class Mode(Looking):
     """Climb log p(x, z | y) by Adam from several starts and keep the highest place; all n draws are that one.
 
     What it gives is no draw: a mode says nothing of other modes, however likely, and the spread is the decoder's own
@@ -44,7 +44,6 @@ class Mode(Sampler):
     """
 
     name: ClassVar[str] = "map"
-    needs_sigma: ClassVar[bool] = True
 
     steps: int = 300
     starts: int = 8
@@ -54,12 +53,10 @@ class Mode(Sampler):
         """Accept latent models with smooth corruptions and missing values."""
         return refusal(self.name, model, corruption)
 
-    def __call__(
+    def drawn(
         self, model: LatentModel, corruption: Corruption, observation: Observation, n: int, noise: Noise
     ) -> Draws:
         """Climb from all starts of all images as one batch."""
-        if reason := self.refuse(model, corruption):
-            raise UsageError(reason)
         streams = noise.fork("map").after(0).expand(self.starts)
         with torch.inference_mode(False), torch.enable_grad():
             goal = target(self.name, model, corruption, observation.expand(self.starts), streams, 0.5)

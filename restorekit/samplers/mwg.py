@@ -11,10 +11,10 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from restorekit.conjugate import posterior, redraw, refusal
-from restorekit.contracts import Corruption, LatentModel, Latents, Model, Sampler
-from restorekit.errors import UsageError
+from restorekit.conjugate import posterior, redraw
+from restorekit.contracts import Corruption, LatentModel, Latents
 from restorekit.noise import Noise
+from restorekit.samplers.base import Conjugate
 from restorekit.samplers.gibbs import chain
 from restorekit.samplers.importance import Importance
 from restorekit.samplers.latents import choose
@@ -22,7 +22,7 @@ from restorekit.types import Draws, Observation
 
 
 @dataclass(frozen=True)
-class MetropolisWithinGibbs(Sampler):
+class MetropolisWithinGibbs(Conjugate):
     """Propose z' ~ q(z | x), accept it by its weight p(x, z') / q(z' | x) over that of z, and draw x ~ p(x | z, y).
 
     Whatever q is, chains forget their start and end in p(x | y); a poor q makes them slow, and the share of proposals
@@ -40,22 +40,15 @@ class MetropolisWithinGibbs(Sampler):
     """
 
     name: ClassVar[str] = "mwg"
-    needs_sigma: ClassVar[bool] = True
 
     sweeps: int = 60
     warm: int = 20
     proposals: int = 0
 
-    def refuse(self, model: Model, corruption: Corruption) -> str | None:
-        """Accept latent models with Gaussian noise, missing values, both, or nothing."""
-        return refusal(self.name, model, corruption)
-
-    def __call__(
+    def drawn(
         self, model: LatentModel, corruption: Corruption, observation: Observation, n: int, noise: Noise
     ) -> Draws:
         """Run n chains per image, all as one batch."""
-        if reason := self.refuse(model, corruption):
-            raise UsageError(reason)
         many, streams = observation.expand(n), noise.expand(n)
         begin = self._begin(model, corruption, observation, n, noise)
         x = chain(model, many, begin, self.warm, streams.fork("warm"))

@@ -14,10 +14,10 @@ from typing import ClassVar
 from torch import Tensor
 
 from restorekit.conjugate import level, posterior
-from restorekit.contracts import Corruption, LatentModel, Latents, Likelihood, Model, Sampler
-from restorekit.errors import UsageError
+from restorekit.contracts import Corruption, LatentModel, Latents, Likelihood, Model
 from restorekit.likelihoods import DiagonalGaussian
 from restorekit.noise import Noise
+from restorekit.samplers.base import Looking
 from restorekit.types import Draws, Linear, Observation
 
 EXACT = 1 / 255  # noise that stands for none behind a linear map, whose equations need not be solvable
@@ -26,7 +26,7 @@ SOLVES = 30  # steps of conjugate gradients
 
 
 @dataclass(frozen=True)
-class PlugAndPlay(Sampler):
+class PlugAndPlay(Looking):
     """Alternate z = mean of q(z | x), tempered, and x = argmax p(x | z) p(y | x), by conjugate gradients if need be.
 
     For a VAE whose q is the true posterior this climbs to the joint mode of x and z. It gives one answer: all n draws
@@ -41,7 +41,6 @@ class PlugAndPlay(Sampler):
     """
 
     name: ClassVar[str] = "pnp"
-    needs_sigma: ClassVar[bool] = True
 
     sweeps: int = 100
     temperature: float = 1.0
@@ -56,12 +55,10 @@ class PlugAndPlay(Sampler):
             return None
         return f"pnp works with linear maps, gaussian noise and missing values, not {other[0]}; use --sampler langevin"
 
-    def __call__(
+    def drawn(
         self, model: LatentModel, corruption: Corruption, observation: Observation, n: int, noise: Noise
     ) -> Draws:
         """Restore all images as one batch."""
-        if reason := self.refuse(model, corruption):
-            raise UsageError(reason)
         x, operator = corruption.first_guess(observation), corruption.operator(observation)
         for _ in range(self.sweeps):
             before, likelihood = x, self._decoded(model, x, observation.label)
