@@ -105,6 +105,8 @@ def command(
 
     if sum(limit is not None for limit in (steps, epochs, minutes)) != 1:
         raise click.UsageError("give exactly one of --steps, --epochs and --minutes, for example --minutes 30")
+    if sigma and not unseen:
+        raise click.UsageError("--sigma tells the noise of damaged images; give --self-supervised too, or leave it out")
     for read in (images, *([validation] if validation and not validation.isdigit() else [])):
         texts.keep_apart(read, run)
     hardware = training.Hardware(device, devices, nodes, precision, threads)

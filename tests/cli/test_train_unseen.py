@@ -80,6 +80,12 @@ def test_what_does_not_fit_is_one_sentence(run, clean, tmp_path, words, told):
     assert len(err.strip().splitlines()) == 1
 
 
+def test_a_noise_level_without_damaged_images_is_refused(run, clean, tmp_path):
+    code, _, err = run("train", clean, tmp_path / "R", "--model", "cvae", "--sigma", "0.1", "--steps", 1)
+    assert code == 2
+    assert "--self-supervised too" in err
+
+
 def test_observed_whole_and_free_of_noise_the_objective_of_a_vae_is_the_usual_one():
     from restorekit import testing
     from restorekit.corruptions import Clean
