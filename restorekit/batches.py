@@ -10,8 +10,8 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor
 
+from restorekit import given
 from restorekit.contracts import Corruption
-from restorekit.given import Given
 from restorekit.job import Job
 from restorekit.noise import Noise
 from restorekit.pool import StreamedPool, augment, gray, order, place
@@ -69,7 +69,7 @@ def _batch(job: Job, step: int, index: Tensor, noise: Noise, fabric: Fabric) -> 
         observation = dataclasses.replace(
             observation, label=_some(job.labels[index], recipe.unlabelled, noise).to(x.device)
         )
-    return Batch(None if isinstance(corruption, Given) else x, observation, corruption, step)
+    return given.batch(x, observation, corruption, step)
 
 
 def _some(labels: Tensor, hidden: float, noise: Noise) -> Tensor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from restorekit.contracts import Corruption, LatentModel, Likelihood, Model
+from restorekit.contracts import Corruption, LatentModel, Likelihood, Model, parts_of
 from restorekit.errors import UsageError
 from restorekit.likelihoods import LOG_2PI, DiagonalGaussian, per_image
 from restorekit.noise import Noise
@@ -14,8 +14,7 @@ from restorekit.types import Observation
 
 def other_than_gaussian(corruption: Corruption) -> str | None:
     """Return the name of a part that is neither Gaussian noise nor takes values out; None where there is none."""
-    parts = getattr(corruption, "parts", (corruption,))
-    return next((p.name for p in parts if not (p.hides or p.name in ("gaussian", "clean"))), None)
+    return next((p.name for p in parts_of(corruption) if not (p.hides or p.name in ("gaussian", "clean"))), None)
 
 
 def refusal(name: str, model: Model, corruption: Corruption) -> str | None:

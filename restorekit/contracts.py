@@ -31,7 +31,6 @@ class Corruption(ABC):
 
     name: ClassVar[str]
     smooth: ClassVar[bool] = False  # log_prob is differentiable in x
-    linear: ClassVar[bool] = False  # y = A x and nothing else, where `operator` is A
     hides: ClassVar[bool] = False  # takes values out (y = 0, observed = False) and does nothing else
 
     @abstractmethod
@@ -68,6 +67,17 @@ class Corruption(ABC):
         """Return the spec that makes this corruption again."""
         pieces = [f"{f.name}={as_typed(getattr(self, f.name))}" for f in dataclasses.fields(self)]  # type: ignore[arg-type]
         return f"{self.name}:{','.join(pieces)}" if pieces else self.name
+
+
+def parts_of(corruption: Corruption) -> tuple[Corruption, ...]:
+    """Return the parts of a chain; a single corruption is its own part."""
+    parts: tuple[Corruption, ...] = getattr(corruption, "parts", ()) or (corruption,)
+    return parts
+
+
+def is_linear(corruption: Corruption) -> bool:
+    """Say whether a corruption's class tells of a linear operator."""
+    return type(corruption).operator is not Corruption.operator
 
 
 class Model(nn.Module, ABC):

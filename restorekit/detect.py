@@ -119,7 +119,7 @@ def calibrated(detector: Detector, clean: Iterable[tuple[str, Tensor]], rate: fl
     rate : float
         Share of pixels.
     seed : int
-        Of nothing but draws, which there are none of.
+        Of the draws of a model that has no estimate in one pass.
     """
     quantiles, others = Quantiles(), list[Tensor]()
     for i, (name, x) in enumerate(clean):

@@ -11,12 +11,12 @@ import torch
 from torch import Tensor
 
 from restorekit.conjugate import other_than_gaussian
-from restorekit.contracts import Corruption
+from restorekit.contracts import Corruption, parts_of
 from restorekit.errors import UsageError
 from restorekit.images.labelled import LabelledImages
 from restorekit.images.scale import IntensityRange
 from restorekit.noise import Noise
-from restorekit.types import Observation, shape_of
+from restorekit.types import Batch, Observation, shape_of
 
 LOOKED_AT = 50  # images whose noise is estimated, at most
 
@@ -40,6 +40,11 @@ class Given(Corruption):
         observed = x.isfinite()
         level = torch.full((len(x), 1, 1, 1), self.sigma, device=x.device)
         return Observation(torch.where(observed, x, 0.0), observed, shape_of(x), level)
+
+
+def batch(x: Tensor, observation: Observation, corruption: Corruption, step: int | None = None) -> Batch:
+    """Return what is learnt from: x is no truth where it was given as an observation."""
+    return Batch(None if isinstance(corruption, Given) else x, observation, corruption, step)
 
 
 class Damaged(LabelledImages):
@@ -119,8 +124,7 @@ def _own(corruption: Corruption) -> float:
     other = other_than_gaussian(corruption)
     if other is not None:
         raise UsageError(f"--self-supervised learns from gaussian noise and missing values, got {other}; leave it out")
-    parts = getattr(corruption, "parts", (corruption,))
-    levels = [vars(part)["sigma"] for part in parts if part.name == "gaussian"]
+    levels = [vars(part)["sigma"] for part in parts_of(corruption) if part.name == "gaussian"]
     if any(isinstance(found, tuple) for found in levels):
         raise UsageError(f"--self-supervised needs one noise level, got {corruption}; give one number for sigma")
     return float(sum(found**2 for found in levels) ** 0.5)

@@ -191,7 +191,8 @@ def embed(model: LatentModel, images: LabelledImages, out: Path, watch: Watch) -
         "z" if len(groups) == 1 else f"z{i}": torch.cat(group).numpy() for i, group in enumerate(groups)
     }
     if images.labels is not None:
-        arrays["labels"] = images.labels[[images.keys.index(name) for name in names]].numpy()
+        place = {key: i for i, key in enumerate(images.keys)}
+        arrays["labels"] = images.labels[[place[name] for name in names]].numpy()
     with atomic(out) as temporary, temporary.open("wb") as file:
         np.savez(file, names=np.array(names), **arrays)
     return len(names), len(failures)

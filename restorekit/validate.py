@@ -13,6 +13,7 @@ from torchvision.utils import make_grid
 
 from restorekit.contracts import Corruption, LatentModel, Model
 from restorekit.given import Given
+from restorekit.given import batch as as_batch
 from restorekit.noise import Noise
 from restorekit.pool import Pool, Windows
 from restorekit.types import Batch, Estimate, Geometry
@@ -99,12 +100,11 @@ def _batches(held: Validation, corruption: Corruption, seed: int) -> list[tuple[
 
 def _batch(held: Validation, cut: slice, corruption: Corruption, seed: int) -> tuple[Batch, Noise]:
     x, noise = held.x[cut], Noise(seed, held.names[cut]).fork("validation")
-    given = isinstance(corruption, Given)
     observation = corruption(x, noise)
-    observation = replace(
-        observation if given else observation.blind(), label=None if held.labels is None else held.labels[cut]
-    )
-    return Batch(None if given else x, observation, corruption), noise
+    observation = observation if isinstance(corruption, Given) else observation.blind()
+    if held.labels is not None:
+        observation = replace(observation, label=held.labels[cut])
+    return as_batch(x, observation, corruption), noise
 
 
 @torch.no_grad()

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from restorekit.cli.options import compute_options, range_option
 from restorekit.cli.progress import ImagesProgress, as_json
 from restorekit.errors import UsageError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from restorekit.devices import Precision
 
 EXAMPLE = """\b
 Example:
@@ -34,7 +40,7 @@ Example:
 @compute_options
 def command(
     images: str, out: Path, clean: str, model: str, rate: float, side: int, grow: int, span: str | None, seed: int,
-    machine: bool, device: str, precision: str, compiled: bool, threads: int | None,
+    machine: bool, device: str, precision: Precision, compiled: bool, threads: int | None,
 ) -> int:  # fmt: skip
     """Look for damage in IMAGES and write a mask of each into OUT, white where it is: what `restore --mask OUT` takes.
 
@@ -53,7 +59,7 @@ def command(
 
     texts.use_threads(threads)
     texts.keep_apart(images, out)
-    opened = open_restorer(model, compute=Compute(device, precision, compiled))  # type: ignore[arg-type]
+    opened = open_restorer(model, compute=Compute(device, precision, compiled))
     if opened.card is None:
         raise UsageError(f"{model} is a classical method without a spread; detect with a model")
     detector, good = Detector(opened.restorer, side), load_images(clean, None, None, parse_range(span))
@@ -64,11 +70,11 @@ def command(
         def note(key: str, error: str | None) -> None:
             progress.advance(error and f"{key}: {error}")
 
-        def told(i: int) -> tuple[str, object]:
+        def told(i: int) -> tuple[str, Tensor]:
             note(good.keys[i], None)
             return good.keys[i], good[i][None]
 
-        threshold, measured = calibrated(detector, map(told, range(len(good))), rate, seed)  # type: ignore[arg-type]
+        threshold, measured = calibrated(detector, map(told, range(len(good))), rate, seed)
         found = mask_all(detector, looked_at, threshold, grow, out, seed, note)
     if machine:
         click.echo(as_json({"threshold": threshold, "clean_rate": measured, **found}))

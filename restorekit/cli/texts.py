@@ -146,7 +146,9 @@ def settled(sampler: str | None, corruption: Corruption | None) -> None:
 
     The level of Gaussian noise is told by sigma, and what hides values by the mask.
     """
-    for part in getattr(corruption, "parts", (corruption,)) if sampler and corruption else ():
+    from restorekit.contracts import parts_of
+
+    for part in parts_of(corruption) if sampler and corruption else ():
         values = {} if part.hides or part.name == "gaussian" else vars(part)
         if any(isinstance(value, tuple) for value in values.values()):
             raise UsageError(f"a sampler needs the damage's own values, got a range for {part}; give one number")

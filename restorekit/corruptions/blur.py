@@ -82,7 +82,6 @@ class Blur(Corruption):
 
     name: ClassVar[str] = "blur"
     smooth: ClassVar[bool] = True
-    linear: ClassVar[bool] = True
 
     kind: str = field(default="gaussian", metadata={"choices": ("gaussian", "motion", "disc")})
     size: Ranged = field(default=1.6, metadata={"low": 0.0, "high": 50.0, "unit": "pixels"})

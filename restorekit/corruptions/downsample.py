@@ -55,7 +55,6 @@ class Downsample(Corruption):
 
     name: ClassVar[str] = "downsample"
     smooth: ClassVar[bool] = True
-    linear: ClassVar[bool] = True
 
     factor: int = field(default=2, metadata={"low": 2, "high": 16})
 

@@ -38,7 +38,6 @@ class Grayscale(Corruption):
 
     name: ClassVar[str] = "grayscale"
     smooth: ClassVar[bool] = True
-    linear: ClassVar[bool] = True
 
     def __call__(self, x: Tensor, noise: Noise) -> Observation:
         """Take the colour out of x, (B, C, H, W)."""

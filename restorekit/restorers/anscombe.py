@@ -7,9 +7,9 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from restorekit.contracts import Corruption
+from restorekit.contracts import Corruption, parts_of
 from restorekit.restorers.arrays import Image, noise_level
-from restorekit.restorers.base import Denoiser, SameSize, Scene, parts_of
+from restorekit.restorers.base import Denoiser, SameSize, Scene
 from restorekit.restorers.bm3d import BM3D
 from restorekit.restorers.skimage import NLM
 

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from restorekit.contracts import Corruption, Restorer
+from restorekit.contracts import Corruption, Restorer, is_linear, parts_of
 from restorekit.errors import UsageError
 from restorekit.noise import Noise
 from restorekit.restorers.arrays import (
@@ -167,17 +167,6 @@ class Inpainter(SameSize):
     def suits(self, corruption: Corruption) -> bool:
         """Say whether values were lost."""
         return any(part.hides for part in parts_of(corruption))
-
-
-def parts_of(corruption: Corruption) -> tuple[Corruption, ...]:
-    """Return the parts of a chain; a single corruption is its own part."""
-    parts: tuple[Corruption, ...] = getattr(corruption, "parts", ()) or (corruption,)
-    return parts
-
-
-def is_linear(corruption: Corruption) -> bool:
-    """Say whether a corruption's class tells of a linear operator."""
-    return type(corruption).operator is not Corruption.operator
 
 
 def _only(observation: Observation, i: int) -> Observation:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 
-from restorekit.contracts import Corruption
-from restorekit.restorers.base import is_linear, parts_of
+from restorekit.contracts import Corruption, is_linear, parts_of
 from restorekit.restorers.opencv import Lanczos
 
 

@@ -8,10 +8,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from restorekit.contracts import Corruption
+from restorekit.contracts import Corruption, parts_of
 from restorekit.errors import UsageError
 from restorekit.restorers.arrays import Image, Plane
-from restorekit.restorers.base import ClassicalRestorer, Inpainter, PlaneDenoiser, Scene, parts_of
+from restorekit.restorers.base import ClassicalRestorer, Inpainter, PlaneDenoiser, Scene
 
 LEVELS = 65535.0  # Telea's method adds half a level to what it fills in, as if it were to be rounded, to floats too
 STEPS = 2048  # of the 16-bit scale that noisy values are put on, per unit

@@ -13,9 +13,9 @@ from scipy.interpolate import CloughTocher2DInterpolator
 from scipy.sparse.linalg import LinearOperator, cg
 from torch import Tensor
 
-from restorekit.contracts import Corruption
+from restorekit.contracts import Corruption, is_linear, parts_of
 from restorekit.restorers.arrays import Image, Plane, noise_level, triangulate
-from restorekit.restorers.base import ClassicalRestorer, Inpainter, PlaneDenoiser, SameSize, Scene, is_linear, parts_of
+from restorekit.restorers.base import ClassicalRestorer, Inpainter, PlaneDenoiser, SameSize, Scene
 from restorekit.types import Linear
 
 WIDEST = 4  # pixels: radius of the largest window that the median looks for intact values in

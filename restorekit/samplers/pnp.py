@@ -14,7 +14,7 @@ from typing import ClassVar
 from torch import Tensor
 
 from restorekit.conjugate import level, posterior
-from restorekit.contracts import Corruption, LatentModel, Latents, Likelihood, Model
+from restorekit.contracts import Corruption, LatentModel, Latents, Likelihood, Model, is_linear, parts_of
 from restorekit.likelihoods import DiagonalGaussian
 from restorekit.noise import Noise
 from restorekit.samplers.base import Looking
@@ -49,8 +49,8 @@ class PlugAndPlay(Looking):
         """Accept latent models with linear maps, Gaussian noise and missing values."""
         if not isinstance(model, LatentModel):
             return f"pnp samples unconditional models, {model.name!r} is conditional; leave --sampler out"
-        parts = getattr(corruption, "parts", (corruption,))
-        other = [p.name for p in parts if not (p.linear or p.hides or p.name in ("gaussian", "clean"))]
+        parts = parts_of(corruption)
+        other = [p.name for p in parts if not (is_linear(p) or p.hides or p.name in ("gaussian", "clean"))]
         if not other:
             return None
         return f"pnp works with linear maps, gaussian noise and missing values, not {other[0]}; use --sampler langevin"

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from restorekit.conjugate import evidence, level, other_than_gaussian, posterior
-from restorekit.contracts import Corruption, LatentModel, Likelihood, Model
+from restorekit.contracts import Corruption, LatentModel, Likelihood, Model, parts_of
 from restorekit.errors import UsageError
 from restorekit.likelihoods import LOG_2PI, per_image
 from restorekit.noise import Noise
@@ -106,8 +106,7 @@ def refusal(name: str, model: Model, corruption: Corruption) -> str | None:
     """Say why a sampler with gradients cannot work with this pair, and what would; None where it can."""
     if not isinstance(model, LatentModel):
         return f"{name} samples unconditional models, {model.name!r} is conditional; leave --sampler out"
-    parts = getattr(corruption, "parts", (corruption,))
-    rough = [p.name for p in parts if not (p.smooth or p.hides or p.name == "clean")]
+    rough = [p.name for p in parts_of(corruption) if not (p.smooth or p.hides or p.name == "clean")]
     if not rough:
         return None
     return f"{name} needs a smooth log p(y | x), which {rough[0]} has not; train a cvae for it, with --corruption"

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import torch
 
 from restorekit import plugins
-from restorekit.contracts import Corruption, Ranged
+from restorekit.contracts import Corruption, Ranged, parts_of
 from restorekit.corruptions.spec import parse
 from restorekit.noise import Noise
 from restorekit.testing.density import DENSITY_CHECKS
@@ -155,7 +155,7 @@ def draws_its_ranges_per_image(corruption: Corruption) -> None:
 
 def comes_back_from_its_spec(corruption: Corruption) -> None:
     """Expect `parse(str(corruption))` to be equal to the corruption."""
-    own = {type(part).name: type(part) for part in getattr(corruption, "parts", (corruption,))}
+    own = {type(part).name: type(part) for part in parts_of(corruption)}
     back = parse(str(corruption), {**plugins.corruptions(), **own})
     expect(
         back == corruption,
