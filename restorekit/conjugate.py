@@ -53,16 +53,23 @@ def evidence(likelihood: Likelihood, observation: Observation) -> Tensor:
     first two moments stand for its distribution.
     """
     sigma, observed = level(observation, "the closed form"), observation.observed
-    exact = likelihood.log_prob(observation.y, observed)
+    exact = sigma.flatten() == 0
+    if isinstance(likelihood, DiagonalGaussian) or not bool(exact.any()):
+        return _gaussian(likelihood, observation, sigma)
+    found = likelihood.log_prob(observation.y, observed)
+    return found if bool(exact.all()) else torch.where(exact, found, _gaussian(likelihood, observation, sigma))
+
+
+def _gaussian(likelihood: Likelihood, observation: Observation, sigma: Tensor) -> Tensor:
     variance = (likelihood.variance + sigma**2).clamp_min(1e-12)
-    values = -0.5 * ((observation.y - likelihood.mean) ** 2 / variance + variance.log() + LOG_2PI)
-    return torch.where(sigma.flatten() == 0, exact, per_image(values, observed))
+    values = (observation.y - likelihood.mean) ** 2 / variance + variance.log()
+    return -0.5 * per_image(values + LOG_2PI, observation.observed)
 
 
 def redraw(likelihood: Likelihood, observation: Observation, noise: Noise) -> Tensor:
     """Draw x ~ p(x | z, y), (B, C, H, W): missing values from the decoder itself, noisy ones from `posterior`."""
     mean, variance = posterior(likelihood, observation)
     x = mean + variance.sqrt() * noise.normal("x", tuple(mean.shape), mean.device)
-    if isinstance(likelihood, DiagonalGaussian):
+    if isinstance(likelihood, DiagonalGaussian) or bool(observation.observed.all()):
         return x
     return torch.where(observation.observed, x, likelihood.sample(noise.fork("missing")))

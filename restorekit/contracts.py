@@ -1,7 +1,8 @@
 """What a corruption, a model, a sampler, a restorer and a metric promise.
 
-Plugins subclass these; the engine talks to nothing else. See `restorekit.testing` for checks that
-an implementation keeps its promise.
+Plugins subclass these; the engine talks to nothing else. What p(x | z), q(z | x) and p(z) of a `LatentModel` promise,
+and may promise where z has levels, stands in `restorekit.densities`. See `restorekit.testing` for checks that an
+implementation keeps its promise.
 """
 
 from __future__ import annotations
@@ -9,10 +10,13 @@ from __future__ import annotations
 import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, ClassVar, Literal, Protocol
+from typing import Any, ClassVar, Literal
 
 from torch import Tensor, nn
 
+from restorekit.densities import Latents as Latents
+from restorekit.densities import Likelihood as Likelihood
+from restorekit.densities import Prior as Prior
 from restorekit.errors import UsageError
 from restorekit.fill import fill
 from restorekit.noise import Noise
@@ -124,57 +128,6 @@ class Model(nn.Module, ABC):
     def diagnose(self, batch: Batch, noise: Noise) -> dict[str, Tensor]:
         """Return scalars that show known failures: KL per latent group (nats per image), active units (count)."""
         return {}
-
-
-class Likelihood(Protocol):
-    """p(x | z) of a decoder."""
-
-    @property
-    def mean(self) -> Tensor:
-        """Mean, (B, C, H, W)."""
-        ...
-
-    @property
-    def variance(self) -> Tensor:
-        """Variance, (B, C, H, W)."""
-        ...
-
-    def log_prob(self, x: Tensor, observed: Tensor | None = None) -> Tensor:
-        """Return log p(x | z), (B,) nats, over the observed values (all where None), constants kept."""
-        ...
-
-    def sample(self, noise: Noise) -> Tensor:
-        """Draw x, (B, C, H, W)."""
-        ...
-
-
-class Latents(Protocol):
-    """q(z | x): a distribution over latents; z is a tensor, or a tuple with the level nearest the pixels last."""
-
-    @property
-    def mean(self) -> Any:
-        """Mean of z."""
-        ...
-
-    def sample(self, noise: Noise, temperature: float = 1.0) -> Any:
-        """Draw z."""
-        ...
-
-    def log_prob(self, z: Any) -> Tensor:
-        """Return log q(z), (B,) nats."""
-        ...
-
-
-class Prior(Protocol):
-    """p(z)."""
-
-    def sample(self, n: int, shape: tuple[int, ...], noise: Noise, temperature: float = 1.0) -> Any:
-        """Draw n latents for images of the given (C, H, W)."""
-        ...
-
-    def log_prob(self, z: Any) -> Tensor:
-        """Return log p(z), (B,) nats."""
-        ...
 
 
 class LatentModel(Model):

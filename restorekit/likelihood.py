@@ -15,7 +15,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from restorekit.contracts import LatentModel
+from restorekit.contracts import LatentModel, Latents, Prior
+from restorekit.densities import Levelled
 from restorekit.likelihoods import Bernoulli, DiscretisedLogistic
 from restorekit.noise import Noise
 from restorekit.samplers.latents import parts
@@ -29,8 +30,10 @@ class Score:
 
     Attributes
     ----------
-    distortion, rate : Tensor
-        The two parts of the negative ELBO, by one draw of z.
+    distortion : Tensor
+        One part of the negative ELBO, by one draw of z.
+    rates : Tensor, (levels, B)
+        The other part, of each level of z given those before it; one row where the model does not tell them apart.
     nll : Tensor
         - log of the mean of p(x, z_k) / q(z_k | x) over K draws: on average an upper bound that tightens with K.
     effective : Tensor
@@ -38,9 +41,14 @@ class Score:
     """
 
     distortion: Tensor
-    rate: Tensor
+    rates: Tensor
     nll: Tensor
     effective: Tensor
+
+    @property
+    def rate(self) -> Tensor:
+        """The rate of all levels."""
+        return self.rates.sum(0)
 
     @property
     def nelbo(self) -> Tensor:
@@ -70,20 +78,28 @@ def score(model: LatentModel, x: Tensor, label: Tensor | None, k: int, chunk: in
     one = two = x.new_full((len(x),), -torch.inf)  # log of the sums of weights and of their squares
     first: list[tuple[Tensor, Tensor]] = []
     for start in range(0, k, chunk):
-        distortion, rate = _terms(model, x, label, min(chunk, k - start), noise.after(start))
-        first = first or [(distortion[0], rate[0])]
-        weight = -distortion - rate
+        distortion, rates = _terms(model, x, label, min(chunk, k - start), noise.after(start))
+        first = first or [(distortion[0], rates[:, 0])]
+        weight = -distortion - rates.sum(0)
         one, two = torch.logaddexp(one, weight.logsumexp(0)), torch.logaddexp(two, (2 * weight).logsumexp(0))
     return Score(*first[0], math.log(k) - one, (2 * one - two).exp())
 
 
 def _terms(model: LatentModel, x: Tensor, label: Tensor | None, n: int, noise: Noise) -> tuple[Tensor, Tensor]:
-    """Return -log p(x | z) and log q(z | x) - log p(z) of n draws of z, (n, B) nats each."""
+    """Return -log p(x | z), (n, B) nats, and log q(z | x) - log p(z) of each level, (levels, n, B), of n draws of z."""
     many, labels = x.repeat(n, 1, 1, 1), None if label is None else label.repeat(n)
     q = model.infer(many, None, labels)
     z = q.sample(noise.expand(n))
     distortion = -model.decode(z, labels).log_prob(many)
-    return distortion.view(n, -1), (q.log_prob(z) - model.prior(labels).log_prob(z)).view(n, -1)
+    rates = _rates(q, model.prior(labels), z)
+    return distortion.view(n, -1), rates.view(len(rates), n, -1)
+
+
+def _rates(q: Latents, prior: Prior, z: Any) -> Tensor:
+    """Return log q(z | x) - log p(z), (levels, B) nats; (1, B) where not both tell of each level."""
+    if isinstance(q, Levelled) and isinstance(prior, Levelled):
+        return torch.stack([a - b for a, b in zip(q.log_probs(z), prior.log_probs(z), strict=True)])
+    return (q.log_prob(z) - prior.log_prob(z))[None]
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -45,7 +46,7 @@ class DiagonalGaussian:
         """Mean, in the shape of `mu`."""
         return self.mu
 
-    @property
+    @cached_property
     def variance(self) -> Tensor:
         """Variance, in the shape of `mu`."""
         return self.logvar.exp().expand_as(self.mu)
@@ -54,6 +55,11 @@ class DiagonalGaussian:
         """Draw a value; `temperature` multiplies the standard deviation."""
         eps = noise.normal(self.name, tuple(self.mu.shape), self.mu.device, self.stride)
         return self.mu + temperature * (0.5 * self.logvar).exp() * eps
+
+    def expand(self, n: int) -> DiagonalGaussian:
+        """Repeat it for n draws of every image, draws outermost: (n * B, ...)."""
+        mu, logvar = (t.repeat(n, *[1] * (t.dim() - 1)) for t in (self.mu, self.logvar.expand_as(self.mu)))
+        return DiagonalGaussian(mu, logvar, self.name, self.stride)
 
     def log_prob(self, x: Tensor, observed: Tensor | None = None) -> Tensor:
         """Return the log-density of x, (B,) nats."""
@@ -73,12 +79,12 @@ class Bernoulli:
 
     logits: Tensor
 
-    @property
+    @cached_property
     def mean(self) -> Tensor:
         """Probability of 1."""
         return self.logits.sigmoid()
 
-    @property
+    @cached_property
     def variance(self) -> Tensor:
         """Variance p (1 - p)."""
         return self.mean * (1 - self.mean)

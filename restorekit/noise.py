@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from math import prod
+from typing import Any
 
 import torch
 from torch import Generator, Tensor
 
 BLOCK = 64  # fields are drawn in absolute blocks of this many cells a side
+AHEAD = 10  # steps of a chain whose numbers are drawn at once
 _Fill = Callable[[tuple[int, ...], Generator], Tensor]
 
 
@@ -68,6 +71,31 @@ class Noise:
             return self.fork(f"draws{self.first}+{n}")
         keys = tuple(f"{key}#{s}" for s in range(self.first, self.first + n) for key in self.keys)
         return replace(self, keys=keys, origins=None if self.origins is None else self.origins * n, first=0)
+
+    def take(self, rows: list[int]) -> Noise:
+        """Return the source for some images of the batch."""
+        if self.keys is None:
+            return self
+        origins = None if self.origins is None else tuple(self.origins[i] for i in rows)
+        return replace(self, keys=tuple(self.keys[i] for i in rows), origins=origins)
+
+    def apart(self) -> Noise:
+        """Return a source in which tiles of one image have nothing in common, for models that see them one by one."""
+        if self.keys is None or self.origins is None:
+            return self
+        keys = tuple(f"{key}@{top},{left}" for key, (top, left) in zip(self.keys, self.origins, strict=True))
+        return replace(self, keys=keys, origins=None)
+
+    def steps(self, flat: bool) -> Callable[[int], Noise]:
+        """Return what gives the source of step 0, 1, ... of a chain; `AHEAD` steps are drawn at once, which is faster.
+
+        Parameters
+        ----------
+        flat : bool
+            Whether no image is a tile of a larger one, so that fields need no absolute place.
+        """
+        held: dict[Any, tuple[int, Tensor]] = {}
+        return lambda i: Step(self.seed, self.keys, self.origins, self.path, self.first, i, flat, held)
 
     def generator(self, name: str, device: torch.device | str = "cpu") -> Generator:
         """Return a fresh generator for the batch's stream `name`."""
@@ -146,3 +174,33 @@ class Noise:
         ]
         y, x = top - rows[0] * BLOCK, left - columns[0] * BLOCK
         return torch.cat(blocks, 1)[:, y : y + height, x : x + width]
+
+
+@dataclass(frozen=True)
+class Step(Noise):
+    """The numbers of one step of a chain.
+
+    Parameters
+    ----------
+    number : int
+        Which step.
+    flat : bool
+        Draw fields as lists of numbers, without a place in the image's plane.
+    held : dict
+        Numbers of this step and its neighbours, shared between them.
+    """
+
+    number: int = 0
+    flat: bool = False
+    held: dict[Any, tuple[int, Tensor]] = field(default_factory=dict, compare=False, repr=False)
+
+    def _draw(
+        self, name: str, shape: tuple[int, ...], device: torch.device, stride: int, make: Callable[..., Tensor]
+    ) -> Tensor:
+        block, place = divmod(self.number, AHEAD)
+        key = (self.path, name, shape, stride, make)
+        if self.held.get(key, (None,))[0] != block:
+            rest = (AHEAD * prod(shape[1:]),) if self.flat or len(shape) != 4 else (AHEAD * shape[1], *shape[2:])
+            many = super()._draw(f"{name}/{block}", (shape[0], *rest), device, stride, make)
+            self.held[key] = block, many.view(shape[0], AHEAD, *shape[1:])
+        return self.held[key][1][:, place]

@@ -100,8 +100,9 @@ def score_all(model: LatentModel, images: LabelledImages, k: int, seed: int, out
 def _scored(model: LatentModel, on: Grid, x: Tensor, label: Tensor | None, k: int, noise: Noise) -> list[Row]:
     """Return the figures of each image of a batch."""
     found = score(model, x, label, k, max(1, VALUES // x.numel()), noise)
+    levels = {f"rate_{i}": rate for i, rate in enumerate(found.rates)} if len(found.rates) > 1 else {}
     columns = {
-        "nelbo": found.nelbo, "distortion": found.distortion, "rate": found.rate, "nll": found.nll,
+        "nelbo": found.nelbo, "distortion": found.distortion, "rate": found.rate, **levels, "nll": found.nll,
         "bits_per_dim": on.bits(found.nll, x[0].numel()), "effective_draws": found.effective,
     }  # fmt: skip
     values = {name: t.tolist() for name, t in columns.items()}

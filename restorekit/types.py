@@ -72,21 +72,20 @@ class Observation:
     def __len__(self) -> int:
         return self.y.shape[0]
 
+    def take(self, index: Tensor) -> Observation:
+        """Return some images of the batch by their numbers, int64, which may repeat."""
+
+        def pick(t: Tensor | None) -> Tensor | None:
+            return None if t is None else t[index]
+
+        params = {k: v[index] for k, v in self.params.items()}
+        sigma, label, guess = map(pick, (self.sigma, self.label, self.guess))
+        y, observed = self.y[index], self.observed[index]
+        return replace(self, y=y, observed=observed, sigma=sigma, label=label, params=params, guess=guess)
+
     def expand(self, n: int) -> Observation:
         """Repeat every image `n` times, draws outermost: (n * B, ...)."""
-
-        def repeat(t: Tensor | None) -> Tensor | None:
-            return None if t is None else t.repeat(n, *[1] * (t.dim() - 1))
-
-        return replace(
-            self,
-            y=self.y.repeat(n, 1, 1, 1),
-            observed=self.observed.repeat(n, 1, 1, 1),
-            sigma=repeat(self.sigma),
-            label=repeat(self.label),
-            params={k: v.repeat(n, *[1] * (v.dim() - 1)) for k, v in self.params.items()},
-            guess=repeat(self.guess),
-        )
+        return self.take(torch.arange(len(self), device=self.y.device).repeat(n))
 
     def cut(self, rows: Tensor, columns: Tensor) -> Observation:
         """Return the given rows and columns, int64 indices, which may repeat; for observations of x's own size."""

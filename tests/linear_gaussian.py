@@ -37,7 +37,8 @@ class FullGaussian:
         return self.mu + temperature * noise.normal("z", tuple(self.mu.shape), "cpu") @ self.scale.T
 
     def log_prob(self, z):
-        return torch.distributions.MultivariateNormal(self.mu, scale_tril=self.scale, validate_args=False).log_prob(z)
+        white = torch.linalg.solve_triangular(self.scale, (z - self.mu).T, upper=False)
+        return -per_image(0.5 * (white.T**2 + LOG_2PI)) - self.scale.diagonal().log().sum()
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,50 @@ class StandardNormal:
         return per_image(-0.5 * (z**2 + LOG_2PI))
 
 
-class PCA(LatentModel):
+class LinearGaussian(LatentModel):
+    """A model whose x is Gaussian, of the mean `centre`, (D,): p(x | y) follows from its covariance."""
+
+    def covariance(self):
+        """Covariance of x, (D, D)."""
+        raise NotImplementedError
+
+    def off_centre(self, x, observed):
+        """x less the mean, (B, D), and 0 where nothing was observed."""
+        apart = x.flatten(1) - self.centre
+        return apart if observed is None else torch.where(observed.flatten(1), apart, 0.0)
+
+    def terms(self, batch, noise, group="model"):
+        q = self.infer(batch.x)
+        z = q.sample(noise)
+        distortion = -self.decode(z).log_prob(batch.x).mean()
+        rate = (q.log_prob(z) - self.prior().log_prob(z)).mean()
+        loss = distortion + rate
+        return Terms(loss, {"nelbo": loss.detach(), "distortion": distortion.detach(), "rate": rate.detach()})
+
+    @torch.no_grad()
+    def posterior(self, observation, operator=None):
+        """Exact mean, (B, D), and covariance, (B, D, D), of p(x | y), y = A x + noise behind a linear operator A."""
+        prior, means, covariances = self.covariance(), [], []
+        unit = torch.eye(len(prior)).view(-1, 1, *self.config.size)
+        for i in range(len(observation)):
+            seen = observation.observed[i].flatten()
+            a = (unit if operator is None else operator.apply(unit)).flatten(1).T[seen]
+            noisy = a @ prior @ a.T + float(observation.sigma[i]) ** 2 * torch.eye(int(seen.sum()))
+            gain = prior @ a.T @ torch.linalg.inv(noisy)
+            residual = observation.y[i].flatten()[seen] - a @ self.centre
+            means.append(self.centre + gain @ residual)
+            covariances.append(prior - gain @ a @ prior)
+        return torch.stack(means), torch.stack(covariances)
+
+
+def updated(mean, covariance, weight, noise, seen):
+    """p(z | seen) where z ~ N(mean, covariance) and seen = weight z + N(0, noise)."""
+    back, before = weight.T @ torch.linalg.inv(noise), torch.linalg.inv(covariance)
+    spread = torch.linalg.inv(before + back @ weight)
+    return FullGaussian((mean @ before + seen @ back.T) @ spread, torch.linalg.cholesky(spread))
+
+
+class PCA(LinearGaussian):
     """x = W z + mu + tau e, with the exact posterior of z as its inference network."""
 
     name = "pca"
@@ -66,15 +110,8 @@ class PCA(LatentModel):
         self.geometry = Geometry(tuple(config.size), 1, 0, (1,))
 
     def infer(self, x, observed=None, label=None):
-        x = (
-            x.flatten(1)
-            if observed is None
-            else torch.where(observed, x, self.centre.view(1, 1, *self.config.size)).flatten(1)
-        )
-        precision = torch.eye(self.config.latent) + self.weight.T @ self.weight * (-self.logvar).exp()
-        covariance = torch.linalg.inv(precision)
-        mu = (x - self.centre) @ self.weight @ covariance * (-self.logvar).exp()
-        return FullGaussian(mu, torch.linalg.cholesky(covariance))
+        prior, noise = torch.eye(self.config.latent), self.logvar.exp() * torch.eye(len(self.centre))
+        return updated(prior.new_zeros(len(prior)), prior, self.weight, noise, self.off_centre(x, observed))
 
     def prior(self, label=None):
         return StandardNormal(self.config.latent)
@@ -83,28 +120,5 @@ class PCA(LatentModel):
         mu = (z @ self.weight.T + self.centre).view(-1, 1, *self.config.size)
         return DiagonalGaussian(mu, self.logvar, "x")
 
-    def terms(self, batch, noise, group="model"):
-        q = self.infer(batch.x)
-        z = q.sample(noise)
-        distortion = -self.decode(z).log_prob(batch.x).mean()
-        rate = (q.log_prob(z) - self.prior().log_prob(z)).mean()
-        loss = distortion + rate
-        return Terms(loss, {"nelbo": loss.detach(), "distortion": distortion.detach(), "rate": rate.detach()})
-
     def covariance(self):
-        """Covariance of x, (D, D)."""
         return (self.weight @ self.weight.T + self.logvar.exp() * torch.eye(len(self.centre))).detach()
-
-    def posterior(self, observation, operator=None):
-        """Exact mean, (B, D), and covariance, (B, D, D), of p(x | y), y = A x + noise behind a linear operator A."""
-        prior, means, covariances = self.covariance(), [], []
-        unit = torch.eye(len(prior)).view(-1, 1, *self.config.size)
-        for i in range(len(observation)):
-            seen = observation.observed[i].flatten()
-            a = (unit if operator is None else operator.apply(unit)).flatten(1).T[seen]
-            noisy = a @ prior @ a.T + float(observation.sigma[i]) ** 2 * torch.eye(int(seen.sum()))
-            gain = prior @ a.T @ torch.linalg.inv(noisy)
-            residual = observation.y[i].flatten()[seen] - a @ self.centre.detach()
-            means.append(self.centre.detach() + gain @ residual)
-            covariances.append(prior - gain @ a @ prior)
-        return torch.stack(means), torch.stack(covariances)

@@ -2,6 +2,9 @@ import math
 
 import pytest
 import torch
+from ladder import Bare, Ladder
+from linear_gaussian import updated
+from torch.distributions import MultivariateNormal, kl_divergence
 from toys import ALL, observed
 
 from restorekit import testing
@@ -53,6 +56,49 @@ def test_draws_in_chunks_are_as_good_as_at_once_and_few_of_poor_ones_count():
     torch.testing.assert_close(one.nll, many.nll)
     assert bool(((one.effective > 1) & (one.effective < 59)).all())
     assert score(model, o.y, None, 60, 60, noise).effective.tolist() == pytest.approx([60, 60], rel=1e-3)
+
+
+@pytest.fixture
+def ladder():
+    """A model with two levels of latents, and one image 4000 times."""
+    model, o = observed(0.0, ALL, cls=Ladder)
+    return model, o.y[:1].expand(4000, -1, -1, -1)
+
+
+def _divergence(mean, covariance, prior):
+    return float(kl_divergence(MultivariateNormal(mean, covariance), MultivariateNormal(*prior)))
+
+
+def test_rates_of_levels_make_the_rate_and_are_the_divergences_of_the_levels(ladder):
+    """Of the upper level in closed form, and of the lower what is left of that of both (the chain rule)."""
+    model, x = ladder
+    mean, covariance, weight = model.joined()
+    q = updated(mean, covariance, weight, model.spreads()[2], x[0].flatten() - model.offset)
+    spread, top = q.scale @ q.scale.T, model.config.latent[0]
+    both = _divergence(q.mean, spread, (mean, covariance))
+    upper = _divergence(q.mean[:top], spread[:top, :top], (mean[:top], covariance[:top, :top]))
+    found = score(model, x, None, 1, 1, Noise(0))
+    assert found.rates.shape == (2, len(x))
+    torch.testing.assert_close(found.rate, found.rates.sum(0))
+    torch.testing.assert_close(found.nelbo, _exact(model, x), rtol=1e-4, atol=1e-4)
+    for rates, exact in zip(found.rates, (upper, both - upper), strict=True):
+        assert exact > 0.3
+        assert float(rates.mean()) == pytest.approx(exact, abs=5 * float(rates.std()) / len(x) ** 0.5)
+
+
+def test_a_model_that_does_not_tell_of_its_levels_has_the_rate_of_all(ladder, monkeypatch):
+    model, x = ladder
+    both, infer = score(model, x[:9], None, 5, 2, Noise(0)), model.infer
+
+    def bare(*given):
+        q = infer(*given)
+        return Bare(q.top, q.below)
+
+    monkeypatch.setattr(model, "infer", bare)
+    found = score(model, x[:9], None, 5, 2, Noise(0))
+    assert found.rates.shape == (1, 9)
+    torch.testing.assert_close(found.rate, both.rate, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(found.nll, both.nll)
 
 
 def test_bits_of_a_uniform_density_are_those_of_the_grid():

@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 
 import torch
-from linear_gaussian import PCA, PCAConfig, StandardNormal
+from linear_gaussian import PCA, StandardNormal
 from torch import nn
 
 from restorekit import LatentModel
@@ -17,9 +17,9 @@ ALL, NONE = torch.ones_like(SEEN), torch.zeros_like(SEEN)
 TAU = 0.1
 
 
-def observed(sigma, seen, operator=None):
-    """PCA, and what is observed of two draws of it with the noise and the gaps asked for."""
-    model, noise = PCA(PCAConfig()).eval().requires_grad_(False), Noise(5)
+def observed(sigma, seen, operator=None, cls=PCA):
+    """A linear model, and what is observed of two draws of it with the noise and the gaps asked for."""
+    model, noise = cls(cls.Config()).eval().requires_grad_(False), Noise(5)
     x = model.decode(model.prior().sample(2, (1, 2, 3), noise)).sample(noise)
     clean = x if operator is None else operator.apply(x)
     y = clean + sigma * noise.normal("y", tuple(clean.shape), "cpu")

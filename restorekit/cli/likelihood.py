@@ -37,7 +37,8 @@ def command(
     """Say how likely IMAGES are under the unconditional MODEL, and write OUT/scores.jsonl, a line for each.
 
     The negative ELBO (nelbo), the importance-weighted estimate of - log p(x) by K draws (nll), both in nats per image,
-    bits for each value, and which latents are in use. Images of many bits are those least like the training data.
+    bits for each value, and which latents are in use; of a hierarchical model also the rate of each group of latents
+    (rate_0, ..., that nearest the pixels last). Images of many bits are those least like the training data.
     """
     from restorekit import checkpoint
     from restorekit.cli import texts
@@ -77,9 +78,12 @@ def _tell(found: Summary, k: int, out: Path, machine: bool) -> None:
         return
     for name, (mean, error) in means.items():
         label = f"nll (K = {k})" if name == "nll" else name.replace("_", " ")
-        click.echo(f"{label:<18s} {mean:10.3f}  +- {error:.3f}")
+        if not name.startswith("rate_"):
+            click.echo(f"{label:<18s} {mean:10.3f}  +- {error:.3f}")
     for group, use in enumerate(latents):
-        click.echo(f"latents, group {group}   {use['active']:6d} of {use['of']} in use")
+        name = f"rate_{group}"
+        rate = ", rate {:.3f} +- {:.3f}".format(*means[name]) if name in means else ""
+        click.echo(f"latents, group {group}   {use['active']:6d} of {use['of']} in use{rate}")
     click.echo(f"nats per image, mean over {len(found.rows)} images and its standard error; bits {found.told}")
     if found.rows:
         click.echo("least likely: " + ", ".join(str(row["image"]) for row in found.least_likely()))

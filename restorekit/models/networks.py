@@ -43,6 +43,8 @@ class VAEConfig:
         Updates over which the weight of the rate grows from 0 to beta.
     free_bits : float
         Nats per latent channel and image that cost nothing.
+    importance : int
+        Draws of z behind the bound: 1 = the ELBO; with more, log of the mean of their weights, which is tighter.
     dropout : float
         Share of hidden values zeroed in training.
     classes : int
@@ -61,6 +63,7 @@ class VAEConfig:
     beta: float = field(default=1.0, metadata={"objective": True, "low": 0})
     kl_warmup: int = field(default=0, metadata={"objective": True, "low": 0})
     free_bits: float = field(default=0.0, metadata={"objective": True, "low": 0})
+    importance: int = field(default=1, metadata={"objective": True, "low": 1})
     dropout: float = field(default=0.0, metadata={"objective": True, "low": 0, "high": 0.99})
     classes: int = field(default=0, metadata={"low": 0})
 
@@ -70,6 +73,10 @@ class VAEConfig:
         if self.network == "conv" and not self.hidden:
             raise SpecError(
                 "a vae with network=conv needs at least one width in hidden, such as hidden=32,64, got none"
+            )
+        if self.importance > 1 and self.free_bits:
+            raise SpecError(
+                f"free_bits are of the rate, which a bound by importance={self.importance} draws has not; leave one out"
             )
 
 

@@ -6,14 +6,16 @@ Kingma, Welling, "Auto-Encoding Variational Bayes", ICLR 2014, equation 10 (the 
 Higgins et al., "beta-VAE", ICLR 2017, equation 4 (beta).
 Rybkin, Daniilidis, Levine, "Simple and Effective VAE Training with Calibrated Decoders", ICML 2021 (a learned sigma
 instead of a tuned beta).
+Burda, Grosse, Salakhutdinov, "Importance Weighted Autoencoders", ICLR 2016, equation 8 (several draws for one bound).
 Prakash, Krull, Jug, "Fully Unsupervised Diversity Denoising with Convolutional Variational Autoencoders", ICLR 2021
 (noise inside the likelihood).
-Mattei, Frellsen, "MIWAE", ICML 2019 (missing values left out of it; the encoder is shown interpolated ones here, so
-that it knows whole images).
+Mattei, Frellsen, "MIWAE", ICML 2019 (the same with missing values left out of it; the encoder is shown interpolated
+ones here, so that it knows whole images).
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
@@ -26,7 +28,7 @@ from restorekit.contracts import LatentModel, Likelihood
 from restorekit.likelihoods import LOG_2PI, Bernoulli, DiagonalGaussian, DiscretisedLogistic, floored, per_image
 from restorekit.models.networks import ConvNetwork, MLPNetwork, VAEConfig
 from restorekit.noise import Noise
-from restorekit.types import Batch, Geometry, Terms
+from restorekit.types import Batch, Geometry, Observation, Terms
 
 
 @dataclass(frozen=True)
@@ -107,14 +109,26 @@ class VAE(LatentModel):
         drop = noise if self.training and self.config.dropout else None
         shown = o.first_guess(batch.corruption) if batch.x is None else batch.x
         q = self._posterior(shown, o.label, drop and drop.fork("encoder"))
+        if self.config.importance > 1:
+            return self._bound(q, batch, noise)
         likelihood = self._likelihood(q.sample(noise), o.label, drop and drop.fork("decoder"))
-        distortion = -(evidence(likelihood, o) if batch.x is None else likelihood.log_prob(batch.x)).mean()
+        distortion = -_seen(likelihood, batch.x, o).mean()
         kl = 0.5 * (q.mu**2 + q.logvar.exp() - q.logvar - 1)
         rates = kl.view(*kl.shape[:2], -1).sum(2).mean(0)  # nats of each latent channel
-        rate = rates.sum()
         loss = distortion + self._weight(batch.step) * rates.clamp_min(self.config.free_bits).sum()
-        parts = {"nelbo": distortion + rate, "distortion": distortion, "rate": rate}
-        return Terms(loss, {k: v.detach() for k, v in parts.items()})
+        return _terms(loss, distortion, rates.sum())
+
+    def _bound(self, q: DiagonalGaussian, batch: Batch, noise: Noise) -> Terms:
+        """Return minus log of the mean weight of several draws of z, which weighs each draw's gradient by its share."""
+        k, o = self.config.importance, batch.observation.expand(self.config.importance)
+        x = None if batch.x is None else batch.x.repeat(k, 1, 1, 1)
+        many, drop = q.expand(k), noise if self.training and self.config.dropout else None
+        z = many.sample(noise.expand(k))
+        seen = _seen(self._likelihood(z, o.label, drop and drop.fork("decoder")), x, o)
+        rate = many.log_prob(z) - self.prior().log_prob(z)
+        weight = (seen - self._weight(batch.step) * rate).view(k, -1)
+        loss = math.log(k) - weight.logsumexp(0).mean()
+        return _terms(loss, -seen.mean(), rate.mean())
 
     def diagnose(self, batch: Batch, noise: Noise) -> dict[str, Tensor]:
         """Return the number of active units: latents whose posterior mean varies over images (Burda et al. 2016)."""
@@ -141,3 +155,13 @@ class VAE(LatentModel):
     def _weight(self, step: int | None) -> float:
         warmup = self.config.kl_warmup
         return float(self.config.beta * (1.0 if step is None or not warmup else min(1.0, step / warmup)))
+
+
+def _seen(likelihood: Likelihood, x: Tensor | None, observation: Observation) -> Tensor:
+    """Return log p(x | z), (B,) nats, or log p(y | z) where there is no x."""
+    return evidence(likelihood, observation) if x is None else likelihood.log_prob(x)
+
+
+def _terms(loss: Tensor, distortion: Tensor, rate: Tensor) -> Terms:
+    parts = {"nelbo": distortion + rate, "distortion": distortion, "rate": rate}
+    return Terms(loss, {name: value.detach() for name, value in parts.items()})

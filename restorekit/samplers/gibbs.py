@@ -8,14 +8,15 @@ its draws are biased by how far q is from it: `mwg` is not.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from torch import Tensor
 
-from restorekit.conjugate import posterior, redraw
+from restorekit.conjugate import evidence, posterior, redraw
 from restorekit.contracts import Corruption, LatentModel
-from restorekit.noise import Noise
+from restorekit.noise import AHEAD, Noise, Step
 from restorekit.samplers.base import Conjugate
+from restorekit.samplers.chains import Chains, Move
 from restorekit.types import Draws, Observation
 
 
@@ -26,30 +27,41 @@ class Gibbs(Conjugate):
     Parameters
     ----------
     sweeps : int
-        Alternations before the draw is taken; each draw is a chain of its own.
+        Alternations, at most; each draw is a chain of its own, which ends once it has settled.
     """
 
     name: ClassVar[str] = "gibbs"
 
-    sweeps: int = 40
+    sweeps: int = 200
 
     def drawn(
         self, model: LatentModel, corruption: Corruption, observation: Observation, n: int, noise: Noise
     ) -> Draws:
         """Run n chains per image, all as one batch."""
-        many, streams = observation.expand(n), noise.expand(n)
-        x = chain(model, many, many.first_guess(corruption), self.sweeps - 1, streams)
-        last = streams.fork(f"sweep{self.sweeps - 1}")
-        likelihood = model.decode(model.infer(x, None, many.label).sample(last), many.label)
-        mean, variance = posterior(likelihood, many)
+        many, streams = observation.expand(n), source(model, noise, n)
+        x = many.first_guess(corruption)
+        z = model.infer(x, None, many.label).sample(streams)
+        chains = Chains(self.name, AHEAD, self.sweeps, model.geometry.size is not None)
+        ended = chains.run(swept(model), (x, z), many, streams)
+        mean, variance = posterior(model.decode(ended.state[1], many.label), many)
         shape = (n, len(observation), *mean.shape[1:])
-        return Draws(mean.view(shape), variance.view(shape))
+        return Draws(mean.view(shape), variance.view(shape), ended.told(n))
 
 
-def chain(model: LatentModel, observation: Observation, x: Tensor, sweeps: int, noise: Noise) -> Tensor:
-    """Alternate z ~ q(z | x) and x ~ p(x | z, y) from x, (B, C, H, W), on; return the last x."""
-    for sweep in range(sweeps):
-        step = noise.fork(f"sweep{sweep}")
-        likelihood = model.decode(model.infer(x, None, observation.label).sample(step), observation.label)
-        x = redraw(likelihood, observation, step)
-    return x
+def source(model: LatentModel, noise: Noise, n: int) -> Noise:
+    """Return the noise of n chains for each image; a model of one size sees tiles apart from each other."""
+    return (noise if model.geometry.size is None else noise.apart()).expand(n)
+
+
+def swept(model: LatentModel) -> Move:
+    """Return what makes one alternation of a state (x, z)."""
+
+    def move(
+        state: tuple[Tensor, Any], o: Observation, noise: Step, _: Tensor | None = None
+    ) -> tuple[tuple[Tensor, Any], Tensor]:
+        z = model.infer(state[0], None, o.label).sample(noise)
+        likelihood = model.decode(z, o.label)
+        density = evidence(likelihood, o) + model.prior(o.label).log_prob(z)
+        return (redraw(likelihood, o, noise), z), density
+
+    return move

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -18,14 +19,18 @@ import torch
 from torch import Tensor
 
 from restorekit.conjugate import evidence, posterior
-from restorekit.contracts import Corruption, LatentModel
+from restorekit.contracts import Corruption, LatentModel, Latents, Prior
 from restorekit.errors import RestorekitWarning
 from restorekit.noise import Noise
 from restorekit.samplers.base import Conjugate
-from restorekit.samplers.latents import mapped, wide
+from restorekit.samplers.latents import choose, mapped
 from restorekit.types import Draws, Observation
+from restorekit.watching import tell
 
 FEW = 4.0  # effective proposals under which draws are the same few over and over
+ENOUGH = 10  # effective proposals for each draw at which no more are tried
+ROUND = 100  # proposals between looks at that; a multiple of noise.AHEAD
+VALUES = 2**22  # values decoded at a time
 
 
 @dataclass(frozen=True)
@@ -33,30 +38,30 @@ class Importance(Conjugate):
     """Weigh many z by p(y | z) p(z) over what they were proposed from, and draw among them by weight.
 
     Half of the proposals come from q(z | y), with missing values interpolated, half from the prior, so that no weight
-    exceeds twice p(y | z) however narrow q is. Proposals are never held all at once.
+    exceeds twice p(y | z) however narrow q is. Proposals are never held all at once, so that memory does not grow with
+    their number; an image has enough of them once ten count for each of its draws.
 
     Parameters
     ----------
     proposals : int
-        z tried for each image.
-    chunk : int
-        How many of them at a time.
+        z tried for each image, at most.
     """
 
     name: ClassVar[str] = "importance"
 
     proposals: int = 1000
-    chunk: int = 50
 
     def drawn(
         self, model: LatentModel, corruption: Corruption, observation: Observation, n: int, noise: Noise
     ) -> Draws:
-        """Try proposals chunk by chunk, and keep for each of n draws the one that wins."""
-        guess, kept = observation.first_guess(corruption), Reservoir(n, len(observation))
-        for first in range(0, self.proposals, self.chunk):
-            count = min(self.chunk, self.proposals - first)
-            z, weight = _proposed(model, observation, guess, count, noise.fork("proposals").after(first))
-            kept.offer(z, weight.view(count, -1), noise.fork(f"offer{first}"))
+        """Try proposals a few at a time, and keep for each of n draws the one that wins."""
+        own = noise if model.geometry.size is None else noise.apart()
+        tried, kept = Proposed.of(model, observation, corruption, own), Reservoir(n, len(observation))
+        for first in range(0, self.proposals, ROUND):
+            tell(self.name, first, self.proposals)
+            tried.offered(kept, range(first, min(first + ROUND, self.proposals)))
+            if bool((kept.effective() >= ENOUGH * n).all()):
+                break
         _warn(kept.effective(), self.proposals)
         many = observation.expand(n)
         mean, variance = posterior(model.decode(kept.z, many.label), many)
@@ -64,19 +69,47 @@ class Importance(Conjugate):
         return Draws(mean.view(shape), variance.view(shape), {"effective_proposals": kept.effective()})
 
 
-def _proposed(
-    model: LatentModel, observation: Observation, guess: Tensor, count: int, noise: Noise
-) -> tuple[Any, Tensor]:
-    """Return `count` proposals for each image, (count B, ...), and their log-weights, (count B,)."""
-    many, streams = observation.expand(count), noise.expand(count)
-    q = model.infer(guess.repeat(count, 1, 1, 1), None, many.label)
-    prior = model.prior(many.label)
-    own, free = q.sample(streams.fork("q")), prior.sample(len(many), observation.shape, streams.fork("prior"))
-    coin = streams.uniform("which", (len(many), 1), guess.device).flatten() < 0.5
-    z = mapped(lambda a, b: torch.where(wide(coin, a), a, b), own, free)
-    from_prior = prior.log_prob(z)
-    proposal = torch.logaddexp(q.log_prob(z), from_prior) - math.log(2)
-    return z, evidence(model.decode(z, many.label), many) + from_prior - proposal
+@dataclass(frozen=True)
+class Proposed:
+    """What proposals for a batch of images come from: q(z | y) of its first guess, and the prior."""
+
+    model: LatentModel
+    observation: Observation
+    q: Latents
+    prior: Prior
+    step: Callable[[int], Noise]
+
+    @classmethod
+    def of(cls, model: LatentModel, o: Observation, corruption: Corruption, noise: Noise) -> Proposed:
+        """Look at the images once."""
+        q = model.infer(o.first_guess(corruption), None, o.label)
+        flat = model.geometry.size is not None
+        return cls(model, o, q, model.prior(o.label), noise.fork("proposals").steps(flat))
+
+    def offered(self, kept: Reservoir, numbers: range) -> None:
+        """Show the proposals of these numbers to images that have not enough, as many at a time as memory allows."""
+        open_to = kept.effective() < ENOUGH * kept.n
+        chunk = max(1, VALUES // self.observation.y.numel())
+        for first in range(0, len(numbers), chunk):
+            some = numbers[first : first + chunk]
+            z, weight = self._weighed(some)
+            kept.offer(z, torch.where(open_to, weight, -torch.inf), [self.step(i) for i in some])
+
+    def _weighed(self, numbers: range) -> tuple[Any, Tensor]:
+        """Return z, (k B, ...), of k numbers, and their log-weights, (k, B)."""
+        drawn = [self._drawn(self.step(i)) for i in numbers]
+        z, many = mapped(lambda *zs: torch.cat(zs), *(z for z, _ in drawn)), self.observation.expand(len(numbers))
+        seen = evidence(self.model.decode(z, many.label), many)
+        return z, seen.view(len(numbers), -1) + torch.stack([ratio for _, ratio in drawn])
+
+    def _drawn(self, noise: Noise) -> tuple[Any, Tensor]:
+        """Return one z for each image, and log p(z) less the log-density of proposing it, (B,)."""
+        o = self.observation
+        own, free = self.q.sample(noise.fork("q")), self.prior.sample(len(o), o.shape, noise.fork("prior"))
+        coin = noise.uniform("which", (len(o), 1), o.y.device).flatten() < 0.5
+        z = choose(coin, own, free)
+        from_prior = self.prior.log_prob(z)
+        return z, from_prior - torch.logaddexp(self.q.log_prob(z), from_prior) + math.log(2)
 
 
 class Reservoir:
@@ -91,22 +124,19 @@ class Reservoir:
     z: Any
 
     def __init__(self, n: int, images: int) -> None:
-        self._n, self._images = n, images
+        self.n, self._images = n, images
         self._best = torch.full((n, images), -torch.inf)
         self._sums = torch.full((2, images), -torch.inf)  # log of the sums of weights and of their squares
 
-    def offer(self, z: Any, weight: Tensor, noise: Noise) -> None:
-        """Show k items for each image, (k B, ...), with log-weights, (k, B)."""
-        k = len(weight)
+    def offer(self, z: Any, weight: Tensor, noise: Sequence[Noise]) -> None:
+        """Show k items for each image, (k B, ...), with log-weights, (k, B), and the noise of each item."""
         weight = weight.nan_to_num(-torch.inf, -torch.inf)
         self._best, self._sums = self._best.to(weight.device), self._sums.to(weight.device)
-        u = noise.expand(self._n).uniform("keep", (self._n * self._images, k), weight.device).clamp_min(1e-20)
-        keys = weight[:, None] - (-u.view(self._n, self._images, k).movedim(2, 0).log()).log()
-        best, which = keys.max(0)
+        u = torch.stack([one.uniform("keep", (self._images, self.n), weight.device) for one in noise])
+        best, which = (weight[:, None] - (-u.clamp_min(1e-20).log()).log().movedim(2, 1)).max(0)
         rows = (which * self._images + torch.arange(self._images, device=which.device)).flatten()
-        better = (best > self._best).flatten()
         found = mapped(lambda t: t[rows], z)
-        self.z = mapped(lambda a, b: torch.where(wide(better, a), a, b), found, getattr(self, "z", found))
+        self.z = choose((best > self._best).flatten(), found, getattr(self, "z", found))
         self._best = torch.maximum(best, self._best)
         sums = torch.stack([weight.logsumexp(0), (2 * weight).logsumexp(0)])
         self._sums = torch.logaddexp(self._sums, sums)
@@ -114,8 +144,7 @@ class Reservoir:
     def effective(self) -> Tensor:
         """Return how many equally weighted items these are worth, (B,)."""
         one, two = self._sums
-        found: Tensor = (2 * one - two).exp()
-        return found
+        return (2 * one - two).exp().nan_to_num(0.0)
 
 
 def _warn(effective: Tensor, proposals: int) -> None:
@@ -125,5 +154,5 @@ def _warn(effective: Tensor, proposals: int) -> None:
             f"of {proposals} proposals as few as {float(effective.min()):.1f} count, so that draws repeat themselves; "
             "use --sampler mwg",
             RestorekitWarning,
-            stacklevel=3,
+            stacklevel=4,
         )

@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, NamedTuple
 
 import torch
@@ -20,13 +20,17 @@ from torch import Tensor
 
 from restorekit.contracts import Corruption, LatentModel, Model
 from restorekit.errors import RestorekitWarning
-from restorekit.noise import Noise
+from restorekit.noise import Noise, Step
 from restorekit.samplers.base import Looking
+from restorekit.samplers.chains import Chains, Move
+from restorekit.samplers.gibbs import source
 from restorekit.samplers.latents import total, wide
-from restorekit.samplers.targets import State, Target, refusal, target
+from restorekit.samplers.targets import Joint, Marginal, State, refusal, target
 from restorekit.types import Draws, Observation
 
 WANTED = 0.574
+WINDOW = 50  # steps between looks at whether a chain has settled
+RECENT = 25  # proposals, about, of which a chain's share of accepted ones is told
 LEAST = 0.05  # share of accepted proposals under which chains stand still
 Density = Callable[[State], Tensor]
 
@@ -37,19 +41,19 @@ class Langevin(Looking):
 
     For Gaussian noise and missing values the chain is one of z alone, the decoder's variance being part of p(y | z) in
     closed form. For other smooth corruptions it is one of z and of the decoder's own noise e, with x = mean + std e.
-    Each draw is a chain of its own, from z ~ q(z | first guess) on; the step of each adapts over the first half.
+    Each draw is a chain of its own, from z ~ q(z | first guess) on; the step of each adapts until it has settled.
 
     Parameters
     ----------
     steps : int
-        Proposals of each chain.
+        Proposals of each chain, at most.
     step : float
         First length of a step, in prior standard deviations.
     """
 
     name: ClassVar[str] = "langevin"
 
-    steps: int = 300
+    steps: int = 1000
     step: float = 0.1
 
     def refuse(self, model: Model, corruption: Corruption) -> str | None:
@@ -60,27 +64,23 @@ class Langevin(Looking):
         self, model: LatentModel, corruption: Corruption, observation: Observation, n: int, noise: Noise
     ) -> Draws:
         """Run n chains per image, all as one batch."""
+        streams = source(model, noise, n)
+        chains = Chains(self.name, WINDOW, self.steps, model.geometry.size is not None)
         with torch.inference_mode(False), torch.enable_grad():
-            streams = noise.expand(n)
-            goal = target(self.name, model, corruption, observation.expand(n), streams.fork("start"))
-            state, acceptance = self._chain(goal, streams)
-        _warn(acceptance)
-        mean, variance = goal.restored(state)
+            many = observation.expand(n)
+            goal = target(self.name, model, corruption, many, streams.fork("start"))
+            ended = chains.run(_moved(goal), self._begin(goal), many, streams)
+        walk: Walk = ended.state
+        _warn(walk.acceptance)
+        mean, variance = goal.restored(walk.place.state)
         shape = (n, len(observation), *mean.shape[1:])
-        return Draws(mean.view(shape), variance.view(shape), {"acceptance": acceptance.view(n, -1).mean(0)})
+        told = {"acceptance": walk.acceptance.view(n, -1).mean(0), **ended.told(n)}
+        return Draws(mean.view(shape), variance.view(shape), told)
 
-    def _chain(self, goal: Target, noise: Noise) -> tuple[State, Tensor]:
-        """Return the last state, and the share of proposals accepted in the second half, (B,)."""
+    def _begin(self, goal: Marginal | Joint) -> Walk:
+        """Return where chains begin, with the first length of a step."""
         here = _look(goal.log_prob, goal.start)
-        length = torch.full_like(here.value, math.log(self.step))
-        accepted = torch.zeros_like(length)
-        for i in range(self.steps):
-            here, chance, taken = _step(goal.log_prob, here, length.exp(), noise.fork(f"step{i}"))
-            if i < self.steps // 2:
-                length = length + (chance - WANTED) / (1 + i) ** 0.4
-            else:
-                accepted = accepted + taken
-        return here.state, accepted / max(1, self.steps - self.steps // 2)
+        return Walk(here, torch.full_like(here.value, math.log(self.step)), torch.full_like(here.value, WANTED))
 
 
 class Place(NamedTuple):
@@ -89,6 +89,27 @@ class Place(NamedTuple):
     state: State
     value: Tensor
     slope: State
+
+
+class Walk(NamedTuple):
+    """Where chains are, log-lengths of their steps, (B,), and shares of late proposals that were accepted, (B,)."""
+
+    place: Place
+    length: Tensor
+    acceptance: Tensor
+
+
+def _moved(goal: Marginal | Joint) -> Move:
+    """Return what makes one proposal."""
+
+    def move(walk: Walk, observation: Observation, noise: Step, settled: Tensor) -> tuple[Walk, Tensor]:
+        density = replace(goal, observation=observation).log_prob
+        place, chance, taken = _step(density, walk.place, walk.length.exp(), noise)
+        adapted = walk.length + (chance - WANTED) / (1 + noise.number) ** 0.4
+        acceptance = walk.acceptance + (taken.float() - walk.acceptance) / RECENT
+        return Walk(place, torch.where(settled, walk.length, adapted), acceptance), place.value
+
+    return move
 
 
 def _look(density: Density, state: State) -> Place:
@@ -127,5 +148,5 @@ def _warn(acceptance: Tensor) -> None:
             f"langevin accepted as few as {float(acceptance.min()):.0%} of its proposals in a chain, whose draw is "
             "where it started; use more steps, or mwg for gaussian noise and missing values",
             RestorekitWarning,
-            stacklevel=3,
+            stacklevel=4,
         )

@@ -24,6 +24,7 @@ from restorekit.samplers.base import Looking
 from restorekit.samplers.latents import like
 from restorekit.samplers.targets import Joint, Marginal, State, refusal, target
 from restorekit.types import Draws, Observation
+from restorekit.watching import tell
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,7 @@ class Mode(Looking):
         state = tuple(t.detach().clone().requires_grad_() for t in goal.start)
         adam = torch.optim.Adam(state, lr=self.rate)
         for i in range(self.steps):
+            tell(self.name, i, self.steps)
             for settings in adam.param_groups:
                 settings["lr"] = 0.5 * self.rate * (1 + math.cos(math.pi * i / self.steps))
             slopes = torch.autograd.grad(-_height(goal, state).sum(), state)

@@ -11,14 +11,17 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from restorekit.conjugate import posterior, redraw
+from restorekit.conjugate import evidence, posterior, redraw
 from restorekit.contracts import Corruption, LatentModel, Latents
-from restorekit.noise import Noise
+from restorekit.noise import AHEAD, Noise, Step
 from restorekit.samplers.base import Conjugate
-from restorekit.samplers.gibbs import chain
+from restorekit.samplers.chains import Chains, Move
+from restorekit.samplers.gibbs import source, swept
 from restorekit.samplers.importance import Importance
 from restorekit.samplers.latents import choose
 from restorekit.types import Draws, Observation
+
+State = tuple[Tensor, Any, Tensor]
 
 
 @dataclass(frozen=True)
@@ -32,7 +35,7 @@ class MetropolisWithinGibbs(Conjugate):
     Parameters
     ----------
     sweeps : int
-        Proposals before the draw is taken; each draw is a chain of its own.
+        Proposals, at most; each draw is a chain of its own, which ends once it has settled.
     warm : int
         Sweeps of pseudo-Gibbs before.
     proposals : int
@@ -41,7 +44,7 @@ class MetropolisWithinGibbs(Conjugate):
 
     name: ClassVar[str] = "mwg"
 
-    sweeps: int = 60
+    sweeps: int = 200
     warm: int = 20
     proposals: int = 0
 
@@ -49,20 +52,23 @@ class MetropolisWithinGibbs(Conjugate):
         self, model: LatentModel, corruption: Corruption, observation: Observation, n: int, noise: Noise
     ) -> Draws:
         """Run n chains per image, all as one batch."""
-        many, streams = observation.expand(n), noise.expand(n)
-        begin = self._begin(model, corruption, observation, n, noise)
-        x = chain(model, many, begin, self.warm, streams.fork("warm"))
-        z = model.infer(x, None, many.label).sample(streams.fork("warm"))
-        accepted = torch.zeros(len(many), device=x.device)
-        for sweep in range(self.sweeps):
-            step = streams.fork(f"sweep{sweep}")
-            z, taken = _moved(model, x, z, many.label, step)
-            accepted += taken
-            x = redraw(model.decode(z, many.label), many, step)
-        mean, variance = posterior(model.decode(z, many.label), many)
+        many, streams = observation.expand(n), source(model, noise, n)
+        chains = Chains(self.name, AHEAD, self.sweeps, model.geometry.size is not None)
+        warm = self._warmed(model, self._begin(model, corruption, observation, n, noise), many, streams)
+        accepted = torch.zeros(len(many), device=many.y.device)
+        ended = chains.run(_moved(model), (*warm, accepted), many, streams)
+        mean, variance = posterior(model.decode(ended.state[1], many.label), many)
         shape = (n, len(observation), *mean.shape[1:])
-        told = {"acceptance": accepted.view(n, -1).mean(0) / max(self.sweeps, 1)}
+        told = {"acceptance": (ended.state[2] / ended.steps.clamp_min(1)).view(n, -1).mean(0), **ended.told(n)}
         return Draws(mean.view(shape), variance.view(shape), told)
+
+    def _warmed(self, model: LatentModel, x: Tensor, observation: Observation, noise: Noise) -> tuple[Tensor, Any]:
+        """Return x, (B, C, H, W), and z after sweeps of pseudo-Gibbs."""
+        state = (x, model.infer(x, None, observation.label).sample(noise))
+        steps, move = noise.fork("warm").steps(model.geometry.size is not None), swept(model)
+        for i in range(self.warm):
+            state, _ = move(state, observation, steps(i))
+        return state
 
     def _begin(
         self, model: LatentModel, corruption: Corruption, observation: Observation, n: int, noise: Noise
@@ -77,13 +83,21 @@ class MetropolisWithinGibbs(Conjugate):
         return x + found.variance.flatten(0, 1).sqrt() * grain
 
 
-def _moved(model: LatentModel, x: Tensor, z: Any, label: Tensor | None, noise: Noise) -> tuple[Any, Tensor]:
-    """Return z after one proposal, and which images, (B,), took it."""
-    q = model.infer(x, None, label)
-    proposal = q.sample(noise)
-    gain = _weight(model, q, x, proposal, label) - _weight(model, q, x, z, label)
-    taken = noise.uniform("accept", (len(x), 1), x.device).flatten().log() < gain  # NaN, of a z far off, is no
-    return choose(taken, proposal, z), taken
+def _moved(model: LatentModel) -> Move:
+    """Return what makes one proposal from a state (x, z, proposals accepted)."""
+
+    def move(state: State, o: Observation, noise: Step, _: Tensor | None = None) -> tuple[State, Tensor]:
+        x, z, accepted = state
+        q = model.infer(x, None, o.label)
+        proposal = q.sample(noise)
+        gain = _weight(model, q, x, proposal, o.label) - _weight(model, q, x, z, o.label)
+        taken = noise.uniform("accept", (len(x), 1), x.device).flatten().log() < gain  # NaN, of a z far off, is no
+        z = choose(taken, proposal, z)
+        likelihood = model.decode(z, o.label)
+        density = evidence(likelihood, o) + model.prior(o.label).log_prob(z)
+        return (redraw(likelihood, o, noise), z, accepted + taken), density
+
+    return move
 
 
 def _weight(model: LatentModel, q: Latents, x: Tensor, z: Any, label: Tensor | None) -> Tensor:

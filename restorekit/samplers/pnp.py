@@ -9,16 +9,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
+import torch
 from torch import Tensor
 
 from restorekit.conjugate import level, posterior
 from restorekit.contracts import Corruption, LatentModel, Latents, Likelihood, Model, is_linear, parts_of
+from restorekit.densities import Tempered
+from restorekit.errors import UsageError
 from restorekit.likelihoods import DiagonalGaussian
 from restorekit.noise import Noise
 from restorekit.samplers.base import Looking
+from restorekit.samplers.latents import parts
 from restorekit.types import Draws, Linear, Observation
+from restorekit.watching import tell
 
 EXACT = 1 / 255  # noise that stands for none behind a linear map, whose equations need not be solvable
 TOLERANCE = 1e-4  # root mean square of a change on [0, 1] at which it is done
@@ -36,21 +41,23 @@ class PlugAndPlay(Looking):
     ----------
     sweeps : int
         Alternations, at most; it ends where an image no longer changes.
-    temperature : float
-        Standard deviation of the prior on z relative to the model's: under 1 pulls restorations to what is usual.
+    temperature : float or tuple of float
+        Standard deviation of the prior on z relative to the model's: under 1 pulls restorations to what is usual. One
+        for all levels of z, or one for each, that nearest the pixels last.
     """
 
     name: ClassVar[str] = "pnp"
 
     sweeps: int = 100
-    temperature: float = 1.0
+    temperature: float | tuple[float, ...] = 1.0
 
     def refuse(self, model: Model, corruption: Corruption) -> str | None:
         """Accept latent models with linear maps, Gaussian noise and missing values."""
         if not isinstance(model, LatentModel):
             return f"pnp samples unconditional models, {model.name!r} is conditional; leave --sampler out"
-        parts = parts_of(corruption)
-        other = [p.name for p in parts if not (is_linear(p) or p.hides or p.name in ("gaussian", "clean"))]
+        other = [
+            p.name for p in parts_of(corruption) if not (is_linear(p) or p.hides or p.name in ("gaussian", "clean"))
+        ]
         if not other:
             return None
         return f"pnp works with linear maps, gaussian noise and missing values, not {other[0]}; use --sampler langevin"
@@ -60,25 +67,47 @@ class PlugAndPlay(Looking):
     ) -> Draws:
         """Restore all images as one batch."""
         x, operator = corruption.first_guess(observation), corruption.operator(observation)
-        for _ in range(self.sweeps):
-            before, likelihood = x, self._decoded(model, x, observation.label)
-            x, variance = fitted(likelihood, observation, operator)
-            if bool(((x - before) ** 2).mean() < TOLERANCE**2):
+        label, temperatures = observation.label, self._temperatures(model, x, observation.label)
+        variance, still = x, x.new_zeros(len(x), 1, 1, 1, dtype=torch.bool)
+        for sweep in range(self.sweeps):
+            tell(self.name, sweep, self.sweeps)
+            z = tempered(model.infer(x, None, label), temperatures)
+            there, around = fitted(model.decode(z, label), observation, operator)
+            moved = ((there - x) ** 2).mean((1, 2, 3), keepdim=True)
+            x, variance = torch.where(still, x, there), torch.where(still, variance, around)
+            still = still | (moved < TOLERANCE**2)  # each image stops by itself, whatever it is restored with
+            if bool(still.all()):
                 break
         return Draws(x.expand(n, *x.shape), variance.expand(n, *x.shape))
 
-    def _decoded(self, model: LatentModel, x: Tensor, label: Tensor | None) -> Likelihood:
-        """Return p(x | z) at the tempered mean of q(z | x)."""
-        return model.decode(tempered(model.infer(x, None, label), self.temperature), label)
+    def _temperatures(self, model: LatentModel, x: Tensor, label: Tensor | None) -> tuple[float, ...]:
+        """Return one temperature for each level of the model's latents."""
+        levels = len(parts(model.infer(x[:1], None, None if label is None else label[:1]).mean))
+        given = self.temperature if isinstance(self.temperature, tuple) else (self.temperature,) * levels
+        if len(given) != levels or min(given) <= 0:
+            raise UsageError(
+                f"pnp takes a temperature above 0 for all levels of latents, or one for each of the {levels} of "
+                f"{model.name!r} with that nearest the pixels last, got {self.temperature}; give one number"
+            )
+        return given
 
 
-def tempered(q: Latents, temperature: float) -> Tensor:
-    """Return the mean of q(z | x) had the prior been N(0, temperature^2); of other kinds of q as it is."""
-    if not isinstance(q, DiagonalGaussian) or temperature == 1:
-        found: Tensor = q.mean
-        return found
+def tempered(q: Latents, temperatures: tuple[float, ...]) -> Any:
+    """Return the mean of q(z | x) had the prior of each level so many times its standard deviation.
+
+    In closed form for a diagonal Gaussian whose prior is N(0, 1); others have the method `tempered`.
+    """
+    if all(t == 1 for t in temperatures):
+        return q.mean
+    if isinstance(q, Tempered):
+        return q.tempered(temperatures)
+    if not isinstance(q, DiagonalGaussian):
+        raise UsageError(
+            f"pnp tempers diagonal Gaussians and latents with a method `tempered`, got {type(q).__name__}; use "
+            "temperature 1"
+        )
     precision = 1 / q.variance
-    return q.mean * precision / (precision - 1 + 1 / temperature**2).clamp_min(1e-3)
+    return q.mean * precision / (precision - 1 + 1 / temperatures[0] ** 2).clamp_min(1e-3)
 
 
 def fitted(likelihood: Likelihood, observation: Observation, operator: Linear | None) -> tuple[Tensor, Tensor]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -17,23 +17,6 @@ from restorekit.samplers.latents import choose, like, parts
 from restorekit.types import Observation
 
 State = tuple[Tensor, ...]
-
-
-class Target(Protocol):
-    """A density up to a constant, where to start, and what a state says of x."""
-
-    @property
-    def start(self) -> State:
-        """Where chains begin."""
-        ...
-
-    def log_prob(self, state: State) -> Tensor:
-        """Return the log-density, (B,) nats."""
-        ...
-
-    def restored(self, state: State) -> tuple[Tensor, Tensor]:
-        """Return mean and variance, (B, C, H, W), of x given the state and y."""
-        ...
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from restorekit.contracts import LatentModel
+from restorekit.densities import Levelled, Tempered
 from restorekit.noise import Noise
 from restorekit.testing.facts import CLOSE, expect, name_of, names, pictures, shake
 
@@ -43,6 +44,48 @@ def has_a_prior(model: LatentModel) -> None:
     cold = model.prior().sample(COUNT, tuple(x.shape[1:]), Noise(0, names(COUNT)), 0.0)
     warm = [float((level - mean).abs().max()) for level, mean in zip(_levels(z), _levels(cold), strict=True)]
     expect(all(w > 0 for w in warm), f"{name_of(model)}.prior: draws must differ from those at temperature 0")
+
+
+@torch.no_grad()
+def tells_of_levels(model: LatentModel) -> None:
+    """Expect log_probs of q(z | x) and p(z), where they have it, to be of each level and to add up to log_prob."""
+    q, prior = model.infer(_images(model)), model.prior()
+    expect(
+        isinstance(q, Levelled) == isinstance(prior, Levelled),
+        f"{name_of(model)}: q(z | x) and p(z) must both have log_probs, or neither, but only one has",
+    )
+    z = q.sample(Noise(0, names(COUNT)))
+    for what, law in (("infer(x)", q), ("prior()", prior)):
+        if not isinstance(law, Levelled):
+            continue
+        found, whole = law.log_probs(z), law.log_prob(z)
+        wanted = (
+            f"{name_of(model)}.{what}.log_probs(z) must be a tuple with (B,) nats of each of {len(_levels(z))} levels"
+        )
+        expect(isinstance(found, tuple) and len(found) == len(_levels(z)), f"{wanted}, got {type(found).__name__}")
+        for i, level in enumerate(found):
+            _per_image(model, f"{what}.log_probs(z)[{i}]", level)
+        apart = float((sum(found) - whole).abs().max())
+        close = apart <= CLOSE * (1 + float(whole.abs().max()))
+        expect(close, f"{wanted} that add up to log_prob(z), but they differ by {apart:.3g}")
+
+
+@torch.no_grad()
+def tempers_its_posterior(model: LatentModel) -> None:
+    """Expect tempered(...) of q(z | x), where it has it, to be q's mean at temperature 1, and finite under it."""
+    q = model.infer(_images(model))
+    if not isinstance(q, Tempered):
+        return
+    mean = _levels(q.mean)
+    same, cold = (_levels(q.tempered((t,) * len(mean))) for t in (1.0, 0.5))
+    what = f"{name_of(model)}.infer(x).tempered(temperatures)"
+    shapes = [tuple(level.shape) for level in mean]
+    for found in (same, cold):
+        got = [tuple(level.shape) for level in found]
+        expect(got == shapes, f"{what} must have the shapes of q's mean, {shapes}, got {got}")
+    apart = max(float((a - b).abs().max()) for a, b in zip(same, mean, strict=True))
+    expect(apart <= CLOSE, f"{what} must be q's mean where all are 1, but it is {apart:.3g} off")
+    expect(all(bool(level.isfinite().all()) for level in cold), f"{what} must be finite, got NaN or infinity")
 
 
 @torch.no_grad()
@@ -89,6 +132,8 @@ def ignores_what_was_not_observed(model: LatentModel) -> None:
 LATENT_CHECKS: tuple[Callable[[Any], None], ...] = (
     infers_a_posterior,
     has_a_prior,
+    tells_of_levels,
+    tempers_its_posterior,
     decodes_to_a_likelihood,
     ignores_what_was_not_observed,
 )

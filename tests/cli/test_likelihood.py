@@ -3,6 +3,7 @@ import json
 import numpy as np
 import pytest
 import torch
+from ladder import Ladder, LadderConfig
 
 from restorekit import checkpoint, testing
 from restorekit.models import VAE
@@ -38,7 +39,26 @@ def test_every_image_has_a_line_and_the_summary_is_their_mean(run, file, images,
         assert summary[name] == pytest.approx(np.mean([row[name] for row in rows]))
     assert all(row["nelbo"] == pytest.approx(row["distortion"] + row["rate"], rel=1e-4) for row in rows)
     assert summary["latents"][0]["of"] == 2
+    assert not any(name.startswith("rate_") for name in rows[0])
     assert "256 values" in summary["bits"]
+
+
+def test_levels_of_latents_have_rates_of_their_own(run, tmp_path, monkeypatch):
+    model = testing.build(Ladder, LadderConfig(size=(2, 5)))
+    monkeypatch.setattr(checkpoint, "resolve", lambda name: name)
+    monkeypatch.setattr(checkpoint, "load", lambda path: (model, None))
+    np.save(tmp_path / "images.npy", RNG.integers(0, 256, (20, 2, 5), dtype=np.uint8))
+    words = ("likelihood", "ladder", tmp_path / "images.npy", tmp_path / "OUT", "--k", 4, "--device", "cpu")
+    said = run(*words)[1].splitlines()
+    rows = [json.loads(line) for line in (tmp_path / "OUT" / "scores.jsonl").read_text().splitlines()]
+    assert all(row["rate"] == pytest.approx(row["rate_0"] + row["rate_1"], rel=1e-4) for row in rows)
+    for group, size in enumerate((2, 3)):
+        mean = np.mean([row[f"rate_{group}"] for row in rows])
+        line = next(line for line in said if line.startswith(f"latents, group {group}"))
+        assert f"of {size} in use, rate {mean:.3f} +- " in line
+    assert sum(line.startswith("rate") for line in said) == 1
+    summary = json.loads(run(*words[:3], tmp_path / "AGAIN", *words[4:], "--json")[1])
+    assert summary["rate"] == pytest.approx(summary["rate_0"] + summary["rate_1"])
 
 
 def test_the_same_seed_gives_the_same_scores_and_text_fits_80_columns(run, file, images, tmp_path):

@@ -4,6 +4,8 @@ import dataclasses
 
 import pytest
 import torch
+from ladder import Ladder
+from linear_gaussian import PCA
 from toys import ALL, NONE, SEEN, forked, observed
 
 from restorekit import plugins
@@ -13,6 +15,7 @@ from restorekit.samplers import Importance, Langevin, MetropolisWithinGibbs, Mod
 from restorekit.samplers.targets import Joint, Marginal
 
 DRAWS = 8000
+NUMBER = {PCA: DRAWS, Ladder: 2000}  # of the model with two levels of latents fewer will do
 MODES = ("map", "pnp")  # which give one answer: in a Gaussian model the mode is the mean
 CASES = [
     pytest.param(Gaussian(0.4), 0.4, ALL, id="noise"),
@@ -20,11 +23,11 @@ CASES = [
     pytest.param(Chain((Gaussian(0.4), Missing(0.5))), 0.4, SEEN, id="both"),
     pytest.param(Missing(1.0), 0.0, NONE, id="nothing observed"),
 ]
-SAMPLERS = {**plugins.samplers(), "importance": lambda: Importance(proposals=DRAWS, chunk=400)}
+SAMPLERS = {**plugins.samplers(), "importance": lambda: Importance(proposals=DRAWS)}
 
 
 def agrees(draws, means, covariances, effective=None):
-    """Expect mean and covariance of draws within 5 standard errors, by the effective number of draws of each image."""
+    """Expect mean and covariance of draws within 4 standard errors, by the effective number of draws of each image."""
     for i in range(draws.mean.shape[1]):
         drawn = draws.mean[:, i].flatten(1).double()
         exact, spread = means[i].double(), covariances[i].double()
@@ -32,24 +35,51 @@ def agrees(draws, means, covariances, effective=None):
         number = len(drawn) if effective is None else min(len(drawn), float(effective[i]))
         variance = spread.diag().clamp_min(0)  # of an observed value 0, but for rounding
         error = (variance / number).sqrt()
-        assert ((drawn.mean(0) - exact).abs() < 5 * error + 1e-4).all()
+        assert ((drawn.mean(0) - exact).abs() < 4 * error + 1e-4).all()
         error = ((variance[:, None] * variance + spread**2) / number).sqrt()
-        assert ((found - spread).abs() < 5 * error + 1e-4).all()
+        assert ((found - spread).abs() < 4 * error + 1e-4).all()
 
 
+@pytest.mark.parametrize("cls", NUMBER)
 @pytest.mark.parametrize(("corruption", "sigma", "seen"), CASES)
 @pytest.mark.parametrize("name", [name for name in SAMPLERS if name not in MODES])
-def test_draws_have_the_mean_and_covariance_of_the_exact_posterior(name, corruption, sigma, seen):
+def test_draws_have_the_mean_and_covariance_of_the_exact_posterior(name, corruption, sigma, seen, cls):
     """Chains are one for each draw, so that the effective number is that of draws; proposals are shared."""
-    model, o = observed(sigma, seen)
-    draws = SAMPLERS[name]()(model, corruption, o, DRAWS, Noise(0))
+    model, o = observed(sigma, seen, cls=cls)
+    draws = SAMPLERS[name]()(model, corruption, o, NUMBER[cls], Noise(0))
     agrees(draws, *model.posterior(o), draws.told.get("effective_proposals"))
 
 
+class Astray(Ladder):
+    """The ladder with a q(z | x) that takes both levels' priors for wider than they are."""
+
+    def infer(self, x, observed=None, label=None):
+        return super().infer(x, observed, label).again((2.0, 1.5))
+
+
+@pytest.mark.parametrize("name", ["mwg", "importance"])
+def test_a_poor_q_over_levels_changes_nothing_where_it_is_weighed(name):
+    model, o = observed(0.4, SEEN, cls=Astray)
+    draws = SAMPLERS[name]()(model, Chain((Gaussian(0.4), Missing(0.5))), o, 4000, Noise(0))
+    agrees(draws, *model.posterior(o), draws.told.get("effective_proposals"))
+    assert float(draws.told.get("acceptance", torch.tensor(0.5)).max()) < 0.9
+
+
+def test_gibbs_is_biased_by_how_far_q_is_from_the_posterior():
+    """As its docs say: where q takes priors for wider than they are, so are the draws, by more than a quarter."""
+    model, o = observed(0.4, SEEN, cls=Astray)
+    draws = SAMPLERS["gibbs"]()(model, Chain((Gaussian(0.4), Missing(0.5))), o, 4000, Noise(0))
+    _, covariances = model.posterior(o)
+    exact = covariances[0].diag()
+    found = draws.mean[:, 0].flatten(1).var(0) + draws.variance[:, 0].flatten(1).mean(0)
+    assert float((found / exact).max()) > 1.25
+
+
+@pytest.mark.parametrize("cls", NUMBER)
 @pytest.mark.parametrize(("corruption", "sigma", "seen"), CASES)
 @pytest.mark.parametrize("name", MODES)
-def test_modes_are_the_joint_mode(name, corruption, sigma, seen):
-    model, o = observed(sigma, seen)
+def test_modes_are_the_joint_mode(name, corruption, sigma, seen, cls):
+    model, o = observed(sigma, seen, cls=cls)
     draws = SAMPLERS[name]()(model, corruption, o, 3, Noise(0))
     means, _ = model.posterior(o)
     torch.testing.assert_close(draws.mean.flatten(2), means.expand(3, -1, -1), atol=2e-3, rtol=0)
@@ -58,10 +88,10 @@ def test_modes_are_the_joint_mode(name, corruption, sigma, seen):
 BLURRED = Chain((Blur(size=0.7), Gaussian(0.3)))
 
 
-def _blurred():
+def _blurred(cls=PCA):
     """The model, an observation of two images behind a blur, and the blur of six."""
     two, six = (BLURRED(torch.zeros(n, 1, 2, 3), Noise(0)) for n in (2, 6))
-    model, o = observed(0.3, SEEN, BLURRED.operator(two))
+    model, o = observed(0.3, SEEN, BLURRED.operator(two), cls)
     return model, dataclasses.replace(o, params=two.params), BLURRED.operator(six)
 
 
@@ -73,9 +103,10 @@ def test_langevin_draws_behind_a_blur_are_those_of_the_exact_posterior():
     assert float(draws.told["acceptance"].mean()) == pytest.approx(0.574, abs=0.05)
 
 
+@pytest.mark.parametrize("cls", NUMBER)
 @pytest.mark.parametrize("sampler", [Mode(steps=600), PlugAndPlay()], ids=lambda s: s.name)
-def test_modes_behind_a_blur_are_the_joint_mode(sampler):
-    model, o, operator = _blurred()
+def test_modes_behind_a_blur_are_the_joint_mode(sampler, cls):
+    model, o, operator = _blurred(cls)
     means, _ = model.posterior(o, operator)
     found = sampler(model, BLURRED, o, 1, Noise(0)).mean[0].flatten(1)
     torch.testing.assert_close(found, means, atol=5e-3, rtol=0)
@@ -94,7 +125,7 @@ def test_the_density_on_both_has_the_one_on_z_as_its_margin():
 
 
 @pytest.mark.parametrize(
-    "sampler", [Importance(proposals=20_000, chunk=500), MetropolisWithinGibbs(20, 0, 20_000)], ids=lambda s: s.name
+    "sampler", [Importance(proposals=20_000), MetropolisWithinGibbs(20, 0, 20_000)], ids=lambda s: s.name
 )
 def test_both_of_two_modes_are_found_in_the_right_proportion(sampler):
     model, o, share = forked()

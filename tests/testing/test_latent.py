@@ -3,6 +3,7 @@
 import pytest
 import torch
 from caught import caught
+from ladder import Bare, Ladder, LadderPrior, Posterior
 from linear_gaussian import PCA, FullGaussian, StandardNormal
 
 from restorekit.likelihoods import DiagonalGaussian
@@ -34,6 +35,48 @@ class ColdPrior(PCA):
         return Cold(self.config.latent)
 
 
+class Counted(Ladder):
+    def prior(self, label=None):
+        class Twice(LadderPrior):
+            def log_probs(self, z):
+                return (self.log_prob(z), *super().log_probs(z)[1:])
+
+        found = super().prior(label)
+        return Twice(found.top, found.below)
+
+
+class OneLevel(Ladder):
+    def infer(self, x, observed=None, label=None):
+        class Whole(Posterior):
+            def log_probs(self, z):
+                return (self.log_prob(z),)
+
+        q = super().infer(x, observed, label)
+        return Whole(q.top, q.below, q.again)
+
+
+class OneSided(Ladder):
+    def infer(self, x, observed=None, label=None):
+        q = super().infer(x, observed, label)
+        return Bare(q.top, q.below)
+
+
+class Cools(Ladder):
+    def infer(self, x, observed=None, label=None):
+        q = super().infer(x, observed, label)
+        return Posterior(q.top, q.below, lambda t: q.again((0.9 * t[0], t[1])))
+
+
+class Narrow(Ladder):
+    def infer(self, x, observed=None, label=None):
+        class Top(Posterior):
+            def tempered(self, temperatures):
+                return super().tempered(temperatures)[0]
+
+        q = super().infer(x, observed, label)
+        return Top(q.top, q.below, q.again)
+
+
 class SeesAll(PCA):
     def decode(self, z, label=None):
         class Deaf(DiagonalGaussian):
@@ -53,6 +96,11 @@ BROKEN = [
     (latent.infers_a_posterior, BatchDensity),
     (latent.has_a_prior, WidePrior),
     (latent.has_a_prior, ColdPrior),
+    (latent.tells_of_levels, Counted),
+    (latent.tells_of_levels, OneLevel),
+    (latent.tells_of_levels, OneSided),
+    (latent.tempers_its_posterior, Cools),
+    (latent.tempers_its_posterior, Narrow),
     (latent.decodes_to_a_likelihood, SeesAll),
     (latent.ignores_what_was_not_observed, Peeks),
 ]

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import pytest
 import torch
 from caught import caught
+from ladder import Ladder
 from linear_gaussian import PCA
 from tiny_model import Tiny, TinyConfig
 from torch import nn
@@ -101,7 +102,7 @@ BROKEN = [
 ]
 
 
-@pytest.mark.parametrize("cls", [Tiny, Two, PCA])
+@pytest.mark.parametrize("cls", [Tiny, Two, PCA, Ladder])
 def test_sound_models_pass_without_being_registered(cls):
     check_model(cls)
 
