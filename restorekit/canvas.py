@@ -30,7 +30,8 @@ class Canvas:
     Attributes
     ----------
     pixels : array, (N, H, W, C), in the file's dtype
-        Equal to the input, bit for bit, wherever that is known to be the truth.
+        In the size and the channels that its planes are restored to. Equal to the input, bit for bit, wherever that is
+        known to be the truth.
     keep : sequence of str
         What else is kept of "std", "low", "high" and "draws".
     folder : Path

@@ -49,6 +49,10 @@ class Corruption(ABC):
         """Return the linear map behind the observation; None where there is none."""
         return None
 
+    def clean_shape(self, shape: tuple[int, int, int], channels: int) -> tuple[int, int, int]:
+        """Return (C, H, W) of the x whose y has `shape`; C is `channels` where y does not tell. For what changes it."""
+        return shape
+
     def first_guess(self, observation: Observation) -> Tensor:
         """Return a rough x, (B, C, H, W): what a conditional model is shown. Missing values are interpolated."""
         return fill(observation.y, observation.observed)
@@ -161,6 +165,7 @@ class Sampler(ABC):
 
     name: ClassVar[str]
     needs_sigma: ClassVar[bool] = False  # must be told the level of the noise
+    shares: ClassVar[bool] = False  # draws of an image share work, so that they are best made at once
 
     @abstractmethod
     def __call__(

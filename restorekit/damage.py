@@ -17,7 +17,8 @@ from restorekit.errors import ImageError, RestorekitError, UsageError
 from restorekit.images import files
 from restorekit.images.find import Item, missing_path
 from restorekit.images.maskfiles import Beside, fitted
-from restorekit.images.picture import Metadata, Picture
+from restorekit.images.picture import Array, Metadata, Picture
+from restorekit.images.repaint import repainted
 from restorekit.images.scale import IntensityRange, RangeOption, from_unit, resolve_range, to_unit
 from restorekit.noise import Noise
 from restorekit.types import Observation
@@ -146,12 +147,15 @@ def _mark(path: Path, observation: Observation, earlier: Sequence[Path], spec: s
 def _write(target: Path, observation: Observation, source: Picture, depth: str, spec: str) -> None:
     values = from_unit(observation.y.movedim(1, -1).numpy(), *_STORED[depth])
     kind = "tiff" if target.suffix == ".tif" else "png"
-    files.write(target, Picture(values, source.alpha, format=kind, metadata=_carried(source)), values, spec=spec)
+    files.write(
+        target, Picture(values, source.alpha, format=kind, metadata=_carried(source, values)), values, spec=spec
+    )
 
 
-def _carried(source: Picture) -> Metadata:
+def _carried(source: Picture, values: Array) -> Metadata:
     """Keep what describes the picture, not how its file was coded."""
-    return dataclasses.replace(Metadata(), exif=source.metadata.exif, icc=source.metadata.icc, dpi=source.metadata.dpi)
+    told = repainted(source, values).metadata
+    return dataclasses.replace(Metadata(), exif=told.exif, icc=told.icc, dpi=told.dpi)
 
 
 def settle(corruption: Corruption, shape: tuple[int, ...], noise: Noise) -> Corruption:

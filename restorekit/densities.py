@@ -19,20 +19,16 @@ class Likelihood(Protocol):
     @property
     def mean(self) -> Tensor:
         """Mean, (B, C, H, W)."""
-        ...
 
     @property
     def variance(self) -> Tensor:
         """Variance, (B, C, H, W)."""
-        ...
 
     def log_prob(self, x: Tensor, observed: Tensor | None = None) -> Tensor:
         """Return log p(x | z), (B,) nats, over the observed values (all where None), constants kept."""
-        ...
 
     def sample(self, noise: Noise) -> Tensor:
         """Draw x, (B, C, H, W)."""
-        ...
 
 
 class Latents(Protocol):
@@ -41,15 +37,12 @@ class Latents(Protocol):
     @property
     def mean(self) -> Any:
         """Mean of z; of a hierarchical z each level's, given the means of those before it."""
-        ...
 
     def sample(self, noise: Noise, temperature: float = 1.0) -> Any:
         """Draw z."""
-        ...
 
     def log_prob(self, z: Any) -> Tensor:
         """Return log q(z), (B,) nats."""
-        ...
 
 
 class Prior(Protocol):
@@ -57,11 +50,9 @@ class Prior(Protocol):
 
     def sample(self, n: int, shape: tuple[int, ...], noise: Noise, temperature: float = 1.0) -> Any:
         """Draw n latents for images of the given (C, H, W)."""
-        ...
 
     def log_prob(self, z: Any) -> Tensor:
         """Return log p(z), (B,) nats."""
-        ...
 
 
 @runtime_checkable
@@ -70,7 +61,6 @@ class Levelled(Protocol):
 
     def log_probs(self, z: Any) -> tuple[Tensor, ...]:
         """Return the log-density of each level given those before it, (B,) nats each; their sum is `log_prob`."""
-        ...
 
 
 @runtime_checkable
@@ -84,4 +74,3 @@ class Tempered(Protocol):
         together is not known it may be found a level at a time from the top down, as by PnP-HVAE: where q and p are
         Gaussians given the levels before, their product with precision 1 / var_q + (1 / temperature^2 - 1) / var_p.
         """
-        ...

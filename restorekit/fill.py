@@ -19,7 +19,6 @@ CELL = 2**LEVELS  # pixels a side that are one value above them
 MARGIN = 2 * CELL  # pixels from a window's edge on that are as in the whole: CELL for the pyramid, the rest for sweeps
 BENDS = 12  # steps of `bend`: as good as going on to the biharmonic interpolation itself, at 80 and 90 % missing
 STEP, MOMENTUM = 0.05, 0.75  # of `bend`; stable as STEP < 2 (1 + MOMENTUM) / 64, where 64 is the largest eigenvalue
-_RING = [[1 / 12, 2 / 12, 1 / 12], [2 / 12, 0.0, 2 / 12], [1 / 12, 2 / 12, 1 / 12]]
 
 
 def fill(y: Tensor, observed: Tensor, coarse: Tensor | None = None) -> Tensor:
@@ -41,11 +40,19 @@ def fill(y: Tensor, observed: Tensor, coarse: Tensor | None = None) -> Tensor:
         y where observed, interpolated values elsewhere, 0.5 where nothing at all was observed.
     """
     guess = torch.where(observed, y, push(*_weighted(y, observed), coarse))
-    kernel = y.new_tensor(_RING).expand(y.shape[1], 1, 3, 3)
     for _ in range(SWEEPS):
-        around = F.conv2d(F.pad(guess, (1, 1, 1, 1), mode="replicate"), kernel, groups=y.shape[1])
-        guess = torch.where(observed, y, around)
+        guess = torch.where(observed, y, _around(guess))
     return guess
+
+
+def _around(t: Tensor) -> Tensor:
+    """Return the mean of a value's neighbours, the four nearest counting double; shifts are quicker than a convolution.
+
+    It is the product of two triangles, (1, 2, 1), less the value itself.
+    """
+    p = F.pad(t, (1, 1, 1, 1), mode="replicate")
+    across = p[..., :-2] + 2 * p[..., 1:-1] + p[..., 2:]
+    return (across[..., :-2, :] + 2 * across[..., 1:-1, :] + across[..., 2:, :] - 4 * t) / 12
 
 
 def bend(guess: Tensor, observed: Tensor) -> Tensor:

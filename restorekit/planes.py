@@ -17,7 +17,8 @@ from restorekit.fill import CELL, MARGIN, fill, pull, push
 from restorekit.images.picture import Array, Picture
 from restorekit.images.scale import IntensityRange, to_unit
 from restorekit.noise import Noise
-from restorekit.types import Observation
+from restorekit.sigma import IMAGE
+from restorekit.types import Observation, shape_of
 
 WHOLE = 2**20  # pixels up to which the first guess is made over the whole image at once
 TINY = 16  # side of an image that a corruption is asked about itself with, pixels
@@ -46,6 +47,8 @@ class Plane:
         Which of its picture's.
     band : int or None
         The one channel that it is; None for all.
+    clean : (C, H, W) or None
+        Shape of what it is restored to; None = its own.
     """
 
     key: str
@@ -56,6 +59,18 @@ class Plane:
     exact: bool = False
     frame: int = 0
     band: int | None = None
+    clean: tuple[int, int, int] | None = None
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Shape of what it is restored to, (C, H, W)."""
+        height, width, channels = self.pixels.shape
+        return self.clean or (channels, height, width)
+
+    @property
+    def resized(self) -> bool:
+        """Whether it is restored to another height or width than its own."""
+        return self.shape[1:] != self.pixels.shape[:2]
 
     @property
     def channels(self) -> slice:
@@ -69,6 +84,7 @@ def planes(
     missing: npt.NDArray[np.bool_] | None,
     range: IntensityRange,
     channels: Sequence[int] = (1, 3),
+    corruption: Corruption = IMAGE,
 ) -> list[Plane]:
     """Split a picture into planes.
 
@@ -84,19 +100,34 @@ def planes(
         What its numbers mean.
     channels : sequence of int
         Channel counts that the restorer takes.
+    corruption : Corruption
+        What damaged the picture: it may have made it smaller, or taken its colours.
 
     Raises
     ------
     ImageError
-        The restorer takes neither the picture's channels nor single ones.
+        The restorer takes neither the clean picture's channels nor single ones; or the corruption leaves others.
     """
     found = []
     for i, frame in enumerate(picture.pixels):
         lost = None if missing is None else missing[min(i, len(missing) - 1)]
         name = key if len(picture.pixels) == 1 else f"{key}#{i}"
-        plane = Plane(name, frame, lost, range, frame=i)
-        found.extend([plane] if frame.shape[2] in channels else _bands(plane, channels))
+        clean = _clean(name, frame, corruption, max(channels))
+        plane = Plane(name, frame, lost, range, frame=i, clean=clean)
+        found.extend([plane] if plane.shape[0] in channels else _bands(plane, channels))
     return found
+
+
+def _clean(key: str, frame: Array, corruption: Corruption, channels: int) -> tuple[int, int, int]:
+    """Return the shape of a frame's clean image, in so many channels where the frame does not tell how many."""
+    height, width, count = frame.shape
+    try:
+        clean = corruption.clean_shape((count, height, width), channels)
+    except ImageError as error:
+        raise ImageError(f"{key}: {error}") from error
+    if channels == 1 and corruption.clean_shape((1, height, width), 3)[0] == 3:
+        raise ImageError(f"{key} lost its colours to {corruption}, and the model takes 1 channel; choose one of colour")
+    return clean
 
 
 def _bands(plane: Plane, channels: Sequence[int]) -> list[Plane]:
@@ -111,6 +142,7 @@ def _bands(plane: Plane, channels: Sequence[int]) -> list[Plane]:
             pixels=plane.pixels[..., band : band + 1],
             missing=lost if lost is None or lost.shape[2] == 1 else lost[..., band : band + 1],
             band=band,
+            clean=(1, *plane.shape[1:]),
         )
         for band in range(count)
     ]
@@ -127,18 +159,24 @@ class PlaneSource:
     @property
     def shape(self) -> tuple[int, int, int, int]:
         """Shape of x, (B, C, H, W)."""
-        height, width, channels = self.planes[0].pixels.shape
-        return (len(self.planes), channels, height, width)
+        return (len(self.planes), *self.planes[0].shape)
+
+    @property
+    def resized(self) -> bool:
+        """Whether y has another height or width than x."""
+        return self.planes[0].resized
 
     def rows(self, top: int, bottom: int) -> Observation:
-        """Return a band of rows, with its first guess where values are missing."""
+        """Return a band of rows, with its first guess where values are missing; all of y where it is resized."""
+        if self.resized:
+            return self.observed(0, len(self.planes[0].pixels))
         observation = self.observed(top, bottom)
         if all(p.missing is None for p in self.planes):
             return replace(observation, guess=observation.y) if self.corruption.interpolates else observation
         return replace(observation, guess=self._guess(top, bottom))
 
     def observed(self, top: int, bottom: int, left: int = 0, right: int | None = None) -> Observation:
-        """Return a window, without a guess."""
+        """Return a window of the planes themselves, without a guess."""
         window = (slice(top, bottom), slice(left, right))
         seen = torch.stack([_observed(p, window) for p in self.planes])
         y = torch.stack([_channels_first(to_unit(p.pixels[window], p.range)) for p in self.planes])
@@ -151,18 +189,19 @@ class PlaneSource:
         count, stated = len(self.planes), self._stated
         label = None if self.label is None else torch.full((count,), self.label)
         params = {name: value.expand(count, *value.shape[1:]) for name, value in stated.params.items()}
-        shape = (y.shape[1], y.shape[2], y.shape[3])
+        shape = self.corruption.clean_shape(shape_of(y), self.shape[1])
         return Observation(y, seen, shape, sigma, label, params, direct=stated.direct)
 
     @cached_property
     def _stated(self) -> Observation:
         """What the corruption says of any image: the values it was given, and whether y is x but for noise."""
-        x = torch.zeros(1, self.shape[1], TINY, TINY)
-        found = self.corruption(x, Noise(0))
-        if found.y.shape != x.shape:
+        wanted = (self.planes[0].pixels.shape[2], TINY, TINY)
+        clean = self.corruption.clean_shape(wanted, self.shape[1])
+        found = self.corruption(torch.zeros(1, *clean), Noise(0))
+        if shape_of(found.y) != wanted:
             raise ImageError(
-                f"restore keeps the size and the channels of a file, and {self.corruption} changes them; use evaluate, "
-                "or restore an Observation from Python"
+                f"{self.corruption} makes {shape_of(found.y)} of images of {clean}, of which its clean_shape expects "
+                f"{wanted}; mend its clean_shape, or use evaluate"
             )
         return found
 

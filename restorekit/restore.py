@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import ClassVar
@@ -16,6 +17,7 @@ from restorekit.noise import Noise
 from restorekit.sweep import TOLD, Limits, Sweep, restoration
 from restorekit.tiles import FEATHER
 from restorekit.types import Observation, Restoration, Source
+from restorekit.whole import check_room, out_of_room, padded
 
 DRAWS = 16  # draws behind the mean of a model without a one-pass estimate
 
@@ -31,8 +33,15 @@ class Held:
         """Shape of x, (B, C, H, W)."""
         return (len(self.observation), *self.observation.shape)
 
+    @property
+    def resized(self) -> bool:
+        """Whether y has another height or width than x."""
+        return self.observation.y.shape[2:] != self.observation.shape[1:]
+
     def rows(self, top: int, bottom: int) -> Observation:
-        """Return a band of rows."""
+        """Return a band of rows, or all where it is resized."""
+        if self.resized:
+            return self.observation
         columns = torch.arange(self.shape[3], device=self.observation.y.device)
         return self.observation.cut(torch.arange(top, bottom, device=columns.device), columns)
 
@@ -65,24 +74,22 @@ class ModelRestorer(Restorer):
 
     def __call__(self, observation: Observation, corruption: Corruption, n: int, noise: Noise) -> Restoration:
         """Restore a batch held in memory; draws are returned where n > 0."""
-        if observation.y.shape[2:] != observation.shape[1:]:
-            return self._whole(with_guess(observation, corruption), corruption, n, noise)
-        bands = [band for _, band in self.rows(Held(with_guess(observation, corruption)), corruption, n, noise)]
-        return _joined(bands)
+        held = Held(with_guess(observation, corruption))
+        if held.resized:
+            return self._whole(held.observation, corruption, n, noise)
+        return _joined([band for _, band in self.rows(held, corruption, n, noise)])
 
     def _whole(self, observation: Observation, corruption: Corruption, n: int, noise: Noise) -> Restoration:
         """Restore images of another size than their observation in one pass, as tiles of the two do not match."""
-        size, multiple, *_ = self.geometry
-        height, width = observation.shape[1:]
-        if (size or (height, width)) != (height, width) or height % multiple or width % multiple:
-            wanted = f"of {size[1]} x {size[0]} pixels" if size else f"whose sides are multiples of {multiple} pixels"
-            raise ImageError(
-                f"behind {corruption.name} the model {self.model.name!r} restores images {wanted}, got {width} x"
-                f" {height}; crop it"
-            )
-        device = next(self.model.parameters()).device
-        result = self.solve(_moved(observation, device), corruption, n, noise, self.limits)
-        return restoration({k: v.cpu() for k, v in result.items()})
+        device, (height, width) = next(self.model.parameters()).device, observation.shape[1:]
+        shown = with_guess(padded(observation, corruption, self.model), corruption)
+        try:
+            result = self.solve(_moved(shown, device), corruption, n, noise, self.limits)
+        except (RuntimeError, MemoryError) as error:
+            if not _out_of_memory(error):
+                raise
+            raise out_of_room(observation, error) from error
+        return restoration({k: v[..., :height, :width].cpu() for k, v in result.items()})
 
     def rows(self, source: Source, corruption: Corruption, n: int, noise: Noise) -> Iterator[tuple[int, Restoration]]:
         """Restore by bands of tiles from the top down; on out-of-memory start again with smaller tiles."""
@@ -91,6 +98,10 @@ class ModelRestorer(Restorer):
             raise UsageError(
                 f"the model {self.model.name!r} takes images of {takes} channels, got {source.shape[1]}; convert them"
             )
+        if source.resized:
+            check_room(*source.shape[2:], self.limits)
+            yield 0, self._whole(source.rows(0, source.shape[2]), corruption, n, noise)
+            return
         limits, done = self.limits, 0
         while True:
             try:
@@ -131,8 +142,8 @@ class ModelRestorer(Restorer):
         )
 
     def _precision(self, half: bool) -> contextlib.AbstractContextManager[object]:
-        device = next(self.model.parameters()).device.type
-        return torch.autocast(device, torch.bfloat16) if half else contextlib.nullcontext()
+        kind = next(self.model.parameters()).device.type
+        return torch.autocast(kind, torch.bfloat16) if half else contextlib.nullcontext()
 
     def _pass(
         self, observation: Observation, corruption: Corruption, n: int, noise: Noise, limits: Limits
@@ -157,7 +168,8 @@ class ModelRestorer(Restorer):
         told: dict[str, list[Tensor]],
     ) -> Iterator[tuple[Tensor, Tensor | None]]:  # fmt: skip
         """Draw a few at a time, as many as the limits allow; gather what the sampler tells."""
-        portion = max(1, limits.pixels // observation.y[:, 0].numel())
+        shared = isinstance(self.model, LatentModel) and self.model.sampler is not None and self.model.sampler.shares
+        portion = limits.draws(len(observation) * math.prod(observation.shape[1:]), shared)
         for first in range(0, n, portion):
             draws = self.model.sample(observation, corruption, min(portion, n - first), noise.after(first))
             for name, value in draws.told.items():

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from restorekit.contracts import Corruption
 from restorekit.corruptions import Chain, Gaussian, Missing
+from restorekit.fill import fill
 from restorekit.restorers.arrays import noise_level
 from restorekit.types import Observation
 
@@ -42,6 +43,8 @@ def estimate_sigma(observation: Observation, corruption: Corruption) -> Tensor:
     -------
     Tensor, (B, 1, 1, 1), on [0, 1]
     """
-    images = observation.first_guess(corruption).movedim(1, -1).cpu().numpy()
+    same = observation.y.shape[1:] == observation.shape  # an enlarged image has smoother noise than was seen
+    seen = observation.first_guess(corruption) if same else fill(observation.y, observation.observed)
+    images = seen.movedim(1, -1).cpu().numpy()
     levels = torch.tensor([noise_level(image) for image in images])
     return levels.to(observation.y).view(-1, 1, 1, 1)

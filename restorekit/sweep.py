@@ -14,6 +14,7 @@ from restorekit.types import Geometry, Observation, Restoration, Source
 
 BYTES_PER_PIXEL = 2048  # what a pass through a model keeps alive; the shipped models stay under it
 BYTES_PER_VALUE = 16  # what a value of a draw takes that is returned: itself, its weighted sum, and copies underway
+SHARED = 64  # draws whose means and variances are held at once where making them apart would repeat work
 TOLD = "told "  # before the name of a field that holds what a sampler tells of each image
 
 Solve = Callable[[Observation, Noise], dict[str, Tensor]]
@@ -40,6 +41,10 @@ class Limits:
         """Return limits for so many bytes of working memory."""
         pixels = max(2**16, memory // BYTES_PER_PIXEL)
         return cls(min(1024, int(pixels**0.5)), pixels)
+
+    def draws(self, values: int, shared: bool) -> int:
+        """Return how many draws of images of so many values are made at once; more where their work is `shared`."""
+        return max(SHARED if shared else 1, self.pixels // values)
 
 
 @dataclass(frozen=True, eq=False)

@@ -23,15 +23,12 @@ class Linear(Protocol):
     @property
     def halo(self) -> int:
         """Pixels around one that its result depends on."""
-        ...
 
     def apply(self, x: Tensor) -> Tensor:
         """Map x, (B, C, H, W), to the observation's shape."""
-        ...
 
     def adjoint(self, u: Tensor) -> Tensor:
         """Map u, in the observation's shape, back to (B, C, H, W)."""
-        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,11 +154,13 @@ class Source(Protocol):
     @property
     def shape(self) -> tuple[int, int, int, int]:
         """Shape of x, (B, C, H, W)."""
-        ...
+
+    @property
+    def resized(self) -> bool:
+        """Whether y has another height or width than x: `rows` returns all of it then."""
 
     def rows(self, top: int, bottom: int) -> Observation:
         """Return rows `top` to `bottom` of every image."""
-        ...
 
 
 class Terms(NamedTuple):

@@ -22,6 +22,10 @@ CHAINS = (
     "saltpepper+gaussian:sigma=0.1",
     "gaussian:sigma=0.1+quantise:bits=8,share=0.5",
     "missing+holes+lines",
+    "blur+downsample:factor=3+gaussian:sigma=0.1+missing",
+    "gaussian:sigma=0.1+downsample",
+    "grayscale+downsample+gaussian:sigma=0.1",
+    "downsample+grayscale",
 )
 VARIANTS = (
     "gaussian:sigma=0",

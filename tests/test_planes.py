@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from restorekit import planes as module
-from restorekit.corruptions import Chain, Gaussian, Holes, Lines, Missing
+from restorekit.corruptions import Chain, Downsample, Gaussian, Grayscale, Holes, Lines, Missing
 from restorekit.errors import ImageError
 from restorekit.images.picture import Picture
 from restorekit.images.scale import IntensityRange
@@ -127,3 +127,52 @@ def test_sigma_is_none_where_no_plane_knows_it_and_nan_where_one_does_not():
 
 def test_a_label_is_given_to_every_plane():
     assert PlaneSource([plane(), plane()], IMAGE, label=3).rows(0, 40).label.tolist() == [3, 3]
+
+
+SMALLER = Chain((Downsample(2), Gaussian(0.02)))
+
+
+def test_a_plane_says_what_shape_it_is_restored_to_and_is_shown_whole():
+    (only,) = planes("x", picture(1, 4, 5, 3), None, BYTE, corruption=SMALLER)
+    assert (only.shape, only.resized) == ((3, 8, 10), True)
+    source = PlaneSource([only, only], SMALLER)
+    assert (source.shape, source.resized) == ((2, 3, 8, 10), True)
+    observation = source.rows(0, 8)
+    assert tuple(observation.y.shape) == (2, 3, 4, 5)
+    assert (observation.shape, observation.direct, observation.guess) == ((3, 8, 10), False, None)
+
+
+def test_bands_of_a_smaller_picture_are_restored_to_its_clean_size():
+    found = planes("x", picture(1, 4, 5, 3), None, BYTE, (1,), SMALLER)
+    assert [p.shape for p in found] == [(1, 8, 10)] * 3
+
+
+def test_a_window_of_a_smaller_picture_is_of_a_window_of_the_clean_one():
+    (only,) = planes("x", picture(1, 8, 8, 1), None, BYTE, corruption=SMALLER)
+    assert PlaneSource([only], SMALLER).observed(2, 5, 1, 3).shape == (1, 6, 4)
+
+
+def test_gray_behind_grayscale_goes_to_a_model_of_colour_row_by_row():
+    (only,) = planes("x", picture(1, 4, 5, 1), None, BYTE, (3,), Grayscale())
+    assert (only.shape, only.resized) == ((3, 4, 5), False)
+    observation = PlaneSource([only], Grayscale()).rows(1, 3)
+    assert tuple(observation.y.shape) == (1, 1, 2, 5)
+    assert observation.shape == (3, 2, 5)
+
+
+@pytest.mark.parametrize(
+    ("channels", "takes", "told"),
+    [(3, (1, 3), "x: grayscale leaves 1 channel, got 3"), (1, (1,), "x lost its colours to grayscale.* takes 1")],
+)
+def test_what_cannot_be_colourised_is_one_sentence(channels, takes, told):
+    with pytest.raises(ImageError, match=told):
+        planes("x", picture(1, 4, 5, channels), None, BYTE, takes, Grayscale())
+
+
+def test_a_corruption_that_does_not_know_the_clean_shape_is_told_of():
+    class Silent(Downsample):
+        def clean_shape(self, shape, channels):
+            return shape
+
+    with pytest.raises(ImageError, match="mend its clean_shape"):
+        PlaneSource([plane()], Silent()).rows(0, 40)

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from restorekit.corruptions import Chain, Gaussian, Missing
+from restorekit.corruptions import Chain, Downsample, Gaussian, Missing
 from restorekit.noise import Noise
 from restorekit.sigma import IMAGE, estimate_sigma, expected
 
@@ -22,3 +22,9 @@ def test_the_noise_level_is_estimated_for_each_image(sigma):
     found = estimate_sigma(observation, Gaussian(sigma))
     assert found.shape == (2, 1, 1, 1)
     torch.testing.assert_close(found, torch.full_like(found, sigma), rtol=0.15, atol=0)
+
+
+def test_the_noise_of_a_smaller_image_is_looked_for_where_it_was_seen():
+    damage = Chain((Downsample(4), Gaussian(0.1)))
+    observation = damage(torch.full((1, 1, 256, 256), 0.5), Noise(0))
+    assert float(estimate_sigma(observation, damage)) == pytest.approx(0.1, rel=0.05)

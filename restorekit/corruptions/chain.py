@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
+import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from restorekit.contracts import Corruption
 from restorekit.corruptions.clean import Clean
@@ -73,14 +75,31 @@ class Chain(Corruption):
         found = [op for p in self.parts if (op := p.operator(observation)) is not None]
         return Composed(tuple(found)) if len(found) > 1 else next(iter(found), None)
 
+    def clean_shape(self, shape: tuple[int, int, int], channels: int) -> tuple[int, int, int]:
+        """Return what the parts say, from the last to the first."""
+        for part in reversed(self.parts):
+            shape = part.clean_shape(shape, channels)
+        return shape
+
     @property
     def interpolates(self) -> bool:
         """Whether the part that makes the first guess only interpolates."""
-        return self.parts[0].interpolates
+        return not self._reshaping and self.parts[0].interpolates
 
     def first_guess(self, observation: Observation) -> Tensor:
-        """Return the guess of the first part that alters values."""
-        return self.parts[0].first_guess(observation)
+        """Return the guess of the first part that alters values; of those that change the shape, the last one first."""
+        if not self._reshaping:
+            return self.parts[0].first_guess(observation)
+        channels, height, width = observation.shape
+        for part in reversed(self._reshaping):
+            before = part.clean_shape(shape_of(observation.y), channels)
+            guess = part.first_guess(replace(observation, shape=before))
+            observation = replace(observation, y=guess, observed=torch.ones_like(guess[:, :1], dtype=torch.bool))
+        return observation.y[..., :height, :width]
+
+    @property
+    def _reshaping(self) -> list[Corruption]:
+        return [p for p in self.parts if type(p).clean_shape is not Corruption.clean_shape]
 
     def __str__(self) -> str:
         """Return the parts' specs joined with ``+``."""
@@ -111,12 +130,23 @@ class Composed:
         return u
 
 
+def _seen_before(before: Tensor, after: Tensor) -> Tensor:
+    """Return where a value of the second step is made of values that were all seen after the first."""
+    if before.shape[2:] == after.shape[2:]:
+        return before
+    return F.adaptive_avg_pool2d(before.float(), (after.shape[2], after.shape[3])) == 1
+
+
 def _then(before: Observation, after: Observation) -> Observation:
-    """Combine what two steps say: seen by both, standard deviations in quadrature, parameters of both."""
-    observed = before.observed & after.observed
+    """Combine what two steps say: seen by both, parameters of both, standard deviations in quadrature.
+
+    Behind a linear map the noise of the first step is no longer white, so that its level is unknown.
+    """
+    observed = _seen_before(before.observed, after.observed) & after.observed
     sigma = None
     if before.sigma is not None and after.sigma is not None:
-        sigma = (before.sigma**2 + after.sigma**2).sqrt()
+        carried = before.sigma if after.direct else before.sigma.masked_fill(before.sigma > 0, torch.nan)
+        sigma = (carried**2 + after.sigma**2).sqrt()
     return replace(
         after,
         y=after.y * observed,

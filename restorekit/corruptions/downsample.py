@@ -68,6 +68,10 @@ class Downsample(Corruption):
         """Return the means."""
         return Shrinking(self.factor, observation.shape)
 
+    def clean_shape(self, shape: tuple[int, int, int], channels: int) -> tuple[int, int, int]:
+        """Return the shape of the image whose squares are all whole."""
+        return shape[0], shape[1] * self.factor, shape[2] * self.factor
+
     def first_guess(self, observation: Observation) -> Tensor:
         """Return y enlarged by cubic interpolation, missing values filled in first."""
         height, width = observation.shape[1:]

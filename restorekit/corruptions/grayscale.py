@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from restorekit.contracts import Corruption
+from restorekit.errors import ImageError
 from restorekit.fill import fill
 from restorekit.noise import Noise
 from restorekit.types import Observation, shape_of
@@ -48,6 +49,14 @@ class Grayscale(Corruption):
     def operator(self, observation: Observation) -> Luma:
         """Return the weighted sum."""
         return _luma(observation.shape[0])
+
+    def clean_shape(self, shape: tuple[int, int, int], channels: int) -> tuple[int, int, int]:
+        """Return the shape in colour; ImageError where there is still colour."""
+        if shape[0] != 1:
+            raise ImageError(
+                f"{self.name} leaves 1 channel, got {shape[0]}; give the gray image, or another corruption"
+            )
+        return channels, shape[1], shape[2]
 
     def first_guess(self, observation: Observation) -> Tensor:
         """Return gray in every channel."""

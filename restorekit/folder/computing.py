@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,7 +17,8 @@ from restorekit.folder.groups import MOST, PIXELS
 from restorekit.folder.opening import Opened, Reading, sentence
 from restorekit.folder.setup import Setup
 from restorekit.images.find import Item
-from restorekit.images.picture import Picture
+from restorekit.images.picture import Array, Picture
+from restorekit.images.repaint import repainted
 from restorekit.journal import Journal, Line
 from restorekit.noise import Noise
 from restorekit.planes import Plane, PlaneSource
@@ -91,12 +93,20 @@ def _restored(alike: list[Opened], setup: Setup) -> list[Canvas]:
     """Restore planes of equal shape, as many at a time as fit a batch."""
     options = setup.options
     keep = (*options.keep, "draws") if options.samples else options.keep
-    canvases = [Canvas(np.empty_like(o.picture.pixels), keep, setup.own) for o in alike]
+    canvases = [Canvas(_blank(o), keep, setup.own) for o in alike]
     pairs = [(plane, canvas) for o, canvas in zip(alike, canvases, strict=True) for plane in o.planes]
-    portion = max(1, min(MOST, PIXELS // pairs[0][0].pixels[..., 0].size))
+    portion = max(1, min(MOST, PIXELS // math.prod(pairs[0][0].shape[1:])))
     for first in range(0, len(pairs), portion):
         _portion(pairs[first : first + portion], alike[0].corruption, setup)
     return canvases
+
+
+def _blank(opened: Opened) -> Array:
+    """Return room for a restored picture: its planes may have another size and other channels than its file."""
+    (channels, height, width), pixels = opened.planes[0].shape, opened.picture.pixels
+    if opened.planes[0].band is not None:
+        channels = pixels.shape[3]
+    return np.empty((len(pixels), height, width, channels), pixels.dtype)
 
 
 def _portion(pairs: list[tuple[Plane, Canvas]], corruption: Corruption, setup: Setup) -> None:
@@ -124,17 +134,17 @@ def _finished(opened: Opened, canvas: Canvas, seconds: float, setup: Setup) -> F
     picture, lost = opened.picture, [0.0 if p.missing is None else float(p.missing.mean()) for p in opened.planes]
     known = not any(lost) and all(p.exact for p in opened.planes)
     untouched = known and setup.options.format in ("keep", picture.format)
+    changed = repainted(picture, canvas.pixels)  # lets go of what was read
     facts = {
         "sigma": opened.planes[0].sigma,
         "missing": float(np.mean(lost)),
         "mean_std": canvas.mean_std,
         "seconds": round(seconds, 4),
         **({"sampler": {k: round(v, 4) for k, v in canvas.told.items()}} if canvas.told else {}),
-        "notes": [*(() if untouched else picture.notes), *opened.notes, *_absent(canvas), *_uncalibrated(canvas)],
+        "notes": [*(() if untouched else changed.notes), *opened.notes, *_absent(canvas), *_uncalibrated(canvas)],
     }
     if setup.options.interval is not None:
         facts["calibrated"] = setup.table is not None and not canvas.refusals
-    changed = replace(picture, pixels=canvas.pixels, missing=None)  # lets go of what was read
     return Finished(opened.item, changed, canvas, untouched, {**opened.digests, **facts})
 
 

@@ -56,6 +56,8 @@ def enclosed(plane: Plane, corruption: Corruption, table: Table | None, level: f
     """Look at a plane, and decide whether the table covers it."""
     if table is None:
         return Enclosed(plane, level)
+    if plane.resized or plane.shape[0] != plane.pixels.shape[2]:
+        return Enclosed(plane, level, refusal="the calibration is of images whose size and channels are kept")
     noise = noises(middle(plane, corruption), corruption)[0]
     missing = 0.0 if plane.missing is None else float(plane.missing.mean())
     seen = Seen(plane.pixels.shape[2], *noise, missing, _farthest(plane))

@@ -53,6 +53,5 @@ def middle(plane: Plane, corruption: Corruption) -> Observation:
     """Return what noise is estimated from: a plane, or the middle of a large one."""
     height, width = plane.pixels.shape[:2]
     top, left = max(0, (height - WINDOW) // 2), max(0, (width - WINDOW) // 2)
-    observation = PlaneSource([plane], corruption).observed(top, min(height, top + WINDOW))
-    columns = torch.arange(left, min(width, left + WINDOW))
-    return observation.cut(torch.arange(observation.shape[1]), columns)
+    bottom, right = min(height, top + WINDOW), min(width, left + WINDOW)
+    return PlaneSource([plane], corruption).observed(top, bottom, left, right)

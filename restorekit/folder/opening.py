@@ -110,7 +110,7 @@ def _opened(state: _State, setup: Setup) -> Opened:
     marked = setup.masks.missing(item, picture)
     scale, warning = resolve_range(picture, options.range)
     corruption = _corruption(item, picture, setup)
-    own = planes(item.key, picture, marked.missing, scale, setup.restorer.geometry.channels)
+    own = planes(item.key, picture, marked.missing, scale, setup.restorer.geometry.channels, corruption)
     own = [_with_level(plane, corruption, picture.spec, options) for plane in own]
     notes = (*marked.warnings, *([warning] if warning else []), *_remarks(own, picture, options))
     return Opened(item, state.digests, picture, own, corruption, notes, state.done)

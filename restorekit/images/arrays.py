@@ -74,7 +74,7 @@ def _picture(kind: str, array: Array, layout: ArrayLayout, spec: str | None) -> 
 
 def _shaped(picture: Picture, samples: Array) -> Array:
     layout = picture.metadata.array
-    if layout is not None and samples.shape == picture.pixels.shape:
+    if layout is not None and samples.shape == _frames(layout.shape):
         return samples.reshape(layout.shape)
     if samples.shape[3] == 1:
         samples = samples[..., 0]

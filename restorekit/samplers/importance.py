@@ -48,6 +48,7 @@ class Importance(Conjugate):
     """
 
     name: ClassVar[str] = "importance"
+    shares: ClassVar[bool] = True
 
     proposals: int = 1000
 
@@ -63,10 +64,10 @@ class Importance(Conjugate):
             if bool((kept.effective() >= ENOUGH * n).all()):
                 break
         _warn(kept.effective(), self.proposals)
-        many = observation.expand(n)
-        mean, variance = posterior(model.decode(kept.z, many.label), many)
-        shape = (n, len(observation), *mean.shape[1:])
-        return Draws(mean.view(shape), variance.view(shape), {"effective_proposals": kept.effective()})
+        each = [kept.draw(i) for i in range(n)]
+        found = [posterior(model.decode(z, observation.label), observation) for z in each]
+        mean, variance = (torch.stack(t) for t in zip(*found, strict=True))
+        return Draws(mean, variance, {"effective_proposals": kept.effective()})
 
 
 @dataclass(frozen=True)
@@ -140,6 +141,10 @@ class Reservoir:
         self._best = torch.maximum(best, self._best)
         sums = torch.stack([weight.logsumexp(0), (2 * weight).logsumexp(0)])
         self._sums = torch.logaddexp(self._sums, sums)
+
+    def draw(self, i: int) -> Any:
+        """Return the z, (B, ...), of draw i of each image."""
+        return mapped(lambda t: t[i * self._images : (i + 1) * self._images], self.z)
 
     def effective(self) -> Tensor:
         """Return how many equally weighted items these are worth, (B,)."""

@@ -25,6 +25,7 @@ from restorekit.testing.facts import (
     tensors,
     unseen,
 )
+from restorekit.types import shape_of
 
 
 def check_corruption(corruption: Corruption) -> None:
@@ -174,6 +175,19 @@ def guesses_in_the_shape_of_x(corruption: Corruption) -> None:
             expect(bool(guess.isfinite().all()), f"{who} must be finite, got NaN or infinity")
 
 
+def knows_the_shape_of_x(corruption: Corruption) -> None:
+    """Expect an image of `clean_shape` to be observed in the shape that was asked about, so that files are restored."""
+    for x, o in observations(corruption):
+        seen, channels = shape_of(o.y), x.shape[1]
+        clean = corruption.clean_shape(seen, channels)
+        made = shape_of(corruption(pictures(2, *clean), Noise(0, names(2))).y)
+        expect(
+            clean[0] == channels and made == seen,
+            f"{name_of(corruption)}.clean_shape says that {seen} was observed of an image of {clean}, but one of "
+            f"{channels} channels is wanted, and such an image gives {made}; look at clean_shape",
+        )
+
+
 def only_hides(corruption: Corruption) -> None:
     """Expect a corruption with `hides` to leave observed values as they are, and to say so by sigma = 0."""
     if not corruption.hides:
@@ -197,6 +211,7 @@ CORRUPTION_CHECKS: tuple[Callable[[Corruption], None], ...] = (
     draws_its_ranges_per_image,
     comes_back_from_its_spec,
     guesses_in_the_shape_of_x,
+    knows_the_shape_of_x,
     only_hides,
     *DENSITY_CHECKS,
 )

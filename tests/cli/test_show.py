@@ -79,7 +79,7 @@ def test_machines_get_default_kind_and_meaning_of_a_setting_apart(run):
         ("gaussian", "sigma: 25/255   (a number or a range LOW..HIGH)"),
         ("holes", "shape: mixed   (mixed or strokes or boxes)"),
         ("missing", "per_channel: no   (yes or no)"),
-        ("gibbs", "sweeps: 40   (a whole number)"),
+        ("gibbs", "sweeps: 200   (a whole number)"),
         ("psnr", "unit: dB"),
         ("vae", "hidden: 400\n"),
         ("vae", "scales: 1   (numbers with commas, such as 0.5,1)"),

@@ -6,7 +6,20 @@ from torch import distributions
 from torch.nn import functional as F
 
 from restorekit.contracts import Corruption
-from restorekit.corruptions import Chain, Clean, Gaussian, Holes, Lines, Missing, Poisson, Quantise, SaltPepper
+from restorekit.corruptions import (
+    Blur,
+    Chain,
+    Clean,
+    Downsample,
+    Gaussian,
+    Grayscale,
+    Holes,
+    Lines,
+    Missing,
+    Poisson,
+    Quantise,
+    SaltPepper,
+)  # fmt: skip
 from restorekit.noise import Noise
 from restorekit.types import Observation
 
@@ -179,3 +192,38 @@ def test_smoothness_is_that_of_the_parts_that_alter():
     assert Chain((Clean(), Gaussian(0.1))).smooth
     assert not Chain((SaltPepper(0.1), Missing(0.5))).smooth
     assert not Chain((Gaussian(0.1), Missing(0.5))).hides
+
+
+def test_the_shape_of_x_is_found_from_the_last_part_to_the_first():
+    chain = Chain((Grayscale(), Downsample(3), Downsample(2), Gaussian(0.1)))
+    assert chain.clean_shape((1, 4, 5), 3) == (3, 24, 30)
+    assert tuple(chain(torch.zeros(1, 3, 24, 30), Noise(0)).y.shape) == (1, 1, 4, 5)
+    assert Chain((Gaussian(0.1), Missing(0.5))).clean_shape((3, 4, 5), 1) == (3, 4, 5)
+
+
+@pytest.mark.parametrize("first", [Gaussian(0.0), Blur(), Grayscale()])
+def test_the_guess_undoes_every_change_of_the_shape(first):
+    chain, flat = Chain((first, Downsample(2))), torch.full((1, 3, 9, 7), 0.4)
+    assert not chain.interpolates
+    torch.testing.assert_close(chain.first_guess(chain(flat, Noise(0))), flat)
+
+
+def test_noise_that_a_linear_part_mixes_is_of_unknown_level():
+    x = torch.full((1, 1, 8, 8), 0.5)
+    assert Chain((Gaussian(0.1), Downsample(2)))(x, Noise(0)).sigma.isnan().all()
+    assert float(Chain((Gaussian(0.0), Downsample(2), Gaussian(0.1)))(x, Noise(0)).sigma) == pytest.approx(0.1)
+
+
+def test_a_square_was_seen_where_all_of_it_was():
+    @dataclass(frozen=True)
+    class Spoilt(Corruption):
+        name = "spoilt"
+
+        def __call__(self, x, noise):
+            seen = torch.ones_like(x[:, :1]).bool()
+            seen[..., 0, 0] = False
+            return Observation(0.9 * x * seen, seen, tuple(x.shape[1:]), None)
+
+    assert Chain((Spoilt(), Downsample(2)))(torch.ones(1, 1, 4, 4), Noise(0)).observed.flatten().tolist() == [
+        False, True, True, True,
+    ]  # fmt: skip

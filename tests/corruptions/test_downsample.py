@@ -33,3 +33,10 @@ def test_a_flat_image_goes_there_and_back():
     o = corruption(flat, Noise(0))
     torch.testing.assert_close(corruption.first_guess(o), flat)
     torch.testing.assert_close(corruption.operator(o).adjoint(o.y).sum((2, 3)), o.y.sum((2, 3)))
+
+
+@pytest.mark.parametrize(("factor", "shape"), [(2, (3, 4, 6)), (3, (1, 6, 9)), (2, (1, 5, 6))])
+def test_an_observation_is_of_an_image_whose_squares_are_whole(factor, shape):
+    y = Downsample(factor)(torch.zeros(1, *shape), Noise(0)).y
+    clean = Downsample(factor).clean_shape(tuple(y.shape[1:]), 0)
+    assert clean == (shape[0], *(-(-side // factor) * factor for side in shape[1:]))

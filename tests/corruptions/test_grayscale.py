@@ -1,6 +1,8 @@
+import pytest
 import torch
 
 from restorekit.corruptions import Grayscale
+from restorekit.errors import ImageError
 from restorekit.noise import Noise
 from restorekit.pool import gray
 
@@ -24,3 +26,10 @@ def test_a_gray_image_stays_and_is_known():
     o = Grayscale()(x, Noise(0))
     assert torch.equal(o.y, x)
     assert not bool(o.unknown().any())
+
+
+def test_an_observation_is_of_an_image_of_as_many_channels_as_are_wanted():
+    assert Grayscale().clean_shape((1, 5, 6), 3) == (3, 5, 6)
+    assert Grayscale().clean_shape((1, 5, 6), 1) == (1, 5, 6)
+    with pytest.raises(ImageError, match="leaves 1 channel, got 3"):
+        Grayscale().clean_shape((3, 5, 6), 3)

@@ -115,3 +115,14 @@ def test_distances_by_rows_are_those_of_the_whole():
     cut = torch.cat([rows_of_distances(plane, top, min(side, top + 100)) for top in range(0, side, 100)], 1)
     assert torch.equal(cut, whole)
     assert enclosed(plane, Missing(), TABLE, 0.9).seen.farthest == float(whole.max()) == FAR
+
+
+@pytest.mark.parametrize("spec", ["downsample+gaussian:sigma=0.1", "grayscale+gaussian:sigma=0.1"])
+def test_what_gets_another_shape_is_labelled_and_gets_plain_ends(spec, source, tmp_path):
+    out = tmp_path / "OUT"
+    restore(prepared(source, out, corruption=spec, keep=("low", "high"), interval=0.9, table=TABLE))
+    told = "low and high are uncalibrated: the calibration is of images whose size and channels are kept"
+    for line in (line for line in lines(out) if line["status"] == "done"):
+        assert (line["calibrated"], line["notes"]) == (False, [told])
+        low, high = (tifffile.imread(out / "_restorekit" / k / f"{line['image']}.tif") for k in ("low", "high"))
+        assert np.allclose(high - low, 2 * 1.6449 * 0.1, atol=1e-4)

@@ -55,7 +55,13 @@ def test_few_proposals_that_count_are_warned_of(file):
 
 @pytest.mark.parametrize(
     "spec",
-    ["poisson:peak=40", "blur:size=1.2+gaussian:sigma=0.1", "speckle:looks=9", "blur:kind=motion,size=3+gaussian"],
+    [
+        "downsample:factor=3+gaussian:sigma=0.1",
+        "poisson:peak=40",
+        "blur:size=1.2+gaussian:sigma=0.1",
+        "speckle:looks=9",
+        "blur:kind=motion,size=3+gaussian",
+    ],
 )
 def test_a_folder_behind_any_smooth_damage_is_restored_by_langevin(spec, file, run, tmp_path):
     np.save(tmp_path / "image.npy", np.random.default_rng(0).integers(1, 256, (12, 16), dtype=np.uint8))
@@ -68,7 +74,7 @@ def test_a_folder_behind_any_smooth_damage_is_restored_by_langevin(spec, file, r
 @pytest.mark.parametrize(
     ("spec", "told"),
     [
-        ("downsample+gaussian:sigma=0.1", "restore keeps the size and the channels"),
+        ("grayscale+gaussian:sigma=0.1", "lost its colours"),
         ("blur:size=1..2+gaussian:sigma=0.1", "got a range for blur"),
         ("jpeg", "train a cvae for it"),
         ("blur", "needs noise of a known level"),

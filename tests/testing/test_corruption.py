@@ -26,6 +26,9 @@ class Halve(Corruption):
     def __call__(self, x, noise):
         return replace(keeps(F.avg_pool2d(x, 2, ceil_mode=True)), shape=tuple(x.shape[1:]))
 
+    def clean_shape(self, shape, channels):
+        return shape[0], 2 * shape[1], 2 * shape[2]
+
     def first_guess(self, observation):
         return F.interpolate(observation.y, size=observation.shape[1:])
 
@@ -106,6 +109,8 @@ BROKEN = [
         broken(Missing, first_guess=lambda self, o: o.y / o.observed.float().mean()),
     ),
     (corruptions.guesses_in_the_shape_of_x, broken(Missing, first_guess=lambda self, o: o.y[:, :1])),
+    (corruptions.knows_the_shape_of_x, broken(Halve, clean_shape=Corruption.clean_shape)),
+    (corruptions.knows_the_shape_of_x, broken(Gaussian, clean_shape=lambda self, shape, channels: (2, *shape[1:]))),
     (corruptions.only_hides, broken(Gaussian, hides=True)),
     (corruptions.only_hides, broken(Missing, __call__=changed(Missing, sigma=lambda o: None))),
 ]
