@@ -52,16 +52,17 @@ def evidence(likelihood: Likelihood, observation: Observation) -> Tensor:
     Exact for a Gaussian decoder, and for every decoder where what was seen is exact; under noise, another decoder's
     first two moments stand for its distribution.
     """
-    sigma, observed = level(observation, "the closed form"), observation.observed
+    sigma = level(observation, "the closed form")
     exact = sigma.flatten() == 0
     if isinstance(likelihood, DiagonalGaussian) or not bool(exact.any()):
-        return _gaussian(likelihood, observation, sigma)
-    found = likelihood.log_prob(observation.y, observed)
-    return found if bool(exact.all()) else torch.where(exact, found, _gaussian(likelihood, observation, sigma))
+        return noisy(likelihood, observation, sigma**2)
+    found = likelihood.log_prob(observation.y, observation.observed)
+    return found if bool(exact.all()) else torch.where(exact, found, noisy(likelihood, observation, sigma**2))
 
 
-def _gaussian(likelihood: Likelihood, observation: Observation, sigma: Tensor) -> Tensor:
-    variance = (likelihood.variance + sigma**2).clamp_min(1e-12)
+def noisy(likelihood: Likelihood, observation: Observation, noise: Tensor) -> Tensor:
+    """Return log p(y | z), (B,) nats, by the decoder's first two moments under noise of some variance, (B, ...)."""
+    variance = (likelihood.variance + noise).clamp_min(1e-12)
     values = (observation.y - likelihood.mean) ** 2 / variance + variance.log()
     return -0.5 * per_image(values + LOG_2PI, observation.observed)
 

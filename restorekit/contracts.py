@@ -129,6 +129,10 @@ class Model(nn.Module, ABC):
         """Return mean and spread of p(x | y) in one pass; None where only the mean of draws exists."""
         return None
 
+    def noise_spec(self) -> str | None:
+        """Return the spec of the noise in the images that it has learnt from; None where they were clean."""
+        return None
+
     def diagnose(self, batch: Batch, noise: Noise) -> dict[str, Tensor]:
         """Return scalars that show known failures: KL per latent group (nats per image), active units (count)."""
         return {}

@@ -6,11 +6,11 @@ import torch
 from torch import Tensor
 
 from restorekit import checkpoint
-from restorekit.api import check_label
 from restorekit.contracts import LatentModel
 from restorekit.devices import choose
 from restorekit.errors import UsageError
 from restorekit.noise import Noise
+from restorekit.opening import check_label
 from restorekit.samplers.latents import mapped, parts
 
 PORTION = 256  # images drawn at once

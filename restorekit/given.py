@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import torch
 from torch import Tensor
@@ -87,8 +87,15 @@ class Damaged(LabelledImages):
         return self._images.sizes
 
 
-def level(images: LabelledImages, index: Sequence[int], corruption: Corruption | None, sigma: str | None) -> float:
-    """Return the standard deviation of the noise in images.
+class Level(NamedTuple):
+    """What is said of the noise in images: a standard deviation, and of `models.grain.KINDS` which of it is learnt."""
+
+    sigma: float
+    grain: str
+
+
+def level(images: LabelledImages, index: Sequence[int], corruption: Corruption | None, sigma: str | None) -> Level:
+    """Return the noise in images.
 
     Parameters
     ----------
@@ -97,33 +104,38 @@ def level(images: LabelledImages, index: Sequence[int], corruption: Corruption |
     index : sequence of int
         Which of them.
     corruption : Corruption or None
-        What damages them further; its noise counts.
+        What damages them further; its noise counts, unless it is to be learnt.
     sigma : str or None
-        What is said of it: a number, or "auto" for the median of what is estimated.
+        What is said of it: a number; "auto" for the median of what is estimated; "learned" for one that is learnt with
+        the images, from there on; "learned-gain" for one that also grows with brightness.
 
     Raises
     ------
     UsageError
         The corruption is neither Gaussian noise of one level nor takes values out, or nothing is said of the noise.
     """
-    if corruption is not None:
-        return _own(corruption)
-    if sigma == "auto":
+    learnt = {"learned": "sigma", "learned-gain": "gain"}.get(sigma or "", "known")
+    if learnt != "known" or (corruption is None and sigma == "auto"):
         shown = index[:: max(1, len(index) // LOOKED_AT)]
-        return statistics.median(_estimated(images[i][None]) for i in shown)
+        return Level(statistics.median(_estimated(images[i]) for i in shown), learnt)
+    if corruption is not None:
+        return Level(_own(corruption), learnt)
     if sigma is None:
         raise UsageError(
             "--self-supervised needs to know the noise of the images; give --sigma 0 where they have none and values "
-            "are missing, --sigma auto to estimate it, or a number such as 25/255"
+            "are missing, --sigma auto to estimate it, --sigma learned, or a number such as 25/255"
         )
-    return float(sigma)
+    return Level(float(sigma), learnt)
 
 
 def _own(corruption: Corruption) -> float:
     """Return the level of a corruption's Gaussian noise."""
     other = other_than_gaussian(corruption)
     if other is not None:
-        raise UsageError(f"--self-supervised learns from gaussian noise and missing values, got {other}; leave it out")
+        raise UsageError(
+            f"--self-supervised learns from gaussian noise and missing values, got {other}; leave it out, or give "
+            "--sigma learned-gain for noise that grows with brightness"
+        )
     levels = [vars(part)["sigma"] for part in parts_of(corruption) if part.name == "gaussian"]
     if any(isinstance(found, tuple) for found in levels):
         raise UsageError(f"--self-supervised needs one noise level, got {corruption}; give one number for sigma")
@@ -133,5 +145,5 @@ def _own(corruption: Corruption) -> float:
 def _estimated(x: Tensor) -> float:
     from restorekit.sigma import IMAGE, estimate_sigma  # needs scikit-image, which a training does not
 
-    o = Given()(x, Noise(0))
+    o = Given()(x[None], Noise(0))
     return float(estimate_sigma(o, IMAGE))

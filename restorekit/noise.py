@@ -86,7 +86,7 @@ class Noise:
         keys = tuple(f"{key}@{top},{left}" for key, (top, left) in zip(self.keys, self.origins, strict=True))
         return replace(self, keys=keys, origins=None)
 
-    def steps(self, flat: bool) -> Callable[[int], Noise]:
+    def steps(self, flat: bool) -> Callable[[int], Step]:
         """Return what gives the source of step 0, 1, ... of a chain; `AHEAD` steps are drawn at once, which is faster.
 
         Parameters

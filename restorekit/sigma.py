@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 
 from restorekit.contracts import Corruption
 from restorekit.corruptions import Chain, Gaussian, Missing
 from restorekit.fill import fill
+from restorekit.noise import Noise
 from restorekit.restorers.arrays import noise_level
 from restorekit.types import Observation
 
@@ -27,6 +30,15 @@ def expected(known: Corruption | None, noisy: bool | None) -> Corruption:
     if known is None:
         return Missing() if noisy is False else IMAGE
     return Chain((Gaussian(), known)) if noisy and known.hides else known
+
+
+def stated(observation: Observation, corruption: Corruption) -> Observation:
+    """Return an observation with what a corruption whose values are numbers says of any: noise level and parameters."""
+    found, count = corruption(torch.zeros(1, *observation.shape), Noise(0)), len(observation)
+    params = {name: value.expand(count, *value.shape[1:]) for name, value in found.params.items()}
+    return replace(
+        observation, sigma=None if found.sigma is None else found.sigma.expand(count, 1, 1, 1), params=params
+    )
 
 
 def estimate_sigma(observation: Observation, corruption: Corruption) -> Tensor:

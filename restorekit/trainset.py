@@ -167,7 +167,10 @@ def unseen(
     if len(damages) > 1:
         raise UsageError(f"--self-supervised damages every image once, got {len(damages)} of --corruption; give one")
     corruption = damages[0][0] if damages else None
-    noise = level(part.images, part.index, corruption, sigma)
-    keeps = any(f.name == "noise" for f in dataclasses.fields(cls.Config))
     own, other = (Part(Damaged(p.images, corruption, seed), p.index) for p in (part, held))
-    return Unseen(own, other, Given(noise), {**cls.unseen, **({"noise": noise} if keeps else {})})
+    noise = level(own.images if corruption else part.images, part.index, corruption, sigma)
+    names = {f.name for f in dataclasses.fields(cls.Config)}
+    if noise.grain != "known" and "grain" not in names:
+        raise UsageError(f"the model {cls.name!r} does not learn noise; give --sigma auto, or a number")
+    settings = {name: value for name, value in (("noise", noise.sigma), ("grain", noise.grain)) if name in names}
+    return Unseen(own, other, Given(noise.sigma), {**cls.unseen, **settings})

@@ -11,9 +11,10 @@ import torch
 
 import restorekit
 from restorekit import checkpoint
-from restorekit.api import Loaded, checked_sigma, open_restorer
+from restorekit.api import Loaded, checked_sigma
 from restorekit.devices import Compute
 from restorekit.errors import CheckpointError, RestorekitWarning, UsageError
+from restorekit.opening import open_restorer
 
 RNG = np.random.default_rng(0)
 

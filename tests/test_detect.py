@@ -1,11 +1,11 @@
 import pytest
 import torch
 
-from restorekit.api import open_restorer
 from restorekit.detect import SETS, Detector, Quantiles, calibrated, grown, squares
 from restorekit.devices import Compute
 from restorekit.errors import UsageError
 from restorekit.noise import Noise
+from restorekit.opening import open_restorer
 
 
 @pytest.fixture(scope="module")

@@ -53,12 +53,12 @@ def test_a_mask_in_a_file_is_what_is_missing(tmp_path):
     ],
 )
 def test_the_level_is_that_of_the_corruption_or_as_told(corruption, sigma, expected, images):
-    assert level(images, range(8), corruption, sigma) == pytest.approx(expected)
+    assert level(images, range(8), corruption, sigma).sigma == pytest.approx(expected)
 
 
 def test_the_level_is_estimated(images):
     noisy = Damaged(images, Gaussian(0.1), 0)
-    assert level(noisy, range(8), None, "auto") == pytest.approx(0.1, rel=0.05)
+    assert level(noisy, range(8), None, "auto").sigma == pytest.approx(0.1, rel=0.05)
 
 
 @pytest.mark.parametrize(

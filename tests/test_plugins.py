@@ -8,11 +8,11 @@ import torch
 from safetensors.torch import save_file
 
 from restorekit import hookimpl, plugins
-from restorekit.api import open_restorer
 from restorekit.contracts import Corruption, Metric, Restorer
 from restorekit.corruptions import Missing
 from restorekit.devices import Compute
 from restorekit.errors import PluginError, UsageError
+from restorekit.opening import open_restorer
 from restorekit.plugins import Plugin, Plugins
 
 

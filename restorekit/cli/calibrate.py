@@ -50,13 +50,13 @@ def command(
     for (conformal risk control). The figures printed are of that half.
     """
     from restorekit import checkpoint, evaluate, plugins
-    from restorekit.api import open_restorer
     from restorekit.calibrate import fit
     from restorekit.cli import texts
     from restorekit.corruptions.spec import parse
     from restorekit.devices import Compute
     from restorekit.images.dataset import load_images
     from restorekit.images.scale import parse_range
+    from restorekit.opening import open_restorer
     from restorekit.report.results import prepare
 
     texts.use_threads(threads)

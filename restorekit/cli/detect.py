@@ -48,13 +48,13 @@ def command(
     a share `--rate` of the pixels of clean images. Dust, spots and dead pixels are found; a scratch that goes on beyond
     the hidden square is partly expected, and only found where it is strong.
     """
-    from restorekit.api import open_restorer
     from restorekit.cli import texts
     from restorekit.detect import Detector, calibrated
     from restorekit.devices import Compute
     from restorekit.images.dataset import load_images
     from restorekit.images.scale import parse_range
     from restorekit.masking import mask_all
+    from restorekit.opening import open_restorer
     from restorekit.report.results import prepare
 
     texts.use_threads(threads)

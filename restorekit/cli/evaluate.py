@@ -15,10 +15,10 @@ from restorekit.cli.table import print_results
 from restorekit.errors import ImageError, UsageError
 
 if TYPE_CHECKING:
-    from restorekit.api import Opened
     from restorekit.contracts import Corruption
     from restorekit.devices import Compute, Precision
     from restorekit.images.dataset import LabelledImages, Labels
+    from restorekit.opening import Opened
     from restorekit.trials import Contender, Trial
 
 EXAMPLE = """\b
@@ -175,7 +175,7 @@ def _trial(
 def _contender(
     name: str, corruption: Corruption, told: str | None, samples: int, sampler: str | None, compute: Compute
 ) -> Contender:
-    from restorekit.api import open_restorer
+    from restorekit.opening import open_restorer
     from restorekit.trials import Contender
 
     opened = open_restorer(name, corruption, sampler, compute)

@@ -25,6 +25,7 @@ from rich.progress import (
 from rich.text import Text
 
 from restorekit.errors import RestorekitWarning
+from restorekit.watching import watched
 
 if TYPE_CHECKING:
     from restorekit.job import Job
@@ -112,20 +113,37 @@ class Left(ProgressColumn):
 
 
 class ImagesProgress(_Bar):
-    """Counts images as they are finished, with rate and time left; tells what is worth telling at once."""
+    """Counts images as they are finished, with rate and time left; tells what is worth telling at once.
+
+    Beside the count stands how far samplers are with the images at hand.
+    """
 
     def __init__(self, total: int, what: str, quiet: bool = False) -> None:
         super().__init__(what, total, (MofNCompleteColumn(), Rate(), Left()), quiet)
-        self.what = what
+        self.what, self._watched = what, watched(self.within)
+
+    def __enter__(self) -> Self:
+        self._watched.__enter__()
+        return super().__enter__()
+
+    def __exit__(self, *error: object) -> None:
+        super().__exit__(*error)
+        self._watched.__exit__(None, None, None)
 
     def advance(self, text: str | None, before: bool = False) -> None:
         """Count one image, perhaps done before; say `text` where there is something to say."""
         task = self.bar.tasks[0]
-        self.bar.update(self.task, advance=1, before=task.fields["before"] + before)
+        self.bar.update(self.task, advance=1, before=task.fields["before"] + before, description=self.what)
         if text:
             self.say(text)
         if self.due():
             self.say(f"{self.what} {task.completed:.0f}/{task.total:.0f}  {pace(task):.2f} images/s")
+
+    def within(self, what: str, done: int, most: int) -> None:
+        """Show beside the count how far the work on the images at hand is; takes what `watching.tell` says."""
+        self.bar.update(self.task, description=f"{self.what}, {what} {done} of at most {most}")
+        if self.due():
+            self.say(f"{self.what}, {what} {done} of at most {most}")
 
     def say(self, text: str) -> None:
         """Print a line above the bar."""
@@ -135,6 +153,42 @@ class ImagesProgress(_Bar):
 def kind(note: str) -> str:
     """Leave out of a note the numbers, which differ between images."""
     return re.sub(r"[-+]?\d[\d.e+-]*", "#", note)
+
+
+class Teller:
+    """Says what is worth saying of each image; a note that holds for many only once.
+
+    Parameters
+    ----------
+    say : callable
+        Takes what is to be said of one more image, or None, and whether it was done before.
+
+    Attributes
+    ----------
+    failures : list of dict
+        Image and error of each that failed; the run's record, if it was left unfinished, among them.
+    noted : int
+        Images with notes, whether said or not.
+    """
+
+    def __init__(self, say: Callable[[str | None, bool], None]) -> None:
+        self.failures: list[dict[str, str]] = []
+        self.noted = 0
+        self._say = say
+        self._said: set[str] = set()
+
+    def line(self, line: dict[str, Any]) -> None:
+        """Take the journal's line of one image."""
+        if line["status"] == "failed":
+            self.failures.append({"image": line["image"], "error": line["error"]})
+            self._say(f"failed: {line['error']}", False)
+            return
+        notes = line["notes"] if line["status"] == "done" else []
+        self.noted += bool(notes)
+        kinds = {note: kind(note.replace(line["image"], "#")) for note in notes}
+        fresh = [note for note in notes if kinds[note] not in self._said]
+        self._said.update(kinds.values())
+        self._say(f"{line['image']}: {'; '.join(fresh)}" if fresh else None, line["status"] == "skipped")
 
 
 @contextmanager

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 from click.core import ParameterSource
 
 from restorekit.cli.options import compute_options, range_option
-from restorekit.cli.progress import ImagesProgress, as_json, kind
+from restorekit.cli.progress import ImagesProgress, Teller, as_json
 
 if TYPE_CHECKING:
     from restorekit.devices import Precision
@@ -108,13 +108,13 @@ def command(
     does only what is not done. Exit code 0: all done, 1: some images failed, 2: wrong usage.
     """
     from restorekit import folder, plugins
-    from restorekit.api import open_restorer
     from restorekit.cli import texts
     from restorekit.corruptions.spec import parse
     from restorekit.devices import Compute
     from restorekit.images.find import find_images, left_out
     from restorekit.images.masks import parse_mask
     from restorekit.images.scale import parse_range
+    from restorekit.opening import open_restorer
     from restorekit.sigma import IMAGE
     from restorekit.sweep import Limits
 
@@ -127,7 +127,8 @@ def command(
     if not {"low", "high"} & {*parts} and _typed("interval"):
         parts = (*parts, "low", "high")
     compute = Compute(device, precision, compiled)
-    opened = open_restorer(name, given or IMAGE, sampler, compute, Limits.within(texts.memory(max_memory)))
+    limits = Limits.within(texts.memory(max_memory))
+    opened = open_restorer(name, given or (IMAGE if sigma else None), sampler, compute, limits)
     opened.check(label, samples, parts)
     texts.settled(opened.sampler, given)
     masks = parse_mask(mask, mask_invert)
@@ -137,7 +138,7 @@ def command(
         model=name, digest=opened.digest, corruption=corruption, sigma=texts.sigma(sigma), mask=mask,
         mask_invert=mask_invert, label=label, samples=samples, sampler=opened.sampler, range=parse_range(span),
         format=texts.format(kind), keep=parts, interval=interval if {"low", "high"} & {*parts} else None, seed=seed,
-        precision=opened.precision,
+        precision=opened.precision, noise=opened.noise,
     )  # fmt: skip
     setup = folder.Setup(
         source, out, opened.restorer, options, lambda spec: parse(spec, known), masks,
@@ -147,6 +148,8 @@ def command(
     tasks = folder.tasks(items, setup)
     if not (machine or listed) and (note := left_out(source)):
         click.echo(note, err=True)
+    if not machine and opened.noise and not (corruption or sigma):
+        click.echo(f"noise as in the images that {name} has learnt from, {opened.noise}, unless a file says", err=True)
     if not machine and (count := folder.made_otherwise(tasks, setup)):
         click.echo(
             f"{count} image(s) in {out} were restored with other settings; their restorations are replaced", err=True
@@ -173,42 +176,6 @@ def _run(tasks: Sequence[Group], setup: Setup, workers: int, machine: bool) -> i
             stop.add_note("run the same command again to go on")
             raise
     return _tell(counts, setup, told, machine)
-
-
-class Teller:
-    """Says what is worth saying of each image; a note that holds for many only once.
-
-    Parameters
-    ----------
-    say : callable
-        Takes what is to be said of one more image, or None, and whether it was done before.
-
-    Attributes
-    ----------
-    failures : list of dict
-        Image and error of each that failed; the run's record, if it was left unfinished, among them.
-    noted : int
-        Images with notes, whether said or not.
-    """
-
-    def __init__(self, say: Callable[[str | None, bool], None]) -> None:
-        self.failures: list[dict[str, str]] = []
-        self.noted = 0
-        self._say = say
-        self._said: set[str] = set()
-
-    def line(self, line: dict[str, Any]) -> None:
-        """Take the journal's line of one image."""
-        if line["status"] == "failed":
-            self.failures.append({"image": line["image"], "error": line["error"]})
-            self._say(f"failed: {line['error']}", False)
-            return
-        notes = line["notes"] if line["status"] == "done" else []
-        self.noted += bool(notes)
-        kinds = {note: kind(note.replace(line["image"], "#")) for note in notes}
-        fresh = [note for note in notes if kinds[note] not in self._said]
-        self._said.update(kinds.values())
-        self._say(f"{line['image']}: {'; '.join(fresh)}" if fresh else None, line["status"] == "skipped")
 
 
 def _plan(tasks: Sequence[Group], setup: Setup, machine: bool) -> int:

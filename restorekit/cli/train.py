@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from restorekit.devices import Precision
     from restorekit.images.dataset import Labels
 
+LEARNED = ("learned", "learned-gain")
 EXAMPLE = """\b
 Example:
   restorekit train photos RUN --model cvae --corruption missing --minutes 30
@@ -80,7 +81,10 @@ Example:
     " images are damaged once, to try it.",
 )
 @click.option(
-    "--sigma", metavar="auto|X", help="With --self-supervised: the noise of IMAGES on [0, 1], such as 25/255."
+    "--sigma",
+    metavar="auto|learned|learned-gain|X",
+    help="With --self-supervised: the noise of IMAGES on [0, 1], such as 25/255; auto: estimated; learned: with the"
+    " images; learned-gain: and how it grows with brightness.",
 )
 @click.option("--devices", type=click.IntRange(1), default=1, show_default=True, help="Devices per node.")
 @click.option("--nodes", type=click.IntRange(1), default=1, show_default=True, help="Machines.")
@@ -120,7 +124,7 @@ def command(
         licence,
         shlex.join(["restorekit", *sys.argv[1:]]),
         unseen,
-        texts.sigma(sigma),
+        sigma if sigma in LEARNED else texts.sigma(sigma),
     )
     job, model, fabric = training.prepare(run, source, plan, hardware, resume, steps, epochs, minutes)
     begins = f"going on in {run}" if resume else f"starting from {job.card.start or 'random weights'}"

@@ -111,14 +111,14 @@ def _opened(state: _State, setup: Setup) -> Opened:
     scale, warning = resolve_range(picture, options.range)
     corruption = _corruption(item, picture, setup)
     own = planes(item.key, picture, marked.missing, scale, setup.restorer.geometry.channels, corruption)
-    own = [_with_level(plane, corruption, picture.spec, options) for plane in own]
+    own = [_with_level(plane, corruption, options.spec(picture.spec), options) for plane in own]
     notes = (*marked.warnings, *([warning] if warning else []), *_remarks(own, picture, options))
     return Opened(item, state.digests, picture, own, corruption, notes, state.done)
 
 
 def _corruption(item: Item, picture: Picture, setup: Setup) -> Corruption:
-    """Return what damaged an image: the user's word, else the file's, else noise and missing pixels."""
-    sigma, spec = setup.options.sigma, setup.options.corruption or picture.spec
+    """Return what damaged an image: what somebody says of it, else noise and missing pixels."""
+    sigma, spec = setup.options.sigma, setup.options.spec(picture.spec)
     noisy = None if sigma is None else sigma == "auto" or float(sigma) > 0
     try:
         return expected(setup.read_corruption(spec) if spec else None, noisy)
@@ -133,8 +133,7 @@ def _with_level(plane: Plane, corruption: Corruption, spec: str | None, options:
     if options.sigma == "auto":
         return estimated(plane, corruption)
     level = level_of(corruption)
-    told = bool(options.corruption or spec)
-    sigma = (level.sigma if told else None) if options.sigma is None else float(options.sigma)
+    sigma = (level.sigma if spec else None) if options.sigma is None else float(options.sigma)
     return replace(plane, sigma=sigma, exact=sigma == 0 and level.faithful)
 
 

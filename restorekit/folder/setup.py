@@ -46,6 +46,8 @@ class Options:
         Of the draws.
     precision : str
         What a model's convolutions compute in.
+    noise : str or None
+        Spec of the noise in what the model has learnt from, which holds where neither user nor file tells another.
     """
 
     model: str
@@ -63,11 +65,17 @@ class Options:
     interval: float | None = None
     seed: int = 0
     precision: str = "float32"
+    noise: str | None = None
+
+    def spec(self, picture: str | None) -> str | None:
+        """Return what damaged a picture: the user's word, else the picture's own, else the model's."""
+        return self.corruption or picture or (self.noise if self.sigma is None else None)
 
     @property
     def fingerprint(self) -> str:
         """A digest of all of this, in which a model file counts by its content and not by its name."""
         values = asdict(self)
+        del values["noise"]  # which the model file says
         if self.digest:
             del values["model"]
         return journal.digest_of(values)

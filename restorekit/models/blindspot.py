@@ -18,6 +18,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from restorekit.models.grain import CHEAPER
 from restorekit.types import Estimate, Observation
 
 Predict = Callable[[Observation], Estimate]
@@ -50,9 +51,27 @@ def predicted(observation: Observation, side: int, predict: Predict) -> Estimate
     return Estimate(mean, std)
 
 
-def weighed_in(prior: Estimate, observation: Observation, sigma: Tensor) -> Estimate:
-    """Return the posterior of values with this prior, observed with noise of `sigma`, (B, 1, 1, 1)."""
+def weighed_in(prior: Estimate, observation: Observation, noise: Tensor) -> Estimate:
+    """Return the posterior of values with this prior, observed with noise of that variance, (B, C, H, W)."""
     assert prior.std is not None
     variance = prior.std**2
-    gain = torch.where(observation.observed, variance / (variance + sigma**2).clamp_min(1e-12), 0.0)
+    gain = torch.where(observation.observed, variance / (variance + noise).clamp_min(1e-12), 0.0)
     return Estimate(prior.mean + gain * (observation.y - prior.mean), ((1 - gain) * variance).sqrt())
+
+
+def noise_loss(error: Tensor, logvar: Tensor, noise: Tensor, scored: Tensor) -> Tensor:
+    """Return how badly noise of some variance explains errors, beside a spread that is given, per value.
+
+    To call an error noise is a little cheaper than to call it doubt, as nothing else keeps the two apart where an image
+    is as hard to predict everywhere (Laine et al., section 3).
+
+    Parameters
+    ----------
+    error, logvar, noise : Tensor, (B, C, H, W)
+        Observed less predicted values, log-variance of the prediction, and variance of the noise, which learns.
+    scored : Tensor of bool, (B, C, H, W)
+        Which values count.
+    """
+    total = logvar.exp() + noise
+    values = 0.5 * (error**2 / total + total.log()) - CHEAPER * noise.sqrt()
+    return torch.where(scored, values, 0.0).sum() / scored.sum().clamp_min(1)

@@ -33,7 +33,8 @@ from restorekit.contracts import Corruption, Model
 from restorekit.fill import bend
 from restorekit.likelihoods import LOG_2PI, per_image
 from restorekit.models.around import Around, spread_loss
-from restorekit.models.blindspot import predicted, spots, weighed_in, without
+from restorekit.models.blindspot import noise_loss, predicted, spots, weighed_in, without
+from restorekit.models.grain import learnt
 from restorekit.models.trunk import CVAEConfig, Outlook, Trunk
 from restorekit.noise import Noise
 from restorekit.types import Batch, Draws, Estimate, Geometry, Observation, Terms
@@ -62,6 +63,7 @@ class CVAE(Model):
     def __init__(self, config: CVAEConfig) -> None:
         super().__init__(config)
         self.trunk, self.around = Trunk(config), Around(config)
+        self.grain = learnt(config.grain, config.noise)
         halo = config.halo
         if config.filling:
             second = config.for_filling()
@@ -102,26 +104,33 @@ class CVAE(Model):
 
     def _unseen_terms(self, batch: Batch, noise: Noise) -> Terms:
         """Return how far predictions of hidden values are from what was observed of them, and the spread's score."""
-        o, sigma = batch.observation, self._level(batch.observation)
+        o = batch.observation if self.grain is None else replace(batch.observation, sigma=None)
         which = (self.config.spots**2 * noise.uniform("spots", (len(o), 1), "cpu")).long().flatten()
         hidden = spots(o, self.config.spots, which)
-        outlook, around = self._look(replace(without(o, hidden), sigma=sigma), batch.corruption)
+        outlook, around = self._look(replace(without(o, hidden), sigma=self._level(o)), batch.corruption)
         scored = (hidden & o.observed).expand_as(o.y)
         count = scored.flatten(1).sum(1).clamp_min(1).to(o.y.dtype)
         error = torch.where(scored, o.y - outlook.mean, 0.0)
         mse = per_image(error**2) / count
         logvar = around(tuple(f.detach() for f in outlook.features), o.shape[0])
-        seen = torch.logaddexp(logvar, 2 * sigma.clamp_min(1e-6).log())  # of a noisy value
+        grain = self._variance(o, outlook.mean.detach()).clamp_min(1e-12)
+        seen = torch.logaddexp(logvar, grain.detach().log())  # of a noisy value
         spread = spread_loss(error.detach(), seen, scored)
         score = 0.5 * per_image(error.detach() ** 2 / seen.exp() + seen + LOG_2PI, scored)
+        loss = spread.mean()
+        if self.grain is not None:
+            loss = loss + noise_loss(error.detach(), logvar.detach(), grain, scored)
         parts = {"regression": 0.5 * count * (torch.log(mse.clamp_min(1e-10)) + LOG_2PI + 1), "spread": score}
-        return Terms(
-            (mse + TINY).sqrt().mean() + 0.01 * spread.mean(), {k: v.detach().mean() for k, v in parts.items()}
-        )
+        return Terms((mse + TINY).sqrt().mean() + 0.01 * loss, {k: v.detach().mean() for k, v in parts.items()})
+
+    def _variance(self, observation: Observation, x: Tensor) -> Tensor:
+        """Return the variance of the noise at values x, (B, C, H, W): as told, else as of what was learnt from."""
+        told = (self._level(observation) ** 2).expand_as(x)
+        return told if self.grain is None else torch.where(told.isnan(), self.grain.variance(x), told)
 
     def _level(self, observation: Observation) -> Tensor:
-        """Return the noise of each image, (B, 1, 1, 1): as told, else that of what was learnt from."""
-        own = observation.y.new_full((len(observation), 1, 1, 1), self.config.noise)
+        """Return the noise of each image, (B, 1, 1, 1): as told, else as of what was learnt from; NaN = learnt too."""
+        own = torch.full_like(observation.y[:, :1, :1, :1], self.config.noise if self.grain is None else torch.nan)
         sigma = observation.sigma
         return own if sigma is None else torch.where(sigma.isnan(), own, sigma)
 
@@ -156,7 +165,13 @@ class CVAE(Model):
             return self._predict(observation, corruption)
         told = replace(observation, sigma=self._level(observation))
         prior = predicted(told, self.config.spots, lambda o: self._predict(o, corruption))
-        return weighed_in(prior, told, self._level(observation))
+        return weighed_in(prior, told, self._variance(observation, prior.mean))
+
+    def noise_spec(self) -> str | None:
+        """Return what was told or learnt of the noise, with `spots`; else it learnt from clean images."""
+        if self.grain is not None:
+            return self.grain.spec()
+        return f"gaussian:sigma={self.config.noise:.6g}" if self.config.spots and self.config.noise else None
 
     def _predict(self, observation: Observation, corruption: Corruption) -> Estimate:
         """Return what one pass says."""

@@ -14,6 +14,7 @@ from torch.nn import functional as F
 
 from restorekit.blocks import Up, down, dropout, rows, stack
 from restorekit.errors import SpecError
+from restorekit.models.grain import KINDS
 from restorekit.noise import Noise
 
 
@@ -47,6 +48,10 @@ class VAEConfig:
         Draws of z behind the bound: 1 = the ELBO; with more, log of the mean of their weights, which is tighter.
     dropout : float
         Share of hidden values zeroed in training.
+    noise : float
+        Standard deviation of the noise of the images it learns from, on [0, 1]; 0 = they are clean.
+    grain : {"known", "sigma", "gain"}
+        That noise is known; or its level is learnt; or that and how it grows with brightness.
     classes : int
         Number of class labels that condition encoder and decoder; 0 = none.
     """
@@ -65,6 +70,8 @@ class VAEConfig:
     free_bits: float = field(default=0.0, metadata={"objective": True, "low": 0})
     importance: int = field(default=1, metadata={"objective": True, "low": 1})
     dropout: float = field(default=0.0, metadata={"objective": True, "low": 0, "high": 0.99})
+    noise: float = field(default=0.0, metadata={"low": 0, "high": 1})
+    grain: str = field(default="known", metadata={"choices": KINDS})
     classes: int = field(default=0, metadata={"low": 0})
 
     def __post_init__(self) -> None:
@@ -73,6 +80,11 @@ class VAEConfig:
         if self.network == "conv" and not self.hidden:
             raise SpecError(
                 "a vae with network=conv needs at least one width in hidden, such as hidden=32,64, got none"
+            )
+        if self.grain != "known" and self.likelihood != "gaussian":
+            raise SpecError(
+                f"noise is learnt beside a decoder with likelihood=gaussian, which adds none, got {self.likelihood}; "
+                "leave the likelihood out, or tell the noise"
             )
         if self.importance > 1 and self.free_bits:
             raise SpecError(

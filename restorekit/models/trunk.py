@@ -17,6 +17,7 @@ from torch.nn import functional as F
 
 from restorekit.blocks import Up, down, rows, stack
 from restorekit.errors import SpecError
+from restorekit.models.grain import KINDS
 from restorekit.types import Observation
 
 
@@ -62,6 +63,8 @@ class CVAEConfig:
         squares of which one pixel at a time is hidden; a restoration takes its square of passes.
     noise : float
         Standard deviation of the noise of what was learnt from, where it is not told; with `spots` alone.
+    grain : {"known", "sigma", "gain"}
+        That noise is known; or its level is learnt; or that and how it grows with brightness; with `spots` alone.
     """
 
     widths: tuple[int, ...] = field(default=(32, 64, 128), metadata={"low": 1})
@@ -84,6 +87,7 @@ class CVAEConfig:
     classes: int = field(default=0, metadata={"low": 0})
     spots: int = field(default=0, metadata={"low": 0, "high": 8})
     noise: float = field(default=0.0, metadata={"low": 0, "high": 1})
+    grain: str = field(default="known", metadata={"choices": KINDS})
 
     def __post_init__(self) -> None:
         levels = len(self.widths)

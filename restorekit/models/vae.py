@@ -23,9 +23,10 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from restorekit.conjugate import evidence
+from restorekit.conjugate import evidence, noisy
 from restorekit.contracts import LatentModel, Likelihood
 from restorekit.likelihoods import LOG_2PI, Bernoulli, DiagonalGaussian, DiscretisedLogistic, floored, per_image
+from restorekit.models.grain import learnt
 from restorekit.models.networks import ConvNetwork, MLPNetwork, VAEConfig
 from restorekit.noise import Noise
 from restorekit.types import Batch, Geometry, Observation, Terms
@@ -80,7 +81,9 @@ class VAE(LatentModel):
         conv = config.network == "conv"
         per_value = 2 if config.likelihood == "gaussian-pixel" else 1
         self.network = ConvNetwork(config, per_value) if conv else MLPNetwork(config, per_value)
-        self.spread = nn.Parameter(torch.tensor(-2.0)) if config.likelihood in ("gaussian", "logistic") else None
+        self.grain = learnt(config.grain, config.noise)
+        learns = self.grain is None and config.likelihood in ("gaussian", "logistic")
+        self.spread = nn.Parameter(torch.tensor(-2.0)) if learns else None
         self.stride = 2 ** len(config.hidden) if conv else 0
         size = None if conv else (config.size[0], config.size[1])
         self.geometry = Geometry(size, self.stride or 1, 8 * self.stride, (config.channels,))
@@ -112,7 +115,7 @@ class VAE(LatentModel):
         if self.config.importance > 1:
             return self._bound(q, batch, noise)
         likelihood = self._likelihood(q.sample(noise), o.label, drop and drop.fork("decoder"))
-        distortion = -_seen(likelihood, batch.x, o).mean()
+        distortion = -self._seen(likelihood, batch.x, o).mean()
         kl = 0.5 * (q.mu**2 + q.logvar.exp() - q.logvar - 1)
         rates = kl.view(*kl.shape[:2], -1).sum(2).mean(0)  # nats of each latent channel
         loss = distortion + self._weight(batch.step) * rates.clamp_min(self.config.free_bits).sum()
@@ -124,11 +127,17 @@ class VAE(LatentModel):
         x = None if batch.x is None else batch.x.repeat(k, 1, 1, 1)
         many, drop = q.expand(k), noise if self.training and self.config.dropout else None
         z = many.sample(noise.expand(k))
-        seen = _seen(self._likelihood(z, o.label, drop and drop.fork("decoder")), x, o)
+        seen = self._seen(self._likelihood(z, o.label, drop and drop.fork("decoder")), x, o)
         rate = many.log_prob(z) - self.prior().log_prob(z)
         weight = (seen - self._weight(batch.step) * rate).view(k, -1)
         loss = math.log(k) - weight.logsumexp(0).mean()
         return _terms(loss, -seen.mean(), rate.mean())
+
+    def noise_spec(self) -> str | None:
+        """Return what was told or learnt of the noise."""
+        if self.grain is not None:
+            return self.grain.spec()
+        return f"gaussian:sigma={self.config.noise:.6g}" if self.config.noise else None
 
     def diagnose(self, batch: Batch, noise: Noise) -> dict[str, Tensor]:
         """Return the number of active units: latents whose posterior mean varies over images (Burda et al. 2016)."""
@@ -145,21 +154,26 @@ class VAE(LatentModel):
         raw = self.network.decode(z, label, noise).float()
         if self.config.likelihood == "bernoulli":
             return Bernoulli(raw)
-        if self.spread is None:
+        if self.config.likelihood == "gaussian-pixel":
             mu, logvar = raw.chunk(2, 1)
             return DiagonalGaussian(mu, floored(logvar - 4, self.config.floor), "x")
+        if self.spread is None:  # what is learnt of noise explains all that the mean does not
+            return DiagonalGaussian(raw, raw.new_tensor(2 * math.log(self.config.floor)), "x")
         if self.config.likelihood == "gaussian":
             return DiagonalGaussian(raw, floored(2 * self.spread, self.config.floor), "x")
         return DiscretisedLogistic(raw, self.spread.clamp(-7, 1))
 
+    def _seen(self, likelihood: Likelihood, x: Tensor | None, observation: Observation) -> Tensor:
+        """Return log p(x | z), (B,) nats, or log p(y | z) where there is no x."""
+        if x is not None:
+            return likelihood.log_prob(x)
+        if self.grain is None:
+            return evidence(likelihood, observation)
+        return noisy(likelihood, observation, self.grain.variance(likelihood.mean))
+
     def _weight(self, step: int | None) -> float:
         warmup = self.config.kl_warmup
         return float(self.config.beta * (1.0 if step is None or not warmup else min(1.0, step / warmup)))
-
-
-def _seen(likelihood: Likelihood, x: Tensor | None, observation: Observation) -> Tensor:
-    """Return log p(x | z), (B,) nats, or log p(y | z) where there is no x."""
-    return evidence(likelihood, observation) if x is None else likelihood.log_prob(x)
 
 
 def _terms(loss: Tensor, distortion: Tensor, rate: Tensor) -> Terms:

@@ -56,9 +56,7 @@ def source(model: LatentModel, noise: Noise, n: int) -> Noise:
 def swept(model: LatentModel) -> Move:
     """Return what makes one alternation of a state (x, z)."""
 
-    def move(
-        state: tuple[Tensor, Any], o: Observation, noise: Step, _: Tensor | None = None
-    ) -> tuple[tuple[Tensor, Any], Tensor]:
+    def move(state: tuple[Tensor, Any], o: Observation, noise: Step, _: Tensor) -> tuple[tuple[Tensor, Any], Tensor]:
         z = model.infer(state[0], None, o.label).sample(noise)
         likelihood = model.decode(z, o.label)
         density = evidence(likelihood, o) + model.prior(o.label).log_prob(z)

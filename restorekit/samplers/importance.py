@@ -21,7 +21,7 @@ from torch import Tensor
 from restorekit.conjugate import evidence, posterior
 from restorekit.contracts import Corruption, LatentModel, Latents, Prior
 from restorekit.errors import RestorekitWarning
-from restorekit.noise import Noise
+from restorekit.noise import Noise, Step
 from restorekit.samplers.base import Conjugate
 from restorekit.samplers.latents import choose, mapped
 from restorekit.types import Draws, Observation
@@ -78,7 +78,7 @@ class Proposed:
     observation: Observation
     q: Latents
     prior: Prior
-    step: Callable[[int], Noise]
+    step: Callable[[int], Step]
 
     @classmethod
     def of(cls, model: LatentModel, o: Observation, corruption: Corruption, noise: Noise) -> Proposed:
@@ -149,7 +149,8 @@ class Reservoir:
     def effective(self) -> Tensor:
         """Return how many equally weighted items these are worth, (B,)."""
         one, two = self._sums
-        return (2 * one - two).exp().nan_to_num(0.0)
+        found: Tensor = (2 * one - two).exp().nan_to_num(0.0)
+        return found
 
 
 def _warn(effective: Tensor, proposals: int) -> None:

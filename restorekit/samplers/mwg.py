@@ -66,8 +66,9 @@ class MetropolisWithinGibbs(Conjugate):
         """Return x, (B, C, H, W), and z after sweeps of pseudo-Gibbs."""
         state = (x, model.infer(x, None, observation.label).sample(noise))
         steps, move = noise.fork("warm").steps(model.geometry.size is not None), swept(model)
+        settled = torch.zeros(len(x), dtype=torch.bool, device=x.device)
         for i in range(self.warm):
-            state, _ = move(state, observation, steps(i))
+            state, _ = move(state, observation, steps(i), settled)
         return state
 
     def _begin(
@@ -86,7 +87,7 @@ class MetropolisWithinGibbs(Conjugate):
 def _moved(model: LatentModel) -> Move:
     """Return what makes one proposal from a state (x, z, proposals accepted)."""
 
-    def move(state: State, o: Observation, noise: Step, _: Tensor | None = None) -> tuple[State, Tensor]:
+    def move(state: State, o: Observation, noise: Step, _: Tensor) -> tuple[State, Tensor]:
         x, z, accepted = state
         q = model.infer(x, None, o.label)
         proposal = q.sample(noise)

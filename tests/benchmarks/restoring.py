@@ -17,10 +17,10 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from restorekit.api import open_restorer
 from restorekit.corruptions import Gaussian
 from restorekit.devices import Compute
 from restorekit.noise import Noise
+from restorekit.opening import open_restorer
 from restorekit.restore import ModelRestorer, with_guess
 from restorekit.types import Observation
 

@@ -14,11 +14,11 @@ from typing import Any
 import torch
 
 from restorekit import plugins
-from restorekit.api import open_restorer
 from restorekit.corruptions import Chain, Gaussian, Missing
 from restorekit.devices import Compute
 from restorekit.images.dataset import load_images
 from restorekit.noise import Noise
+from restorekit.opening import open_restorer
 from restorekit.restore import with_guess
 
 DRAWS = 16

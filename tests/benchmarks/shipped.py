@@ -18,12 +18,12 @@ import torch
 from torch import Tensor
 
 import restorekit
-from restorekit.api import open_restorer
 from restorekit.contracts import Corruption
 from restorekit.corruptions import Gaussian, Holes, Missing
 from restorekit.devices import Compute
 from restorekit.metrics import finish
 from restorekit.noise import Noise
+from restorekit.opening import open_restorer
 from restorekit.restore import ModelRestorer, with_guess
 
 CLASSICAL = ("telea", "navier-stokes", "biharmonic", "delaunay")

@@ -19,10 +19,10 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from restorekit.api import open_restorer
 from restorekit.corruptions import Gaussian, Missing
 from restorekit.devices import Compute
 from restorekit.noise import Noise
+from restorekit.opening import open_restorer
 from restorekit.restore import ModelRestorer
 
 

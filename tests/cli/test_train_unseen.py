@@ -5,7 +5,8 @@ import pytest
 import torch
 
 import restorekit
-from restorekit import checkpoint
+from restorekit import checkpoint, plugins
+from restorekit.corruptions.spec import parse
 from restorekit.noise import Noise
 
 SMALL = ("--set", "preset=small", "--set", "batch=8", "--set", "crop=32", "--set", "spots=2", "--set", "validate=1000")
@@ -100,3 +101,37 @@ def test_observed_whole_and_free_of_noise_the_objective_of_a_vae_is_the_usual_on
     one = model.terms(Batch(x, Clean()(x, Noise(0)), Clean()), Noise(0))
     other = model.terms(Batch(None, Given(0.0)(x, Noise(0)), Given(0.0)), Noise(0))
     torch.testing.assert_close(one.loss, other.loss)
+
+
+@pytest.mark.parametrize(
+    ("spec", "sigma"), [("gaussian:sigma=0.12", "learned"), ("sensor:gain=0.03,sigma=0.03,blur=0", "learned-gain")]
+)
+def test_noise_is_learnt_with_the_images_and_known_when_they_are_restored(run, clean, tmp_path, spec, sigma):
+    words = ("--model", "cvae", *SMALL, "--set", "lr=2e-3", "--corruption", spec, "--sigma", sigma)
+    _train(run, clean, tmp_path / "R", *words, "--steps", 300)
+    file = tmp_path / "R" / "model.safetensors"
+    true, found = (parse(s, plugins.corruptions()) for s in (spec, checkpoint.load(file)[0].noise_spec()))
+    for level in (0.3, 0.7):
+        x = torch.full((1, 1, 256, 256), level)
+        expected, own = (float((c(x, Noise(3)).y - x).square().mean()) for c in (true, found))
+        assert own == pytest.approx(expected, rel=0.3)
+    x = np.load(clean) / 255.0
+    noise, folder = Noise(7, tuple(map(str, range(len(x))))), tmp_path / "noisy"
+    folder.mkdir()
+    np.save(folder / "y.npy", true(torch.tensor(x)[:, None].float(), noise).y[:, 0].numpy())
+    code, _, err = run("restore", folder, tmp_path / "OUT", "--model", file, "--range", "0..1", "--device", "cpu")
+    assert code == 0, err
+    assert "noise as in the images that" in err
+    before, after = (np.load(where / "y.npy") for where in (folder, tmp_path / "OUT"))
+    assert ((after - x) ** 2).mean() < 0.5 * ((before - x) ** 2).mean()
+
+
+def test_a_vae_restores_what_it_has_learnt_from_with_the_noise_it_has_learnt(run, clean, tmp_path):
+    words = ("--model", "vae", *MLP, "--corruption", "gaussian:sigma=0.2", "--sigma", "learned", "--steps", 300)
+    _train(run, clean, tmp_path / "R", *words)
+    file = str(tmp_path / "R" / "model.safetensors")
+    y = torch.rand(48, 48, generator=torch.Generator().manual_seed(0))
+    model = restorekit.load(file, device="cpu")
+    level = checkpoint.load(tmp_path / "R" / "model.safetensors")[0].grain.levels()[0].item() ** 0.5
+    assert 0.15 < level < 0.35
+    assert torch.equal(model(y, seed=1).mmse, model(y, sigma=float(f"{level:.6g}"), seed=1).mmse)

@@ -60,7 +60,7 @@ def test_the_prediction_of_a_value_does_not_depend_on_it(channels, model):
 def test_a_value_is_weighed_in_by_its_precision():
     o = _observed()
     prior = Estimate(torch.full_like(o.y, 0.5), torch.full_like(o.y, 0.2))
-    found = weighed_in(prior, o, torch.full((2, 1, 1, 1), 0.1))
+    found = weighed_in(prior, o, torch.full((2, 1, 1, 1), 0.01))
     expected = torch.where(o.observed, (0.5 / 0.04 + o.y / 0.01) / (1 / 0.04 + 1 / 0.01), 0.5)
     torch.testing.assert_close(found.mean, expected)
     variance = torch.where(o.observed, torch.tensor(1 / (1 / 0.04 + 1 / 0.01)), torch.tensor(0.04))

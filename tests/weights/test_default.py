@@ -9,11 +9,11 @@ from PIL import Image
 from safetensors import safe_open
 
 from restorekit import bands, checkpoint
-from restorekit.api import open_restorer
 from restorekit.corruptions import Gaussian, Holes, Missing
 from restorekit.devices import Compute
 from restorekit.models import CVAE
 from restorekit.noise import Noise
+from restorekit.opening import open_restorer
 from restorekit.start import start
 
 CLEAN = Path(__file__).parents[2] / "samples" / "clean"

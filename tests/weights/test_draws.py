@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from benchmarks.shipped import drawn, middles
 
-from restorekit.api import open_restorer
 from restorekit.certainty import Coverage90
 from restorekit.corruptions import Chain, Gaussian, Holes, Missing
 from restorekit.devices import Compute
 from restorekit.enclose import enclose
 from restorekit.noise import Noise
+from restorekit.opening import open_restorer
 
 pytestmark = pytest.mark.skipif("RESTOREKIT_DATA" not in os.environ, reason="RESTOREKIT_DATA names no data folder")
 DATA = Path(os.environ.get("RESTOREKIT_DATA", ""))
