@@ -80,7 +80,7 @@ class Chains:
             tell(self.name, taken, self.most)
             state, trace = self._window(move, state, observation, noise, calm, taken)
             taken += len(trace)
-            over, calm = calm | (taken >= self.most), agree(before, trace)
+            over, calm = calm | (taken >= self.most), calm | agree(before, trace)
             _put(ended, alive[over], rows(state, over), taken, calm[over])
             left = (~over).nonzero().flatten()
             state, before, calm, alive = rows(state, left), trace[:, left], calm[left], alive[left]
