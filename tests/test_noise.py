@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from restorekit.noise import BLOCK, Noise
+from restorekit.noise import AHEAD, BLOCK, Noise
 
 SHAPE = (1, 2, 200, 180)
 
@@ -129,3 +129,34 @@ def test_the_global_generator_is_not_touched():
     noise.poisson("z", torch.ones(1, 3))
     noise.generator("z")
     assert torch.equal(before, torch.get_rng_state())
+
+
+@pytest.mark.parametrize("flat", [False, True])
+def test_the_steps_of_a_chain_are_numbers_of_their_own_by_key_and_step(flat):
+    keys = ("a", "b", "c")
+    steps, again = Noise(1, keys).steps(flat), Noise(1, ("c", "a")).steps(flat)
+    drawn = torch.stack([steps(i).normal("x", (3, 2, 5, 4), "cpu") for i in range(2 * AHEAD)])
+    late = again(AHEAD + 3).normal("x", (2, 2, 5, 4), "cpu")
+    assert torch.equal(late, drawn[AHEAD + 3][[2, 0]])
+    assert len(drawn.flatten(2).movedim(2, 0).flatten(1).unique()) == drawn.numel()
+    assert float(drawn.mean()) == pytest.approx(0, abs=5 / drawn.numel() ** 0.5)
+    assert float(drawn.std()) == pytest.approx(1, abs=5 / drawn.numel() ** 0.5)
+    assert not torch.equal(steps(0).fork("q").normal("x", (3, 7), "cpu"), steps(0).normal("x", (3, 7), "cpu"))
+
+
+def test_steps_that_are_not_flat_agree_over_tiles():
+    field = Noise(1, ("a",)).steps(False)(7).normal("x", (1, 2, 90, 80), "cpu")
+    tile = Noise(1).at(("a",), ((60, 50),)).steps(False)(7).normal("x", (1, 2, 20, 30), "cpu")
+    assert torch.equal(tile, field[..., 60:80, 50:80])
+
+
+def test_tiles_apart_have_nothing_in_common():
+    tiles = Noise(1).at(("a", "a"), ((0, 0), (0, 14))).apart().normal("z", (2, 50), "cpu")
+    assert not torch.equal(*tiles)
+    assert torch.equal(Noise(1, ("a",)).apart().normal("z", (1, 5), "cpu"), Noise(1, ("a",)).normal("z", (1, 5), "cpu"))
+
+
+def test_some_of_a_batch_draw_as_they_did():
+    noise = Noise(1, ("a", "b", "c"), ((0, 0), (3, 4), (0, 9)))
+    field = noise.normal("x", (3, 1, 6, 6), "cpu")
+    assert torch.equal(noise.take([2, 1]).normal("x", (2, 1, 6, 6), "cpu"), field[[2, 1]])
