@@ -7,6 +7,8 @@ from torch import distributions
 
 from restorekit import testing
 from restorekit.corruptions import Clean, Missing
+from restorekit.errors import SpecError
+from restorekit.likelihood import score
 from restorekit.likelihoods import Bernoulli, DiagonalGaussian, DiscretisedLogistic
 from restorekit.models import VAE
 from restorekit.noise import Noise
@@ -195,3 +197,43 @@ def test_a_class_beyond_those_that_are_known_is_an_error(network, label):
     model = testing.build(VAE, VAE.Config(network=network, hidden=(8, 8), latent=2, classes=3))
     with pytest.raises(IndexError):
         model.infer(testing.facts.pictures(1, 1, 12, 12), None, torch.tensor([label]))
+
+
+def _small(importance, **more):
+    config = VAE.Config(hidden=(8,), latent=2, likelihood="bernoulli", importance=importance, **more)
+    model = testing.build(VAE, config)
+    shake(model)
+    return model
+
+
+def test_the_bound_of_several_draws_is_the_importance_weighted_estimate():
+    """The loss is the mean of nll by as many draws, as `likelihood.score` has it, and tightens with them."""
+    x = (Noise(3).uniform("x", (4, 1, 8, 8), "cpu") < 0.3).float()
+    found = []
+    for k in (1, 4, 32):
+        model = _small(k)
+        with torch.no_grad():
+            losses = torch.stack([model.terms(_batch(x), Noise(seed)).loss for seed in range(200)])
+            nll = torch.stack(
+                [score(model, x, None, k, k, Noise(seed, tuple("abcd"))).nll.mean() for seed in range(200)]
+            )
+        error = (losses.var() + nll.var()).sqrt() / 200**0.5
+        assert abs(float(losses.mean() - nll.mean())) < 5 * float(error)
+        found.append(float(losses.mean()))
+    assert found[0] > found[1] + 0.05 > found[2] + 0.1
+
+
+def test_the_bound_of_several_draws_counts_observed_values_alone():
+    x = (Noise(3).uniform("x", (4, 1, 8, 8), "cpu") < 0.3).float()
+    o = Missing(0.5)(x, Noise(1))
+    other = dataclasses.replace(o, y=torch.where(o.observed, o.y, 0.7))
+    model = _small(4)
+    one, two = (model.terms(Batch(None, seen, Missing(0.5)), Noise(2)).loss for seen in (o, other))
+    assert torch.equal(one, two)
+    one.backward()
+    assert all(bool(p.grad.isfinite().all()) for p in model.parameters())
+
+
+def test_free_bits_and_a_bound_of_several_draws_exclude_each_other():
+    with pytest.raises(SpecError, match="leave one out"):
+        _small(4, free_bits=0.1)

@@ -1,0 +1,34 @@
+import dataclasses
+
+import pytest
+import torch
+from linear_gaussian import PCA, PCAConfig
+from toys import ALL, observed
+
+from restorekit.corruptions import Gaussian
+from restorekit.errors import RestorekitWarning
+from restorekit.noise import Noise
+from restorekit.samplers import Langevin
+
+
+def test_the_length_of_a_step_finds_its_way_from_far_off():
+    """The share of accepted proposals is the best one, whether the first step is far too long or too short."""
+    model, o = observed(0.4, ALL)
+    for step in (0.001, 20.0):
+        told = Langevin(step=step)(model, Gaussian(0.4), o, 200, Noise(0)).told
+        assert float(told["acceptance"].mean()) == pytest.approx(0.574, abs=0.12)
+
+
+class Unbounded(PCA):
+    """A decoder whose density is nowhere finite, as that of a training gone wrong."""
+
+    def decode(self, z, label=None):
+        found = super().decode(z, label)
+        return dataclasses.replace(found, mu=found.mu / 0)
+
+
+def test_chains_that_diverge_are_warned_of_with_a_way_out():
+    model, o = Unbounded(PCAConfig()).requires_grad_(False), observed(0.4, ALL)[1]
+    with pytest.warns(RestorekitWarning, match="accepted as few as [01]% of its proposals .* use more steps, or mwg"):
+        draws = Langevin(steps=100)(model, Gaussian(0.4), o, 2, Noise(0))
+    assert torch.equal(draws.told["settled"], torch.zeros(2))
