@@ -177,6 +177,10 @@ class Sampler(ABC):
     ) -> Draws:
         """Return n draws."""
 
+    def merit(self, model: Model) -> int:
+        """Return how well it suits a model: of samplers that take a pair the one of most merit is picked."""
+        return 0
+
     @abstractmethod
     def refuse(self, model: Model, corruption: Corruption) -> str | None:
         """Return one sentence why this pair cannot be sampled, and what would work; None where it can."""

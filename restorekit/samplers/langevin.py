@@ -56,6 +56,10 @@ class Langevin(Looking):
     steps: int = 1000
     step: float = 0.1
 
+    def merit(self, model: Model) -> int:
+        """Return most for the few latents of images of one size, and little for the many of large ones: it takes long."""
+        return 1 if model.geometry.size is None else 3
+
     def refuse(self, model: Model, corruption: Corruption) -> str | None:
         """Accept latent models with smooth corruptions and missing values."""
         return refusal(self.name, model, corruption)

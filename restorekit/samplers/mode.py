@@ -50,6 +50,10 @@ class Mode(Looking):
     starts: int = 8
     rate: float = 0.1
 
+    def merit(self, model: Model) -> int:
+        """Return -1: a mode is no draw."""
+        return -1
+
     def refuse(self, model: Model, corruption: Corruption) -> str | None:
         """Accept latent models with smooth corruptions and missing values."""
         return refusal(self.name, model, corruption)

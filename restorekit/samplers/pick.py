@@ -9,7 +9,7 @@ from restorekit.errors import UsageError, unknown
 def pick_sampler(
     model: Model, corruption: Corruption, samplers: dict[str, type[Sampler]], name: str | None
 ) -> Sampler | None:
-    """Return the sampler for a pair of model and corruption: the named one, or the first that accepts them.
+    """Return the sampler for a pair of model and corruption: the named one, or the best that accepts them.
 
     Raises
     ------
@@ -23,6 +23,7 @@ def pick_sampler(
     if name is not None and name not in samplers:
         raise UsageError(unknown("sampler", name, samplers))
     candidates = [samplers[name]()] if name else [cls() for cls in samplers.values()]
+    candidates.sort(key=lambda sampler: -sampler.merit(model))
     reasons = [sampler.refuse(model, corruption) for sampler in candidates]
     for sampler, reason in zip(candidates, reasons, strict=True):
         if reason is None:

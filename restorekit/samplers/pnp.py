@@ -51,6 +51,10 @@ class PlugAndPlay(Looking):
     sweeps: int = 100
     temperature: float | tuple[float, ...] = 1.0
 
+    def merit(self, model: Model) -> int:
+        """Return -1: a mode is no draw."""
+        return -1
+
     def refuse(self, model: Model, corruption: Corruption) -> str | None:
         """Accept latent models with linear maps, Gaussian noise and missing values."""
         if not isinstance(model, LatentModel):
