@@ -57,7 +57,7 @@ class Langevin(Looking):
     step: float = 0.1
 
     def merit(self, model: Model) -> int:
-        """Return most for the few latents of images of one size, and little for the many of large ones: it takes long."""
+        """Return much for the few latents of images of one size, little for the many of large ones: it takes long."""
         return 1 if model.geometry.size is None else 3
 
     def refuse(self, model: Model, corruption: Corruption) -> str | None:
