@@ -1,7 +1,7 @@
 """MIWAE's protocol on MNIST: half of all values missing, in training too; root mean square error of the missing ones.
 
-Run: ``python -m tests.benchmarks.imputing DATA MODEL [MODEL ...]`` with models trained as `proofs.imputation` has it, on
-incomplete images alone or on whole ones.
+Run: ``python -m tests.benchmarks.imputing DATA MODEL [MODEL ...]`` with models trained as `proofs.imputation` has it,
+on incomplete images alone or on whole ones.
 """
 
 from __future__ import annotations
