@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Mapping
 from typing import ClassVar
+
+from torch import Tensor
 
 from restorekit import conjugate
 from restorekit.contracts import Corruption, LatentModel, Model, Sampler
@@ -38,3 +41,9 @@ class Conjugate(Looking):
     def refuse(self, model: Model, corruption: Corruption) -> str | None:
         """Say why this pair cannot be sampled, and what would work."""
         return conjugate.refusal(self.name, model, corruption)
+
+
+def as_draws(moments: tuple[Tensor, Tensor], n: int, told: Mapping[str, Tensor]) -> Draws:
+    """Return means and variances of n draws of each image, (n B, C, H, W), draws outermost, with what is told."""
+    mean, variance = (t.view(n, -1, *t.shape[1:]) for t in moments)
+    return Draws(mean, variance, told)

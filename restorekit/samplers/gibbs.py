@@ -15,7 +15,7 @@ from torch import Tensor
 from restorekit.conjugate import evidence, posterior, redraw
 from restorekit.contracts import Corruption, LatentModel, Model
 from restorekit.noise import AHEAD, Noise, Step
-from restorekit.samplers.base import Conjugate
+from restorekit.samplers.base import Conjugate, as_draws
 from restorekit.samplers.chains import Chains, Move
 from restorekit.types import Draws, Observation
 
@@ -47,9 +47,7 @@ class Gibbs(Conjugate):
         z = model.infer(x, None, many.label).sample(streams)
         chains = Chains(self.name, AHEAD, self.sweeps, model.geometry.size is not None)
         ended = chains.run(swept(model), (x, z), many, streams)
-        mean, variance = posterior(model.decode(ended.state[1], many.label), many)
-        shape = (n, len(observation), *mean.shape[1:])
-        return Draws(mean.view(shape), variance.view(shape), ended.told(n))
+        return as_draws(posterior(model.decode(ended.state[1], many.label), many), n, ended.told(n))
 
 
 def source(model: LatentModel, noise: Noise, n: int) -> Noise:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -28,7 +28,7 @@ from restorekit.types import Draws, Observation
 from restorekit.watching import tell
 
 FEW = 4.0  # effective proposals under which draws are the same few over and over
-ENOUGH = 10  # effective proposals for each draw at which no more are tried
+ENOUGH = 200.0  # effective proposals at which no more are tried
 ROUND = 100  # proposals between looks at that; a multiple of noise.AHEAD
 VALUES = 2**22  # values decoded at a time
 
@@ -39,7 +39,7 @@ class Importance(Conjugate):
 
     Half of the proposals come from q(z | y), with missing values interpolated, half from the prior, so that no weight
     exceeds twice p(y | z) however narrow q is. Proposals are never held all at once, so that memory does not grow with
-    their number; an image has enough of them once ten count for each of its draws.
+    their number; an image has enough of them once two hundred count.
 
     Parameters
     ----------
@@ -57,11 +57,11 @@ class Importance(Conjugate):
     ) -> Draws:
         """Try proposals a few at a time, and keep for each of n draws the one that wins."""
         own = noise if model.geometry.size is None else noise.apart()
-        tried, kept = Proposed.of(model, observation, corruption, own), Reservoir(n, len(observation))
+        tried, kept = Proposed.of(model, observation, corruption, own), Reservoir(n, len(observation), own)
         for first in range(0, self.proposals, ROUND):
             tell(self.name, first, self.proposals)
             tried.offered(kept, range(first, min(first + ROUND, self.proposals)))
-            if bool((kept.effective() >= ENOUGH * n).all()):
+            if bool((kept.effective() >= ENOUGH).all()):
                 break
         _warn(kept.effective(), self.proposals)
         each = [kept.draw(i) for i in range(n)]
@@ -89,12 +89,12 @@ class Proposed:
 
     def offered(self, kept: Reservoir, numbers: range) -> None:
         """Show the proposals of these numbers to images that have not enough, as many at a time as memory allows."""
-        open_to = kept.effective() < ENOUGH * kept.n
+        open_to = kept.effective() < ENOUGH
         chunk = max(1, VALUES // self.observation.y.numel())
         for first in range(0, len(numbers), chunk):
             some = numbers[first : first + chunk]
             z, weight = self._weighed(some)
-            kept.offer(z, torch.where(open_to, weight, -torch.inf), [self.step(i) for i in some])
+            kept.offer(z, torch.where(open_to, weight, -torch.inf), some)
 
     def _weighed(self, numbers: range) -> tuple[Any, Tensor]:
         """Return z, (k B, ...), of k numbers, and their log-weights, (k, B)."""
@@ -120,21 +120,25 @@ class Reservoir:
     ----------
     n, images : int
         Draws for each image.
+    noise : Noise
+        Of the images.
     """
 
     z: Any
 
-    def __init__(self, n: int, images: int) -> None:
-        self.n, self._images = n, images
+    def __init__(self, n: int, images: int, noise: Noise) -> None:
+        self._n, self._images = n, images
+        self._step = noise.expand(n).fork("keep").steps(True)
         self._best = torch.full((n, images), -torch.inf)
         self._sums = torch.full((2, images), -torch.inf)  # log of the sums of weights and of their squares
 
-    def offer(self, z: Any, weight: Tensor, noise: Sequence[Noise]) -> None:
-        """Show k items for each image, (k B, ...), with log-weights, (k, B), and the noise of each item."""
+    def offer(self, z: Any, weight: Tensor, numbers: range) -> None:
+        """Show k items for each image, (k B, ...), with log-weights, (k, B), and the numbers of the items."""
         weight = weight.nan_to_num(-torch.inf, -torch.inf)
         self._best, self._sums = self._best.to(weight.device), self._sums.to(weight.device)
-        u = torch.stack([one.uniform("keep", (self._images, self.n), weight.device) for one in noise])
-        best, which = (weight[:, None] - (-u.clamp_min(1e-20).log()).log().movedim(2, 1)).max(0)
+        many = (self._n * self._images, 1)
+        u = torch.stack([self._step(i).uniform("keep", many, weight.device) for i in numbers]).clamp_min(1e-20)
+        best, which = (weight[:, None] - (-u.log()).log().view(-1, self._n, self._images)).max(0)
         rows = (which * self._images + torch.arange(self._images, device=which.device)).flatten()
         found = mapped(lambda t: t[rows], z)
         self.z = choose((best > self._best).flatten(), found, getattr(self, "z", found))

@@ -21,7 +21,7 @@ from torch import Tensor
 from restorekit.contracts import Corruption, LatentModel, Model
 from restorekit.errors import RestorekitWarning
 from restorekit.noise import Noise, Step
-from restorekit.samplers.base import Looking
+from restorekit.samplers.base import Looking, as_draws
 from restorekit.samplers.chains import Chains, Move
 from restorekit.samplers.gibbs import source
 from restorekit.samplers.latents import total, wide
@@ -76,10 +76,8 @@ class Langevin(Looking):
             ended = chains.run(_moved(goal), self._begin(goal), many, streams)
         walk: Walk = ended.state
         _warn(walk.acceptance)
-        mean, variance = goal.restored(walk.place.state)
-        shape = (n, len(observation), *mean.shape[1:])
         told = {"acceptance": walk.acceptance.view(n, -1).mean(0), **ended.told(n)}
-        return Draws(mean.view(shape), variance.view(shape), told)
+        return as_draws(goal.restored(walk.place.state), n, told)
 
     def _begin(self, goal: Marginal | Joint) -> Walk:
         """Return where chains begin, with the first length of a step."""

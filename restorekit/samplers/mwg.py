@@ -14,7 +14,7 @@ from torch import Tensor
 from restorekit.conjugate import evidence, posterior, redraw
 from restorekit.contracts import Corruption, LatentModel, Latents
 from restorekit.noise import AHEAD, Noise, Step
-from restorekit.samplers.base import Conjugate
+from restorekit.samplers.base import Conjugate, as_draws
 from restorekit.samplers.chains import Chains, Move
 from restorekit.samplers.gibbs import source, swept
 from restorekit.samplers.importance import Importance
@@ -57,10 +57,8 @@ class MetropolisWithinGibbs(Conjugate):
         warm = self._warmed(model, self._begin(model, corruption, observation, n, noise), many, streams)
         accepted = torch.zeros(len(many), device=many.y.device)
         ended = chains.run(_moved(model), (*warm, accepted), many, streams)
-        mean, variance = posterior(model.decode(ended.state[1], many.label), many)
-        shape = (n, len(observation), *mean.shape[1:])
         told = {"acceptance": (ended.state[2] / ended.steps.clamp_min(1)).view(n, -1).mean(0), **ended.told(n)}
-        return Draws(mean.view(shape), variance.view(shape), told)
+        return as_draws(posterior(model.decode(ended.state[1], many.label), many), n, told)
 
     def _warmed(self, model: LatentModel, x: Tensor, observation: Observation, noise: Noise) -> tuple[Tensor, Any]:
         """Return x, (B, C, H, W), and z after sweeps of pseudo-Gibbs."""

@@ -1,5 +1,7 @@
 """How much of a sampler's time is spent in the networks, forward and backward, and how long chains are.
 
+Of samplers that follow gradients also with the density that these are of, which is the other part of the pass.
+
 Run: ``python -m tests.benchmarks.sampling MODEL IMAGES [COUNT]``, with an unconditional model and images for it.
 """
 
@@ -20,6 +22,7 @@ from restorekit.images.dataset import load_images
 from restorekit.noise import Noise
 from restorekit.opening import open_restorer
 from restorekit.restore import with_guess
+from restorekit.samplers import targets
 
 DRAWS = 16
 DAMAGES = (Gaussian(0.2), Missing(0.7), Chain((Gaussian(0.1), Missing(0.5))))
@@ -49,14 +52,15 @@ def main(name: str, source: str, count: int) -> None:
     """Print seconds for an image and draw, share in the networks, length of chains and PSNR of every sampler."""
     images = load_images(source)
     x = torch.stack([images[i] for i in range(0, len(images.keys), len(images.keys) // count)][:count])
-    noise, clock = Noise(0, tuple(map(str, range(len(x))))), Clock()
-    torch.autograd.grad = clock.timed(torch.autograd.grad)
+    noise, clock, passes = Noise(0, tuple(map(str, range(len(x))))), Clock(), Clock()
+    torch.autograd.grad = passes.timed(clock.timed(torch.autograd.grad))
+    targets.Marginal.log_prob = passes.timed(targets.Marginal.log_prob)  # type: ignore[method-assign]
     model: Any = open_restorer(name, DAMAGES[0], "gibbs", Compute("cpu")).restorer.model  # type: ignore[attr-defined]
     model.network.encode, model.network.decode = (clock.timed(f) for f in (model.network.encode, model.network.decode))
     for damage in DAMAGES:
         o = with_guess(damage(x, noise), damage)
         for sampler in (cls() for cls in plugins.samplers().values()):
-            clock.seconds, started = 0.0, time.perf_counter()
+            clock.seconds, passes.seconds, started = 0.0, 0.0, time.perf_counter()
             with torch.inference_mode():
                 draws = sampler(model, damage, o, DRAWS, noise)
             took, mean = time.perf_counter() - started, draws.mean.mean(0)
@@ -64,7 +68,8 @@ def main(name: str, source: str, count: int) -> None:
             told = " ".join(f"{key} {float(value.mean()):.2f}" for key, value in draws.told.items())
             print(
                 f"{damage!s:40s} {sampler.name:10s} {1e3 * took / len(x) / DRAWS:8.2f} ms a draw, "
-                f"{clock.seconds / took:4.0%} in networks, {psnr:.2f} dB  {told}"
+                f"{clock.seconds / took:4.0%} in networks, {max(clock.seconds, passes.seconds) / took:4.0%} in passes, "
+                f"{psnr:.2f} dB  {told}"
             )
 
 

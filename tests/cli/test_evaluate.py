@@ -210,7 +210,7 @@ def test_a_sampler_that_needs_the_level_is_told_it(clean, tmp_path):
     words = ("--model", str(path), "--baseline", "none", "--limit", "1", "--json", "--corruption")
     (found,) = json.loads(invoke(clean, tmp_path / "o", *words, "gaussian").stdout)["runs"]
     assert (found["sigma"], found["images"]) == ("true", 1)
-    assert found["estimate"] == "mean over 16 draws, gibbs sampler"
+    assert found["estimate"] == "mean over 16 draws, langevin sampler"
     refused = invoke(clean, tmp_path / "p", *words, "gaussian", "--sigma", "blind")
     assert "give --sigma true" in str(refused.exception)
     assert not (tmp_path / "p").exists()

@@ -20,7 +20,7 @@ OTHER = {
 
 
 def test_every_option_changes_the_fingerprint():
-    assert OTHER.keys() == {field.name for field in dataclasses.fields(Options)}
+    assert OTHER.keys() == {field.name for field in dataclasses.fields(Options)} - {"noise"}  # the model file says it
     plain = Options("telea")
     found = {dataclasses.replace(plain, **{name: value}).fingerprint for name, value in OTHER.items()}
     assert len(found | {plain.fingerprint}) == len(OTHER) + 1
