@@ -82,7 +82,7 @@ class Opened:
         if self._model is None:
             return "classical method, one answer"
         if type(self._model).estimate is Model.estimate:
-            return f"mean over {samples or DRAWS} draws, {self.sampler} sampler"
+            return f"mean over {max(samples, DRAWS)} draws, {self.sampler} sampler"
         return f"one-pass estimate, {samples} draws beside it" if samples else "one-pass estimate"
 
 

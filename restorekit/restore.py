@@ -19,7 +19,7 @@ from restorekit.tiles import FEATHER
 from restorekit.types import Observation, Restoration, Source
 from restorekit.whole import check_room, out_of_room, padded
 
-DRAWS = 16  # draws behind the mean of a model without a one-pass estimate
+DRAWS = 16  # draws, at least, behind the mean of a model without a one-pass estimate
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,7 +84,7 @@ class ModelRestorer(Restorer):
         device, (height, width) = next(self.model.parameters()).device, observation.shape[1:]
         shown = with_guess(padded(observation, corruption, self.model), corruption)
         try:
-            result = self.solve(_moved(shown, device), corruption, n, noise, self.limits)
+            result = self.solve(shown.to(device), corruption, n, noise, self.limits)
         except (RuntimeError, MemoryError) as error:
             if not _out_of_memory(error):
                 raise
@@ -123,7 +123,7 @@ class ModelRestorer(Restorer):
         device = next(self.model.parameters()).device
 
         def solve(tiles: Observation, own: Noise) -> dict[str, Tensor]:
-            return self.solve(_moved(tiles, device), corruption, n, own, limits)
+            return self.solve(tiles.to(device), corruption, n, own, limits)
 
         return Sweep(solve, self.geometry, source, noise, limits, n).bands()
 
@@ -149,8 +149,9 @@ class ModelRestorer(Restorer):
         self, observation: Observation, corruption: Corruption, n: int, noise: Noise, limits: Limits
     ) -> dict[str, Tensor]:
         told = dict[str, list[Tensor]]()
-        portions = self._portions(observation, corruption, n or DRAWS, noise, limits, told)
         estimate = self.model.estimate(observation, corruption)
+        count = n if estimate is not None else max(n, DRAWS)
+        portions = self._portions(observation, corruption, count, noise, limits, told)
         if estimate is None:
             result = _mean_of_draws(portions, n, observation.y.new_zeros(len(observation), *observation.shape))
         else:
@@ -178,14 +179,14 @@ class ModelRestorer(Restorer):
 
 
 def _mean_of_draws(portions: Iterator[tuple[Tensor, Tensor | None]], n: int, zero: Tensor) -> dict[str, Tensor]:
-    """Accumulate mean and variance of the draws on `zero`; the draws themselves, n, are kept only where asked for."""
-    count, kept = 0, []
+    """Accumulate mean and variance of the draws on `zero`, and keep the first n of them."""
+    count, kept = 0, list[Tensor]()
     total = squares = inner = zero
     for mean, variance in portions:
+        kept.append(mean[: max(0, n - count)])
         count += len(mean)
         total, squares = total + mean.sum(0), squares + (mean**2).sum(0)
         inner = inner if variance is None else inner + variance.sum(0)
-        kept.extend([mean] if n else [])
     average = total / count
     between = (squares / count - average**2).clamp_min(0) * count / max(count - 1, 1)
     result = {"mmse": average, "var": between + inner / count}
@@ -202,16 +203,6 @@ def with_guess(observation: Observation, corruption: Corruption) -> Observation:
     if corruption.interpolates and bool(observation.observed.all()):
         return replace(observation, guess=observation.y)
     return replace(observation, guess=observation.first_guess(corruption))
-
-
-def _moved(o: Observation, device: torch.device) -> Observation:
-    if o.y.device == device:
-        return o
-    params = {k: v.to(device) for k, v in o.params.items()}
-    sigma, label, guess = (None if t is None else t.to(device) for t in (o.sigma, o.label, o.guess))
-    return replace(
-        o, y=o.y.to(device), observed=o.observed.to(device), sigma=sigma, label=label, params=params, guess=guess
-    )
 
 
 def _slice(band: Restoration, rows: int) -> Restoration:

@@ -6,7 +6,7 @@ Units and names are the same everywhere: ``x`` is a clean image, ``y`` what was 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
@@ -71,13 +71,16 @@ class Observation:
 
     def take(self, index: Tensor) -> Observation:
         """Return some images of the batch by their numbers, int64, which may repeat."""
+        return self._mapped(lambda t: t[index])
 
-        def pick(t: Tensor | None) -> Tensor | None:
-            return None if t is None else t[index]
+    def to(self, device: torch.device) -> Observation:
+        """Return the same on a device."""
+        return self if self.y.device == device else self._mapped(lambda t: t.to(device))
 
-        params = {k: v[index] for k, v in self.params.items()}
-        sigma, label, guess = map(pick, (self.sigma, self.label, self.guess))
-        y, observed = self.y[index], self.observed[index]
+    def _mapped(self, change: Callable[[Tensor], Tensor]) -> Observation:
+        """Change all tensors, (B, ...), in the same way."""
+        sigma, label, guess = (None if t is None else change(t) for t in (self.sigma, self.label, self.guess))
+        params, y, observed = {k: change(v) for k, v in self.params.items()}, change(self.y), change(self.observed)
         return replace(self, y=y, observed=observed, sigma=sigma, label=label, params=params, guess=guess)
 
     def expand(self, n: int) -> Observation:

@@ -234,13 +234,9 @@ def test_without_an_estimate_the_mean_and_spread_of_draws_stand_in(images):
     assert found.draws is None
     six = _restored(DrawsOnly(), o, noise, 6, Limits(512, 800), Gaussian(0.1))
     torch.testing.assert_close(six.draws, draws.mean[:6])
-    torch.testing.assert_close(six.mmse, draws.mean[:6].mean(0))
-
-
-def test_one_draw_has_the_decoders_own_spread(images):
-    _, o, noise = _observed(images, 1, 1, 9, 9, Gaussian(0.1))
-    found = _restored(DrawsOnly(), o, noise, 1, corruption=Gaussian(0.1))
-    torch.testing.assert_close(found.std, torch.full_like(found.std, 0.2), rtol=1e-3, atol=1e-4)
+    torch.testing.assert_close(six.mmse, found.mmse)  # few that are asked for make the estimate no worse
+    many = _restored(DrawsOnly(), o, noise, DRAWS + 4, Limits(512, 800), Gaussian(0.1))
+    torch.testing.assert_close(many.mmse, many.draws.mean(0))
 
 
 @pytest.mark.parametrize("model", [Local(), DrawsOnly()], ids=["estimate", "draws"])
