@@ -5,32 +5,30 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from restorekit.contracts import Corruption, LatentModel, Likelihood, Model, parts_of
+from restorekit.contracts import Corruption, Likelihood, parts_of
 from restorekit.errors import UsageError
 from restorekit.likelihoods import LOG_2PI, DiagonalGaussian, per_image
 from restorekit.noise import Noise
 from restorekit.types import Observation
 
 
+def has_closed_form(part: Corruption) -> bool:
+    """Say whether a part of a chain is Gaussian noise or takes values out."""
+    return part.hides or part.name in ("gaussian", "clean")
+
+
 def other_than_gaussian(corruption: Corruption) -> str | None:
     """Return the name of a part that is neither Gaussian noise nor takes values out; None where there is none."""
-    return next((p.name for p in parts_of(corruption) if not (p.hides or p.name in ("gaussian", "clean"))), None)
+    return next((part.name for part in parts_of(corruption) if not has_closed_form(part)), None)
 
 
-def refusal(name: str, model: Model, corruption: Corruption) -> str | None:
-    """Say why a sampler that needs the closed form cannot work with this pair, and what would; None where it can."""
-    if not isinstance(model, LatentModel):
-        return f"{name} samples unconditional models, {model.name!r} is conditional; leave --sampler out"
-    other = other_than_gaussian(corruption)
-    if other is None:
-        return None
-    return f"{name} works with gaussian noise and missing values, not {other}; use --sampler langevin, or a cvae"
-
-
-def level(observation: Observation, name: str) -> Tensor:
+def level(observation: Observation) -> Tensor:
     """Return the standard deviation of the noise, (B, 1, 1, 1); UsageError where it is unknown."""
     if observation.sigma is None or bool(observation.sigma.isnan().any()):
-        raise UsageError(f"{name} must know the noise level, which is unknown here; give --sigma auto or a number")
+        raise UsageError(
+            "a sampler must know the level of the noise, which is unknown here; give --sigma auto, or a number such as "
+            "25/255"
+        )
     return observation.sigma
 
 
@@ -40,7 +38,7 @@ def posterior(likelihood: Likelihood, observation: Observation) -> tuple[Tensor,
     Precisions add where a value was observed with noise; it is exact where sigma is 0; the decoder stands
     alone where it is missing. The decoder's first two moments stand for its distribution.
     """
-    noise = level(observation, "the closed form") ** 2
+    noise = level(observation) ** 2
     gain = torch.where(observation.observed, likelihood.variance / (likelihood.variance + noise).clamp_min(1e-12), 0.0)
     mean = likelihood.mean + gain * (observation.y - likelihood.mean)
     return mean, (1 - gain) * likelihood.variance
@@ -52,7 +50,7 @@ def evidence(likelihood: Likelihood, observation: Observation) -> Tensor:
     Exact for a Gaussian decoder, and for every decoder where what was seen is exact; under noise, another decoder's
     first two moments stand for its distribution.
     """
-    sigma = level(observation, "the closed form")
+    sigma = level(observation)
     exact = sigma.flatten() == 0
     if isinstance(likelihood, DiagonalGaussian) or not bool(exact.any()):
         return noisy(likelihood, observation, sigma**2)
@@ -65,6 +63,16 @@ def noisy(likelihood: Likelihood, observation: Observation, noise: Tensor) -> Te
     variance = (likelihood.variance + noise).clamp_min(1e-12)
     values = (observation.y - likelihood.mean) ** 2 / variance + variance.log()
     return -0.5 * per_image(values + LOG_2PI, observation.observed)
+
+
+def density(likelihood: Likelihood, observation: Observation, x: Tensor) -> Tensor:
+    """Return log p(x | z), (B,) nats, by the laws that `redraw` draws from: of noisy values the first two moments."""
+    if isinstance(likelihood, DiagonalGaussian):
+        return likelihood.log_prob(x)
+    moments = observation.observed & (level(observation) > 0)
+    variance = likelihood.variance.clamp_min(1e-12)
+    values = -0.5 * ((x - likelihood.mean) ** 2 / variance + variance.log() + LOG_2PI)
+    return likelihood.log_prob(x, ~moments) + per_image(values, moments)
 
 
 def redraw(likelihood: Likelihood, observation: Observation, noise: Noise) -> Tensor:

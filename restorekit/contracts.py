@@ -73,7 +73,8 @@ class Corruption(ABC):
 
     def __str__(self) -> str:
         """Return the spec that makes this corruption again."""
-        pieces = [f"{f.name}={as_typed(getattr(self, f.name))}" for f in dataclasses.fields(self)]  # type: ignore[arg-type]
+        values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}  # type: ignore[arg-type]
+        pieces = [f"{name}={as_typed(value)}" for name, value in values.items() if value != ""]
         return f"{self.name}:{','.join(pieces)}" if pieces else self.name
 
 
@@ -169,6 +170,7 @@ class Sampler(ABC):
 
     name: ClassVar[str]
     needs_sigma: ClassVar[bool] = False  # must be told the level of the noise
+    answers: ClassVar[str] = ""  # what its one answer is, of one that gives no draws
     shares: ClassVar[bool] = False  # draws of an image share work, so that they are best made at once
 
     @abstractmethod
@@ -191,6 +193,7 @@ class Restorer(ABC):
 
     name: ClassVar[str]
     batches: ClassVar[bool] = False  # gains from images of one size restored together
+    needs_sigma: bool = False  # must be told the level of Gaussian noise
     geometry: Geometry = Geometry()
 
     @abstractmethod

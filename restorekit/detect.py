@@ -73,7 +73,8 @@ class Detector:
     def _off(self, o: Observation, x: Tensor, sigma: Tensor, noise: Noise) -> Tensor:
         """Return the distance of x from its restoration, (1, C, H, W), in standard deviations."""
         quiet = bool((sigma < LEAST).all())
-        shown = replace(o, sigma=torch.zeros_like(sigma)) if quiet else o
+        told = torch.zeros_like(sigma) if quiet else sigma if self.restorer.needs_sigma else None
+        shown = replace(o, sigma=told)
         restored = bands.restore(self.restorer, shown, Missing() if quiet else IMAGE, 0, noise)
         if restored.std is None:
             raise UsageError("detect needs a model that gives standard deviations; choose a generative one")

@@ -10,7 +10,7 @@ from typing import ClassVar, NamedTuple
 import torch
 from torch import Tensor
 
-from restorekit.conjugate import other_than_gaussian
+from restorekit.conjugate import has_closed_form
 from restorekit.contracts import Corruption, parts_of
 from restorekit.errors import UsageError
 from restorekit.images.labelled import LabelledImages
@@ -18,6 +18,7 @@ from restorekit.images.scale import IntensityRange
 from restorekit.noise import Noise
 from restorekit.types import Batch, Observation, shape_of
 
+GROWING = ("sensor", "poisson")  # corruptions whose noise grows with brightness, by a gain that can be learnt
 LOOKED_AT = 50  # images whose noise is estimated, at most
 
 
@@ -114,6 +115,8 @@ def level(images: LabelledImages, index: Sequence[int], corruption: Corruption |
     UsageError
         The corruption is neither Gaussian noise of one level nor takes values out, or nothing is said of the noise.
     """
+    if corruption is not None:
+        _check(corruption, sigma)
     learnt = {"learned": "sigma", "learned-gain": "gain"}.get(sigma or "", "known")
     if learnt != "known" or (corruption is None and sigma == "auto"):
         shown = index[:: max(1, len(index) // LOOKED_AT)]
@@ -128,14 +131,22 @@ def level(images: LabelledImages, index: Sequence[int], corruption: Corruption |
     return Level(float(sigma), learnt)
 
 
+def _check(corruption: Corruption, sigma: str | None) -> None:
+    """Raise a UsageError for damage that nothing can be learnt from, or whose noise is told twice."""
+    grows = [part.name for part in parts_of(corruption) if part.name in GROWING and part.smooth]
+    other = [p.name for p in parts_of(corruption) if not has_closed_form(p) and p.name not in grows]
+    if other:
+        raise UsageError(
+            f"--self-supervised learns from gaussian noise and missing values, got {other[0]}; leave it out"
+        )
+    if grows and sigma != "learned-gain":
+        raise UsageError(f"the noise of {grows[0]} grows with brightness; give --sigma learned-gain")
+    if sigma not in (None, "learned", "learned-gain"):
+        raise UsageError(f"--corruption says what the noise is, got --sigma {sigma} too; leave one of them out")
+
+
 def _own(corruption: Corruption) -> float:
     """Return the level of a corruption's Gaussian noise."""
-    other = other_than_gaussian(corruption)
-    if other is not None:
-        raise UsageError(
-            f"--self-supervised learns from gaussian noise and missing values, got {other}; leave it out, or give "
-            "--sigma learned-gain for noise that grows with brightness"
-        )
     levels = [vars(part)["sigma"] for part in parts_of(corruption) if part.name == "gaussian"]
     if any(isinstance(found, tuple) for found in levels):
         raise UsageError(f"--self-supervised needs one noise level, got {corruption}; give one number for sigma")

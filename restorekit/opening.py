@@ -37,7 +37,7 @@ class Opened:
     digest : str
         Of the model file; "" for classical methods.
     sampler : str or None
-        Name of the sampler, for unconditional models.
+        The sampler as it was asked for, or its name, for unconditional models.
     device, precision : str
         Where and in what it computes.
     noise : str or None
@@ -64,10 +64,21 @@ class Opened:
     def _model(self) -> Model | None:
         return self.restorer.model if isinstance(self.restorer, ModelRestorer) else None
 
+    @property
+    def _answers(self) -> str:
+        """What the one answer of its sampler is; "" for one that draws."""
+        sampler = self.restorer.sampler if isinstance(self.restorer, ModelRestorer) else None
+        return "" if sampler is None else sampler.answers
+
     def check(self, label: int | None = None, samples: int = 0, keep: Sequence[str] = ()) -> None:
         """Raise a UsageError, before any work, for what this restorer cannot do."""
         if self._model is not None:
             check_label(label, self._model, self.name)
+            if samples and self._answers:
+                raise UsageError(
+                    f"the sampler {self.sampler} gives one answer and no draws, got --samples {samples}; leave it out, "
+                    "or choose another --sampler"
+                )
             return
         asked = {"label": label is not None, "samples": samples > 0, **dict.fromkeys(keep, True)}
         wanted = [what for what, given in asked.items() if given]
@@ -81,6 +92,8 @@ class Opened:
         """Say what the restored pixels are when so many draws are asked for."""
         if self._model is None:
             return "classical method, one answer"
+        if self._answers:
+            return f"{self._answers}, {self.sampler} sampler"
         if type(self._model).estimate is Model.estimate:
             return f"mean over {max(samples, DRAWS)} draws, {self.sampler} sampler"
         return f"one-pass estimate, {samples} draws beside it" if samples else "one-pass estimate"
@@ -103,7 +116,7 @@ def open_restorer(
         What it is to undo, by which a sampler is picked for unconditional models; None: noise as in the images that
         the model has learnt from, if they had some, and missing values.
     sampler : str or None
-        Name of the sampler to use instead.
+        The sampler to use instead, such as ``langevin`` or ``langevin:steps=5000``.
     compute : Compute or None
         Where and how models compute.
     limits : Limits or None
@@ -116,6 +129,8 @@ def open_restorer(
     """
     compute = compute or Compute()
     where, classical = choose(compute.device), plugins.restorers()
+    if name in classical and sampler is not None:
+        raise UsageError(f"{name} is a classical method, which no sampler serves; leave --sampler {sampler} out")
     if name in classical:
         return Opened(name, classical[name]())
     if name not in plugins.weights() and not (Path(name).suffix == ".safetensors" or Path(name).is_file()):
@@ -129,16 +144,8 @@ def open_restorer(
     if compute.compiled:
         compile_parts(model, where)
     restorer = ModelRestorer(model, chosen, limits, compute.half)
-    return Opened(
-        name,
-        restorer,
-        card,
-        checkpoint.digest(path),
-        None if chosen is None else chosen.name,
-        where,
-        compute.number,
-        told,
-    )
+    asked = sampler or (None if chosen is None else chosen.name)
+    return Opened(name, restorer, card, checkpoint.digest(path), asked, where, compute.number, told)
 
 
 def _why_not(name: str, known: Sequence[str]) -> str:

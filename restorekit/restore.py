@@ -69,6 +69,8 @@ class ModelRestorer(Restorer):
     ) -> None:
         self.model, self.geometry, self.half = model, model.geometry, half
         self.limits = limits or Limits()
+        self.sampler = sampler
+        self.needs_sigma = sampler is not None and sampler.needs_sigma
         if isinstance(model, LatentModel):
             model.sampler = sampler
 
@@ -125,7 +127,9 @@ class ModelRestorer(Restorer):
         def solve(tiles: Observation, own: Noise) -> dict[str, Tensor]:
             return self.solve(tiles.to(device), corruption, n, own, limits)
 
-        return Sweep(solve, self.geometry, source, noise, limits, n).bands()
+        operator = corruption.operator(source.rows(0, 1))
+        reach = self.geometry.halo + (0 if operator is None else operator.halo)
+        return Sweep(solve, self.geometry._replace(halo=reach), source, noise, limits, n).bands()
 
     def solve(
         self, observation: Observation, corruption: Corruption, n: int, noise: Noise, limits: Limits
@@ -150,7 +154,8 @@ class ModelRestorer(Restorer):
     ) -> dict[str, Tensor]:
         told = dict[str, list[Tensor]]()
         estimate = self.model.estimate(observation, corruption)
-        count = n if estimate is not None else max(n, DRAWS)
+        one = self.sampler is not None and self.sampler.answers
+        count = n if estimate is not None else 1 if one else max(n, DRAWS)
         portions = self._portions(observation, corruption, count, noise, limits, told)
         if estimate is None:
             result = _mean_of_draws(portions, n, observation.y.new_zeros(len(observation), *observation.shape))
@@ -169,7 +174,7 @@ class ModelRestorer(Restorer):
         told: dict[str, list[Tensor]],
     ) -> Iterator[tuple[Tensor, Tensor | None]]:  # fmt: skip
         """Draw a few at a time, as many as the limits allow; gather what the sampler tells."""
-        shared = isinstance(self.model, LatentModel) and self.model.sampler is not None and self.model.sampler.shares
+        shared = self.sampler is not None and self.sampler.shares
         portion = limits.draws(len(observation) * math.prod(observation.shape[1:]), shared)
         for first in range(0, n, portion):
             draws = self.model.sample(observation, corruption, min(portion, n - first), noise.after(first))

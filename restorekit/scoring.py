@@ -21,7 +21,7 @@ from restorekit.likelihood import Grid, Use, grid, score
 from restorekit.noise import Noise
 from restorekit.samplers.latents import parts
 
-BATCH = 64  # images
+BATCH, PIXELS = 64, 2**20  # images read at once, and their pixels
 VALUES = 2**22  # values decoded at a time
 TAIL = 5  # images told of
 
@@ -126,7 +126,8 @@ def _batches(
             failures.append({"image": key, "error": str(error)})
             watch(key, str(error))
             continue
-        if held and (len(held) == BATCH or held[0][1].shape != one[1].shape or held[0][3] != one[3]):
+        full = len(held) == max(1, min(BATCH, PIXELS // one[1][0].numel()))
+        if held and (full or held[0][1].shape != one[1].shape or held[0][3] != one[3]):
             yield _joined(held, model)
             held = []
         held.append(one)
@@ -148,9 +149,11 @@ def _checked(model: LatentModel, images: LabelledImages, i: int) -> Tensor:
     x, g = images[i], model.geometry
     size, takes = tuple(x.shape[1:]), " or ".join(map(str, g.channels))
     if images.missing(i) is not None:
-        raise ImageError("parts of it are missing, and the likelihood of a whole image is asked for; leave it out")
+        raise ImageError("parts of it are missing, and whole images are asked for; leave it out")
     if x.shape[0] not in g.channels:
-        raise ImageError(f"the model takes images of {takes} channels, got {x.shape[0]}; convert it")
+        raise ImageError(
+            f"the model takes images of {takes} channel{'s' * (takes != '1')}, got {x.shape[0]}; convert it"
+        )
     if (g.size or size) != size or any(side % g.multiple for side in size):
         wanted = f"{g.size[1]} x {g.size[0]} pixels" if g.size else f"sides that are multiples of {g.multiple}"
         raise ImageError(f"the model takes images of {wanted}, got {size[1]} x {size[0]}; crop it")

@@ -132,11 +132,14 @@ def restore_state(path: Path, state: State) -> None:
     if told is None:
         raise CheckpointError(f"{path} is no state of a training but another safetensors file; start without --resume")
     moment = json.loads(told)
-    if stored.keys() != targets.keys() or any(stored[k].shape != targets[k].shape for k in stored):
+    untrained = {key for key in targets.keys() - stored.keys() if key.startswith("optimiser/")}
+    same = stored.keys() == targets.keys() - untrained
+    if not same or any(stored[k].shape != targets[k].shape for k in stored):
         raise CheckpointError(f"{path} was written with other settings of the model; resume with the same command")
     with torch.no_grad():
         for key, tensor in stored.items():
             targets[key].copy_(tensor)
+    _forget(state, untrained)
     state.step, state.seconds, state.found = moment["step"], moment["seconds"], moment["found"]
 
 
@@ -168,6 +171,15 @@ def _prime(group: Group) -> None:
         optimiser.param_groups[0]["lr"] = 0.0
         optimiser.step()
         optimiser.zero_grad(set_to_none=True)
+
+
+def _forget(state: State, untrained: set[str]) -> None:
+    """Take away what optimisers were primed with for parameters that have had no gradient yet."""
+    for group in state.groups:
+        for i, p in enumerate(group.params):
+            if any(key.startswith(f"optimiser/{group.name}/{i}/") for key in untrained):
+                for optimiser in group.optimisers:
+                    optimiser.state.pop(p, None)
 
 
 def _tensors(state: State) -> dict[str, Tensor]:

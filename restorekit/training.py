@@ -93,6 +93,8 @@ def prepare(
     _check_run(run, resume)
     cls = plugins.lookup("models", plan.model)
     values, recipe = _split_settings(cls, plan)
+    if not plan.self_supervised and (told := [key for key in ("noise", "grain") if key in plan.settings]):
+        raise SpecError(f"{told[0]} is of what is learnt from damaged images; give --self-supervised, or leave it out")
     corruptions, fabric = _corruptions(plan, cls, resume), _fabric(hardware)
     part, held_part, notes = _parts(images, recipe.crop)
     if plan.self_supervised:

@@ -36,6 +36,7 @@ VARIANTS = (
     "missing:per_channel=true",
     "missing:rate=1",
     "quantise:bits=3",
+    "sensor:blur=0",
 )
 
 

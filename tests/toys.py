@@ -8,7 +8,8 @@ from linear_gaussian import PCA, StandardNormal
 from torch import nn
 
 from restorekit import LatentModel
-from restorekit.likelihoods import DiagonalGaussian
+from restorekit.conjugate import evidence, posterior
+from restorekit.likelihoods import Bernoulli, DiagonalGaussian
 from restorekit.noise import Noise
 from restorekit.types import Geometry, Observation
 
@@ -67,3 +68,33 @@ def forked():
     z = torch.linspace(-4, 4, 20001, dtype=torch.float64)
     weight = torch.exp(-0.5 * z**2 - 0.5 * ((y - (z - 0.5) ** 2) / TAU) ** 2)
     return model, o, float(weight[z > 0.5].sum() / weight.sum())
+
+
+class Coins(Fork):
+    """Two values that are 0 or 1, the likelier the larger, or the smaller, z is; its q is a poor one."""
+
+    name = "coins"
+
+    def infer(self, x, observed=None, label=None):
+        mu = 0.5 * (x[:, :, 0, 0] - x[:, :, 0, 1])
+        return DiagonalGaussian(mu, torch.full_like(mu, 2 * math.log(0.8)))
+
+    def decode(self, z, label=None):
+        return Bernoulli(self.steep * torch.stack([z, -z], -1).view(-1, 1, 1, 2))
+
+    def __init__(self, steep=3.0):
+        super().__init__()
+        self.steep = steep
+
+
+def coins(sigma):
+    """The model, a noisy observation of a 1 and a 0, and the mean of its draws, by sums over a grid of z."""
+    model = Coins()
+    o = Observation(
+        torch.tensor([0.8, 0.3]).view(1, 1, 1, 2), torch.ones(1, 1, 1, 2, dtype=torch.bool), (1, 1, 2),
+        torch.full((1, 1, 1, 1), sigma),
+    )  # fmt: skip
+    z = torch.linspace(-5, 5, 4001)[:, None]
+    many = o.expand(len(z))
+    weight = (model.prior().log_prob(z) + evidence(model.decode(z), many)).softmax(0)
+    return model, o, (weight[:, None] * posterior(model.decode(z), many)[0].flatten(1)).sum(0)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from restorekit.cli.options import compute_options, range_option
-from restorekit.cli.progress import ImagesProgress, as_json, notes
+from restorekit.cli.progress import ImagesProgress, as_json
 from restorekit.cli.table import print_results
 from restorekit.errors import ImageError, UsageError
 
@@ -113,7 +113,7 @@ def command(
     subjects = evaluate.subjects(images)
     prepare(report)
     _warn(images)
-    with ImagesProgress(len(images), "evaluating", machine) as progress, notes(progress.say):
+    with ImagesProgress(len(images), "evaluating", machine) as progress:
         results = evaluate.evaluate(
             subjects,
             trials,
@@ -175,10 +175,11 @@ def _trial(
 def _contender(
     name: str, corruption: Corruption, told: str | None, samples: int, sampler: str | None, compute: Compute
 ) -> Contender:
+    from restorekit import plugins
     from restorekit.opening import open_restorer
     from restorekit.trials import Contender
 
-    opened = open_restorer(name, corruption, sampler, compute)
+    opened = open_restorer(name, corruption, None if name in plugins.restorers() else sampler, compute)
     learned = opened.card is not None
     shown: Any = told or ("blind" if learned and not needs_sigma(opened, corruption) else "true")
     if shown == "blind" and needs_sigma(opened, corruption):
@@ -192,8 +193,6 @@ def _contender(
 
 def needs_sigma(opened: Opened, corruption: Corruption) -> bool:
     """Say whether a sampler must be told the level of the noise, which is known anyway where there is none."""
-    from restorekit import plugins
-    from restorekit.folder.levels import level_of
+    from restorekit.contracts import parts_of
 
-    sampler = opened.sampler and plugins.samplers()[opened.sampler]
-    return bool(sampler and sampler.needs_sigma and level_of(corruption).sigma != 0)
+    return opened.restorer.needs_sigma and any(part.name == "gaussian" for part in parts_of(corruption))

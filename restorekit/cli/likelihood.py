@@ -55,6 +55,11 @@ def command(
         raise UsageError(
             f"{model} holds a {card.model!r}, which is conditional: it has no p(x); give an unconditional one"
         )
+    if getattr(loaded.config, "grain", "known") != "known":
+        raise UsageError(
+            f"{model} has learnt noise apart from its decoder, whose own density is all but a spike; train one with "
+            "--sigma auto, or on clean images"
+        )
     opened = load_images(images, limit, None, parse_range(span))
     texts.keep_apart(images, out)
     prepare(out)

@@ -7,7 +7,7 @@ import re
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Self, TextIO
 
@@ -120,15 +120,16 @@ class ImagesProgress(_Bar):
 
     def __init__(self, total: int, what: str, quiet: bool = False) -> None:
         super().__init__(what, total, (MofNCompleteColumn(), Rate(), Left()), quiet)
-        self.what, self._watched = what, watched(self.within)
+        self.what, self._around = what, ExitStack()
 
     def __enter__(self) -> Self:
-        self._watched.__enter__()
+        self._around.enter_context(watched(self.within))
+        self._around.enter_context(notes(self.say))
         return super().__enter__()
 
     def __exit__(self, *error: object) -> None:
         super().__exit__(*error)
-        self._watched.__exit__(None, None, None)
+        self._around.close()
 
     def advance(self, text: str | None, before: bool = False) -> None:
         """Count one image, perhaps done before; say `text` where there is something to say."""

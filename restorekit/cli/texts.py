@@ -36,21 +36,22 @@ def memory(text: str) -> int:
     return found
 
 
-def sigma(text: str | None) -> str | None:
-    """Check a ``--sigma`` text; return "auto", a number as text, or None.
+def sigma(text: str | None, words: Sequence[str] = ()) -> str | None:
+    """Check a ``--sigma`` text; return "auto" or another of the words, a number as text, or None.
 
     Raises
     ------
     UsageError
         Not a number on [0, 1]; a bare 25 is answered with 25/255.
     """
-    if text is None or text == "auto":
+    if text is None or text in ("auto", *words):
         return text
     above, slash, below = text.partition("/")
     try:
         value = float(above) / float(below) if slash else float(above)
     except (ValueError, ZeroDivisionError):
-        raise UsageError(f"--sigma takes auto, 0, or a number such as 25/255, got {text!r}") from None
+        known = ", ".join(("auto", *words))
+        raise UsageError(f"--sigma takes {known}, 0, or a number such as 25/255, got {text!r}") from None
     from restorekit.api import checked_sigma
 
     return repr(checked_sigma(value, text))

@@ -124,7 +124,7 @@ def command(
         licence,
         shlex.join(["restorekit", *sys.argv[1:]]),
         unseen,
-        sigma if sigma in LEARNED else texts.sigma(sigma),
+        texts.sigma(sigma, LEARNED),
     )
     job, model, fabric = training.prepare(run, source, plan, hardware, resume, steps, epochs, minutes)
     begins = f"going on in {run}" if resume else f"starting from {job.card.start or 'random weights'}"

@@ -41,6 +41,11 @@ class Sensor(Corruption):
     sigma: Ranged = field(default=4 / 255, metadata={"low": 0.0, "high": 1.0, "of_255": True})
     blur: Ranged = field(default=0.6, metadata={"low": 0.0, "high": 2.0, "unit": "pixels"})
 
+    @property
+    def smooth(self) -> bool:  # type: ignore[override]
+        """Whether log_prob is known and differentiable: where nothing smears the noise."""
+        return self.blur == 0
+
     def __call__(self, x: Tensor, noise: Noise) -> Observation:
         """Add noise to x, (B, C, H, W)."""
         params = {key: self.draw(key, x, noise) for key in ("gain", "sigma", "blur")}

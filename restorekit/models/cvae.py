@@ -30,6 +30,7 @@ import torch
 from torch import Tensor, nn
 
 from restorekit.contracts import Corruption, Model
+from restorekit.errors import UsageError
 from restorekit.fill import bend
 from restorekit.likelihoods import LOG_2PI, per_image
 from restorekit.models.around import Around, spread_loss
@@ -180,12 +181,13 @@ class CVAE(Model):
         return Estimate(outlook.mean, (0.5 * logvar).exp())
 
     def sample(self, observation: Observation, corruption: Corruption, n: int, noise: Noise) -> Draws:
-        """Return n draws: the trunk runs once, the fields n times; with `spots`, each value varies by itself."""
+        """Return n draws: the trunk runs once, the fields n times; with `spots`, each value is drawn by itself."""
         if self.config.spots:
             found = self.estimate(observation, corruption)
             assert found.std is not None
-            shape = (n, *found.mean.shape)
-            return Draws(found.mean.expand(shape), (found.std**2).expand(shape))
+            (count, *rest), device = found.mean.shape, found.mean.device
+            white = noise.expand(n).normal("x", (n * count, *rest), device).view(n, count, *rest)
+            return Draws(found.mean + found.std * white, None)
         outlook, around = self._look(observation, corruption)
         s, likelihood = around.draw(outlook.features, observation.shape, noise.expand(n), n)
         shape = (n, *outlook.mean.shape)
@@ -206,5 +208,5 @@ class CVAE(Model):
 
 def _truth(batch: Batch) -> Tensor:
     if batch.x is None:
-        raise ValueError("a cvae learns from clean images; got a batch without them")
+        raise UsageError("a cvae learns from damaged images alone with spots of 1 or more, got 0; leave spots out")
     return batch.x

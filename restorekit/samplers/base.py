@@ -9,16 +9,31 @@ from typing import ClassVar
 from torch import Tensor
 
 from restorekit import conjugate
-from restorekit.contracts import Corruption, LatentModel, Model, Sampler
+from restorekit.contracts import Corruption, LatentModel, Model, Sampler, parts_of
 from restorekit.errors import UsageError
 from restorekit.noise import Noise
 from restorekit.types import Draws, Observation
 
 
-class Looking(Sampler):
+class Checking(Sampler):
     """Raises a UsageError for a pair that it refuses."""
 
     needs_sigma: ClassVar[bool] = True
+    takes_told: ClassVar[str] = "smooth corruptions and missing values"
+
+    def takes(self, part: Corruption) -> bool:
+        """Say whether it works with a part of a chain of corruptions."""
+        return part.smooth or part.hides or part.name == "clean"
+
+    def refuse(self, model: Model, corruption: Corruption) -> str | None:
+        """Say why this pair cannot be sampled, and what would work; None where it can."""
+        if not isinstance(model, LatentModel):
+            return f"{self.name} samples unconditional models, {model.name!r} is conditional; leave --sampler out"
+        rough = [part.name for part in parts_of(corruption) if not Checking.takes(self, part)]
+        if rough:
+            return f"no sampler undoes {rough[0]}, which has no smooth log p(y | x); train a cvae for such damage"
+        other = [part.name for part in parts_of(corruption) if not self.takes(part)]
+        return f"{self.name} works with {self.takes_told}, not {other[0]}; use --sampler langevin" if other else None
 
     def __call__(
         self, model: LatentModel, corruption: Corruption, observation: Observation, n: int, noise: Noise
@@ -35,12 +50,14 @@ class Looking(Sampler):
         """Return n draws of a pair that is not refused."""
 
 
-class Conjugate(Looking):
+class Conjugate(Checking):
     """Accepts latent models with Gaussian noise, missing values, both, or nothing."""
 
-    def refuse(self, model: Model, corruption: Corruption) -> str | None:
-        """Say why this pair cannot be sampled, and what would work."""
-        return conjugate.refusal(self.name, model, corruption)
+    takes_told: ClassVar[str] = "gaussian noise and missing values"
+
+    def takes(self, part: Corruption) -> bool:
+        """Accept what has a closed form."""
+        return conjugate.has_closed_form(part)
 
 
 def as_draws(moments: tuple[Tensor, Tensor], n: int, told: Mapping[str, Tensor]) -> Draws:

@@ -2,7 +2,8 @@
 
 Reference: Geweke, "Evaluating the Accuracy of Sampling-Based Approaches to the Calculation of Posterior Moments",
 Bayesian Statistics 4, 1992: the means of two parts of one chain are compared. When a chain stops depends on itself
-alone, so that it does not matter what else is restored with it.
+alone, so that it does not matter what else is restored with it, but for rounding, which an accept step may magnify into
+another draw of the same distribution.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ its draws are biased by how far q is from it: `mwg` is not.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from torch import Tensor
@@ -32,7 +32,7 @@ class Gibbs(Conjugate):
 
     name: ClassVar[str] = "gibbs"
 
-    sweeps: int = 200
+    sweeps: int = field(default=200, metadata={"low": 1})
 
     def merit(self, model: Model) -> int:
         """Return 2: it is quick, whatever the size of images."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import torch
@@ -50,7 +50,7 @@ class Importance(Conjugate):
     name: ClassVar[str] = "importance"
     shares: ClassVar[bool] = True
 
-    proposals: int = 1000
+    proposals: int = field(default=1000, metadata={"low": 1})
 
     def drawn(
         self, model: LatentModel, corruption: Corruption, observation: Observation, n: int, noise: Noise

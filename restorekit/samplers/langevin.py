@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import ClassVar, NamedTuple
 
 import torch
@@ -21,11 +21,11 @@ from torch import Tensor
 from restorekit.contracts import Corruption, LatentModel, Model
 from restorekit.errors import RestorekitWarning
 from restorekit.noise import Noise, Step
-from restorekit.samplers.base import Looking, as_draws
+from restorekit.samplers.base import Checking, as_draws
 from restorekit.samplers.chains import Chains, Move
 from restorekit.samplers.gibbs import source
 from restorekit.samplers.latents import total, wide
-from restorekit.samplers.targets import Joint, Marginal, State, refusal, target
+from restorekit.samplers.targets import Joint, Marginal, State, target
 from restorekit.types import Draws, Observation
 
 WANTED = 0.574
@@ -36,7 +36,7 @@ Density = Callable[[State], Tensor]
 
 
 @dataclass(frozen=True)
-class Langevin(Looking):
+class Langevin(Checking):
     """Follow the gradient of log p(z | y) with noise, accept or stay, and draw x ~ p(x | z, y).
 
     For Gaussian noise and missing values the chain is one of z alone, the decoder's variance being part of p(y | z) in
@@ -53,16 +53,12 @@ class Langevin(Looking):
 
     name: ClassVar[str] = "langevin"
 
-    steps: int = 1000
-    step: float = 0.1
+    steps: int = field(default=1000, metadata={"low": 1})
+    step: float = field(default=0.1, metadata={"low": 1e-6, "high": 100})
 
     def merit(self, model: Model) -> int:
         """Return much for the few latents of images of one size, little for the many of large ones: it takes long."""
         return 1 if model.geometry.size is None else 3
-
-    def refuse(self, model: Model, corruption: Corruption) -> str | None:
-        """Accept latent models with smooth corruptions and missing values."""
-        return refusal(self.name, model, corruption)
 
     def drawn(
         self, model: LatentModel, corruption: Corruption, observation: Observation, n: int, noise: Noise

@@ -10,7 +10,7 @@ Imaging Sciences 2022: the mode of x and z together.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 import torch
@@ -20,15 +20,15 @@ from restorekit.conjugate import posterior
 from restorekit.contracts import Corruption, LatentModel, Model
 from restorekit.likelihoods import per_image
 from restorekit.noise import Noise
-from restorekit.samplers.base import Looking
+from restorekit.samplers.base import Checking
 from restorekit.samplers.latents import like
-from restorekit.samplers.targets import Joint, Marginal, State, refusal, target
+from restorekit.samplers.targets import Joint, Marginal, State, spread, target
 from restorekit.types import Draws, Observation
 from restorekit.watching import tell
 
 
 @dataclass(frozen=True)
-class Mode(Looking):
+class Mode(Checking):
     """Climb log p(x, z | y) by Adam from several starts and keep the highest place; all n draws are that one.
 
     What it gives is no draw: a mode says nothing of other modes, however likely, and the spread is the decoder's own
@@ -45,18 +45,15 @@ class Mode(Looking):
     """
 
     name: ClassVar[str] = "map"
+    answers: ClassVar[str] = "joint mode"
 
-    steps: int = 300
-    starts: int = 8
-    rate: float = 0.1
+    steps: int = field(default=300, metadata={"low": 1})
+    starts: int = field(default=8, metadata={"low": 1})
+    rate: float = field(default=0.1, metadata={"low": 1e-6, "high": 100})
 
     def merit(self, model: Model) -> int:
         """Return -1: a mode is no draw."""
         return -1
-
-    def refuse(self, model: Model, corruption: Corruption) -> str | None:
-        """Accept latent models with smooth corruptions and missing values."""
-        return refusal(self.name, model, corruption)
 
     def drawn(
         self, model: LatentModel, corruption: Corruption, observation: Observation, n: int, noise: Noise
@@ -90,7 +87,8 @@ def _height(goal: Marginal | Joint, state: State) -> Tensor:
     """Return log p(y, x, z), (B,) nats up to a constant; of the best x for that z where it is known in closed form."""
     if isinstance(goal, Joint):
         likelihood, x = goal.image(state)
-        return goal.prior(state) + likelihood.log_prob(x) + goal.seen(x)
+        free = per_image(-0.5 * (state[-1] ** 2 + spread(likelihood).log()))  # log p(x | z) by its first two moments
+        return goal.prior(state) + free + goal.seen(x)
     z, o = like(goal.z, state), goal.observation
     likelihood = goal.model.decode(z, o.label)
     x, _ = posterior(likelihood, o)
@@ -104,7 +102,7 @@ def _restored(goal: Marginal | Joint, state: State) -> tuple[Tensor, Tensor]:
     if isinstance(goal, Marginal):
         return goal.restored(state)
     likelihood, x = goal.image(state)
-    return x, likelihood.variance
+    return x, spread(likelihood)
 
 
 def _best(t: Tensor, height: Tensor) -> Tensor:

@@ -5,13 +5,13 @@ Reference: Mattei, Frellsen, "Leveraging the Exact Likelihood of Deep Latent Var
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
-from restorekit.conjugate import evidence, posterior, redraw
+from restorekit.conjugate import density, evidence, posterior, redraw
 from restorekit.contracts import Corruption, LatentModel, Latents
 from restorekit.noise import AHEAD, Noise, Step
 from restorekit.samplers.base import Conjugate, as_draws
@@ -44,9 +44,9 @@ class MetropolisWithinGibbs(Conjugate):
 
     name: ClassVar[str] = "mwg"
 
-    sweeps: int = 200
-    warm: int = 20
-    proposals: int = 0
+    sweeps: int = field(default=200, metadata={"low": 1})
+    warm: int = field(default=20, metadata={"low": 0})
+    proposals: int = field(default=0, metadata={"low": 0})
 
     def drawn(
         self, model: LatentModel, corruption: Corruption, observation: Observation, n: int, noise: Noise
@@ -78,8 +78,8 @@ class MetropolisWithinGibbs(Conjugate):
         found = Importance(self.proposals)(model, corruption, observation, n, noise.fork("begin"))
         assert found.variance is not None
         x = found.mean.flatten(0, 1)
-        grain = noise.fork("begin").expand(n).normal("x", tuple(x.shape), x.device)
-        return x + found.variance.flatten(0, 1).sqrt() * grain
+        white = noise.fork("begin").expand(n).normal("x", tuple(x.shape), x.device)
+        return x + found.variance.flatten(0, 1).sqrt() * white
 
 
 def _moved(model: LatentModel) -> Move:
@@ -89,16 +89,16 @@ def _moved(model: LatentModel) -> Move:
         x, z, accepted = state
         q = model.infer(x, None, o.label)
         proposal = q.sample(noise)
-        gain = _weight(model, q, x, proposal, o.label) - _weight(model, q, x, z, o.label)
+        gain = _weight(model, q, x, proposal, o) - _weight(model, q, x, z, o)
         taken = noise.uniform("accept", (len(x), 1), x.device).flatten().log() < gain  # NaN, of a z far off, is no
         z = choose(taken, proposal, z)
         likelihood = model.decode(z, o.label)
-        density = evidence(likelihood, o) + model.prior(o.label).log_prob(z)
-        return (redraw(likelihood, o, noise), z, accepted + taken), density
+        height = evidence(likelihood, o) + model.prior(o.label).log_prob(z)
+        return (redraw(likelihood, o, noise), z, accepted + taken), height
 
     return move
 
 
-def _weight(model: LatentModel, q: Latents, x: Tensor, z: Any, label: Tensor | None) -> Tensor:
+def _weight(model: LatentModel, q: Latents, x: Tensor, z: Any, o: Observation) -> Tensor:
     """Return log p(x, z) - log q(z | x), (B,)."""
-    return model.decode(z, label).log_prob(x) + model.prior(label).log_prob(z) - q.log_prob(z)
+    return density(model.decode(z, o.label), o, x) + model.prior(o.label).log_prob(z) - q.log_prob(z)

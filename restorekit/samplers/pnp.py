@@ -8,19 +8,19 @@ batch of images at once.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
-from restorekit.conjugate import level, posterior
-from restorekit.contracts import Corruption, LatentModel, Latents, Likelihood, Model, is_linear, parts_of
+from restorekit.conjugate import has_closed_form, level, posterior
+from restorekit.contracts import Corruption, LatentModel, Latents, Likelihood, Model, is_linear
 from restorekit.densities import Tempered
 from restorekit.errors import UsageError
 from restorekit.likelihoods import DiagonalGaussian
 from restorekit.noise import Noise
-from restorekit.samplers.base import Looking
+from restorekit.samplers.base import Checking
 from restorekit.samplers.latents import parts
 from restorekit.types import Draws, Linear, Observation
 from restorekit.watching import tell
@@ -31,7 +31,7 @@ SOLVES = 30  # steps of conjugate gradients
 
 
 @dataclass(frozen=True)
-class PlugAndPlay(Looking):
+class PlugAndPlay(Checking):
     """Alternate z = mean of q(z | x), tempered, and x = argmax p(x | z) p(y | x), by conjugate gradients if need be.
 
     For a VAE whose q is the true posterior this climbs to the joint mode of x and z. It gives one answer: all n draws
@@ -41,30 +41,25 @@ class PlugAndPlay(Looking):
     ----------
     sweeps : int
         Alternations, at most; it ends where an image no longer changes.
-    temperature : float or tuple of float
+    temperature : tuple of float
         Standard deviation of the prior on z relative to the model's: under 1 pulls restorations to what is usual. One
         for all levels of z, or one for each, that nearest the pixels last.
     """
 
     name: ClassVar[str] = "pnp"
+    takes_told: ClassVar[str] = "linear maps, gaussian noise and missing values"
+    answers: ClassVar[str] = "joint mode"
 
-    sweeps: int = 100
-    temperature: float | tuple[float, ...] = 1.0
+    sweeps: int = field(default=100, metadata={"low": 1})
+    temperature: tuple[float, ...] = (1.0,)
 
     def merit(self, model: Model) -> int:
         """Return -1: a mode is no draw."""
         return -1
 
-    def refuse(self, model: Model, corruption: Corruption) -> str | None:
-        """Accept latent models with linear maps, Gaussian noise and missing values."""
-        if not isinstance(model, LatentModel):
-            return f"pnp samples unconditional models, {model.name!r} is conditional; leave --sampler out"
-        other = [
-            p.name for p in parts_of(corruption) if not (is_linear(p) or p.hides or p.name in ("gaussian", "clean"))
-        ]
-        if not other:
-            return None
-        return f"pnp works with linear maps, gaussian noise and missing values, not {other[0]}; use --sampler langevin"
+    def takes(self, part: Corruption) -> bool:
+        """Accept linear maps, Gaussian noise and missing values."""
+        return is_linear(part) or has_closed_form(part)
 
     def drawn(
         self, model: LatentModel, corruption: Corruption, observation: Observation, n: int, noise: Noise
@@ -87,7 +82,7 @@ class PlugAndPlay(Looking):
     def _temperatures(self, model: LatentModel, x: Tensor, label: Tensor | None) -> tuple[float, ...]:
         """Return one temperature for each level of the model's latents."""
         levels = len(parts(model.infer(x[:1], None, None if label is None else label[:1]).mean))
-        given = self.temperature if isinstance(self.temperature, tuple) else (self.temperature,) * levels
+        given = self.temperature * levels if len(self.temperature) == 1 else self.temperature
         if len(given) != levels or min(given) <= 0:
             raise UsageError(
                 f"pnp takes a temperature above 0 for all levels of latents, or one for each of the {levels} of "
@@ -118,7 +113,7 @@ def fitted(likelihood: Likelihood, observation: Observation, operator: Linear | 
     """Return the x, (B, C, H, W), that maximises p(x | z) p(y | x), and the decoder's variance there."""
     if operator is None:
         return posterior(likelihood, observation)
-    sigma = level(observation, "pnp").clamp_min(EXACT)
+    sigma = level(observation).clamp_min(EXACT)
     weight = observation.observed / sigma**2
     precision = 1 / likelihood.variance.clamp_min(1e-8)
 

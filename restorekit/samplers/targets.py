@@ -9,14 +9,15 @@ import torch
 from torch import Tensor
 
 from restorekit.conjugate import evidence, level, other_than_gaussian, posterior
-from restorekit.contracts import Corruption, LatentModel, Likelihood, Model, parts_of
+from restorekit.contracts import Corruption, LatentModel, Likelihood, is_linear, parts_of
 from restorekit.errors import UsageError
-from restorekit.likelihoods import LOG_2PI, per_image
+from restorekit.likelihoods import LOG_2PI, DiagonalGaussian, per_image
 from restorekit.noise import Noise
 from restorekit.samplers.latents import choose, like, parts
 from restorekit.types import Observation
 
 State = tuple[Tensor, ...]
+LEAST = 1e-4  # variance of a value on [0, 1] that is kept of a decoder other than Gaussian
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,7 +62,7 @@ class Joint:
     def image(self, state: State) -> tuple[Likelihood, Tensor]:
         """Return the decoder's distribution, and x."""
         likelihood = self.model.decode(like(self.z, state[:-1]), self.observation.label)
-        return likelihood, likelihood.mean + likelihood.variance.sqrt() * state[-1]
+        return likelihood, likelihood.mean + spread(likelihood).sqrt() * state[-1]
 
     def prior(self, state: State) -> Tensor:
         """Return log p(z), (B,) nats."""
@@ -85,14 +86,12 @@ class Joint:
         return x, torch.zeros_like(x)
 
 
-def refusal(name: str, model: Model, corruption: Corruption) -> str | None:
-    """Say why a sampler with gradients cannot work with this pair, and what would; None where it can."""
-    if not isinstance(model, LatentModel):
-        return f"{name} samples unconditional models, {model.name!r} is conditional; leave --sampler out"
-    rough = [p.name for p in parts_of(corruption) if not (p.smooth or p.hides or p.name == "clean")]
-    if not rough:
-        return None
-    return f"{name} needs a smooth log p(y | x), which {rough[0]} has not; train a cvae for it, with --corruption"
+def spread(likelihood: Likelihood) -> Tensor:
+    """Return the decoder's variance, (B, C, H, W); of one that may be all but sure of a value, some of it is kept.
+
+    Where a Bernoulli's probability rounds to 0 or 1 its standard deviation has no slope to follow.
+    """
+    return likelihood.variance if isinstance(likelihood, DiagonalGaussian) else likelihood.variance.clamp_min(LEAST)
 
 
 def target(
@@ -113,12 +112,16 @@ def target(
         other = model.prior(observation.label).sample(len(guess), observation.shape, noise.fork("free"))
         z = choose(noise.uniform("free", (len(guess), 1), guess.device).flatten() < free, other, z)
     if other_than_gaussian(corruption) is None:
-        level(observation, name)
+        level(observation)
         return Marginal(model, observation, z)
     joint = Joint(model, corruption, observation, z, torch.zeros_like(guess))
     if corruption.log_prob(observation, guess) is None:
-        raise UsageError(
-            f"{name} needs noise of a known level behind {corruption}; give --sigma, or add it: "
-            f"{corruption}+gaussian:sigma=5/255"
-        )
+        raise UsageError(_unknown(name, corruption))
     return joint
+
+
+def _unknown(name: str, corruption: Corruption) -> str:
+    """Say why no density is known of a chain whose parts have one, or are exact."""
+    if all(is_linear(part) or part.hides for part in parts_of(corruption)):
+        return f"{name} needs noise behind {corruption}, as a part of it; write {corruption}+gaussian:sigma=5/255"
+    return f"{name} knows no density of {corruption}, which adds more than one kind of noise; leave the weaker one out"

@@ -4,7 +4,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from restorekit import checkpoint, testing
+from restorekit.models import VAE
 from restorekit.noise import Noise
+from restorekit.testing.facts import shake
 
 
 @pytest.fixture
@@ -51,3 +54,15 @@ def test_what_does_not_fit_is_one_sentence(run, folders, tmp_path):
     assert code == 2
     assert "at least two clean images" in err
     assert run("detect", bad, bad / "M", "--clean", good, "--device", "cpu")[0] == 2
+
+
+def test_an_unconditional_model_looks_for_damage_by_its_sampler(run, folders, tmp_path):
+    good, bad, _ = folders
+    model = testing.build(VAE, VAE.Config(hidden=(8,), latent=2))
+    shake(model)
+    file = tmp_path / "vae.safetensors"
+    checkpoint.save(file, model.state_dict(), checkpoint.describe(model))
+    words = ("--clean", good, "--model", file, "--device", "cpu", "--threads", 1)
+    code, _, err = run("detect", bad, tmp_path / "M", *words)
+    assert code == 0, err
+    assert len(list((tmp_path / "M").rglob("*.png"))) == 2

@@ -125,3 +125,12 @@ def test_embed_keeps_the_labels_of_the_images_that_it_takes(run, file, images, t
     np.savez(tmp_path / "labelled.npz", images=np.load(images)[:5], labels=np.array([4, 3, 2, 1, 0]))
     assert run("embed", file, tmp_path / "labelled.npz", tmp_path / "codes.npz", "--device", "cpu")[0] == 0
     assert np.load(tmp_path / "codes.npz")["labels"].tolist() == [4, 3, 2, 1, 0]
+
+
+def test_a_model_that_has_learnt_noise_apart_has_no_density_worth_telling(run, images, tmp_path):
+    config = VAE.Config(network="mlp", size=(8, 12), channels=1, hidden=(16,), latent=2, grain="sigma", noise=0.1)
+    model, file = testing.build(VAE, config), tmp_path / "vae.safetensors"
+    checkpoint.save(file, model.state_dict(), checkpoint.describe(model))
+    code, _, err = run("likelihood", file, images, tmp_path / "OUT", "--device", "cpu")
+    assert code == 2
+    assert "has learnt noise apart" in err

@@ -84,3 +84,13 @@ def test_states_may_be_tuples_of_tuples():
     )
     assert torch.equal(ended.state[1][0], ended.steps.float())
     assert torch.equal(ended.state[1][1], torch.arange(6))
+
+
+@pytest.mark.parametrize("name", ["gibbs", "mwg", "importance", "langevin"])
+def test_draws_made_in_portions_are_others_and_those_made_at_once(name):
+    model, sampler = observed(0.4, SEEN)[0], plugins.samplers()[name]()
+    o, noise = _observations(2), Noise(0, KEYS[:2])
+    together = sampler(model, BOTH, o, 8, noise).mean
+    later = sampler(model, BOTH, o, 4, noise.after(4)).mean
+    torch.testing.assert_close(later, together[4:], atol=1e-4, rtol=0)
+    assert len(together.flatten(1).unique(dim=0)) == 8

@@ -6,7 +6,7 @@ import pytest
 import torch
 from ladder import Ladder
 from linear_gaussian import PCA
-from toys import ALL, NONE, SEEN, forked, observed
+from toys import ALL, NONE, SEEN, coins, forked, observed
 
 from restorekit import plugins
 from restorekit.corruptions import Blur, Chain, Gaussian, Missing
@@ -63,6 +63,16 @@ def test_a_poor_q_over_levels_changes_nothing_where_it_is_weighed(name):
     draws = SAMPLERS[name]()(model, Chain((Gaussian(0.4), Missing(0.5))), o, 4000, Noise(0))
     agrees(draws, *model.posterior(o), draws.told.get("effective_proposals"))
     assert float(draws.told.get("acceptance", torch.tensor(0.5)).max()) < 0.9
+
+
+@pytest.mark.parametrize("name", ["mwg", "importance", "langevin"])
+def test_a_decoder_of_zeros_and_ones_is_sampled_by_its_first_two_moments(name):
+    """In `mwg` the accept step must weigh x by the law that it is drawn from."""
+    model, o, exact = coins(0.4)
+    draws = SAMPLERS[name]()(model, Gaussian(0.4), o, 4000, Noise(0))
+    found = draws.mean[:, 0].flatten(1)
+    number = min(4000, float(draws.told.get("effective_proposals", torch.tensor(4000.0))))
+    assert ((found.mean(0) - exact).abs() < 4 * found.std(0) / number**0.5).all()
 
 
 def test_gibbs_is_biased_by_how_far_q_is_from_the_posterior():

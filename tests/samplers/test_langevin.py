@@ -3,12 +3,12 @@ import dataclasses
 import pytest
 import torch
 from linear_gaussian import PCA, PCAConfig
-from toys import ALL, observed
+from toys import ALL, Coins, observed
 
-from restorekit.corruptions import Gaussian
+from restorekit.corruptions import Blur, Chain, Gaussian, Poisson
 from restorekit.errors import RestorekitWarning
 from restorekit.noise import Noise
-from restorekit.samplers import Langevin
+from restorekit.samplers import Langevin, Mode
 
 
 def test_the_length_of_a_step_finds_its_way_from_far_off():
@@ -32,3 +32,15 @@ def test_chains_that_diverge_are_warned_of_with_a_way_out():
     with pytest.warns(RestorekitWarning, match="accepted as few as [01]% of its proposals .* use more steps, or mwg"):
         draws = Langevin(steps=100)(model, Gaussian(0.4), o, 2, Noise(0))
     assert torch.equal(draws.told["settled"], torch.zeros(2))
+
+
+@pytest.mark.parametrize("damage", [Poisson(30.0), Chain((Blur(size=0.7), Gaussian(0.1)))], ids=str)
+def test_a_decoder_that_is_all_but_sure_is_followed_too(damage):
+    """Where a probability rounds to 0 or 1 its standard deviation has no slope, and a mode no end."""
+    model = Coins(steep=40.0)
+    x = torch.tensor([1.0, 0.0]).view(1, 1, 1, 2)
+    o = damage(x, Noise(0, ("a",)))
+    draws = Langevin()(model, damage, o, 50, Noise(0, ("a",)))
+    assert float(draws.told["acceptance"].min()) > 0.4
+    torch.testing.assert_close(draws.mean.mean(0), x, atol=0.1, rtol=0)
+    torch.testing.assert_close(Mode()(model, damage, o, 1, Noise(0, ("a",))).mean[0], x, atol=0.1, rtol=0)

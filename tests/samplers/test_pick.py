@@ -2,10 +2,10 @@ import pytest
 from linear_gaussian import PCA, PCAConfig
 
 from restorekit import plugins, testing
-from restorekit.corruptions import Gaussian, Poisson, SaltPepper
+from restorekit.corruptions import JPEG, Chain, Gaussian, Poisson, SaltPepper
 from restorekit.errors import UsageError
 from restorekit.models import CVAE, VAE
-from restorekit.samplers import Gibbs
+from restorekit.samplers import Gibbs, Langevin, PlugAndPlay
 from restorekit.samplers.pick import pick_sampler
 
 
@@ -33,3 +33,25 @@ def test_the_best_sampler_for_a_model_is_picked():
     assert pick_sampler(PCA(PCAConfig()), Gaussian(), samplers, None).name == "langevin"
     assert pick_sampler(conv, Gaussian(), samplers, None).name == "gibbs"
     assert pick_sampler(conv, Poisson(), samplers, None).name == "langevin"
+
+
+def test_a_sampler_takes_settings_behind_its_name():
+    samplers, model = plugins.samplers(), PCA(PCAConfig())
+    assert pick_sampler(model, Gaussian(), samplers, "langevin:steps=50,step=0.2") == Langevin(50, 0.2)
+    assert pick_sampler(model, Gaussian(), samplers, "pnp:temperature=0.5,1,sweeps=7") == PlugAndPlay(7, (0.5, 1.0))
+    for text, told in (
+        ("gibbs:sweep=3", "did you mean sweeps"),
+        ("gibbs:3", "KEY=VALUE"),
+        ("gibbs:sweeps=0", "from 1"),
+    ):
+        with pytest.raises(UsageError, match=told):
+            pick_sampler(model, Gaussian(), samplers, text)
+
+
+@pytest.mark.parametrize("name", [None, *plugins.samplers()])
+def test_damage_that_can_only_be_simulated_is_refused_in_one_sentence(name):
+    with pytest.raises(UsageError) as caught:
+        pick_sampler(PCA(PCAConfig()), Chain((Gaussian(), JPEG())), plugins.samplers(), name)
+    assert str(caught.value) == (
+        "no sampler undoes jpeg, which has no smooth log p(y | x); train a cvae for such damage"
+    )

@@ -27,8 +27,8 @@ CASES = [
         ((0.3, 1.0), (0.3, 1.0)),
         ((1.0, 0.3), (1.0, 0.3)),
         ((0.4, 0.6), (0.4, 0.6)),
-        (0.5, (0.5, 0.5)),
-        (1.0, (1.0, 1.0)),
+        ((0.5,), (0.5, 0.5)),
+        ((1.0,), (1.0, 1.0)),
     ],
 )
 @pytest.mark.parametrize(("corruption", "sigma", "seen"), CASES)
@@ -41,7 +41,7 @@ def test_a_level_at_a_temperature_is_one_whose_prior_is_that_much_narrower(
     means, _ = Ladder(LadderConfig(scales=scales)).posterior(o)
     torch.testing.assert_close(found, means, atol=2e-3, rtol=0)
     apart = float((means - model.posterior(o)[0]).abs().max())
-    assert (apart > 0.01) == (temperature != 1)
+    assert (apart > 0.01) == (temperature != (1.0,))
 
 
 def test_temperatures_of_1_give_the_mean():
@@ -61,7 +61,7 @@ def test_a_diagonal_gaussian_is_tempered_in_closed_form():
     assert float(tempered(q, (t,))) == pytest.approx(exact, rel=1e-5)
 
 
-@pytest.mark.parametrize("temperature", [(0.5,), (0.5, 0.5, 0.5), (0.5, 0.0), -1.0, ()])
+@pytest.mark.parametrize("temperature", [(0.5, 0.5, 0.5), (0.5, 0.0), (-1.0,), ()])
 def test_temperatures_that_do_not_fit_the_levels_are_one_sentence(temperature):
     model, o = observed(0.4, ALL, cls=Ladder)
     with pytest.raises(UsageError, match=r"or one for each of the 2 of 'ladder' .* got .*; give one"):
@@ -78,6 +78,6 @@ class Untempered(Ladder):
 def test_latents_that_cannot_be_tempered_are_one_sentence_and_work_without(cls, kind):
     model, o = observed(0.4, ALL, cls=cls)
     with pytest.raises(UsageError, match=f"a method `tempered`, got {kind}; use temperature 1"):
-        PlugAndPlay(temperature=0.5)(model, Gaussian(0.4), o, 1, Noise(0))
+        PlugAndPlay(temperature=(0.5,))(model, Gaussian(0.4), o, 1, Noise(0))
     found = PlugAndPlay()(model, Gaussian(0.4), o, 1, Noise(0)).mean[0].flatten(1)
     torch.testing.assert_close(found, model.posterior(o)[0], atol=2e-3, rtol=0)
