@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from numbers import Integral
 from typing import Any
 
@@ -10,6 +11,7 @@ import torch
 from torch import Tensor
 
 from restorekit import bands, plugins
+from restorekit.contracts import Corruption
 from restorekit.corruptions.spec import parse
 from restorekit.devices import Compute, Precision
 from restorekit.enclose import enclose_told
@@ -28,10 +30,12 @@ class Loaded:
     ----------
     opened : Opened
         What `open_restorer` gave.
+    corruption : Corruption or None
+        What damaged the images, where that is known.
     """
 
-    def __init__(self, opened: Opened) -> None:
-        self.opened = opened
+    def __init__(self, opened: Opened, corruption: Corruption | None = None) -> None:
+        self.opened, self.corruption = opened, corruption
 
     def __call__(
         self,
@@ -86,9 +90,9 @@ class Loaded:
         shape = (y.shape[1], y.shape[2], y.shape[3])
         observation = Observation(torch.where(observed, y, 0.0), observed, shape, level, numbers)
         corruption = expected(None, None if sigma is None else sigma > 0)
-        if sigma is None and self.opened.noise:
-            corruption = parse(self.opened.noise, plugins.corruptions())
-            observation = stated(observation, corruption)
+        if known := self._known(sigma):
+            corruption, shape = known, known.clean_shape(shape, max(self.opened.restorer.geometry.channels))
+            observation = stated(replace(observation, shape=shape), known)
         noise = Noise(seed, tuple(str(i) for i in range(len(y))))
         restored = bands.restore(self.opened.restorer, observation, corruption, samples, noise)
         if interval is not None:
@@ -96,13 +100,28 @@ class Loaded:
             restored = enclose_told(restored, observation, corruption, together, table, interval)
         return _mapped(restored, form.give)
 
+    def _known(self, sigma: float | None) -> Corruption | None:
+        """Return what is known to have damaged images: as said when it was loaded, else as in what was learnt from."""
+        if self.corruption is None:
+            return parse(self.opened.noise, plugins.corruptions()) if self.opened.noise and sigma is None else None
+        if sigma is not None:
+            raise UsageError(
+                f"the noise is a part of the corruption {self.corruption}, got sigma={sigma} too; leave it out"
+            )
+        return self.corruption
+
 
 def load(
     name: str = "default", device: str = "auto", sampler: str | None = None, precision: Precision = "auto",
-    compiled: bool = False,
+    compiled: bool = False, corruption: str | None = None,
 ) -> Loaded:  # fmt: skip
-    """Load a model, weights or classical method by name for use from Python; see `devices.Compute` and `Loaded`."""
-    return Loaded(open_restorer(name, sampler=sampler, compute=Compute(device, precision, compiled)))
+    """Load a model, weights or classical method by name for use from Python; see `devices.Compute` and `Loaded`.
+
+    `corruption` is the spec of what damaged the images, where that is more than noise and missing values, such as
+    ``blur:size=2+gaussian:sigma=5/255``; `sampler` that of an unconditional model's sampler.
+    """
+    known = None if corruption is None else parse(corruption, plugins.corruptions())
+    return Loaded(open_restorer(name, known, sampler, Compute(device, precision, compiled)), known)
 
 
 def checked_sigma(value: float, told: str) -> float:

@@ -36,9 +36,8 @@ def stated(observation: Observation, corruption: Corruption) -> Observation:
     """Return an observation with what a corruption whose values are numbers says of any: noise level and parameters."""
     found, count = corruption(torch.zeros(1, *observation.shape), Noise(0)), len(observation)
     params = {name: value.expand(count, *value.shape[1:]) for name, value in found.params.items()}
-    return replace(
-        observation, sigma=None if found.sigma is None else found.sigma.expand(count, 1, 1, 1), params=params
-    )
+    sigma = None if found.sigma is None else found.sigma.expand(count, 1, 1, 1)
+    return replace(observation, sigma=sigma, params=params, direct=found.direct)
 
 
 def estimate_sigma(observation: Observation, corruption: Corruption) -> Tensor:

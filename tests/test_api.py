@@ -10,10 +10,11 @@ import pytest
 import torch
 
 import restorekit
-from restorekit import checkpoint
+from restorekit import checkpoint, testing
 from restorekit.api import Loaded, checked_sigma
 from restorekit.devices import Compute
 from restorekit.errors import CheckpointError, RestorekitWarning, UsageError
+from restorekit.models import VAE
 from restorekit.opening import open_restorer
 
 RNG = np.random.default_rng(0)
@@ -187,3 +188,17 @@ def test_a_compiled_model_gives_what_it_gives_otherwise(model_file):
     plain, compiled = (Loaded(o)(image) for o in (open_restorer(str(model_file), compute=Compute("cpu")), opened))
     for one, other in ((plain.mmse, compiled.mmse), (plain.std, compiled.std)):
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("spec", "size"), [("blur:size=1+gaussian:sigma=0.1", (24, 32)), ("downsample+gaussian:sigma=0.1", (48, 64))]
+)
+def test_damage_may_be_more_than_noise(spec, size, tmp_path):
+    model, file = testing.build(VAE, VAE.Config(hidden=(8,), latent=2)), tmp_path / "vae.safetensors"
+    checkpoint.save(file, model.state_dict(), checkpoint.describe(model))
+    loaded = restorekit.load(str(file), device="cpu", sampler="langevin:steps=5", corruption=spec)
+    image = np.random.default_rng(0).random((24, 32), dtype=np.float32)
+    with pytest.warns(RestorekitWarning):
+        assert loaded(image).mmse.shape == size
+    with pytest.raises(UsageError, match="a part of the corruption"):
+        loaded(image, sigma=0.1)
