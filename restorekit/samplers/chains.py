@@ -104,7 +104,7 @@ class Chains:
         if float(settled.float().mean()) < 0.5:
             warnings.warn(
                 f"most chains of {self.name} had not settled after {self.most} steps, so that draws may depend on "
-                "where they began; raise the number of steps from Python, or use another --sampler",
+                f"where they began; give it more (restorekit show {self.name}), or use another --sampler",
                 RestorekitWarning,
                 stacklevel=5,
             )

@@ -7,6 +7,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from restorekit import testing
 from restorekit.corruptions import Chain, Gaussian, Holes, Missing
+from restorekit.errors import UsageError
 from restorekit.likelihoods import LOG_2PI, DiagonalGaussian
 from restorekit.models import CVAE
 from restorekit.models.cvae import TINY
@@ -257,7 +258,7 @@ def test_labels_reach_the_trunk():
 
 def test_it_says_that_it_needs_clean_images():
     batch = dataclasses.replace(_batch(), x=None)
-    with pytest.raises(ValueError, match="clean images"):
+    with pytest.raises(UsageError, match="spots of 1 or more"):
         _model().terms(batch, Noise(0))
 
 
