@@ -150,6 +150,10 @@ def command(
         click.echo(note, err=True)
     if not machine and opened.noise and not (corruption or sigma):
         click.echo(f"noise as in the images that {name} has learnt from, {opened.noise}, unless a file says", err=True)
+    if not machine and setup.estimates and not (corruption or opened.noise):
+        click.echo(
+            "the level of the noise is estimated for each file that does not tell it; --sigma tells it", err=True
+        )
     if not machine and (count := folder.made_otherwise(tasks, setup)):
         click.echo(
             f"{count} image(s) in {out} were restored with other settings; their restorations are replaced", err=True

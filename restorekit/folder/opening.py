@@ -111,7 +111,8 @@ def _opened(state: _State, setup: Setup) -> Opened:
     scale, warning = resolve_range(picture, options.range)
     corruption = _corruption(item, picture, setup)
     own = planes(item.key, picture, marked.missing, scale, setup.restorer.geometry.channels, corruption)
-    own = [_with_level(plane, corruption, options.spec(picture.spec), options) for plane in own]
+    auto = options.sigma == "auto" or (setup.estimates and not options.spec(picture.spec))
+    own = [estimated(p, corruption) if auto else _with_level(p, corruption, picture.spec, options) for p in own]
     notes = (*marked.warnings, *([warning] if warning else []), *_remarks(own, picture, options))
     return Opened(item, state.digests, picture, own, corruption, notes, state.done)
 
@@ -130,10 +131,8 @@ def _corruption(item: Item, picture: Picture, setup: Setup) -> Corruption:
 
 def _with_level(plane: Plane, corruption: Corruption, spec: str | None, options: Options) -> Plane:
     """Say what the noise level is: the user's word, else what the corruption always has, else unknown."""
-    if options.sigma == "auto":
-        return estimated(plane, corruption)
     level = level_of(corruption)
-    sigma = (level.sigma if spec else None) if options.sigma is None else float(options.sigma)
+    sigma = (level.sigma if options.spec(spec) else None) if options.sigma is None else float(options.sigma)
     return replace(plane, sigma=sigma, exact=sigma == 0 and level.faithful)
 
 

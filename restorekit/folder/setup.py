@@ -140,6 +140,11 @@ class Setup:
         part, parts = self.shard
         return "" if parts == 1 else f"-{part}-of-{parts}"
 
+    @property
+    def estimates(self) -> bool:
+        """Whether noise of which nobody says anything is estimated, as a sampler must know its level."""
+        return self.restorer.needs_sigma and self.options.sigma is None
+
     def target(self, item: Item) -> Path:
         """Return where an image's restoration goes."""
         name = Path(item.key)

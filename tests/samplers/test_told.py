@@ -87,3 +87,39 @@ def test_damage_that_cannot_be_sampled_is_one_sentence(spec, told, file, run, tm
     assert code in (1, 2)
     assert told in " ".join(err.split())
     assert "Traceback" not in err
+
+
+def test_noise_that_nobody_tells_is_estimated_for_a_sampler(file, run, tmp_path):
+    np.save(tmp_path / "image.npy", np.random.default_rng(0).normal(0.5, 0.1, (20, 28)).clip(0, 1))
+    words = ("--model", file, "--device", "cpu", "--range", "0..1")
+    code, _, err = run("restore", tmp_path / "image.npy", tmp_path / "A", *words)
+    assert code == 0, err
+    assert "estimated for each file" in err
+    assert run("restore", tmp_path / "image.npy", tmp_path / "B", *words, "--sigma", "auto")[0] == 0
+    one, other = (
+        json.loads((tmp_path / out / "_restorekit" / "images.jsonl").read_text().splitlines()[-1]) for out in "AB"
+    )
+    assert one["sigma"] == other["sigma"] == pytest.approx(0.1, rel=0.3)
+    assert one["output"] == other["output"]
+
+
+@pytest.mark.parametrize("sampler", ["map", "pnp"])
+def test_a_sampler_that_climbs_gives_one_answer(sampler, file, run, tmp_path):
+    np.save(tmp_path / "image.npy", np.random.default_rng(0).integers(0, 256, (20, 28), dtype=np.uint8))
+    words = (
+        "restore",
+        tmp_path / "image.npy",
+        tmp_path / "OUT",
+        "--model",
+        file,
+        "--sampler",
+        sampler,
+        "--sigma",
+        "0.1",
+    )
+    code, said, _ = run(*words, "--device", "cpu")
+    assert code == 0
+    assert f"joint mode, {sampler} sampler" in said
+    code, _, err = run(*words, "--samples", 3)
+    assert code == 2
+    assert "one answer and no draws" in err
