@@ -19,11 +19,11 @@ MLP = (
     "--set augment=false --set crop=0"
 )
 MNIST = f"{MLP} --set likelihood=bernoulli --set importance=5"
-TASKS = {  # damage, sampler, classical methods
-    "gaussian:sigma=50/255": ("langevin", "bm3d nlm tv wavelet wiener"),
-    "missing:rate=0.7": ("mwg", "delaunay delaunay-cubic biharmonic telea navier-stokes"),
-    "blur:size=1.2+gaussian:sigma=10/255": ("langevin", "wiener tv"),
-    "downsample:factor=2+gaussian:sigma=5/255": ("langevin", "lanczos"),
+TASKS = {  # damage: sampler, draws whose mean it is, classical methods
+    "gaussian:sigma=50/255": ("langevin", 64, "bm3d nlm tv wavelet wiener"),
+    "missing:rate=0.7": ("mwg", 16, "delaunay delaunay-cubic biharmonic telea navier-stokes"),
+    "blur:size=1.2+gaussian:sigma=10/255": ("langevin", 16, "wiener tv"),
+    "downsample:factor=2+gaussian:sigma=5/255": ("langevin", 16, "lanczos"),
 }
 
 
@@ -79,11 +79,11 @@ def prior(data: Path, out: Path) -> None:
     sizes = "--set hidden=500,500 --set latent=64 --set likelihood=gaussian-pixel --set floor=0.02 --set dropout=0.1"
     source = folder / "train20k-images-idx3-ubyte.gz"
     model = train(out / "fashion", source, f"{MLP} {sizes} --validation {test} --minutes 9")
-    for i, (damage, (sampler, classical)) in enumerate(TASKS.items()):
+    for i, (damage, (sampler, draws, classical)) in enumerate(TASKS.items()):
         beside = [word for name in classical.split() for word in ("--baseline", name)]
         call(
             "evaluate", test, out / f"prior{i}", "--limit", 40, "--corruption", damage, "--model", model,
-            "--sampler", sampler, *beside, "--metric", "psnr", "--metric", "ssim",
+            "--sampler", sampler, "--samples", draws, *beside, "--metric", "psnr", "--metric", "ssim",
         )  # fmt: skip
 
 
