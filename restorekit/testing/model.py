@@ -18,6 +18,7 @@ from restorekit.testing.cases import batches, build, channel_counts
 from restorekit.testing.facts import expect, global_randomness_untouched, name_of
 from restorekit.testing.latent import LATENT_CHECKS
 from restorekit.testing.restoring import RESTORING_CHECKS
+from restorekit.testing.unseen import UNSEEN_CHECKS
 from restorekit.types import Batch
 
 UPDATES = 4  # after which every parameter must have been reached: layers that start at zero hold up those behind
@@ -160,4 +161,5 @@ MODEL_CHECKS: tuple[Callable[[Any], None], ...] = (
     trains_every_parameter,
     diagnoses_in_scalars,
     *RESTORING_CHECKS,
+    *UNSEEN_CHECKS,
 )
