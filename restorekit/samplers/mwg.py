@@ -30,7 +30,8 @@ class MetropolisWithinGibbs(Conjugate):
 
     Whatever q is, chains forget their start and end in p(x | y); a poor q makes them slow, and the share of proposals
     that are accepted tells. Between modes that q does not connect they may not move at all: begin them there by
-    importance resampling, then each mode has its share of the chains.
+    importance resampling, then each mode has its share of the chains. Under noise the first two moments of a decoder
+    other than Gaussian stand for it, where x is drawn and where it is weighed.
 
     Parameters
     ----------
