@@ -17,7 +17,7 @@ from tests.benchmarks import imputing
 MLP = "--model vae --threads 1 --set network=mlp --set optimiser=adam --set batch=100 --set augment=false --set crop=0"
 MNIST = f"{MLP} --init none --set lr=1e-3 --set likelihood=bernoulli --set importance=5"
 TASKS = {  # damage: sampler, draws whose mean it is, classical methods
-    "gaussian:sigma=50/255": ("langevin", 64, "bm3d nlm tv wavelet wiener"),
+    "gaussian:sigma=50/255": ("langevin", 16, "bm3d nlm tv wavelet wiener"),
     "missing:rate=0.7": ("mwg", 16, "delaunay delaunay-cubic biharmonic telea navier-stokes"),
     "blur:size=1.2+gaussian:sigma=10/255": ("langevin", 16, "wiener tv"),
     "downsample:factor=2+gaussian:sigma=5/255": ("langevin", 16, "lanczos"),
