@@ -191,6 +191,8 @@ def embed(model: LatentModel, images: LabelledImages, out: Path, watch: Watch) -
         for key in keys:
             names.append(key)
             watch(key, None)
+    if not names:
+        raise ImageError("none of the images suits the model, and nothing was written; see what was said of each")
     arrays: dict[str, Any] = {
         "z" if len(groups) == 1 else f"z{i}": torch.cat(group).numpy() for i, group in enumerate(groups)
     }

@@ -81,6 +81,9 @@ def _tell(found: Summary, k: int, out: Path, machine: bool) -> None:
         click.echo(as_json({"k": k, "images": len(found.rows), **figures, "latents": latents, "bits": found.told,
                             "failures": found.failures}))  # fmt: skip
         return
+    if not found.rows:
+        click.echo("no image could be scored")
+        return
     for name, (mean, error) in means.items():
         label = f"nll (K = {k})" if name == "nll" else name.replace("_", " ")
         if not name.startswith("rate_"):
@@ -90,6 +93,5 @@ def _tell(found: Summary, k: int, out: Path, machine: bool) -> None:
         rate = ", rate {:.3f} +- {:.3f}".format(*means[name]) if name in means else ""
         click.echo(f"latents, group {group}   {use['active']:6d} of {use['of']} in use{rate}")
     click.echo(f"nats per image, mean over {len(found.rows)} images and its standard error; bits {found.told}")
-    if found.rows:
-        click.echo("least likely: " + ", ".join(str(row["image"]) for row in found.least_likely()))
+    click.echo("least likely: " + ", ".join(str(row["image"]) for row in found.least_likely()))
     click.echo(f"-> {out / 'scores.jsonl'}")
