@@ -60,9 +60,7 @@ def evidence(likelihood: Likelihood, observation: Observation) -> Tensor:
 
 def noisy(likelihood: Likelihood, observation: Observation, noise: Tensor) -> Tensor:
     """Return log p(y | z), (B,) nats, by the decoder's first two moments under noise of some variance, (B, ...)."""
-    variance = (likelihood.variance + noise).clamp_min(1e-12)
-    values = (observation.y - likelihood.mean) ** 2 / variance + variance.log()
-    return -0.5 * per_image(values + LOG_2PI, observation.observed)
+    return per_image(_log_normal(observation.y, likelihood.mean, likelihood.variance + noise), observation.observed)
 
 
 def density(likelihood: Likelihood, observation: Observation, x: Tensor) -> Tensor:
@@ -70,9 +68,13 @@ def density(likelihood: Likelihood, observation: Observation, x: Tensor) -> Tens
     if isinstance(likelihood, DiagonalGaussian):
         return likelihood.log_prob(x)
     moments = observation.observed & (level(observation) > 0)
-    variance = likelihood.variance.clamp_min(1e-12)
-    values = -0.5 * ((x - likelihood.mean) ** 2 / variance + variance.log() + LOG_2PI)
-    return likelihood.log_prob(x, ~moments) + per_image(values, moments)
+    return likelihood.log_prob(x, ~moments) + per_image(_log_normal(x, likelihood.mean, likelihood.variance), moments)
+
+
+def _log_normal(x: Tensor, mean: Tensor, variance: Tensor) -> Tensor:
+    """Return log N(x; mean, variance) of each value, (B, C, H, W)."""
+    variance = variance.clamp_min(1e-12)
+    return -0.5 * ((x - mean) ** 2 / variance + variance.log() + LOG_2PI)
 
 
 def redraw(likelihood: Likelihood, observation: Observation, noise: Noise) -> Tensor:

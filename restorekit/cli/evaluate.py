@@ -71,7 +71,11 @@ Example:
     show_default=True,
     help="Draws per image, for the metrics of draws.",
 )
-@click.option("--sampler", metavar="NAME", help="For unconditional models. [default: what suits model and damage]")
+@click.option(
+    "--sampler",
+    metavar="NAME[:KEY=VALUE]",
+    help="For unconditional models. [default: what suits model and damage]",
+)
 @click.option("--labels", type=click.Choice(["folders", "arrays"]), help="Tell class-conditional models the class.")
 @click.option("--limit", type=click.IntRange(1), help="Only the first so many images.")
 @range_option

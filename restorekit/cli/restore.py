@@ -55,7 +55,11 @@ Examples:
 @click.option(
     "--samples", type=click.IntRange(0, 1000), default=0, show_default=True, help="Draws to write beside the estimate."
 )
-@click.option("--sampler", metavar="NAME", help="For unconditional models. [default: what suits model and damage]")
+@click.option(
+    "--sampler",
+    metavar="NAME[:KEY=VALUE]",
+    help="For unconditional models. [default: what suits model and damage]",
+)
 @click.option(
     "--keep",
     default="",
