@@ -18,6 +18,7 @@ from torch import Tensor
 from restorekit.contracts import LatentModel, Latents, Prior
 from restorekit.densities import Levelled
 from restorekit.likelihoods import Bernoulli, DiscretisedLogistic
+from restorekit.mixtures import LogisticMixture
 from restorekit.noise import Noise
 from restorekit.samplers.latents import parts
 
@@ -138,7 +139,7 @@ def grid(model: LatentModel, x: Tensor, levels: int) -> Grid:
     likelihood = model.decode(model.infer(x).mean)
     if isinstance(likelihood, Bernoulli):
         return Grid(2, False, "of binary images, gray values counting as probabilities of 1")
-    if isinstance(likelihood, DiscretisedLogistic):
+    if isinstance(likelihood, DiscretisedLogistic | LogisticMixture):
         return Grid(likelihood.levels, False, f"of the {likelihood.levels} values of the decoder's own law")
     if not levels:
         return Grid(0, True, "of a density on [0, 1]: floats have no grid, so only differences mean something")

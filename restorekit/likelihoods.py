@@ -137,12 +137,16 @@ class DiscretisedLogistic:
 
     def log_prob(self, x: Tensor, observed: Tensor | None = None) -> Tensor:
         """Return the log-probability of the bins that x falls into, (B,) nats."""
-        half, scale = 0.5 / (self.levels - 1), (-self.logscale).exp()
-        upper, lower = (x + half - self.mu) * scale, (x - half - self.mu) * scale
-        # sigmoid(b) - sigmoid(a) = sigmoid(b) sigmoid(-a) (1 - exp(a - b)), which does not cancel in the tails
-        inside = F.logsigmoid(upper) + F.logsigmoid(-lower) + torch.log(-torch.expm1(lower - upper))
-        values = torch.where(x <= half, F.logsigmoid(upper), torch.where(x >= 1 - half, F.logsigmoid(-lower), inside))
-        return per_image(values, observed)
+        return per_image(logistic_bins(x, self.mu, self.logscale, self.levels), observed)
+
+
+def logistic_bins(x: Tensor, mu: Tensor, logscale: Tensor, levels: int) -> Tensor:
+    """Return the log-probability of each value's bin under a logistic distribution; the outer bins reach to infinity."""
+    half, scale = 0.5 / (levels - 1), (-logscale).exp()
+    upper, lower = (x + half - mu) * scale, (x - half - mu) * scale
+    # sigmoid(b) - sigmoid(a) = sigmoid(b) sigmoid(-a) (1 - exp(a - b)), which does not cancel in the tails
+    inside = F.logsigmoid(upper) + F.logsigmoid(-lower) + torch.log(-torch.expm1(lower - upper))
+    return torch.where(x <= half, F.logsigmoid(upper), torch.where(x >= 1 - half, F.logsigmoid(-lower), inside))
 
 
 def floored(raw: Tensor, floor: float) -> Tensor:

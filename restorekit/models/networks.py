@@ -5,6 +5,7 @@ Reference: Kingma, Welling, "Auto-Encoding Variational Bayes", ICLR 2014, append
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -15,6 +16,7 @@ from torch.nn import functional as F
 from restorekit.blocks import Up, down, dropout, rows, stack
 from restorekit.errors import SpecError
 from restorekit.models.grain import KINDS
+from restorekit.models.heads import KINDS as LIKELIHOODS
 from restorekit.noise import Noise
 
 
@@ -34,8 +36,9 @@ class VAEConfig:
         Widths: of the hidden layers ("mlp"), or at 1/2, 1/4 ... of the resolution ("conv").
     latent : int
         Latents: in all ("mlp"), or per grid position ("conv").
-    likelihood : {"bernoulli", "gaussian", "gaussian-pixel", "logistic"}
-        Of the decoder: "gaussian" has one learned sigma, "gaussian-pixel" one per value; "logistic" is discretised.
+    likelihood : {"bernoulli", "gaussian", "gaussian-pixel", "logistic", "mixture"}
+        Of the decoder: "gaussian" has one learned sigma, "gaussian-pixel" one per value; "logistic" is discretised, and
+        "mixture" has several of these.
     floor : float
         Least standard deviation of a Gaussian decoder, on the [0, 1] scale.
     beta : float
@@ -61,9 +64,7 @@ class VAEConfig:
     channels: int = field(default=0, metadata={"low": 0})
     hidden: tuple[int, ...] = field(default=(32, 64), metadata={"low": 1})
     latent: int = field(default=16, metadata={"low": 1})
-    likelihood: str = field(
-        default="gaussian", metadata={"choices": ("bernoulli", "gaussian", "gaussian-pixel", "logistic")}
-    )
+    likelihood: str = field(default="gaussian", metadata={"choices": LIKELIHOODS})
     floor: float = field(default=1 / 255, metadata={"low": 1e-6})
     beta: float = field(default=1.0, metadata={"objective": True, "low": 0})
     kl_warmup: int = field(default=0, metadata={"objective": True, "low": 0})
@@ -114,13 +115,13 @@ class MLP(nn.Module):
 class MLPNetwork(nn.Module):
     """Encoder and decoder for images of one size; the label enters both as one-hot inputs."""
 
-    def __init__(self, config: VAEConfig, per_value: int) -> None:
+    def __init__(self, config: VAEConfig, numbers: int) -> None:
         super().__init__()
-        self.shape = (config.channels * per_value, *config.size)
+        self.shape = (numbers, *config.size)
         values = config.channels * config.size[0] * config.size[1]
         self.classes = config.classes
         self.encoder = MLP(values + config.classes, config.hidden, 2 * config.latent, config.dropout)
-        self.decoder = MLP(config.latent + config.classes, config.hidden[::-1], values * per_value, config.dropout)
+        self.decoder = MLP(config.latent + config.classes, config.hidden[::-1], math.prod(self.shape), config.dropout)
 
     def encode(self, x: Tensor, label: Tensor | None, noise: Noise | None) -> Tensor:
         """Map x, (B, C, H, W), to mu and logvar, (B, 2 latent)."""
@@ -128,7 +129,7 @@ class MLPNetwork(nn.Module):
         return out
 
     def decode(self, z: Tensor, label: Tensor | None, noise: Noise | None) -> Tensor:
-        """Map z, (B, latent), to (B, C * per_value, H, W)."""
+        """Map z, (B, latent), to (B, numbers, H, W)."""
         out: Tensor = self.decoder(self._with(z, label), noise)
         return out.view(-1, *self.shape)
 
@@ -143,7 +144,7 @@ class MLPNetwork(nn.Module):
 class ConvNetwork(nn.Module):
     """Fully convolutional encoder and decoder with residual blocks; the label enters both as an embedding."""
 
-    def __init__(self, config: VAEConfig, per_value: int) -> None:
+    def __init__(self, config: VAEConfig, numbers: int) -> None:
         super().__init__()
         widths = config.hidden
         pairs = list(pairwise(widths))
@@ -155,7 +156,7 @@ class ConvNetwork(nn.Module):
         self.decoder = nn.Sequential(
             stack(widths[-1], 2), *(nn.Sequential(Up(b, a), stack(a, 1)) for a, b in pairs[::-1])
         )
-        self.leave = nn.Conv2d(widths[0], 4 * config.channels * per_value, 3, padding=1)
+        self.leave = nn.Conv2d(widths[0], 4 * numbers, 3, padding=1)
         self.labels = nn.ModuleList(
             nn.Embedding(config.classes + 1, w) for w in (widths[0], widths[-1]) if config.classes
         )
@@ -167,7 +168,7 @@ class ConvNetwork(nn.Module):
         return out
 
     def decode(self, z: Tensor, label: Tensor | None, noise: Noise | None) -> Tensor:
-        """Map z, (B, latent, h, w), to (B, C * per_value, H, W)."""
+        """Map z, (B, latent, h, w), to (B, numbers, H, W)."""
         h = self.decoder(self._with(self.take(z), label, 1))
         return F.pixel_shuffle(self.leave(self._drop(h, noise, "decoder")), 2)
 

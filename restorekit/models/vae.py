@@ -20,13 +20,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from restorekit.conjugate import evidence, noisy
 from restorekit.contracts import LatentModel, Likelihood
-from restorekit.likelihoods import LOG_2PI, Bernoulli, DiagonalGaussian, DiscretisedLogistic, floored, per_image
+from restorekit.likelihoods import LOG_2PI, DiagonalGaussian, per_image
 from restorekit.models.grain import learnt
+from restorekit.models.heads import Head
 from restorekit.models.networks import ConvNetwork, MLPNetwork, VAEConfig
 from restorekit.noise import Noise
 from restorekit.types import Batch, Geometry, Observation, Terms
@@ -79,11 +79,10 @@ class VAE(LatentModel):
     def __init__(self, config: VAEConfig) -> None:
         super().__init__(config)
         conv = config.network == "conv"
-        per_value = 2 if config.likelihood == "gaussian-pixel" else 1
-        self.network = ConvNetwork(config, per_value) if conv else MLPNetwork(config, per_value)
-        self.grain = learnt(config.grain, config.noise)
-        learns = self.grain is None and config.likelihood in ("gaussian", "logistic")
-        self.spread = nn.Parameter(torch.tensor(-2.0)) if learns else None
+        self.head = Head(config.likelihood, config.channels, config.floor)
+        self.network = ConvNetwork(config, self.head.numbers) if conv else MLPNetwork(config, self.head.numbers)
+        self.grain = learnt(config.grain, config.noise)  # explains all that the mean does not
+        self.spread = self.head.spread() if self.grain is None else None
         self.stride = 2 ** len(config.hidden) if conv else 0
         size = None if conv else (config.size[0], config.size[1])
         self.geometry = Geometry(size, self.stride or 1, 8 * self.stride, (config.channels,))
@@ -151,17 +150,7 @@ class VAE(LatentModel):
         return DiagonalGaussian(mu, logvar, "z", max(self.stride, 1))
 
     def _likelihood(self, z: Tensor, label: Tensor | None, noise: Noise | None) -> Likelihood:
-        raw = self.network.decode(z, label, noise).float()
-        if self.config.likelihood == "bernoulli":
-            return Bernoulli(raw)
-        if self.config.likelihood == "gaussian-pixel":
-            mu, logvar = raw.chunk(2, 1)
-            return DiagonalGaussian(mu, floored(logvar - 4, self.config.floor), "x")
-        if self.spread is None:  # what is learnt of noise explains all that the mean does not
-            return DiagonalGaussian(raw, raw.new_tensor(2 * math.log(self.config.floor)), "x")
-        if self.config.likelihood == "gaussian":
-            return DiagonalGaussian(raw, floored(2 * self.spread, self.config.floor), "x")
-        return DiscretisedLogistic(raw, self.spread.clamp(-7, 1))
+        return self.head(self.network.decode(z, label, noise).float(), self.spread)
 
     def _seen(self, likelihood: Likelihood, x: Tensor | None, observation: Observation) -> Tensor:
         """Return log p(x | z), (B,) nats, or log p(y | z) where there is no x."""
