@@ -141,7 +141,7 @@ class DiscretisedLogistic:
 
 
 def logistic_bins(x: Tensor, mu: Tensor, logscale: Tensor, levels: int) -> Tensor:
-    """Return the log-probability of each value's bin under a logistic distribution; the outer bins reach to infinity."""
+    """Return the log-probability of each value's bin under a logistic law; the outer bins reach to infinity."""
     half, scale = 0.5 / (levels - 1), (-logscale).exp()
     upper, lower = (x + half - mu) * scale, (x - half - mu) * scale
     # sigmoid(b) - sigmoid(a) = sigmoid(b) sigmoid(-a) (1 - exp(a - b)), which does not cancel in the tails
