@@ -1,0 +1,114 @@
+"""Settings of both models."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+from restorekit.errors import SpecError
+from restorekit.models.heads import KINDS
+
+
+@dataclass(frozen=True)
+class LadderConfig:
+    """Sizes and objective of a ladder of latents.
+
+    Parameters
+    ----------
+    channels : int
+        Channels of the images; taken from the training images where not set.
+    widths : tuple of int
+        Channels of the features at each scale, finest first.
+    blocks : tuple of int
+        Groups of latents at each scale, finest first; each is drawn given those above it.
+    encoder : tuple of int
+        Residual blocks of the inference network at each scale, finest first.
+    latent : int
+        Latent channels of each group, per grid position.
+    bottleneck : float
+        Width inside a residual block, as a share of that outside.
+    likelihood : {"bernoulli", "gaussian", "gaussian-pixel", "logistic", "mixture"}
+        Of the decoder: "gaussian" has one learned sigma, "gaussian-pixel" one per value; "logistic" is discretised, and
+        "mixture" has several of these.
+    floor : float
+        Least standard deviation of a Gaussian decoder, on the [0, 1] scale.
+    beta : float
+        Weight of the rate.
+    kl_warmup : int
+        Updates over which the weight of the rate grows from 0 to beta.
+    free_bits : float
+        Nats per group of latents and image that cost nothing.
+    dropout : float
+        Share of hidden values zeroed in training.
+    classes : int
+        Number of class labels; 0 = none.
+    """
+
+    channels: int = field(default=0, metadata={"low": 0})
+    widths: tuple[int, ...] = field(default=(32, 48, 64), metadata={"low": 1})
+    blocks: tuple[int, ...] = field(default=(1, 2, 2), metadata={"low": 0})
+    encoder: tuple[int, ...] = field(default=(1, 1, 1), metadata={"low": 0})
+    latent: int = field(default=8, metadata={"low": 1})
+    bottleneck: float = field(default=0.5, metadata={"low": 0.01, "high": 4})
+    likelihood: str = field(default="gaussian", metadata={"choices": KINDS})
+    floor: float = field(default=1 / 255, metadata={"low": 1e-6})
+    beta: float = field(default=1.0, metadata={"objective": True, "low": 0})
+    kl_warmup: int = field(default=0, metadata={"objective": True, "low": 0})
+    free_bits: float = field(default=0.0, metadata={"objective": True, "low": 0})
+    dropout: float = field(default=0.0, metadata={"objective": True, "low": 0, "high": 0.99})
+    classes: int = field(default=0, metadata={"low": 0})
+
+    def __post_init__(self) -> None:
+        found = (len(self.blocks), len(self.encoder), len(self.strides))
+        if not self.widths or found != (len(self.widths),) * 3:
+            raise SpecError(
+                f"blocks, encoder and strides need a number for each of the widths {self.widths}, got blocks "
+                f"{self.blocks}, encoder {self.encoder}, strides {self.strides}; set all of them"
+            )
+        if self.strides[0] < 1 or any(b % a for a, b in pairwise(self.strides)):
+            raise SpecError(
+                f"each stride must be a multiple of the one before, such as 2,4,8, got {self.strides}; change strides"
+            )
+        if not self.blocks[-1]:
+            raise SpecError(
+                f"the coarsest scale needs at least one group of latents, got blocks={self.blocks}; let its last be 1"
+            )
+
+    @property
+    def strides(self) -> tuple[int, ...]:
+        """Pixels per grid position at each scale, finest first."""
+        return tuple(2 ** (i + 1) for i in range(len(self.widths)))
+
+    @property
+    def depth(self) -> int:
+        """Residual blocks from the top of the ladder to its foot."""
+        return 2 * sum(self.blocks)
+
+    @property
+    def halo(self) -> int:
+        """Pixels around one that its result depends on noticeably: half of the receptive field of the ladder."""
+        reach = sum(s * (2 * b + e) for s, b, e in zip(self.strides, self.blocks, self.encoder, strict=True))
+        return self.strides[-1] * math.ceil((reach + self.strides[-1]) / 2 / self.strides[-1])
+
+
+@dataclass(frozen=True)
+class HVAEConfig(LadderConfig):
+    """Sizes and objective of an `HVAE`; beside those of `LadderConfig`:
+
+    Parameters
+    ----------
+    steps : tuple of int
+        Pixels per grid position at each scale, finest first, each a multiple of the one before; 2,4,8 ... if not set.
+        A last one of the whole image's side gives latents without a place.
+    noise : float
+        Standard deviation of the noise of the images it learns from, on [0, 1]; 0 = they are clean.
+    """  # noqa: D400
+
+    steps: tuple[int, ...] = field(default=(), metadata={"low": 1})
+    noise: float = field(default=0.0, metadata={"low": 0, "high": 1})
+
+    @property
+    def strides(self) -> tuple[int, ...]:
+        """Pixels per grid position at each scale, finest first."""
+        return self.steps or super().strides

@@ -1,0 +1,139 @@
+"""Hierarchical VAE p(x, z): a prior over images of any size, for samplers.
+
+References
+----------
+Sonderby, Raiko, Maaloe, Sonderby, Winther, "Ladder Variational Autoencoders", NeurIPS 2016.
+Child, "Very Deep VAEs Generalize Autoregressive Models and Can Outperform Them on Images", ICLR 2021.
+Vahdat, Kautz, "NVAE: A Deep Hierarchical Variational Autoencoder", NeurIPS 2020.
+Kingma et al., "Improved Variational Inference with Inverse Autoregressive Flow", NeurIPS 2016, appendix C (free bits).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from restorekit import Batch, Geometry, LatentModel, Noise, Observation, Terms
+from restorekit.conjugate import evidence
+from restorekit.densities import Likelihood
+from restorekit.likelihoods import DiagonalGaussian, per_image
+from restorekit.models.heads import Head
+from restorekit_hvae.config import HVAEConfig, LadderConfig
+from restorekit_hvae.ladder import Ladder, Upward
+from restorekit_hvae.layers import divergence
+from restorekit_hvae.walks import Inferred, Latents, Unseen
+
+
+class HVAE(LatentModel):
+    """Hierarchical VAE: groups of latents at several scales, each given those above, inferred from the top down."""
+
+    name: ClassVar[str] = "hvae"
+    Config: ClassVar[type] = HVAEConfig
+    unseen: ClassVar[Mapping[str, object] | None] = {}  # noise and gaps enter through p(y | z)
+    presets: ClassVar[Mapping[str, Mapping[str, object]]] = {
+        # binary digits of 28 x 28: one group without a place over two or more of 7 x 7 and one of 14 x 14
+        "digits": {
+            "steps": (2, 4, 28), "widths": (32, 64, 128), "blocks": (1, 2, 1), "encoder": (1, 2, 2), "latent": 16,
+            "likelihood": "bernoulli", "dropout": 0.1, "batch": 128, "crop": 0, "optimiser": "adam", "lr": 1e-3,
+            "warmup": 200, "weight_decay": 0.03, "augment": False, "gray": 0.0, "kl_warmup": 1000, "explode": 5.0,
+            "scales": (1.0,),
+        },
+    }  # fmt: skip
+
+    def __init__(self, config: HVAEConfig) -> None:
+        super().__init__(config)
+        self.upward, self.ladder = Upward(config, config.channels), Ladder(config)
+        self.head = Head(config.likelihood, config.channels, config.floor)
+        self.leave = nn.Conv2d(config.widths[0], self.head.numbers * config.strides[0] ** 2, 3, padding=1)
+        self.spread = self.head.spread()
+        self.geometry = Geometry(None, config.strides[-1], config.halo, (config.channels,))
+
+    @classmethod
+    def fit_config(cls, config: Any, shape: tuple[int, int, int], classes: int) -> Any:
+        """Take channels and number of classes from the training images where they are not set."""
+        return replace(config, channels=config.channels or shape[0], classes=config.classes or classes)
+
+    def infer(self, x: Tensor, observed: Tensor | None = None, label: Tensor | None = None) -> Inferred:
+        """Return q(z | x); values that were not observed are shown as 0."""
+        seen = self.upward(x if observed is None else x * observed, label, None)
+        return Inferred(self.ladder, self._begin(x, label), seen)
+
+    def prior(self, label: Tensor | None = None) -> Unseen:
+        """Return p(z)."""
+        return Unseen(self.ladder, self.geometry.multiple, label)
+
+    def decode(self, z: Latents, label: Tensor | None = None) -> Likelihood:
+        """Return p(x | z)."""
+        start = self.ladder.begin(len(z[0]), (z[0].shape[2], z[0].shape[3]), label)
+        return self._likelihood(self.ladder(start, None, lambda i, p, q: z[i]))
+
+    def terms(self, batch: Batch, noise: Noise, group: str = "model") -> Terms:
+        """Return the negative ELBO, rates of each group of latents weighted, parts not."""
+        o = batch.observation
+        drop = noise if self.training and self.config.dropout else None
+        shown = o.first_guess(batch.corruption) if batch.x is None else batch.x
+        seen, rates = self.upward(shown, o.label, drop), Rates(noise)
+        likelihood = self._likelihood(self.ladder(self._begin(shown, o.label), seen, rates, drop))
+        distortion = -_seen(likelihood, batch.x, o).mean()
+        return rates.terms(distortion, self.config, batch.step)
+
+    def noise_spec(self) -> str | None:
+        """Return what was told of the noise."""
+        return f"gaussian:sigma={self.config.noise:.6g}" if self.config.noise else None
+
+    def diagnose(self, batch: Batch, noise: Noise) -> dict[str, Tensor]:
+        """Return the rate of each group of latents, nats per image, top first."""
+        o = batch.observation
+        shown, rates = o.first_guess(batch.corruption) if batch.x is None else batch.x, Rates(noise)
+        self.ladder(self._begin(shown, o.label), self.upward(shown, o.label, None), rates)
+        return {f"rate_{name}": rate for name, rate in zip(self.ladder.names, rates.found, strict=True)}
+
+    def _begin(self, x: Tensor, label: Tensor | None) -> Tensor:
+        stride = self.geometry.multiple
+        return self.ladder.begin(len(x), (x.shape[2] // stride, x.shape[3] // stride), label)
+
+    def _likelihood(self, h: Tensor) -> Likelihood:
+        return self.head(F.pixel_shuffle(self.leave(h), self.config.strides[0]).float(), self.spread)
+
+
+class Rates:
+    """Draws z ~ q(z | x) on the way down a ladder, and gathers KL(q || p) of each group: mean nats per image.
+
+    Parameters
+    ----------
+    noise : Noise
+        Of the draws.
+    """
+
+    def __init__(self, noise: Noise) -> None:
+        self.noise = noise
+        self.found: list[Tensor] = []
+
+    def __call__(self, number: int, p: DiagonalGaussian, q: DiagonalGaussian | None) -> Tensor:
+        """Draw z of a group, (B, latent, h, w)."""
+        assert q is not None  # x was seen
+        self.found.append(per_image(divergence(q, p)).mean())
+        return q.sample(self.noise)
+
+    def terms(self, distortion: Tensor, config: LadderConfig, step: int | None) -> Terms:
+        """Return the objective, and its parts unweighted."""
+        rates = torch.stack(self.found)
+        loss = distortion + weight(config, step) * rates.clamp_min(config.free_bits).sum()
+        parts = {"nelbo": distortion + rates.sum(), "distortion": distortion, "rate": rates.sum()}
+        return Terms(loss, {name: value.detach() for name, value in parts.items()})
+
+
+def weight(config: LadderConfig, step: int | None) -> float:
+    """Return the weight of the rate after `step` updates."""
+    grown = 1.0 if step is None or not config.kl_warmup else min(1.0, step / config.kl_warmup)
+    return float(config.beta * grown)
+
+
+def _seen(likelihood: Likelihood, x: Tensor | None, observation: Observation) -> Tensor:
+    """Return log p(x | z), (B,) nats, or log p(y | z) where there is no x."""
+    return evidence(likelihood, observation) if x is None else likelihood.log_prob(x)

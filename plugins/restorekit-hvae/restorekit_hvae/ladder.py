@@ -1,0 +1,128 @@
+"""The bottom-up network, and the top-down ladder that inference and generation share.
+
+References
+----------
+Sonderby, Raiko, Maaloe, Sonderby, Winther, "Ladder Variational Autoencoders", NeurIPS 2016, section 2.2 (inference
+from the top down, sharing the generative path).
+Child, "Very Deep VAEs", ICLR 2021, section 3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from restorekit import Noise
+from restorekit.blocks import rows
+from restorekit.likelihoods import DiagonalGaussian
+from restorekit_hvae.config import LadderConfig
+from restorekit_hvae.layers import Bottleneck, Rung
+
+Choice = Callable[[int, DiagonalGaussian, DiagonalGaussian | None], Tensor]  # number, p, q where x is seen -> z
+
+
+class Upward(nn.Module):
+    """What the inference network sees of an image at each scale, finest first."""
+
+    def __init__(self, config: LadderConfig, channels: int) -> None:
+        super().__init__()
+        widths, strides = config.widths, config.strides
+        self.finest = strides[0]
+        self.enter = nn.Conv2d(channels * self.finest**2, widths[0], 3, padding=1)
+        self.blocks = nn.ModuleList(_chain(config, w, n) for w, n in zip(widths, config.encoder, strict=True))
+        ratios = [b // a for a, b in zip(strides, strides[1:], strict=False)]
+        self.downs = nn.ModuleList(
+            nn.Conv2d(a, b, r, r) for a, b, r in zip(widths, widths[1:], ratios, strict=False)
+        )  # fmt: skip
+        self.labels = nn.Embedding(config.classes + 1, widths[0]) if config.classes else None
+
+    def forward(self, x: Tensor, label: Tensor | None, noise: Noise | None) -> tuple[Tensor, ...]:
+        """Map x, (B, C, H, W), to features of each scale, (B, width, h, w)."""
+        h = _labelled(self.enter(F.pixel_unshuffle(x, self.finest)), self.labels, label)
+        seen = []
+        for i, blocks in enumerate(self.blocks):
+            h = self.downs[i - 1](h) if i else h
+            for j, block in enumerate(blocks):  # type: ignore[arg-type]
+                h = h + block(h, noise and noise.fork(f"up{i}.{j}"))
+            seen.append(h)
+        return tuple(seen)
+
+
+class Ladder(nn.Module):
+    """From a learned start at the coarsest scale down to features at the finest, through all groups of latents."""
+
+    def __init__(self, config: LadderConfig) -> None:
+        super().__init__()
+        widths, strides, scale = config.widths, config.strides, config.depth**-0.5
+        self.start = nn.Parameter(torch.zeros(1, widths[-1], 1, 1))
+        self.labels = nn.Embedding(config.classes + 1, widths[-1]) if config.classes else None
+        self.scales: list[int] = []  # of each group of latents
+        self.ups, self.rungs = nn.ModuleList(), nn.ModuleList()
+        for i in reversed(range(len(widths))):
+            ratio = strides[i + 1] // strides[i] if i + 1 < len(widths) else 0
+            self.ups.append(nn.ConvTranspose2d(widths[i + 1], widths[i], ratio, ratio) if ratio else nn.Identity())
+            inner = max(1, round(config.bottleneck * widths[i]))
+            for _ in range(config.blocks[i]):
+                name = f"z{len(self.rungs)}"
+                self.rungs.append(Rung(widths[i], inner, config.latent, scale, name, strides[i], config.dropout))
+                self.scales.append(i)
+        self.names = tuple(f"z{i}" for i in range(len(self.rungs)))
+
+    def begin(self, count: int, grid: tuple[int, int], label: Tensor | None) -> Tensor:
+        """Return what the ladder starts from, (B, width, h, w) at the coarsest scale."""
+        return _labelled(self.start.expand(count, -1, *grid), self.labels, label)
+
+    def forward(
+        self,
+        h: Tensor,
+        seen: tuple[Tensor, ...] | None,
+        choose: Choice,
+        noise: Noise | None = None,
+        context: tuple[Tensor, ...] | None = None,
+    ) -> Tensor:
+        """Walk down the ladder.
+
+        Parameters
+        ----------
+        h : Tensor, (B, width, h, w)
+            What `begin` returned.
+        seen : tuple of Tensor or None
+            What `Upward` saw of x at each scale, finest first; None where there is no x.
+        choose : callable
+            Given a group's number, p(z | above) and, where x is seen, q(z | above, x), returns its z.
+        noise : Noise or None
+            Of dropout; None in use.
+        context : tuple of Tensor or None
+            Further features of each scale, finest first, which are added when it is entered.
+
+        Returns
+        -------
+        Tensor, (B, width, h, w) at the finest scale
+        """
+        number, scales = 0, len(self.ups)
+        for place, up in enumerate(self.ups):
+            i = scales - 1 - place
+            h = up(h) if context is None else up(h) + context[i]
+            while number < len(self.rungs) and self.scales[number] == i:
+                rung = self.rungs[number]
+                h, p = rung.above(h)
+                q = None if seen is None else rung.shown(h, seen[i], p)
+                h = rung.put(h, choose(number, p, q), noise)
+                number += 1
+        return h
+
+
+def _chain(config: LadderConfig, width: int, count: int) -> nn.ModuleList:
+    inner, scale = max(1, round(config.bottleneck * width)), max(1, sum(config.encoder)) ** -0.5
+    return nn.ModuleList(Bottleneck(width, width, inner, scale, config.dropout) for _ in range(count))
+
+
+def _labelled(h: Tensor, table: nn.Embedding | None, label: Tensor | None) -> Tensor:
+    """Add the class's row; the last row means unknown."""
+    if table is None:
+        return h
+    out: Tensor = h + table(rows(label, len(h), table.num_embeddings - 1, h.device))[:, :, None, None]
+    return out
