@@ -6,7 +6,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from restorekit.api import load
+    from restorekit.contracts import Corruption, LatentModel, Metric, Model, Ranged, Restorer, Sampler
     from restorekit.hookspecs import hookimpl
+    from restorekit.noise import Noise
+    from restorekit.types import Batch, Draws, Estimate, Geometry, Observation, Restoration, Terms
 
 __version__ = "0.1.0"
 
@@ -22,7 +26,10 @@ _HOMES = {
         ("Corruption", "LatentModel", "Metric", "Model", "Ranged", "Restorer", "Sampler"), "restorekit.contracts"
     ),
 }
-__all__ = ["__version__", "hookimpl", *sorted(set(_HOMES) - {"hookimpl"})]
+__all__ = [
+    "Batch", "Corruption", "Draws", "Estimate", "Geometry", "LatentModel", "Metric", "Model", "Noise", "Observation",
+    "Ranged", "Restoration", "Restorer", "Sampler", "Terms", "__version__", "hookimpl", "load",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:

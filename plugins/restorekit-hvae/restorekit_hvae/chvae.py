@@ -34,13 +34,13 @@ DENSITIES = ("gaussian", "gaussian-pixel", "logistic")  # likelihoods that are a
 
 @dataclass(frozen=True)
 class CHVAEConfig(LadderConfig):
-    """Sizes and objective of a `CHVAE`; beside those of `LadderConfig`:
+    """Sizes and objective of a `CHVAE`: those of `LadderConfig`, and these.
 
     Parameters
     ----------
     trunk : tuple of int
         Residual blocks, at each scale, of the network that sees the observation.
-    """  # noqa: D400
+    """
 
     likelihood: str = field(default="gaussian-pixel", metadata={"choices": DENSITIES})
     trunk: tuple[int, ...] = field(default=(1, 1, 1), metadata={"low": 0})
@@ -68,7 +68,8 @@ class CHVAE(Model):
         self.leave = nn.Conv2d(config.widths[0], 4 * self.head.numbers, 3, padding=1)
         self.doubt = nn.Conv2d(config.widths[0], 4 * config.channels, 3, padding=1)
         self.spread = self.head.spread()
-        nn.init.zeros_(self.leave.weight)
+        nn.init.zeros_(self.leave.weight)  # at first the ladder says nothing beside the mean
+        nn.init.zeros_(self.leave.bias)  # type: ignore[arg-type]
         halo = config.strides[-1] * -(-max(config.halo, looking.halo) // config.strides[-1])
         self.geometry = Geometry(None, config.strides[-1], halo, (config.channels,))
 
@@ -144,4 +145,3 @@ class CHVAE(Model):
         raw = F.pixel_shuffle(self.leave(h), 2).float()
         channels = self.config.channels
         return self.head(torch.cat([raw[:, :channels] + mean, raw[:, channels:]], 1), self.spread)
-

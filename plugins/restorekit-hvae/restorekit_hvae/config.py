@@ -94,7 +94,7 @@ class LadderConfig:
 
 @dataclass(frozen=True)
 class HVAEConfig(LadderConfig):
-    """Sizes and objective of an `HVAE`; beside those of `LadderConfig`:
+    """Sizes and objective of an `HVAE`: those of `LadderConfig`, and these.
 
     Parameters
     ----------
@@ -103,7 +103,7 @@ class HVAEConfig(LadderConfig):
         A last one of the whole image's side gives latents without a place.
     noise : float
         Standard deviation of the noise of the images it learns from, on [0, 1]; 0 = they are clean.
-    """  # noqa: D400
+    """
 
     steps: tuple[int, ...] = field(default=(), metadata={"low": 1})
     noise: float = field(default=0.0, metadata={"low": 0, "high": 1})

@@ -10,6 +10,8 @@ Child, "Very Deep VAEs", ICLR 2021, section 3.
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -32,10 +34,10 @@ class Upward(nn.Module):
         widths, strides = config.widths, config.strides
         self.finest = strides[0]
         self.enter = nn.Conv2d(channels * self.finest**2, widths[0], 3, padding=1)
-        self.blocks = nn.ModuleList(_chain(config, w, n) for w, n in zip(widths, config.encoder, strict=True))
-        ratios = [b // a for a, b in zip(strides, strides[1:], strict=False)]
+        self.blocks = nn.ModuleList(Stack(config, w, n) for w, n in zip(widths, config.encoder, strict=True))
+        ratios = [b // a for a, b in pairwise(strides)]
         self.downs = nn.ModuleList(
-            nn.Conv2d(a, b, r, r) for a, b, r in zip(widths, widths[1:], ratios, strict=False)
+            nn.Conv2d(a, b, r, r) for (a, b), r in zip(pairwise(widths), ratios, strict=True)
         )  # fmt: skip
         self.labels = nn.Embedding(config.classes + 1, widths[0]) if config.classes else None
 
@@ -45,8 +47,7 @@ class Upward(nn.Module):
         seen = []
         for i, blocks in enumerate(self.blocks):
             h = self.downs[i - 1](h) if i else h
-            for j, block in enumerate(blocks):  # type: ignore[arg-type]
-                h = h + block(h, noise and noise.fork(f"up{i}.{j}"))
+            h = blocks(h, noise and noise.fork(f"up{i}"))
             seen.append(h)
         return tuple(seen)
 
@@ -60,16 +61,18 @@ class Ladder(nn.Module):
         self.start = nn.Parameter(torch.zeros(1, widths[-1], 1, 1))
         self.labels = nn.Embedding(config.classes + 1, widths[-1]) if config.classes else None
         self.scales: list[int] = []  # of each group of latents
-        self.ups, self.rungs = nn.ModuleList(), nn.ModuleList()
+        self.ups = nn.ModuleList()
+        rungs: list[Rung] = []
         for i in reversed(range(len(widths))):
             ratio = strides[i + 1] // strides[i] if i + 1 < len(widths) else 0
             self.ups.append(nn.ConvTranspose2d(widths[i + 1], widths[i], ratio, ratio) if ratio else nn.Identity())
             inner = max(1, round(config.bottleneck * widths[i]))
             for _ in range(config.blocks[i]):
-                name = f"z{len(self.rungs)}"
-                self.rungs.append(Rung(widths[i], inner, config.latent, scale, name, strides[i], config.dropout))
+                name = f"z{len(rungs)}"
+                rungs.append(Rung(widths[i], inner, config.latent, scale, name, strides[i], config.dropout))
                 self.scales.append(i)
-        self.names = tuple(f"z{i}" for i in range(len(self.rungs)))
+        self.rungs = nn.ModuleList(rungs)
+        self.names = tuple(rung.name for rung in rungs)
 
     def begin(self, count: int, grid: tuple[int, int], label: Tensor | None) -> Tensor:
         """Return what the ladder starts from, (B, width, h, w) at the coarsest scale."""
@@ -102,22 +105,35 @@ class Ladder(nn.Module):
         -------
         Tensor, (B, width, h, w) at the finest scale
         """
-        number, scales = 0, len(self.ups)
         for place, up in enumerate(self.ups):
-            i = scales - 1 - place
+            i = len(self.ups) - 1 - place
             h = up(h) if context is None else up(h) + context[i]
-            while number < len(self.rungs) and self.scales[number] == i:
-                rung = self.rungs[number]
-                h, p = rung.above(h)
-                q = None if seen is None else rung.shown(h, seen[i], p)
-                h = rung.put(h, choose(number, p, q), noise)
-                number += 1
+            for number, scale in enumerate(self.scales):
+                if scale == i:
+                    h = self._rung(number, h, None if seen is None else seen[i], choose, noise)
         return h
 
+    def _rung(self, number: int, h: Tensor, seen: Tensor | None, choose: Choice, noise: Noise | None) -> Tensor:
+        rung: Any = self.rungs[number]
+        h, p = rung.above(h)
+        q = None if seen is None else rung.shown(h, seen, p)
+        out: Tensor = rung.put(h, choose(number, p, q), noise)
+        return out
 
-def _chain(config: LadderConfig, width: int, count: int) -> nn.ModuleList:
-    inner, scale = max(1, round(config.bottleneck * width)), max(1, sum(config.encoder)) ** -0.5
-    return nn.ModuleList(Bottleneck(width, width, inner, scale, config.dropout) for _ in range(count))
+
+class Stack(nn.Module):
+    """Residual blocks one after the other."""
+
+    def __init__(self, config: LadderConfig, width: int, count: int) -> None:
+        super().__init__()
+        inner, scale = max(1, round(config.bottleneck * width)), max(1, sum(config.encoder)) ** -0.5
+        self.blocks = nn.ModuleList(Bottleneck(width, width, inner, scale, config.dropout) for _ in range(count))
+
+    def forward(self, h: Tensor, noise: Noise | None) -> Tensor:
+        """Map (B, width, h, w) to the same shape."""
+        for i, block in enumerate(self.blocks):
+            h = h + block(h, noise and noise.fork(f"block{i}"))
+        return h
 
 
 def _labelled(h: Tensor, table: nn.Embedding | None, label: Tensor | None) -> Tensor:
