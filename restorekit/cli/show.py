@@ -106,7 +106,9 @@ def _settings(config: Any) -> dict[str, dict[str, str]]:
     """Return default, kind and meaning of each field of a dataclass, in a user's words."""
     from restorekit.settings import taken
 
-    meanings, hints, found = _meanings(config.__doc__ or ""), dict[str, Any](), dict[str, dict[str, str]]()
+    meanings, hints, found = dict[str, str](), dict[str, Any](), dict[str, dict[str, str]]()
+    for cls in reversed(config.__mro__):
+        meanings |= _meanings(cls.__doc__ or "")
     with suppress(NameError):  # a stranger's types that only a type checker imports
         hints = get_type_hints(config)
     for f in dataclasses.fields(config):

@@ -10,24 +10,37 @@ from torch import Tensor, nn
 from restorekit.likelihoods import DiagonalGaussian, per_image
 from restorekit.models.fields import Fields, Mixture
 from restorekit.models.octaves import mismatch
-from restorekit.models.posterior import Posterior
+from restorekit.models.posterior import Inferred, Posterior
 from restorekit.models.trunk import CVAEConfig
 from restorekit.noise import Noise
+
+
+class Errors(NamedTuple):
+    """What fields and inference network learn from; through all but `mixture` no gradient returns.
+
+    u : Tensor, (B, C, H, W), errors in units of their spread s; logs : Tensor, log s;
+    scored : Tensor of bool, where x is unknown; finest : Tensor, (B, features, H/2, W/2), the trunk's finest features;
+    mixture : Mixture, gains and own variances.
+    """
+
+    u: Tensor
+    logs: Tensor
+    scored: Tensor
+    finest: Tensor
+    mixture: Mixture
 
 
 class Side(NamedTuple):
     """What is learnt beside the mean; nats, over the unknown values.
 
     spread_loss, score : Tensor, (B,), what the spread learns by, and its plain Gaussian score per image;
-    distortion : Tensor, (share,), -log p(x | z, y) per image;
-    rates : list of Tensor, (share, K, h, w), the KL of every latent, finest level first;
+    errors : Errors, of some of the images;
     mismatch : Tensor, scalar, how far the energy of draws is from the error's in each octave.
     """
 
     spread_loss: Tensor
     score: Tensor
-    distortion: Tensor
-    rates: list[Tensor]
+    errors: Errors
     mismatch: Tensor
 
 
@@ -39,7 +52,7 @@ class Around(nn.Module):
         self.fields, self.posterior = Fields(config), Posterior(config)
 
     def terms(self, error: Tensor, scored: Tensor, features: tuple[Tensor, ...], share: int, noise: Noise) -> Side:
-        """Return the objectives.
+        """Return the objectives of spread and energies, and what `explain` takes.
 
         Parameters
         ----------
@@ -59,18 +72,25 @@ class Around(nn.Module):
         logvar = self.fields.logvar(context, channels)
         error_, scored_, s = error[:share], scored[:share], (0.5 * logvar[:share]).exp()
         mixture = self.fields.mixture(context[:share], channels)
-        u = (error_ / s).detach()
-        white = self.fields.white(noise, share, (error.shape[2], error.shape[3]), error.device)
-        inferred = self.posterior(u, scored_, features[0][:share], white)
-        likelihood = self.fields.likelihood(inferred.latents, mixture)
         one, other = (self._errors(s * scored_, mixture, noise.fork(name)) for name in ("one", "other"))
         return Side(
             spread_loss(error, logvar, scored),
             -DiagonalGaussian(torch.zeros_like(error), logvar).log_prob(error, scored),
-            per_image(s.detach().log(), scored_) - likelihood.log_prob(u, scored_),
-            inferred.rates,
+            Errors((error_ / s).detach(), s.detach().log(), scored_, features[0][:share], mixture),
             mismatch(error_, one, other),
         )
+
+    def explain(self, errors: Errors, noise: Noise, draws: int = 1) -> tuple[Tensor, Inferred]:
+        """Return -log p(x | z, y), (draws B,) nats over the unknown values, and the latents it is of."""
+        u = errors.u
+        white = self.fields.white(noise, draws * len(u), (u.shape[2], u.shape[3]), u.device)
+        inferred = self.posterior(u, errors.scored, errors.finest, white)
+        return self.distortion(errors, inferred.latents), inferred
+
+    def distortion(self, errors: Errors, latents: list[Tensor]) -> Tensor:
+        """Return -log p(x | z, y), (draws B,) nats over the unknown values, for one or more draws of every image."""
+        u, logs, scored = (t.repeat(len(latents[0]) // len(t), 1, 1, 1) for t in errors[:3])
+        return per_image(logs, scored) - self.fields.likelihood(latents, errors.mixture).log_prob(u, scored)
 
     def _errors(self, s: Tensor, mixture: Mixture, noise: Noise) -> Tensor:
         """Draw errors of spread s, (B, C, H, W), from the prior."""

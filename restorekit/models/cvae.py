@@ -33,7 +33,7 @@ from restorekit.contracts import Corruption, Model
 from restorekit.errors import UsageError
 from restorekit.fill import bend
 from restorekit.likelihoods import LOG_2PI, per_image
-from restorekit.models.around import Around, spread_loss
+from restorekit.models.around import Around, Errors, spread_loss
 from restorekit.models.blindspot import noise_loss, predicted, spots, weighed_in, without
 from restorekit.models.grain import learnt
 from restorekit.models.trunk import CVAEConfig, Outlook, Trunk
@@ -95,13 +95,19 @@ class CVAE(Model):
         if self.config.learns != "trunk":
             share = max(1, round(self.config.latent_share * len(x))) if self.training else len(x)
             side = around.terms(error.detach(), scored, outlook.features, share, noise)
-            nelbo = side.distortion.mean() + self._rate(side.rates)
+            fields = self.bound(around, side.errors, noise)
             # what stands around the trunk has weights of its own: a small factor only keeps it out of the clipping norm
-            fields = nelbo / count[:share].mean() + float(self.config.octaves) * side.mismatch
-            loss = loss + 0.01 * (side.spread_loss.mean() + fields)
-            rate = torch.stack([per_image(kl) for kl in side.rates]).sum(0)
-            parts |= {"spread": side.score, "distortion": side.distortion, "rate": rate}
+            beside = fields.loss / count[:share].mean() + float(self.config.octaves) * side.mismatch
+            loss = loss + 0.01 * (side.spread_loss.mean() + beside)
+            parts |= {"spread": side.score, **fields.parts}
         return Terms(loss, {k: v.detach().mean() for k, v in parts.items()})
+
+    def bound(self, around: Around, errors: Errors, noise: Noise) -> Terms:
+        """Return the negative ELBO of what fields and inference network say of errors, with weighted rate."""
+        distortion, inferred = around.explain(errors, noise)
+        rate = torch.stack([per_image(kl) for kl in inferred.rates]).sum(0)
+        loss = distortion.mean() + self._rate(inferred.rates)
+        return Terms(loss, {"distortion": distortion.detach().mean(), "rate": rate.detach().mean()})
 
     def _unseen_terms(self, batch: Batch, noise: Noise) -> Terms:
         """Return how far predictions of hidden values are from what was observed of them, and the spread's score."""
@@ -200,7 +206,8 @@ class CVAE(Model):
         x = _truth(batch)
         outlook, around = self._look(batch.observation, batch.corruption)
         scored = batch.observation.unknown().expand_as(x)
-        rates = around.terms(torch.where(scored, x - outlook.mean, 0.0), scored, outlook.features, len(x), noise).rates
+        side = around.terms(torch.where(scored, x - outlook.mean, 0.0), scored, outlook.features, len(x), noise)
+        rates = around.explain(side.errors, noise)[1].rates
         found = {f"kl_{2**i}": per_image(kl).mean() for i, kl in enumerate(rates)}
         active = torch.cat([(kl.mean((0, 2, 3)) > math.log(1.01) / 2).float() for kl in rates])
         return {**found, "active_units": active.sum()}

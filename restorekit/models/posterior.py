@@ -6,6 +6,7 @@ sees the data from below and the coarser levels' draws from above.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -13,15 +14,26 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from restorekit.blocks import Up, down, stack
+from restorekit.likelihoods import LOG_2PI, DiagonalGaussian, per_image
 from restorekit.models.fields import KINDS, MARGIN
 from restorekit.models.trunk import CVAEConfig, three
 
 
 class Inferred(NamedTuple):
-    """Draws of q(z | u, y), and their KL from the prior per latent; lists of (B, KINDS, h, w), finest first."""
+    """Latents with the margin around them, and q(z | u, y) of those within it given the coarser ones; finest first."""
 
     latents: list[Tensor]
-    rates: list[Tensor]
+    laws: list[DiagonalGaussian]
+
+    @property
+    def rates(self) -> list[Tensor]:
+        """KL from the prior per latent, (B, KINDS, h, w)."""
+        return [0.5 * (q.mu**2 + q.logvar.exp() - q.logvar - 1) for q in self.laws]
+
+    def log_ratios(self, latents: Sequence[Tensor]) -> list[Tensor]:
+        """Return log q(z | u, y) - log p(z) of latents, with their margin, by levels, (B,) nats each."""
+        inner = [inside(z) for z in latents]
+        return [q.log_prob(z) + per_image(0.5 * (z**2 + LOG_2PI)) for q, z in zip(self.laws, inner, strict=True)]
 
 
 class Posterior(nn.Module):
@@ -42,7 +54,9 @@ class Posterior(nn.Module):
             nn.init.zeros_(head.weight)
             nn.init.zeros_(head.bias)
 
-    def forward(self, u: Tensor, unknown: Tensor, finest: Tensor, white: list[Tensor]) -> Inferred:
+    def forward(
+        self, u: Tensor, unknown: Tensor, finest: Tensor, white: list[Tensor], given: Sequence[Tensor] | None = None
+    ) -> Inferred:
         """Infer latents.
 
         Parameters
@@ -54,20 +68,24 @@ class Posterior(nn.Module):
         finest : Tensor, (B, features, H/2, W/2)
             The trunk's finest features.
         white : list of Tensor
-            Standard normal numbers as `Fields.white` draws them; around the image they stay as they are.
+            Standard normal numbers as `Fields.white` draws them, for one or more draws of every image, draws
+            outermost; around the image they stay as they are.
+        given : list of Tensor or None
+            Latents, with their margin, that are taken in place of draws.
         """
-        seen = self._recognise(u, unknown, finest)
+        seen = [t.repeat(len(white[0]) // len(u), 1, 1, 1) for t in self._recognise(u, unknown, finest)]
         h = torch.zeros_like(seen[-1])
-        latents, rates = [], []
+        latents, laws = [], []
         for i in reversed(range(len(seen))):
-            z, kl = _drawn(self.heads[i](torch.cat([h, seen[i]], 1)), white[i + 1])
-            inner = z[..., MARGIN:-MARGIN, MARGIN:-MARGIN]
-            h = self.mixes[i](h + self.takes[i](inner))
+            law = _law(self.heads[i](torch.cat([h, seen[i]], 1)))
+            z = drawn(law, white[i + 1]) if given is None else given[i + 1]
+            h = self.mixes[i](h + self.takes[i](inside(z)))
             h = self.ups[i - 1](h) if i else h
             latents.append(z)
-            rates.append(kl)
-        z, kl = _drawn(F.pixel_shuffle(self.pixels(torch.cat([h, seen[0]], 1)), 2), white[0])
-        return Inferred([z, *reversed(latents)], [kl, *reversed(rates)])
+            laws.append(law)
+        law = _law(F.pixel_shuffle(self.pixels(torch.cat([h, seen[0]], 1)), 2))
+        z = drawn(law, white[0]) if given is None else given[0]
+        return Inferred([z, *reversed(latents)], [law, *reversed(laws)])
 
     def _recognise(self, u: Tensor, unknown: Tensor, finest: Tensor) -> list[Tensor]:
         """Return what is seen at strides 2, 4, 8 ..."""
@@ -79,13 +97,22 @@ class Posterior(nn.Module):
         return seen
 
 
-def _drawn(raw: Tensor, white: Tensor) -> tuple[Tensor, Tensor]:
-    """Return z ~ N(mu, exp(logvar)) within the margin of standard normal numbers, and its KL from N(0, 1)."""
+def _law(raw: Tensor) -> DiagonalGaussian:
+    """Return N(mu, exp(logvar)) of what a head says, (B, 2 KINDS, h, w)."""
     mu, logvar = bounded(raw).chunk(2, 1)
-    z = mu + (0.5 * logvar).exp() * white[..., MARGIN:-MARGIN, MARGIN:-MARGIN]
+    return DiagonalGaussian(mu, logvar)
+
+
+def drawn(law: DiagonalGaussian, white: Tensor) -> Tensor:
+    """Return z ~ N(mu, exp(logvar)) within the margin of standard normal numbers, which stay as they are."""
     whole = white.clone()
-    whole[..., MARGIN:-MARGIN, MARGIN:-MARGIN] = z
-    return whole, 0.5 * (mu**2 + logvar.exp() - logvar - 1)
+    whole[..., MARGIN:-MARGIN, MARGIN:-MARGIN] = law.mu + (0.5 * law.logvar).exp() * inside(white)
+    return whole
+
+
+def inside(z: Tensor) -> Tensor:
+    """Return latents, (B, KINDS, h, w), without the margin around them."""
+    return z[..., MARGIN:-MARGIN, MARGIN:-MARGIN]
 
 
 def bounded(raw: Tensor) -> Tensor:

@@ -96,7 +96,7 @@ class VAE(LatentModel):
 
     def infer(self, x: Tensor, observed: Tensor | None = None, label: Tensor | None = None) -> DiagonalGaussian:
         """Return q(z | x); values that were not observed are shown as 0."""
-        return self._posterior(x if observed is None else x * observed, label, None)
+        return self.posterior(x if observed is None else x * observed, label, None)
 
     def prior(self, label: Tensor | None = None) -> StandardPrior:
         """Return p(z), which no label changes."""
@@ -104,34 +104,41 @@ class VAE(LatentModel):
 
     def decode(self, z: Tensor, label: Tensor | None = None) -> Likelihood:
         """Return p(x | z)."""
-        return self._likelihood(z, label, None)
+        return self.likelihood(z, label, None)
 
     def terms(self, batch: Batch, noise: Noise, group: str = "model") -> Terms:
         """Return the negative ELBO with weighted rate, of the observed values where there is no x; parts unweighted."""
-        o = batch.observation
-        drop = noise if self.training and self.config.dropout else None
-        shown = o.first_guess(batch.corruption) if batch.x is None else batch.x
-        q = self._posterior(shown, o.label, drop and drop.fork("encoder"))
-        if self.config.importance > 1:
-            return self._bound(q, batch, noise)
-        likelihood = self._likelihood(q.sample(noise), o.label, drop and drop.fork("decoder"))
-        distortion = -self._seen(likelihood, batch.x, o).mean()
-        kl = 0.5 * (q.mu**2 + q.logvar.exp() - q.logvar - 1)
-        rates = kl.view(*kl.shape[:2], -1).sum(2).mean(0)  # nats of each latent channel
-        loss = distortion + self._weight(batch.step) * rates.clamp_min(self.config.free_bits).sum()
-        return _terms(loss, distortion, rates.sum())
+        return self.objective(batch, noise)
 
-    def _bound(self, q: DiagonalGaussian, batch: Batch, noise: Noise) -> Terms:
+    def objective(self, batch: Batch, noise: Noise, share: Tensor | None = None) -> Terms:
+        """Return the objective of images that count by their share, (B,), of 1; all alike where None."""
+        o = batch.observation
+        shown = o.first_guess(batch.corruption) if batch.x is None else batch.x
+        q = self.posterior(shown, o.label, self._dropping(noise, "encoder"))
+        if self.config.importance > 1:
+            return self.bound(q, batch, noise, share)
+        likelihood = self.likelihood(q.sample(noise), o.label, self._dropping(noise, "decoder"))
+        distortion = -average(self._seen(likelihood, batch.x, o), share)
+        kl = 0.5 * (q.mu**2 + q.logvar.exp() - q.logvar - 1)
+        rates = average(kl.view(*kl.shape[:2], -1).sum(2), share)  # nats of each latent channel
+        loss = distortion + self.rate_weight(batch.step) * rates.clamp_min(self.config.free_bits).sum()
+        return as_terms(loss, distortion, rates.sum())
+
+    def bound(self, q: DiagonalGaussian, batch: Batch, noise: Noise, share: Tensor | None = None) -> Terms:
         """Return minus log of the mean weight of several draws of z, which weighs each draw's gradient by its share."""
-        k, o = self.config.importance, batch.observation.expand(self.config.importance)
-        x = None if batch.x is None else batch.x.repeat(k, 1, 1, 1)
-        many, drop = q.expand(k), noise if self.training and self.config.dropout else None
-        z = many.sample(noise.expand(k))
-        seen = self._seen(self._likelihood(z, o.label, drop and drop.fork("decoder")), x, o)
-        rate = many.log_prob(z) - self.prior().log_prob(z)
-        weight = (seen - self._weight(batch.step) * rate).view(k, -1)
-        loss = math.log(k) - weight.logsumexp(0).mean()
-        return _terms(loss, -seen.mean(), rate.mean())
+        k = self.config.importance
+        many = q.expand(k)
+        seen, rate = self.weigh(many.sample(noise.expand(k)), many, batch, noise)
+        weight = (seen - self.rate_weight(batch.step) * rate).view(k, -1)
+        loss = math.log(k) - average(weight.logsumexp(0), share)
+        return as_terms(loss, -average(seen.view(k, -1).mean(0), share), average(rate.view(k, -1).mean(0), share))
+
+    def weigh(self, z: Tensor, q: DiagonalGaussian, batch: Batch, noise: Noise) -> tuple[Tensor, Tensor]:
+        """Return log p(x | z), or log p(y | z), and log q(z) - log p(z), (k B,) nats, of k draws for each image."""
+        k = len(z) // len(batch.observation)
+        o, x = batch.observation.expand(k), None if batch.x is None else batch.x.repeat(k, 1, 1, 1)
+        seen = self._seen(self.likelihood(z, o.label, self._dropping(noise, "decoder")), x, o)
+        return seen, q.log_prob(z) - self.prior().log_prob(z)
 
     def noise_spec(self) -> str | None:
         """Return what was told or learnt of the noise."""
@@ -146,11 +153,13 @@ class VAE(LatentModel):
         varying = mean.transpose(0, 1).flatten(1).var(1, correction=0) > 0.01
         return {"active_units": varying.float().sum()}
 
-    def _posterior(self, x: Tensor, label: Tensor | None, noise: Noise | None) -> DiagonalGaussian:
+    def posterior(self, x: Tensor, label: Tensor | None, noise: Noise | None) -> DiagonalGaussian:
+        """Return q(z | x); dropout acts where noise is given."""
         mu, logvar = self.network.encode(x, label, noise).float().chunk(2, 1)
         return DiagonalGaussian(mu, logvar, "z", max(self.stride, 1))
 
-    def _likelihood(self, z: Tensor, label: Tensor | None, noise: Noise | None) -> Likelihood:
+    def likelihood(self, z: Tensor, label: Tensor | None, noise: Noise | None) -> Likelihood:
+        """Return p(x | z); dropout acts where noise is given."""
         return self.head(self.network.decode(z, label, noise).float(), self.spread)
 
     def _seen(self, likelihood: Likelihood, x: Tensor | None, observation: Observation) -> Tensor:
@@ -161,11 +170,22 @@ class VAE(LatentModel):
             return evidence(likelihood, observation)
         return noisy(likelihood, observation, self.grain.variance(likelihood.mean))
 
-    def _weight(self, step: int | None) -> float:
+    def rate_weight(self, step: int | None) -> float:
+        """Return the weight of the rate after so many updates: beta, or what the warm-up has reached of it."""
         warmup = self.config.kl_warmup
         return float(self.config.beta * (1.0 if step is None or not warmup else min(1.0, step / warmup)))
 
+    def _dropping(self, noise: Noise, part: str) -> Noise | None:
+        """Return the noise of a part's dropout; None where there is none."""
+        return noise.fork(part) if self.training and self.config.dropout else None
 
-def _terms(loss: Tensor, distortion: Tensor, rate: Tensor) -> Terms:
+
+def average(values: Tensor, share: Tensor | None) -> Tensor:
+    """Return the mean of values, (B, ...), over images that count by their share, (B,), of 1; all alike where None."""
+    return values.mean(0) if share is None else torch.tensordot(share, values, 1)
+
+
+def as_terms(loss: Tensor, distortion: Tensor, rate: Tensor) -> Terms:
+    """Return an objective with the parts of a negative ELBO, scalars in nats per image."""
     parts = {"nelbo": distortion + rate, "distortion": distortion, "rate": rate}
     return Terms(loss, {name: value.detach() for name, value in parts.items()})

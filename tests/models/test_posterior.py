@@ -7,7 +7,7 @@ from torch import distributions
 from restorekit import testing
 from restorekit.models import CVAE
 from restorekit.models.fields import KINDS, MARGIN
-from restorekit.models.posterior import Posterior, _drawn, bounded
+from restorekit.models.posterior import Inferred, Posterior, _law, bounded, drawn, inside
 from restorekit.noise import Noise
 from restorekit.testing.facts import shake
 
@@ -41,7 +41,9 @@ def test_latents_and_rates_stand_at_every_level_finest_first(channels):
 def test_the_rate_is_the_divergence_from_the_prior_and_around_the_image_latents_are_the_priors():
     raw = Noise(0).normal("raw", (2, 2 * KINDS, 4, 6), "cpu")
     white = Noise(1).normal("white", (2, KINDS, 4 + 2 * MARGIN, 6 + 2 * MARGIN), "cpu")
-    z, kl = _drawn(raw, white)
+    law = _law(raw)
+    z = drawn(law, white)
+    kl = Inferred([z], [law]).rates[0]
     mu, logvar = bounded(raw).chunk(2, 1)
     q = distributions.Normal(mu, (0.5 * logvar).exp())
     expected = distributions.kl_divergence(q, distributions.Normal(0.0, 1.0))
@@ -51,6 +53,29 @@ def test_the_rate_is_the_divergence_from_the_prior_and_around_the_image_latents_
     outside = torch.ones_like(z, dtype=torch.bool)
     outside[inner] = False
     assert torch.equal(z[outside], white[outside])
+
+
+def test_the_ratio_to_the_prior_is_that_of_densities_within_the_margin_and_its_mean_the_rate():
+    posterior, (u, unknown, finest, _) = _posterior(), _inputs()
+    white = testing.build(CVAE, SMALL).around.fields.white(Noise(4), 2 * 300, SIZE, torch.device("cpu"))
+    with torch.no_grad():
+        found = posterior(u, unknown, finest, white)
+        ratios = found.log_ratios(found.latents)
+    q = distributions.Normal(found.laws[1].mu, (0.5 * found.laws[1].logvar).exp())
+    z = inside(found.latents[1])
+    expected = (q.log_prob(z) - distributions.Normal(0.0, 1.0).log_prob(z)).flatten(1).sum(1)
+    torch.testing.assert_close(ratios[1], expected, rtol=1e-4, atol=1e-3)
+    for ratio, kl in zip(ratios, found.rates, strict=True):
+        apart = ratio.view(300, 2) - kl.flatten(1).sum(1).view(300, 2)
+        assert (apart.mean(0).abs() < 4 * apart.std(0) / 300**0.5).all()
+
+
+def test_given_latents_take_the_place_of_draws():
+    posterior, (u, unknown, finest, white) = _posterior(), _inputs()
+    first = posterior(u, unknown, finest, white)
+    again = posterior(u, unknown, finest, [torch.zeros_like(w) for w in white], first.latents)
+    assert all(torch.equal(a, b) for a, b in zip(first.latents, again.latents, strict=True))
+    assert all(torch.equal(a.mu, b.mu) for a, b in zip(first.laws, again.laws, strict=True))
 
 
 def test_coarser_draws_are_seen_by_the_finer_levels():
