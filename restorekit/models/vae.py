@@ -121,8 +121,14 @@ class VAE(LatentModel):
         distortion = -average(self._seen(likelihood, batch.x, o), share)
         kl = 0.5 * (q.mu**2 + q.logvar.exp() - q.logvar - 1)
         rates = average(kl.view(*kl.shape[:2], -1).sum(2), share)  # nats of each latent channel
-        loss = distortion + self.rate_weight(batch.step) * rates.clamp_min(self.config.free_bits).sum()
-        return as_terms(loss, distortion, rates.sum())
+        return as_terms(distortion + self.rate_cost(rates, batch.step), distortion, rates.sum())
+
+    def rate_cost(self, rates: Tensor, step: int | None) -> Tensor:
+        """Return what the rates of the latent channels, (latent,) nats, count in the loss, scalar.
+
+        A model that pays for them in another way is this one with another `rate_cost`; `step` counts the updates done.
+        """
+        return self.rate_weight(step) * rates.clamp_min(self.config.free_bits).sum()
 
     def bound(self, q: DiagonalGaussian, batch: Batch, noise: Noise, share: Tensor | None = None) -> Terms:
         """Return minus log of the mean weight of several draws of z, which weighs each draw's gradient by its share."""

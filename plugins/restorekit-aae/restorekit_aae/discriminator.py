@@ -83,5 +83,5 @@ def moments(q: DiagonalGaussian) -> Tensor:
     mu, variance = (t.double().transpose(0, 1).flatten(1) for t in (q.mu, q.variance))
     mean = mu.mean(1)
     covariance = torch.cov(mu, correction=0).reshape(len(mu), len(mu)) + variance.mean(1).diag()
-    found = covariance.trace() + mean.square().sum() - len(mu) - torch.linalg.slogdet(covariance)[1]
-    return (0.5 * found).to(q.mu.dtype)
+    logdet: Tensor = torch.linalg.slogdet(covariance)[1]
+    return (0.5 * (covariance.trace() + mean.square().sum() - len(mu) - logdet)).to(q.mu.dtype)
