@@ -113,18 +113,28 @@ class MLP(nn.Module):
 
 
 class MLPNetwork(nn.Module):
-    """Encoder and decoder for images of one size; the label enters both as one-hot inputs."""
+    """Encoder and decoder for images of one size; the label enters both as one-hot inputs.
 
-    def __init__(self, config: VAEConfig, numbers: int) -> None:
+    Parameters
+    ----------
+    config : VAEConfig
+        Sizes.
+    numbers : int
+        What the decoder makes for each pixel.
+    per_latent : int
+        What the encoder makes for each latent: mean and log-variance, or the latent itself.
+    """
+
+    def __init__(self, config: VAEConfig, numbers: int, per_latent: int = 2) -> None:
         super().__init__()
         self.shape = (numbers, *config.size)
         values = config.channels * config.size[0] * config.size[1]
         self.classes = config.classes
-        self.encoder = MLP(values + config.classes, config.hidden, 2 * config.latent, config.dropout)
+        self.encoder = MLP(values + config.classes, config.hidden, per_latent * config.latent, config.dropout)
         self.decoder = MLP(config.latent + config.classes, config.hidden[::-1], math.prod(self.shape), config.dropout)
 
     def encode(self, x: Tensor, label: Tensor | None, noise: Noise | None) -> Tensor:
-        """Map x, (B, C, H, W), to mu and logvar, (B, 2 latent)."""
+        """Map x, (B, C, H, W), to mu and logvar, (B, per_latent * latent)."""
         out: Tensor = self.encoder(self._with(x.flatten(1), label), noise)
         return out
 
@@ -142,16 +152,19 @@ class MLPNetwork(nn.Module):
 
 
 class ConvNetwork(nn.Module):
-    """Fully convolutional encoder and decoder with residual blocks; the label enters both as an embedding."""
+    """Fully convolutional encoder and decoder with residual blocks; the label enters both as an embedding.
 
-    def __init__(self, config: VAEConfig, numbers: int) -> None:
+    Parameters as of `MLPNetwork`.
+    """
+
+    def __init__(self, config: VAEConfig, numbers: int, per_latent: int = 2) -> None:
         super().__init__()
         widths = config.hidden
         pairs = list(pairwise(widths))
         self.rate, self.classes = config.dropout, config.classes
         self.enter = nn.Conv2d(4 * config.channels, widths[0], 3, padding=1)
         self.encoder = nn.Sequential(*(nn.Sequential(stack(a, 1), down(a, b)) for a, b in pairs), stack(widths[-1], 2))
-        self.posterior = nn.Conv2d(widths[-1], 2 * config.latent, 3, padding=1)
+        self.posterior = nn.Conv2d(widths[-1], per_latent * config.latent, 3, padding=1)
         self.take = nn.Conv2d(config.latent, widths[-1], 3, padding=1)
         self.decoder = nn.Sequential(
             stack(widths[-1], 2), *(nn.Sequential(Up(b, a), stack(a, 1)) for a, b in pairs[::-1])
@@ -162,7 +175,7 @@ class ConvNetwork(nn.Module):
         )
 
     def encode(self, x: Tensor, label: Tensor | None, noise: Noise | None) -> Tensor:
-        """Map x, (B, C, H, W), to mu and logvar, (B, 2 latent, h, w)."""
+        """Map x, (B, C, H, W), to mu and logvar, (B, per_latent * latent, h, w)."""
         h = self.encoder(self._with(self.enter(F.pixel_unshuffle(x, 2)), label, 0))
         out: Tensor = self.posterior(self._drop(h, noise, "encoder"))
         return out

@@ -1,0 +1,144 @@
+"""Denoising autoencoder: the network of the core's `vae` without anything random, as the baseline of variational ones.
+
+It is shown the first guess at a damaged image and says what the clean one was, with a spread per value that its decoder
+reads off the code. The code is a point: nothing is drawn, so nothing tells which values err together.
+
+References
+----------
+Vincent, Larochelle, Bengio, Manzagol, "Extracting and Composing Robust Features with Denoising Autoencoders",
+ICML 2008, section 2.3.
+Vincent et al., "Stacked Denoising Autoencoders", JMLR 2010, section 3 (the loss as a decoder's likelihood, and scoring
+what was damaged).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar
+
+from torch import Tensor
+
+from restorekit import Batch, Corruption, Draws, Estimate, Geometry, Model, Noise, Observation, Terms, hookimpl
+from restorekit.errors import SpecError, UsageError
+from restorekit.models.heads import KINDS, Head
+from restorekit.models.networks import ConvNetwork, MLPNetwork, VAEConfig
+
+
+@dataclass(frozen=True)
+class AutoencoderConfig:
+    """Sizes of an `Autoencoder`.
+
+    Parameters
+    ----------
+    network : {"mlp", "conv"}
+        Fully connected on images of one size, or convolutional with a grid of codes.
+    size : tuple of int
+        Height and width of the images, for "mlp"; taken from the training images where not set.
+    channels : int
+        Channels of the images; taken from the training images where not set.
+    hidden : tuple of int
+        Widths: of the hidden layers ("mlp"), or at 1/2, 1/4 ... of the resolution ("conv").
+    latent : int
+        Length of the code: in all ("mlp"), or per grid position ("conv").
+    likelihood : {"bernoulli", "gaussian", "gaussian-pixel", "logistic", "mixture"}
+        Of the decoder: "gaussian" has one learned sigma, "gaussian-pixel" one per value; "logistic" is discretised, and
+        "mixture" has several of these.
+    floor : float
+        Least standard deviation of a Gaussian decoder, on the [0, 1] scale.
+    dropout : float
+        Share of hidden values zeroed in training.
+    classes : int
+        Number of class labels that condition encoder and decoder; 0 = none.
+    """
+
+    network: str = field(default="conv", metadata={"choices": ("mlp", "conv")})
+    size: tuple[int, ...] = field(default=(), metadata={"low": 1})
+    channels: int = field(default=0, metadata={"low": 0})
+    hidden: tuple[int, ...] = field(default=(32, 64), metadata={"low": 1})
+    latent: int = field(default=16, metadata={"low": 1})
+    likelihood: str = field(default="gaussian", metadata={"choices": KINDS})
+    floor: float = field(default=1 / 255, metadata={"low": 1e-6})
+    dropout: float = field(default=0.0, metadata={"objective": True, "low": 0, "high": 0.99})
+    classes: int = field(default=0, metadata={"low": 0})
+
+    def __post_init__(self) -> None:
+        if len(self.size) not in (0, 2):
+            raise SpecError(f"size takes height and width, such as 28,28, got {len(self.size)} numbers")
+        if self.network == "conv" and not self.hidden:
+            raise SpecError(
+                "an autoencoder with network=conv needs at least one width in hidden, such as hidden=32,64, got none"
+            )
+
+    def as_vae(self) -> VAEConfig:
+        """Return the settings of the `vae` whose network it has."""
+        return VAEConfig(
+            self.network, self.size, self.channels, self.hidden, self.latent, dropout=self.dropout, classes=self.classes
+        )
+
+
+class Autoencoder(Model):
+    """Denoising autoencoder: restores the damage that it was trained for in one pass; all its draws are the same."""
+
+    name: ClassVar[str] = "autoencoder"
+    Config: ClassVar[type] = AutoencoderConfig
+    presets: ClassVar[Mapping[str, Mapping[str, object]]] = {
+        "fashion": {
+            "network": "mlp", "hidden": (400, 400), "latent": 40, "likelihood": "gaussian-pixel", "floor": 0.02,
+            "batch": 128, "crop": 0, "optimiser": "adam", "lr": 1e-3, "augment": False,
+        },
+    }  # fmt: skip
+
+    def __init__(self, config: AutoencoderConfig) -> None:
+        super().__init__(config)
+        conv = config.network == "conv"
+        self.head = Head(config.likelihood, config.channels, config.floor)
+        self.network = (ConvNetwork if conv else MLPNetwork)(config.as_vae(), self.head.numbers, 1)
+        self.spread = self.head.spread()
+        stride = 2 ** len(config.hidden) if conv else 0
+        size = None if conv else (config.size[0], config.size[1])
+        self.geometry = Geometry(size, stride or 1, 8 * stride, (config.channels,))
+
+    @classmethod
+    def fit_config(cls, config: Any, shape: tuple[int, int, int], classes: int) -> Any:
+        """Take channels, size and number of classes from the training images where they are not set."""
+        size = config.size or (shape[1:] if config.network == "mlp" else ())
+        return replace(config, size=size, channels=config.channels or shape[0], classes=config.classes or classes)
+
+    def terms(self, batch: Batch, noise: Noise, group: str = "model") -> Terms:
+        """Return minus the log-likelihood of the clean image: a distortion, without any rate."""
+        if batch.x is None:
+            raise UsageError(
+                "an autoencoder learns from clean images and the damage it is told, and got damaged ones alone; leave "
+                "--self-supervised out, or train a vae or cvae"
+            )
+        o, drop = batch.observation, noise if self.training and self.config.dropout else None
+        code = self.network.encode(o.first_guess(batch.corruption), o.label, drop and drop.fork("encoder"))
+        raw = self.network.decode(code, o.label, drop and drop.fork("decoder"))
+        distortion = -self.head(raw.float(), self.spread).log_prob(batch.x).mean()
+        return Terms(distortion, {"distortion": distortion.detach()})
+
+    def estimate(self, observation: Observation, corruption: Corruption) -> Estimate:
+        """Return mean and standard deviation of the decoder; what was observed without noise stays as it is."""
+        code = self.network.encode(observation.first_guess(corruption), observation.label, None)
+        likelihood = self.head(self.network.decode(code, observation.label, None).float(), self.spread)
+        mean, std = likelihood.mean, likelihood.variance.sqrt()
+        return Estimate(observation.keep_known(mean, observation.y), observation.keep_known(std, std.new_zeros(())))
+
+    def sample(self, observation: Observation, corruption: Corruption, n: int, noise: Noise) -> Draws:
+        """Return the estimate n times with its variance: there is nothing to draw, so all draws are the same."""
+        found = self.estimate(observation, corruption)
+        assert found.std is not None
+        return Draws(*(t.expand(n, *t.shape) for t in (found.mean, found.std**2)))
+
+    def diagnose(self, batch: Batch, noise: Noise) -> dict[str, Tensor]:
+        """Return the number of active units: numbers of the code that vary over images."""
+        code = self.network.encode(batch.observation.first_guess(batch.corruption), batch.observation.label, None)
+        varying = code.transpose(0, 1).flatten(1).var(1, correction=0) > 0.01
+        return {"active_units": varying.float().sum()}
+
+
+@hookimpl
+def restorekit_register_models() -> list[type[Model]]:
+    """Register the model."""
+    return [Autoencoder]
