@@ -46,12 +46,24 @@ class Batches:
 def portions(job: Job, step: int, fabric: Fabric) -> list[Batch]:
     """Cut, turn and damage the images of one update, on the device, each portion in a way of its own."""
     noise = Noise(job.seed).fork(f"step{step}")
-    index = order(len(job.pool.sizes), job.recipe.batch, step, Noise(job.seed))
+    index = _which(job, step)
     index = index.repeat(-(-fabric.world_size // len(index)))[fabric.global_rank :: fabric.world_size]
     shares = [share for share in index.tensor_split(job.recipe.portions) if len(share)]
     return [
         _batch(job, step, share, noise.fork(f"portion{i}") if i else noise, fabric) for i, share in enumerate(shares)
     ]
+
+
+def _which(job: Job, step: int) -> Tensor:
+    """Return the images of an update, (B,); where only some have a class, a share of them is drawn from those."""
+    batch, noise, count = job.recipe.batch, Noise(job.seed), len(job.pool.sizes)
+    known = torch.empty(0) if job.labels is None else (job.labels >= 0).nonzero().flatten()
+    some = min(round(job.recipe.labelled * batch), batch) if 0 < len(known) < count else 0
+    if not some:
+        return order(count, batch, step, noise)
+    told = known[order(len(known), some, step, noise.fork("labelled"))]
+    rest = order(count, batch - some, step, noise) if some < batch else told[:0]
+    return torch.cat([told, rest])
 
 
 def _batch(job: Job, step: int, index: Tensor, noise: Noise, fabric: Fabric) -> Batch:

@@ -57,6 +57,16 @@ def dropout(x: Tensor, rate: float, noise: Noise, name: str) -> Tensor:
     return torch.where(keep, x / (1 - rate), 0.0)
 
 
+def embedded(label: Tensor | None, table: Tensor, count: int) -> Tensor:
+    """Return what stands for each image's class in a table, (classes + 1, width): (count, width).
+
+    Of probabilities of the classes, (count, classes), in place of numbers it is the mean of rows.
+    """
+    if label is not None and label.is_floating_point():
+        return label.to(table.dtype) @ table[:-1]
+    return table[rows(label, count, len(table) - 1, table.device)]
+
+
 def rows(label: Tensor | None, count: int, classes: int, device: torch.device) -> Tensor:
     """Return each image's row, (count,) int64, in a table of `classes` + 1: the last one where the class is unknown.
 

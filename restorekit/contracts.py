@@ -143,6 +143,7 @@ class LatentModel(Model):
     """An unconditional model p(x, z); `sample` goes through `sampler`, which whoever loads the model sets."""
 
     sampler: Sampler | None = None
+    discrete: bool = False  # a part of z is a class, which no gradient finds
 
     @abstractmethod
     def infer(self, x: Tensor, observed: Tensor | None = None, label: Tensor | None = None) -> Latents:

@@ -133,7 +133,7 @@ def order(count: int, batch: int, step: int, noise: Noise) -> Tensor:
     return _shuffled(count, noise.fork(f"epoch{epoch}"))[part * batch : (part + 1) * batch]
 
 
-@lru_cache(2)
+@lru_cache(4)
 def _shuffled(count: int, noise: Noise) -> Tensor:
     return torch.randperm(count, generator=noise.generator("order"))
 

@@ -47,6 +47,8 @@ class Recipe:
         Share of batches turned gray, where the images have colour and the model takes gray ones.
     unlabelled : float
         Share of the class labels hidden, so that the model learns to do without as well.
+    labelled : float
+        Share of a batch that is drawn from the images whose class is told, where others' are not; 0 = as they come.
     scales : tuple of float
         The images are held in each of these sizes, as shares of their own.
     validate : int
@@ -71,6 +73,7 @@ class Recipe:
     augment: bool = True
     gray: float = field(default=0.5, metadata={"low": 0, "high": 1})
     unlabelled: float = field(default=0.1, metadata={"low": 0, "high": 1})
+    labelled: float = field(default=0.25, metadata={"low": 0, "high": 1})
     scales: tuple[float, ...] = field(default=(1.0,), metadata={"low": 0.05, "high": 1})
     validate: int = field(default=1000, metadata={"low": 1})
     keep_half: bool = False

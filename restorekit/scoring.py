@@ -183,8 +183,8 @@ def embed(model: LatentModel, images: LabelledImages, out: Path, watch: Watch) -
     """
     device, failures, names = next(model.parameters()).device, list[dict[str, str]](), list[str]()
     groups: list[list[Tensor]] = []
-    for keys, x, label, _ in _batches(model, images, failures, watch):
-        found = [t.flatten(1).float().cpu() for t in parts(model.infer(x.to(device), None, label).mean)]
+    for keys, x, _, _ in _batches(model, images, failures, watch):  # without the classes, which codes are to tell of
+        found = [t.flatten(1).float().cpu() for t in parts(model.infer(x.to(device)).mean)]
         groups = groups or [[] for _ in found]
         for group, t in zip(groups, found, strict=True):
             group.append(t)

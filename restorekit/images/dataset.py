@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["LabelledImages", "Labels", "load_images", "official_test"]
 
 Labels = Literal["folders", "arrays"] | None
+UNLABELLED = "unlabelled"  # the folder whose images are of no class that is known
 _MANY_FRAMES = (".tif", ".tiff", ".npy", ".npz")
 
 
@@ -42,7 +43,7 @@ def load_images(
         Take only so many, from the first on.
     labels : "folders", "arrays" or None
         Number the images by the name of their folder, or take what the stack holds. None: a stack's labels
-        where it has them.
+        where it has them. Images in a folder ``unlabelled``, or with label -1, or 255 in unsigned bytes, have -1.
     range : "auto", (low, high) or None
         As in `resolve_range`; a stack has one range for all of its images.
 
@@ -94,11 +95,13 @@ class _FileImages(LabelledImages):
         self.keys = tuple(frame.key for frame in self._frames)
         if self.numbering == "folders":
             folders = [frame.item.key.rpartition("/")[0] for frame in self._frames]
-            self.label_names = tuple(sorted(set(folders)))
-            self.labels = torch.tensor([self.label_names.index(folder) for folder in folders])
+            self.label_names = tuple(sorted({folder for folder in folders if not _unlabelled(folder)}))
+            numbers = {name: i for i, name in enumerate(self.label_names)}
+            self.labels = torch.tensor([numbers.get(folder, -1) for folder in folders])
             if len(self.label_names) < 2:
                 raise UsageError(
-                    f"--labels folders needs at least two sub-folders, got {len(self.label_names)} in the source"
+                    f"--labels folders needs at least two sub-folders, not counting {UNLABELLED!r}, got "
+                    f"{len(self.label_names)} in the source"
                 )
 
     def raw(self, i: int) -> Tensor:
@@ -181,6 +184,10 @@ class _StackImages(LabelledImages):
         """One range for all, or one each where the images differ in size and perhaps in depth."""
         images = self.stack.images
         return [_range(part, self.option) for part in (images if isinstance(images, list) else [images])]
+
+
+def _unlabelled(folder: str) -> bool:
+    return folder == UNLABELLED or folder.startswith(f"{UNLABELLED}/")
 
 
 def _frames(item: Item) -> Iterator[_Frame]:

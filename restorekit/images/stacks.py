@@ -26,6 +26,7 @@ _Array = npt.NDArray[Any]
 _IDX_TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 _FLAT = 28 * 28  # a row of a flattened MNIST image
 _MAX_COLOURS = 4
+_NONE = 255  # as a byte, the label of an image whose class is unknown
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +38,7 @@ class Stack:
     images : Tensor, (N, H, W, C), or list of Tensor, (H, W, C)
         uint8, uint16 or float32; a list where sizes differ.
     labels : Tensor of int64, (N,), or None
+        -1 = unknown.
     names : tuple of str
         One per image.
     """
@@ -108,7 +110,7 @@ def _idx_labels(path: Path) -> Tensor | None:
     name = path.name.replace("images", "labels").replace("idx3", "idx1")
     beside = (path.with_name(n) for n in (name, name.removesuffix(".gz"), name + ".gz") if n != path.name)
     found = next((p for p in beside if p.is_file()), None)
-    return None if found is None else torch.from_numpy(_read_idx(found).astype(np.int64))
+    return None if found is None else _known(_read_idx(found))
 
 
 def _load_npz(path: Path, name: str) -> Stack:
@@ -139,7 +141,13 @@ def _labels(values: _Array | None, n: int) -> Tensor | None:
     """Return integer labels, one per image; None where the array is something else."""
     if values is None or values.dtype.kind not in "ui" or values.shape not in ((n,), (n, 1)):
         return None
-    return torch.from_numpy(values.reshape(n).astype(np.int64))
+    return _known(values.reshape(n))
+
+
+def _known(values: _Array) -> Tensor:
+    """Return labels as int64: -1, or the 255 of unsigned bytes, which have no -1, says that one is unknown."""
+    labels = torch.from_numpy(values.astype(np.int64))
+    return torch.where(labels == _NONE, -1, labels) if values.dtype == np.uint8 else labels
 
 
 def _stack(array: _Array, labels: Tensor | None, path: Path) -> Stack:

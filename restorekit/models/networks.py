@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from restorekit.blocks import Up, down, dropout, rows, stack
+from restorekit.blocks import Up, down, dropout, embedded, stack
 from restorekit.errors import SpecError
 from restorekit.models.grain import KINDS
 from restorekit.models.heads import KINDS as LIKELIHOODS
@@ -57,6 +57,9 @@ class VAEConfig:
         That noise is known; or its level is learnt; or that and how it grows with brightness.
     classes : int
         Number of class labels that condition encoder and decoder; 0 = none.
+    alpha : float
+        Above 0, classes that are missing are summed over, as a classifier says, and this is the weight of the
+        classifier's log-probability where they are told. 0 = an unknown class is one more class.
     """
 
     network: str = field(default="conv", metadata={"choices": ("mlp", "conv")})
@@ -74,6 +77,7 @@ class VAEConfig:
     noise: float = field(default=0.0, metadata={"low": 0, "high": 1})
     grain: str = field(default="known", metadata={"choices": KINDS})
     classes: int = field(default=0, metadata={"low": 0})
+    alpha: float = field(default=0.0, metadata={"low": 0})
 
     def __post_init__(self) -> None:
         if len(self.size) not in (0, 2):
@@ -148,7 +152,7 @@ class MLPNetwork(nn.Module):
         if not self.classes:
             return h
         table = torch.eye(self.classes + 1, self.classes, dtype=h.dtype, device=h.device)
-        return torch.cat([h, table[rows(label, len(h), self.classes, h.device)]], 1)
+        return torch.cat([h, embedded(label, table, len(h))], 1)
 
 
 class ConvNetwork(nn.Module):
@@ -188,8 +192,7 @@ class ConvNetwork(nn.Module):
     def _with(self, h: Tensor, label: Tensor | None, place: int) -> Tensor:
         if not self.classes:
             return h
-        out: Tensor = h + self.labels[place](rows(label, len(h), self.classes, h.device))[:, :, None, None]
-        return out
+        return h + embedded(label, self.labels[place].get_parameter("weight"), len(h))[:, :, None, None]
 
     def _drop(self, h: Tensor, noise: Noise | None, name: str) -> Tensor:
         return h if noise is None else dropout(h, self.rate, noise, name)

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from restorekit.blocks import Up, down, rows, stack
+from restorekit.blocks import Up, down, embedded, stack
 from restorekit.errors import SpecError
 from restorekit.models.grain import KINDS
 from restorekit.types import Observation
@@ -171,9 +171,12 @@ class Trunk(nn.Module):
         """Add the class's embedding at the encoder's start (0) or the decoder's (1); the last row means unknown."""
         if not self.labels:
             return h
-        row = rows(observation.label, len(observation), self.classes, h.device)
-        out: Tensor = h + self.labels[place](row)[:, :, None, None]
-        return out
+        return (
+            h
+            + embedded(observation.label, self.labels[place].get_parameter("weight"), len(observation))[
+                :, :, None, None
+            ]
+        )
 
 
 def three(t: Tensor) -> Tensor:

@@ -24,11 +24,13 @@ import torch
 from torch import Tensor
 
 from restorekit.conjugate import evidence, noisy
-from restorekit.contracts import LatentModel, Likelihood
+from restorekit.contracts import LatentModel, Latents, Likelihood, Prior
+from restorekit.errors import UsageError
 from restorekit.likelihoods import LOG_2PI, DiagonalGaussian, per_image
 from restorekit.models.grain import learnt
 from restorekit.models.heads import Head
 from restorekit.models.networks import ConvNetwork, MLPNetwork, VAEConfig
+from restorekit.models.semi import Classifier, LabelledPrior, inferred, marginal
 from restorekit.noise import Noise
 from restorekit.types import Batch, Geometry, Observation, Terms
 
@@ -84,6 +86,10 @@ class VAE(LatentModel):
         self.network = ConvNetwork(config, self.head.numbers) if conv else MLPNetwork(config, self.head.numbers)
         self.grain = learnt(config.grain, config.noise)  # explains all that the mean does not
         self.spread = self.head.spread() if self.grain is None else None
+        if config.alpha and not config.classes:
+            raise UsageError("alpha is the weight of a classifier, which needs classes; give --labels, or leave it out")
+        self.classifier = Classifier(config) if config.alpha else None
+        self.discrete = config.alpha > 0
         self.stride = 2 ** len(config.hidden) if conv else 0
         size = None if conv else (config.size[0], config.size[1])
         self.geometry = Geometry(size, self.stride or 1, 8 * self.stride, (config.channels,))
@@ -94,30 +100,36 @@ class VAE(LatentModel):
         size = config.size or (shape[1:] if config.network == "mlp" else ())
         return replace(config, size=size, channels=config.channels or shape[0], classes=config.classes or classes)
 
-    def infer(self, x: Tensor, observed: Tensor | None = None, label: Tensor | None = None) -> DiagonalGaussian:
-        """Return q(z | x); values that were not observed are shown as 0."""
-        return self.posterior(x if observed is None else x * observed, label, None)
+    def infer(self, x: Tensor, observed: Tensor | None = None, label: Tensor | None = None) -> Latents:
+        """Return q(z | x); values that were not observed are shown as 0. With `alpha`, z is (label, z)."""
+        shown = x if observed is None else x * observed
+        return self.posterior(shown, label, None) if self.classifier is None else inferred(self, shown, label)
 
-    def prior(self, label: Tensor | None = None) -> StandardPrior:
-        """Return p(z), which no label changes."""
+    def prior(self, label: Tensor | None = None) -> Prior:
+        """Return p(z), of which a label, with `alpha`, settles its own part."""
+        own = self.standard
+        return own if self.classifier is None else LabelledPrior(self.config.classes, label, own, own.device)
+
+    @property
+    def standard(self) -> StandardPrior:
+        """p(z) apart from the label, which does not change it."""
         return StandardPrior(self.config.latent, self.stride, next(self.parameters()).device)
 
-    def decode(self, z: Tensor, label: Tensor | None = None) -> Likelihood:
-        """Return p(x | z)."""
-        return self.likelihood(z, label, None)
+    def decode(self, z: Any, label: Tensor | None = None) -> Likelihood:
+        """Return p(x | z), with `alpha` p(x | label, z)."""
+        return self.likelihood(z, label, None) if self.classifier is None else self.likelihood(z[1], z[0], None)
 
     def terms(self, batch: Batch, noise: Noise, group: str = "model") -> Terms:
         """Return the negative ELBO with weighted rate, of the observed values where there is no x; parts unweighted."""
-        return self.objective(batch, noise)
+        return self.objective(batch, noise) if self.classifier is None else marginal(self, batch, noise)
 
     def objective(self, batch: Batch, noise: Noise, share: Tensor | None = None) -> Terms:
         """Return the objective of images that count by their share, (B,), of 1; all alike where None."""
         o = batch.observation
-        shown = o.first_guess(batch.corruption) if batch.x is None else batch.x
-        q = self.posterior(shown, o.label, self._dropping(noise, "encoder"))
+        q = self.posterior(self.shown(batch), o.label, self.dropping(noise, "encoder"))
         if self.config.importance > 1:
             return self.bound(q, batch, noise, share)
-        likelihood = self.likelihood(q.sample(noise), o.label, self._dropping(noise, "decoder"))
+        likelihood = self.likelihood(q.sample(noise), o.label, self.dropping(noise, "decoder"))
         distortion = -average(self._seen(likelihood, batch.x, o), share)
         kl = 0.5 * (q.mu**2 + q.logvar.exp() - q.logvar - 1)
         rates = average(kl.view(*kl.shape[:2], -1).sum(2), share)  # nats of each latent channel
@@ -143,8 +155,8 @@ class VAE(LatentModel):
         """Return log p(x | z), or log p(y | z), and log q(z) - log p(z), (k B,) nats, of k draws for each image."""
         k = len(z) // len(batch.observation)
         o, x = batch.observation.expand(k), None if batch.x is None else batch.x.repeat(k, 1, 1, 1)
-        seen = self._seen(self.likelihood(z, o.label, self._dropping(noise, "decoder")), x, o)
-        return seen, q.log_prob(z) - self.prior().log_prob(z)
+        seen = self._seen(self.likelihood(z, o.label, self.dropping(noise, "decoder")), x, o)
+        return seen, q.log_prob(z) - self.standard.log_prob(z)
 
     def noise_spec(self) -> str | None:
         """Return what was told or learnt of the noise."""
@@ -154,10 +166,13 @@ class VAE(LatentModel):
 
     def diagnose(self, batch: Batch, noise: Noise) -> dict[str, Tensor]:
         """Return the number of active units: latents whose posterior mean varies over images (Burda et al. 2016)."""
-        x = batch.observation.first_guess(batch.corruption) if batch.x is None else batch.x
-        mean = self.infer(x, None, batch.observation.label).mean
+        mean = self.posterior(self.shown(batch), batch.observation.label, None).mean
         varying = mean.transpose(0, 1).flatten(1).var(1, correction=0) > 0.01
         return {"active_units": varying.float().sum()}
+
+    def shown(self, batch: Batch) -> Tensor:
+        """Return what the encoder is shown in training, (B, C, H, W): x, or the first guess where there is none."""
+        return batch.observation.first_guess(batch.corruption) if batch.x is None else batch.x
 
     def posterior(self, x: Tensor, label: Tensor | None, noise: Noise | None) -> DiagonalGaussian:
         """Return q(z | x); dropout acts where noise is given."""
@@ -181,7 +196,7 @@ class VAE(LatentModel):
         warmup = self.config.kl_warmup
         return float(self.config.beta * (1.0 if step is None or not warmup else min(1.0, step / warmup)))
 
-    def _dropping(self, noise: Noise, part: str) -> Noise | None:
+    def dropping(self, noise: Noise, part: str) -> Noise | None:
         """Return the noise of a part's dropout; None where there is none."""
         return noise.fork(part) if self.training and self.config.dropout else None
 

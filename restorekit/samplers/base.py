@@ -20,6 +20,7 @@ class Checking(Sampler):
 
     needs_sigma: ClassVar[bool] = True
     takes_told: ClassVar[str] = "smooth corruptions and missing values"
+    climbs: ClassVar[bool] = False  # follows gradients of z
 
     def takes(self, part: Corruption) -> bool:
         """Say whether it works with a part of a chain of corruptions."""
@@ -29,6 +30,11 @@ class Checking(Sampler):
         """Say why this pair cannot be sampled, and what would work; None where it can."""
         if not isinstance(model, LatentModel):
             return f"{self.name} samples unconditional models, {model.name!r} is conditional; leave --sampler out"
+        if self.climbs and model.discrete:
+            return (
+                f"{self.name} follows gradients, and a part of this {model.name!r}'s latents is a class, which has "
+                "none; use --sampler gibbs, or a model without alpha"
+            )
         rough = [part.name for part in parts_of(corruption) if not Checking.takes(self, part)]
         if rough:
             return f"no sampler undoes {rough[0]}, which has no smooth log p(y | x); train a cvae for such damage"

@@ -52,6 +52,7 @@ class Langevin(Checking):
     """
 
     name: ClassVar[str] = "langevin"
+    climbs: ClassVar[bool] = True
 
     steps: int = field(default=1000, metadata={"low": 1})
     step: float = field(default=0.1, metadata={"low": 1e-6, "high": 100})

@@ -45,6 +45,7 @@ class Mode(Checking):
     """
 
     name: ClassVar[str] = "map"
+    climbs: ClassVar[bool] = True
     answers: ClassVar[str] = "joint mode"
 
     steps: int = field(default=300, metadata={"low": 1})
