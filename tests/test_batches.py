@@ -61,3 +61,23 @@ def test_a_share_of_the_labels_is_hidden(tmp_path):
     assert (seen(1.0) == -1).all()
     assert abs(int((seen(0.2) == -1).sum()) - 100) < 5 * (500 * 0.2 * 0.8) ** 0.5
     assert set(seen(0.2).tolist()) == {-1, 0, 1, 2, 3, 4}
+
+
+def test_where_some_have_no_class_a_share_of_a_batch_has_one(tmp_path):
+    labels = torch.tensor([-1, 1, -1, 0, -1])
+    job = _job(tmp_path, Recipe(batch=4, crop=0, unlabelled=0, labelled=0.5))
+
+    def seen(labels, **more):
+        changed = dataclasses.replace(job, labels=labels, recipe=dataclasses.replace(job.recipe, **more))
+        found = [batches.portions(changed, step, _rank())[0] for step in range(10)]
+        images = [(255 * b.x[:, 0, 0, 0]).round().long() for b in found]
+        assert all(torch.equal(labels[i], b.observation.label) for i, b in zip(images, found, strict=True))
+        return torch.cat(images)
+
+    one = seen(labels)
+    assert len(one) == 10 * 2 + 17  # two of those that have one, and of all, whose epochs are of 2, 2 and 1
+    told = labels[one] >= 0
+    assert 20 <= int(told.sum()) <= 28  # and what comes along with the rest, at most twice in each epoch
+    assert set(one.tolist()) == {0, 1, 2, 3, 4}
+    assert (labels[seen(labels, labelled=1.0)] >= 0).all()
+    assert torch.equal(seen(labels, labelled=0.0), seen(torch.arange(5), labelled=0.5))

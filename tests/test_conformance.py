@@ -57,6 +57,7 @@ def _models():
         "mlp": ("vae", {"network": "mlp", "size": (10, 12), "likelihood": "bernoulli"}),
         "logistic": ("vae", {"likelihood": "logistic", "hidden": (8, 8), "latent": 3, "dropout": 0.2}),
         "per pixel": ("vae", {"likelihood": "gaussian-pixel", "hidden": (8, 16), "latent": 3, "free_bits": 0.1}),
+        "missing labels": ("vae", {"hidden": (8, 8), "latent": 3, "classes": 3, "alpha": 1.0, "dropout": 0.2}),
         "labels": ("vae", {"network": "mlp", "size": (9, 7), "classes": 3}),
         "two levels": ("cvae", {**classes["cvae"].presets["small"], "classes": 3, "free_bits": 0.01}),
     }

@@ -239,6 +239,19 @@ def test_classes_of_validation_are_counted_as_those_of_training(tmp_path):
     assert model.config.classes == 3
 
 
+def test_images_without_a_class_are_learnt_from_and_are_none(tmp_path):
+    source = classes(tmp_path / "x", "cat", "dog", "unlabelled")
+    given = Plan("vae", settings={"hidden": "4", "latent": "2", "alpha": "1", "unlabelled": "0"}, init="none")
+    job, model, fabric = opened(source, tmp_path / "r", given, labels="folders", validation="1", steps=2)
+    assert job.card.label_names == ("cat", "dog")
+    assert sorted({*job.labels.tolist(), *job.held.labels.tolist()}) == [-1, 0, 1]
+    assert model.config.classes == 2
+    found = train(job, model, fabric, lambda line: None).found
+    assert {"label", "label_rate", "nelbo"} <= found.keys()
+    again, card = checkpoint.load(tmp_path / "r" / "model.safetensors")
+    assert (card.config["alpha"], again.classifier is None) == (1.0, False)
+
+
 def test_a_class_only_to_validate_on_is_refused(tmp_path):
     source, held = classes(tmp_path / "x", "cat", "dog"), classes(tmp_path / "v", "cat", "emu")
     with pytest.raises(UsageError, match="'emu' is not among those that are learnt"):

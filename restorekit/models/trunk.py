@@ -57,7 +57,8 @@ class CVAEConfig:
     filling_widths, filling_encoder, filling_decoder : tuple of int
         Sizes of the second trunk; as many levels as the first.
     classes : int
-        Number of class labels; 0 = none.
+        Number of class labels; 0 = none. An unknown class is one more, learnt from the images that do not tell theirs
+        and from a share of the others: its one pass stands for all classes, in place of a sum over a classifier's.
     spots : int
         Where above 0, every value is predicted from the others, so that no clean image is needed to learn: side of the
         squares of which one pixel at a time is hidden; a restoration takes its square of passes.

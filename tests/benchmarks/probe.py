@@ -1,8 +1,8 @@
 """What codes know of classes: test accuracy on MNIST of a linear probe that is fitted to 100 labels, 10 of each digit.
 
-Codes are raw pixels, those of a VAE of the 100 labelled images alone, of one of all images without labels, and of one of
-all images that sums over the labels it is not told (`alpha`, M2), whose codes begin with its classifier's probabilities.
-All with the same layers and number of updates; the probe is logistic regression, alike for all.
+Codes are raw pixels, those of a VAE of the 100 labelled images alone, of one of all images without labels, and of one
+of all images that sums over labels that are missing (`alpha`, M2), whose codes begin with its classifier's answer.
+All have the same layers and number of updates; the probe is logistic regression, alike for all.
 
 Run: ``RESTOREKIT_DATA=... python -m tests.benchmarks.probe [STEPS]``
 """

@@ -127,6 +127,20 @@ def test_embed_keeps_the_labels_of_the_images_that_it_takes(run, file, images, t
     assert np.load(tmp_path / "codes.npz")["labels"].tolist() == [4, 3, 2, 1, 0]
 
 
+def test_embed_looks_at_no_class(run, images, tmp_path):
+    config = VAE.Config(network="mlp", size=(8, 12), channels=1, hidden=(16,), latent=2, classes=2, alpha=1.0)
+    model, file, stack = testing.build(VAE, config), tmp_path / "vae.safetensors", np.load(images)[:2]
+    checkpoint.save(file, model.state_dict(), checkpoint.describe(model))
+    for name, labels in (("one", [0, 1]), ("other", [1, 0])):
+        np.savez(tmp_path / f"{name}.npz", images=stack, labels=np.array(labels))
+        assert run("embed", file, tmp_path / f"{name}.npz", tmp_path / f"{name}.codes.npz", "--device", "cpu")[0] == 0
+    one, other = (np.load(tmp_path / f"{name}.codes.npz") for name in ("one", "other"))
+    assert (one["z0"] == other["z0"]).all()
+    assert (one["z1"] == other["z1"]).all()
+    assert one["z0"].sum(1) == pytest.approx([1, 1])
+    assert one["z0"].max() < 1
+
+
 def test_a_model_that_has_learnt_noise_apart_has_no_density_worth_telling(run, images, tmp_path):
     config = VAE.Config(network="mlp", size=(8, 12), channels=1, hidden=(16,), latent=2, grain="sigma", noise=0.1)
     model, file = testing.build(VAE, config), tmp_path / "vae.safetensors"

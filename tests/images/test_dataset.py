@@ -1,4 +1,5 @@
 import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -40,6 +41,20 @@ def test_labels_are_the_sorted_names_of_the_folders(tmp_path):
     assert images.label_names == ("s1", "s10", "s2")
     assert images.labels.tolist() == [0, 1, 2]
     assert images.labels.dtype == torch.int64
+
+
+def test_a_folder_of_unlabelled_images_is_no_class(tmp_path):
+    source = _folder(tmp_path)
+    for name in ("unlabelled/one.png", "unlabelled/more/two.png", "unlabelled2/three.png"):
+        (source / name).parent.mkdir(exist_ok=True)
+        Image.new("L", (4, 4)).save(source / name)
+    images = load_images(source, labels="folders")
+    assert images.label_names == ("s1", "s10", "s2", "unlabelled2")
+    assert images.labels.tolist() == [0, 1, 2, -1, -1, 3]
+    for name in ("s1", "s10", "unlabelled2"):
+        shutil.rmtree(source / name)
+    with pytest.raises(UsageError, match="at least two sub-folders, not counting 'unlabelled', got 1"):
+        load_images(source, labels="folders")
 
 
 def test_a_limit_takes_the_first(tmp_path):

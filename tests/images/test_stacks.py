@@ -144,6 +144,19 @@ def test_other_arrays_are_told(array, told, tmp_path):
         load_stack(tmp_path / "a.npy")
 
 
+@pytest.mark.parametrize(
+    ("kind", "given", "found"),
+    [("u1", [3, 255, 0], [3, -1, 0]), ("i8", [3, -1, 255], [3, -1, 255]), ("u2", [3, 255, 0], [3, 255, 0])],
+)
+def test_minus_one_and_the_255_of_bytes_say_that_a_label_is_unknown(kind, given, found, tmp_path):
+    np.savez(tmp_path / "a.npz", images=np.zeros((3, 6, 9), np.uint8), labels=np.array(given, kind))
+    assert load_stack(tmp_path / "a.npz").labels.tolist() == found
+    if kind == "u1":
+        _idx(tmp_path / "a-images-idx3-ubyte", np.zeros((3, 6, 9), np.uint8))
+        _idx(tmp_path / "a-labels-idx1-ubyte", np.array(given, kind))
+        assert load_stack(tmp_path / "a-images-idx3-ubyte").labels.tolist() == found
+
+
 def test_labels_that_do_not_fit_are_told(tmp_path):
     _idx(tmp_path / "a-images-idx3-ubyte", _random(5, 6, 9))
     _idx(tmp_path / "a-labels-idx1-ubyte", np.zeros(4, np.uint8))
