@@ -58,8 +58,8 @@ Example:
 @click.option(
     "--labels",
     type=click.Choice(["folders", "arrays"]),
-    help="Condition on classes: sub-folder names, or the labels of a stack. Images in a sub-folder 'unlabelled', or with "
-    "label -1 (255 in unsigned bytes), have none that is known.",
+    help="Condition on classes: sub-folder names, or the labels of a stack. Images in a sub-folder "
+    "'unlabelled', or of label -1 (255 in unsigned bytes), have none that is known.",
 )
 @click.option(
     "--resume",

@@ -8,6 +8,8 @@ import json
 import pytest
 
 from restorekit import checkpoint
+from restorekit.cli import show
+from restorekit.models.networks import VAEConfig
 from restorekit.recipe import Recipe
 
 
@@ -95,3 +97,21 @@ def test_a_mistyped_name_is_answered_with_any_kind_of_near_one(run):
 
 def test_a_card_shows_numbers_as_they_are_typed(run, model_file):
     assert "  widths: 16,32\n" in run("show", model_file)[1]
+
+
+def test_inherited_settings_keep_their_meaning():
+    @dataclasses.dataclass(frozen=True)
+    class More(VAEConfig):
+        """More.
+
+        Parameters
+        ----------
+        extra : int
+            Of its own.
+        """
+
+        extra: int = 3
+
+    found = show._settings(More)
+    assert found["extra"]["meaning"] == "Of its own."
+    assert found["beta"]["meaning"] == "Weight of the rate."
