@@ -1,0 +1,88 @@
+"""q(z | x) and p(z) of z = (whole, lines): latents of an image, (B, latent), and of each line, (B, count, local)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from restorekit import Noise
+from restorekit.likelihoods import LOG_2PI, DiagonalGaussian, per_image
+
+Latent = tuple[Tensor, Tensor]
+
+
+@dataclass(frozen=True, eq=False)
+class Inferred:
+    """q(whole | x) q(lines | whole, x).
+
+    Parameters
+    ----------
+    whole : DiagonalGaussian
+        Of the image's latents.
+    below : callable
+        Returns the distribution of the lines' latents, given the image's.
+    """
+
+    whole: DiagonalGaussian
+    below: Callable[[Tensor], DiagonalGaussian]
+
+    @property
+    def mean(self) -> Latent:
+        """Means of both levels, of the lines given the mean of the image's."""
+        return self.whole.mean, self.below(self.whole.mean).mean
+
+    def sample(self, noise: Noise, temperature: float = 1.0) -> Latent:
+        """Draw both levels; `temperature` multiplies the standard deviations."""
+        whole = self.whole.sample(noise, temperature)
+        return whole, self.below(whole).sample(noise, temperature)
+
+    def log_probs(self, z: Latent) -> tuple[Tensor, Tensor]:
+        """Return the log-density of each level given the one before, (B,) nats each."""
+        return self.whole.log_prob(z[0]), self.below(z[0]).log_prob(z[1])
+
+    def log_prob(self, z: Latent) -> Tensor:
+        """Return log q(z | x), (B,) nats."""
+        whole, lines = self.log_probs(z)
+        return whole + lines
+
+
+@dataclass(frozen=True)
+class Standard:
+    """p(z) = N(0, I); what lines have in common, and with which neighbours, the decoder makes of it.
+
+    Parameters
+    ----------
+    latent, count, local : int
+        Latents of an image, lines, latents of each line.
+    device : torch.device
+        Where latents live.
+    """
+
+    latent: int
+    count: int
+    local: int
+    device: torch.device
+
+    def sample(self, n: int, shape: tuple[int, ...], noise: Noise, temperature: float = 1.0) -> Latent:
+        """Draw the latents of n images; `temperature` multiplies the standard deviation."""
+        whole = noise.normal("whole", (n, self.latent), self.device)
+        return temperature * whole, temperature * noise.normal("lines", (n, self.count, self.local), self.device)
+
+    def log_probs(self, z: Latent) -> tuple[Tensor, Tensor]:
+        """Return the log-density of each level, (B,) nats each."""
+        whole, lines = (per_image(-0.5 * (t**2 + LOG_2PI)) for t in z)
+        return whole, lines
+
+    def log_prob(self, z: Latent) -> Tensor:
+        """Return log p(z), (B,) nats."""
+        whole, lines = self.log_probs(z)
+        return whole + lines
+
+
+def divergence(q: DiagonalGaussian) -> Tensor:
+    """Return the KL divergence of q from N(0, I) of each latent, in their shape, nats."""
+    kl: Tensor = 0.5 * (q.mu**2 + q.logvar.exp() - q.logvar - 1)
+    return kl

@@ -1,0 +1,58 @@
+"""An image as a sequence of lines, and back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+AXES = ("columns", "rows", "channels")
+_TO = {"columns": (0, 3, 1, 2), "rows": (0, 2, 1, 3), "channels": (0, 1, 2, 3)}  # what makes lines the second axis
+_BACK = {"columns": (0, 2, 3, 1), "rows": (0, 2, 1, 3)}
+
+
+@dataclass(frozen=True)
+class Lines:
+    """How images of one size are cut into lines.
+
+    Parameters
+    ----------
+    axis : {"columns", "rows", "channels"}
+        What a line is.
+    channels, height, width : int
+        Of an image.
+    """
+
+    axis: str
+    channels: int
+    height: int
+    width: int
+
+    @property
+    def count(self) -> int:
+        """Lines of an image."""
+        return {"columns": self.width, "rows": self.height, "channels": self.channels}[self.axis]
+
+    @property
+    def values(self) -> int:
+        """Values of a line."""
+        return self.channels * self.height * self.width // self.count
+
+    def single(self, images: int) -> tuple[int, int, int, int]:
+        """Return the shape in which a batch of images has one value for each line."""
+        shape = [images, 1, 1, 1]
+        shape[_TO[self.axis][1]] = self.count
+        batch, channels, height, width = shape
+        return batch, channels, height, width
+
+    def cut(self, x: Tensor) -> Tensor:
+        """Return the lines, (B, count, values), of x, (B, C, H, W)."""
+        return x.permute(_TO[self.axis]).flatten(2)
+
+    def joined(self, lines: Tensor) -> Tensor:
+        """Return (B, k C, H, W) of lines of k numbers per value, (B, count, k values); k is 1 for an image itself."""
+        many = lines.shape[2] // self.values
+        if self.axis == "channels":
+            return lines.view(-1, self.count, many, self.height, self.width).transpose(1, 2).flatten(1, 2)
+        inner = {"columns": self.height, "rows": self.width}[self.axis]
+        return lines.view(-1, self.count, many * self.channels, inner).permute(_BACK[self.axis])

@@ -1,0 +1,51 @@
+"""Draws of p(x | y) in one pass, from an inference network that is told what is missing.
+
+Reference: Ivanov, Figurnov, Vetrov, "Variational Autoencoder with Arbitrary Conditioning", ICLR 2019: latents from what
+was observed alone, by a network trained with values hidden.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from restorekit import Corruption, Draws, LatentModel, Model, Noise, Observation, Sampler
+from restorekit.conjugate import posterior
+from restorekit.contracts import parts_of
+from restorekit.errors import UsageError
+
+
+@dataclass(frozen=True)
+class Amortised(Sampler):
+    """Draw z ~ q(z | y, observed) and x ~ p(x | z, y): one pass a draw, as good as the inference network is.
+
+    For models whose inference network was trained with values hidden (`vrae`); others are shown gaps they never saw.
+    """
+
+    name: ClassVar[str] = "amortised"
+    needs_sigma: ClassVar[bool] = True
+
+    def merit(self, model: Model) -> int:
+        """Return most for a model whose setting `hide` trained it for this, else so little that it is never picked."""
+        return 4 if getattr(model.config, "hide", 0) > 0 else -2
+
+    def refuse(self, model: Model, corruption: Corruption) -> str | None:
+        """Say why this pair cannot be sampled, and what would work; None where it can."""
+        if not isinstance(model, LatentModel):
+            return f"{self.name} samples unconditional models, {model.name!r} is conditional; leave --sampler out"
+        other = [part.name for part in parts_of(corruption) if not (part.hides or part.name == "clean")]
+        return (
+            f"{self.name} fills in missing values and does not undo {other[0]}; use --sampler gibbs" if other else None
+        )
+
+    def __call__(
+        self, model: LatentModel, corruption: Corruption, observation: Observation, n: int, noise: Noise
+    ) -> Draws:
+        """Return n draws for each image, all as one batch."""
+        if reason := self.refuse(model, corruption):
+            raise UsageError(reason)
+        many = observation.expand(n)
+        own = (noise if model.geometry.size is None else noise.apart()).expand(n)
+        z = model.infer(many.y, many.observed, many.label).sample(own)
+        mean, variance = posterior(model.decode(z, many.label), many)
+        return Draws(*(t.view(n, -1, *t.shape[1:]) for t in (mean, variance)))
