@@ -66,7 +66,7 @@ def test_the_mean_logit_becomes_the_divergence_of_latents_from_the_prior():
         loss.mean().backward()
         optimiser.step()
     logit = judge(Noise(0).normal("test", (20000, 2), "cpu") + mean, None).mean()
-    assert float(logit.detach()) == pytest.approx(0.5 * float(mean @ mean), abs=0.06)
+    assert float(logit.detach()) == pytest.approx(0.5 * float(mean @ mean), abs=0.1)
 
 
 @pytest.mark.parametrize("shape", [(2,), (2, 3, 5)])
@@ -111,7 +111,7 @@ def test_a_posterior_is_never_narrower_than_its_spread():
 
 
 def test_each_side_has_an_objective_of_its_own():
-    model = testing.build(AAE, AAEConfig(**TINY, match=3.0, penalty=0.0)).train()
+    model = testing.build(AAE, AAEConfig(**TINY, match=3.0, penalty=0.0, moments=False)).train()
     with torch.no_grad():
         model.discriminator.layers[-1].weight.zero_()
         model.discriminator.layers[-1].bias.zero_()
@@ -125,17 +125,21 @@ def test_each_side_has_an_objective_of_its_own():
     assert all(p.grad is None for p in model.coder.parameters())
 
 
-def test_the_discriminator_takes_latents_to_the_prior():
-    batch = _batch(128)
-    alone, matched = (_trained(AAE, batch, 400, match=m).diagnose(batch, Noise(0)) for m in (0.0, 30.0))
-    assert float(alone["moments"]) > 1.0
-    assert float(matched["moments"]) < 0.3
-    assert float(matched["told_apart"]) < 0.75 < float(alone["told_apart"])
+def test_latents_are_taken_to_the_prior_by_the_discriminator_and_nearer_with_moments():
+    v = Noise(0).uniform("v", (256, 2), "cpu") - 0.5  # images of two factors that no Gaussian gives
+    x = (0.5 + (v @ Noise(0).normal("w", (2, 144), "cpu")) / 3).view(-1, 1, 12, 12)
+    batch = Batch(x, Clean()(x, Noise(0)), Clean(), 0)
+    settings = ({"match": 0.0}, {"match": 30.0, "moments": False}, {"match": 30.0})
+    alone, judged, held = (_trained(AAE, batch, 200, **s).diagnose(batch, Noise(0)) for s in settings)
+    assert float(alone["moments"]) > 2.0
+    assert float(judged["moments"]) < 1.0
+    assert float(held["moments"]) < 0.1
+    assert float(held["told_apart"]) < 0.8 < float(alone["told_apart"])
 
 
 def test_one_pass_is_the_mean_of_draws():
     batch = _batch(64, damage=Missing(0.5))
-    model = _trained(CAAE, batch, 300)
+    model = _trained(CAAE, batch, 150)
     with torch.no_grad():
         one = model.estimate(batch.observation, batch.corruption)
         draws = model.sample(batch.observation, batch.corruption, 64, Noise(1))

@@ -25,7 +25,7 @@ from restorekit.errors import UsageError
 from restorekit.likelihoods import DiagonalGaussian, floored
 from restorekit.models import VAE
 from restorekit.models.networks import VAEConfig
-from restorekit_aae.discriminator import Discriminator, divergence, moments
+from restorekit_aae.discriminator import Discriminator, divergence, moments, places
 
 FASHION: Mapping[str, object] = {
     "network": "mlp", "hidden": (392, 392), "latent": 40, "likelihood": "gaussian-pixel", "floor": 0.02,
@@ -61,6 +61,9 @@ class AAEConfig:
         Widths of the hidden layers of the discriminator.
     match : float
         Weight of what the discriminator says against the encoder; both count in nats per image.
+    moments : bool
+        Hold mean and covariance of the latents of a batch to the prior's in closed form, so that the discriminator is
+        left with what two moments do not tell; no: it is alone, as in the paper.
     penalty : float
         Weight of the squared slope of the discriminator at draws of the prior (R1), which keeps training stable.
     """
@@ -78,6 +81,7 @@ class AAEConfig:
     spread: float = field(default=0.1, metadata={"low": 1e-3, "high": 1})
     discriminator: tuple[int, ...] = field(default=(128, 128), metadata={"low": 1})
     match: float = field(default=10.0, metadata={"objective": True, "low": 0})
+    moments: bool = field(default=True, metadata={"objective": True})
     penalty: float = field(default=0.1, metadata={"objective": True, "low": 0})
 
     def __post_init__(self) -> None:
@@ -135,7 +139,8 @@ class Adversarial(Model):
         distortion = -self.coder.decode(z, label).log_prob(_truth(batch), self.scored(batch)).mean()
         logits = self.discriminator(z, label)
         parts = {"distortion": distortion, "rate": divergence(q).mean(), "mismatch": logits.mean()}
-        loss = distortion + self.config.match * F.softplus(logits).mean()
+        against = F.softplus(logits).mean() + (moments(q) * places(q) if self.config.moments else 0.0)
+        loss = distortion + self.config.match * against
         return Terms(loss, {name: value.detach() for name, value in parts.items()})
 
     def _judging(self, batch: Batch, noise: Noise) -> Terms:
