@@ -1,27 +1,32 @@
-"""Images drawn from a model's prior."""
+"""Images drawn from a model's prior, and what each latent turns."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
+
 import torch
+from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from restorekit import checkpoint
 from restorekit.contracts import LatentModel
 from restorekit.devices import choose
 from restorekit.errors import UsageError
+from restorekit.images.dataset import LabelledImages
 from restorekit.noise import Noise
 from restorekit.opening import check_label
 from restorekit.samplers.latents import mapped, parts
+from restorekit.scoring import rates
+from restorekit.validate import write_grid
 
 PORTION = 256  # images drawn at once
-
-
 FAR = 3.0  # prior standard deviations to which a latent is turned
 
 
 def draw(
     name: str, count: int, label: int | None, size: int, temperature: float, seed: int, device: str,
-    steps: int = 0, turned: bool = False,
+    steps: int = 0, turned: Sequence[int] | None = None,
 ) -> Tensor:  # fmt: skip
     """Return decoder means of draws from the prior, (count, C, H, W); or of ways through it, (count steps, C, H, W).
 
@@ -42,24 +47,17 @@ def draw(
     device : str
         Where to compute.
     steps : int
-        Where above 0: from each of `count` draws so many steps lead to another draw; with `turned`, each of the first
-        `count` latents goes from -FAR to FAR while the others stay 0.
-    turned : bool
-        See `steps`.
+        Where above 0: from each of `count` draws so many steps lead to another draw.
+    turned : sequence of int, or None
+        Numbers of latents; those that there are go from -FAR to FAR in `steps`, one by one, the others staying 0.
 
     Raises
     ------
     UsageError
         The model is conditional and has no prior over images, or does not know the label.
     """
-    model, card = checkpoint.load(checkpoint.resolve(name))
-    if not isinstance(model, LatentModel):
-        raise UsageError(
-            f"{name} holds a {card.model!r}, which draws only given an observation; use restore --samples,"
-            " or an unconditional model"
-        )
+    model = _latent(name, device)
     check_label(label, model, name)
-    model = model.to(choose(device))
     geometry = model.geometry
     height, width = geometry.size or (-(-size // geometry.multiple) * geometry.multiple,) * 2
     shape = (geometry.channels[0], height, width)
@@ -68,6 +66,22 @@ def draw(
     portions = [(first, min(PORTION, count - first)) for first in range(0, count, PORTION)]
     noise = Noise(seed)
     return torch.cat([_portion(model, n, shape, label, noise.fork(str(i)), temperature) for i, n in portions])
+
+
+def _latent(name: str, device: str) -> LatentModel:
+    model, card = checkpoint.load(checkpoint.resolve(name))
+    if not isinstance(model, LatentModel):
+        raise UsageError(
+            f"{name} holds a {card.model!r}, which draws only given an observation; use restore --samples,"
+            " or an unconditional model"
+        )
+    return model.to(choose(device))
+
+
+def ranked(name: str, images: LabelledImages, device: str) -> list[tuple[int, float]]:
+    """Return the number of each latent of a model and its rate on images, nats per image, from the largest down."""
+    found = rates(_latent(name, device), images).tolist()
+    return sorted(enumerate(found), key=lambda pair: -pair[1])
 
 
 def _portion(
@@ -81,14 +95,15 @@ def _portion(
 
 @torch.inference_mode()
 def _ways(
-    model: LatentModel, count: int, shape: tuple[int, ...], label: int | None, noise: Noise, steps: int, turned: bool
-) -> Tensor:
+    model: LatentModel, count: int, shape: tuple[int, ...], label: int | None, noise: Noise, steps: int,
+    turned: Sequence[int] | None,
+) -> Tensor:  # fmt: skip
     """Return decoder means along ways through the latents, one way after the other."""
     device = next(model.parameters()).device
     labels = None if label is None else torch.full((count,), label, device=device)
     ends = [model.prior(labels).sample(count, shape, noise.fork(name)) for name in ("from", "to")]
     weights = torch.linspace(0, 1, steps, device=device)
-    ways = mapped(lambda a, b: _turned(a, weights) if turned else _between(a, b, weights), *ends)
+    ways = mapped(lambda a, b: _between(a, b, weights) if turned is None else _turned(a, weights, turned), *ends)
     many = None if label is None else torch.full((len(parts(ways)[0]),), label, device=device)
     return model.decode(ways, many).mean.cpu()
 
@@ -105,10 +120,26 @@ def _between(one: Tensor, other: Tensor, weights: Tensor) -> Tensor:
     return found.reshape(-1, *one.shape[1:])
 
 
-def _turned(like: Tensor, weights: Tensor) -> Tensor:
-    """Return zeros, (B steps, K, ...), but for latent i of image i, which goes from -FAR to FAR."""
-    count = min(like.shape[0], like.shape[1])
-    ways = like.new_zeros(count, len(weights), *like.shape[1:])
-    for i in range(count):
-        ways[i, :, i] = (FAR * (2 * weights - 1)).view(-1, *[1] * (like.dim() - 2))
+def _turned(like: Tensor, weights: Tensor, which: Sequence[int]) -> Tensor:
+    """Return zeros like (B, K, ...), a way for each latent of `which` that there is, (ways steps, K, ...)."""
+    there = [i for i in which if i < like.shape[1]]
+    ways = like.new_zeros(len(there), len(weights), *like.shape[1:])
+    for way, i in zip(ways, there, strict=True):
+        way[:, i] = (FAR * (2 * weights - 1)).view(-1, *[1] * (like.dim() - 2))
     return ways.flatten(0, 1)
+
+
+def titled(rows: Sequence[str], cells: Tensor, columns: int, path: Path) -> None:
+    """Write images, (N, C, H, W) on [0, 1], as one PNG of so many columns, each row with its title to the left."""
+    write_grid(cells, columns, path)
+    with Image.open(path) as opened:
+        grid = opened.convert("RGB" if opened.mode == "RGB" else "L")
+    high = cells.shape[2] + 2
+    font = ImageFont.load_default(size=max(8, min(12, high - 4)))
+    wide = max(round(font.getlength(row)) for row in rows) + 6
+    sheet = Image.new(grid.mode, (grid.width + wide, grid.height))
+    sheet.paste(grid, (wide, 0))
+    pen = ImageDraw.Draw(sheet)
+    for i, row in enumerate(rows):
+        pen.text((3, 2 + high * i + cells.shape[2] // 2), row, "white", font, anchor="lm")
+    sheet.save(path, "PNG")

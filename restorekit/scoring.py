@@ -14,10 +14,11 @@ import torch
 from torch import Tensor
 
 from restorekit.contracts import LatentModel
-from restorekit.errors import ImageError, RestorekitError
+from restorekit.errors import ImageError, RestorekitError, UsageError
 from restorekit.images.atomic import atomic
 from restorekit.images.dataset import LabelledImages
 from restorekit.likelihood import Grid, Use, grid, score
+from restorekit.likelihoods import DiagonalGaussian
 from restorekit.noise import Noise
 from restorekit.samplers.latents import parts
 
@@ -202,3 +203,24 @@ def embed(model: LatentModel, images: LabelledImages, out: Path, watch: Watch) -
     with atomic(out) as temporary, temporary.open("wb") as file:
         np.savez(file, names=np.array(names), **arrays)
     return len(names), len(failures)
+
+
+@torch.inference_mode()
+def rates(model: LatentModel, images: LabelledImages) -> Tensor:
+    """Return KL(q(z | x) || N(0, I)) of each latent, or of each channel of a grid of them, in nats per image, (K,).
+
+    Raises
+    ------
+    UsageError
+        The latents are not one Gaussian with a variance each, or no image suits the model.
+    """
+    device, sums, count = next(model.parameters()).device, torch.zeros(()), 0
+    for keys, x, label, _ in _batches(model, images, [], lambda key, error: None):
+        q = model.infer(x.to(device), None, label)
+        if not isinstance(q, DiagonalGaussian):
+            raise UsageError(f"the latents of {model.name!r} have no rate each; leave out the images to order them by")
+        kl = 0.5 * (q.mu**2 + q.variance - q.logvar - 1)
+        sums, count = sums + kl.transpose(0, 1).flatten(1).sum(1).cpu(), count + len(keys)
+    if not count:
+        raise UsageError("none of the images to order latents by suits the model; give some like those it has learnt")
+    return sums / count

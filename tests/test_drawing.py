@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import math
+
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from restorekit import checkpoint, drawing
 from restorekit.drawing import draw
 from restorekit.errors import UsageError
+from restorekit.images.dataset import load_images
 from restorekit.models import VAE
 from restorekit.noise import Noise
 
@@ -66,11 +71,36 @@ def test_a_way_leads_from_one_draw_to_another_and_stays_as_far_out_as_draws_are(
 
 
 def test_a_traversal_turns_one_latent_at_a_time():
-    found = drawing._turned(torch.ones(2, 4, 3, 3), torch.linspace(0, 1, 5)).view(2, 5, 4, 3, 3)
-    assert found[0, :, 0, 1, 1].tolist() == [-3, -1.5, 0, 1.5, 3]
-    assert found[1, :, 1, 2, 0].tolist() == [-3, -1.5, 0, 1.5, 3]
+    found = drawing._turned(torch.ones(2, 4, 3, 3), torch.linspace(0, 1, 5), (2, 0, 7)).view(2, 5, 4, 3, 3)
+    assert found[0, :, 2, 1, 1].tolist() == [-3, -1.5, 0, 1.5, 3]
+    assert found[1, :, 0, 2, 0].tolist() == [-3, -1.5, 0, 1.5, 3]
     assert int((found != 0).sum()) == 2 * 4 * 9
 
 
 def test_there_are_no_more_rows_than_latents(vae):
-    assert len(draw(vae, 64, None, 16, 1.0, 0, "cpu", 3, True)) == 4 * 3
+    assert len(draw(vae, 64, None, 16, 1.0, 0, "cpu", 3, range(64))) == 4 * 3
+
+
+def test_latents_are_ranked_by_what_they_tell_of_images(tmp_path):
+    model = VAE(VAE.Config(network="mlp", size=(8, 8), channels=1, hidden=(), latent=3))
+    (encoder,) = model.network.encoder.layers
+    with torch.no_grad():
+        encoder.weight.zero_()
+        encoder.bias.copy_(torch.tensor([0.0, 0, 2, 0, -1, 0]))  # three means, three log-variances
+    path = tmp_path / "vae.safetensors"
+    checkpoint.save(path, model.state_dict(), checkpoint.describe(model))
+    np.save(tmp_path / "x.npy", np.zeros((5, 8, 8), np.uint8))
+    found = drawing.ranked(str(path), load_images(str(tmp_path / "x.npy")), "cpu")
+    assert [i for i, _ in found] == [2, 1, 0]
+    assert [nats for _, nats in found] == pytest.approx([2.0, 0.5 * math.exp(-1), 0.0], abs=1e-6)
+
+
+def test_each_row_has_its_title(tmp_path):
+    cells = torch.zeros(6, 1, 28, 28)
+    drawing.titled(["z4  1.25", "z1"], cells, 3, tmp_path / "a.png")
+    with Image.open(tmp_path / "a.png") as sheet:
+        margin, lit = sheet.width - (3 * 30 + 2), np.asarray(sheet) > 100
+    assert sheet.size[1] == 2 * 30 + 2
+    first, second = (lit[2 + 30 * i : 30 + 30 * i] for i in range(2))
+    assert first[:, :margin].sum() > second[:, :margin].sum() > 10
+    assert not lit[:, margin:].any()

@@ -8,9 +8,11 @@ import click
 
 from restorekit.cli.options import device_options
 
+ORDERED_BY = 1000  # images at most that latents are ordered by
 EXAMPLE = """\b
 Example:
   restorekit sample digits.png --model RUN/model.safetensors --count 64
+  restorekit sample latents.png --model RUN/model.safetensors --traverse 11 --images digits.npz
 """
 
 
@@ -35,7 +37,15 @@ Example:
 )
 @click.option("--interpolate", type=click.IntRange(2), help="So many steps from each draw to another, a row each.")
 @click.option(
-    "--traverse", type=click.IntRange(2), help="So many steps of each of the first --count latents, a row each."
+    "--traverse",
+    type=click.IntRange(2),
+    help="So many steps of each latent, from -3 to 3 standard deviations of the prior, the others being 0: a row each,"
+    " with its number, of at most --count.",
+)
+@click.option(
+    "--images",
+    metavar="IMAGES",
+    help="With --traverse: latents that tell most of these images come first, and each row says how many nats.",
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed.")
 @click.option("--overwrite", is_flag=True, help="Replace OUT where it exists.")
@@ -49,6 +59,7 @@ def command(
     temperature: float,
     interpolate: int | None,
     traverse: int | None,
+    images: str | None,
     seed: int,
     overwrite: bool,
     device: str,
@@ -56,7 +67,7 @@ def command(
 ) -> None:
     """Draw images from a model's prior and write them as one PNG grid, OUT."""
     from restorekit.cli import texts
-    from restorekit.drawing import draw
+    from restorekit.drawing import draw, titled
     from restorekit.errors import UsageError
     from restorekit.images.atomic import atomic
     from restorekit.validate import write_grid
@@ -68,8 +79,25 @@ def command(
     texts.use_threads(threads)
     if interpolate and traverse:
         raise UsageError("--interpolate and --traverse are two ways; give one of them")
+    if images and not traverse:
+        raise UsageError("--images orders the rows of --traverse; give both, or leave --images out")
     steps = interpolate or traverse or 0
-    images = draw(name, count, label, size, temperature, seed, device, steps, bool(traverse))
+    turned, rows = _latents(name, images, count, device) if traverse else (None, [])
+    cells = draw(name, count, label, size, temperature, seed, device, steps, turned)
     with atomic(out) as temporary:
-        write_grid(images, steps or max(1, round(count**0.5)), temporary)
-    click.echo(f"{len(images)} images -> {out}")
+        if turned is None:
+            write_grid(cells, steps or max(1, round(count**0.5)), temporary)
+        else:
+            titled(rows[: len(cells) // steps], cells, steps, temporary)
+    click.echo(f"{len(cells)} images -> {out}")
+
+
+def _latents(name: str, images: str | None, count: int, device: str) -> tuple[list[int], list[str]]:
+    """Return the numbers of the latents to turn, and what stands beside each row."""
+    if images is None:
+        return list(range(count)), [f"z{i}" for i in range(count)]
+    from restorekit.drawing import ranked
+    from restorekit.images.dataset import load_images
+
+    found = ranked(name, load_images(images, ORDERED_BY), device)[:count]
+    return [i for i, _ in found], [f"z{i}  {nats:.2f}" for i, nats in found]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -25,6 +26,17 @@ def test_draws_become_one_picture(run, vae, tmp_path):
         assert grid.size == (2 * 18 + 2, 2 * 18 + 2)
     assert [p.name for p in out.parent.iterdir()] == ["grid.png"]
     assert torch.is_inference_mode_enabled() is False
+
+
+def test_a_row_for_each_latent_says_what_it_tells_of_images(run, vae, tmp_path):
+    np.save(tmp_path / "x.npy", np.random.default_rng(0).integers(0, 255, (6, 16, 16), np.uint8))
+    words = ("sample", tmp_path / "z.png", "--model", vae, "--traverse", 5, "--size", 16, "--device", "cpu")
+    code, said, _ = run(*words, "--images", tmp_path / "x.npy")
+    assert (code, said.split()[:2]) == (0, ["20", "images"])
+    with Image.open(tmp_path / "z.png") as grid:
+        assert grid.size[1] == 4 * 18 + 2
+        assert grid.size[0] > 5 * 18 + 2
+    assert "give both" in run("sample", tmp_path / "y.png", "--model", vae, "--images", tmp_path / "x.npy")[2]
 
 
 def test_a_file_that_exists_is_replaced_only_when_told(run, vae, tmp_path):

@@ -59,8 +59,8 @@ class BetaVAE(VAE):
             **_TRAINING,
         },
         "factors": {
-            "network": "mlp", "hidden": (256, 256), "latent": 10, "likelihood": "bernoulli",
-            "capacity": 12.0, "capacity_steps": 1500, "beta": 30.0, **_TRAINING,
+            "network": "mlp", "hidden": (256, 256), "latent": 6, "likelihood": "bernoulli",
+            "beta": 30.0, "capacity": 10.0, "capacity_steps": 2000, **_TRAINING,
         },
     }  # fmt: skip
 
