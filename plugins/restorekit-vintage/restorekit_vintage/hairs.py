@@ -1,0 +1,88 @@
+"""Hairs and fibres that lay on the film, the print or the glass of the scanner."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from restorekit.contracts import Ranged
+from restorekit.noise import Noise
+from restorekit_vintage.ageing import Marked, Marks, shade
+from restorekit_vintage.lattice import TAU, Lattice
+
+CELL = 96.0  # pixels a side of a hair's cell
+LAYERS = 2
+BEND = 2.2  # radians that half a hair may turn by: some are loops almost closed
+
+
+@dataclass(frozen=True)
+class Hairs(Marked):
+    """Curled, slightly wavy lines of even width that taper off.
+
+    Parameters
+    ----------
+    area : float or (float, float)
+        Share of pixels touched, on average over images, in [0, 0.01].
+    width : float or (float, float)
+        Typical width, pixels: single hairs have 0.6 to 1.4 times that, and half a pixel of edge to each side.
+    bright : float
+        Share of hairs that are bright; the others are dark.
+    known : bool
+        Whether it is told which pixels are touched; otherwise the hairs are in the picture.
+    """
+
+    name: ClassVar[str] = "hairs"
+
+    area: Ranged = field(default=0.003, metadata={"low": 0.0, "high": 0.01, "share": True})
+    width: Ranged = field(default=1.0, metadata={"low": 0.5, "high": 3.0, "unit": "pixels"})
+    bright: float = field(default=0.6, metadata={"low": 0.0, "high": 1.0, "share": True})
+    known: bool = True
+
+    def marks(self, x: Tensor, noise: Noise, amount: Tensor) -> Marks:
+        """Return the hairs on x, (B, C, H, W)."""
+        area, width = amount * self.draw("area", x, noise) / LAYERS, self.draw("width", x, noise)
+        first, second = (self._layer(x, noise, f"{self.name}.{i}", area, width) for i in range(LAYERS))
+        return first.over(second)
+
+    def _layer(self, x: Tensor, noise: Noise, name: str, area: Tensor, width: Tensor) -> Marks:
+        """Return the hairs of one lattice."""
+        turn = TAU * noise.uniform(f"{name}.turn", (len(x), 1, 1, 1), x.device)
+        at = Lattice(x, noise, name, turn, (CELL, CELL), (CELL, CELL))
+        long, bend, thick, there, tone, up, aside, way, a, b = at.numbers(10)
+        half, support = CELL / 2 * (0.2 + 0.65 * long), width[:, 0] * (0.6 + 0.8 * thick) + 1
+        chance = area[:, 0] * CELL**2 / (2 * (half - 2) * support)
+        radius = half / (BEND * bend).clamp_min(0.02)
+        places = ((2 * u - 1) * (CELL / 2 - half - support) for u in (up, aside))
+        facing = (TAU * way).cos(), (TAU * way).sin()
+        tables = (support / 2, half, radius, *places, *facing, a, b, shade(tone, self.bright))
+        return Marks(*at.paint(there < chance, _hair, *tables))
+
+
+def _hair(
+    pixels: Tensor,
+    along: Tensor,
+    across: Tensor,
+    reach: Tensor,
+    half: Tensor,
+    radius: Tensor,
+    up: Tensor,
+    aside: Tensor,
+    cos: Tensor,
+    sin: Tensor,
+    a: Tensor,
+    b: Tensor,
+    light: Tensor,
+) -> tuple[Tensor, Tensor]:
+    """Return how far, and how light, a hair covers pixels: an arc of a circle whose radius swings."""
+    u, v = along - up, across - aside
+    u, v = (
+        u * cos + v * sin,
+        v * cos - u * sin + radius,
+    )  # from the circle's centre; the hair's middle is at (0, radius)
+    arc = radius * torch.atan2(u, v)
+    wave = 1.5 * (TAU / 43 * arc + TAU * a).sin() + 0.7 * (TAU / 19 * arc + TAU * b).sin()
+    away = (torch.hypot(u, v) - radius - wave).abs()
+    return (reach * ((half - arc.abs()) / 4).clamp(0, 1) - away).clamp(0, 1), light

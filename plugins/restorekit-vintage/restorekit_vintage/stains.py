@@ -1,0 +1,52 @@
+"""Stains: water and coffee that dried with a dark rim, and foxing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from restorekit.contracts import Ranged
+from restorekit.noise import Noise
+from restorekit.types import Observation
+from restorekit_vintage.ageing import Ageing, seen, tinted
+from restorekit_vintage.clouds import clouds
+
+SMALLEST = 4.0  # pixels
+FINE = 0.25  # strength and size of the unevenness of an outline, of the stain
+BROWN = (0.45, 0.7, 1.0)  # what a stain takes of R, G and B, of its strength
+RIM, FADE = 1.5, 0.25  # pixels that the rim is wide, and what it fades to towards the middle
+
+
+@dataclass(frozen=True)
+class Stains(Ageing):
+    """Brown patches, darkest along their outline, where the liquid left what it had dissolved.
+
+    Parameters
+    ----------
+    area : float or (float, float)
+        Share of pixels stained, on average over images.
+    size : float or (float, float)
+        Distance over which the outline bends, pixels: 5 for foxing, 100 for a spilt cup.
+    strength : float or (float, float)
+        Share of blue light that is lost at the rim; less of green and red.
+    """
+
+    name: ClassVar[str] = "stains"
+
+    area: Ranged = field(default=0.2, metadata={"low": 0.0, "high": 0.9, "share": True})
+    size: Ranged = field(default=50.0, metadata={"low": SMALLEST, "high": 1000.0, "unit": "pixels"})
+    strength: Ranged = field(default=0.4, metadata={"low": 0.0, "high": 1.0, "share": True})
+
+    def age(self, x: Tensor, noise: Noise, amount: Tensor) -> Observation:
+        """Stain x, (B, C, H, W)."""
+        area, size, strength = (self.draw(key, x, noise) for key in ("area", "size", "strength"))
+        liquid = clouds(x, noise, "stains.large", size, SMALLEST)
+        fine = clouds(x, noise, "stains.fine", FINE * size, FINE * SMALLEST)
+        level = (liquid + FINE * fine) / (1 + FINE**2) ** 0.5  # standard normal again
+        inside = (level + torch.special.ndtri(area.clamp(1e-6, 1 - 1e-6))) * size / 2  # pixels from the outline, about
+        wet, dry = (inside + 0.5).clamp(0, 1), torch.exp(-(inside / RIM).clamp_min(0))
+        dark = wet * (FADE + (1 - FADE) * dry)
+        return seen(x * (1 - amount * strength * dark * tinted(x, BROWN)))

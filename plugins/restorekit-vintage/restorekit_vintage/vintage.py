@@ -1,0 +1,101 @@
+"""A plausible mixture of everything that happens to old pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar
+
+from torch import Tensor
+
+from restorekit.contracts import Ranged
+from restorekit.noise import Noise
+from restorekit.types import Observation
+from restorekit_vintage.ageing import Ageing, Marked, seen
+from restorekit_vintage.cast import Cast
+from restorekit_vintage.creases import Creases
+from restorekit_vintage.dust import Dust
+from restorekit_vintage.fading import Fading
+from restorekit_vintage.grain import Grain
+from restorekit_vintage.hairs import Hairs
+from restorekit_vintage.halftone import Halftone
+from restorekit_vintage.lattice import chosen
+from restorekit_vintage.scratches import Scratches
+from restorekit_vintage.stains import Stains
+
+# In the order in which they happen to a picture: made, printed, in the light, spilt on, folded, scratched, scanned.
+KINDS: dict[str, Ageing] = {
+    "grain": Grain(strength=(0.02, 0.1), size=(0.0, 1.2)),
+    "halftone": Halftone(period=(2.5, 7.0), softness=(0.4, 1.0), strength=(0.3, 0.9)),
+    "sepia": Cast(cyan=0.0, magenta=0.0, yellow=0.0, paper=0.0, sepia=(0.5, 1.0)),
+    "cast": Cast(cyan=(0.0, 0.5), magenta=(0.0, 0.35), yellow=(0.0, 0.35), paper=(0.0, 0.4)),
+    "fading": Fading(strength=(0.2, 1.0), black=(0.1, 0.4), white=(0.7, 1.0), uneven=(0.0, 0.3)),
+    "stains": Stains(area=(0.05, 0.5), size=(5.0, 120.0), strength=(0.1, 0.5)),
+    "creases": Creases(spacing=(80.0, 400.0), width=(0.8, 4.0), relief=(0.02, 0.2)),
+    "scratches": Scratches(area=(0.001, 0.02), width=(0.4, 2.5)),
+    "tramlines": Scratches(area=(0.001, 0.01), width=(0.4, 2.0), bright=0.5, direction="vertical"),
+    "dust": Dust(area=(0.0005, 0.01), size=(0.8, 1.6)),
+    "hairs": Hairs(area=(0.0005, 0.005), width=(0.6, 1.8)),
+}
+
+
+def _chance(of: float) -> Any:
+    return field(default=of, metadata={"low": 0.0, "high": 1.0, "share": True})
+
+
+@dataclass(frozen=True)
+class Vintage(Ageing):
+    """Each kind of damage with a chance of its own, all scaled by one strength an image.
+
+    Parameters
+    ----------
+    strength : float or (float, float)
+        Of all damage, from 0, none, to 1, what `KINDS` says.
+    known : bool
+        Whether it is told which pixels scratches, dust, hairs and creases cover.
+    grain, halftone, sepia, cast, fading, stains, creases, scratches, tramlines, dust, hairs : float
+        Chance of each kind; tramlines are the vertical scratches of film.
+    """
+
+    name: ClassVar[str] = "vintage"
+
+    strength: Ranged = field(default=(0.3, 1.0), metadata={"low": 0.0, "high": 1.0, "share": True})
+    known: bool = True
+    grain: float = _chance(0.6)
+    halftone: float = _chance(0.15)
+    sepia: float = _chance(0.15)
+    cast: float = _chance(0.5)
+    fading: float = _chance(0.6)
+    stains: float = _chance(0.25)
+    creases: float = _chance(0.2)
+    scratches: float = _chance(0.5)
+    tramlines: float = _chance(0.2)
+    dust: float = _chance(0.6)
+    hairs: float = _chance(0.25)
+
+    def age(self, x: Tensor, noise: Noise, amount: Tensor) -> Observation:
+        """Damage x, (B, C, H, W); `params` of the observation tell how much of each kind every image got."""
+        result, strength, params = seen(x), amount * self.draw("strength", x, noise), {}
+        for name, kind in self._kinds():
+            coin = noise.uniform(f"vintage.{name}", (len(x), 1, 1, 1), x.device) < getattr(self, name)
+            params[name] = strength * coin
+            result = _further(result, kind, noise.fork(name), params[name])
+        return replace(result, sigma=None, params=params)
+
+    def _kinds(self) -> Iterator[tuple[str, Ageing]]:
+        """Yield each kind that has a chance; marks are told or not as this is."""
+        for name, kind in KINDS.items():
+            if getattr(self, name) > 0:
+                yield name, replace(kind, known=self.known) if isinstance(kind, Marked) else kind
+
+
+def _further(before: Observation, kind: Ageing, noise: Noise, amount: Tensor) -> Observation:
+    """Damage further those images of which `amount` is above 0."""
+    rows = chosen(amount.flatten() > 0)
+    if not len(rows):
+        return before
+    noise = noise.take(rows.tolist()) if noise.keys else noise
+    found = kind.age(before.y[rows], noise, amount[rows])
+    observed = before.observed[rows] & found.observed
+    y = before.y.index_copy(0, rows, found.y * observed)
+    return replace(before, y=y, observed=before.observed.index_copy(0, rows, observed))
