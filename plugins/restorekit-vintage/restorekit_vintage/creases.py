@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import torch
 from torch import Tensor
@@ -12,13 +12,15 @@ from restorekit.contracts import Ranged
 from restorekit.corruptions.sensor import smeared
 from restorekit.noise import Noise
 from restorekit_vintage.ageing import Marked, Marks
-from restorekit_vintage.lattice import TAU, Lattice
+from restorekit_vintage.lattice import TAU, Lattice, Place, only
 
 CLOSEST, LENGTH = 40.0, 1500.0  # pixels between folds, and along one until it ends
 CRUMB = 1.2  # standard deviation, pixels, of the smoothing that makes flakes of white noise
 RATHER = 0.6  # standard deviations by which the emulsion on the fold itself is rather gone than not
-STEEP = 2.33  # makes a slope exp(-slope^2) at most 1
-REACH = 0.07  # of the spacing: how far the relief goes to each side
+SWAY = 3.8  # pixels to each side that a fold may wander
+CRACK = 0.5  # how much of the picture the crack along the whole fold covers
+EDGE = 1.5  # pixels over which light turns to shade
+REACH = 0.04  # of the spacing: how far the relief goes to each side, at 1 / e
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,7 @@ class Creases(Marked):
     spacing : float or (float, float)
         Pixels between two folds of one direction; a picture has two directions.
     width : float or (float, float)
-        Width of the ragged line, pixels: within it most of the emulsion is gone.
+        Mean width of the ragged line along the crack, pixels: within it most of the emulsion is gone.
     relief : float or (float, float)
         By how much the two sides are lighter and darker, on the [0, 1] scale. It stays in y.
     known : bool
@@ -58,19 +60,42 @@ class Creases(Marked):
 
     def _direction(self, x: Tensor, noise: Noise, name: str, amount: Tensor, flakes: Tensor) -> Marks:
         """Return the folds of one direction."""
-        spacing, width, relief = (self.draw(key, x, noise)[:, 0] for key in ("spacing", "width", "relief"))
+        spacing, width, relief = (self.draw(key, x, noise) for key in ("spacing", "width", "relief"))
         turn = TAU * noise.uniform(f"{name}.turn", (len(x), 1, 1, 1), x.device)
-        at = Lattice(x, noise, name, turn, (LENGTH, spacing[:, None]), (LENGTH, CLOSEST))
+        at, fades = Lattice(x, noise, name, turn, (LENGTH, spacing), CLOSEST), (REACH * spacing).clamp(3, 10)
         there, place, side, a, b = at.numbers(5)
+        one = _Fold(
+            offset=(2 * place - 1) * 0.2 * spacing[:, 0],
+            light=relief[:, 0] * torch.sign(side - 0.5),
+            width=width[:, 0],
+            fades=fades[:, 0],
+            a=TAU * a,
+            b=TAU * b,
+        )
 
-        def fold(pixels: Tensor, along: Tensor, across: Tensor, *of_cell: Tensor) -> tuple[Tensor, Tensor]:
-            offset, light, wide, reach, a, b = of_cell
-            away = across - offset - 3 * (TAU / 310 * along + TAU * a).sin() - 0.8 * (TAU / 37 * along + TAU * b).sin()
-            lost = (2 * (flakes[pixels] + RATHER - 2 * away.abs() / wide)).clamp(0, 1)
-            slope = away / reach
-            return lost, light * STEEP * slope * torch.exp(-slope.square())
+        def fold(at: Place, s: _Fold) -> tuple[Tensor, Tensor]:
+            return _fold(at, s, flakes[at.pixels])
 
-        light, reach = relief * torch.sign(side - 0.5), (REACH * spacing).clamp(4, 14)
-        offset = (2 * place - 1) * 0.2 * spacing
-        lost, lit = at.paint(there < amount[:, 0], fold, offset, light, width, reach, a, b)
+        lost, lit = at.paint(only(there < amount[:, 0], one.offset), SWAY + 5 * fades + 2 * width, fold, one)
         return Marks(lost, torch.ones_like(lost), lit)
+
+
+class _Fold(NamedTuple):
+    """What tells folds apart: lengths in pixels, phases in radians."""
+
+    offset: Tensor
+    light: Tensor  # of the side that is lit, less that of the picture; negative where the other one is
+    width: Tensor
+    fades: Tensor  # how far light and shade reach, at 1 / e
+    a: Tensor
+    b: Tensor
+
+
+def _fold(at: Place, s: _Fold, flakes: Tensor) -> tuple[Tensor, Tensor]:
+    """Return how far folds cover pixels, by normal numbers of each, and what light and shade add."""
+    wander = 3 * (TAU / 310 * at.along + s.a).sin() + 0.8 * (TAU / 37 * at.along + s.b).sin()
+    away = at.across - s.offset - wander
+    swing = 1 + (TAU / 71 * at.along + s.b).sin() * (TAU / 23 * at.along + s.a).cos()
+    lost = (2 * (flakes + RATHER - 2 * away.abs() / (s.width * swing.clamp_min(0.1)))).clamp(0, 1)
+    crack = CRACK * (1.5 - away.abs()).clamp(0, 1)
+    return torch.maximum(lost, crack), s.light * torch.tanh(away / EDGE) * torch.exp(-away.abs() / s.fades)

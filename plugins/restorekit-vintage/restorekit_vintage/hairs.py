@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import torch
 from torch import Tensor
@@ -11,7 +11,7 @@ from torch import Tensor
 from restorekit.contracts import Ranged
 from restorekit.noise import Noise
 from restorekit_vintage.ageing import Marked, Marks, shade
-from restorekit_vintage.lattice import TAU, Lattice
+from restorekit_vintage.lattice import TAU, Lattice, Place, only
 
 CELL = 96.0  # pixels a side of a hair's cell
 LAYERS = 2
@@ -50,39 +50,49 @@ class Hairs(Marked):
     def _layer(self, x: Tensor, noise: Noise, name: str, area: Tensor, width: Tensor) -> Marks:
         """Return the hairs of one lattice."""
         turn = TAU * noise.uniform(f"{name}.turn", (len(x), 1, 1, 1), x.device)
-        at = Lattice(x, noise, name, turn, (CELL, CELL), (CELL, CELL))
+        at = Lattice(x, noise, name, turn, (CELL, CELL))
         long, bend, thick, there, tone, up, aside, way, a, b = at.numbers(10)
         half, support = CELL / 2 * (0.2 + 0.65 * long), width[:, 0] * (0.6 + 0.8 * thick) + 1
-        chance = area[:, 0] * CELL**2 / (2 * (half - 2) * support)
-        radius = half / (BEND * bend).clamp_min(0.02)
-        places = ((2 * u - 1) * (CELL / 2 - half - support) for u in (up, aside))
-        facing = (TAU * way).cos(), (TAU * way).sin()
-        tables = (support / 2, half, radius, *places, *facing, a, b, shade(tone, self.bright))
-        return Marks(*at.paint(there < chance, _hair, *tables))
+        room = CELL / 2 - half - support
+        one = _Hair(
+            reach=support / 2,
+            half=half,
+            radius=half / (BEND * bend).clamp_min(0.02),
+            up=(2 * up - 1) * room,
+            aside=(2 * aside - 1) * room,
+            cos=(TAU * way).cos(),
+            sin=(TAU * way).sin(),
+            a=TAU * a,
+            b=TAU * b,
+            light=shade(tone, self.bright),
+        )
+        centre = only(there < area[:, 0] * CELL**2 / (2 * (half - 2) * support), one.aside)
+        return Marks(*at.paint(centre, torch.full_like(width, CELL / 2), _hair, one))
 
 
-def _hair(
-    pixels: Tensor,
-    along: Tensor,
-    across: Tensor,
-    reach: Tensor,
-    half: Tensor,
-    radius: Tensor,
-    up: Tensor,
-    aside: Tensor,
-    cos: Tensor,
-    sin: Tensor,
-    a: Tensor,
-    b: Tensor,
-    light: Tensor,
-) -> tuple[Tensor, Tensor]:
-    """Return how far, and how light, a hair covers pixels: an arc of a circle whose radius swings."""
-    u, v = along - up, across - aside
+class _Hair(NamedTuple):
+    """What tells hairs apart: lengths in pixels, phases in radians."""
+
+    reach: Tensor  # half its width
+    half: Tensor  # of its length
+    radius: Tensor  # of the circle that it is an arc of
+    up: Tensor
+    aside: Tensor
+    cos: Tensor
+    sin: Tensor
+    a: Tensor
+    b: Tensor
+    light: Tensor
+
+
+def _hair(at: Place, s: _Hair) -> tuple[Tensor, Tensor]:
+    """Return how far, and how light, hairs cover pixels: arcs of circles whose radius swings."""
+    u, v = at.along - s.up, at.across - s.aside
     u, v = (
-        u * cos + v * sin,
-        v * cos - u * sin + radius,
-    )  # from the circle's centre; the hair's middle is at (0, radius)
-    arc = radius * torch.atan2(u, v)
-    wave = 1.5 * (TAU / 43 * arc + TAU * a).sin() + 0.7 * (TAU / 19 * arc + TAU * b).sin()
-    away = (torch.hypot(u, v) - radius - wave).abs()
-    return (reach * ((half - arc.abs()) / 4).clamp(0, 1) - away).clamp(0, 1), light
+        u * s.cos + v * s.sin,
+        v * s.cos - u * s.sin + s.radius,
+    )  # from the circle's centre; the middle is (0, radius)
+    arc = s.radius * torch.atan2(u, v)
+    wave = 1.5 * (TAU / 43 * arc + s.a).sin() + 0.7 * (TAU / 19 * arc + s.b).sin()
+    away = (torch.hypot(u, v) - s.radius - wave).abs()
+    return (s.reach * ((s.half - arc.abs()) / 4).clamp(0, 1) - away).clamp(0, 1), s.light

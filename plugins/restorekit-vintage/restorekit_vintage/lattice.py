@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
@@ -15,6 +16,23 @@ from torch import Tensor
 from restorekit.noise import Noise
 
 TAU = 2 * math.pi
+Tables = TypeVar("Tables", bound=NamedTuple)
+
+
+class Place(NamedTuple):
+    """Some pixels of a batch.
+
+    Attributes
+    ----------
+    pixels : Tensor of int64, (N,)
+        Their numbers, the batch outermost.
+    along, across : Tensor, (N,)
+        How far from the centre of their cell they are, pixels.
+    """
+
+    pixels: Tensor
+    along: Tensor
+    across: Tensor
 
 
 class Lattice:
@@ -30,10 +48,10 @@ class Lattice:
         Lattices of one image need different ones.
     turn : Tensor, (B, 1, 1, 1)
         Angle between a cell's long side and the columns of the image, radians.
-    cell : (Tensor (B, 1, 1, 1) or float, the same)
+    cell : (float, Tensor (B, 1, 1, 1) or float)
         Length and breadth of a cell, pixels.
-    least : (float, float)
-        The least length and breadth of any cell; says how many there may be.
+    least : float, optional
+        The least breadth of any cell, where it is a tensor; says how many there may be.
     """
 
     def __init__(
@@ -42,58 +60,69 @@ class Lattice:
         noise: Noise,
         name: str,
         turn: Tensor,
-        cell: tuple[Tensor | float, Tensor | float],
-        least: tuple[float, float],
+        cell: tuple[float, Tensor | float],
+        least: float | None = None,
     ) -> None:
         b, (h, w) = len(x), x.shape[2:]
-        self._noise, self._name, self._device = noise, name, x.device
+        self._noise, self._name, self._x, self._cell = noise, name, x, cell
         rows, columns = torch.arange(h, device=x.device).view(-1, 1), torch.arange(w, device=x.device)
         cos, sin, reach = turn.cos(), turn.sin(), math.hypot(h, w)
-        self._counts = tuple(math.ceil(2 * reach / size) + 2 for size in least)
+        smallest = cell[0], cell[1] if isinstance(cell[1], float) else least or 1.0
+        self._counts = tuple(math.ceil(2 * reach / size) + 2 for size in smallest)
         shift = noise.uniform(f"{name}.shift", (b, 2), x.device).view(b, 2, 1, 1)
-        i, self._along = _divided(rows * cos + columns * sin + reach, cell[0], shift[:, :1])
-        j, self._across = _divided(columns * cos - rows * sin + reach, cell[1], shift[:, 1:])
-        cells = torch.arange(b, device=x.device).view(-1, 1, 1, 1) * (self._counts[0] * self._counts[1])
-        self._cell = (cells + (i * self._counts[1] + j).long()).flatten()
+        # places in units of cells, from 0 on: sums of a column and a row, so that few steps are done for all pixels
+        self._along = ((rows * cos + reach) / cell[0] + shift[:, :1]) + columns * sin / cell[0]
+        self._across = ((reach - rows * sin) / cell[1] + shift[:, 1:]) + columns * cos / cell[1]
 
     def numbers(self, count: int) -> Tensor:
         """Return uniform numbers of each cell, (count, B, 1, cells)."""
-        shape = (len(self._along), count, *self._counts)
-        return self._noise.uniform(f"{self._name}.cells", shape, self._device).flatten(2).movedim(1, 0)[:, :, None]
+        shape = (len(self._x), count, *self._counts)
+        return self._noise.uniform(f"{self._name}.cells", shape, self._x.device).flatten(2).movedim(1, 0)[:, :, None]
 
-    def paint(self, there: Tensor, shape: Callable[..., tuple[Tensor, ...]], *tables: Tensor) -> list[Tensor]:
+    def paint(
+        self,
+        centre: Tensor,
+        reach: Tensor,
+        shape: Callable[[Place, Tables], tuple[Tensor, ...]],
+        tables: Tables,
+    ) -> list[Tensor]:
         """Paint the objects.
 
         Parameters
         ----------
-        there : Tensor of bool, (B, 1, cells)
-            Whether a cell has an object at all.
+        centre : Tensor, (B, 1, cells)
+            How far across its cell each object lies, pixels from the middle; infinity where there is none.
+        reach : Tensor, (B, 1, 1, 1)
+            How far from there, across the cell, any pixel of it may be.
         shape : callable
-            Given numbers of pixels, int64, (N,), how far `along` and `across` from the centre of their cell they are,
-            (N,), pixels, and what each of `tables` says of their cell, (N,), it returns values of the pixels.
-        tables : Tensor, (B, 1, cells)
+            Given some pixels and what `tables` says of their cells, (N,) each, it returns values of these pixels.
+        tables : NamedTuple of Tensor, (B, 1, cells)
             What tells the objects apart.
 
         Returns
         -------
         list of Tensor, (B, 1, H, W)
-            These values; 0 where there is no object.
+            The values; 0 where there is no object.
         """
-        pixels = chosen(there.flatten()[self._cell])
-        table = torch.stack([t.expand(there.shape).flatten() for t in (there, *tables)])
-        exists, *found = table[:, self._cell[pixels]].unbind()
-        values = shape(pixels, self._along.flatten()[pixels], self._across.flatten()[pixels], *found)
-        nothing = torch.zeros_like(self._along).flatten()
-        return [nothing.index_copy(0, pixels, exists * value).view_as(self._along) for value in values]
+        row, column = self._along.floor(), self._across.floor()
+        first = torch.arange(len(centre), device=centre.device).view(-1, 1, 1, 1) * centre.shape[2]
+        cells = (row * self._counts[1] + column).long() + first
+        across = (self._across - column - 0.5) * self._cell[1]
+        near = ((across - centre.flatten()[cells]).abs() < reach).flatten()
+        pixels = chosen(near)
+        found = torch.stack([t.expand(centre.shape).flatten() for t in tables])[:, cells.flatten()[pixels]]
+        along = (self._along - row).flatten()[pixels]
+        place = Place(pixels, (along - 0.5) * self._cell[0], across.flatten()[pixels])
+        values = shape(place, tables._make(found.unbind()))
+        nothing = torch.zeros_like(across).flatten()
+        return [nothing.index_copy(0, pixels, near[pixels] * value).view_as(across) for value in values]
+
+
+def only(there: Tensor, offset: Tensor) -> Tensor:
+    """Return the offset of objects that exist; infinity where there is none."""
+    return torch.where(there, offset, torch.inf)
 
 
 def chosen(which: Tensor) -> Tensor:
     """Return the numbers of what is True, int64, on the CPU; elsewhere all numbers, as asking makes a device wait."""
     return which.nonzero()[:, 0] if which.device.type == "cpu" else torch.arange(len(which), device=which.device)
-
-
-def _divided(place: Tensor, size: Tensor | float, shift: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the number of the cell and the pixels from its centre, for places from 0 on."""
-    cells = place / size + shift
-    number = cells.floor()
-    return number, (cells - number - 0.5) * size

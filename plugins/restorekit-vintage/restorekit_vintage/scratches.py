@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 from torch import Tensor
 
 from restorekit.contracts import Ranged
 from restorekit.noise import Noise
 from restorekit_vintage.ageing import Marked, Marks, shade
-from restorekit_vintage.lattice import TAU, Lattice
+from restorekit_vintage.lattice import TAU, Lattice, Place, only
 
 LAYERS = 3  # directions in one picture
 CELLS = {"any": (180.0, 32.0), "vertical": (4096.0, 32.0)}  # length and breadth; a scratch lies within its cell, pixels
+SWAY = 4.7  # pixels to each side that a scratch may wander
+LEAN = 0.006  # radians, standard deviation, by which film ran askew
+THINNEST, THICKEST = 0.4, 2.0  # of the typical width
 BOWS = {"any": (150.0, 400.0), "vertical": (300.0, 900.0)}  # wavelengths of the slow wander, pixels
 
 
@@ -54,48 +57,52 @@ class Scratches(Marked):
         """Return the scratches of one direction."""
         (length, breadth), bows = CELLS[self.direction], BOWS[self.direction]
         lean = noise.normal(f"{name}.turn", (len(x), 1, 1, 1), x.device)
-        turn = lean * (0.006 if self.direction == "vertical" else TAU)
-        at = Lattice(x, noise, name, turn, (length, breadth), (length, breadth))
-        long, place, there, thick, gaps, tone, side, torn, *phases, bow = at.numbers(12)
+        at = Lattice(x, noise, name, lean * (LEAN if self.direction == "vertical" else TAU), (length, breadth))
+        long, place, there, thick, gaps, faint, side, torn, bow, bend, *phases = at.numbers(13)
         half = length / 2 * (0.25 + 0.7 * long)
-        support = width[:, 0] * (0.4 + 1.6 * thick**3) + 1  # with its edges
+        support = width[:, 0] * (THINNEST + (THICKEST - THINNEST) * thick**3) + 1  # with its edges
         own = 2 * (half - 2) * support * (1 - gaps / 2)
-        chance, opacity = area[:, 0] * length * breadth / own, 0.5 + 0.5 * tone
-        middle, room = (2 * place - 1) * (length / 2 - half), breadth / 2 - 6 - support / 2
-        slow = TAU / (bows[0] + (bows[1] - bows[0]) * bow)
-        tables = (
-            opacity,
-            half,
-            middle,
-            (2 * side - 1) * room,
-            support / 2,
-            gaps,
-            slow,
-            *phases,
-            shade(torn, self.bright),
+        middle, room = (2 * place - 1) * (length / 2 - half), breadth / 2 - SWAY - 1 - support / 2
+        one = _Scratch(
+            opacity=0.5 + 0.5 * faint,
+            reach=support / 2,
+            gaps=gaps,
+            half=half,
+            middle=middle,
+            offset=(2 * side - 1) * room,
+            slow=TAU / (bows[0] + (bows[1] - bows[0]) * bow),
+            bend=bend.square(),
+            a=TAU * phases[0],
+            b=TAU * phases[1],
+            c=TAU * phases[2],
+            light=shade(torn, self.bright),
         )
-        return Marks(*at.paint(there < chance, _scratch, *tables))
+        centre = only(there < area[:, 0] * length * breadth / own, one.offset)
+        return Marks(*at.paint(centre, SWAY + 1 + THICKEST * width / 2, _scratch, one))
 
 
-def _scratch(
-    pixels: Tensor,
-    along: Tensor,
-    across: Tensor,
-    opacity: Tensor,
-    half: Tensor,
-    middle: Tensor,
-    offset: Tensor,
-    reach: Tensor,
-    gaps: Tensor,
-    slow: Tensor,
-    a: Tensor,
-    b: Tensor,
-    c: Tensor,
-    light: Tensor,
-) -> tuple[Tensor, Tensor]:
-    """Return how far, and how light, a scratch covers pixels: it wanders, and grows thin here and there."""
-    along = along - middle
-    wander = 4 * (slow * along + TAU * a).sin() + 0.6 * (TAU / 27 * along + TAU * b).sin()
-    thinning = 0.5 + 1.5 * ((TAU / 61 * along + TAU * c).sin() + 0.7 * (TAU / 17 * along + TAU * a).sin())
-    reach = reach * (1 - gaps * thinning.clamp(0, 1)) * ((half - along.abs()) / 2).clamp(0, 1)
-    return opacity * (reach - (across - offset - wander).abs()).clamp(0, 1), light
+class _Scratch(NamedTuple):
+    """What tells scratches apart: lengths in pixels, phases and waves in radians."""
+
+    opacity: Tensor
+    reach: Tensor  # half its width
+    gaps: Tensor  # how thin it grows here and there: 1 until it breaks off
+    half: Tensor  # of its length
+    middle: Tensor
+    offset: Tensor
+    slow: Tensor
+    bend: Tensor
+    a: Tensor
+    b: Tensor
+    c: Tensor
+    light: Tensor
+
+
+def _scratch(at: Place, s: _Scratch) -> tuple[Tensor, Tensor]:
+    """Return how far, and how light, scratches cover pixels: they wander, and are ragged and broken."""
+    along = at.along - s.middle
+    wander = s.bend * (4 * (s.slow * along + s.a).sin() + 0.7 * (TAU / 27 * along + s.b).sin())
+    thinning = 0.5 + 1.5 * ((TAU / 61 * along + s.c).sin() + 0.7 * (TAU / 17 * along + s.a).sin())
+    ragged = 1 + 0.3 * (TAU / 5.3 * along + s.c).sin()
+    reach = s.reach * ragged * (1 - s.gaps * thinning.clamp(0, 1)) * ((s.half - along.abs()) / 2).clamp(0, 1)
+    return s.opacity * (reach - (at.across - s.offset - wander).abs()).clamp(0, 1), s.light

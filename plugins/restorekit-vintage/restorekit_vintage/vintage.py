@@ -25,8 +25,8 @@ from restorekit_vintage.stains import Stains
 
 # In the order in which they happen to a picture: made, printed, in the light, spilt on, folded, scratched, scanned.
 KINDS: dict[str, Ageing] = {
-    "grain": Grain(strength=(0.02, 0.1), size=(0.0, 1.2)),
-    "halftone": Halftone(period=(2.5, 7.0), softness=(0.4, 1.0), strength=(0.3, 0.9)),
+    "grain": Grain(strength=(0.02, 0.12), size=(0.0, 1.2), colour=(0.0, 0.5)),
+    "halftone": Halftone(period=(2.5, 5.0), softness=(0.6, 1.0), strength=(0.2, 0.8)),
     "sepia": Cast(cyan=0.0, magenta=0.0, yellow=0.0, paper=0.0, sepia=(0.5, 1.0)),
     "cast": Cast(cyan=(0.0, 0.5), magenta=(0.0, 0.35), yellow=(0.0, 0.35), paper=(0.0, 0.4)),
     "fading": Fading(strength=(0.2, 1.0), black=(0.1, 0.4), white=(0.7, 1.0), uneven=(0.0, 0.3)),
@@ -34,7 +34,7 @@ KINDS: dict[str, Ageing] = {
     "creases": Creases(spacing=(80.0, 400.0), width=(0.8, 4.0), relief=(0.02, 0.2)),
     "scratches": Scratches(area=(0.001, 0.02), width=(0.4, 2.5)),
     "tramlines": Scratches(area=(0.001, 0.01), width=(0.4, 2.0), bright=0.5, direction="vertical"),
-    "dust": Dust(area=(0.0005, 0.01), size=(0.8, 1.6)),
+    "dust": Dust(area=(0.0005, 0.01), size=(0.6, 1.3)),
     "hairs": Hairs(area=(0.0005, 0.005), width=(0.6, 1.8)),
 }
 
