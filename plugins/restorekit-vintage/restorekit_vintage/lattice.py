@@ -106,16 +106,17 @@ class Lattice:
         """
         row, column = self._along.floor(), self._across.floor()
         first = torch.arange(len(centre), device=centre.device).view(-1, 1, 1, 1) * centre.shape[2]
-        cells = (row * self._counts[1] + column).long() + first
+        cells = ((row * self._counts[1] + column).long() + first).flatten()
         across = (self._across - column - 0.5) * self._cell[1]
-        near = ((across - centre.flatten()[cells]).abs() < reach).flatten()
+        near = ((across - centre.flatten().index_select(0, cells).view_as(across)).abs() < reach).flatten()
         pixels = chosen(near)
-        found = torch.stack([t.expand(centre.shape).flatten() for t in tables])[:, cells.flatten()[pixels]]
-        along = (self._along - row).flatten()[pixels]
-        place = Place(pixels, (along - 0.5) * self._cell[0], across.flatten()[pixels])
-        values = shape(place, tables._make(found.unbind()))
-        nothing = torch.zeros_like(across).flatten()
-        return [nothing.index_copy(0, pixels, near[pixels] * value).view_as(across) for value in values]
+        table = torch.stack([t.expand(centre.shape).flatten() for t in tables])
+        along, aside, cells = (t.flatten().index_select(0, pixels) for t in (self._along - row, across, cells))
+        place = Place(pixels, (along - 0.5) * self._cell[0], aside)
+        values = shape(place, tables._make(table.index_select(1, cells).unbind()))
+        fields = across.new_zeros(len(values), across.numel())
+        fields.index_copy_(1, pixels, torch.stack(values) * near[pixels])
+        return [field.view_as(across) for field in fields]
 
 
 def only(there: Tensor, offset: Tensor) -> Tensor:

@@ -18,6 +18,7 @@ SWAY = 4.7  # pixels to each side that a scratch may wander
 LEAN = 0.006  # radians, standard deviation, by which film ran askew
 THINNEST, THICKEST = 0.4, 2.0  # of the typical width
 BOWS = {"any": (150.0, 400.0), "vertical": (300.0, 900.0)}  # wavelengths of the slow wander, pixels
+BREAKS = 0.3  # of them: wavelength at which a scratch grows thin
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ class Scratches(Marked):
         (length, breadth), bows = CELLS[self.direction], BOWS[self.direction]
         lean = noise.normal(f"{name}.turn", (len(x), 1, 1, 1), x.device)
         at = Lattice(x, noise, name, lean * (LEAN if self.direction == "vertical" else TAU), (length, breadth))
-        long, place, there, thick, gaps, faint, side, torn, bow, bend, *phases = at.numbers(13)
+        long, place, there, thick, gaps, faint, side, torn, bow, bend, breaks, *phases = at.numbers(14)
         half = length / 2 * (0.25 + 0.7 * long)
         support = width[:, 0] * (THINNEST + (THICKEST - THINNEST) * thick**3) + 1  # with its edges
         own = 2 * (half - 2) * support * (1 - gaps / 2)
@@ -71,6 +72,7 @@ class Scratches(Marked):
             middle=middle,
             offset=(2 * side - 1) * room,
             slow=TAU / (bows[0] + (bows[1] - bows[0]) * bow),
+            breaks=TAU / (BREAKS * (bows[0] + (bows[1] - bows[0]) * breaks)),
             bend=bend.square(),
             a=TAU * phases[0],
             b=TAU * phases[1],
@@ -91,6 +93,7 @@ class _Scratch(NamedTuple):
     middle: Tensor
     offset: Tensor
     slow: Tensor
+    breaks: Tensor
     bend: Tensor
     a: Tensor
     b: Tensor
@@ -102,7 +105,7 @@ def _scratch(at: Place, s: _Scratch) -> tuple[Tensor, Tensor]:
     """Return how far, and how light, scratches cover pixels: they wander, and are ragged and broken."""
     along = at.along - s.middle
     wander = s.bend * (4 * (s.slow * along + s.a).sin() + 0.7 * (TAU / 27 * along + s.b).sin())
-    thinning = 0.5 + 1.5 * ((TAU / 61 * along + s.c).sin() + 0.7 * (TAU / 17 * along + s.a).sin())
-    ragged = 1 + 0.3 * (TAU / 5.3 * along + s.c).sin()
+    thinning = 0.5 + 1.5 * ((s.breaks * along + s.c).sin() + 0.7 * (3.7 * s.breaks * along + s.a).sin())
+    ragged = 1 + 0.2 * (TAU / 5.3 * along + s.c).sin()
     reach = s.reach * ragged * (1 - s.gaps * thinning.clamp(0, 1)) * ((s.half - along.abs()) / 2).clamp(0, 1)
     return s.opacity * (reach - (at.across - s.offset - wander).abs()).clamp(0, 1), s.light

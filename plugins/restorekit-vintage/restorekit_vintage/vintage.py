@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from torch import Tensor
 
 from restorekit.contracts import Ranged
 from restorekit.noise import Noise
-from restorekit.types import Observation
+from restorekit.types import Observation, shape_of
 from restorekit_vintage.ageing import Ageing, Marked, seen
 from restorekit_vintage.cast import Cast
 from restorekit_vintage.creases import Creases
@@ -75,27 +75,27 @@ class Vintage(Ageing):
 
     def age(self, x: Tensor, noise: Noise, amount: Tensor) -> Observation:
         """Damage x, (B, C, H, W); `params` of the observation tell how much of each kind every image got."""
-        result, strength, params = seen(x), amount * self.draw("strength", x, noise), {}
+        strength, params = amount * self.draw("strength", x, noise), {}
+        y, observed = x.clone(), seen(x).observed
         for name, kind in self._kinds():
             coin = noise.uniform(f"vintage.{name}", (len(x), 1, 1, 1), x.device) < getattr(self, name)
             params[name] = strength * coin
-            result = _further(result, kind, noise.fork(name), params[name])
-        return replace(result, sigma=None, params=params)
+            _further(y, observed, kind, noise.fork(name), params[name])
+        return Observation(y, observed, shape_of(x), params=params)
 
     def _kinds(self) -> Iterator[tuple[str, Ageing]]:
         """Yield each kind that has a chance; marks are told or not as this is."""
         for name, kind in KINDS.items():
             if getattr(self, name) > 0:
-                yield name, replace(kind, known=self.known) if isinstance(kind, Marked) else kind
+                yield name, replace(cast(Any, kind), known=self.known) if isinstance(kind, Marked) else kind
 
 
-def _further(before: Observation, kind: Ageing, noise: Noise, amount: Tensor) -> Observation:
-    """Damage further those images of which `amount` is above 0."""
+def _further(y: Tensor, observed: Tensor, kind: Ageing, noise: Noise, amount: Tensor) -> None:
+    """Damage further, in place, those images of a batch of which `amount` is above 0."""
     rows = chosen(amount.flatten() > 0)
     if not len(rows):
-        return before
-    noise = noise.take(rows.tolist()) if noise.keys else noise
-    found = kind.age(before.y[rows], noise, amount[rows])
-    observed = before.observed[rows] & found.observed
-    y = before.y.index_copy(0, rows, found.y * observed)
-    return replace(before, y=y, observed=before.observed.index_copy(0, rows, observed))
+        return
+    found = kind.age(y[rows], noise.take(rows.tolist()) if noise.keys else noise, amount[rows])
+    left = observed[rows] & found.observed
+    y.index_copy_(0, rows, found.y * left)
+    observed.index_copy_(0, rows, left)
