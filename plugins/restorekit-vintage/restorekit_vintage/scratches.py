@@ -106,6 +106,6 @@ def _scratch(at: Place, s: _Scratch) -> tuple[Tensor, Tensor]:
     along = at.along - s.middle
     wander = s.bend * (4 * (s.slow * along + s.a).sin() + 0.7 * (TAU / 27 * along + s.b).sin())
     thinning = 0.5 + 1.5 * ((s.breaks * along + s.c).sin() + 0.7 * (3.7 * s.breaks * along + s.a).sin())
-    ragged = 1 + 0.2 * (TAU / 5.3 * along + s.c).sin()
+    ragged = 1 + 0.12 * ((TAU / 5.3 * along + s.c).sin() + (TAU / 8.7 * along + s.b).sin())
     reach = s.reach * ragged * (1 - s.gaps * thinning.clamp(0, 1)) * ((s.half - along.abs()) / 2).clamp(0, 1)
     return s.opacity * (reach - (at.across - s.offset - wander).abs()).clamp(0, 1), s.light
