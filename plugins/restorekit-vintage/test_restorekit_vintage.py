@@ -5,11 +5,6 @@ import math
 
 import pytest
 import torch
-from torch.distributions import MultivariateNormal
-
-from restorekit import Noise
-from restorekit.corruptions import Chain, Missing
-from restorekit.testing import CORRUPTION_CHECKS
 from restorekit_vintage import (
     Cast,
     Creases,
@@ -25,6 +20,11 @@ from restorekit_vintage import (
     vintage,
 )
 from restorekit_vintage.grain import FLOOR
+from torch.distributions import MultivariateNormal
+
+from restorekit import Noise
+from restorekit.corruptions import Chain, Missing
+from restorekit.testing import CORRUPTION_CHECKS
 
 MARKS = (Scratches(), Scratches(direction="vertical"), Dust(), Hairs())
 CASES = (
@@ -35,7 +35,7 @@ CASES = (
     Creases(relief=0.0),
     Creases(known=False, spacing=(40.0, 90.0)),
     Stains(),
-    Stains(area=(0.0, 0.9), size=4.0),
+    Stains(area=(0.0, 0.9), size=8.0),
     Fading(),
     Cast(),
     Cast(sepia=(0.5, 1.0)),
@@ -51,7 +51,7 @@ CASES = (
 )
 
 
-def flat(value, count=8, size=96, channels=1):
+def flat(value, count=8, size=64, channels=1):
     return torch.full((count, channels, size, size), float(value))
 
 
@@ -68,7 +68,7 @@ def test_contract(damage, check):
 @pytest.mark.parametrize("size", [32, 128])
 @pytest.mark.parametrize("marks", MARKS, ids=lambda marks: f"{marks.name}-{getattr(marks, 'direction', '')}")
 def test_marks_cover_the_area_that_they_say_in_crops_of_any_size(marks, size):
-    pixels = 2_000_000
+    pixels = 1_000_000
     hidden = ~marks(torch.zeros(pixels // size**2, 1, size, size), Noise(1)).observed
     shares = hidden.float().mean((1, 2, 3))
     error = float(shares.std()) / math.sqrt(len(shares))
@@ -96,21 +96,24 @@ def test_bright_marks_lighten_gray_and_dark_ones_darken_it(marks, bright):
 
 
 def test_folds_are_as_far_apart_as_they_say():
-    hidden = ~Creases(spacing=100.0, width=0.5, relief=0.0)(flat(0, 60), Noise(1)).observed
+    hidden = ~Creases(spacing=100.0, width=0.5, relief=0.0)(flat(0, 60, 96), Noise(1)).observed
     crack = 3.0  # pixels across that it touches
     assert float(hidden.float().mean()) == pytest.approx(1 - (1 - crack / 100) ** 2, rel=0.1)
 
 
 def test_relief_is_light_on_one_side_and_shade_on_the_other():
-    change = Creases(width=0.5, relief=0.2)(flat(0.5, 40), Noise(1))
-    change = (change.y - 0.5)[change.observed]
-    assert float(change.abs().max()) == pytest.approx(0.2, abs=0.06)
-    assert abs(float(change.mean())) < 0.002
+    found = Creases(spacing=400.0, width=0.5, relief=0.2)(flat(0.5, 40, 96), Noise(1))
+    change = torch.where(found.observed, found.y - 0.5, 0.0)
+    high, low = change.amax((1, 2, 3)), -change.amin((1, 2, 3))
+    folded = torch.minimum(high, low) > 0.1
+    assert int(folded.sum()) > 10
+    for side in (high, low):
+        assert float(side[folded].median()) == pytest.approx(0.2, abs=0.01)
 
 
 @pytest.mark.parametrize("area", [0.1, 0.5])
 def test_stains_darken_the_area_that_they_say_blue_most(area):
-    x = flat(1, 200, channels=3)
+    x = flat(1, 100, channels=3)
     taken = 1 - Stains(area=area, size=8.0, strength=0.5)(x, Noise(1)).y
     assert float((taken > 0).float().mean()) == pytest.approx(area, abs=0.06)
     assert float(taken.min()) >= 0
@@ -214,7 +217,7 @@ def test_a_density_is_not_claimed_where_there_is_none():
 
 
 def test_the_mixture_uses_each_kind_at_its_chance():
-    mixture, count = Vintage(strength=1.0), 1500
+    mixture, count = Vintage(strength=1.0), 800
     params = mixture(flat(0.5, count, 4), Noise(0)).params
     assert set(params) == set(vintage.KINDS)
     for kind, amount in params.items():

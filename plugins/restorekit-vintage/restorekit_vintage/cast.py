@@ -49,7 +49,7 @@ class Cast(Ageing):
         lost = torch.cat([self.draw(dye, x, noise) for dye in DYES], 1)
         yellowed = self.draw("paper", x, noise) * x.new_tensor(YELLOWED).view(1, 3, 1, 1)
         printed = rgb if self.sepia == 0 else _toned(rgb, amount * self.draw("sepia", x, noise))
-        y = printed.clamp_min(0) ** (1 - amount * lost)
+        y = _power(printed, 1 - amount * lost)
         y = y * (1 - amount * yellowed)
         return seen(_gray(y) if x.shape[1] == 1 else y)
 
@@ -61,4 +61,9 @@ def _gray(rgb: Tensor) -> Tensor:
 
 def _toned(rgb: Tensor, share: Tensor) -> Tensor:
     """Go a share of the way from colours, (B, 3, H, W), to a brown print."""
-    return rgb + share * (_gray(rgb).clamp_min(0) ** rgb.new_tensor(SEPIA).view(1, 3, 1, 1) - rgb)
+    return rgb + share * (_power(_gray(rgb), rgb.new_tensor(SEPIA).view(1, 3, 1, 1)) - rgb)
+
+
+def _power(values: Tensor, exponent: Tensor) -> Tensor:
+    """Return values to a power; those under 0, which noise made, as they are."""
+    return torch.where(values > 0, values.clamp_min(0) ** exponent, values)

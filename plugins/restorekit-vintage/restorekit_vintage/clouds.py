@@ -39,7 +39,8 @@ def clouds(x: Tensor, noise: Noise, name: str, size: Tensor, least: float) -> Te
     down, right = (
         _weights(n, k, size[:, 0], s[..., None]) for n, k, s in ((h, rows, shift[:, 0]), (w, columns, shift[:, 1]))
     )
-    return (down @ knots[:, 0] @ right.mT)[:, None]
+    # image by image: products of batches are rounded otherwise than those of one image
+    return torch.stack([d @ k @ r.mT for d, k, r in zip(down, knots, right, strict=True)])
 
 
 def _weights(pixels: int, knots: int, size: Tensor, shift: Tensor) -> Tensor:

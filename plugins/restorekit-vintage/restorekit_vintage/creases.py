@@ -98,4 +98,5 @@ def _fold(at: Place, s: _Fold, flakes: Tensor) -> tuple[Tensor, Tensor]:
     swing = 1 + (TAU / 71 * at.along + s.b).sin() * (TAU / 23 * at.along + s.a).cos()
     lost = (2 * (flakes + RATHER - 2 * away.abs() / (s.width * swing.clamp_min(0.1)))).clamp(0, 1)
     crack = CRACK * (1.5 - away.abs()).clamp(0, 1)
-    return torch.maximum(lost, crack), s.light * torch.tanh(away / EDGE) * torch.exp(-away.abs() / s.fades)
+    side = (away / EDGE).clamp(-1, 1)
+    return torch.maximum(lost, crack), s.light * side * torch.exp(-(away.abs() - EDGE).clamp_min(0) / s.fades)

@@ -47,6 +47,6 @@ class Stains(Ageing):
         fine = clouds(x, noise, "stains.fine", FINE * size, FINE * SMALLEST)
         level = (liquid + FINE * fine) / (1 + FINE**2) ** 0.5  # standard normal again
         inside = (level + torch.special.ndtri(area.clamp(1e-6, 1 - 1e-6))) * size / 2  # pixels from the outline, about
-        wet, dry = (inside + 0.5).clamp(0, 1), torch.exp(-(inside / RIM).clamp_min(0))
+        wet, dry = (inside + 0.5).clamp(0, 1), torch.exp(-(inside - 0.5).clamp_min(0) / RIM)
         dark = wet * (FADE + (1 - FADE) * dry)
         return seen(x * (1 - amount * strength * dark * tinted(x, BROWN)))
