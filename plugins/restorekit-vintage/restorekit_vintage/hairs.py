@@ -57,7 +57,7 @@ class Hairs(Marked):
         one = _Hair(
             reach=support / 2,
             half=half,
-            radius=half / (BEND * bend).clamp_min(0.02),
+            radius=half / (BEND * bend.square()).clamp_min(0.02),
             up=(2 * up - 1) * room,
             aside=(2 * aside - 1) * room,
             cos=(TAU * way).cos(),

@@ -17,7 +17,8 @@ from restorekit_vintage.clouds import clouds
 SMALLEST = 4.0  # pixels
 FINE = 0.25  # strength and size of the unevenness of an outline, of the stain
 BROWN = (0.45, 0.7, 1.0)  # what a stain takes of R, G and B, of its strength
-RIM, FADE = 1.5, 0.25  # pixels that the rim is wide, and what it fades to towards the middle
+SOFT = 0.02  # of the size: how far an edge runs, and a pixel
+RIM, MOTTLE = 2.0, 0.2  # pixels over which the rim fades, and standard deviation of what is left inside of it
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,9 @@ class Stains(Ageing):
     size : float or (float, float)
         Distance over which the outline bends, pixels: 5 for foxing, 100 for a spilt cup.
     strength : float or (float, float)
-        Share of blue light that is lost at the rim; less of green and red.
+        Share of blue light that is lost at the rim, at most; less of green and red.
+    rim : float or (float, float)
+        Share of the strength that is missing in the middle: 0 for an even stain, 1 for a line around clean paper.
     """
 
     name: ClassVar[str] = "stains"
@@ -39,14 +42,16 @@ class Stains(Ageing):
     area: Ranged = field(default=0.2, metadata={"low": 0.0, "high": 0.9, "share": True})
     size: Ranged = field(default=50.0, metadata={"low": SMALLEST, "high": 1000.0, "unit": "pixels"})
     strength: Ranged = field(default=0.4, metadata={"low": 0.0, "high": 1.0, "share": True})
+    rim: Ranged = field(default=0.5, metadata={"low": 0.0, "high": 1.0, "share": True})
 
     def age(self, x: Tensor, noise: Noise, amount: Tensor) -> Observation:
         """Stain x, (B, C, H, W)."""
-        area, size, strength = (self.draw(key, x, noise) for key in ("area", "size", "strength"))
+        area, size, strength, rim = (self.draw(key, x, noise) for key in ("area", "size", "strength", "rim"))
         liquid = clouds(x, noise, "stains.large", size, SMALLEST)
         fine = clouds(x, noise, "stains.fine", FINE * size, FINE * SMALLEST)
         level = (liquid + FINE * fine) / (1 + FINE**2) ** 0.5  # standard normal again
         inside = (level + torch.special.ndtri(area.clamp(1e-6, 1 - 1e-6))) * size / 2  # pixels from the outline, about
-        wet, dry = (inside + 0.5).clamp(0, 1), torch.exp(-(inside - 0.5).clamp_min(0) / RIM)
-        dark = wet * (FADE + (1 - FADE) * dry)
+        soft = 1 + SOFT * size
+        wet, dry = (inside / soft + 0.5).clamp(0, 1), torch.exp(-(inside - soft / 2).clamp_min(0) / RIM)
+        dark = wet * (1 - rim * (1 - dry) + MOTTLE * (1 - rim) * fine).clamp(0, 1)
         return seen(x * (1 - amount * strength * dark * tinted(x, BROWN)))

@@ -30,7 +30,7 @@ KINDS: dict[str, Ageing] = {
     "sepia": Cast(cyan=0.0, magenta=0.0, yellow=0.0, paper=0.0, sepia=(0.5, 1.0)),
     "cast": Cast(cyan=(0.0, 0.5), magenta=(0.0, 0.35), yellow=(0.0, 0.35), paper=(0.0, 0.4)),
     "fading": Fading(strength=(0.2, 1.0), black=(0.1, 0.4), white=(0.7, 1.0), uneven=(0.0, 0.3)),
-    "stains": Stains(area=(0.05, 0.5), size=(5.0, 120.0), strength=(0.1, 0.5)),
+    "stains": Stains(area=(0.05, 0.5), size=(5.0, 120.0), strength=(0.1, 0.5), rim=(0.1, 0.8)),
     "creases": Creases(spacing=(80.0, 400.0), width=(0.8, 4.0), relief=(0.02, 0.2)),
     "scratches": Scratches(area=(0.001, 0.02), width=(0.4, 2.5)),
     "tramlines": Scratches(area=(0.001, 0.01), width=(0.4, 2.0), bright=0.5, direction="vertical"),
