@@ -114,11 +114,17 @@ def test_relief_is_light_on_one_side_and_shade_on_the_other():
 @pytest.mark.parametrize("area", [0.1, 0.5])
 def test_stains_darken_the_area_that_they_say_blue_most(area):
     x = flat(1, 100, channels=3)
-    taken = 1 - Stains(area=area, size=8.0, strength=0.5)(x, Noise(1)).y
-    assert float((taken > 0).float().mean()) == pytest.approx(area, abs=0.06)
+    taken = 1 - Stains(area=area, size=8.0, strength=0.5, rim=0.0)(x, Noise(1)).y
+    assert float((taken[:, 2] > 0.25).float().mean()) == pytest.approx(area, abs=0.03)
     assert float(taken.min()) >= 0
     assert float(taken[:, 2].max()) == pytest.approx(0.5, abs=0.01)
     assert bool((taken[:, 2] >= taken[:, 1]).all() & (taken[:, 1] >= taken[:, 0]).all())
+
+
+def test_a_rim_is_all_that_is_left_where_the_middle_is_said_to_be_clean():
+    even, rim = (Stains(area=0.5, size=60.0, strength=0.5, rim=r)(flat(1, 100), Noise(1)).y for r in (0.0, 1.0))
+    assert float((1 - rim).max()) == pytest.approx(float((1 - even).max()), abs=0.1)
+    assert float((1 - rim).mean()) < 0.3 * float((1 - even).mean())
 
 
 def test_fading_takes_black_and_white_to_the_levels_that_it_says():

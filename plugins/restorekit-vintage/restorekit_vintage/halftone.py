@@ -21,7 +21,7 @@ class Halftone(Ageing):
     """Clustered dots whose area follows x, on a screen turned for each ink; it can only be simulated.
 
     A value is light where it is above the screen's threshold there. Thresholds are spread evenly over [0, 1], so that
-    the mean over a dot's cell stays x.
+    the mean over a dot's cell stays x. Reference: Ulichney, "Digital Halftoning", 1987, chapter 5.
 
     Parameters
     ----------
