@@ -166,11 +166,12 @@ def test_sepia_forgets_colours_and_is_brown():
     assert bool(((red >= green) & (green >= blue)).all())
 
 
+@pytest.mark.parametrize("softness", [0.0, 0.5, 1.0])
 @pytest.mark.parametrize("value", [0.1, 0.3, 0.5, 0.9])
-def test_halftone_keeps_the_local_mean(value):
-    y = Halftone(period=5.3, softness=0.2, strength=1.0)(flat(value, 16), Noise(0)).y
+def test_halftone_keeps_the_local_mean(value, softness):
+    y = Halftone(period=5.3, softness=softness, strength=1.0)(flat(value, 16), Noise(0)).y
     assert float(y.mean()) == pytest.approx(value, abs=0.005)
-    assert float(torch.nn.functional.avg_pool2d(y, 32).sub(value).abs().max()) < 0.03
+    assert float(torch.nn.functional.avg_pool2d(y, 32).sub(value).abs().max()) < 0.05
     assert float(y.std()) > 0.15
 
 

@@ -41,7 +41,8 @@ class Halftone(Ageing):
 
     def age(self, x: Tensor, noise: Noise, amount: Tensor) -> Observation:
         """Print x, (B, C, H, W)."""
-        soft, strength = self.draw("softness", x, noise).clamp_min(1e-3), self.draw("strength", x, noise)
+        soft, strength = self.draw("softness", x, noise), self.draw("strength", x, noise)
+        soft = torch.minimum(soft, 2 * torch.minimum(x, 1 - x)).clamp_min(1e-3)  # more would not keep the mean
         dots = ((x - self._thresholds(x, noise)) / soft + 0.5).clamp(0, 1)
         return seen(x + amount * strength * (dots - x))
 
