@@ -56,29 +56,12 @@ class Scratches(Marked):
 
     def _layer(self, x: Tensor, noise: Noise, name: str, area: Tensor, width: Tensor) -> Marks:
         """Return the scratches of one direction."""
-        (length, breadth), bows = CELLS[self.direction], BOWS[self.direction]
+        length, breadth = CELLS[self.direction]
         lean = noise.normal(f"{name}.turn", (len(x), 1, 1, 1), x.device)
         at = Lattice(x, noise, name, lean * (LEAN if self.direction == "vertical" else TAU), (length, breadth))
-        long, place, there, thick, gaps, faint, side, torn, bow, bend, breaks, *phases = at.numbers(14)
-        half = length / 2 * (0.25 + 0.7 * long)
-        support = width[:, 0] * (THINNEST + (THICKEST - THINNEST) * thick**3) + 1  # with its edges
-        own = 2 * (half - 2) * support * (1 - gaps / 2)
-        middle, room = (2 * place - 1) * (length / 2 - half), breadth / 2 - SWAY - 1 - support / 2
-        one = _Scratch(
-            opacity=0.5 + 0.5 * faint,
-            reach=support / 2,
-            gaps=gaps,
-            half=half,
-            middle=middle,
-            offset=(2 * side - 1) * room,
-            slow=TAU / (bows[0] + (bows[1] - bows[0]) * bow),
-            breaks=TAU / (BREAKS * (bows[0] + (bows[1] - bows[0]) * breaks)),
-            bend=bend.square(),
-            a=TAU * phases[0],
-            b=TAU * phases[1],
-            c=TAU * phases[2],
-            light=shade(torn, self.bright),
-        )
+        there, tone, *numbers = at.numbers(14)
+        one = _drawn(numbers, width[:, 0], self.direction, shade(tone, self.bright))
+        own = 4 * (one.half - 2) * one.reach * (1 - one.gaps / 2)  # pixels
         centre = only(there < area[:, 0] * length * breadth / own, one.offset)
         return Marks(*at.paint(centre, SWAY + 1 + THICKEST * width / 2, _scratch, one))
 
@@ -99,6 +82,29 @@ class _Scratch(NamedTuple):
     b: Tensor
     c: Tensor
     light: Tensor
+
+
+def _drawn(numbers: list[Tensor], width: Tensor, direction: str, light: Tensor) -> _Scratch:
+    """Return a scratch for each cell, (B, 1, cells), by twelve uniform numbers of it and the width, (B, 1, 1)."""
+    long, place, thick, gaps, faint, side, bow, bend, breaks, *phases = numbers
+    (length, breadth), (shortest, longest) = CELLS[direction], BOWS[direction]
+    half = length / 2 * (0.25 + 0.7 * long)
+    support = width * (THINNEST + (THICKEST - THINNEST) * thick**3) + 1  # with its edges
+    return _Scratch(
+        opacity=0.5 + 0.5 * faint,
+        reach=support / 2,
+        gaps=gaps,
+        half=half,
+        middle=(2 * place - 1) * (length / 2 - half),
+        offset=(2 * side - 1) * (breadth / 2 - SWAY - 1 - support / 2),
+        slow=TAU / (shortest + (longest - shortest) * bow),
+        breaks=TAU / BREAKS / (shortest + (longest - shortest) * breaks),
+        bend=bend.square(),
+        a=TAU * phases[0],
+        b=TAU * phases[1],
+        c=TAU * phases[2],
+        light=light,
+    )
 
 
 def _scratch(at: Place, s: _Scratch) -> tuple[Tensor, Tensor]:

@@ -14,7 +14,6 @@ from restorekit.types import Observation
 from restorekit_vintage.ageing import Ageing, seen, tinted
 from restorekit_vintage.clouds import clouds
 
-SMALLEST = 4.0  # pixels
 FINE = 0.25  # strength and size of the unevenness of an outline, of the stain
 BROWN = (0.45, 0.7, 1.0)  # what a stain takes of R, G and B, of its strength
 SOFT = 0.02  # of the size: how far an edge runs, and a pixel
@@ -40,15 +39,16 @@ class Stains(Ageing):
     name: ClassVar[str] = "stains"
 
     area: Ranged = field(default=0.2, metadata={"low": 0.0, "high": 0.9, "share": True})
-    size: Ranged = field(default=50.0, metadata={"low": SMALLEST, "high": 1000.0, "unit": "pixels"})
+    size: Ranged = field(default=50.0, metadata={"low": 4.0, "high": 1000.0, "unit": "pixels"})
     strength: Ranged = field(default=0.4, metadata={"low": 0.0, "high": 1.0, "share": True})
     rim: Ranged = field(default=0.5, metadata={"low": 0.0, "high": 1.0, "share": True})
 
     def age(self, x: Tensor, noise: Noise, amount: Tensor) -> Observation:
         """Stain x, (B, C, H, W)."""
         area, size, strength, rim = (self.draw(key, x, noise) for key in ("area", "size", "strength", "rim"))
-        liquid = clouds(x, noise, "stains.large", size, SMALLEST)
-        fine = clouds(x, noise, "stains.fine", FINE * size, FINE * SMALLEST)
+        least = min(self.size) if isinstance(self.size, tuple) else self.size
+        liquid = clouds(x, noise, "stains.large", size, least)
+        fine = clouds(x, noise, "stains.fine", FINE * size, FINE * least)
         level = (liquid + FINE * fine) / (1 + FINE**2) ** 0.5  # standard normal again
         inside = (level + torch.special.ndtri(area.clamp(1e-6, 1 - 1e-6))) * size / 2  # pixels from the outline, about
         soft = 1 + SOFT * size
