@@ -18,7 +18,9 @@ SIZE = 150.0  # pixels between places that faded differently
 
 @dataclass(frozen=True)
 class Fading(Ageing):
-    """y = x + s (black + (white - black) x - x), with s near `strength`.
+    """Black and white that have moved towards each other, more in some places than in others.
+
+    y = x + s (black + (white - black) x - x), with s near `strength`.
 
     Parameters
     ----------
