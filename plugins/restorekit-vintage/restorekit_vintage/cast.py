@@ -22,7 +22,8 @@ SEPIA = (0.65, 1.0, 1.6)  # exponents of R, G and B by which a toned gray print 
 class Cast(Ageing):
     """Faded dyes, yellowed paper, sepia.
 
-    y = (1 - paper k_c) g^(1 - loss_c) in each channel c, with g between x and its sepia tone. A dye that lost a share of its density lets light^(1 - share) through; white stays white but for the paper. A gray
+    y = (1 - paper k_c) g^(1 - loss_c) in each channel c, with g between x and its sepia tone.
+    A dye that lost a share of its density lets light^(1 - share) through; white stays white but for the paper. A gray
     image is that of a gray scan of it.
 
     Parameters

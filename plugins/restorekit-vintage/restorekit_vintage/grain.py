@@ -22,7 +22,8 @@ FLOOR = 0.2  # share of the variance that is there in black and white, too
 class Grain(Ageing):
     """Grain of film, in clumps, strongest in middle tones.
 
-    y = x + strength sqrt(FLOOR + (1 - FLOOR) 4 x (1 - x)) g, with a standard normal field g. Where each grain lets light through with probability x, the light through a few of them has a variance that goes as
+    y = x + strength sqrt(FLOOR + (1 - FLOOR) 4 x (1 - x)) g, with a standard normal field g.
+    Where each grain lets light through with probability x, the light through a few of them has a variance that goes as
     x (1 - x) (Dainty and Shaw, "Image Science", 1974); FLOOR is what scanner and fog add. The density of y is known for
     white grain: size 0.
 
