@@ -10,7 +10,7 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor
 
-from restorekit import given
+from restorekit import asking, given
 from restorekit.contracts import Corruption
 from restorekit.job import Job
 from restorekit.noise import Noise
@@ -76,7 +76,7 @@ def _batch(job: Job, step: int, index: Tensor, noise: Noise, fabric: Fabric) -> 
     x = augment(x, noise) if recipe.augment else x
     x = gray(x) if turned_gray else x
     x = x.contiguous(memory_format=torch.channels_last)
-    observation = corruption(x, noise.fork("corruption"))
+    observation = asking.damage(corruption, x, noise.fork("corruption"))
     if job.labels is not None:
         observation = dataclasses.replace(
             observation, label=_some(job.labels[index], recipe.unlabelled, noise).to(x.device)

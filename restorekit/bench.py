@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from restorekit import bands
+from restorekit import asking, bands
+from restorekit.blame import blamed
 from restorekit.contracts import Corruption, Restorer
 from restorekit.errors import ImageError, UsageError
 from restorekit.evaluate import as_told, of_one_image
@@ -79,9 +80,11 @@ class Bench:
     def _sample(self, subject: Subject, x: Tensor, spec: str, corruption: Corruption) -> Sample:
         noise = Noise(self.seed, (subject.key,)).fork("calibrate")
         with of_one_image():
-            observation = replace(corruption(x, noise.fork(spec)), label=subject.label)
+            observation = replace(asking.damage(corruption, x, noise.fork(spec)), label=subject.label)
             shown = as_told(observation, corruption, self.told)
-            restored = self.restorer(shown, corruption, 0, noise)
+            with blamed(f"the restorer {self.restorer.name!r}", self.restorer, corruption):
+                found = self.restorer(shown, corruption, 0, noise)
+            restored = asking.restored(self.restorer, found, shown, 0)
         if restored.std is None:
             raise UsageError("a calibration turns standard deviations into intervals, and this restorer gives none")
         distance, where = distances(shown.observed), observation.unknown().expand_as(x)

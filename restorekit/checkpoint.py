@@ -7,6 +7,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as serialise
 from torch import Tensor
 
-from restorekit import plugins
+from restorekit import __version__, plugins
+from restorekit.blame import blamed
 from restorekit.contracts import Model
 from restorekit.errors import CheckpointError, SpecError, unknown
 from restorekit.images.atomic import atomic
@@ -144,18 +146,11 @@ def load(path: Path) -> tuple[Model, Card]:
     card = read_card(path)
     known = plugins.models()
     if card.model not in known:
-        raise CheckpointError(
-            f"{path} holds a {card.model!r} of the package {card.package!r} {card.version}, which is not installed; "
-            f"install it, or choose another file ({unknown('model', card.model, known)})"
-        )
+        what = f"a {card.model!r} of the package {card.package!r} {card.version}"
+        raise CheckpointError(f"{path} holds {what}, {_lack(card)}")
     cls = known[card.model]
-    try:
-        with torch.random.fork_rng(devices=[]):
-            model = cls(from_json(cls.Config, card.config))
-    except (SpecError, TypeError, ValueError) as error:
-        raise CheckpointError(
-            f"{path} was made by {card.package} {card.version} with other settings: {error}"
-        ) from error
+    with torch.random.fork_rng(devices=[]), blamed(f"making the model {cls.name!r}", cls):
+        model = _made(cls, card, path)
     try:
         model.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in read_weights(path).items()})
     except RuntimeError as error:
@@ -163,6 +158,33 @@ def load(path: Path) -> tuple[Model, Card]:
             f"{path} does not fit {card.model!r} as installed: {str(error).splitlines()[-1].strip()}"
         ) from error
     return model.eval(), card
+
+
+def _made(cls: type[Model], card: Card, path: Path) -> Model:
+    try:
+        return cls(from_json(cls.Config, card.config))
+    except (SpecError, TypeError, ValueError) as error:
+        raise CheckpointError(
+            f"{path} was made by {card.package} {card.version} with other settings: {error}"
+        ) from error
+
+
+def _lack(card: Card) -> str:
+    """Say why the model of a card is not known, and what to do about it."""
+    installed = plugins.installed()
+    for name, plugin in installed.left_out.items():
+        if plugin.package == card.package:
+            return f"which is installed but not in use, as {installed.problems[name]}"
+    if card.package == plugins.OWN:
+        return f"and this is restorekit {__version__}; install that version or a later one"
+    try:
+        found = version(card.package)
+    except PackageNotFoundError:
+        return f"which is not installed; install it (pip install '{card.package}=={card.version}')"
+    return (
+        f"of which {found} is installed without such a model in use; install that version "
+        f"(pip install '{card.package}=={card.version}'), and see that RESTOREKIT_PLUGINS does not leave it out"
+    )
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
@@ -179,7 +201,7 @@ def resolve(name: str) -> Path:
     known, unreadable = plugins.weights(), plugins.installed().unreadable
     if name in unreadable:
         problem = unreadable[name]
-        raise CheckpointError(f"of the plugin {problem.plugin.name!r}, {problem.value}; install it again")
+        raise CheckpointError(f"of {problem.plugin}, {problem.value}; install it again")
     if name not in known:
         raise CheckpointError(unknown("model file or installed weights", name, known))
     return known[name]

@@ -11,6 +11,7 @@ from typing import Any, cast
 import numpy as np
 import torch
 
+from restorekit import asking
 from restorekit.contracts import Corruption
 from restorekit.corruptions import Chain
 from restorekit.errors import ImageError, RestorekitError, UsageError
@@ -91,7 +92,7 @@ def _damage(item: Item, plan: Damage) -> None:
     scale, _ = resolve_range(picture, plan.range)
     x = torch.from_numpy(to_unit(picture.pixels, scale)).movedim(-1, 1)
     keys = tuple(item.key if len(x) == 1 else f"{item.key}#{i}" for i in range(len(x)))
-    observation = _without(settled(x, Noise(plan.seed, keys)), picture, item)
+    observation = _without(asking.damage(settled, x, Noise(plan.seed, keys)), picture, item)
     suffix = ".tif" if plan.depth == "32f" or len(x) > 1 else ".png"
     target = plan.out / Path(item.key).with_suffix(suffix)
     mask, earlier = missing_path(target, len(x)), plan.beside.of(target)

@@ -6,25 +6,29 @@ import statistics
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
-from typing import Any
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from restorekit import bands
+from restorekit import asking, bands
+from restorekit.blame import blamed, told
 from restorekit.certainty import LEVEL, coverage_by_width
 from restorekit.contracts import Corruption, Metric
 from restorekit.enclose import enclose
 from restorekit.engines import Engine
 from restorekit.errors import ImageError, PluginError, UsageError
 from restorekit.images.dataset import LabelledImages
-from restorekit.metrics import compare, finish
+from restorekit.metrics import finish
 from restorekit.noise import Noise
 from restorekit.sigma import estimate_sigma
 from restorekit.trials import Contender, Protocol, Results, Subject, Told, Trial
 from restorekit.types import Observation, Restoration
+
+Row = dict[str, Any]
 
 
 def evaluate(
@@ -34,6 +38,7 @@ def evaluate(
     engine: Engine,
     protocol: Protocol,
     watch: Callable[[str, str | None], None] = lambda key, error: None,
+    log: Path | None = None,
 ) -> Results:
     """Damage every image, restore it with every contender, and measure.
 
@@ -50,29 +55,32 @@ def evaluate(
     protocol : Protocol
         Kept in the results; its seed seeds the noise.
     watch : callable
-        Called after each image with its name and what went wrong, if anything.
+        Called after each image with its name and what went wrong, if anything; the same again is not told.
+    log : Path or None
+        Folder that gets the tracebacks of plugins that broke.
 
     Returns
     -------
     Results
     """
-    rows: list[dict[str, Any]] = []
-    failures: list[dict[str, str]] = []
+    rows, failures, said = list[Row](), list[dict[str, str]](), set[str]()
+    jury = Jury(trials, metrics, protocol.seed, log)
 
     @of_one_image()
     def read(subject: Subject) -> Tensor:
         return subject.read()
 
     @of_one_image()
-    def compute(subject: Subject, x: Tensor) -> list[dict[str, Any]]:
-        return [row for trial in trials for row in judge(subject, x, trial, metrics, protocol.seed)]
+    def compute(subject: Subject, x: Tensor) -> Judged:
+        return jury.judge(subject, x)
 
     for outcome in engine.run(subjects, read, compute, lambda _, found: found):
-        if outcome.error is None:
-            rows.extend(outcome.result or [])
-        else:
-            failures.append({"image": outcome.task.key, "error": outcome.error})
-        watch(outcome.task.key, outcome.error)
+        found = outcome.result or Judged([], [{"image": outcome.task.key, "error": outcome.error or ""}])
+        rows.extend(found.rows)
+        failures.extend(found.failures)
+        fresh = dict.fromkeys(failure["error"] for failure in found.failures if failure["error"] not in said)
+        said.update(fresh)
+        watch(outcome.task.key, "; ".join(fresh) or None)
     return Results(protocol, _means(rows, trials, metrics), rows, failures)
 
 
@@ -85,26 +93,64 @@ def of_one_image() -> Iterator[None]:
         raise ImageError(str(error)) from error
 
 
-def judge(subject: Subject, x: Tensor, trial: Trial, metrics: Sequence[Metric], seed: int) -> list[dict[str, Any]]:
-    """Return one row per contender for one image and one corruption."""
-    noise = Noise(seed, (subject.key,))
-    observation = trial.corruption(x, noise)
-    if subject.label is not None:
-        observation = replace(observation, label=subject.label)
-    rows = []
-    for contender in trial.contenders:
-        started = time.perf_counter()
+class Judged(NamedTuple):
+    """One image's rows, one per corruption and contender, and what of them a broken plugin kept from being made."""
+
+    rows: list[Row]
+    failures: list[dict[str, str]]
+
+
+@dataclass(frozen=True, eq=False)
+class Jury:
+    """What an image goes through; a plugin that breaks takes down what it was asked for, and nothing beside it."""
+
+    trials: Sequence[Trial]
+    metrics: Sequence[Metric]
+    seed: int
+    log: Path | None
+
+    def judge(self, subject: Subject, x: Tensor) -> Judged:
+        """Return what is found of one image, (1, C, H, W)."""
+        judged, noise = Judged([], []), Noise(self.seed, (subject.key,))
+        for trial in self.trials:
+            with self._noted(judged, subject, trial):
+                observation = asking.damage(trial.corruption, x, noise)
+                observation = observation if subject.label is None else replace(observation, label=subject.label)
+                for contender in trial.contenders:
+                    with self._noted(judged, subject, trial, contender):
+                        judged.rows.append(self._row(subject, x, trial, contender, observation, judged))
+        return judged
+
+    @contextmanager
+    def _noted(
+        self, judged: Judged, subject: Subject, trial: Trial, contender: Contender | None = None
+    ) -> Iterator[None]:
+        try:
+            yield
+        except PluginError as error:
+            whom = {} if contender is None else {"restorer": contender.name}
+            failure = {"image": subject.key, "corruption": trial.spec, **whom, "error": str(told(error, self.log))}
+            judged.failures.append(failure)
+
+    def _row(
+        self, subject: Subject, x: Tensor, trial: Trial, contender: Contender, observation: Observation, judged: Judged
+    ) -> Row:
+        noise, started = Noise(self.seed, (subject.key,)).fork("draws"), time.perf_counter()
         shown = as_told(observation, trial.corruption, contender.told)
-        restoration = bands.restore(contender.restorer, shown, trial.corruption, contender.draws, noise.fork("draws"))
+        with blamed(f"the restorer {contender.restorer.name!r}", contender.restorer, trial.corruption):
+            answer = bands.restore(contender.restorer, shown, trial.corruption, contender.draws, noise)
         seconds = (time.perf_counter() - started) / (x[0, 0].numel() / 1e6)
-        restoration, calibrated = _enclosed(restoration, shown, trial.corruption, contender)
-        finished = _finished(restoration)
-        found: dict[str, Any] = dict(compare(finished, x, observation, metrics))
+        answer = asking.restored(contender.restorer, answer, shown, contender.draws)
+        restoration, calibrated = _enclosed(answer, shown, trial.corruption, contender)
+        finished, found = _finished(restoration), dict[str, Any]()
+        for metric in self.metrics:
+            found[metric.name] = None
+            with self._noted(judged, subject, trial, contender):
+                found[metric.name] = asking.measured(metric, finished, x, observation)
         if "coverage90" in found:
             found |= {"coverage_by_width": coverage_by_width(finished, x, observation), "calibrated": calibrated}
         name = {"corruption": trial.spec, "restorer": contender.name, "image": subject.key}
-        rows.append({**name, **found, "seconds_per_megapixel": seconds})
-    return rows
+        return {**name, **found, "seconds_per_megapixel": seconds}
 
 
 def _enclosed(

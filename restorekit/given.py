@@ -10,6 +10,7 @@ from typing import ClassVar, NamedTuple
 import torch
 from torch import Tensor
 
+from restorekit import asking
 from restorekit.conjugate import has_closed_form
 from restorekit.contracts import Corruption, parts_of
 from restorekit.errors import UsageError
@@ -71,7 +72,7 @@ class Damaged(LabelledImages):
         if lost is not None:
             x = x.masked_fill(lost.movedim(-1, 0), torch.nan)
         if self._corruption is not None:
-            o = self._corruption(x[None], Noise(self._seed, (self.keys[i],)).fork("given"))
+            o = asking.damage(self._corruption, x[None], Noise(self._seed, (self.keys[i],)).fork("given"))
             x = torch.where(o.observed, o.y, torch.nan)[0]
         return x.movedim(0, -1).contiguous()
 

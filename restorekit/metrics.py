@@ -8,7 +8,6 @@ where it gives a spread alone, the interval lies about the finished, and so roun
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -30,30 +29,6 @@ WINDOW_SIGMA = 1.5  # which are so many pixels
 def finish(x: Tensor) -> Tensor:
     """Clamp x to [0, 1] and round it to 8 bits: what the protocol scores."""
     return (x.clamp(0, 1) * 255).round() / 255
-
-
-def compare(
-    restoration: Restoration, reference: Tensor, observation: Observation, metrics: Iterable[Metric]
-) -> dict[str, float | None]:
-    """Return every metric of one restored image by name.
-
-    Parameters
-    ----------
-    restoration : Restoration
-        A batch of one, (1, C, H, W), its `mmse` and `draws` passed through `finish`.
-    reference : Tensor, (1, C, H, W)
-        The clean image.
-    observation : Observation
-        What the restorer was given.
-    metrics : iterable of Metric
-        What to compute.
-
-    Returns
-    -------
-    dict of str to float or None
-        None where a metric does not apply to this image or restorer.
-    """
-    return {m.name: m(restoration, reference, observation) for m in metrics}
 
 
 class PSNR(Metric):

@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 
 from restorekit import checkpoint, plugins
+from restorekit.blame import blamed
 from restorekit.checkpoint import Card
 from restorekit.contracts import Corruption, Model, Restorer
 from restorekit.corruptions.spec import parse
@@ -132,14 +133,17 @@ def open_restorer(
     if name in classical and sampler is not None:
         raise UsageError(f"{name} is a classical method, which no sampler serves; leave --sampler {sampler} out")
     if name in classical:
-        return Opened(name, classical[name]())
+        with blamed(f"making the restorer {name!r}", classical[name]):
+            return Opened(name, classical[name]())
     if name not in plugins.weights() and not (Path(name).suffix == ".safetensors" or Path(name).is_file()):
         raise UsageError(_why_not(name, [*classical, *plugins.weights()]))
     path = checkpoint.resolve(name)
     model, card = checkpoint.load(path)
-    told = model.noise_spec()
+    with blamed(f"noise_spec of the model {model.name!r}", model):
+        told = model.noise_spec()
     expected = corruption or (parse(told, plugins.corruptions()) if told else IMAGE)
-    chosen = pick_sampler(model, expected, plugins.samplers(), sampler)
+    with blamed(f"choosing the sampler {sampler!r}", plugins.samplers().get((sampler or "").partition(":")[0])):
+        chosen = pick_sampler(model, expected, plugins.samplers(), sampler)
     model = model.to(where).to(memory_format=torch.channels_last)
     if compute.compiled:
         compile_parts(model, where)
@@ -153,7 +157,7 @@ def _why_not(name: str, known: Sequence[str]) -> str:
     entry = plugins.installed().unreadable.get(name)
     if entry is None:
         return unknown("model, model file or classical method", name, known)
-    return f"the plugin {entry.plugin.name!r} ({entry.plugin.package}) is not whole, {entry.value}; install it again"
+    return f"{entry.plugin} is not whole, {entry.value}; install it again"
 
 
 def check_label(label: int | None, model: Model, name: str) -> None:

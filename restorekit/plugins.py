@@ -6,6 +6,7 @@ that is taken is left out whole and kept in `problems`; it never stops the progr
 
 from __future__ import annotations
 
+import inspect
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -26,19 +27,29 @@ if TYPE_CHECKING:
     from restorekit.contracts import Corruption, Metric, Model, Restorer, Sampler
 
 BUILT_IN = ("models", "corruptions", "samplers", "restorers", "metrics", "certainty", "weights")
-GROUP = "restorekit"
+GROUP = OWN = "restorekit"
 _NAMED = ("models", "corruptions", "samplers", "restorers", "metrics")
 KINDS = (*_NAMED, "weights", "sections")
+MEND = "install another version of it, or uninstall it"
 _NAMESAKES = {"restorers": "weights", "weights": "restorers"}  # both are what a user calls a model
 
 
 @dataclass(frozen=True)
 class Plugin:
-    """A loaded plugin: its entry point's name, the package it came from, and that package's version."""
+    """A plugin: its entry point's name, the package it came from, and that package's version."""
 
     name: str
     package: str
     version: str
+
+    def __str__(self) -> str:
+        """Name it in a sentence."""
+        return f"the plugin {self.name!r} ({self.package} {self.version})"
+
+    @property
+    def built_in(self) -> bool:
+        """Whether it is a part of restorekit."""
+        return self.package == OWN
 
 
 @dataclass(frozen=True)
@@ -58,6 +69,8 @@ class Plugins:
         What is in use, built-ins first.
     problems : dict of str to str
         What was left out, by plugin name, and why: one sentence each.
+    left_out : dict of str to Plugin
+        Who that is, by plugin name, of those that are installed.
     unreadable : dict of str to Entry
         Sentences about weights whose file cannot be read, by their name; the rest of their plugin is in use.
     """
@@ -65,8 +78,10 @@ class Plugins:
     def __init__(self) -> None:
         self.loaded: list[Plugin] = []
         self.problems: dict[str, str] = {}
+        self.left_out: dict[str, Plugin] = {}
         self.unreadable: dict[str, Entry] = {}
         self._entries: dict[str, dict[str, Entry]] = {kind: {} for kind in KINDS}
+        self._modules: dict[str, Plugin] = {}
 
     def add(self, module: ModuleType, plugin: Plugin) -> None:
         """Register everything one module provides.
@@ -84,7 +99,7 @@ class Plugins:
             manager.register(module, plugin.name)
             manager.check_pending()
         except pluggy.PluginValidationError as error:
-            raise PluginError(f"the plugin {plugin.name!r} has a hook that does not exist: {error}") from error
+            raise PluginError(f"{plugin} has a hook that does not exist: {_one_line(error)}; {MEND}") from error
         found = {kind: _collect(kind, manager, plugin) for kind in KINDS}
         for kind, entries in found.items():
             for name in entries:
@@ -92,7 +107,24 @@ class Plugins:
         for kind, entries in found.items():
             self._entries[kind].update(entries)
         self._set_unreadable_apart(found["weights"])
+        self._modules[module.__name__] = plugin
         self.loaded.append(plugin)
+
+    def owner(self, cls: type) -> Plugin | None:
+        """Return whose a class is: of the plugin that registers it, else of that in whose package it is defined."""
+        for entries in self._entries.values():
+            for entry in entries.values():
+                if entry.value is cls:
+                    return entry.plugin
+        return self.author(cls.__module__)
+
+    def author(self, module: str) -> Plugin | None:
+        """Return whose code a module is, by its dotted name; None where it is no plugin's."""
+        for name, plugin in self._modules.items():
+            root = name if plugin.built_in else name.partition(".")[0]
+            if module == root or module.startswith(f"{root}."):
+                return plugin
+        return None
 
     def entries(self, kind: str) -> Mapping[str, Entry]:
         """Return what is registered of one kind, by name, sorted."""
@@ -103,13 +135,11 @@ class Plugins:
         taken = self._entries[kind].get(name) or (other and self._entries[other].get(name))
         if taken:
             raise PluginError(
-                f"the plugin {plugin.name!r} ({plugin.package}) registers {name!r} among the {kind}, a name that "
-                f"{taken.plugin.name!r} ({taken.plugin.package}) has already; one of them must be uninstalled"
+                f"{plugin} registers {name!r} among the {kind}, a name that {taken.plugin} has already; "
+                "rename it, or uninstall one of them"
             )
         if other and name in found[other]:
-            raise PluginError(
-                f"the plugin {plugin.name!r} registers {name!r} both among the {kind} and the {other}; rename one"
-            )
+            raise PluginError(f"{plugin} registers {name!r} both among the {kind} and the {other}; rename one")
 
     def _set_unreadable_apart(self, weights: Mapping[str, Entry]) -> None:
         for name, entry in weights.items():
@@ -127,14 +157,12 @@ def _collect(kind: str, manager: pluggy.PluginManager, plugin: Plugin) -> dict[s
         if len(results) < len(caller.get_hookimpls()):  # pluggy leaves None out
             raise TypeError("expected a list (of weights: names and paths), got None")
         pairs = [pair for result in results for pair in _named(kind, result)]
-    except Exception as error:  # whatever a stranger's code raises must name the stranger and go no further
-        raise PluginError(f"the plugin {plugin.name!r} failed in {hook}: {type(error).__name__}: {error}") from error
+    except (Exception, SystemExit) as error:  # whatever a stranger's code raises must name the stranger, and end there
+        raise PluginError(f"{plugin} failed in {hook}: {brief(error)}; {MEND}") from error
     names = [name for name, _ in pairs]
     for name in names:
         if names.count(name) > 1:
-            raise PluginError(
-                f"the plugin {plugin.name!r} registers {name!r} twice among the {kind}; give each its own name"
-            )
+            raise PluginError(f"{plugin} registers {name!r} twice among the {kind}; give each its own name")
     return {name: Entry(value, plugin) for name, value in pairs}
 
 
@@ -151,6 +179,9 @@ def _named(kind: str, result: Any) -> Iterable[tuple[str, Any]]:
             raise TypeError(f"expected subclasses of {base.__name__} with a `name`, got {cls!r}")
         if kind == "corruptions" and not getattr(getattr(cls, "__dataclass_params__", None), "frozen", False):
             raise TypeError(f"expected frozen dataclasses, got {cls!r}; put @dataclass(frozen=True) before it")
+        if inspect.isabstract(cls):
+            lacking = " and ".join(sorted(getattr(cls, "__abstractmethods__", ())))
+            raise TypeError(f"expected whole classes, but {cls!r} does not define {lacking}")
     return [(cls.name, cls) for cls in result]
 
 
@@ -176,27 +207,46 @@ def load() -> Plugins:
     return plugins
 
 
-def _load_point(plugins: Plugins, point: EntryPoint) -> None:
-    package = point.dist.name if point.dist else point.value
-    version = point.dist.version if point.dist else "unknown"
-    plugins.add(point.load(), Plugin(point.name, package, version))
-
-
 def _try(plugins: Plugins, point: EntryPoint) -> None:
     """Load a stranger's plugin; note its failure instead of passing it on."""
-    name = point.name
+    package, version = (point.dist.name, point.dist.version) if point.dist else (point.value, "of unknown version")
+    plugin = Plugin(point.name, package, version)
     try:
-        _load_point(plugins, point)
+        module = point.load()
+        if not isinstance(module, ModuleType):
+            raise PluginError(f"{plugin} must name a module in its entry point, got {point.value!r}; {MEND}")
+        plugins.add(module, plugin)
+        return
     except PluginError as error:
-        plugins.problems[name] = str(error)
+        plugins.problems[point.name] = str(error)
     except (Exception, SystemExit) as error:  # importing a stranger's package may raise anything
-        plugins.problems[name] = f"the plugin {name!r} could not be imported: {type(error).__name__}: {error}"
+        plugins.problems[point.name] = (
+            f"{plugin} could not be imported: {brief(error)}; `python -c 'import {point.module}'` shows where, {MEND}"
+        )
+    plugins.left_out[point.name] = plugin
+
+
+def brief(error: BaseException) -> str:
+    """Return an error's class and what it says, on one line."""
+    return ": ".join(filter(None, (type(error).__name__, _one_line(error))))
+
+
+def _one_line(error: BaseException) -> str:
+    try:
+        return " ".join(str(error).split())
+    except Exception:  # a stranger's error that cannot even say what it is
+        return ""
 
 
 @cache
 def installed() -> Plugins:
     """Return the plugins of this process, loaded on first use."""
     return load()
+
+
+def owner(cls: type) -> Plugin | None:
+    """Return whose a class is; None where it is no plugin's."""
+    return installed().owner(cls)
 
 
 def lookup(kind: str, name: str) -> Any:

@@ -11,6 +11,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from restorekit import asking
+from restorekit.blame import blamed, ran_out_of_memory, whose
 from restorekit.contracts import Corruption, LatentModel, Model, Restorer, Sampler
 from restorekit.errors import ImageError, UsageError
 from restorekit.noise import Noise
@@ -88,7 +90,7 @@ class ModelRestorer(Restorer):
         try:
             result = self.solve(shown.to(device), corruption, n, noise, self.limits)
         except (RuntimeError, MemoryError) as error:
-            if not _out_of_memory(error):
+            if not ran_out_of_memory(error):
                 raise
             raise out_of_room(observation, error) from error
         return restoration({k: v[..., :height, :width].cpu() for k, v in result.items()})
@@ -114,7 +116,7 @@ class ModelRestorer(Restorer):
                         done = end
                 return
             except (RuntimeError, MemoryError) as error:
-                if not _out_of_memory(error):
+                if not ran_out_of_memory(error):
                     raise
                 limits = _halved(limits, self.model, error)
 
@@ -127,7 +129,8 @@ class ModelRestorer(Restorer):
         def solve(tiles: Observation, own: Noise) -> dict[str, Tensor]:
             return self.solve(tiles.to(device), corruption, n, own, limits)
 
-        operator = corruption.operator(source.rows(0, 1))
+        with blamed(f"operator of the corruption {str(corruption)!r}", corruption):
+            operator = corruption.operator(source.rows(0, 1))
         reach = self.geometry.halo + (0 if operator is None else operator.halo)
         return Sweep(solve, self.geometry._replace(halo=reach), source, noise, limits, n).bands()
 
@@ -141,7 +144,7 @@ class ModelRestorer(Restorer):
             if all(bool(t.isfinite().all()) for t in result.values()):
                 return result
         raise ImageError(
-            f"the model {self.model.name!r} gave values that are not finite even in full precision; "
+            f"the model {self.model.name!r}{whose(self.model)} gave values that are not finite even in full precision; "
             "check the file for NaN or extreme values, or restore it with another model"
         )
 
@@ -153,7 +156,7 @@ class ModelRestorer(Restorer):
         self, observation: Observation, corruption: Corruption, n: int, noise: Noise, limits: Limits
     ) -> dict[str, Tensor]:
         told = dict[str, list[Tensor]]()
-        estimate = self.model.estimate(observation, corruption)
+        estimate = asking.estimate(self.model, observation, corruption)
         one = self.sampler is not None and self.sampler.answers
         count = n if estimate is not None else 1 if one else max(n, DRAWS)
         portions = self._portions(observation, corruption, count, noise, limits, told)
@@ -177,7 +180,7 @@ class ModelRestorer(Restorer):
         shared = self.sampler is not None and self.sampler.shares
         portion = limits.draws(len(observation) * math.prod(observation.shape[1:]), shared)
         for first in range(0, n, portion):
-            draws = self.model.sample(observation, corruption, min(portion, n - first), noise.after(first))
+            draws = asking.draws(self.model, observation, corruption, min(portion, n - first), noise.after(first))
             for name, value in draws.told.items():
                 told.setdefault(name, []).append(value)
             yield draws.mean, draws.variance
@@ -207,7 +210,7 @@ def with_guess(observation: Observation, corruption: Corruption) -> Observation:
     """Compute the first guess over the whole image, so that it does not depend on how the image is tiled."""
     if corruption.interpolates and bool(observation.observed.all()):
         return replace(observation, guess=observation.y)
-    return replace(observation, guess=observation.first_guess(corruption))
+    return replace(observation, guess=asking.guess(observation, corruption))
 
 
 def _slice(band: Restoration, rows: int) -> Restoration:
@@ -227,11 +230,6 @@ def _joined(bands: list[Restoration]) -> Restoration:
     for name in bands[0].told:
         told[name] = torch.stack([b.told[name] * b.mmse.shape[2] for b in bands]).sum(0) / mmse.shape[2]
     return Restoration(mmse, std, draws, told=told)
-
-
-def _out_of_memory(error: BaseException) -> bool:
-    """Tell whether an error means that memory ran out; PyTorch has no class of its own for that on the CPU."""
-    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error)
 
 
 def _halved(limits: Limits, model: Model, error: BaseException) -> Limits:

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from restorekit import checkpoint, plugins
+from restorekit.blame import blamed
 from restorekit.contracts import Model
 from restorekit.errors import CheckpointError, SpecError, UsageError
 from restorekit.settings import from_json
@@ -78,7 +79,8 @@ def _own(
     names: tuple[str, ...],
 ) -> Start:  # fmt: skip
     """Return installed weights of the same model, configuration and classes, or random ones under a seeded fork."""
-    config = cls.fit_config(from_json(cls.Config, values), shape, len(names))
+    with blamed(f"fit_config of the model {cls.name!r}", cls):
+        config = cls.fit_config(from_json(cls.Config, values), shape, len(names))
     model = _built(cls, config, values, seed)
     for name, path in plugins.weights().items() if installed else ():
         if _fits(path, cls, config, names):
@@ -106,14 +108,16 @@ def _network(config: Any) -> dict[str, Any]:
 
 def _built(cls: type[Model], config: Any, values: Mapping[str, Any], seed: int = 0) -> Model:
     """Build a model at random, under a seeded fork; settings that no network can be made of are the user's."""
-    try:
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+    with torch.random.fork_rng(devices=[]), blamed(f"making the model {cls.name!r}", cls):
+        torch.manual_seed(seed)
+        try:
             return cls(config)
-    except (ValueError, RuntimeError) as error:
-        told = ", ".join(f"{k}={v}" for k, v in values.items()) or "these images"
-        why = str(error).partition("\n")[0]
-        raise UsageError(f"no {cls.name} can be built with {told} ({why}); see restorekit show {cls.name}") from error
+        except (ValueError, RuntimeError) as error:
+            made = ", ".join(f"{k}={v}" for k, v in values.items()) or "these images"
+            why = str(error).partition("\n")[0]
+            raise UsageError(
+                f"no {cls.name} can be built with {made} ({why}); see restorekit show {cls.name}"
+            ) from error
 
 
 def _given(cls: type[Model], values: Mapping[str, Any], init: str, names: tuple[str, ...]) -> Start:

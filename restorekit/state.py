@@ -44,6 +44,10 @@ class State:
         Time spent, earlier runs included.
     found : dict
         The last validation's figures.
+    whole : bool
+        Whether no update is underway.
+    saved : int or None
+        Updates that the last save holds.
     """
 
     model: Model
@@ -53,6 +57,8 @@ class State:
     step: int = 0
     seconds: float = 0.0
     found: dict[str, float] = field(default_factory=dict)
+    whole: bool = True
+    saved: int | None = None
 
 
 def save_state(path: Path, state: State, card: Card) -> None:

@@ -6,13 +6,9 @@ import copy
 import dataclasses
 import functools
 import json
-import signal
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from types import FrameType
 from typing import Any
 
 import torch
@@ -20,12 +16,14 @@ from lightning_fabric import Fabric
 from torch import Tensor
 from torch.nn import Parameter
 
-from restorekit import checkpoint, optimise
+from restorekit import asking, checkpoint, optimise
 from restorekit.batches import Batches
+from restorekit.blame import blamed
 from restorekit.contracts import Model
 from restorekit.job import Job
 from restorekit.noise import Noise
 from restorekit.state import State, restore_state, rewind, save_state
+from restorekit.stopping import asked_to_stop, kept_whole, refuse_to_learn_nothing
 from restorekit.types import Batch, Terms
 from restorekit.validate import measure, preview, sample_grid
 
@@ -93,7 +91,8 @@ def train(job: Job, model: Model, fabric: Fabric, watch: Watch, resume: bool = F
     log = _logger(job, fabric, watch)
     recent, epoch = Tally(), Tally()
     started, saved, found = time.monotonic() - state.seconds, time.monotonic(), dict(state.found)
-    with _asked_to_stop() as stop, Batches(job, fabric) as batches:
+    keep = kept_whole(job, state, lambda: _save(job, state, state.found, fabric), fabric.world_size)
+    with asked_to_stop() as stop, Batches(job, fabric) as batches, keep:
         while (progress := job.progress(state.step, state.seconds)) < 1 and stop.signal is None:
             portions = batches.take(state.step)
             parts = _update(job, state, portions, progress, fabric)
@@ -103,6 +102,7 @@ def train(job: Job, model: Model, fabric: Fabric, watch: Watch, resume: bool = F
             recent.add(parts, images)
             epoch.add(parts, images)
             if state.step % LOG_EVERY == 0:
+                refuse_to_learn_nothing(state)
                 log("step", state, {**recent.take(), **_health(job, state, progress)})
             if state.step % job.epoch_steps == 0 and job.recipe.crop == 0:
                 log("epoch", state, {"epoch": state.step // job.epoch_steps, **epoch.take()})
@@ -111,6 +111,7 @@ def train(job: Job, model: Model, fabric: Fabric, watch: Watch, resume: bool = F
             if time.monotonic() - saved > SAVE_EVERY:
                 _save(job, state, found, fabric)
                 saved = time.monotonic()
+        refuse_to_learn_nothing(state)
         if state.step % job.recipe.validate and stop.signal is None:
             found = _validate(job, state, fabric, log)
     _save(job, state, found, fabric)
@@ -124,6 +125,7 @@ def _begin(job: Job, model: Model, fabric: Fabric, resume: bool) -> State:
     state = State(model, copy.deepcopy(model).eval() if job.recipe.ema else model, groups)
     if resume:
         restore_state(job.run / "state.safetensors", state)
+        state.saved = state.step
         if fabric.is_global_zero:
             rewind(job.run, state.step)
     state.module = fabric.setup_module(model)
@@ -134,6 +136,7 @@ def _begin(job: Job, model: Model, fabric: Fabric, resume: bool) -> State:
 
 def _update(job: Job, state: State, portions: list[Batch], progress: float, fabric: Fabric) -> dict[str, Tensor]:
     """Step every parameter group once; return the means of the parts of their objectives."""
+    state.whole = False
     noise, parts = Noise(job.seed).fork(f"update{state.step}.{fabric.global_rank}"), dict[str, Tensor]()
     pace = job.recipe.pace(state.step, progress)
     for group in state.groups:
@@ -143,6 +146,7 @@ def _update(job: Job, state: State, portions: list[Batch], progress: float, fabr
         optimise.step(group, job.recipe, pace, state.step)
     if state.average is not state.model:
         optimise.average(state.average, state.model, job.recipe.decay(state.step))
+    state.whole = True
     return parts
 
 
@@ -154,7 +158,8 @@ def _gradients(module: Any, portions: list[Batch], noise: Noise, group: str, fab
         ask = functools.partial(_ask, batch=batch, noise=own.fork(group), group=group)
         with fabric.no_backward_sync(module):  # `_share` does it, for the parts of a model that were used at all
             terms = module(ask)
-            fabric.backward(terms.loss * share)
+            with blamed(f"the gradient of terms for {group!r}", module.module):
+                fabric.backward(terms.loss * share)
         for name, value in terms.parts.items():
             means[name] = means.get(name, 0) + share * value
     return means
@@ -171,7 +176,7 @@ def _share(params: list[Parameter], fabric: Fabric) -> None:
 
 
 def _ask(model: Model, batch: Batch, noise: Noise, group: str) -> Terms:
-    return model.terms(batch, noise, group)
+    return asking.terms(model, batch, noise, group)
 
 
 def _health(job: Job, state: State, progress: float) -> dict[str, float]:
@@ -190,7 +195,7 @@ def _validate(job: Job, state: State, fabric: Fabric, log: Callable[..., None]) 
         return {}
     corruptions = [c for c, _ in job.corruptions]
     model = state.average.eval()
-    with fabric.autocast():
+    with fabric.autocast(), blamed(f"a validation of the model {model.name!r}", model, *corruptions):
         found = measure(model, job.held, corruptions, job.seed)
         preview(model, job.held, corruptions, job.seed, job.run / "previews" / f"{state.step:07d}.png")
         sample_grid(model, job.held, corruptions[0], job.seed, job.run / "samples" / f"{state.step:07d}.png")
@@ -206,6 +211,7 @@ def _save(job: Job, state: State, found: dict[str, float], fabric: Fabric) -> No
         card = dataclasses.replace(job.card, steps=state.step, seconds=round(state.seconds, 1), metrics=found)
         checkpoint.save(job.run / "model.safetensors", state.average.state_dict(), card, job.recipe.keep_half)
         save_state(job.run / "state.safetensors", state, card)
+    state.saved = state.step
     fabric.barrier()
 
 
@@ -220,29 +226,3 @@ def _logger(job: Job, fabric: Fabric, watch: Watch) -> Callable[[str, State, dic
             watch(line)
 
     return log
-
-
-@dataclass
-class _Stop:
-    """Which signal asked to stop, once one has."""
-
-    signal: int | None = None
-
-
-@contextmanager
-def _asked_to_stop() -> Iterator[_Stop]:
-    """Turn the first SIGINT or SIGTERM into a request to save and stop; a second one acts as usual."""
-    stop = _Stop()
-    before: dict[int, Any] = {}
-
-    def ask(number: int, frame: FrameType | None) -> None:
-        stop.signal = number
-        signal.signal(number, before[number])
-
-    if threading.current_thread() is threading.main_thread():
-        before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -11,6 +11,7 @@ from PIL import Image
 from torch import Tensor
 from torchvision.utils import make_grid
 
+from restorekit import asking
 from restorekit.contracts import Corruption, LatentModel, Model
 from restorekit.given import Given
 from restorekit.given import batch as as_batch
@@ -75,9 +76,9 @@ def measure(model: Model, held: Validation, corruptions: Sequence[Corruption], s
 
 
 def _one(model: Model, batch: Batch, noise: Noise, runs: int) -> dict[str, Tensor]:
-    found = dict(model.terms(batch, noise).parts)
-    found.update(model.diagnose(batch, noise.fork("diagnose")))
-    estimate = model.estimate(batch.observation, batch.corruption)
+    found = dict(asking.terms(model, batch, noise).parts)
+    found.update(asking.diagnosis(model, batch, noise.fork("diagnose")))
+    estimate = asking.estimate(model, batch.observation, batch.corruption)
     if estimate is not None and batch.x is not None:
         restored = batch.observation.keep_known(estimate.mean, batch.observation.y)
         value = psnr(_finished(restored), batch.x).mean()
@@ -100,7 +101,7 @@ def _batches(held: Validation, corruption: Corruption, seed: int) -> list[tuple[
 
 def _batch(held: Validation, cut: slice, corruption: Corruption, seed: int) -> tuple[Batch, Noise]:
     x, noise = held.x[cut], Noise(seed, held.names[cut]).fork("validation")
-    observation = corruption(x, noise)
+    observation = asking.damage(corruption, x, noise)
     observation = observation if isinstance(corruption, Given) else observation.blind()
     if held.labels is not None:
         observation = replace(observation, label=held.labels[cut])
@@ -124,13 +125,13 @@ def preview(model: Model, held: Validation, corruptions: Sequence[Corruption], s
 
 
 def _panels(model: Model, batch: Batch, noise: Noise) -> list[Tensor]:
-    o, estimate = batch.observation, model.estimate(batch.observation, batch.corruption)
+    o, estimate = batch.observation, asking.estimate(model, batch.observation, batch.corruption)
     truth = o.y if batch.x is None else batch.x
     if estimate is None and isinstance(model, LatentModel):
         again = reconstruct(model, truth, o.label)
         return [truth, again, truth, _spread((again - truth).abs())]
     if estimate is None:
-        draws = model.sample(o, batch.corruption, DRAWS, noise).mean
+        draws = asking.draws(model, o, batch.corruption, DRAWS, noise).mean
         estimate = Estimate(draws.mean(0), draws.std(0))
     std = torch.zeros_like(o.y) if estimate.std is None else o.keep_known(estimate.std, torch.zeros_like(o.y))
     return [o.y, o.keep_known(estimate.mean, o.y), truth, _spread(std)]
@@ -155,7 +156,7 @@ def sample_grid(model: Model, held: Validation, corruption: Corruption, seed: in
         cells, columns = model.decode(z).mean, 8
     else:
         batch, _ = _batch(held, slice(0, 4), corruption, seed)
-        draws = model.sample(batch.observation, batch.corruption, 6, noise).mean
+        draws = asking.draws(model, batch.observation, batch.corruption, 6, noise).mean
         cells, columns = draws.transpose(0, 1).flatten(0, 1), 6
     write_grid(cells, columns, path)
 

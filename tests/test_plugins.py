@@ -78,8 +78,8 @@ def test_a_name_that_is_taken_is_an_error_that_names_both_and_leaves_all_as_it_w
     )
     text = _refused(one, module)
     assert "'streaks'" in text
-    assert "'one' (restorekit-one)" in text
-    assert "'two' (restorekit-two)" in text
+    assert "'one' (restorekit-one 1.0)" in text
+    assert "'two' (restorekit-two 1.0)" in text
 
 
 def test_a_name_given_twice_by_one_plugin_is_an_error(one):

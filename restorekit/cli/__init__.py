@@ -75,11 +75,27 @@ def main() -> None:
     except click.exceptions.Exit as stop:
         sys.exit(stop.exit_code)
     except RestorekitError as error:
-        _leave(str(error), 2 if isinstance(error, UsageError) else 1)
-    except OSError as error:
+        _leave(_fault(error) or str(error), 2 if isinstance(error, UsageError) else 1)
+    except (Exception, SystemExit) as error:
+        if (fault := _fault(error)) is not None:
+            _leave(fault, 1)
+        if not isinstance(error, OSError):
+            raise
         where = "" if error.filename is None else f"{error.filename}: "
         _leave(f"{where}{error.strerror or error}", 1)
     sys.exit(status if isinstance(status, int) else 0)
+
+
+def _fault(error: BaseException) -> str | None:
+    """Return one sentence for what a plugin broke, and for wrong usage what plugins are not there; None for others."""
+    if "restorekit.plugins" not in sys.modules:  # none has been asked for anything yet
+        return None
+    from restorekit import plugins
+    from restorekit.blame import told
+
+    left_out = plugins.installed().problems.values() if isinstance(error, UsageError) else ()
+    text = told(error)
+    return text and "\nrestorekit: not in use: ".join([text, *left_out])
 
 
 class _Terminated(KeyboardInterrupt):

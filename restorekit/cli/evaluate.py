@@ -15,7 +15,7 @@ from restorekit.cli.table import print_results
 from restorekit.errors import ImageError, UsageError
 
 if TYPE_CHECKING:
-    from restorekit.contracts import Corruption
+    from restorekit.contracts import Corruption, Metric
     from restorekit.devices import Compute, Precision
     from restorekit.images.dataset import LabelledImages, Labels
     from restorekit.opening import Opened
@@ -111,7 +111,7 @@ def command(
     texts.keep_apart(clean, report)
     compute = Compute(device, precision, compiled)
     trials = [_trial(spec, models, baselines, told, samples, sampler, compute) for spec in _expanded(specs)]
-    measured = [plugins.lookup("metrics", name)() for name in metrics or plugins.metrics()]
+    measured = _measured(metrics)
     versions = evaluate.versions()
     protocol = Protocol(Path(clean).name, seed, len(images), choose(device), versions, compute.number)
     subjects = evaluate.subjects(images)
@@ -125,6 +125,7 @@ def command(
             LocalEngine(1),
             protocol,
             lambda key, error: progress.advance(error and f"{key}: {error}"),
+            report,
         )
     if machine:
         click.echo(as_json(finite(results.to_json())))
@@ -134,6 +135,25 @@ def command(
     if not machine:
         click.echo(f"-> {report / 'results.json'}, {report / 'results.csv'}")
     return 1 if results.failures or texts.below(limits, models, results.runs) else 0
+
+
+def _measured(names: Sequence[str]) -> list[Metric]:
+    """Return the metrics that are asked for; of all of them, where none is, those that can be made."""
+    from restorekit import plugins
+    from restorekit.blame import blamed, told
+    from restorekit.errors import PluginError
+
+    found = []
+    for name in names or plugins.metrics():
+        cls = plugins.lookup("metrics", name)
+        try:
+            with blamed(f"making the metric {name!r}", cls):
+                found.append(cls())
+        except PluginError as error:
+            if names:
+                raise
+            click.echo(f"{name} is not measured: {told(error)}", err=True)
+    return found
 
 
 def _warn(images: LabelledImages) -> None:

@@ -40,8 +40,21 @@ def print_results(results: Results) -> None:
             if run.get("coverage_by_width"):
                 console.print(_coverage(run), highlight=False, markup=False)
     console.print(_protocol(results), style="dim", markup=False, highlight=False)
-    for failure in results.failures:
-        console.print(f"failed: {failure['image']}: {failure['error']}", markup=False, highlight=False, soft_wrap=True)
+    for text in _failed(results.failures):
+        console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def _failed(failures: list[dict[str, str]]) -> list[str]:
+    """Say what failed: an image for one reason a line; what failed of many for the same reason once."""
+    found: dict[tuple[str, ...], list[str]] = {}
+    for failure in failures:
+        what = " on ".join(failure[key] for key in ("restorer", "corruption") if key in failure)
+        found.setdefault((what, failure["error"]), []).append(failure["image"])
+    return [
+        f"failed: {' '.join(filter(None, (what, 'of' * bool(what), images[0])))}"
+        f"{f' and {len(images) - 1} more' if len(images) > 1 else ''}: {error}"
+        for (what, error), images in found.items()
+    ]
 
 
 def _coverage(run: dict[str, Any]) -> str:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from restorekit import asking
 from restorekit.canvas import Canvas
 from restorekit.contracts import Corruption
 from restorekit.folder.enclosing import Enclosed, enclosed, with_ends
@@ -82,7 +83,8 @@ def _together(alike: list[Opened], setup: Setup, journal: Journal, computed: Com
             for one in alike:
                 _together([one], setup, journal, computed)
         elif not alike[0].done:
-            computed.lines.append(journal.failure(alike[0].item.key, f"{alike[0].item.path}: {sentence(error)}"))
+            item = alike[0].item
+            computed.lines.append(journal.failure(item.key, f"{item.path}: {sentence(error, setup.own)}"))
         return
     seconds = (time.perf_counter() - started) / len(alike)
     pairs = zip(alike, canvases, strict=True)
@@ -114,7 +116,7 @@ def _portion(pairs: list[tuple[Plane, Canvas]], corruption: Corruption, setup: S
     source = PlaneSource([plane for plane, _ in pairs], corruption, options.label)
     noise = Noise(options.seed, tuple(plane.key for plane, _ in pairs)).fork("restore")
     intervals = _intervals([plane for plane, _ in pairs], corruption, setup)
-    for top, band in setup.restorer.rows(source, corruption, options.samples, noise):
+    for top, band in asking.rows(setup.restorer, source, corruption, options.samples, noise):
         whole = with_ends(band, top, intervals)
         for i, (plane, canvas) in enumerate(pairs):
             canvas.put(plane, top, whole, i)

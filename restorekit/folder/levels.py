@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import torch
 
+from restorekit import asking
 from restorekit.contracts import Corruption
 from restorekit.noise import Noise
 from restorekit.planes import Plane, PlaneSource
@@ -36,7 +37,7 @@ class Level(NamedTuple):
 def level_of(corruption: Corruption) -> Level:
     """Return the noise level of a corruption, asked by trying: two images are damaged, and the results compared."""
     x = torch.rand((2, 3, 32, 32), generator=Noise(0).generator("probe"))
-    observation = corruption(x, Noise(0, ("a", "b")))
+    observation = asking.damage(corruption, x, Noise(0, ("a", "b")))
     levels = [None] if observation.sigma is None else observation.sigma.flatten().tolist()
     sigma = levels[0] if levels[0] is not None and len(set(levels)) == 1 else None
     if observation.y.shape != x.shape or corruption.operator(observation) is not None:

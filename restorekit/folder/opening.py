@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import NamedTuple
 
+from restorekit.blame import told
 from restorekit.contracts import Corruption
-from restorekit.errors import ImageError, RestorekitError, UsageError
+from restorekit.errors import ImageError, UsageError
 from restorekit.folder.groups import Group
 from restorekit.folder.levels import estimated, level_of
 from restorekit.folder.setup import Options, Setup
@@ -76,14 +78,14 @@ def open_group(group: Group, setup: Setup, journal: Journal) -> Reading:
         try:
             opened.append(_opened(state, setup))
         except Exception as error:  # a plugin's code may raise anything
-            lines.append(journal.failure(state.item.key, sentence(error)))
+            lines.append(journal.failure(state.item.key, sentence(error, setup.own)))
     return Reading(opened, lines)
 
 
-def sentence(error: Exception) -> str:
-    """Return what to tell of whatever kept an image from being restored."""
-    if isinstance(error, RestorekitError):
-        return str(error)
+def sentence(error: Exception, own: Path | None = None) -> str:
+    """Return what to tell of whatever kept an image from being restored; tracebacks go into the run's own folder."""
+    if (text := told(error, own)) is not None:
+        return text
     if isinstance(error, MemoryError):
         return "out of memory; lower --max-memory, close other programs, or cut the image into parts"
     return f"unexpected {type(error).__name__}: {error}; please report it"

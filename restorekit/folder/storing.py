@@ -35,7 +35,7 @@ def _stored(finished: Finished, setup: Setup, journal: Journal) -> Line:
         _remove(_beside(key, FOLDERS.keys() - finished.canvas.extras.keys(), setup))
         line = journal.success(key, _beside(key, finished.canvas.extras, setup), finished.facts)
     except Exception as error:  # whatever one image meets must not keep the others back
-        line = journal.failure(key, sentence(error))
+        line = journal.failure(key, sentence(error, setup.own))
     journal.add(line)
     return line
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import re
+from typing import NamedTuple
 
 from restorekit.contracts import Corruption, LatentModel, Model, Sampler
 from restorekit.errors import UsageError, unknown
@@ -37,13 +39,35 @@ def pick_sampler(
         if text is not None:
             raise UsageError(f"the model {model.name!r} is conditional and draws by itself; leave --sampler {text} out")
         return None
-    candidates = [_built(text, samplers)] if text else [cls() for cls in samplers.values()]
-    candidates.sort(key=lambda sampler: -sampler.merit(model))
-    reasons = [sampler.refuse(model, corruption) for sampler in candidates]
-    for sampler, reason in zip(candidates, reasons, strict=True):
-        if reason is None:
-            return sampler
+    if text:
+        chosen = _built(text, samplers)
+        reasons = [chosen.refuse(model, corruption)]
+        if reasons == [None]:
+            return chosen
+    else:
+        offers = sorted((_offer(cls, model, corruption) for cls in samplers.values()), key=lambda offer: -offer.merit)
+        for offer in offers:
+            if offer.reason is None:
+                return offer.sampler
+        reasons = [offer.reason for offer in offers]
     raise UsageError("; ".join(dict.fromkeys(r for r in reasons if r)) or "no sampler is installed")
+
+
+class _Offer(NamedTuple):
+    """A sampler, how well it suits a model, and why it cannot serve a pair of model and corruption."""
+
+    sampler: Sampler | None
+    merit: float
+    reason: str | None
+
+
+def _offer(cls: type[Sampler], model: Model, corruption: Corruption) -> _Offer:
+    """Ask a sampler that nobody chose; one that breaks when it is asked leaves the choice to the others."""
+    try:
+        sampler = cls()
+        return _Offer(sampler, sampler.merit(model), sampler.refuse(model, corruption))
+    except Exception as error:  # a stranger's code may raise anything
+        return _Offer(None, -math.inf, f"the sampler {cls.name!r} of {cls.__module__} broke when asked: {error!r}")
 
 
 def _built(text: str, samplers: dict[str, type[Sampler]]) -> Sampler:
