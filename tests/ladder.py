@@ -3,6 +3,7 @@
 z = (top, bottom); top ~ N(0, 1), bottom | top ~ N(A top + b, L L'), x | z ~ N(W bottom + V top + mu, tau^2).
 """
 
+import functools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -61,7 +62,9 @@ class Posterior(Rungs):
 @dataclass(frozen=True, eq=False)
 class LadderPrior(Rungs):
     def sample(self, n, shape, noise, temperature=1.0):
-        white = StandardNormal(len(self.top.scale)).sample(n, shape, noise.fork("top"), temperature)
+        white = StandardNormal(len(self.top.scale), self.top.scale.device).sample(
+            n, shape, noise.fork("top"), temperature
+        )
         top = white @ self.top.scale.T
         return top, self.below(top).sample(noise.fork("bottom"), temperature)
 
@@ -91,8 +94,9 @@ class Ladder(LinearGaussian):
         """Covariances of p(top), p(bottom | top) and p(x | z)."""
         over, under = scales or self.config.scales
         top, bottom = self.config.latent
-        own = self.scale @ self.scale.T + 0.1 * torch.eye(bottom)
-        return over**2 * torch.eye(top), under**2 * own, self.logvar.exp() * torch.eye(len(self.offset))
+        eye = functools.partial(torch.eye, device=self.scale.device)
+        own = self.scale @ self.scale.T + 0.1 * eye(bottom)
+        return over**2 * eye(top), under**2 * own, self.logvar.exp() * eye(len(self.offset))
 
     def prior(self, label=None):
         above, own, _ = self.spreads()

@@ -34,7 +34,7 @@ class FullGaussian:
         return self.mu
 
     def sample(self, noise, temperature=1.0):
-        return self.mu + temperature * noise.normal("z", tuple(self.mu.shape), "cpu") @ self.scale.T
+        return self.mu + temperature * noise.normal("z", tuple(self.mu.shape), self.mu.device) @ self.scale.T
 
     def log_prob(self, z):
         white = torch.linalg.solve_triangular(self.scale, (z - self.mu).T, upper=False)
@@ -44,9 +44,10 @@ class FullGaussian:
 @dataclass(frozen=True)
 class StandardNormal:
     latent: int
+    device: torch.device | str = "cpu"
 
     def sample(self, n, shape, noise, temperature=1.0):
-        return temperature * noise.normal("z", (n, self.latent), "cpu")
+        return temperature * noise.normal("z", (n, self.latent), self.device)
 
     def log_prob(self, z):
         return per_image(-0.5 * (z**2 + LOG_2PI))
@@ -110,11 +111,13 @@ class PCA(LinearGaussian):
         self.geometry = Geometry(tuple(config.size), 1, 0, (1,))
 
     def infer(self, x, observed=None, label=None):
-        prior, noise = torch.eye(self.config.latent), self.logvar.exp() * torch.eye(len(self.centre))
+        device = self.centre.device
+        prior, values = (torch.eye(n, device=device) for n in (self.config.latent, len(self.centre)))
+        noise = self.logvar.exp() * values
         return updated(prior.new_zeros(len(prior)), prior, self.weight, noise, self.off_centre(x, observed))
 
     def prior(self, label=None):
-        return StandardNormal(self.config.latent)
+        return StandardNormal(self.config.latent, self.centre.device)
 
     def decode(self, z, label=None):
         mu = (z @ self.weight.T + self.centre).view(-1, 1, *self.config.size)

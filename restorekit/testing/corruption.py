@@ -7,13 +7,16 @@ import typing
 from collections.abc import Callable
 
 import torch
+from torch import Tensor
 
 from restorekit import plugins
 from restorekit.contracts import Corruption, Ranged, parts_of
 from restorekit.corruptions.spec import parse
 from restorekit.noise import Noise
 from restorekit.testing.density import DENSITY_CHECKS
+from restorekit.testing.device import GPU, Pretended, stops, there
 from restorekit.testing.facts import (
+    described,
     difference,
     expect,
     global_randomness_untouched,
@@ -22,10 +25,13 @@ from restorekit.testing.facts import (
     observations,
     only,
     pictures,
+    promise,
     tensors,
     unseen,
 )
 from restorekit.types import shape_of
+
+FARTHEST = 3.0  # of the scale [0, 1]: half of what is observed lies nearer, however noisy
 
 
 def check_corruption(corruption: Corruption) -> None:
@@ -45,18 +51,23 @@ def check_corruption(corruption: Corruption) -> None:
         check(corruption)
 
 
+@promise
 def is_a_frozen_dataclass(corruption: Corruption) -> None:
-    """Expect a frozen dataclass with a name, so that it can be compared, printed and read again."""
+    """Expect a frozen dataclass with a name and a docstring, so that it can be compared, listed and read again."""
     params = getattr(corruption, "__dataclass_params__", None)
     expect(
         params is not None and params.frozen, f"{name_of(corruption)} must be decorated with @dataclass(frozen=True)"
     )
-    name = getattr(type(corruption), "name", "")
-    expect(
-        isinstance(name, str) and name != "", f"{name_of(corruption)} must have a class attribute `name`, got {name!r}"
-    )
+    described(corruption)
+    try:
+        hash(corruption)
+    except TypeError as error:
+        raise AssertionError(
+            f"{name_of(corruption)} must have fields that can be hashed, got {error}; make lists tuples"
+        ) from error
 
 
+@promise
 def has_shapes_and_types(corruption: Corruption) -> None:
     """Expect the shapes, types and device that `Observation` promises, for odd sizes, gray and colour."""
     for x, o in observations(corruption):
@@ -80,6 +91,7 @@ def has_shapes_and_types(corruption: Corruption) -> None:
         expect(not away, f"{who}: everything must stay on x's device {x.device}, but {away} do not")
 
 
+@promise
 def is_finite(corruption: Corruption) -> None:
     """Expect finite values, and sigma at or above 0, or NaN for unknown."""
     for x, o in observations(corruption):
@@ -89,6 +101,44 @@ def is_finite(corruption: Corruption) -> None:
         expect(sound, f"{who}: sigma must be 0 or more, got {None if o.sigma is None else o.sigma.flatten().tolist()}")
 
 
+@promise
+def stays_on_the_scale_of_x(corruption: Corruption) -> None:
+    """Expect y on the scale of x, [0, 1] but for noise: neither 0 to 255 nor anything else."""
+    for x, o in observations(corruption):
+        usual = float(torch.where(o.observed, o.y, 0.0).abs().median())
+        expect(
+            usual <= FARTHEST,
+            f"{name_of(corruption)} on x of shape {tuple(x.shape)}: y must be on the scale of x, [0, 1] but for noise, "
+            f"but half of it is over {usual:.3g}; divide by what files' numbers span",
+        )
+
+
+@promise
+def works_on_a_gpu(corruption: Corruption) -> None:
+    """Expect every tensor on the device of x, a pretended GPU, of the observation, its density and its first guess."""
+    x, found = there(pictures(2, 3, 16, 16)), dict[str, Tensor]()
+
+    def work() -> None:
+        o = corruption(x, Pretended(0, names(2)))
+        found.update(tensors(o))
+        score, operator = corruption.log_prob(o, x), corruption.operator(o)
+        found.update({} if score is None else {"log_prob": score})
+        found.update({} if operator is None else {"operator.adjoint": operator.adjoint(operator.apply(x))})
+        found["first_guess"] = corruption.first_guess(o)
+
+    stop = stops(work)
+    expect(
+        stop is None or stop.looked,
+        f"{name_of(corruption)} must work on a GPU, but it stopped with {stop and stop.text}; give noise.normal and what "
+        "makes tensors x.device",
+    )
+    for name, value in found.items():
+        expect(
+            str(value.device) == GPU, f"{name_of(corruption)}: {name} must be on {GPU}, as x is, got {value.device}"
+        )
+
+
+@promise
 def is_zero_where_missing(corruption: Corruption) -> None:
     """Expect y to be 0 wherever no value was observed."""
     for x, o in observations(corruption):
@@ -100,6 +150,7 @@ def is_zero_where_missing(corruption: Corruption) -> None:
         )
 
 
+@promise
 def leaves_its_input_alone(corruption: Corruption) -> None:
     """Expect x to be afterwards what it was."""
     x = pictures(2, 3, 7, 5)
@@ -108,12 +159,14 @@ def leaves_its_input_alone(corruption: Corruption) -> None:
     expect(torch.equal(x, before), f"{name_of(corruption)} must not change x in place; look for methods that end in _")
 
 
+@promise
 def leaves_global_randomness_alone(corruption: Corruption) -> None:
     """Expect randomness to come from the Noise that is given."""
     with global_randomness_untouched(name_of(corruption)):
         corruption(pictures(2, 3, 7, 5), Noise(0, names(2)))
 
 
+@promise
 def repeats_itself(corruption: Corruption) -> None:
     """Expect the same observation from the same image and noise, with keys and without."""
     x = pictures(2, 3, 7, 5)
@@ -124,6 +177,7 @@ def repeats_itself(corruption: Corruption) -> None:
         )
 
 
+@promise
 def ignores_the_batch(corruption: Corruption) -> None:
     """Expect image i of a batch to be what it is alone: each key has a stream of its own."""
     for x, together in observations(corruption):
@@ -136,6 +190,7 @@ def ignores_the_batch(corruption: Corruption) -> None:
         )
 
 
+@promise
 def draws_its_ranges_per_image(corruption: Corruption) -> None:
     """Expect a range (low, high) to act on each image as the one value that `draw` gives for it."""
     x, noise = pictures(3, 3, 8, 8), Noise(0, names(3))
@@ -154,6 +209,7 @@ def draws_its_ranges_per_image(corruption: Corruption) -> None:
             )
 
 
+@promise
 def comes_back_from_its_spec(corruption: Corruption) -> None:
     """Expect `parse(str(corruption))` to be equal to the corruption."""
     own = {type(part).name: type(part) for part in parts_of(corruption)}
@@ -165,6 +221,7 @@ def comes_back_from_its_spec(corruption: Corruption) -> None:
     )
 
 
+@promise
 def guesses_in_the_shape_of_x(corruption: Corruption) -> None:
     """Expect a finite first guess in x's shape, even where nothing was observed."""
     for x, o in observations(corruption):
@@ -175,6 +232,7 @@ def guesses_in_the_shape_of_x(corruption: Corruption) -> None:
             expect(bool(guess.isfinite().all()), f"{who} must be finite, got NaN or infinity")
 
 
+@promise
 def knows_the_shape_of_x(corruption: Corruption) -> None:
     """Expect an image of `clean_shape` to be observed in the shape that was asked about, so that files are restored."""
     for x, o in observations(corruption):
@@ -188,6 +246,7 @@ def knows_the_shape_of_x(corruption: Corruption) -> None:
         )
 
 
+@promise
 def only_hides(corruption: Corruption) -> None:
     """Expect a corruption with `hides` to leave observed values as they are, and to say so by sigma = 0."""
     if not corruption.hides:
@@ -203,6 +262,8 @@ CORRUPTION_CHECKS: tuple[Callable[[Corruption], None], ...] = (
     is_a_frozen_dataclass,
     has_shapes_and_types,
     is_finite,
+    stays_on_the_scale_of_x,
+    works_on_a_gpu,
     is_zero_where_missing,
     leaves_its_input_alone,
     leaves_global_randomness_alone,

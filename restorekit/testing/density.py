@@ -9,11 +9,12 @@ import torch
 
 from restorekit.contracts import Corruption
 from restorekit.noise import Noise
-from restorekit.testing.facts import CLOSE, ROUNDING, expect, name_of, names, observations, pictures, unseen
+from restorekit.testing.facts import CLOSE, ROUNDING, expect, name_of, names, observations, pictures, promise, unseen
 
 SIGMAS = 5  # standard errors that a mean may lie off
 
 
+@promise
 def has_a_density_per_image(corruption: Corruption) -> None:
     """Expect log p(y | x) as (B,), finite at the truth, and 0 where nothing was observed; or None."""
     for x, o in observations(corruption):
@@ -28,6 +29,7 @@ def has_a_density_per_image(corruption: Corruption) -> None:
         expect(empty, f"{who} must count observed values only: 0 where there are none, got {nothing}")
 
 
+@promise
 def has_an_unbiased_score(corruption: Corruption) -> None:
     """Expect the mean over y of the gradient of log p(y | x) in x to be 0, where the corruption is `smooth`."""
     if not corruption.smooth:
@@ -46,6 +48,7 @@ def has_an_unbiased_score(corruption: Corruption) -> None:
     )
 
 
+@promise
 def has_an_adjoint(corruption: Corruption) -> None:
     """Expect <A x, u> = <x, A' u> and A (2 x + v) = 2 A x + A v of the operator, where there is one."""
     for x, o in observations(corruption):
@@ -68,6 +71,7 @@ def has_an_adjoint(corruption: Corruption) -> None:
         expect(apart < CLOSE * scale, f"{who} must be linear, but A(2x + v) is {apart:.3g} away from 2Ax + Av")
 
 
+@promise
 def tells_its_noise(corruption: Corruption) -> None:
     """Expect y - Ax to have the standard deviation sigma where that is told: 0 means that y is x."""
     x = pictures(4, 3, 48, 48, 0.4, 0.6)  # far from the ends, which some corruptions clip at

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import random
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from restorekit.contracts import Corruption, Model, Sampler
+from restorekit.contracts import Corruption
 from restorekit.noise import Noise
 from restorekit.types import Draws, Estimate, Observation
 
+T = TypeVar("T")
 SIZES = ((16, 16), (7, 5), (1, 1), (1, 9))
 ROUNDING = 0.5 / 255  # what storing in 8 bits may change
 CLOSE = 1e-4  # what the order of additions may change
@@ -24,6 +28,26 @@ def expect(truth: bool, message: str) -> None:
     """Raise AssertionError with `message` unless it is true."""
     if not truth:
         raise AssertionError(message)
+
+
+def promise(check: Callable[[T], None]) -> Callable[[T], None]:
+    """Make a check fail in a sentence too where what it looks at raises an error of its own."""
+    wanted = (check.__doc__ or "").partition("\n")[0].strip().rstrip(".")
+
+    @functools.wraps(check)
+    def checked(thing: T) -> None:
+        try:
+            check(thing)
+        except AssertionError:
+            raise
+        except Exception as error:  # whatever a stranger's code raises
+            what = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+            raise AssertionError(
+                f"{name_of(thing)} must get through {check.__name__} ({wanted}), but it raised {what}; "
+                "the traceback above says where"
+            ) from error
+
+    return checked
 
 
 def pictures(count: int, channels: int, height: int, width: int, low: float = 0.05, high: float = 0.95) -> Tensor:
@@ -44,9 +68,40 @@ def observations(corruption: Corruption) -> Iterator[tuple[Tensor, Observation]]
             yield x, corruption(x, Noise(0, names(2)))
 
 
-def name_of(thing: Corruption | Model | Sampler) -> str:
+def name_of(thing: object) -> str:
     """Name a plugin's class in a sentence."""
-    return f"{type(thing).__name__}"
+    return type(thing).__name__
+
+
+def described(thing: object) -> None:
+    """Expect a name that can be typed, and a docstring that says what it is."""
+    cls, who = type(thing), name_of(thing)
+    name = getattr(cls, "name", None)
+    expect(
+        isinstance(name, str) and re.fullmatch(r"[a-z][a-z0-9_-]*", name) is not None,
+        f"{who} must have a class attribute `name` of small letters, digits, - and _, as users type it, got {name!r}",
+    )
+    first = (cls.__doc__ or "").strip().partition("\n")[0]
+    made = first.startswith(f"{cls.__name__}(")  # by @dataclass
+    expect(
+        bool(first) and not made,
+        f"{who} must have a docstring whose first line says what it is, which `restorekit list` shows; got {first!r}",
+    )
+
+
+def same_as_before(thing: object, before: dict[str, Tensor], after: dict[str, Tensor], doing: str) -> None:
+    """Expect what was given to be afterwards what it was."""
+    found = difference(before, after)
+    expect(
+        found is None,
+        f"{name_of(thing)} must leave what it is given alone in {doing}, but {found}; look for methods that end in _ "
+        "and for assignments into slices",
+    )
+
+
+def copied(value: Observation) -> dict[str, Tensor]:
+    """Return copies of every tensor of an observation by name."""
+    return {name: t.clone() for name, t in tensors(value).items()}
 
 
 def only(observation: Observation, i: int) -> Observation:
@@ -119,4 +174,8 @@ def global_randomness_untouched(what: str) -> Iterator[None]:
 
 def _states() -> dict[str, object]:
     numpy_state = np.random.get_state(legacy=False)  # noqa: NPY002, it is looked at, not drawn from
-    return {"torch": torch.get_rng_state().tolist(), "numpy": str(numpy_state), "Python": random.getstate()}
+    found: dict[str, object] = {"torch": torch.get_rng_state().tolist(), "numpy": str(numpy_state)}
+    found["Python"] = random.getstate()
+    if torch.cuda.is_available():
+        found["torch on the GPU"] = [state.tolist() for state in torch.cuda.get_rng_state_all()]
+    return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -11,11 +12,13 @@ from torch import Tensor
 from restorekit.contracts import LatentModel
 from restorekit.densities import Levelled, Tempered
 from restorekit.noise import Noise
-from restorekit.testing.facts import CLOSE, expect, name_of, names, pictures, shake
+from restorekit.testing.facts import CLOSE, ROUNDING, expect, name_of, names, pictures, promise, shake
 
 COUNT = 3
+MANY = 64  # draws of one image
 
 
+@promise
 @torch.no_grad()
 def infers_a_posterior(model: LatentModel) -> None:
     """Expect q(z | x) to draw latents, a tensor or a tuple of them, and to have a density per image."""
@@ -32,6 +35,7 @@ def infers_a_posterior(model: LatentModel) -> None:
     expect(same, f"{name_of(model)}.infer(x).sample must repeat under the same Noise")
 
 
+@promise
 @torch.no_grad()
 def has_a_prior(model: LatentModel) -> None:
     """Expect p(z) to draw latents like those of q, that the decoder takes, and to have a density per image."""
@@ -46,6 +50,7 @@ def has_a_prior(model: LatentModel) -> None:
     expect(all(w > 0 for w in warm), f"{name_of(model)}.prior: draws must differ from those at temperature 0")
 
 
+@promise
 @torch.no_grad()
 def tells_of_levels(model: LatentModel) -> None:
     """Expect log_probs of q(z | x) and p(z), where they have it, to be of each level and to add up to log_prob."""
@@ -70,6 +75,7 @@ def tells_of_levels(model: LatentModel) -> None:
         expect(close, f"{wanted} that add up to log_prob(z), but they differ by {apart:.3g}")
 
 
+@promise
 @torch.no_grad()
 def tempers_its_posterior(model: LatentModel) -> None:
     """Expect tempered(...) of q(z | x), where it has it, to be q's mean at temperature 1, and finite under it."""
@@ -88,6 +94,7 @@ def tempers_its_posterior(model: LatentModel) -> None:
     expect(all(bool(level.isfinite().all()) for level in cold), f"{what} must be finite, got NaN or infinity")
 
 
+@promise
 @torch.no_grad()
 def decodes_to_a_likelihood(model: LatentModel) -> None:
     """Expect p(x | z) with mean, variance and draws in x's shape, and a density per image of the observed values."""
@@ -115,6 +122,7 @@ def decodes_to_a_likelihood(model: LatentModel) -> None:
     )
 
 
+@promise
 @torch.no_grad()
 def ignores_what_was_not_observed(model: LatentModel) -> None:
     """Expect q(z | x, observed) not to change with values that were not observed."""
@@ -129,12 +137,40 @@ def ignores_what_was_not_observed(model: LatentModel) -> None:
     )
 
 
+@promise
+@torch.no_grad()
+def draws_as_its_moments_say(model: LatentModel) -> None:
+    """Expect draws of p(x | z) to have the mean and the variance that it tells."""
+    shake(model)
+    z = model.infer(_images(model)[:1]).mean
+    likelihood = model.decode(tuple(map(_many, z)) if isinstance(z, tuple) else _many(z))
+    drawn, mean, variance = likelihood.sample(Noise(0)), likelihood.mean[0], likelihood.variance[0]
+    error = float(variance.mean().sqrt()) / math.sqrt(MANY)
+    apart = float((drawn.mean(0) - mean).square().mean().sqrt())
+    expect(
+        apart <= 2 * error + ROUNDING,
+        f"{name_of(model)}.decode(z).mean must be that of draws, but {MANY} of them have a mean {apart:.3g} away, which by "
+        f".variance should be {error:.3g}; look at mean and sample of the likelihood",
+    )
+    told, found = float(variance.mean()), float(drawn.var(0).mean())
+    expect(
+        0.5 * told - ROUNDING**2 <= found <= 2 * told + ROUNDING**2,
+        f"{name_of(model)}.decode(z).variance must be that of draws, got {told:.3g} on average, and {found:.3g} of {MANY} "
+        "draws; look at variance and sample of the likelihood",
+    )
+
+
+def _many(z: Tensor) -> Tensor:
+    return z.expand(MANY, *z.shape[1:])
+
+
 LATENT_CHECKS: tuple[Callable[[Any], None], ...] = (
     infers_a_posterior,
     has_a_prior,
     tells_of_levels,
     tempers_its_posterior,
     decodes_to_a_likelihood,
+    draws_as_its_moments_say,
     ignores_what_was_not_observed,
 )
 

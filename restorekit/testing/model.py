@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+import typing
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch._subclasses import FakeTensorMode
 
 from restorekit import optimise
 from restorekit.contracts import LatentModel, Model
 from restorekit.noise import Noise
 from restorekit.recipe import Recipe
+from restorekit.settings import from_json, taken
 from restorekit.testing.cases import batches, build, channel_counts
-from restorekit.testing.facts import expect, global_randomness_untouched, name_of
+from restorekit.testing.device import GPU, Pretended, batch_there, model_there, stops, waits
+from restorekit.testing.facts import described, expect, global_randomness_untouched, name_of, promise, tensors
+from restorekit.testing.labels import LABEL_CHECKS
 from restorekit.testing.latent import LATENT_CHECKS
 from restorekit.testing.restoring import RESTORING_CHECKS
+from restorekit.testing.trained import TRAINING_CHECKS
 from restorekit.testing.unseen import UNSEEN_CHECKS
-from restorekit.types import Batch
 
 UPDATES = 4  # after which every parameter must have been reached: layers that start at zero hold up those behind
 
@@ -49,11 +52,22 @@ def checks_of(cls: type[Model]) -> tuple[Callable[[Any], None], ...]:
     return MODEL_CHECKS + (LATENT_CHECKS if issubclass(cls, LatentModel) else ())
 
 
+@promise
 def declares_itself(model: Model) -> None:
-    """Expect a name, a frozen Config with defaults, and a geometry that makes sense."""
+    """Expect a name, a docstring, a frozen Config that users can type, sound presets, and a sound geometry."""
+    described(model)
     who, params = name_of(model), getattr(type(model).Config, "__dataclass_params__", None)
-    expect(isinstance(getattr(model, "name", None), str), f"{who} must have a class attribute `name`")
     expect(params is not None and params.frozen, f"{who}.Config must be decorated with @dataclass(frozen=True)")
+    hints = typing.get_type_hints(type(model).Config)
+    for f in dataclasses.fields(type(model).Config):
+        can = taken(hints[f.name]) != str(hints[f.name])
+        expect(
+            can,
+            f"{who}.Config.{f.name} must be an int, float, bool, str, or a tuple[int, ...] or tuple[float, ...], so "
+            f"that --set can give it, got {hints[f.name]}",
+        )
+    for name, preset in model.presets.items():
+        _holds(model, name, preset)
     g = model.geometry
     sound = g.multiple >= 1 and g.halo >= 0 and len(g.channels) > 0
     expect(sound, f"{who}.geometry must have multiple >= 1, halo >= 0 and channel counts, got {g}")
@@ -61,6 +75,20 @@ def declares_itself(model: Model) -> None:
     expect(fits, f"{who}.geometry.size must be a multiple of {g.multiple}, got {g.size}")
 
 
+def _holds(model: Model, name: str, preset: Mapping[str, object]) -> None:
+    """Expect a preset to give settings of the model and of a training, and nothing else."""
+    own, training = ({f.name for f in dataclasses.fields(cls)} for cls in (type(model).Config, Recipe))
+    strange = sorted(set(preset) - own - training)
+    expect(
+        not strange,
+        f"{name_of(model)}.presets[{name!r}] must hold settings of its Config or of restorekit.recipe.Recipe, got "
+        f"{', '.join(strange)}",
+    )
+    for cls, keys in ((type(model).Config, own), (Recipe, training)):
+        from_json(cls, {key: value for key, value in preset.items() if key in keys})
+
+
+@promise
 def groups_its_parameters(model: Model) -> None:
     """Expect every parameter in exactly one group."""
     grouped = [id(p) for params in model.param_groups().values() for p in params]
@@ -72,6 +100,7 @@ def groups_its_parameters(model: Model) -> None:
     )
 
 
+@promise
 def has_a_scalar_objective(model: Model) -> None:
     """Expect a finite scalar loss that has a gradient, and parts that are detached scalars, for every group."""
     for batch in batches(model):
@@ -89,6 +118,7 @@ def has_a_scalar_objective(model: Model) -> None:
                 expect(bool(value.isfinite()), f"{who}: parts[{name!r}] must be finite, got {float(value)}")
 
 
+@promise
 def repeats_its_objective(model: Model) -> None:
     """Expect the same loss from the same batch and noise, and nothing drawn from global generators."""
     batch = next(batches(model))
@@ -100,25 +130,42 @@ def repeats_its_objective(model: Model) -> None:
         )
 
 
+@promise
 def never_waits_for_the_device(model: Model) -> None:
     """Expect `terms` to run without looking at a value: under fake tensors, which have none."""
-    batch = next(batches(model.train()))
-    mode = FakeTensorMode(allow_non_fake_inputs=True)
-    o = batch.observation
-    with mode:
-        x = None if batch.x is None else mode.from_tensor(batch.x)
-        sigma = None if o.sigma is None else mode.from_tensor(o.sigma)
-        o = dataclasses.replace(o, y=mode.from_tensor(o.y), observed=mode.from_tensor(o.observed), sigma=sigma)
+    stopped = waits(model, batches(model))
+    expect(
+        stopped is None,
+        f"{name_of(model)}.terms must not wait for the device: no .item(), float(), bool(), .cpu() or boolean index on "
+        f"a tensor, a parameter or a buffer; it stopped with {stopped}",
+    )
+
+
+@promise
+def works_on_a_gpu(model: Model) -> None:
+    """Expect objective, estimate and prior to make every tensor on the device of their input: on a pretended GPU."""
+    twin, batch, found = model_there(model.train()), batch_there(next(batches(model))), dict[str, Tensor]()
+
+    def work() -> None:
         for group in model.param_groups():
-            try:
-                model.terms(Batch(x, o, batch.corruption, 0), Noise(0), group)
-            except Exception as error:  # it ran on real tensors; what stops it here is a look at a value
-                raise AssertionError(
-                    f"{name_of(model)}.terms must not wait for the device: no .item(), float(), bool(), .cpu() or "
-                    f"boolean index on a tensor; it stopped with {type(error).__name__}: {str(error).splitlines()[0]}"
-                ) from error
+            found[f"terms(..., {group!r}).loss"] = twin.terms(batch, Pretended(0), group).loss
+        estimate = twin.eval().estimate(batch.observation, batch.corruption)
+        if isinstance(twin, LatentModel):
+            z = twin.prior().sample(2, batch.observation.shape, Pretended(0))
+            found["decode(prior().sample(...)).mean"] = twin.decode(z).mean
+        found.update({} if estimate is None else {f"estimate(...).{k}": v for k, v in tensors(estimate).items()})
+
+    stop = stops(work)
+    expect(
+        stop is None or stop.looked,
+        f"{name_of(model)} must work on a GPU, but it stopped with {stop and stop.text}; make tensors with "
+        "x.new_zeros(...) or device=x.device, and keep constants in buffers (register_buffer)",
+    )
+    for name, value in found.items():
+        expect(str(value.device) == GPU, f"{name_of(model)}.{name} must be on {GPU}, as y is, got {value.device}")
 
 
+@promise
 def trains_every_parameter(model: Model) -> None:
     """Expect finite gradients that reach every parameter of a group within a few updates."""
     groups = optimise.groups(model.train(), Recipe(), torch.device("cpu"))
@@ -145,6 +192,7 @@ def trains_every_parameter(model: Model) -> None:
     )
 
 
+@promise
 def diagnoses_in_scalars(model: Model) -> None:
     """Expect `diagnose` to return finite scalars."""
     for name, value in model.diagnose(next(batches(model)), Noise(0)).items():
@@ -158,8 +206,11 @@ MODEL_CHECKS: tuple[Callable[[Any], None], ...] = (
     has_a_scalar_objective,
     repeats_its_objective,
     never_waits_for_the_device,
+    works_on_a_gpu,
     trains_every_parameter,
     diagnoses_in_scalars,
+    *TRAINING_CHECKS,
+    *LABEL_CHECKS,
     *RESTORING_CHECKS,
     *UNSEEN_CHECKS,
 )

@@ -12,14 +12,18 @@ from typing import Any
 import torch
 from safetensors.torch import load as load_bytes
 from safetensors.torch import save as save_bytes
+from torch import Tensor
 
 from restorekit import checkpoint, plugins
 from restorekit.contracts import LatentModel, Model
+from restorekit.corruptions import Gaussian, Missing
 from restorekit.noise import Noise
+from restorekit.restore import ModelRestorer
 from restorekit.settings import from_json
-from restorekit.testing.cases import DAMAGE, damaged, ready, sample, size, smallest
+from restorekit.testing.cases import DAMAGE, SIDE, damaged, ready, sample, size, smallest
 from restorekit.testing.facts import (
     CLOSE,
+    copied,
     difference,
     expect,
     global_randomness_untouched,
@@ -27,13 +31,19 @@ from restorekit.testing.facts import (
     names,
     only,
     pictures,
+    promise,
+    same_as_before,
     shake,
     tensors,
     unseen,
 )
 from restorekit.types import Draws, Estimate, Observation
 
+MANY = 16  # draws
+FARTHER = 1e-3  # what a pixel beyond the halo may change
 
+
+@promise
 def restores_in_the_shape_of_x(model: Model) -> None:
     """Expect finite float32 results in x's shape: one image, the smallest image, nothing observed."""
     shake(model)
@@ -61,6 +71,7 @@ def _fits(model: Model, seen: Observation) -> None:
             expect(positive, f"{what} must not be negative, got {float(value.min()):.3g}")
 
 
+@promise
 def restores_without_knowing_sigma(model: Model) -> None:
     """Expect a conditional model to work where the noise level is unknown: sigma None, or NaN."""
     if isinstance(model, LatentModel):
@@ -70,12 +81,15 @@ def restores_without_knowing_sigma(model: Model) -> None:
     _fits(model, dataclasses.replace(o, sigma=None))
 
 
+@promise
 def repeats_its_draws(model: Model) -> None:
     """Expect the same draws from the same noise, in one go or in portions, and global generators untouched."""
     shake(model)
     o = damaged(pictures(2, model.geometry.channels[0], *size(model)))
-    with global_randomness_untouched(f"{name_of(model)}.sample"):
-        draws = sample(model, o, 3)
+    before = copied(o)
+    with global_randomness_untouched(f"{name_of(model)}.sample and estimate"), torch.no_grad():
+        draws, _ = sample(model, o, 3), model.estimate(o, DAMAGE)
+    same_as_before(model, before, copied(o), "sample and estimate")
     found = difference(tensors(draws), tensors(sample(model, o, 3)))
     expect(found is None, f"{name_of(model)}.sample must repeat under the same Noise, but {found}")
     later = Draws(draws.mean[1:], None if draws.variance is None else draws.variance[1:])
@@ -87,6 +101,7 @@ def repeats_its_draws(model: Model) -> None:
     )
 
 
+@promise
 @torch.no_grad()
 def ignores_the_batch(model: Model) -> None:
     """Expect image i of a batch to be restored as it is alone."""
@@ -110,6 +125,75 @@ def _same_alone(model: Model, method: str, found: str | None) -> None:
     )
 
 
+@promise
+def restores_files_of_any_size(model: Model) -> None:
+    """Expect images of odd sizes to come back through `restore`, with what was observed without noise bit for bit."""
+    shake(model)
+    restorer = ModelRestorer(model, model.sampler if isinstance(model, LatentModel) else None)
+    damage, channels = Missing(0.5), model.geometry.channels[-1]
+    for height, width in ((7, 5), (SIDE + 5, SIDE + 8)):
+        x = pictures(2, channels, height, width)
+        o = damage(x, Noise(0, names(2)))
+        found = restorer(o, damage, 1, Noise(0, names(2)))
+        what = f"{name_of(model)}: an image of {height} x {width} pixels, restored,"
+        expect(found.mmse.shape == x.shape, f"{what} must be {tuple(x.shape)}, got {tuple(found.mmse.shape)}")
+        kept = torch.equal(torch.where(o.observed, found.mmse, 0.0), o.y)
+        expect(kept, f"{what} must keep what was observed without noise; look at geometry and estimate")
+
+
+@promise
+@torch.no_grad()
+def looks_no_farther_than_its_halo(model: Model) -> None:
+    """Expect a pixel not to depend on others farther away than `geometry.halo`, or tiles would not fit together."""
+    halo, multiple = model.geometry.halo, model.geometry.multiple
+    if model.geometry.size is not None:
+        return
+    shake(model)
+    width = -(-(halo + 1 + SIDE) // multiple) * multiple
+    x = pictures(1, model.geometry.channels[0], size(model)[0], width)
+    other = torch.cat([1 - x[..., :1], x[..., 1:]], 3)
+    apart = (_shown(model, x) - _shown(model, other)).abs()[..., halo + 1 :]
+    reached = apart.amax((0, 1, 2)).gt(FARTHER).nonzero().flatten().tolist()
+    expect(
+        not reached,
+        f"{name_of(model)}.geometry.halo must be the most pixels that a result depends on, got {halo}, but one "
+        f"{halo + 1 + max(reached, default=0)} away moves it by up to {float(apart.max()):.3g}; count kernels and "
+        "strides, or give geometry a size",
+    )
+
+
+def _shown(model: Model, x: Tensor) -> Tensor:
+    """Return what a model makes of noisy images in one pass: its estimate, or a latent model's reconstruction."""
+    if isinstance(model, LatentModel):
+        mean: Tensor = model.decode(model.infer(x).mean).mean
+        return mean
+    noisy = Gaussian(0.1)
+    o = dataclasses.replace(noisy(x, Noise(0, names(len(x)))), y=x, guess=x)
+    found = model.estimate(o, noisy)
+    return model.sample(o, noisy, 1, Noise(0, names(len(x)))).mean[0] if found is None else found.mean
+
+
+@promise
+@torch.no_grad()
+def estimates_the_mean_of_its_draws(model: Model) -> None:
+    """Expect the one-pass estimate, where there is one, near the mean of many draws, as far as these are apart."""
+    shake(model)
+    o = damaged(pictures(2, model.geometry.channels[0], *size(model)))
+    estimate = model.estimate(o, DAMAGE)
+    if estimate is None:
+        return
+    draws = sample(model, o, MANY)
+    inner = 0.0 if draws.variance is None else float(draws.variance.mean().sqrt())
+    spread = float(draws.mean.var(0).mean().sqrt()) + inner
+    gap = float((draws.mean.mean(0) - estimate.mean).square().mean().sqrt())
+    expect(
+        gap <= 2 * spread + 0.05,
+        f"{name_of(model)}.estimate must be the mean of p(x | y), but it lies {gap:.3g} from the mean of {MANY} draws, "
+        f"which are only {spread:.3g} apart; look for scales, clamps or an offset that only one of the two has",
+    )
+
+
+@promise
 def comes_back_from_its_file(model: Model) -> None:
     """Expect a saved and loaded model to give the very same draws, bit for bit."""
     shake(model)
@@ -145,5 +229,8 @@ RESTORING_CHECKS: tuple[Callable[[Any], None], ...] = (
     restores_without_knowing_sigma,
     repeats_its_draws,
     ignores_the_batch,
+    restores_files_of_any_size,
+    looks_no_farther_than_its_halo,
+    estimates_the_mean_of_its_draws,
     comes_back_from_its_file,
 )

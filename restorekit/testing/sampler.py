@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 
 import torch
@@ -15,6 +16,8 @@ from restorekit.noise import Noise
 from restorekit.testing.cases import build
 from restorekit.testing.facts import (
     CLOSE,
+    copied,
+    described,
     difference,
     expect,
     global_randomness_untouched,
@@ -22,9 +25,12 @@ from restorekit.testing.facts import (
     names,
     only,
     pictures,
+    promise,
+    same_as_before,
     shake,
     tensors,
 )
+from restorekit.testing.levels import TwoLevels
 from restorekit.types import Draws, Observation
 
 OFFERED: tuple[Corruption, ...] = (Chain((Gaussian(0.1), Missing(0.5))), Gaussian(0.1), Missing(0.5), Clean())
@@ -43,11 +49,19 @@ def check_sampler(sampler: type[Sampler] | Sampler) -> None:
     AssertionError
         One sentence: what was expected, what was got, where to look.
     """
-    instance = sampler() if isinstance(sampler, type) else sampler
     for check in SAMPLER_CHECKS:
-        check(instance)
+        check(sampler() if isinstance(sampler, type) else sampler)
 
 
+@promise
+def declares_itself(sampler: Sampler) -> None:
+    """Expect a name and a docstring, and a number from `merit`."""
+    described(sampler)
+    merit = sampler.merit(_model())
+    expect(isinstance(merit, int | float), f"{name_of(sampler)}.merit must give a number, got {merit!r}")
+
+
+@promise
 def refuses_in_a_sentence(sampler: Sampler) -> None:
     """Expect None or one sentence for every corruption, a sentence for a conditional model, and UsageError then."""
     pairs = [(_model(), cls()) for cls in plugins.corruptions().values()]
@@ -75,6 +89,7 @@ def _raises(sampler: Sampler, model: LatentModel, corruption: Corruption) -> Non
     )
 
 
+@promise
 def accepts_something(sampler: Sampler) -> None:
     """Expect noise or missing values to be accepted, or the other checks would have nothing to look at."""
     said = sampler.refuse(_model(), OFFERED[0])
@@ -84,6 +99,7 @@ def accepts_something(sampler: Sampler) -> None:
     )
 
 
+@promise
 def draws_in_the_shape_of_x(sampler: Sampler) -> None:
     """Expect finite draws, (S, B, C, H, W), and variances that are not negative."""
     for corruption in _accepted(sampler):
@@ -91,17 +107,24 @@ def draws_in_the_shape_of_x(sampler: Sampler) -> None:
         for name, value in tensors(draws).items():
             who = f"{name_of(sampler)} with {corruption}: {name}"
             expect(value.shape == (3, 2, 1, 8, 12), f"{who} must be (3, 2, 1, 8, 12), got {tuple(value.shape)}")
+            expect(value.dtype == torch.float32, f"{who} must be float32, got {value.dtype}")
             expect(bool(value.isfinite().all()), f"{who} must be finite, got NaN or infinity")
+        for name, value in draws.told.items():
+            sound = value.shape == (2,) and bool(value.isfinite().all())
+            expect(sound, f"{name_of(sampler)}: told[{name!r}] must be (2,) finite numbers, one per image, got {value}")
         positive = draws.variance is None or bool((draws.variance >= 0).all())
         expect(positive, f"{name_of(sampler)} with {corruption}: variance must not be negative")
 
 
+@promise
 def repeats_itself(sampler: Sampler) -> None:
     """Expect the same draws from the same noise, in one go or in portions, and global generators untouched."""
     for corruption in _accepted(sampler):
         o = _observed(corruption)
+        before = copied(o)
         with global_randomness_untouched(name_of(sampler)):
             draws = _draws(sampler, corruption, o, 3)
+        same_as_before(sampler, before, copied(o), "a call")
         found = difference(tensors(draws), tensors(_draws(sampler, corruption, o, 3)))
         expect(found is None, f"{name_of(sampler)} with {corruption} must repeat under the same Noise, but {found}")
         later = {k: v[1:] for k, v in tensors(draws).items()}
@@ -113,6 +136,7 @@ def repeats_itself(sampler: Sampler) -> None:
         )
 
 
+@promise
 def ignores_the_batch(sampler: Sampler) -> None:
     """Expect image i of a batch to get the draws that it gets alone."""
     for corruption in _accepted(sampler):
@@ -126,6 +150,7 @@ def ignores_the_batch(sampler: Sampler) -> None:
         )
 
 
+@promise
 def keeps_what_is_exact(sampler: Sampler) -> None:
     """Expect values that were observed without noise to come back, with no variance."""
     for corruption in _accepted(sampler):
@@ -139,13 +164,77 @@ def keeps_what_is_exact(sampler: Sampler) -> None:
             )
 
 
+@promise
+def listens_to_what_was_observed(sampler: Sampler) -> None:
+    """Expect draws of p(x | y): another y must give others, where values are unknown too."""
+    for corruption in _accepted(sampler):
+        o = _observed(corruption)
+        if not bool(o.unknown().any()):
+            continue
+        other = dataclasses.replace(o, y=torch.where(o.observed, 1 - o.y, 0.0))
+        first, second = (_draws(sampler, corruption, seen, 2).mean for seen in (o, other))
+        apart = float(torch.where(o.unknown(), first - second, 0.0).abs().max())
+        expect(
+            apart > 0,
+            f"{name_of(sampler)} with {corruption} must make draws of p(x | y), but where values are unknown they are the "
+            "same for 1 - y as for y; use observation.y, or corruption.log_prob",
+        )
+
+
+@promise
+def passes_labels_on(sampler: Sampler) -> None:
+    """Expect the class of an image to reach the model's infer, prior or decode."""
+    model = build(VAE, VAE.Config(hidden=(8, 8), latent=2, classes=2))
+    assert isinstance(model, LatentModel)
+    shake(model)
+    for corruption in _accepted(sampler):
+        o, found = _observed(corruption), []
+        for label in (0, 1):
+            told = dataclasses.replace(o, label=torch.full((2,), label))
+            with torch.no_grad():
+                found.append(sampler(model, corruption, told, 2, Noise(0, names(2))).mean)
+        expect(
+            not bool(o.unknown().any()) or not torch.equal(*found),
+            f"{name_of(sampler)} with {corruption} must pass observation.label on to the model, but classes 0 and 1 get the "
+            "same draws; give it to infer, prior and decode",
+        )
+
+
+@promise
+def takes_models_of_every_kind(sampler: Sampler) -> None:
+    """Expect draws of colour images, and from a hierarchical model, whose z is a tuple; or a sentence that refuses it."""
+    colour = VAE(VAE.Config(hidden=(8, 8), latent=2, channels=3))
+    for model, channels in ((colour.eval(), 3), (TwoLevels(TwoLevels.Config()).eval(), 1)):
+        shake(model)
+        for corruption in OFFERED:
+            said = sampler.refuse(model, corruption)
+            expect(
+                said is None or _sentence(said),
+                f"{name_of(sampler)}.refuse must say None or one sentence of {name_of(model)}, got {said!r}",
+            )
+            if said is None:
+                o = corruption(pictures(2, channels, 8, 12), Noise(0, names(2)))
+                with torch.no_grad():
+                    drawn = sampler(model, corruption, o, 2, Noise(0, names(2))).mean
+                sound = drawn.shape == (2, 2, channels, 8, 12) and bool(drawn.isfinite().all())
+                expect(
+                    sound,
+                    f"{name_of(sampler)} with {corruption} and {name_of(model)} must give finite draws of shape "
+                    f"{(2, 2, channels, 8, 12)}, got {tuple(drawn.shape)}; z may be a tuple, of any shapes",
+                )
+
+
 SAMPLER_CHECKS: tuple[Callable[[Sampler], None], ...] = (
+    declares_itself,
     refuses_in_a_sentence,
     accepts_something,
     draws_in_the_shape_of_x,
     repeats_itself,
     ignores_the_batch,
     keeps_what_is_exact,
+    listens_to_what_was_observed,
+    passes_labels_on,
+    takes_models_of_every_kind,
 )
 
 

@@ -11,12 +11,13 @@ import torch
 from restorekit.contracts import Model
 from restorekit.noise import Noise
 from restorekit.testing.cases import DAMAGE, batches, build
-from restorekit.testing.facts import expect, name_of
+from restorekit.testing.facts import expect, name_of, promise
 from restorekit.types import Batch
 
 LEVEL = 0.1  # standard deviation of the noise
 
 
+@promise
 def learns_from_damaged_images(model: Model) -> None:
     """Expect a class with `unseen` settings to have an objective without x, on which what is missing has no say."""
     if type(model).unseen is None:
@@ -32,6 +33,7 @@ def learns_from_damaged_images(model: Model) -> None:
         expect(same, f"{who}.terms must not look at values that were not observed, but they change it; use `observed`")
 
 
+@promise
 def tells_its_noise(model: Model) -> None:
     """Expect a model with a setting `noise` to tell it as a spec, so that restoring such images needs no option."""
     names = {f.name for f in dataclasses.fields(type(model).Config)}
