@@ -44,6 +44,7 @@ class Coverage90(_OfIntervals):
     """
 
     name: ClassVar[str] = "coverage90"
+    goal: ClassVar[float | None] = LEVEL
 
     def of(self, low: Tensor, high: Tensor, x: Tensor) -> Tensor:
         """Say what lies inside."""

@@ -216,6 +216,7 @@ class Metric(ABC):
     name: ClassVar[str]
     unit: ClassVar[str] = ""
     better: ClassVar[Literal["higher", "lower"]] = "higher"
+    goal: ClassVar[float | None] = None  # the best value, where it is neither the highest nor the lowest
 
     @abstractmethod
     def __call__(self, restoration: Restoration, reference: Tensor, observation: Observation) -> float | None:

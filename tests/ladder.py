@@ -62,10 +62,8 @@ class Posterior(Rungs):
 @dataclass(frozen=True, eq=False)
 class LadderPrior(Rungs):
     def sample(self, n, shape, noise, temperature=1.0):
-        white = StandardNormal(len(self.top.scale), self.top.scale.device).sample(
-            n, shape, noise.fork("top"), temperature
-        )
-        top = white @ self.top.scale.T
+        scale = self.top.scale
+        top = StandardNormal(len(scale), scale.device).sample(n, shape, noise.fork("top"), temperature) @ scale.T
         return top, self.below(top).sample(noise.fork("bottom"), temperature)
 
 

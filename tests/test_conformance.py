@@ -1,18 +1,11 @@
 """Everything that is registered keeps its contract: a new built-in is tested by being registered."""
 
-import dataclasses
 import inspect
 
 import pytest
-import torch
 
 from restorekit import plugins, testing
-from restorekit.corruptions import Chain, Gaussian, Missing
 from restorekit.corruptions.spec import parse
-from restorekit.errors import UsageError
-from restorekit.metrics import compare, finish
-from restorekit.noise import Noise
-from restorekit.types import Restoration
 
 REGISTERED = {kind: plugins.classes(kind) for kind in plugins.KINDS}
 CHAINS = (
@@ -94,59 +87,18 @@ def test_every_class_says_in_a_sentence_what_it_is(kind):
         )
 
 
-@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("check", testing.METRIC_CHECKS, ids=lambda check: check.__name__)
 @pytest.mark.parametrize("name", REGISTERED["metrics"])
-def test_metric(name, channels, images):
-    metric = REGISTERED["metrics"][name]()
-    assert metric.better in ("higher", "lower")
-    assert isinstance(metric.unit, str)
-    x = images(1, channels, 24, 20)
-    observation = Chain((Gaussian(0.1), Missing(0.5)))(x, Noise(0, ("a",)))
-    values = []
-    for error, turned in ((0.02, []), (0.2, [3])):  # near, with the spread where the errors are, and far, elsewhere
-        off = x + error * Noise(1).normal("error", tuple(x.shape), "cpu")
-        draws = torch.stack([finish(off), finish(off.flip(3))])
-        restoration = Restoration(finish(off), error + (off - x).abs().flip(turned), draws)
-        values.append(compare(restoration, x, observation, [metric])[name])
-        assert isinstance(values[-1], float)
-        assert values[-1] == metric(restoration, x, observation)
-    if metric.name != "coverage90":  # which is best at 0.9
-        assert (values[0] > values[1]) == (metric.better == "higher")
-    alone = metric(Restoration(finish(x)), x, observation)
-    assert alone is None or isinstance(alone, float)
+def test_metric(name, check):
+    check(REGISTERED["metrics"][name]())
 
 
-@pytest.mark.parametrize(("channels", "height", "width"), [(1, 17, 23), (3, 16, 16)])
+@pytest.mark.parametrize("check", testing.RESTORER_CHECKS, ids=lambda check: check.__name__)
 @pytest.mark.parametrize("name", REGISTERED["restorers"])
-def test_restorer(name, channels, height, width, images):
+def test_restorer(name, check):
     if "bm3d" in name:
         pytest.importorskip("bm3d", reason="needs the extra [bm3d]")
-    restorer = REGISTERED["restorers"][name]()
-    corruption = next((c for c in (Gaussian(0.1), Missing(0.5)) if restorer.suits(c)), Missing(0.2))
-    x, noise = images(1, channels, height, width), Noise(0, ("a",))
-    observation = corruption(x, noise)
-    before = dataclasses.replace(observation, y=observation.y.clone(), observed=observation.observed.clone())
-    with testing.facts.global_randomness_untouched(name):
-        found = restorer(observation, corruption, 0, noise)
-    assert found.mmse.shape == x.shape
-    assert found.mmse.dtype == torch.float32
-    assert bool(found.mmse.isfinite().all())
-    assert torch.equal(before.y, observation.y)
-    assert torch.equal(before.observed, observation.observed)
-    known = ~observation.unknown().expand_as(x)
-    assert torch.equal(found.mmse[known], x[known]), "what was observed without noise must come back bit for bit"
-
-
-@pytest.mark.parametrize("name", REGISTERED["restorers"])
-def test_restorer_draws_or_says_that_it_cannot(name, images):
-    restorer, x = REGISTERED["restorers"][name](), images(1, 1, 16, 16)
-    observation = Missing(0.2)(x, Noise(0, ("a",)))
-    try:
-        found = restorer(observation, Missing(0.2), 2, Noise(0, ("a",)))
-    except UsageError as error:
-        assert "draws" in str(error) or "samples" in str(error)
-    else:
-        assert found.draws.shape == (2, *x.shape)
+    check(REGISTERED["restorers"][name]())
 
 
 def test_weights_are_files_that_load():

@@ -14,18 +14,24 @@ from __future__ import annotations
 from restorekit.testing.cases import build, channel_counts
 from restorekit.testing.corruption import CORRUPTION_CHECKS, check_corruption
 from restorekit.testing.latent import LATENT_CHECKS
+from restorekit.testing.metric import METRIC_CHECKS, check_metric
 from restorekit.testing.model import MODEL_CHECKS, check_model, checks_of
+from restorekit.testing.restorer import RESTORER_CHECKS, check_restorer
 from restorekit.testing.sampler import SAMPLER_CHECKS, check_sampler
 
 __all__ = [
     "CORRUPTION_CHECKS",
     "LATENT_CHECKS",
+    "METRIC_CHECKS",
     "MODEL_CHECKS",
+    "RESTORER_CHECKS",
     "SAMPLER_CHECKS",
     "build",
     "channel_counts",
     "check_corruption",
+    "check_metric",
     "check_model",
+    "check_restorer",
     "check_sampler",
     "checks_of",
 ]

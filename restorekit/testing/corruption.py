@@ -129,13 +129,12 @@ def works_on_a_gpu(corruption: Corruption) -> None:
     stop = stops(work)
     expect(
         stop is None or stop.looked,
-        f"{name_of(corruption)} must work on a GPU, but it stopped with {stop and stop.text}; give noise.normal and what "
-        "makes tensors x.device",
+        f"{name_of(corruption)} must work on a GPU, but it stopped with {stop and stop.text}; give "
+        "noise.normal and what makes tensors x.device",
     )
     for name, value in found.items():
-        expect(
-            str(value.device) == GPU, f"{name_of(corruption)}: {name} must be on {GPU}, as x is, got {value.device}"
-        )
+        here = str(value.device) == GPU
+        expect(here, f"{name_of(corruption)}: {name} must stay on the device of x (here {GPU}), got {value.device}")
 
 
 @promise

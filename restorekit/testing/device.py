@@ -17,7 +17,7 @@ from restorekit.contracts import Model
 from restorekit.noise import Noise
 from restorekit.types import Batch
 
-GPU = "cuda:7"  # which nobody has, so that a constant kept for it is never taken for a real one
+GPU = "meta"  # no real one, so that a constant that is kept for it is never taken for one with values
 LOOKS = (DataDependentOutputException, DynamicOutputShapeException)  # what a look at a value raises
 M = TypeVar("M", bound=Model)
 

@@ -45,8 +45,8 @@ class Ladder:
 
     def sample(self, noise: Noise, temperature: float = 1.0) -> Pair:
         """Draw z, from the top down."""
-        top = _drawn(self.top, noise.fork("top"), temperature)
-        return top, _drawn(self.below(top), noise.fork("below"), temperature)
+        top = self.top.sample(noise, temperature)
+        return top, self.below(top).sample(noise, temperature)
 
     def log_prob(self, z: Pair) -> Tensor:
         """Return log q(z), (B,) nats."""
@@ -57,18 +57,19 @@ class Ladder:
 class LadderPrior:
     """p(z): the upper level is standard normal, the lower one lies about a map of it."""
 
+    like: Tensor  # of the model's device
     width: int
     below: Callable[[Tensor], DiagonalGaussian]
 
     def sample(self, n: int, shape: tuple[int, ...], noise: Noise, temperature: float = 1.0) -> Pair:
         """Draw n latents for images of the given (C, H, W)."""
-        return Ladder(_normal(torch.zeros(n, self.width, shape[1] // 4, shape[2] // 4)), self.below).sample(
-            noise, temperature
-        )
+        zeros = self.like.new_zeros(n, self.width, shape[1] // 4, shape[2] // 4)
+        return Ladder(_upper(zeros, zeros), self.below).sample(noise, temperature)
 
     def log_prob(self, z: Pair) -> Tensor:
         """Return log p(z), (B,) nats."""
-        return _normal(torch.zeros_like(z[0])).log_prob(z[0]) + self.below(z[0]).log_prob(z[1])
+        zeros = torch.zeros_like(z[0])
+        return _upper(zeros, zeros).log_prob(z[0]) + self.below(z[0]).log_prob(z[1])
 
 
 class TwoLevels(LatentModel):
@@ -90,17 +91,22 @@ class TwoLevels(LatentModel):
         """Return q(z | x); values that were not observed count as 0."""
         h = self.up(x if observed is None else x * observed)
         mean, logvar = h.chunk(2, 1)
-        top = DiagonalGaussian(*self.upper(h.tanh()).chunk(2, 1))
-        return Ladder(top, lambda z: DiagonalGaussian(mean + self.down(z), logvar))
+        top = _upper(*self.upper(h.tanh()).chunk(2, 1))
+        return Ladder(top, lambda z: _lower(mean + self.down(z), logvar))
 
     def prior(self, label: Tensor | None = None) -> LadderPrior:
         """Return p(z)."""
-        return LadderPrior(self.config.width, lambda z: DiagonalGaussian(self.down(z), self.down(z) * 0 + BELOW))
+
+        def below(z: Tensor) -> DiagonalGaussian:
+            mean = self.down(z)
+            return _lower(mean, torch.full_like(mean, BELOW))
+
+        return LadderPrior(self.down.weight.detach(), self.config.width, below)
 
     def decode(self, z: Pair, label: Tensor | None = None) -> DiagonalGaussian:
         """Return p(x | z)."""
         mean, logvar = self.out(z[1] + self.down(z[0])).chunk(2, 1)
-        return DiagonalGaussian(mean, logvar + BELOW)
+        return DiagonalGaussian(mean, logvar + BELOW, "x")
 
     def terms(self, batch: Batch, noise: Noise, group: str = "model") -> Terms:
         """Return the negative ELBO."""
@@ -113,9 +119,9 @@ class TwoLevels(LatentModel):
         return Terms(distortion + rate, {name: value.detach() for name, value in parts.items()})
 
 
-def _normal(zero: Tensor) -> DiagonalGaussian:
-    return DiagonalGaussian(zero, zero)
+def _upper(mu: Tensor, logvar: Tensor) -> DiagonalGaussian:
+    return DiagonalGaussian(mu, logvar, "top", 4)
 
 
-def _drawn(q: DiagonalGaussian, noise: Noise, temperature: float) -> Tensor:
-    return q.mean + temperature * (q.sample(noise) - q.mean)
+def _lower(mu: Tensor, logvar: Tensor) -> DiagonalGaussian:
+    return DiagonalGaussian(mu, logvar, "below", 2)

@@ -162,7 +162,10 @@ def works_on_a_gpu(model: Model) -> None:
         "x.new_zeros(...) or device=x.device, and keep constants in buffers (register_buffer)",
     )
     for name, value in found.items():
-        expect(str(value.device) == GPU, f"{name_of(model)}.{name} must be on {GPU}, as y is, got {value.device}")
+        expect(
+            str(value.device) == GPU,
+            f"{name_of(model)}.{name} must stay on the device of y (here {GPU}), got {value.device}",
+        )
 
 
 @promise
