@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import typing
 from collections.abc import Callable
 
@@ -29,7 +30,7 @@ from restorekit.testing.facts import (
     tensors,
     unseen,
 )
-from restorekit.types import shape_of
+from restorekit.types import Observation, shape_of
 
 FARTHEST = 3.0  # of the scale [0, 1]: half of what is observed lies nearer, however noisy
 
@@ -117,24 +118,32 @@ def stays_on_the_scale_of_x(corruption: Corruption) -> None:
 def works_on_a_gpu(corruption: Corruption) -> None:
     """Expect every tensor on the device of x, a pretended GPU, of the observation, its density and its first guess."""
     x, found = there(pictures(2, 3, 16, 16)), dict[str, Tensor]()
+    seen: list[Observation] = []
 
-    def work() -> None:
-        o = corruption(x, Pretended(0, names(2)))
+    def back(o: Observation) -> None:
+        if (operator := corruption.operator(o)) is not None:
+            found["operator.adjoint"] = operator.adjoint(operator.apply(x))
+
+    def score(o: Observation) -> None:
+        found.update({} if (value := corruption.log_prob(o, x)) is None else {"log_prob": value})
+
+    _on_a_gpu(corruption, lambda: seen.append(corruption(x, Pretended(0, names(2)))))
+    for o in seen:
         found.update(tensors(o))
-        score, operator = corruption.log_prob(o, x), corruption.operator(o)
-        found.update({} if score is None else {"log_prob": score})
-        found.update({} if operator is None else {"operator.adjoint": operator.adjoint(operator.apply(x))})
-        found["first_guess"] = corruption.first_guess(o)
+        for ask in (back, score, lambda o: found.update(first_guess=corruption.first_guess(o))):
+            _on_a_gpu(corruption, functools.partial(ask, o))
+    for name, value in found.items():
+        here = str(value.device) == GPU
+        expect(here, f"{name_of(corruption)}: {name} must stay on the device of x (here {GPU}), got {value.device}")
 
+
+def _on_a_gpu(corruption: Corruption, work: Callable[[], object]) -> None:
     stop = stops(work)
     expect(
         stop is None or stop.looked,
         f"{name_of(corruption)} must work on a GPU, but it stopped with {stop and stop.text}; give "
         "noise.normal and what makes tensors x.device",
     )
-    for name, value in found.items():
-        here = str(value.device) == GPU
-        expect(here, f"{name_of(corruption)}: {name} must stay on the device of x (here {GPU}), got {value.device}")
 
 
 @promise

@@ -65,10 +65,11 @@ def batch_there(batch: Batch) -> Batch:
 
 
 class Stop(NamedTuple):
-    """What stopped work on the pretended GPU, and whether it was a look at a value, which a real one must wait for."""
+    """What stopped work on the pretended GPU; whether a look at a value, which a real one waits for, or two devices."""
 
     text: str
     looked: bool
+    misplaced: bool
 
 
 def stops(work: Callable[[], object]) -> Stop | None:
@@ -78,7 +79,7 @@ def stops(work: Callable[[], object]) -> Stop | None:
             work()
     except Exception as error:  # a stranger's code, without values or on devices that do not fit together
         text = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
-        return Stop(text, isinstance(error, LOOKS) or "device" not in text.lower())
+        return Stop(text, isinstance(error, LOOKS), "device" in text.lower())
     return None
 
 
@@ -88,6 +89,6 @@ def waits(model: Model, batches: Iterable[Batch]) -> str | None:
     for batch in map(batch_there, batches):
         for group in model.param_groups():
             stop = stops(functools.partial(twin.terms, batch, Pretended(0), group))
-            if stop is not None and stop.looked:
+            if stop is not None and not stop.misplaced:  # which another check tells of
                 return stop.text
     return None

@@ -99,8 +99,8 @@ def prefers_what_is_nearer(metric: Metric) -> None:
             continue
         expect(
             (near > far) == (metric.better == "higher"),
-            f"{name_of(metric)} says that {metric.better} is better, but gives {near:.4g} for a restoration near the truth "
-            f"and {far:.4g} for one far from it; look at `better`, or at the order of its arguments",
+            f"{name_of(metric)} says that {metric.better} is better, but gives {near:.4g} for a restoration near the "
+            f"truth and {far:.4g} for one far from it; look at `better`, or at the order of its arguments",
         )
 
 

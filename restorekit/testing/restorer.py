@@ -81,8 +81,8 @@ def keeps_what_is_exact(restorer: Restorer) -> None:
             kept = torch.equal(o.keep_known(found.mmse, o.y), found.mmse)
             expect(
                 kept,
-                f"{name_of(restorer)} with {corruption} must give back what was observed where sigma is 0, bit for bit; "
-                "return observation.keep_known(result, observation.y)",
+                f"{name_of(restorer)} with {corruption} must give back what was observed where sigma is 0, bit for bit"
+                "; return observation.keep_known(result, observation.y)",
             )
 
 
@@ -119,8 +119,8 @@ def draws_or_says_that_it_cannot(restorer: Restorer) -> None:
     got = None if found.draws is None else tuple(found.draws.shape)
     expect(
         got == wanted,
-        f"{name_of(restorer)} asked for 2 draws must give draws of shape {wanted}, got {got}; raise UsageError where it "
-        "gives none",
+        f"{name_of(restorer)} asked for 2 draws must give draws of shape {wanted}, got {got}; raise UsageError where "
+        "it gives none",
     )
 
 

@@ -190,8 +190,8 @@ def passes_labels_on(sampler: Sampler) -> None:
         first, second = (_draws(sampler, corruption, seen, 2, model=model).mean for seen in told)
         expect(
             not torch.equal(first, second),
-            f"{name_of(sampler)} with {corruption} must pass observation.label on to the model, but classes 0 and 1 get "
-            "the same draws; give it to infer, prior and decode",
+            f"{name_of(sampler)} with {corruption} must pass observation.label on to the model, but classes 0 and 1 "
+            "get the same draws; give it to infer, prior and decode",
         )
 
 
@@ -211,8 +211,8 @@ def takes_models_of_every_kind(sampler: Sampler) -> None:
             wanted = (2, 2, channels, 8, 12)
             expect(
                 drawn.shape == wanted and bool(drawn.isfinite().all()),
-                f"{name_of(sampler)} with {corruption} and {name_of(model)} must give finite draws of shape {wanted}, got "
-                f"{tuple(drawn.shape)}; z may be a tuple, and images may have three channels",
+                f"{name_of(sampler)} with {corruption} and {name_of(model)} must give finite draws of shape {wanted}, "
+                f"got {tuple(drawn.shape)}; z may be a tuple, and images may have three channels",
             )
 
 

@@ -1,7 +1,7 @@
 """Each check passes what is sound, and fails on a corruption with that one fault, in a sentence."""
 
 import random
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pytest
@@ -61,7 +61,27 @@ def _global(x):
     return keeps(x + 0.1 * torch.rand(x.shape))
 
 
+@dataclass(frozen=True)
+class Lists(Missing):
+    """Has a field that cannot be hashed."""
+
+    sizes: list = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Undocumented(Missing):
+    pass
+
+
 BROKEN = [
+    (corruptions.is_a_frozen_dataclass, Lists()),
+    (corruptions.is_a_frozen_dataclass, Undocumented()),
+    (corruptions.stays_on_the_scale_of_x, broken(Gaussian, __call__=changed(Gaussian, y=lambda o: 255 * o.y))),
+    (
+        corruptions.works_on_a_gpu,
+        broken(Gaussian, __call__=changed(Gaussian, y=lambda o: o.y + torch.zeros(o.y.shape))),
+    ),
+    (corruptions.works_on_a_gpu, broken(Gaussian, first_guess=lambda self, o: torch.zeros(len(o), *o.shape))),
     (corruptions.is_a_frozen_dataclass, Melts()),
     (corruptions.is_a_frozen_dataclass, broken(Gaussian, name="")),
     (corruptions.has_shapes_and_types, broken(Gaussian, __call__=changed(Gaussian, y=lambda o: o.y.double()))),

@@ -92,6 +92,21 @@ class Peeks(PCA):
         return super().infer(x)
 
 
+def _law(**members):
+    """A decoder whose Gaussian has other members."""
+
+    class Misled(PCA):
+        def decode(self, z, label=None):
+            found = super().decode(z, label)
+            return type("Other", (DiagonalGaussian,), members)(found.mu, found.logvar, "x")
+
+    return Misled
+
+
+Wide = _law(variance=property(lambda self: 9 * self.logvar.exp().expand_as(self.mu)))
+Shifted = _law(sample=lambda self, noise: DiagonalGaussian.sample(self, noise) + 1)
+
+
 BROKEN = [
     (latent.infers_a_posterior, BatchDensity),
     (latent.has_a_prior, WidePrior),
@@ -102,6 +117,8 @@ BROKEN = [
     (latent.tempers_its_posterior, Cools),
     (latent.tempers_its_posterior, Narrow),
     (latent.decodes_to_a_likelihood, SeesAll),
+    (latent.draws_as_its_moments_say, Wide),
+    (latent.draws_as_its_moments_say, Shifted),
     (latent.ignores_what_was_not_observed, Peeks),
 ]
 

@@ -1,6 +1,7 @@
 """Each check passes what is sound, and fails on a model with that one fault, in a sentence."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import pytest
 import torch
@@ -12,7 +13,9 @@ from torch import nn
 
 from restorekit import Batch, Noise, Terms
 from restorekit.testing import MODEL_CHECKS, build, check_model, model
+from restorekit.testing.labels import LABEL_CHECKS
 from restorekit.testing.restoring import RESTORING_CHECKS
+from restorekit.testing.trained import TRAINING_CHECKS
 from restorekit.testing.unseen import UNSEEN_CHECKS
 
 
@@ -26,6 +29,8 @@ class Two(Tiny):
 
 
 class Thaws(Tiny):
+    """Has settings that can be changed afterwards."""
+
     Config = dataclass(type("Config", (), {"__annotations__": {"width": int}, "width": 4}))
 
 
@@ -83,6 +88,46 @@ class RootOfZero(Tiny):
         return Terms(loss, {"distortion": loss.detach()})
 
 
+class Homebound(Tiny):
+    def terms(self, batch, noise, group="model"):
+        terms = super().terms(batch, noise, group)
+        return terms._replace(loss=terms.loss + (self.head.bias * torch.ones(2)).sum())
+
+
+class ReadsItself(Tiny):
+    def terms(self, batch, noise, group="model"):
+        terms = super().terms(batch, noise, group)
+        return terms._replace(loss=terms.loss * max(1.0, float(self.head.bias.detach()[0])))
+
+
+@dataclass(frozen=True)
+class ListConfig:
+    widths: list | None = None
+    width: int = 4
+
+
+class Listed(Tiny):
+    """Has a setting that nobody can type."""
+
+    Config = ListConfig
+
+
+class Undocumented(Tiny):
+    pass
+
+
+class Shouts(Tiny):
+    """Has a name that nobody would type."""
+
+    name = "Tiny Model"
+
+
+class Strange(Tiny):
+    """Has a preset of something else."""
+
+    presets: ClassVar[dict] = {"large": {"width": 8, "height": 3}}
+
+
 class Diagnoses(Tiny):
     def diagnose(self, batch: Batch, noise: Noise):
         return {"kl": torch.zeros(3)}
@@ -90,6 +135,12 @@ class Diagnoses(Tiny):
 
 BROKEN = [
     (model.declares_itself, Thaws),
+    (model.declares_itself, Listed),
+    (model.declares_itself, Undocumented),
+    (model.declares_itself, Shouts),
+    (model.declares_itself, Strange),
+    (model.works_on_a_gpu, Homebound),
+    (model.never_waits_for_the_device, ReadsItself),
     (model.groups_its_parameters, Forgets),
     (model.has_a_scalar_objective, PerImage),
     (model.has_a_scalar_objective, Attached),
@@ -118,7 +169,8 @@ def test_a_broken_model_is_caught(check, cls):
 
 
 def test_every_check_has_been_seen_to_fail():
-    assert {*MODEL_CHECKS} - {*RESTORING_CHECKS, *UNSEEN_CHECKS} == {check for check, _ in BROKEN}
+    others = {*RESTORING_CHECKS, *UNSEEN_CHECKS, *TRAINING_CHECKS, *LABEL_CHECKS}
+    assert {*MODEL_CHECKS} - others == {check for check, _ in BROKEN}
 
 
 def test_the_whole_check_fails_where_one_does():

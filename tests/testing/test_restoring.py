@@ -4,8 +4,10 @@ import pytest
 import torch
 from caught import caught
 from tiny_model import Tiny
+from torch import nn
+from torch.nn import functional as F
 
-from restorekit import Draws, Estimate
+from restorekit import Draws, Estimate, Geometry
 from restorekit.likelihoods import DiagonalGaussian
 from restorekit.testing import build, restoring
 from restorekit.testing.restoring import RESTORING_CHECKS
@@ -69,6 +71,40 @@ class SharesNoise(Tiny):
         return Draws(found.mu + torch.randn(n, *found.mu.shape, generator=noise.generator("all")), None)
 
 
+class Scribbles(Tiny):
+    def sample(self, observation, corruption, n, noise):
+        draws = super().sample(observation, corruption, n, noise)
+        observation.y.mul_(0.5)
+        return draws
+
+
+class Uneven(Tiny):
+    """Claims to take any size, and takes even ones."""
+
+    def __init__(self, config):
+        super().__init__(config)
+        self.geometry = Geometry(None, 1, 8, (1,))
+
+    def look(self, observation, corruption):
+        found = super().look(observation, corruption)
+        mean = F.interpolate(F.avg_pool2d(found.mu, 2), scale_factor=2)
+        return DiagonalGaussian(mean, found.logvar)
+
+
+class Far(Tiny):
+    """Looks farther than it says."""
+
+    def __init__(self, config):
+        super().__init__(config)
+        self.net = nn.Conv2d(2, config.width, 3, padding=6, dilation=6)
+
+
+class Off(Tiny):
+    def estimate(self, observation, corruption):
+        found = super().estimate(observation, corruption)
+        return Estimate(255 * found.mean, found.std)
+
+
 class Hides(Tiny):
     """Keeps something that matters outside its state."""
 
@@ -94,6 +130,10 @@ BROKEN = [
     (restoring.repeats_its_draws, Numbers),
     (restoring.ignores_the_batch, Averages),
     (restoring.ignores_the_batch, SharesNoise),
+    (restoring.repeats_its_draws, Scribbles),
+    (restoring.restores_files_of_any_size, Uneven),
+    (restoring.looks_no_farther_than_its_halo, Far),
+    (restoring.estimates_the_mean_of_its_draws, Off),
     (restoring.comes_back_from_its_file, Hides),
 ]
 

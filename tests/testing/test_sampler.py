@@ -1,5 +1,7 @@
 """Each check passes what is sound, and fails on a sampler with that one fault, in a sentence."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from caught import caught
@@ -54,7 +56,68 @@ class Overwrites(Gibbs):
         return Draws(0.9 * draws.mean, draws.variance)
 
 
+class Unnamed(Gibbs):
+    """Has a name that is none."""
+
+    name = ""
+
+
+class Undocumented(Gibbs):
+    pass
+
+
+class Boasts(Gibbs):
+    """Says how well it suits in words."""
+
+    def merit(self, model):
+        return "very"
+
+
+class Doubles(Gibbs):
+    def __call__(self, *args):
+        draws = super().__call__(*args)
+        return Draws(draws.mean.double(), draws.variance)
+
+
+class Tells(Gibbs):
+    def __call__(self, *args):
+        return super().__call__(*args)._replace(told={"steps": torch.tensor(3)})
+
+
+class Scribbles(Gibbs):
+    def __call__(self, model, corruption, observation, n, noise):
+        draws = super().__call__(model, corruption, observation, n, noise)
+        observation.y.mul_(0.9)
+        return draws
+
+
+class Ignores(Gibbs):
+    def __call__(self, model, corruption, observation, n, noise):
+        blank = replace(observation, y=torch.where(observation.observed, 0.5, 0.0))
+        return super().__call__(model, corruption, blank, n, noise)
+
+
+class Drops(Gibbs):
+    def __call__(self, model, corruption, observation, n, noise):
+        return super().__call__(model, corruption, replace(observation, label=None), n, noise)
+
+
+class Gray(Gibbs):
+    def __call__(self, *args):
+        draws = super().__call__(*args)
+        return Draws(draws.mean[:, :, :1], None)
+
+
 BROKEN = [
+    (sampler.declares_itself, Unnamed),
+    (sampler.declares_itself, Undocumented),
+    (sampler.declares_itself, Boasts),
+    (sampler.draws_in_the_shape_of_x, Doubles),
+    (sampler.draws_in_the_shape_of_x, Tells),
+    (sampler.repeats_itself, Scribbles),
+    (sampler.listens_to_what_was_observed, Ignores),
+    (sampler.passes_labels_on, Drops),
+    (sampler.takes_models_of_every_kind, Gray),
     (sampler.refuses_in_a_sentence, Mumbles),
     (sampler.refuses_in_a_sentence, TakesAll),
     (sampler.refuses_in_a_sentence, GoesOn),
