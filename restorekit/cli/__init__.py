@@ -24,6 +24,7 @@ COMMANDS = {
     "sample": "Draw images from a model.",
     "show": "Show what is known of a model file, or of anything that list names.",
     "list": "List models, corruptions, samplers, restorers, metrics, weights or plugins.",
+    "plugin": "Begin a plugin of your own, or check one that is installed.",
 }
 
 

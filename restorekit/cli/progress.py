@@ -112,6 +112,17 @@ class Left(ProgressColumn):
         return Text(str(timedelta(seconds=round((task.remaining or 0) / pace(task)))))
 
 
+class ChecksProgress(_Bar):
+    """Counts checks as they are done."""
+
+    def __init__(self, total: int, quiet: bool) -> None:
+        super().__init__("checking", total, (MofNCompleteColumn(), TimeRemainingColumn()), quiet)
+
+    def advance(self, what: str) -> None:
+        """Count one check, and name what it looked at."""
+        self.bar.update(self.task, advance=1, description=f"checking {what}")
+
+
 class ImagesProgress(_Bar):
     """Counts images as they are finished, with rate and time left; tells what is worth telling at once.
 

@@ -202,8 +202,8 @@ def ignores_the_batch(corruption: Corruption) -> None:
 def draws_its_ranges_per_image(corruption: Corruption) -> None:
     """Expect a range (low, high) to act on each image as the one value that `draw` gives for it."""
     x, noise = pictures(3, 3, 8, 8), Noise(0, names(3))
-    for key in _ranged_fields(corruption):
-        ranged = _with(corruption, key, _some_range(corruption, key))
+    for key in ranged_fields(corruption):
+        ranged = _with(corruption, key, some_range(corruption, key))
         values = ranged.draw(key, x, noise).flatten().tolist()
         expect(len(set(values)) > 1, f"{name_of(ranged)} must draw {key} for each image, got {values}")
         many = ranged(x, noise)
@@ -286,12 +286,13 @@ CORRUPTION_CHECKS: tuple[Callable[[Corruption], None], ...] = (
 )
 
 
-def _ranged_fields(corruption: Corruption) -> list[str]:
+def ranged_fields(corruption: Corruption) -> list[str]:
+    """Return the names of the fields that are a value or a range."""
     hints = typing.get_type_hints(type(corruption))
     return [f.name for f in dataclasses.fields(corruption) if hints[f.name] == Ranged]  # type: ignore[arg-type]
 
 
-def _some_range(corruption: Corruption, key: str) -> tuple[float, float]:
+def some_range(corruption: Corruption, key: str) -> tuple[float, float]:
     """Return the field's own range, or one that reaches from half its value to it."""
     value = getattr(corruption, key)
     if isinstance(value, tuple):

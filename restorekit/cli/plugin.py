@@ -1,0 +1,116 @@
+"""``restorekit plugin``: what whoever writes a plugin needs."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from restorekit.cli.progress import ChecksProgress, as_json
+from restorekit.errors import RestorekitWarning
+from restorekit.templates import KINDS, write
+
+if TYPE_CHECKING:
+    from restorekit.testing.registered import Finding
+
+EXAMPLE = """\b
+Example:
+  restorekit plugin new sun-glare --kind corruption
+  pip install -e restorekit-sun-glare
+  restorekit plugin check sun-glare
+"""
+TRY = {
+    "model": "restorekit train IMAGES RUN --model {} --corruption gaussian:sigma=25/255 --minutes 10",
+    "corruption": "restorekit corrupt IMAGES OUT --corruption {}",
+    "sampler": "restorekit restore IMAGES OUT --model RUN/model.safetensors --sampler {}",
+}
+
+
+@click.group(epilog=EXAMPLE)
+def command() -> None:
+    """Begin a plugin of your own, or check one that is installed.
+
+    plugins/README.md of the source is the guide for authors.
+    """
+
+
+@command.command("new", epilog="\b\nExample:\n  restorekit plugin new sun-glare --kind corruption\n")
+@click.argument("name")
+@click.option("--kind", type=click.Choice(KINDS), required=True, help="What the plugin will provide.")
+@click.option(
+    "--into",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=".",
+    show_default=True,
+    metavar="DIR",
+    help="Folder that the package's own folder is made in.",
+)
+def new(name: str, kind: str, into: Path) -> None:
+    """Write the package restorekit-NAME, which works as it is: a place to begin from.
+
+    NAME, small letters, digits and hyphens, is what users will type. The package has a pyproject.toml with the entry
+    point, one module, one test and a README.md. A folder that exists is not written over.
+    """
+    folder, *written = write(name, kind, into)
+    click.echo(f"{folder}: {', '.join(file.name for file in written)}")
+    for line in (f"pip install -e {folder}", f"restorekit plugin check {name}", TRY[kind].format(name)):
+        click.echo(f"  {line}")
+
+
+@command.command("check", epilog="\b\nExample:\n  restorekit plugin check sun-glare\n")
+@click.argument("name")
+@click.option("--threads", type=click.IntRange(1), help="CPU threads. [default: all cores]")
+@click.option("--json", "machine", is_flag=True, help="Print one JSON object instead of text.")
+def check(name: str, threads: int | None, machine: bool) -> int:
+    """Check that an installed plugin keeps its promises: NAME of the plugin, of its package, or of one thing in it.
+
+    Every model is checked with its default settings, for gray and for colour images, every corruption with its
+    defaults and with ranges, every sampler with its defaults. Exit code 0: all passed, 1: some failed, 2: wrong usage.
+    """
+    from restorekit.cli import texts
+    from restorekit.testing import registered
+
+    texts.use_threads(threads)
+    cases, console = registered.cases(name), Console()
+    found, width = [], max(len(case.thing) for case in cases)
+    with ChecksProgress(len(cases), machine) as progress, warnings.catch_warnings():
+        warnings.simplefilter("ignore", RestorekitWarning)
+        for case in cases:
+            progress.advance(case.thing)
+            found.append(registered.made(case))
+            if not (machine or console.is_terminal):
+                click.echo(_line(found[-1], width))
+    failed = sum(one.fault is not None for one in found)
+    counts = {"name": name, "passed": len(found) - failed, "failed": failed}
+    if machine:
+        click.echo(as_json({**counts, "checks": [one._asdict() for one in found]}))
+        return int(failed > 0)
+    if console.is_terminal:
+        console.print(_table(found))
+    click.echo(f"{counts['passed']} of {len(found)} checks passed" + (f", {failed} failed" if failed else ""))
+    return int(failed > 0)
+
+
+def _line(one: Finding, width: int) -> str:
+    """Return a finding on a line of its own, for wherever there is no terminal."""
+    verdict, rest = ("passed", "") if one.fault is None else ("FAILED", f": {' '.join(one.fault.split())}")
+    return f"{verdict}  {one.thing:<{width}}  {one.check}{rest}"
+
+
+def _table(found: list[Finding]) -> Table:
+    """Return the findings as a table: what was checked once, then each check with what is wrong."""
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    for head in ("thing", "check", "result"):
+        table.add_column(head, overflow="fold")
+    for i, one in enumerate(found):
+        thing = "" if i and found[i - 1].thing == one.thing else one.thing
+        result = Text("passed", "green") if one.fault is None else Text(f"failed: {one.fault}", "bold red")
+        table.add_row(escape(thing), one.check, result)
+    return table
