@@ -37,7 +37,7 @@ class YourName(Sampler):
         if not isinstance(model, LatentModel):
             return f"{self.name} samples unconditional models, {model.name!r} is conditional; leave --sampler out"
         if other := other_than_gaussian(corruption):
-            return f"{self.name} works with gaussian noise and missing values, not {other}; use --sampler langevin"
+            return f"{self.name} works with gaussian noise and missing values, not {other}; leave --sampler out"
         return None
 
     def __call__(
