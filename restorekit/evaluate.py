@@ -22,8 +22,10 @@ from restorekit.enclose import enclose
 from restorekit.engines import Engine
 from restorekit.errors import ImageError, PluginError, UsageError
 from restorekit.images.dataset import LabelledImages
+from restorekit.likelihood import nelbo
 from restorekit.metrics import finish
 from restorekit.noise import Noise
+from restorekit.restore import ModelRestorer
 from restorekit.sigma import estimate_sigma
 from restorekit.trials import Contender, Protocol, Results, Subject, Told, Trial
 from restorekit.types import Observation, Restoration
@@ -139,7 +141,7 @@ class Jury:
         shown = as_told(observation, trial.corruption, contender.told)
         with blamed(f"the restorer {contender.restorer.name!r}", contender.restorer, trial.corruption):
             answer = bands.restore(contender.restorer, shown, trial.corruption, contender.draws, noise)
-        seconds = (time.perf_counter() - started) / (x[0, 0].numel() / 1e6)
+        seconds = time.perf_counter() - started
         answer = asking.restored(contender.restorer, answer, shown, contender.draws)
         restoration, calibrated = _enclosed(answer, shown, trial.corruption, contender)
         finished, found = _finished(restoration), dict[str, Any]()
@@ -150,7 +152,16 @@ class Jury:
         if "coverage90" in found:
             found |= {"coverage_by_width": coverage_by_width(finished, x, observation), "calibrated": calibrated}
         name = {"corruption": trial.spec, "restorer": contender.name, "image": subject.key}
-        return {**name, **found, "seconds_per_megapixel": seconds}
+        times = {"seconds_per_megapixel": seconds / (x[0, 0].numel() / 1e6), "seconds": seconds}
+        return {**name, **found, **times, "nelbo": _nelbo(contender, x, observation.label, noise)}
+
+
+def _nelbo(contender: Contender, x: Tensor, label: Tensor | None, noise: Noise) -> float | None:
+    """Return how well a model explains the clean image, whatever the damage; None for what is no model of images."""
+    if not isinstance(contender.restorer, ModelRestorer):
+        return None
+    with blamed(f"the model {contender.restorer.model.name!r}", contender.restorer.model):
+        return nelbo(contender.restorer.model, x, label, noise)
 
 
 def _enclosed(
@@ -178,7 +189,7 @@ def _finished(r: Restoration) -> Restoration:
 
 
 def _means(rows: list[dict[str, Any]], trials: Sequence[Trial], metrics: Sequence[Metric]) -> list[dict[str, Any]]:
-    names = [*(m.name for m in metrics), "seconds_per_megapixel"]
+    names = [*(m.name for m in metrics), "seconds_per_megapixel", "seconds", "nelbo"]
     runs = []
     for trial in trials:
         for contender in trial.contenders:

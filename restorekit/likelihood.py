@@ -15,12 +15,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from restorekit.contracts import LatentModel, Latents, Prior
+from restorekit.contracts import LatentModel, Latents, Model, Prior
 from restorekit.densities import Levelled
 from restorekit.likelihoods import Bernoulli, DiscretisedLogistic
 from restorekit.mixtures import LogisticMixture
 from restorekit.noise import Noise
 from restorekit.samplers.latents import parts
+from restorekit.types import shape_of
 
 VARIES = 0.01  # variance of a latent's posterior mean over images above which it is in use
 
@@ -84,6 +85,19 @@ def score(model: LatentModel, x: Tensor, label: Tensor | None, k: int, chunk: in
         weight = -distortion - rates.sum(0)
         one, two = torch.logaddexp(one, weight.logsumexp(0)), torch.logaddexp(two, (2 * weight).logsumexp(0))
     return Score(*first[0], math.log(k) - one, (2 * one - two).exp())
+
+
+def nelbo(model: Model, x: Tensor, label: Tensor | None, noise: Noise) -> float | None:
+    """Return the negative ELBO of one clean image, (1, C, H, W), in nats by one draw of z, as training tells it.
+
+    None for models that are conditional, and for images of a size or colour that the model does not take.
+    """
+    g, (channels, height, width) = model.geometry, shape_of(x)
+    fits = channels in g.channels and (g.size or (height, width)) == (height, width)
+    if not isinstance(model, LatentModel) or not fits or height % g.multiple or width % g.multiple:
+        return None
+    device = next(model.parameters()).device
+    return float(score(model, x.to(device), None if label is None else label.to(device), 1, 1, noise).nelbo)
 
 
 def _terms(model: LatentModel, x: Tensor, label: Tensor | None, n: int, noise: Noise) -> tuple[Tensor, Tensor]:

@@ -14,9 +14,13 @@ from restorekit.engines.local import LocalEngine
 from restorekit.errors import ImageError, UsageError
 from restorekit.evaluate import evaluate
 from restorekit.metrics import PSNR, PSNRMissing
+from restorekit.models import VAE
 from restorekit.noise import Noise
+from restorekit.restore import ModelRestorer
+from restorekit.samplers import Gibbs
+from restorekit.testing import build
 from restorekit.trials import Contender, Protocol, Subject, Trial
-from restorekit.types import Geometry, Observation, Restoration
+from restorekit.types import Batch, Geometry, Observation, Restoration
 
 PROTOCOL = Protocol("somewhere", 0, 2, "cpu", {})
 
@@ -113,4 +117,19 @@ def test_json_has_the_schema():
     found = run(Trial("c", Clean(), [Contender("echo", Echo(), "true")])).to_json()
     assert found["schema"] == 1
     assert {"protocol", "runs", "images", "failures"} <= found.keys()
-    assert {"corruption", "restorer", "images", "psnr", "seconds_per_megapixel"} <= found["runs"][0].keys()
+    assert {"corruption", "restorer", "images", "psnr", "seconds_per_megapixel", "seconds", "nelbo"} <= found["runs"][
+        0
+    ].keys()
+
+
+def test_a_model_of_images_has_a_nelbo_whatever_the_damage_and_what_is_none_has_none():
+    model = build(VAE, VAE.Config(hidden=(8, 8), latent=2))
+    contenders = [Contender(n, r, "true") for n, r in (("vae", ModelRestorer(model, Gibbs(2))), ("echo", Echo()))]
+    trials = [Trial(spec, Gaussian(0.1), contenders) for spec in ("a", "b")]
+    runs = evaluate(subjects(), trials, [PSNR()], LocalEngine(), PROTOCOL).runs
+    values = [r["nelbo"] for r in runs]
+    assert values[1] is values[3] is None
+    assert values[0] == values[2]
+    x = [s.read() for s in subjects(2)]
+    told = [model.terms(Batch(v, Clean()(v, Noise(0)), Clean()), Noise(0)).parts["nelbo"] for v in x]
+    assert values[0] == pytest.approx(float(sum(told)) / len(told), rel=0.2)

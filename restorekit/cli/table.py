@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from restorekit.trials import Results
 
 MOST = 8  # columns of figures that a terminal of 80 characters takes
-_QUIET = ("winkler90", "ause", "nrmse")  # in results.json and results.csv, and where there is room
+_QUIET = ("winkler90", "ause", "nrmse", "seconds", "nelbo")  # in results.json and results.csv, and where there is room
 _LISTS = ("coverage90_images", "coverage_by_width", "calibrated")
 _APART = ("corruption", "restorer", "images", "sigma", "draws", "learned", "estimate", *_LISTS)
 _HEADS = {
@@ -25,6 +25,8 @@ _HEADS = {
     "winkler90": "winkler",
     "spearman": "rank",
     "seconds_per_megapixel": "s/MP",
+    "seconds": "s/image",
+    "nelbo": "nelbo",
 }
 
 
