@@ -2,6 +2,7 @@
 
 z is a tensor or, in a hierarchical model, a tuple with the level nearest the pixels last; each level is drawn given
 those before it. `Levelled` and `Tempered` are what distributions of such a z may offer beside, by having the method.
+A temperature, which multiplies standard deviations, is then one for all levels, or one for each.
 """
 
 from __future__ import annotations
@@ -11,6 +12,13 @@ from typing import Any, Protocol, runtime_checkable
 from torch import Tensor
 
 from restorekit.noise import Noise
+
+Temperature = float | tuple[float, ...]  # of all levels of z, or of each
+
+
+def each(temperature: Temperature, levels: int) -> tuple[float, ...]:
+    """Return a temperature for each level of z, where one is given for all."""
+    return temperature if isinstance(temperature, tuple) else (temperature,) * levels
 
 
 class Likelihood(Protocol):
@@ -57,7 +65,7 @@ class Prior(Protocol):
 
 @runtime_checkable
 class Levelled(Protocol):
-    """What q(z | x) and p(z) of a hierarchical z may both offer, so that each level's rate is known."""
+    """What q(z | x) and p(z) of a hierarchical z may both offer: the rate of `each` level, and a temperature."""
 
     def log_probs(self, z: Any) -> tuple[Tensor, ...]:
         """Return the log-density of each level given those before it, (B,) nats each; their sum is `log_prob`."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from PIL import Image, ImageDraw, ImageFont
@@ -11,6 +12,7 @@ from torch import Tensor
 
 from restorekit import checkpoint
 from restorekit.contracts import LatentModel
+from restorekit.densities import Levelled, Temperature
 from restorekit.devices import choose
 from restorekit.errors import UsageError
 from restorekit.images.dataset import LabelledImages
@@ -25,7 +27,7 @@ FAR = 3.0  # prior standard deviations to which a latent is turned
 
 
 def draw(
-    name: str, count: int, label: int | None, size: int, temperature: float, seed: int, device: str,
+    name: str, count: int, label: int | None, size: int, temperature: Temperature, seed: int, device: str,
     steps: int = 0, turned: Sequence[int] | None = None,
 ) -> Tensor:  # fmt: skip
     """Return decoder means of draws from the prior, (count, C, H, W); or of ways through it, (count steps, C, H, W).
@@ -40,8 +42,8 @@ def draw(
         Class index, for models that know classes.
     size : int
         Side of the images in pixels, for models that take any.
-    temperature : float
-        Scale of the latents' standard deviation.
+    temperature : float, or tuple of float
+        Scale of the latents' standard deviation; of all levels, or of each, that nearest the pixels last.
     seed : int
         Seed.
     device : str
@@ -63,6 +65,7 @@ def draw(
     shape = (geometry.channels[0], height, width)
     if steps:
         return _ways(model, count, shape, label, Noise(seed), steps, turned)
+    _check_temperature(model, temperature, shape, name)
     portions = [(first, min(PORTION, count - first)) for first in range(0, count, PORTION)]
     noise = Noise(seed)
     return torch.cat([_portion(model, n, shape, label, noise.fork(str(i)), temperature) for i, n in portions])
@@ -84,12 +87,25 @@ def ranked(name: str, images: LabelledImages, device: str) -> list[tuple[int, fl
     return sorted(enumerate(found), key=lambda pair: -pair[1])
 
 
+@torch.inference_mode()
+def _check_temperature(model: LatentModel, temperature: Temperature, shape: tuple[int, ...], name: str) -> None:
+    """Raise a UsageError where temperatures are not one for all levels of latents, or one for each."""
+    prior = model.prior()
+    levels = len(parts(prior.sample(1, shape, Noise(0)))) if isinstance(prior, Levelled) else 1
+    if isinstance(temperature, tuple) and len(temperature) != levels:
+        raise UsageError(
+            f"{name} takes one temperature, or one for each of its levels of latents, which are {levels}, got "
+            f"{len(temperature)}; change --temperature"
+        )
+
+
 def _portion(
-    model: LatentModel, n: int, shape: tuple[int, ...], label: int | None, noise: Noise, temperature: float
+    model: LatentModel, n: int, shape: tuple[int, ...], label: int | None, noise: Noise, temperature: Temperature
 ) -> Tensor:
     labels = None if label is None else torch.full((n,), label, device=next(model.parameters()).device)
     with torch.inference_mode():
-        z = model.prior(labels).sample(n, shape, noise, temperature)
+        prior: Any = model.prior(labels)  # of levels, where there is a temperature for each
+        z = prior.sample(n, shape, noise, temperature)
         return model.decode(z, labels).mean.cpu()
 
 

@@ -12,6 +12,7 @@ import torch
 from linear_gaussian import FullGaussian, LinearGaussian, StandardNormal, updated
 from torch import nn
 
+from restorekit.densities import each
 from restorekit.likelihoods import DiagonalGaussian
 from restorekit.noise import Noise
 from restorekit.types import Geometry
@@ -50,6 +51,11 @@ class Rungs(Bare):
     def log_probs(self, z):
         return self.top.log_prob(z[0]), self.below(z[0]).log_prob(z[1])
 
+    def sample(self, noise, temperature=1.0):
+        above, below = each(temperature, 2)
+        top = self.top.sample(noise.fork("top"), above)
+        return top, self.below(top).sample(noise.fork("bottom"), below)
+
 
 @dataclass(frozen=True, eq=False)
 class Posterior(Rungs):
@@ -62,9 +68,9 @@ class Posterior(Rungs):
 @dataclass(frozen=True, eq=False)
 class LadderPrior(Rungs):
     def sample(self, n, shape, noise, temperature=1.0):
-        scale = self.top.scale
-        top = StandardNormal(len(scale), scale.device).sample(n, shape, noise.fork("top"), temperature) @ scale.T
-        return top, self.below(top).sample(noise.fork("bottom"), temperature)
+        scale, (above, below) = self.top.scale, each(temperature, 2)
+        top = StandardNormal(len(scale), scale.device).sample(n, shape, noise.fork("top"), above) @ scale.T
+        return top, self.below(top).sample(noise.fork("bottom"), below)
 
 
 class Ladder(LinearGaussian):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import click
@@ -14,6 +15,17 @@ Example:
   restorekit sample digits.png --model RUN/model.safetensors --count 64
   restorekit sample latents.png --model RUN/model.safetensors --traverse 11 --images digits.npz
 """
+
+
+def _temperatures(context: click.Context, option: click.Parameter, text: str) -> float | tuple[float, ...]:
+    """Return one number, or several that commas part."""
+    try:
+        found = tuple(float(piece) for piece in text.split(","))
+    except ValueError:
+        found = ()
+    if not found or not all(0 <= value < math.inf for value in found):
+        raise click.BadParameter(f"takes a number from 0 up, or several with commas, such as 1,0.9,0.8, got {text!r}")
+    return found if len(found) > 1 else found[0]
 
 
 @click.command(epilog=EXAMPLE)
@@ -30,10 +42,11 @@ Example:
 )
 @click.option(
     "--temperature",
-    type=click.FloatRange(0),
-    default=1.0,
+    default="1",
     show_default=True,
-    help="Scale of the latents' standard deviation.",
+    callback=_temperatures,
+    metavar="T[,T...]",
+    help="Scale of the latents' standard deviation; for latents of several levels also one for each, finest last.",
 )
 @click.option("--interpolate", type=click.IntRange(2), help="So many steps from each draw to another, a row each.")
 @click.option(
@@ -56,7 +69,7 @@ def command(
     count: int,
     label: int | None,
     size: int,
-    temperature: float,
+    temperature: float | tuple[float, ...],
     interpolate: int | None,
     traverse: int | None,
     images: str | None,

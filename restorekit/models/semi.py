@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from restorekit.blocks import down, dropout, rows, stack
-from restorekit.densities import Prior
+from restorekit.densities import Prior, Temperature, each
 from restorekit.likelihoods import DiagonalGaussian
 from restorekit.models.networks import MLP, VAEConfig
 from restorekit.noise import Noise
@@ -122,10 +122,11 @@ class LabelledLatents:
         """Probabilities of the classes, and the mean of z given those."""
         return self.classes.probs, self.given(self.classes.probs).mean
 
-    def sample(self, noise: Noise, temperature: float = 1.0) -> Labelled:
+    def sample(self, noise: Noise, temperature: Temperature = 1.0) -> Labelled:
         """Draw a class, and z given it."""
-        label = self.classes.sample(noise, temperature)
-        return label, self.given(label).sample(noise, temperature)
+        of_class, of_z = each(temperature, 2)
+        label = self.classes.sample(noise, of_class)
+        return label, self.given(label).sample(noise, of_z)
 
     def log_prob(self, z: Labelled) -> Tensor:
         """Return log q(label, z | x), (B,) nats."""
@@ -157,10 +158,10 @@ class LabelledPrior:
     own: Prior
     device: torch.device
 
-    def sample(self, n: int, shape: tuple[int, ...], noise: Noise, temperature: float = 1.0) -> Labelled:
+    def sample(self, n: int, shape: tuple[int, ...], noise: Noise, temperature: Temperature = 1.0) -> Labelled:
         """Draw a class and z for each of n images of shape (C, H, W)."""
-        label = self._classes(n).sample(noise, temperature)
-        return label, self.own.sample(n, shape, noise, temperature)
+        of_class, of_z = each(temperature, 2)
+        return self._classes(n).sample(noise, of_class), self.own.sample(n, shape, noise, of_z)
 
     def log_prob(self, z: Labelled) -> Tensor:
         """Return log p(label, z), (B,) nats."""

@@ -72,6 +72,26 @@ def tells_of_levels(model: LatentModel) -> None:
         apart = float((sum(found) - whole).abs().max())
         close = apart <= CLOSE * (1 + float(whole.abs().max()))
         expect(close, f"{wanted} that add up to log_prob(z), but they differ by {apart:.3g}")
+    shape = (model.geometry.channels[0], *_images(model).shape[2:])
+    _cools_each_level(model, "infer(x)", lambda t: q.sample(Noise(0, names(COUNT)), t))
+    _cools_each_level(model, "prior()", lambda t: prior.sample(COUNT, shape, Noise(0, names(COUNT)), t))
+
+
+def _cools_each_level(model: LatentModel, what: str, draw: Callable[[Any], Any]) -> None:
+    """Expect draws with the last level at temperature 0 to have the other levels as they are without."""
+    warm = _levels(draw(1.0))
+    try:
+        mixed = _levels(draw((1.0,) * (len(warm) - 1) + (0.0,)))
+    except (TypeError, ValueError) as error:
+        raise AssertionError(
+            f"{name_of(model)}.{what}.sample must take a temperature for each of its {len(warm)} levels, got "
+            f"{type(error).__name__}: {error}; use restorekit.densities.each"
+        ) from error
+    same = all(torch.equal(a, b) for a, b in zip(warm[:-1], mixed[:-1], strict=True))
+    expect(
+        same and not torch.equal(warm[-1], mixed[-1]),
+        f"{name_of(model)}.{what}.sample with a temperature of 0 for the last level must change that level alone",
+    )
 
 
 @promise

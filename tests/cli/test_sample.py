@@ -5,10 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from ladder import Ladder
 from PIL import Image
 
 from restorekit import checkpoint
 from restorekit.models import VAE
+from restorekit.testing import build
 
 
 @pytest.fixture(scope="module")
@@ -62,3 +64,19 @@ def test_what_cannot_be_drawn_is_a_sentence(run, vae, model_file, tmp_path):
         assert told in err
     assert "ends in .png" in run("sample", tmp_path / "x.jpg", "--model", vae)[2]
     assert not list(tmp_path.glob("x.*"))
+
+
+def test_a_temperature_for_each_level_of_latents_or_a_sentence(tmp_path, run, monkeypatch):
+    model = build(Ladder)
+    path = tmp_path / "ladder.safetensors"
+    monkeypatch.setattr(checkpoint, "load", lambda _: (model, None))
+    monkeypatch.setattr(checkpoint, "resolve", lambda name: name)
+    code, _, err = run("sample", tmp_path / "two.png", "--model", path, "--count", 4, "--temperature", "1,0.5")
+    assert code == 0, err
+    code, _, err = run("sample", tmp_path / "three.png", "--model", path, "--temperature", "1,0.5,0.2")
+    assert code == 2
+    assert "levels of latents, which are 2, got 3" in err
+    for text in ("warm", "-1", "1,,2", "nan"):
+        code, _, err = run("sample", tmp_path / "bad.png", "--model", path, "--temperature", text)
+        assert code == 2
+        assert "takes a number from 0 up" in err

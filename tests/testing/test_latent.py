@@ -55,6 +55,17 @@ class OneLevel(Ladder):
         return Whole(q.top, q.below, q.again)
 
 
+class OneHeat(Ladder):
+    def prior(self, label=None):
+        class Even(LadderPrior):
+            def sample(self, n, shape, noise, temperature=1.0):
+                warmth = temperature if isinstance(temperature, float) else temperature[-1]
+                return super().sample(n, shape, noise, warmth)
+
+        p = super().prior()
+        return Even(p.top, p.below)
+
+
 class OneSided(Ladder):
     def infer(self, x, observed=None, label=None):
         q = super().infer(x, observed, label)
@@ -114,6 +125,7 @@ BROKEN = [
     (latent.tells_of_levels, Counted),
     (latent.tells_of_levels, OneLevel),
     (latent.tells_of_levels, OneSided),
+    (latent.tells_of_levels, OneHeat),
     (latent.tempers_its_posterior, Cools),
     (latent.tempers_its_posterior, Narrow),
     (latent.decodes_to_a_likelihood, SeesAll),

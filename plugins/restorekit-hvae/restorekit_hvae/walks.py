@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from restorekit import Noise
+from restorekit.densities import Temperature, each
 from restorekit.likelihoods import DiagonalGaussian
 from restorekit_hvae.ladder import Ladder
 
 Latents = tuple[Tensor, ...]  # of each group, nearest the pixels last, (B, latent, h, w)
-Temperature = float | tuple[float, ...]  # one, or one for each group
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,8 +45,8 @@ class Walk:
 
     def sample(self, noise: Noise, temperature: Temperature = 1.0) -> Latents:
         """Draw z; `temperature`, of all or of each group, multiplies its standard deviation."""
-        each = temperature if isinstance(temperature, tuple) else (temperature,) * len(self.ladder.names)
-        return self._down(lambda i, p, q: (q or p).sample(noise, each[i]))
+        own = each(temperature, len(self.ladder.names))
+        return self._down(lambda i, p, q: (q or p).sample(noise, own[i]))
 
     def log_probs(self, z: Latents) -> tuple[Tensor, ...]:
         """Return the log-density of each group given those above, (B,) nats."""

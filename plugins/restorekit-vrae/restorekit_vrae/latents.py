@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from restorekit import Noise
+from restorekit.densities import Temperature, each
 from restorekit.likelihoods import LOG_2PI, DiagonalGaussian, per_image
 
 Latent = tuple[Tensor, Tensor]
@@ -34,10 +35,11 @@ class Inferred:
         """Means of both levels, of the lines given the mean of the image's."""
         return self.whole.mean, self.below(self.whole.mean).mean
 
-    def sample(self, noise: Noise, temperature: float = 1.0) -> Latent:
-        """Draw both levels; `temperature` multiplies the standard deviations."""
-        whole = self.whole.sample(noise, temperature)
-        return whole, self.below(whole).sample(noise, temperature)
+    def sample(self, noise: Noise, temperature: Temperature = 1.0) -> Latent:
+        """Draw both levels; `temperature`, of both or of each, multiplies the standard deviations."""
+        above, below = each(temperature, 2)
+        whole = self.whole.sample(noise, above)
+        return whole, self.below(whole).sample(noise, below)
 
     def log_probs(self, z: Latent) -> tuple[Tensor, Tensor]:
         """Return the log-density of each level given the one before, (B,) nats each."""
@@ -66,10 +68,11 @@ class Standard:
     local: int
     device: torch.device
 
-    def sample(self, n: int, shape: tuple[int, ...], noise: Noise, temperature: float = 1.0) -> Latent:
-        """Draw the latents of n images; `temperature` multiplies the standard deviation."""
+    def sample(self, n: int, shape: tuple[int, ...], noise: Noise, temperature: Temperature = 1.0) -> Latent:
+        """Draw the latents of n images; `temperature`, of both levels or of each, multiplies the standard deviation."""
+        above, below = each(temperature, 2)
         whole = noise.normal("whole", (n, self.latent), self.device)
-        return temperature * whole, temperature * noise.normal("lines", (n, self.count, self.local), self.device)
+        return above * whole, below * noise.normal("lines", (n, self.count, self.local), self.device)
 
     def log_probs(self, z: Latent) -> tuple[Tensor, Tensor]:
         """Return the log-density of each level, (B,) nats each."""
