@@ -6,9 +6,9 @@ import pytest
 import torch
 from ladder import Ladder
 from linear_gaussian import PCA
+from own import built_in
 from toys import ALL, NONE, SEEN, coins, forked, observed
 
-from restorekit import plugins
 from restorekit.corruptions import Blur, Chain, Gaussian, Missing
 from restorekit.noise import Noise
 from restorekit.samplers import Importance, Langevin, MetropolisWithinGibbs, Mode, PlugAndPlay
@@ -23,7 +23,7 @@ CASES = [
     pytest.param(Chain((Gaussian(0.4), Missing(0.5))), 0.4, SEEN, id="both"),
     pytest.param(Missing(1.0), 0.0, NONE, id="nothing observed"),
 ]
-SAMPLERS = {**plugins.samplers(), "importance": lambda: Importance(proposals=DRAWS)}
+SAMPLERS = {**built_in("samplers"), "importance": lambda: Importance(proposals=DRAWS)}
 
 
 def agrees(draws, means, covariances, effective=None):

@@ -5,9 +5,10 @@ import math
 import pytest
 import torch
 from linear_gaussian import PCA, PCAConfig
+from own import built_in
 from toys import SEEN, observed
 
-from restorekit import plugins, testing
+from restorekit import testing
 from restorekit.corruptions import Chain, Clean, Gaussian, Missing, Poisson, SaltPepper
 from restorekit.errors import UsageError
 from restorekit.models import CVAE
@@ -20,7 +21,7 @@ from restorekit.types import Observation
 def test_an_unknown_noise_level_is_an_error_that_says_what_to_do(sigma):
     model, observation = observed(0.1, SEEN)
     unknown = Observation(observation.y, observation.observed, observation.shape, sigma)
-    for sampler in plugins.samplers().values():
+    for sampler in built_in("samplers").values():
         with pytest.raises(UsageError, match="--sigma auto"):
             sampler()(model, Gaussian(0.1), unknown, 1, Noise(0))
 

@@ -1,18 +1,15 @@
 import pytest
 from linear_gaussian import PCA, PCAConfig
+from own import built_in
 
-from restorekit import plugins, testing
+from restorekit import testing
 from restorekit.corruptions import JPEG, Chain, Gaussian, Poisson, SaltPepper
 from restorekit.errors import UsageError
 from restorekit.models import CVAE, VAE
 from restorekit.samplers import Gibbs, Langevin, PlugAndPlay
 from restorekit.samplers.pick import pick_sampler
 
-OWN = {
-    name: entry.value
-    for name, entry in plugins.installed().entries("samplers").items()
-    if entry.plugin.package == "restorekit"
-}
+OWN = built_in("samplers")
 
 
 def test_a_sampler_is_picked_where_one_accepts():
