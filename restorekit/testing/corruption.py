@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import dataclasses
-import functools
-import typing
 from collections.abc import Callable
 
 import torch
-from torch import Tensor
 
 from restorekit import plugins
-from restorekit.contracts import Corruption, Ranged, parts_of
+from restorekit.contracts import Corruption, parts_of
 from restorekit.corruptions.spec import parse
 from restorekit.noise import Noise
 from restorekit.testing.density import DENSITY_CHECKS
-from restorekit.testing.device import GPU, Pretended, stops, there
+from restorekit.testing.elsewhere import works_on_a_gpu
 from restorekit.testing.facts import (
     described,
     difference,
@@ -30,7 +26,8 @@ from restorekit.testing.facts import (
     tensors,
     unseen,
 )
-from restorekit.types import Observation, shape_of
+from restorekit.testing.ranges import draws_its_ranges_per_image
+from restorekit.types import shape_of
 
 FARTHEST = 3.0  # of the scale [0, 1]: half of what is observed lies nearer, however noisy
 
@@ -115,38 +112,6 @@ def stays_on_the_scale_of_x(corruption: Corruption) -> None:
 
 
 @promise
-def works_on_a_gpu(corruption: Corruption) -> None:
-    """Expect every tensor on the device of x, a pretended GPU, of the observation, its density and its first guess."""
-    x, found = there(pictures(2, 3, 16, 16)), dict[str, Tensor]()
-    seen: list[Observation] = []
-
-    def back(o: Observation) -> None:
-        if (operator := corruption.operator(o)) is not None:
-            found["operator.adjoint"] = operator.adjoint(operator.apply(x))
-
-    def score(o: Observation) -> None:
-        found.update({} if (value := corruption.log_prob(o, x)) is None else {"log_prob": value})
-
-    _on_a_gpu(corruption, lambda: seen.append(corruption(x, Pretended(0, names(2)))))
-    for o in seen:
-        found.update(tensors(o))
-        for ask in (back, score, lambda o: found.update(first_guess=corruption.first_guess(o))):
-            _on_a_gpu(corruption, functools.partial(ask, o))
-    for name, value in found.items():
-        here = str(value.device) == GPU
-        expect(here, f"{name_of(corruption)}: {name} must stay on the device of x (here {GPU}), got {value.device}")
-
-
-def _on_a_gpu(corruption: Corruption, work: Callable[[], object]) -> None:
-    stop = stops(work)
-    expect(
-        stop is None or stop.looked,
-        f"{name_of(corruption)} must work on a GPU, but it stopped with {stop and stop.text}; give "
-        "noise.normal and what makes tensors x.device",
-    )
-
-
-@promise
 def is_zero_where_missing(corruption: Corruption) -> None:
     """Expect y to be 0 wherever no value was observed."""
     for x, o in observations(corruption):
@@ -196,25 +161,6 @@ def ignores_the_batch(corruption: Corruption) -> None:
             f"{name_of(corruption)} must give an image the same alone and in a batch, but {found} for x of shape "
             f"{tuple(x.shape)}; draw with the batch as first axis and reduce over the others only",
         )
-
-
-@promise
-def draws_its_ranges_per_image(corruption: Corruption) -> None:
-    """Expect a range (low, high) to act on each image as the one value that `draw` gives for it."""
-    x, noise = pictures(3, 3, 8, 8), Noise(0, names(3))
-    for key in ranged_fields(corruption):
-        ranged = _with(corruption, key, some_range(corruption, key))
-        values = ranged.draw(key, x, noise).flatten().tolist()
-        expect(len(set(values)) > 1, f"{name_of(ranged)} must draw {key} for each image, got {values}")
-        many = ranged(x, noise)
-        for i, value in enumerate(values):
-            alone = _with(ranged, key, value)(x, noise)
-            found = difference(tensors(only(many, i)), tensors(only(alone, i)), 1e-6)
-            expect(
-                found is None,
-                f"{name_of(ranged)} must treat image {i} as {key}={value:.6g}, which is what draw({key!r}, x, noise) "
-                f"gives, but {found}; use self.draw({key!r}, x, noise) wherever {key} is needed",
-            )
 
 
 @promise
@@ -284,24 +230,3 @@ CORRUPTION_CHECKS: tuple[Callable[[Corruption], None], ...] = (
     only_hides,
     *DENSITY_CHECKS,
 )
-
-
-def ranged_fields(corruption: Corruption) -> list[str]:
-    """Return the names of the fields that are a value or a range."""
-    hints = typing.get_type_hints(type(corruption))
-    return [f.name for f in dataclasses.fields(corruption) if hints[f.name] == Ranged]  # type: ignore[arg-type]
-
-
-def some_range(corruption: Corruption, key: str) -> tuple[float, float]:
-    """Return the field's own range, or one that reaches from half its value to it."""
-    value = getattr(corruption, key)
-    if isinstance(value, tuple):
-        return value[0], value[1]
-    meta = next(f.metadata for f in dataclasses.fields(corruption) if f.name == key)  # type: ignore[arg-type]
-    low, high = sorted((value / 2, value)) if value else (0.0, min(1.0, meta.get("high", 1.0)))
-    return max(low, meta.get("low", low)), high
-
-
-def _with(corruption: Corruption, key: str, value: object) -> Corruption:
-    changed: Corruption = dataclasses.replace(corruption, **{key: value})  # type: ignore[type-var]
-    return changed

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from importlib.metadata import entry_points
 from typing import Any, NamedTuple
 
 from restorekit import plugins
-from restorekit.contracts import Corruption, Model, Sampler
+from restorekit.contracts import Corruption, Model
 from restorekit.errors import UsageError, unknown
 from restorekit.testing.cases import build, channel_counts
-from restorekit.testing.corruption import CORRUPTION_CHECKS, ranged_fields, some_range
+from restorekit.testing.corruption import CORRUPTION_CHECKS
+from restorekit.testing.metric import METRIC_CHECKS
 from restorekit.testing.model import checks_of
+from restorekit.testing.ranges import ranged_fields, some_range
+from restorekit.testing.restorer import RESTORER_CHECKS
 from restorekit.testing.sampler import SAMPLER_CHECKS
 
 COLOURS = {1: "gray", 3: "colour"}
@@ -42,8 +45,9 @@ def cases(name: str) -> list[Case]:
     Parameters
     ----------
     name : str
-        Of a plugin, of its package, or of one model, corruption or sampler. Of a plugin everything is checked: models
-        with their default settings, for gray and for colour images; corruptions with defaults and with ranges.
+        Of a plugin, of its package, or of one model, corruption, sampler, restorer or metric. Of a plugin everything is
+        checked: models with their default settings, for gray and for colour images; corruptions with defaults and with
+        ranges.
 
     Raises
     ------
@@ -59,7 +63,7 @@ def cases(name: str) -> list[Case]:
     if not found:
         known = [plugin.name for plugin in plugins.installed().loaded]
         things = [key for kind in LISTED for key in plugins.installed().entries(kind)]
-        raise UsageError(unknown("plugin, model, corruption or sampler", name, {*known, *things}))
+        raise UsageError(unknown("plugin, model, corruption, sampler, restorer or metric", name, {*known, *things}))
     return found
 
 
@@ -133,13 +137,16 @@ def _of_corruption(thing: str, cls: type[Corruption]) -> Iterator[Case]:
             yield Case(f"{thing.partition(' ')[0]} {one}", check.__name__, partial(check, one))
 
 
-def _of_sampler(thing: str, cls: type[Sampler]) -> Iterator[Case]:
-    for check in SAMPLER_CHECKS:
+def _with_defaults(checks: Sequence[Callable[[Any], None]], thing: str, cls: type[Any]) -> Iterator[Case]:
+    """Yield checks of what has no settings that matter to them."""
+    for check in checks:
         yield Case(thing, check.__name__, partial(check, cls()))
 
 
 LISTED: dict[str, Callable[[str, Any], Iterator[Case]]] = {
     "models": _of_model,
     "corruptions": _of_corruption,
-    "samplers": _of_sampler,
+    "samplers": partial(_with_defaults, SAMPLER_CHECKS),
+    "restorers": partial(_with_defaults, RESTORER_CHECKS),
+    "metrics": partial(_with_defaults, METRIC_CHECKS),
 }

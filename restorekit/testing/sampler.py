@@ -8,8 +8,8 @@ from collections.abc import Callable
 import torch
 
 from restorekit import plugins
-from restorekit.contracts import Corruption, LatentModel, Model, Sampler
-from restorekit.corruptions import Chain, Clean, Gaussian, Missing
+from restorekit.contracts import Corruption, LatentModel, Sampler
+from restorekit.corruptions import Gaussian
 from restorekit.errors import UsageError
 from restorekit.models import CVAE, VAE
 from restorekit.noise import Noise
@@ -31,9 +31,7 @@ from restorekit.testing.facts import (
     tensors,
 )
 from restorekit.testing.levels import TwoLevels
-from restorekit.types import Draws, Observation
-
-OFFERED: tuple[Corruption, ...] = (Chain((Gaussian(0.1), Missing(0.5))), Gaussian(0.1), Missing(0.5), Clean())
+from restorekit.testing.offered import OFFERED, accepted, drawn, latent_model, observed
 
 
 def check_sampler(sampler: type[Sampler] | Sampler) -> None:
@@ -57,14 +55,14 @@ def check_sampler(sampler: type[Sampler] | Sampler) -> None:
 def declares_itself(sampler: Sampler) -> None:
     """Expect a name and a docstring, and a number from `merit`."""
     described(sampler)
-    merit = sampler.merit(_model())
+    merit = sampler.merit(latent_model())
     expect(isinstance(merit, int | float), f"{name_of(sampler)}.merit must give a number, got {merit!r}")
 
 
 @promise
 def refuses_in_a_sentence(sampler: Sampler) -> None:
     """Expect None or one sentence for every corruption, a sentence for a conditional model, and UsageError then."""
-    pairs = [(_model(), cls()) for cls in plugins.corruptions().values()]
+    pairs = [(latent_model(), cls()) for cls in plugins.corruptions().values()]
     for latent, corruption in pairs:
         said = sampler.refuse(latent, corruption)
         expect(
@@ -92,9 +90,9 @@ def _raises(sampler: Sampler, model: LatentModel, corruption: Corruption) -> Non
 @promise
 def accepts_something(sampler: Sampler) -> None:
     """Expect noise or missing values to be accepted, or the other checks would have nothing to look at."""
-    said = sampler.refuse(_model(), OFFERED[0])
+    said = sampler.refuse(latent_model(), OFFERED[0])
     expect(
-        bool(_accepted(sampler)),
+        bool(accepted(sampler)),
         f"{name_of(sampler)} must accept gaussian noise, missing values, or both, but says: {said}",
     )
 
@@ -102,8 +100,8 @@ def accepts_something(sampler: Sampler) -> None:
 @promise
 def draws_in_the_shape_of_x(sampler: Sampler) -> None:
     """Expect finite draws, (S, B, C, H, W), and variances that are not negative."""
-    for corruption in _accepted(sampler):
-        draws = _draws(sampler, corruption, _observed(corruption), 3)
+    for corruption in accepted(sampler):
+        draws = drawn(sampler, corruption, observed(corruption), 3)
         for name, value in tensors(draws).items():
             who = f"{name_of(sampler)} with {corruption}: {name}"
             expect(value.shape == (3, 2, 1, 8, 12), f"{who} must be (3, 2, 1, 8, 12), got {tuple(value.shape)}")
@@ -119,16 +117,16 @@ def draws_in_the_shape_of_x(sampler: Sampler) -> None:
 @promise
 def repeats_itself(sampler: Sampler) -> None:
     """Expect the same draws from the same noise, in one go or in portions, and global generators untouched."""
-    for corruption in _accepted(sampler):
-        o = _observed(corruption)
+    for corruption in accepted(sampler):
+        o = observed(corruption)
         before = copied(o)
         with global_randomness_untouched(name_of(sampler)):
-            draws = _draws(sampler, corruption, o, 3)
+            draws = drawn(sampler, corruption, o, 3)
         same_as_before(sampler, before, copied(o), "a call")
-        found = difference(tensors(draws), tensors(_draws(sampler, corruption, o, 3)))
+        found = difference(tensors(draws), tensors(drawn(sampler, corruption, o, 3)))
         expect(found is None, f"{name_of(sampler)} with {corruption} must repeat under the same Noise, but {found}")
         later = {k: v[1:] for k, v in tensors(draws).items()}
-        found = difference(later, tensors(_draws(sampler, corruption, o, 2, first=1)), CLOSE)
+        found = difference(later, tensors(drawn(sampler, corruption, o, 2, first=1)), CLOSE)
         expect(
             found is None,
             f"{name_of(sampler)} with {corruption} must give the same draws in portions, but {found} under "
@@ -139,11 +137,11 @@ def repeats_itself(sampler: Sampler) -> None:
 @promise
 def ignores_the_batch(sampler: Sampler) -> None:
     """Expect image i of a batch to get the draws that it gets alone."""
-    for corruption in _accepted(sampler):
-        o = _observed(corruption)
-        second = {k: v[:, 1:] for k, v in tensors(_draws(sampler, corruption, o, 2)).items()}
+    for corruption in accepted(sampler):
+        o = observed(corruption)
+        second = {k: v[:, 1:] for k, v in tensors(drawn(sampler, corruption, o, 2)).items()}
         with torch.no_grad():
-            alone = sampler(_model(), corruption, only(o, 1), 2, Noise(0, names(2)[1:]))
+            alone = sampler(latent_model(), corruption, only(o, 1), 2, Noise(0, names(2)[1:]))
         found = difference(second, tensors(alone), CLOSE)
         expect(
             found is None, f"{name_of(sampler)} with {corruption} must treat an image alone as in a batch, but {found}"
@@ -153,10 +151,10 @@ def ignores_the_batch(sampler: Sampler) -> None:
 @promise
 def keeps_what_is_exact(sampler: Sampler) -> None:
     """Expect values that were observed without noise to come back, with no variance."""
-    for corruption in _accepted(sampler):
-        o = _observed(corruption)
+    for corruption in accepted(sampler):
+        o = observed(corruption)
         known = ~o.unknown().expand_as(o.y)
-        for draw in _draws(sampler, corruption, o, 2).mean:
+        for draw in drawn(sampler, corruption, o, 2).mean:
             apart = float(torch.where(known, draw - o.y, 0.0).abs().max())
             expect(
                 apart < CLOSE,
@@ -167,10 +165,10 @@ def keeps_what_is_exact(sampler: Sampler) -> None:
 @promise
 def listens_to_what_was_observed(sampler: Sampler) -> None:
     """Expect draws of p(x | y): another y must give others, where values are unknown too."""
-    for corruption in _accepted(sampler)[:1]:
-        o = _observed(corruption)
+    for corruption in accepted(sampler)[:1]:
+        o = observed(corruption)
         other = dataclasses.replace(o, y=torch.where(o.observed, 1 - o.y, 0.0))
-        first, second = (_draws(sampler, corruption, seen, 2).mean for seen in (o, other))
+        first, second = (drawn(sampler, corruption, seen, 2).mean for seen in (o, other))
         apart = float(torch.where(o.unknown(), first - second, 0.0).abs().max())
         expect(
             apart > 0,
@@ -184,10 +182,10 @@ def passes_labels_on(sampler: Sampler) -> None:
     """Expect the class of an image to reach the model's infer, prior or decode."""
     model = build(VAE, VAE.Config(hidden=(8, 8), latent=2, classes=2))
     shake(model)
-    for corruption in _accepted(sampler)[:1]:
-        o = _observed(corruption)
+    for corruption in accepted(sampler)[:1]:
+        o = observed(corruption)
         told = (dataclasses.replace(o, label=torch.full((2,), label)) for label in (0, 1))
-        first, second = (_draws(sampler, corruption, seen, 2, model=model).mean for seen in told)
+        first, second = (drawn(sampler, corruption, seen, 2, model=model).mean for seen in told)
         expect(
             not torch.equal(first, second),
             f"{name_of(sampler)} with {corruption} must pass observation.label on to the model, but classes 0 and 1 "
@@ -207,12 +205,12 @@ def takes_models_of_every_kind(sampler: Sampler) -> None:
             f"{name_of(sampler)}.refuse must say None or one sentence of {name_of(model)}, got {list(said.values())!r}",
         )
         for corruption in [one for one, text in said.items() if text is None][:1]:
-            drawn = _draws(sampler, corruption, _observed(corruption, channels), 2, model=model).mean
+            found = drawn(sampler, corruption, observed(corruption, channels), 2, model=model).mean
             wanted = (2, 2, channels, 8, 12)
             expect(
-                drawn.shape == wanted and bool(drawn.isfinite().all()),
+                found.shape == wanted and bool(found.isfinite().all()),
                 f"{name_of(sampler)} with {corruption} and {name_of(model)} must give finite draws of shape {wanted}, "
-                f"got {tuple(drawn.shape)}; z may be a tuple, and images may have three channels",
+                f"got {tuple(found.shape)}; z may be a tuple, and images may have three channels",
             )
 
 
@@ -232,28 +230,3 @@ SAMPLER_CHECKS: tuple[Callable[[Sampler], None], ...] = (
 
 def _sentence(text: str) -> bool:
     return isinstance(text, str) and len(text.split()) > 2 and "\n" not in text
-
-
-def _model() -> LatentModel:
-    """Return a small model, always the same."""
-    model = build(VAE, VAE.Config(hidden=(8, 8), latent=2))
-    assert isinstance(model, LatentModel)
-    shake(model)
-    return model
-
-
-def _accepted(sampler: Sampler) -> list[Corruption]:
-    return [c for c in OFFERED if sampler.refuse(_model(), c) is None]
-
-
-def _observed(corruption: Corruption, channels: int = 1) -> Observation:
-    return corruption(pictures(2, channels, 8, 12), Noise(0, names(2)))
-
-
-def _draws(
-    sampler: Sampler, corruption: Corruption, o: Observation, n: int, first: int = 0, model: Model | None = None
-) -> Draws:
-    latent = _model() if model is None else model
-    assert isinstance(latent, LatentModel)
-    with torch.no_grad():
-        return sampler(latent, corruption, o, n, Noise(0, names(len(o))).after(first))
