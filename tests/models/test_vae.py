@@ -237,3 +237,17 @@ def test_the_bound_of_several_draws_counts_observed_values_alone():
 def test_free_bits_and_a_bound_of_several_draws_exclude_each_other():
     with pytest.raises(SpecError, match="leave one out"):
         _small(4, free_bits=0.1)
+
+
+@pytest.mark.parametrize("more", [{"free_bits": 0.5}, {"importance": 3}])
+def test_images_count_by_their_share(more):
+    """An image that counts twice is as two of it, and one that counts for nothing as none."""
+    config = VAE.Config(**{"hidden": (8,), "latent": 2, "likelihood": "bernoulli", **more})
+    model = testing.build(VAE, config)
+    shake(model)
+    x = testing.facts.pictures(3, 1, 8, 8)
+    one = model.objective(_batch(x), Noise(0, ("a", "b", "c")), torch.tensor([2 / 3, 1 / 3, 0.0]))
+    other = model.objective(_batch(x[[0, 0, 1]]), Noise(0, ("a", "a", "b")))
+    torch.testing.assert_close(one.loss, other.loss, rtol=1e-5, atol=1e-4)
+    for name in one.parts:
+        torch.testing.assert_close(one.parts[name], other.parts[name], rtol=1e-5, atol=1e-4)
