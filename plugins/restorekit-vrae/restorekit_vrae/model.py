@@ -26,7 +26,7 @@ from torch import Tensor
 from restorekit import Batch, Geometry, LatentModel, Noise, Observation, Terms
 from restorekit.conjugate import evidence
 from restorekit.contracts import Likelihood
-from restorekit.fill import fill
+from restorekit.fill import bend, fill
 from restorekit.likelihoods import DiagonalGaussian
 from restorekit.models.heads import Head
 from restorekit_vrae.latents import Inferred, Latent, Standard, divergence
@@ -67,7 +67,7 @@ class VRAE(LatentModel):
     def infer(self, x: Tensor, observed: Tensor | None = None, label: Tensor | None = None) -> Inferred:
         """Return q(z | x); it is told which values were not observed, and shown others interpolated from the rest."""
         seen = torch.ones_like(x[:, :1], dtype=torch.bool) if observed is None else observed
-        shown = x if observed is None else fill(x, observed)
+        shown = x if observed is None else bend(fill(x, observed), observed)
         told = torch.cat([self.cut.cut(shown), self.cut.cut(seen.to(x.dtype).expand_as(x))], 2)
         known = self.encoder.read(told, label)
 
