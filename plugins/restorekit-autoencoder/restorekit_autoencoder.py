@@ -129,7 +129,8 @@ class Autoencoder(Model):
         """Return the estimate n times with its variance: there is nothing to draw, so all draws are the same."""
         found = self.estimate(observation, corruption)
         assert found.std is not None
-        return Draws(*(t.expand(n, *t.shape) for t in (found.mean, found.std**2)))
+        mean, variance = (t.expand(n, *t.shape) for t in (found.mean, found.std**2))
+        return Draws(mean, variance)
 
     def diagnose(self, batch: Batch, noise: Noise) -> dict[str, Tensor]:
         """Return the number of active units: numbers of the code that vary over images."""

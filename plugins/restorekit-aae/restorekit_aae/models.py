@@ -126,7 +126,7 @@ class Adversarial(Model):
 
     def posterior(self, x: Tensor, observed: Tensor | None, label: Tensor | None) -> DiagonalGaussian:
         """Return q(z | x), never narrower than `spread`."""
-        q = self.coder.infer(x, observed, label)
+        q = self.coder.posterior(x if observed is None else x * observed, label, None)
         return replace(q, logvar=floored(q.logvar, self.config.spread))
 
     def terms(self, batch: Batch, noise: Noise, group: str = "model") -> Terms:

@@ -47,5 +47,6 @@ class Amortised(Sampler):
         many = observation.expand(n)
         own = (noise if model.geometry.size is None else noise.apart()).expand(n)
         z = model.infer(many.y, many.observed, many.label).sample(own)
-        mean, variance = posterior(model.decode(z, many.label), many)
-        return Draws(*(t.view(n, -1, *t.shape[1:]) for t in (mean, variance)))
+        found = posterior(model.decode(z, many.label), many)
+        mean, variance = (t.view(n, -1, *t.shape[1:]) for t in found)
+        return Draws(mean, variance)
