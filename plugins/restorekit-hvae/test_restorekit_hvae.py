@@ -1,3 +1,4 @@
+import dataclasses
 import math
 
 import pytest
@@ -151,6 +152,17 @@ def test_estimate_and_draws_keep_what_is_known_and_agree_where_latents_say_nothi
     fresh = hvae.CHVAE(hvae.CHVAE.Config(channels=1, **SMALL, trunk=(1, 1))).eval()
     same = fresh.sample(o, corruption, 2, Noise(0, NAMES))
     torch.testing.assert_close(same.mean, fresh.estimate(o, corruption).mean.expand(2, -1, -1, -1, -1))
+
+
+def test_a_share_of_training_images_is_not_told_its_noise():
+    batch = _batch(_pictures(), Gaussian(0.2))
+    unseen = dataclasses.replace(batch, observation=batch.observation.blind())
+    told, never, blinded = (
+        float(_model(hvae.CHVAE, trunk=(1, 1), blind=share).train().terms(b, Noise(0)).loss.detach())
+        for share, b in ((0.0, batch), (1.0, batch), (0.0, unseen))
+    )
+    assert never == blinded
+    assert told != never
 
 
 def test_the_ladder_around_it_leaves_the_one_pass_mean_a_plain_regressor():

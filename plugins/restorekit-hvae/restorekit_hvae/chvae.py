@@ -40,10 +40,13 @@ class CHVAEConfig(LadderConfig):
     ----------
     trunk : tuple of int
         Residual blocks, at each scale, of the network that sees the observation.
+    blind : float
+        Share of training images whose sigma is not told.
     """
 
     likelihood: str = field(default="gaussian-pixel", metadata={"choices": DENSITIES})
     trunk: tuple[int, ...] = field(default=(1, 1, 1), metadata={"low": 0})
+    blind: float = field(default=0.5, metadata={"objective": True, "low": 0, "high": 1})
 
     def looking(self) -> CVAEConfig:
         """Return the settings of the core's U-Net."""
@@ -84,7 +87,7 @@ class CHVAE(Model):
         The ladder stands around the one-pass mean, to which none of its gradients returns.
         """
         assert batch.x is not None  # without `unseen` nobody asks for more
-        o, drop = batch.observation, noise if self.training and self.config.dropout else None
+        o, drop = self._blinded(batch.observation, noise), noise if self.training and self.config.dropout else None
         unknown = o.unknown().expand_as(batch.x)
         outlook = self._look(o, batch.corruption)
         apart = torch.where(unknown, batch.x - outlook.mean, 0.0)
@@ -125,6 +128,13 @@ class CHVAE(Model):
         """Return the rate of all groups of latents together, nats per image."""
         parts = self.terms(batch, noise).parts
         return {"rate": parts["rate"]}
+
+    def _blinded(self, o: Observation, noise: Noise) -> Observation:
+        """Make a share of the training images blind."""
+        if not self.training or o.sigma is None:
+            return o
+        coin = noise.uniform("blind", (len(o), 1, 1, 1), o.y.device)
+        return replace(o, sigma=torch.where((coin < self.config.blind) & (o.sigma > 0), torch.nan, o.sigma))
 
     def _look(self, o: Observation, corruption: Corruption) -> Outlook:
         found: Outlook = self.trunk(o.first_guess(corruption), o)

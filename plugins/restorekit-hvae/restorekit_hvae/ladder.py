@@ -21,7 +21,7 @@ from restorekit import Noise
 from restorekit.blocks import rows
 from restorekit.likelihoods import DiagonalGaussian
 from restorekit_hvae.config import LadderConfig
-from restorekit_hvae.layers import Bottleneck, Rung
+from restorekit_hvae.layers import Bottleneck, Rung, coarser, finer
 
 Choice = Callable[[int, DiagonalGaussian, DiagonalGaussian | None], Tensor]  # number, p, q where x is seen -> z
 
@@ -37,7 +37,7 @@ class Upward(nn.Module):
         self.blocks = nn.ModuleList(Stack(config, w, n) for w, n in zip(widths, config.encoder, strict=True))
         ratios = [b // a for a, b in pairwise(strides)]
         self.downs = nn.ModuleList(
-            nn.Conv2d(a, b, r, r) for (a, b), r in zip(pairwise(widths), ratios, strict=True)
+            coarser(a, b, r) for (a, b), r in zip(pairwise(widths), ratios, strict=True)
         )  # fmt: skip
         self.labels = nn.Embedding(config.classes + 1, widths[0]) if config.classes else None
 
@@ -65,7 +65,7 @@ class Ladder(nn.Module):
         rungs: list[Rung] = []
         for i in reversed(range(len(widths))):
             ratio = strides[i + 1] // strides[i] if i + 1 < len(widths) else 0
-            self.ups.append(nn.ConvTranspose2d(widths[i + 1], widths[i], ratio, ratio) if ratio else nn.Identity())
+            self.ups.append(finer(widths[i + 1], widths[i], ratio) if ratio else nn.Identity())
             inner = max(1, round(config.bottleneck * widths[i]))
             for _ in range(config.blocks[i]):
                 name = f"z{len(rungs)}"

@@ -41,6 +41,16 @@ class Bottleneck(nn.Module):
         return out
 
 
+def coarser(inputs: int, outputs: int, ratio: int) -> nn.Sequential:
+    """Return a convolution of `ratio` x `ratio` pixels and of that stride, as the matrix product that it is."""
+    return nn.Sequential(nn.PixelUnshuffle(ratio), nn.Conv2d(inputs * ratio**2, outputs, 1))
+
+
+def finer(inputs: int, outputs: int, ratio: int) -> nn.Sequential:
+    """Return what leads back: a matrix product that gives each position `ratio` x `ratio` pixels."""
+    return nn.Sequential(nn.Conv2d(inputs, outputs * ratio**2, 1), nn.PixelShuffle(ratio))
+
+
 class Rung(nn.Module):
     """One group of latents: p(z | above) and q(z | above, x), and how z enters the features below.
 
