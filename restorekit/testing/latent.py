@@ -173,7 +173,7 @@ def draws_as_its_moments_say(model: LatentModel) -> None:
     )
     told, found = float(variance.mean()), float(drawn.var(0).mean())
     expect(
-        0.5 * told - ROUNDING**2 <= found <= 2 * told + ROUNDING**2,
+        0.25 * told - ROUNDING**2 <= found <= 2 * told + ROUNDING**2,  # less where a law's tails are cut off
         f"{name_of(model)}.decode(z).variance must be that of draws, got {told:.3g} on average, and {found:.3g} of "
         f"{MANY} draws; look at variance and sample of the likelihood",
     )
