@@ -17,7 +17,7 @@ from restorekit.contracts import Model
 from restorekit.noise import Noise
 from restorekit.types import Batch
 
-GPU = "meta"  # no real one, so that a constant that is kept for it is never taken for one with values
+GPU = "cuda:0"  # what a plugin keeps for it from one call to the next has no values: do not compute there afterwards
 LOOKS = (DataDependentOutputException, DynamicOutputShapeException)  # what a look at a value raises
 M = TypeVar("M", bound=Model)
 
