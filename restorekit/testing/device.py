@@ -22,6 +22,7 @@ LOOKS = (DataDependentOutputException, DynamicOutputShapeException)  # what a lo
 M = TypeVar("M", bound=Model)
 
 
+NO_GRADIENTS = "hasPrimaryContext"  # what torch.autograd.grad lacks on a pretended GPU, which is no fault
 MODE = FakeTensorMode(allow_non_fake_inputs=True)  # one: a plugin may keep constants from one call to the next
 
 
@@ -79,7 +80,8 @@ def stops(work: Callable[[], object]) -> Stop | None:
             work()
     except Exception as error:  # a stranger's code, without values or on devices that do not fit together
         text = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
-        return Stop(text, isinstance(error, LOOKS), "device" in text.lower())
+        looked = isinstance(error, LOOKS) or NO_GRADIENTS in text
+        return Stop(text, looked, "device" in text.lower())
     return None
 
 
