@@ -129,8 +129,8 @@ class Autoencoder(Model):
         """Return the estimate n times with its variance: there is nothing to draw, so all draws are the same."""
         found = self.estimate(observation, corruption)
         assert found.std is not None
-        mean, variance = (t.expand(n, *t.shape) for t in (found.mean, found.std**2))
-        return Draws(mean, variance)
+        shape = (n, *found.mean.shape)
+        return Draws(found.mean.expand(shape), (found.std**2).expand(shape))
 
     def diagnose(self, batch: Batch, noise: Noise) -> dict[str, Tensor]:
         """Return the number of active units: numbers of the code that vary over images."""

@@ -47,6 +47,5 @@ class Amortised(Sampler):
         many = observation.expand(n)
         own = (noise if model.geometry.size is None else noise.apart()).expand(n)
         z = model.infer(many.y, many.observed, many.label).sample(own)
-        found = posterior(model.decode(z, many.label), many)
-        mean, variance = (t.view(n, -1, *t.shape[1:]) for t in found)
-        return Draws(mean, variance)
+        mean, variance = posterior(model.decode(z, many.label), many)
+        return Draws(mean.view(n, -1, *mean.shape[1:]), variance.view(n, -1, *mean.shape[1:]))
