@@ -7,10 +7,12 @@ from restorekit.noise import Noise
 from restorekit.testing.facts import pictures, shake
 
 
-def _network(kind, per_value=1, **settings):
+def _network(kind, per_value=1, per_latent=2, **settings):
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        network = kind(VAEConfig(size=(4, 6), channels=3, hidden=(8, 10), latent=5, **settings), per_value)
+        network = kind(
+            VAEConfig(size=(4, 6), channels=3, hidden=(8, 10), latent=5, **settings), 3 * per_value, per_latent
+        )
     shake(network)
     return network
 
@@ -43,6 +45,12 @@ def test_the_convolutional_network_has_latents_on_a_grid_of_any_size(height, wid
     found = network.encode(pictures(2, 3, height, width), None, None)
     assert found.shape == (2, 10, height // 4, width // 4)  # a halving for each of two widths
     assert network.decode(found[:, :5], None, None).shape == (2, 3 * per_value, height, width)
+
+
+def test_an_encoder_makes_as_many_numbers_for_each_latent_as_it_is_told():
+    x = pictures(2, 3, 4, 6)
+    assert _network(MLPNetwork, per_latent=1).encode(x, None, None).shape == (2, 5)
+    assert _network(ConvNetwork, per_latent=3).encode(pictures(2, 3, 4, 8), None, None).shape == (2, 15, 1, 2)
 
 
 def test_layers_are_linear_with_relu_between_and_none_at_the_end():
