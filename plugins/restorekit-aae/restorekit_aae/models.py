@@ -65,7 +65,7 @@ class AAEConfig:
         Hold mean and covariance of the latents of a batch to the prior's in closed form, so that the discriminator is
         left with what two moments do not tell; no: it is alone, as in the paper.
     penalty : float
-        Weight of the squared slope of the discriminator at draws of the prior (R1), which keeps training stable.
+        Weight of the squared slope of the discriminator at draws of the prior (R1).
     """
 
     network: str = field(default="conv", metadata={"choices": ("mlp", "conv")})
