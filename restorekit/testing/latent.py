@@ -58,10 +58,10 @@ def tells_of_levels(model: LatentModel) -> None:
         isinstance(q, Levelled) == isinstance(prior, Levelled),
         f"{name_of(model)}: q(z | x) and p(z) must both have log_probs, or neither, but only one has",
     )
+    if not isinstance(q, Levelled) or not isinstance(prior, Levelled):
+        return
     z = q.sample(Noise(0, names(COUNT)))
     for what, law in (("infer(x)", q), ("prior()", prior)):
-        if not isinstance(law, Levelled):
-            continue
         found, whole = law.log_probs(z), law.log_prob(z)
         wanted = (
             f"{name_of(model)}.{what}.log_probs(z) must be a tuple with (B,) nats of each of {len(_levels(z))} levels"

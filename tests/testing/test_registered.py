@@ -122,7 +122,7 @@ def test_a_check_that_crashes_is_a_failure_and_the_rest_goes_on(install):
     install("odd", corruptions=[Exploding, Gaps, Needy])
     found = [made(case) for case in cases("odd")]
     faults = {(one.thing.partition(":")[0], one.fault) for one in found if one.fault}
-    assert ("corruption exploding", "it crashed with ZeroDivisionError: nobody knows") in faults
+    assert any("ZeroDivisionError: nobody knows" in fault for thing, fault in faults if thing == "corruption exploding")
     assert {thing for thing, _ in faults} == {"corruption exploding", "corruption needy"}
     (needy,) = (one for one in found if one.thing == "corruption needy")
     assert needy.check == "is_made_with_defaults"
