@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from restorekit.contracts import Model
 from restorekit.corruptions import Gaussian, Missing
 from restorekit.devices import Compute
 from restorekit.noise import Noise
@@ -56,21 +57,26 @@ def convolution(width: int, x: Tensor) -> float:
     return flops(lambda: own(seen)) / seconds(lambda: own(seen))
 
 
+def _model(name: str, compute: Compute) -> Model:
+    restorer = open_restorer(name, compute=compute).restorer
+    assert isinstance(restorer, ModelRestorer)
+    return restorer.model
+
+
 @torch.inference_mode()
 def main(name: str, side: int, count: int, compiled: bool) -> None:
     """Measure and print."""
     torch.backends.cudnn.benchmark = True
-    restorer = open_restorer(name, compute=Compute("cuda", compiled=compiled)).restorer
-    assert isinstance(restorer, ModelRestorer)
-    model = restorer.model
+    # operations are counted of a plain one: under the counter nothing is compiled, and some versions keep to that
+    plain, model = (_model(name, Compute("cuda", compiled=c)) for c in (False, compiled))
     x = torch.rand(count, 1, side, side, device="cuda")
     rate = convolution(model.config.widths[0], x)
     print(f"{torch.cuda.get_device_name()}: convolution of width {model.config.widths[0]} {rate / 1e12:.0f} TFLOP/s")
     for corruption in (Gaussian(25 / 255), Missing(0.8)):
         observation = corruption(x, Noise(0)).blind()
-        once = partial(model.estimate, observation, corruption)
         with torch.autocast("cuda", torch.bfloat16):
-            work, time = flops(once), seconds(once)
+            work = flops(partial(plain.estimate, observation, corruption))
+            time = seconds(partial(model.estimate, observation, corruption))
         print(
             f"{name} {corruption}: {work / 2000 / x.numel():.0f} k multiply-accumulates a pixel,"
             f" {x.numel() / time / 1e6:.0f} Mpixel/s, {100 * work / time / rate:.0f} % of the convolution's rate"
