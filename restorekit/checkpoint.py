@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
@@ -180,11 +181,17 @@ def _lack(card: Card) -> str:
     try:
         found = version(card.package)
     except PackageNotFoundError:
-        return f"which is not installed; install it (pip install '{card.package}=={card.version}')"
+        return f"which is not installed; install it{_command(card)}"
     return (
-        f"of which {found} is installed without such a model in use; install that version "
-        f"(pip install '{card.package}=={card.version}'), and see that RESTOREKIT_PLUGINS does not leave it out"
+        f"of which {found} is installed without such a model in use; install that version{_command(card)}, and see "
+        "that RESTOREKIT_PLUGINS does not leave it out"
     )
+
+
+def _command(card: Card) -> str:
+    """Return the command that installs a card's package; nothing where what a stranger's file says is no such name."""
+    plain = re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", card.package) and re.fullmatch(r"[A-Za-z0-9.+!]+", card.version)
+    return f" (pip install '{card.package}=={card.version}')" if plain else ""
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:

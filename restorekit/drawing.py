@@ -64,6 +64,7 @@ def draw(
     height, width = geometry.size or (-(-size // geometry.multiple) * geometry.multiple,) * 2
     shape = (geometry.channels[0], height, width)
     if steps:
+        _check_ways(model, turned, shape, name)
         return _ways(model, count, shape, label, Noise(seed), steps, turned)
     _check_temperature(model, temperature, shape, name)
     portions = [(first, min(PORTION, count - first)) for first in range(0, count, PORTION)]
@@ -96,6 +97,16 @@ def _check_temperature(model: LatentModel, temperature: Temperature, shape: tupl
         raise UsageError(
             f"{name} takes one temperature, or one for each of its levels of latents, which are {levels}, got "
             f"{len(temperature)}; change --temperature"
+        )
+
+
+@torch.inference_mode()
+def _check_ways(model: LatentModel, turned: Sequence[int] | None, shape: tuple[int, ...], name: str) -> None:
+    """Raise a UsageError where latents of several levels are to be turned, whose numbers would mean more than one."""
+    if turned is not None and len(parts(model.prior().sample(1, shape, Noise(0)))) > 1:
+        raise UsageError(
+            f"{name} has latents at several levels, of which --traverse has no numbers; draw with --temperature, such "
+            "as 1,0, to see what a level does"
         )
 
 

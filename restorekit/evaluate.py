@@ -153,7 +153,10 @@ class Jury:
             found |= {"coverage_by_width": coverage_by_width(finished, x, observation), "calibrated": calibrated}
         name = {"corruption": trial.spec, "restorer": contender.name, "image": subject.key}
         times = {"seconds_per_megapixel": seconds / (x[0, 0].numel() / 1e6), "seconds": seconds}
-        return {**name, **found, **times, "nelbo": _nelbo(contender, x, observation.label, noise)}
+        row: Row = {**name, **found, **times, "nelbo": None}
+        with self._noted(judged, subject, trial, contender):
+            row["nelbo"] = _nelbo(contender, x, observation.label, noise)
+        return row
 
 
 def _nelbo(contender: Contender, x: Tensor, label: Tensor | None, noise: Noise) -> float | None:

@@ -88,7 +88,7 @@ def score(model: LatentModel, x: Tensor, label: Tensor | None, k: int, chunk: in
 
 
 def nelbo(model: Model, x: Tensor, label: Tensor | None, noise: Noise) -> float | None:
-    """Return the negative ELBO of one clean image, (1, C, H, W), in nats by one draw of z, as training tells it.
+    """Return the negative ELBO of one clean image, (1, C, H, W), in nats, by one draw of z.
 
     None for models that are conditional, and for images of a size or colour that the model does not take.
     """

@@ -157,7 +157,9 @@ def _collect(kind: str, manager: pluggy.PluginManager, plugin: Plugin) -> dict[s
         if len(results) < len(caller.get_hookimpls()):  # pluggy leaves None out
             raise TypeError("expected a list (of weights: names and paths), got None")
         pairs = [pair for result in results for pair in _named(kind, result)]
-    except (Exception, SystemExit) as error:  # whatever a stranger's code raises must name the stranger, and end there
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # whatever a stranger's code raises must name the stranger, and end there
         raise PluginError(f"{plugin} failed in {hook}: {brief(error)}; {MEND}") from error
     names = [name for name, _ in pairs]
     for name in names:
@@ -219,7 +221,9 @@ def _try(plugins: Plugins, point: EntryPoint) -> None:
         return
     except PluginError as error:
         plugins.problems[point.name] = str(error)
-    except (Exception, SystemExit) as error:  # importing a stranger's package may raise anything
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # importing a stranger's package may raise anything
         plugins.problems[point.name] = (
             f"{plugin} could not be imported: {brief(error)}; `python -c 'import {point.module}'` shows where, {MEND}"
         )

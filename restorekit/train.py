@@ -136,13 +136,13 @@ def _begin(job: Job, model: Model, fabric: Fabric, resume: bool) -> State:
 
 def _update(job: Job, state: State, portions: list[Batch], progress: float, fabric: Fabric) -> dict[str, Tensor]:
     """Step every parameter group once; return the means of the parts of their objectives."""
-    state.whole = False
     noise, parts = Noise(job.seed).fork(f"update{state.step}.{fabric.global_rank}"), dict[str, Tensor]()
     pace = job.recipe.pace(state.step, progress)
     for group in state.groups:
         optimise.freeze_others(group, state.groups)
         parts.update(_gradients(state.module, portions, noise, group.name, fabric))
         _share(group.params, fabric)
+        state.whole = False  # until all groups have stepped
         optimise.step(group, job.recipe, pace, state.step)
     if state.average is not state.model:
         optimise.average(state.average, state.model, job.recipe.decay(state.step))

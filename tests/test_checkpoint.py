@@ -124,8 +124,10 @@ def test_a_card_from_before_there_were_names_of_classes_is_read(saved, tmp_path)
 
 
 def test_a_missing_plugin_is_named_with_its_package(saved, tmp_path):
-    strange = _with_card(saved[0], tmp_path / "s.safetensors", model="hvae", package="restorekit-hvae", version="2.1")
-    with pytest.raises(CheckpointError, match=r"'hvae'.*'restorekit-hvae' 2\.1.*install") as error:
+    strange = _with_card(
+        saved[0], tmp_path / "s.safetensors", model="otherworldly", package="restorekit-otherworldly", version="2.1"
+    )
+    with pytest.raises(CheckpointError, match=r"'otherworldly'.*'restorekit-otherworldly' 2\.1.*install") as error:
         checkpoint.load(strange)
     _one_sentence(error)
 
@@ -212,3 +214,12 @@ def test_a_fresh_model_is_described_by_class_package_and_config():
     assert isinstance(card, Card)
     assert (card.model, card.package, card.steps) == ("vae", "restorekit", 0)
     assert card.config["channels"] == 1
+
+
+@pytest.mark.parametrize(
+    ("package", "version", "shown"),
+    [("restorekit-odd", "1.0+cpu", True), ("x'; touch here #", "1", False), ("fine", "1' ; touch here #", False)],
+)
+def test_what_a_stranger_s_file_says_becomes_no_command_unless_it_is_a_package(package, version, shown):
+    card = checkpoint.Card("odd", package=package, version=version, config={})
+    assert ("(pip install" in checkpoint._lack(card)) == shown

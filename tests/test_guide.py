@@ -64,7 +64,7 @@ def test_every_block_of_python_says_where_it_goes():
 def test_the_corruption_is_under_30_lines_and_the_model_about_100():
     lines = {name.rpartition("/")[2]: len(code.splitlines()) for name, code in FILES.items()}
     assert lines["restorekit_haze.py"] < 30
-    assert lines["restorekit_two_storeys.py"] < 125
+    assert lines["restorekit_two_storeys.py"] < 130
 
 
 @pytest.mark.parametrize("name", FILES)

@@ -7,8 +7,7 @@ References
 ----------
 Vincent, Larochelle, Bengio, Manzagol, "Extracting and Composing Robust Features with Denoising Autoencoders",
 ICML 2008, section 2.3.
-Vincent et al., "Stacked Denoising Autoencoders", JMLR 2010, section 3 (the loss as a decoder's likelihood, and scoring
-what was damaged).
+Vincent et al., "Stacked Denoising Autoencoders", JMLR 2010, section 3 (the loss as a decoder's likelihood).
 """
 
 from __future__ import annotations

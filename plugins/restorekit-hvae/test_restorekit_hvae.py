@@ -199,3 +199,6 @@ def test_settings_that_do_not_fit_are_a_sentence():
     for settings in ({"blocks": (1,)}, {"blocks": (1, 0)}, {"steps": (2, 5)}, {"encoder": (1, 1, 1)}):
         with pytest.raises(SpecError, match=r"set all|change strides|let its last"):
             hvae.HVAE.Config(**{**SMALL, **settings})
+    for trunk in ((1,), (1, 1, 1)):
+        with pytest.raises(SpecError, match=r"trunk needs a number of blocks for each"):
+            hvae.CHVAE.Config(**SMALL, trunk=trunk)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -60,7 +61,11 @@ def new(name: str, kind: str, into: Path) -> None:
     """
     folder, *written = write(name, kind, into)
     click.echo(f"{folder}: {', '.join(file.name for file in written)}")
-    for line in (f"pip install -e {folder}", f"restorekit plugin check {name}", TRY[kind].format(name)):
+    for line in (
+        f"pip install -e {shlex.quote(str(folder))}",
+        f"restorekit plugin check {name}",
+        TRY[kind].format(name),
+    ):
         click.echo(f"  {line}")
 
 

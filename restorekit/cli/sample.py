@@ -92,6 +92,8 @@ def command(
     texts.use_threads(threads)
     if interpolate and traverse:
         raise UsageError("--interpolate and --traverse are two ways; give one of them")
+    if temperature != 1 and (interpolate or traverse):
+        raise UsageError("--temperature is of draws, not of --interpolate or --traverse; leave one of them out")
     if images and not traverse:
         raise UsageError("--images orders the rows of --traverse; give both, or leave --images out")
     steps = interpolate or traverse or 0

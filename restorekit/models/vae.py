@@ -155,7 +155,7 @@ class VAE(LatentModel):
         """Return log p(x | z), or log p(y | z), and log q(z) - log p(z), (k B,) nats, of k draws for each image."""
         k = len(z) // len(batch.observation)
         o, x = batch.observation.expand(k), None if batch.x is None else batch.x.repeat(k, 1, 1, 1)
-        seen = self._seen(self.likelihood(z, o.label, self.dropping(noise, "decoder")), x, o)
+        seen = self._seen(self.likelihood(z, o.label, self.dropping(noise.expand(k), "decoder")), x, o)
         return seen, q.log_prob(z) - self.standard.log_prob(z)
 
     def noise_spec(self) -> str | None:

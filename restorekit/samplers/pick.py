@@ -66,7 +66,9 @@ def _offer(cls: type[Sampler], model: Model, corruption: Corruption) -> _Offer:
     try:
         sampler = cls()
         return _Offer(sampler, sampler.merit(model), sampler.refuse(model, corruption))
-    except Exception as error:  # a stranger's code may raise anything
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # a stranger's code may raise anything
         return _Offer(None, -math.inf, f"the sampler {cls.name!r} of {cls.__module__} broke when asked: {error!r}")
 
 

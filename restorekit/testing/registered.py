@@ -73,7 +73,9 @@ def made(case: Case) -> Finding:
         case.make()
     except AssertionError as error:
         return Finding(case.thing, case.check, str(error) or "AssertionError, without a message")
-    except (Exception, SystemExit) as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
         return Finding(case.thing, case.check, f"it crashed with {type(error).__name__}: {error}")
     return Finding(case.thing, case.check, None)
 

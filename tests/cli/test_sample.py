@@ -76,6 +76,12 @@ def test_a_temperature_for_each_level_of_latents_or_a_sentence(tmp_path, run, mo
     code, _, err = run("sample", tmp_path / "three.png", "--model", path, "--temperature", "1,0.5,0.2")
     assert code == 2
     assert "levels of latents, which are 2, got 3" in err
+    code, _, err = run("sample", tmp_path / "t.png", "--model", path, "--traverse", 3)
+    assert code == 2
+    assert "latents at several levels" in err
+    code, _, err = run("sample", tmp_path / "t.png", "--model", path, "--interpolate", 3, "--temperature", "0.5")
+    assert code == 2
+    assert "--temperature is of draws" in err
     for text in ("warm", "-1", "1,,2", "nan"):
         code, _, err = run("sample", tmp_path / "bad.png", "--model", path, "--temperature", text)
         assert code == 2

@@ -251,3 +251,11 @@ def test_images_count_by_their_share(more):
     torch.testing.assert_close(one.loss, other.loss, rtol=1e-5, atol=1e-4)
     for name in one.parts:
         torch.testing.assert_close(one.parts[name], other.parts[name], rtol=1e-5, atol=1e-4)
+
+
+def test_a_bound_of_several_draws_drops_out_under_names_of_images_too(images):
+    x = images(2, 1, 16, 16)
+    model = VAE(VAE.Config(channels=1, hidden=(8, 8), latent=2, importance=3, dropout=0.5)).train()
+    noise = Noise(0, ("a", "b"))
+    batch = Batch(x, Clean()(x, noise), Clean(), 1)
+    assert torch.equal(model.terms(batch, noise).loss, model.terms(batch, noise).loss)

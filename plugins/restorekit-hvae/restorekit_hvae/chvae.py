@@ -21,6 +21,7 @@ from torch.nn import functional as F
 
 from restorekit import Batch, Corruption, Draws, Estimate, Geometry, Model, Noise, Observation, Terms
 from restorekit.densities import Likelihood
+from restorekit.errors import SpecError
 from restorekit.likelihoods import DiagonalGaussian, floored
 from restorekit.models.heads import Head
 from restorekit.models.trunk import CVAEConfig, Outlook, Trunk
@@ -29,7 +30,7 @@ from restorekit_hvae.hvae import Rates
 from restorekit_hvae.ladder import Ladder, Upward
 from restorekit_hvae.walks import Walk
 
-DENSITIES = ("gaussian", "gaussian-pixel", "logistic")  # likelihoods that are a mean with a spread around it
+DENSITIES = ("gaussian", "gaussian-pixel", "logistic")  # the ladder moves a mean, which other likelihoods have not
 
 
 @dataclass(frozen=True)
@@ -48,10 +49,17 @@ class CHVAEConfig(LadderConfig):
     trunk: tuple[int, ...] = field(default=(1, 1, 1), metadata={"low": 0})
     blind: float = field(default=0.5, metadata={"objective": True, "low": 0, "high": 1})
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if len(self.widths) < 2 or len(self.trunk) != len(self.widths):
+            raise SpecError(
+                f"trunk needs a number of blocks for each of at least two widths, got trunk={self.trunk} for widths "
+                f"{self.widths}; set both"
+            )
+
     def looking(self) -> CVAEConfig:
         """Return the settings of the core's U-Net."""
-        down = self.trunk[: len(self.widths)]
-        return CVAEConfig(self.widths, down, down[:-1], filling=False, classes=self.classes)
+        return CVAEConfig(self.widths, self.trunk, self.trunk[:-1], filling=False, classes=self.classes)
 
 
 class CHVAE(Model):

@@ -16,6 +16,7 @@ from restorekit.densities import Temperature, each
 from restorekit.likelihoods import DiagonalGaussian
 from restorekit_hvae.ladder import Ladder
 
+LEAST = 1e-3  # precision that is left of a posterior whose prior a temperature above 1 takes away
 Latents = tuple[Tensor, ...]  # of each group, nearest the pixels last, (B, latent, h, w)
 
 
@@ -83,7 +84,7 @@ class Inferred(Walk):
         def pulled(i: int, p: DiagonalGaussian, q: DiagonalGaussian | None) -> Tensor:
             assert q is not None  # x was seen
             own, more = (-q.logvar).exp(), (temperatures[i] ** -2 - 1) * (-p.logvar).exp()
-            return (own * q.mu + more * p.mu) / (own + more)
+            return (own * q.mu + more * p.mu) / (own + more).clamp_min(LEAST)
 
         return self._down(pulled)
 
