@@ -9,7 +9,7 @@ from PIL import Image
 from safetensors import safe_open
 from strange_plugin import PACKAGE, SOURCE, VERSION, forget, install, strange
 
-from restorekit import checkpoint, plugins, train
+from restorekit import checkpoint, plugins
 from restorekit.errors import CheckpointError
 from restorekit.models import VAE
 from restorekit.testing import build
@@ -172,10 +172,7 @@ def weights(folder):
         ("wrong late", "expected Terms, got Batch"),
     ],
 )
-def test_a_training_that_breaks_keeps_what_was_saved_and_goes_on(
-    strange, run, pictures, tmp_path, monkeypatch, how, told
-):
-    monkeypatch.setattr(train, "SAVE_EVERY", -1.0)
+def test_a_training_that_breaks_keeps_what_was_saved_and_goes_on(strange, run, pictures, tmp_path, how, told):
     broken, whole = tmp_path / "broken", tmp_path / "whole"
     strange(how)
     code, _, err = the_training(run, pictures, broken)
