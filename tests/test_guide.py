@@ -18,6 +18,7 @@ LEFT_OUT = ("python3 -m venv", "pip install twine", "FIT=")  # what needs the pa
 PUBLIC = {
     "restorekit",
     *(f"restorekit.{name}" for name in ("likelihoods", "densities", "blocks", "conjugate", "fill", "errors")),
+    *(f"restorekit.{name}" for name in ("mixtures", "noise", "types", "contracts")),
     *(f"restorekit.{name}" for name in ("models", "corruptions", "testing")),
 }
 
@@ -78,6 +79,17 @@ def test_plugins_import_only_what_is_public(name):
 def test_every_module_of_the_table_is_public_and_the_other_way_round():
     table = TEXT.partition("## What can be imported")[2].partition("## ")[0]
     assert set(re.findall(r"`(restorekit(?:\.\w+)?)`", table)) == PUBLIC
+
+
+@pytest.mark.parametrize(
+    "path",
+    sorted((ROOT / "plugins").glob("*/restorekit_*/**/*.py")) + sorted((ROOT / "plugins").glob("*/restorekit_*.py")),
+    ids=lambda path: path.stem,
+)
+def test_our_own_plugins_import_what_is_public_alone(path):
+    found = [n.module for n in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(n, ast.ImportFrom)]
+    for module in (name for name in found if name.split(".")[0] == "restorekit"):
+        assert ".".join(module.split(".")[:2]) in PUBLIC, module
 
 
 @pytest.mark.parametrize(
