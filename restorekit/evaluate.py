@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from restorekit import asking, bands
@@ -243,11 +242,3 @@ def _whole(images: LabelledImages, i: int) -> Tensor:
             " so that there is no truth to measure against; give a whole image or take it out of the folder"
         )
     return images[i][None]
-
-
-def versions() -> dict[str, str]:
-    """Return the versions that may change the figures."""
-    from importlib.metadata import version
-
-    names = ("restorekit", "torch", "scikit-image", "numpy")
-    return {name: version(name) for name in names} | {"threads": str(torch.get_num_threads())}

@@ -61,6 +61,10 @@ class DiagonalGaussian:
         mu, logvar = (t.repeat(n, *[1] * (t.dim() - 1)) for t in (self.mu, self.logvar.expand_as(self.mu)))
         return DiagonalGaussian(mu, logvar, self.name, self.stride)
 
+    def rates(self) -> Tensor:
+        """Return the KL divergence from N(0, I) of each value, in the shape of `mu`, nats."""
+        return 0.5 * (self.mu**2 + self.logvar.exp() - self.logvar - 1)
+
     def log_prob(self, x: Tensor, observed: Tensor | None = None) -> Tensor:
         """Return the log-density of x, (B,) nats."""
         values = -0.5 * ((x - self.mu) ** 2 * (-self.logvar).exp() + self.logvar + LOG_2PI)

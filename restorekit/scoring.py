@@ -219,7 +219,7 @@ def rates(model: LatentModel, images: LabelledImages) -> Tensor:
         q = model.infer(x.to(device), None, label)
         if not isinstance(q, DiagonalGaussian):
             raise UsageError(f"the latents of {model.name!r} have no rate each; leave out the images to order them by")
-        kl = 0.5 * (q.mu**2 + q.variance - q.logvar - 1)
+        kl = q.rates()
         sums, count = sums + kl.transpose(0, 1).flatten(1).sum(1).cpu(), count + len(keys)
     if not count:
         raise UsageError("none of the images to order latents by suits the model; give some like those it has learnt")

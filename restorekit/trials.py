@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+import torch
 from torch import Tensor
 
 from restorekit.contracts import Corruption, Restorer
@@ -106,3 +107,11 @@ class Subject:
     key: str
     read: Callable[[], Tensor]
     label: Tensor | None = None
+
+
+def versions() -> dict[str, str]:
+    """Return the versions that may change the figures."""
+    from importlib.metadata import version
+
+    names = ("restorekit", "torch", "scikit-image", "numpy")
+    return {name: version(name) for name in names} | {"threads": str(torch.get_num_threads())}

@@ -101,7 +101,7 @@ def command(
     from restorekit.images.dataset import load_images
     from restorekit.images.scale import parse_range
     from restorekit.report.results import finite, prepare, write_results
-    from restorekit.trials import Protocol
+    from restorekit.trials import Protocol, versions
 
     texts.use_threads(threads)
     limits = texts.limit(fail_under, plugins.metrics())
@@ -112,8 +112,8 @@ def command(
     compute = Compute(device, precision, compiled)
     trials = [_trial(spec, models, baselines, told, samples, sampler, compute) for spec in _expanded(specs)]
     measured = _measured(metrics)
-    versions = evaluate.versions()
-    protocol = Protocol(Path(clean).name, seed, len(images), choose(device), versions, compute.number)
+    measured_with = versions()
+    protocol = Protocol(Path(clean).name, seed, len(images), choose(device), measured_with, compute.number)
     subjects = evaluate.subjects(images)
     prepare(report)
     _warn(images)

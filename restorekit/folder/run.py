@@ -120,7 +120,7 @@ def _record_path(setup: Setup) -> Path:
 
 
 def _write_record(setup: Setup, counts: dict[str, int], status: str, error: str | None = None) -> None:
-    from restorekit.evaluate import versions
+    from restorekit.trials import versions
 
     options = asdict(setup.options)
     interval = options.pop("interval")

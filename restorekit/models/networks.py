@@ -97,6 +97,11 @@ class VAEConfig:
             )
 
 
+def rate_weight(beta: float, warmup: int, step: int | None) -> float:
+    """Return the weight of the rate after so many updates: beta, or what a warm-up has reached of it; None: beta."""
+    return beta * (1.0 if step is None or not warmup else min(1.0, step / warmup))
+
+
 class MLP(nn.Module):
     """Fully connected layers with ReLU and dropout between them."""
 

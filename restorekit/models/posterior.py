@@ -28,7 +28,7 @@ class Inferred(NamedTuple):
     @property
     def rates(self) -> list[Tensor]:
         """KL from the prior per latent, (B, KINDS, h, w)."""
-        return [0.5 * (q.mu**2 + q.logvar.exp() - q.logvar - 1) for q in self.laws]
+        return [q.rates() for q in self.laws]
 
     def log_ratios(self, latents: Sequence[Tensor]) -> list[Tensor]:
         """Return log q(z | u, y) - log p(z) of latents, with their margin, by levels, (B,) nats each."""

@@ -29,7 +29,7 @@ from restorekit.errors import UsageError
 from restorekit.likelihoods import LOG_2PI, DiagonalGaussian, per_image
 from restorekit.models.grain import learnt
 from restorekit.models.heads import Head
-from restorekit.models.networks import ConvNetwork, MLPNetwork, VAEConfig
+from restorekit.models.networks import ConvNetwork, MLPNetwork, VAEConfig, rate_weight
 from restorekit.models.semi import Classifier, LabelledPrior, inferred, marginal
 from restorekit.noise import Noise
 from restorekit.types import Batch, Geometry, Observation, Terms
@@ -131,7 +131,7 @@ class VAE(LatentModel):
             return self.bound(q, batch, noise, share)
         likelihood = self.likelihood(q.sample(noise), o.label, self.dropping(noise, "decoder"))
         distortion = -average(self._seen(likelihood, batch.x, o), share)
-        kl = 0.5 * (q.mu**2 + q.logvar.exp() - q.logvar - 1)
+        kl = q.rates()
         rates = average(kl.view(*kl.shape[:2], -1).sum(2), share)  # nats of each latent channel
         return as_terms(distortion + self.rate_cost(rates, batch.step), distortion, rates.sum())
 
@@ -193,8 +193,7 @@ class VAE(LatentModel):
 
     def rate_weight(self, step: int | None) -> float:
         """Return the weight of the rate after so many updates: beta, or what the warm-up has reached of it."""
-        warmup = self.config.kl_warmup
-        return float(self.config.beta * (1.0 if step is None or not warmup else min(1.0, step / warmup)))
+        return rate_weight(self.config.beta, self.config.kl_warmup, step)
 
     def dropping(self, noise: Noise, part: str) -> Noise | None:
         """Return the noise of a part's dropout; None where there is none."""

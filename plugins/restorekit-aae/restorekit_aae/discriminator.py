@@ -76,7 +76,7 @@ class Discriminator(nn.Module):
 
 def divergence(q: DiagonalGaussian) -> Tensor:
     """Return KL(q(z | x) || N(0, I)), (B,) nats."""
-    return per_image(0.5 * (q.mu**2 + q.logvar.exp() - q.logvar - 1))
+    return per_image(q.rates())
 
 
 def moments(q: DiagonalGaussian) -> Tensor:

@@ -23,6 +23,7 @@ from restorekit.conjugate import evidence
 from restorekit.densities import Likelihood
 from restorekit.likelihoods import DiagonalGaussian, per_image
 from restorekit.models.heads import Head
+from restorekit.models.networks import rate_weight
 from restorekit_hvae.config import HVAEConfig, LadderConfig
 from restorekit_hvae.ladder import Ladder, Upward
 from restorekit_hvae.layers import divergence
@@ -123,15 +124,9 @@ class Rates:
     def terms(self, distortion: Tensor, config: LadderConfig, step: int | None) -> Terms:
         """Return the objective, and its parts unweighted."""
         rates = torch.stack(self.found)
-        loss = distortion + weight(config, step) * rates.clamp_min(config.free_bits).sum()
+        loss = distortion + rate_weight(config.beta, config.kl_warmup, step) * rates.clamp_min(config.free_bits).sum()
         parts = {"nelbo": distortion + rates.sum(), "distortion": distortion, "rate": rates.sum()}
         return Terms(loss, {name: value.detach() for name, value in parts.items()})
-
-
-def weight(config: LadderConfig, step: int | None) -> float:
-    """Return the weight of the rate after `step` updates."""
-    grown = 1.0 if step is None or not config.kl_warmup else min(1.0, step / config.kl_warmup)
-    return float(config.beta * grown)
 
 
 def _seen(likelihood: Likelihood, x: Tensor | None, observation: Observation) -> Tensor:

@@ -83,9 +83,3 @@ class Standard:
         """Return log p(z), (B,) nats."""
         whole, lines = self.log_probs(z)
         return whole + lines
-
-
-def divergence(q: DiagonalGaussian) -> Tensor:
-    """Return the KL divergence of q from N(0, I) of each latent, in their shape, nats."""
-    kl: Tensor = 0.5 * (q.mu**2 + q.logvar.exp() - q.logvar - 1)
-    return kl

@@ -29,7 +29,8 @@ from restorekit.contracts import Likelihood
 from restorekit.fill import bend, fill
 from restorekit.likelihoods import DiagonalGaussian
 from restorekit.models.heads import Head
-from restorekit_vrae.latents import Inferred, Latent, Standard, divergence
+from restorekit.models.networks import rate_weight
+from restorekit_vrae.latents import Inferred, Latent, Standard
 from restorekit_vrae.lines import Lines
 from restorekit_vrae.networks import Decoder, Encoder
 from restorekit_vrae.settings import VRAEConfig
@@ -94,9 +95,13 @@ class VRAE(LatentModel):
         lines = q.below(whole)
         likelihood = self.decode((whole, lines.sample(noise)), o.label)
         seen = evidence(likelihood, o) if batch.x is None else likelihood.log_prob(batch.x)
-        rates = divergence(q.whole).mean(0), divergence(lines).mean(0).sum(0)  # nats of each latent
+        rates = q.whole.rates().mean(0), lines.rates().mean(0).sum(0)  # nats of each latent
         costs = torch.cat(rates).clamp_min(self.config.free_bits).sum()
-        return _terms(-seen.mean(), (rates[0].sum(), rates[1].sum()), self._weight(batch.step) * costs)
+        return _terms(
+            -seen.mean(),
+            (rates[0].sum(), rates[1].sum()),
+            rate_weight(self.config.beta, self.config.kl_warmup, batch.step) * costs,
+        )
 
     def _shown(self, batch: Batch, noise: Noise) -> Tensor | None:
         """Return which values q is shown, (B, 1 or C, H, W): in training fewer than there are; None = all."""
@@ -126,10 +131,6 @@ class VRAE(LatentModel):
         q = self.infer(o.y, o.observed, o.label) if batch.x is None else self.infer(batch.x, None, o.label)
         whole, lines = ((level.flatten(1).var(0, correction=0) > 0.01).float().sum() for level in q.mean)
         return {"active_units": whole, "active_line_units": lines}
-
-    def _weight(self, step: int | None) -> float:
-        warmup = self.config.kl_warmup
-        return float(self.config.beta * (1.0 if step is None or not warmup else min(1.0, step / warmup)))
 
 
 def _terms(distortion: Tensor, rates: tuple[Tensor, Tensor], cost: Tensor) -> Terms:

@@ -109,7 +109,7 @@ class YourName(Model):
         seen = self._look(batch.observation, batch.corruption)
         q = self._posterior(batch.x - seen.mean, seen.features)
         distortion = -seen.likelihood(q.sample(noise)).log_prob(batch.x, batch.observation.unknown()).mean()
-        rate = 0.5 * per_image(q.mu**2 + q.logvar.exp() - q.logvar - 1).mean()
+        rate = per_image(q.rates()).mean()
         parts = {"nelbo": distortion + rate, "distortion": distortion, "rate": rate}
         return Terms(distortion + self.config.beta * rate, {name: value.detach() for name, value in parts.items()})
 
