@@ -56,14 +56,12 @@ def portions(job: Job, step: int, fabric: Fabric) -> list[Batch]:
 
 def _which(job: Job, step: int) -> Tensor:
     """Return the images of an update, (B,); where only some have a class, a share of them is drawn from those."""
-    batch, noise, count = job.recipe.batch, Noise(job.seed), len(job.pool.sizes)
-    known = torch.empty(0) if job.labels is None else (job.labels >= 0).nonzero().flatten()
-    some = min(round(job.recipe.labelled * batch), batch) if 0 < len(known) < count else 0
+    batch, noise, count, told = job.recipe.batch, Noise(job.seed), len(job.pool.sizes), job.told
+    some = job.recipe.of_told if len(told) else 0
     if not some:
         return order(count, batch, step, noise)
-    told = known[order(len(known), some, step, noise.fork("labelled"))]
-    rest = order(count, batch - some, step, noise) if some < batch else told[:0]
-    return torch.cat([told, rest])
+    first = told[order(len(told), some, step, noise.fork("labelled"))]
+    return torch.cat([first, order(count, batch - some, step, noise)]) if some < batch else first
 
 
 def _batch(job: Job, step: int, index: Tensor, noise: Noise, fabric: Fabric) -> Batch:

@@ -12,8 +12,9 @@ from restorekit import asking, bands
 from restorekit.blame import blamed
 from restorekit.contracts import Corruption, Restorer
 from restorekit.errors import ImageError, UsageError
-from restorekit.evaluate import as_told, of_one_image
+from restorekit.evaluate import of_one_image
 from restorekit.intervals import TINY
+from restorekit.jury import as_told
 from restorekit.noise import Noise
 from restorekit.pool import gray
 from restorekit.risk import Counts

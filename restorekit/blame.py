@@ -12,8 +12,8 @@ import torch
 
 from restorekit import plugins
 from restorekit.contracts import Corruption, LatentModel, parts_of
-from restorekit.errors import PluginError, RestorekitError
-from restorekit.plugins import Plugin, brief
+from restorekit.errors import PluginError, RestorekitError, brief
+from restorekit.offers import Plugin
 
 LOG = "errors.log"  # beside what a run writes: the tracebacks of what broke in it
 PASSED_ON = (RestorekitError, KeyboardInterrupt, GeneratorExit)  # said in a sentence already, or no fault at all

@@ -17,7 +17,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as serialise
 from torch import Tensor
 
-from restorekit import __version__, plugins
+from restorekit import __version__, offers, plugins
 from restorekit.blame import blamed
 from restorekit.contracts import Model
 from restorekit.errors import CheckpointError, SpecError, unknown
@@ -176,7 +176,7 @@ def _lack(card: Card) -> str:
     for name, plugin in installed.left_out.items():
         if plugin.package == card.package:
             return f"which is installed but not in use, as {installed.problems[name]}"
-    if card.package == plugins.OWN:
+    if card.package == offers.OWN:
         return f"and this is restorekit {__version__}; install that version or a later one"
     try:
         found = version(card.package)

@@ -144,6 +144,7 @@ class LatentModel(Model):
 
     sampler: Sampler | None = None
     discrete: bool = False  # a part of z is a class, which no gradient finds
+    reads_gaps: bool = False  # q(z | x) has learnt from images with values hidden, so that it holds where some are
 
     @abstractmethod
     def infer(self, x: Tensor, observed: Tensor | None = None, label: Tensor | None = None) -> Latents:

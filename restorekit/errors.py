@@ -56,3 +56,16 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> str:
     if near:
         return f"there is no {kind} named {name!r}; did you mean {' or '.join(near)}?"
     return f"there is no {kind} named {name!r}; the known ones are {', '.join(names) or 'none'}"
+
+
+def brief(error: BaseException) -> str:
+    """Return an error's class and what it says, on one line."""
+    return ": ".join(filter(None, (type(error).__name__, one_line(error))))
+
+
+def one_line(error: BaseException) -> str:
+    """Return what an error says, on one line."""
+    try:
+        return " ".join(str(error).split())
+    except Exception:  # a stranger's error that cannot even say what it is
+        return ""

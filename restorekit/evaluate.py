@@ -3,33 +3,20 @@
 from __future__ import annotations
 
 import statistics
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from torch import Tensor
 
-from restorekit import asking, bands
-from restorekit.blame import blamed, told
-from restorekit.certainty import LEVEL, coverage_by_width
-from restorekit.contracts import Corruption, Metric
-from restorekit.enclose import enclose
+from restorekit.contracts import Metric
 from restorekit.engines import Engine
 from restorekit.errors import ImageError, PluginError, UsageError
 from restorekit.images.dataset import LabelledImages
-from restorekit.likelihood import nelbo
-from restorekit.metrics import finish
-from restorekit.noise import Noise
-from restorekit.restore import ModelRestorer
-from restorekit.sigma import estimate_sigma
-from restorekit.trials import Contender, Protocol, Results, Subject, Told, Trial
-from restorekit.types import Observation, Restoration
-
-Row = dict[str, Any]
+from restorekit.jury import Judged, Jury, Row
+from restorekit.trials import Protocol, Results, Subject, Trial
 
 
 def evaluate(
@@ -92,102 +79,6 @@ def of_one_image() -> Iterator[None]:
         yield
     except (UsageError, PluginError) as error:
         raise ImageError(str(error)) from error
-
-
-class Judged(NamedTuple):
-    """One image's rows, one per corruption and contender, and what of them a broken plugin kept from being made."""
-
-    rows: list[Row]
-    failures: list[dict[str, str]]
-
-
-@dataclass(frozen=True, eq=False)
-class Jury:
-    """What an image goes through; a plugin that breaks takes down what it was asked for, and nothing beside it."""
-
-    trials: Sequence[Trial]
-    metrics: Sequence[Metric]
-    seed: int
-    log: Path | None
-
-    def judge(self, subject: Subject, x: Tensor) -> Judged:
-        """Return what is found of one image, (1, C, H, W)."""
-        judged, noise = Judged([], []), Noise(self.seed, (subject.key,))
-        for trial in self.trials:
-            with self._noted(judged, subject, trial):
-                observation = asking.damage(trial.corruption, x, noise)
-                observation = observation if subject.label is None else replace(observation, label=subject.label)
-                for contender in trial.contenders:
-                    with self._noted(judged, subject, trial, contender):
-                        judged.rows.append(self._row(subject, x, trial, contender, observation, judged))
-        return judged
-
-    @contextmanager
-    def _noted(
-        self, judged: Judged, subject: Subject, trial: Trial, contender: Contender | None = None
-    ) -> Iterator[None]:
-        try:
-            yield
-        except PluginError as error:
-            whom = {} if contender is None else {"restorer": contender.name}
-            failure = {"image": subject.key, "corruption": trial.spec, **whom, "error": str(told(error, self.log))}
-            judged.failures.append(failure)
-
-    def _row(
-        self, subject: Subject, x: Tensor, trial: Trial, contender: Contender, observation: Observation, judged: Judged
-    ) -> Row:
-        noise, started = Noise(self.seed, (subject.key,)).fork("draws"), time.perf_counter()
-        shown = as_told(observation, trial.corruption, contender.told)
-        with blamed(f"the restorer {contender.restorer.name!r}", contender.restorer, trial.corruption):
-            answer = bands.restore(contender.restorer, shown, trial.corruption, contender.draws, noise)
-        seconds = time.perf_counter() - started
-        answer = asking.restored(contender.restorer, answer, shown, contender.draws)
-        restoration, calibrated = _enclosed(answer, shown, trial.corruption, contender)
-        finished, found = _finished(restoration), dict[str, Any]()
-        for metric in self.metrics:
-            found[metric.name] = None
-            with self._noted(judged, subject, trial, contender):
-                found[metric.name] = asking.measured(metric, finished, x, observation)
-        if "coverage90" in found:
-            found |= {"coverage_by_width": coverage_by_width(finished, x, observation), "calibrated": calibrated}
-        name = {"corruption": trial.spec, "restorer": contender.name, "image": subject.key}
-        times = {"seconds_per_megapixel": seconds / (x[0, 0].numel() / 1e6), "seconds": seconds}
-        row: Row = {**name, **found, **times, "nelbo": None}
-        with self._noted(judged, subject, trial, contender):
-            row["nelbo"] = _nelbo(contender, x, observation.label, noise)
-        return row
-
-
-def _nelbo(contender: Contender, x: Tensor, label: Tensor | None, noise: Noise) -> float | None:
-    """Return how well a model explains the clean image, whatever the damage; None for what is no model of images."""
-    if not isinstance(contender.restorer, ModelRestorer):
-        return None
-    with blamed(f"the model {contender.restorer.model.name!r}", contender.restorer.model):
-        return nelbo(contender.restorer.model, x, label, noise)
-
-
-def _enclosed(
-    restoration: Restoration, shown: Observation, corruption: Corruption, contender: Contender
-) -> tuple[Restoration, bool | None]:
-    """Add the calibrated interval of one image, and say whether there is one; None where the model has none at all."""
-    if contender.table is None or restoration.std is None:
-        return restoration, None
-    together = bands.together(contender.restorer, shown.shape[0])
-    enclosed, (refusal,) = enclose(restoration, shown, corruption, together, contender.table, LEVEL)
-    return (restoration, False) if refusal else (enclosed, True)
-
-
-def as_told(observation: Observation, corruption: Corruption, told: Told) -> Observation:
-    """Return what a restorer is shown, told of the noise what `told` says; without noise that is always known."""
-    if told == "true" or observation.sigma is None:
-        return observation
-    if told == "auto":
-        return replace(observation, sigma=estimate_sigma(observation, corruption))
-    return observation.blind()
-
-
-def _finished(r: Restoration) -> Restoration:
-    return replace(r, mmse=finish(r.mmse), draws=None if r.draws is None else finish(r.draws))
 
 
 def _means(rows: list[dict[str, Any]], trials: Sequence[Trial], metrics: Sequence[Metric]) -> list[dict[str, Any]]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
 from torch import Tensor
 
 from restorekit.checkpoint import Card
@@ -57,9 +58,17 @@ class Job:
     notes: tuple[str, ...] = ()
 
     @property
+    def told(self) -> Tensor:
+        """Images whose class is known, int64, (M,), where that of others is not; else none."""
+        known = torch.empty(0, dtype=torch.int64) if self.labels is None else (self.labels >= 0).nonzero().flatten()
+        return known if len(known) < len(self.pool.sizes) else known[:0]
+
+    @property
     def epoch_steps(self) -> int:
-        """Updates in which every image is seen once."""
-        return -(-len(self.pool.sizes) // self.recipe.batch)
+        """Updates in which every image is seen once; those of known class are seen more often where they are few."""
+        told, batch = self.told, self.recipe.batch
+        rest = batch - (self.recipe.of_told if len(told) else 0)
+        return -(-len(self.pool.sizes) // rest) if rest else -(-len(told) // batch)
 
     def progress(self, step: int, seconds: float) -> float:
         """Return how much of the training is done, 1 at its end."""

@@ -6,10 +6,8 @@ that is taken is left out whole and kept in `problems`; it never stops the progr
 
 from __future__ import annotations
 
-import inspect
 import os
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from functools import cache
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
@@ -20,44 +18,15 @@ from typing import TYPE_CHECKING, Any
 import pluggy
 
 from restorekit import __version__, hookspecs
-from restorekit.errors import PluginError, UsageError, unknown
+from restorekit.errors import PluginError, UsageError, brief, one_line, unknown
+from restorekit.offers import GROUP, KINDS, MEND, Entry, Plugin, collect
 from restorekit.weights import fault_of
 
 if TYPE_CHECKING:
     from restorekit.contracts import Corruption, Metric, Model, Restorer, Sampler
 
 BUILT_IN = ("models", "corruptions", "samplers", "restorers", "metrics", "certainty", "weights")
-GROUP = OWN = "restorekit"
-_NAMED = ("models", "corruptions", "samplers", "restorers", "metrics")
-KINDS = (*_NAMED, "weights", "sections")
-MEND = "install another version of it, or uninstall it"
 _NAMESAKES = {"restorers": "weights", "weights": "restorers"}  # both are what a user calls a model
-
-
-@dataclass(frozen=True)
-class Plugin:
-    """A plugin: its entry point's name, the package it came from, and that package's version."""
-
-    name: str
-    package: str
-    version: str
-
-    def __str__(self) -> str:
-        """Name it in a sentence."""
-        return f"the plugin {self.name!r} ({self.package} {self.version})"
-
-    @property
-    def built_in(self) -> bool:
-        """Whether it is a part of restorekit."""
-        return self.package == OWN
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One registered thing and the plugin that provides it."""
-
-    value: Any
-    plugin: Plugin
 
 
 class Plugins:
@@ -99,8 +68,8 @@ class Plugins:
             manager.register(module, plugin.name)
             manager.check_pending()
         except pluggy.PluginValidationError as error:
-            raise PluginError(f"{plugin} has a hook that does not exist: {_one_line(error)}; {MEND}") from error
-        found = {kind: _collect(kind, manager, plugin) for kind in KINDS}
+            raise PluginError(f"{plugin} has a hook that does not exist: {one_line(error)}; {MEND}") from error
+        found = {kind: collect(kind, manager, plugin) for kind in KINDS}
         for kind, entries in found.items():
             for name in entries:
                 self._refuse_taken(kind, name, plugin, found)
@@ -149,44 +118,6 @@ class Plugins:
                 self.unreadable[name] = Entry(f"its weights {name!r} cannot be used: {fault}", entry.plugin)
 
 
-def _collect(kind: str, manager: pluggy.PluginManager, plugin: Plugin) -> dict[str, Entry]:
-    hook = "restorekit_report_sections" if kind == "sections" else f"restorekit_register_{kind}"
-    try:
-        caller = getattr(manager.hook, hook)
-        results = caller()
-        if len(results) < len(caller.get_hookimpls()):  # pluggy leaves None out
-            raise TypeError("expected a list (of weights: names and paths), got None")
-        pairs = [pair for result in results for pair in _named(kind, result)]
-    except KeyboardInterrupt:
-        raise
-    except BaseException as error:  # whatever a stranger's code raises must name the stranger, and end there
-        raise PluginError(f"{plugin} failed in {hook}: {brief(error)}; {MEND}") from error
-    names = [name for name, _ in pairs]
-    for name in names:
-        if names.count(name) > 1:
-            raise PluginError(f"{plugin} registers {name!r} twice among the {kind}; give each its own name")
-    return {name: Entry(value, plugin) for name, value in pairs}
-
-
-def _named(kind: str, result: Any) -> Iterable[tuple[str, Any]]:
-    """Return (name, value) pairs of one hook's result, checked to be what the hook asks for."""
-    if kind == "weights":
-        return [(name, Path(path)) for name, path in result.items()]
-    if kind == "sections":
-        return [(cls.title, cls) for cls in result]
-    contracts = import_module("restorekit.contracts")
-    base = getattr(contracts, kind[:-1].capitalize())
-    for cls in result:
-        if not (isinstance(cls, type) and issubclass(cls, base) and isinstance(getattr(cls, "name", None), str)):
-            raise TypeError(f"expected subclasses of {base.__name__} with a `name`, got {cls!r}")
-        if kind == "corruptions" and not getattr(getattr(cls, "__dataclass_params__", None), "frozen", False):
-            raise TypeError(f"expected frozen dataclasses, got {cls!r}; put @dataclass(frozen=True) before it")
-        if inspect.isabstract(cls):
-            lacking = " and ".join(sorted(getattr(cls, "__abstractmethods__", ())))
-            raise TypeError(f"expected whole classes, but {cls!r} does not define {lacking}")
-    return [(cls.name, cls) for cls in result]
-
-
 def load() -> Plugins:
     """Load the built-ins, then the installed plugins that RESTOREKIT_PLUGINS allows (all where unset)."""
     plugins = Plugins()
@@ -228,18 +159,6 @@ def _try(plugins: Plugins, point: EntryPoint) -> None:
             f"{plugin} could not be imported: {brief(error)}; `python -c 'import {point.module}'` shows where, {MEND}"
         )
     plugins.left_out[point.name] = plugin
-
-
-def brief(error: BaseException) -> str:
-    """Return an error's class and what it says, on one line."""
-    return ": ".join(filter(None, (type(error).__name__, _one_line(error))))
-
-
-def _one_line(error: BaseException) -> str:
-    try:
-        return " ".join(str(error).split())
-    except Exception:  # a stranger's error that cannot even say what it is
-        return ""
 
 
 @cache

@@ -78,6 +78,11 @@ class Recipe:
     validate: int = field(default=1000, metadata={"low": 1})
     keep_half: bool = False
 
+    @property
+    def of_told(self) -> int:
+        """Images of a batch that are drawn from those of known class, where others' is not."""
+        return min(round(self.labelled * self.batch), self.batch)
+
     def pace(self, step: int, progress: float) -> float:
         """Return the factor of the learning rates after `step` updates, `progress` in [0, 1] of the way."""
         fall = 0.5 * (1 + math.cos(math.pi * min(progress, 1.0))) if self.cosine else 1.0

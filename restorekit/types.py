@@ -54,7 +54,7 @@ class Observation:
         The corruption's first guess at x where somebody computed it already (over the whole image,
         before it was cut into tiles).
     direct : bool
-        Whether y is x itself but for noise and missing values; False behind a linear map.
+        Whether y is x itself but for noise and missing values; False behind a linear map, or fading.
     """
 
     y: Tensor

@@ -4,12 +4,12 @@ import inspect
 
 import pytest
 
-from restorekit import plugins, testing
+from restorekit import offers, plugins, testing
 from restorekit.corruptions.spec import parse
 
 REGISTERED = {
     kind: {n: e.value for n, e in plugins.installed().entries(kind).items() if e.plugin.package == "restorekit"}
-    for kind in plugins.KINDS
+    for kind in offers.KINDS
 }
 CHAINS = (
     "gaussian:sigma=0.1+gaussian:sigma=0.2",

@@ -7,13 +7,14 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from restorekit import hookimpl, plugins
+from restorekit import hookimpl, offers, plugins
 from restorekit.contracts import Corruption, Metric, Restorer
 from restorekit.corruptions import Missing
 from restorekit.devices import Compute
 from restorekit.errors import PluginError, UsageError
+from restorekit.offers import Plugin
 from restorekit.opening import open_restorer
-from restorekit.plugins import Plugin, Plugins
+from restorekit.plugins import Plugins
 
 
 class Stripes(Missing):
@@ -52,7 +53,7 @@ def one():
 
 
 def _contents(found):
-    return {kind: list(found.entries(kind)) for kind in plugins.KINDS}
+    return {kind: list(found.entries(kind)) for kind in offers.KINDS}
 
 
 def _refused(found, module, name="two"):
@@ -118,7 +119,7 @@ def test_what_a_hook_returns_is_checked(one, value):
     assert "restorekit_register_corruptions" in text
 
 
-@pytest.mark.parametrize("kind", plugins.KINDS)
+@pytest.mark.parametrize("kind", offers.KINDS)
 def test_a_hook_that_returns_none_is_an_error(one, kind):
     hook = "restorekit_report_sections" if kind == "sections" else f"restorekit_register_{kind}"
     text = _refused(one, _module(**{hook: _returning(None)}))

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from restorekit import __version__, plugins, templates
+from restorekit import __version__, offers, templates
 from restorekit.errors import UsageError
-from restorekit.plugins import Plugin, Plugins
+from restorekit.offers import Plugin
+from restorekit.plugins import Plugins
 
 WORDS = ("YourName", "your_name", "your-name", "0.0.0")
 
@@ -72,8 +73,8 @@ def test_the_module_registers_one_class_of_that_name(written, monkeypatch):
     monkeypatch.delitem(sys.modules, "restorekit_sun_glare")
     registry = Plugins()
     registry.add(module, Plugin("sun-glare", "restorekit-sun-glare", "0.1.0"))
-    found = {one: list(registry.entries(one)) for one in plugins.KINDS}
-    assert found == {one: ["sun-glare"] if one == f"{kind}s" else [] for one in plugins.KINDS}
+    found = {one: list(registry.entries(one)) for one in offers.KINDS}
+    assert found == {one: ["sun-glare"] if one == f"{kind}s" else [] for one in offers.KINDS}
     assert registry.entries(f"{kind}s")["sun-glare"].value.__name__ == "SunGlare"
 
 

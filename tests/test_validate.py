@@ -9,8 +9,8 @@ from PIL import Image
 
 from restorekit import testing
 from restorekit.corruptions import Clean, Gaussian, Missing
+from restorekit.models.config import VAEConfig
 from restorekit.models.cvae import CVAE
-from restorekit.models.networks import VAEConfig
 from restorekit.models.trunk import CVAEConfig
 from restorekit.models.vae import VAE
 from restorekit.noise import Noise

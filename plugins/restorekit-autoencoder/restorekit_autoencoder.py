@@ -13,67 +13,29 @@ Vincent et al., "Stacked Denoising Autoencoders", JMLR 2010, section 3 (the loss
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from torch import Tensor
 
-from restorekit import Batch, Corruption, Draws, Estimate, Geometry, Model, Noise, Observation, Terms, hookimpl
-from restorekit.errors import SpecError, UsageError
-from restorekit.models.heads import KINDS, Head
-from restorekit.models.networks import ConvNetwork, MLPNetwork, VAEConfig
+from restorekit import Batch, Corruption, Draws, Estimate, Model, Noise, Observation, Terms, hookimpl
+from restorekit.errors import UsageError
+from restorekit.models.config import NetworkConfig
+from restorekit.models.heads import Head
+from restorekit.models.networks import network
 
 
 @dataclass(frozen=True)
-class AutoencoderConfig:
-    """Sizes of an `Autoencoder`.
+class AutoencoderConfig(NetworkConfig):
+    """Sizes of an `Autoencoder`: those of any network of the core, and below.
 
     Parameters
     ----------
-    network : {"mlp", "conv"}
-        Fully connected on images of one size, or convolutional with a grid of codes.
-    size : tuple of int
-        Height and width of the images, for "mlp"; taken from the training images where not set.
-    channels : int
-        Channels of the images; taken from the training images where not set.
-    hidden : tuple of int
-        Widths: of the hidden layers ("mlp"), or at 1/2, 1/4 ... of the resolution ("conv").
-    latent : int
-        Length of the code: in all ("mlp"), or per grid position ("conv").
-    likelihood : {"bernoulli", "gaussian", "gaussian-pixel", "logistic", "mixture"}
-        Of the decoder: "gaussian" has one learned sigma, "gaussian-pixel" one per value; "logistic" is discretised, and
-        "mixture" has several of these.
-    floor : float
-        Least standard deviation of a Gaussian decoder, on the [0, 1] scale.
     dropout : float
         Share of hidden values zeroed in training.
-    classes : int
-        Number of class labels that condition encoder and decoder; 0 = none.
     """
 
-    network: str = field(default="conv", metadata={"choices": ("mlp", "conv")})
-    size: tuple[int, ...] = field(default=(), metadata={"low": 1})
-    channels: int = field(default=0, metadata={"low": 0})
-    hidden: tuple[int, ...] = field(default=(32, 64), metadata={"low": 1})
-    latent: int = field(default=16, metadata={"low": 1})
-    likelihood: str = field(default="gaussian", metadata={"choices": KINDS})
-    floor: float = field(default=1 / 255, metadata={"low": 1e-6})
     dropout: float = field(default=0.0, metadata={"objective": True, "low": 0, "high": 0.99})
-    classes: int = field(default=0, metadata={"low": 0})
-
-    def __post_init__(self) -> None:
-        if len(self.size) not in (0, 2):
-            raise SpecError(f"size takes height and width, such as 28,28, got {len(self.size)} numbers")
-        if self.network == "conv" and not self.hidden:
-            raise SpecError(
-                "an autoencoder with network=conv needs at least one width in hidden, such as hidden=32,64, got none"
-            )
-
-    def as_vae(self) -> VAEConfig:
-        """Return the settings of the `vae` whose network it has."""
-        return VAEConfig(
-            self.network, self.size, self.channels, self.hidden, self.latent, dropout=self.dropout, classes=self.classes
-        )
 
 
 class Autoencoder(Model):
@@ -90,19 +52,15 @@ class Autoencoder(Model):
 
     def __init__(self, config: AutoencoderConfig) -> None:
         super().__init__(config)
-        conv = config.network == "conv"
         self.head = Head(config.likelihood, config.channels, config.floor)
-        self.network = (ConvNetwork if conv else MLPNetwork)(config.as_vae(), self.head.numbers, 1)
+        self.network = network(config, self.head.numbers, 1, config.dropout)
         self.spread = self.head.spread()
-        stride = 2 ** len(config.hidden) if conv else 0
-        size = None if conv else (config.size[0], config.size[1])
-        self.geometry = Geometry(size, stride or 1, 8 * stride, (config.channels,))
+        self.geometry = config.geometry
 
     @classmethod
     def fit_config(cls, config: Any, shape: tuple[int, int, int], classes: int) -> Any:
         """Take channels, size and number of classes from the training images where they are not set."""
-        size = config.size or (shape[1:] if config.network == "mlp" else ())
-        return replace(config, size=size, channels=config.channels or shape[0], classes=config.classes or classes)
+        return config.fitted(shape, classes)
 
     def terms(self, batch: Batch, noise: Noise, group: str = "model") -> Terms:
         """Return minus the log-likelihood of the clean image: a distortion, without any rate."""

@@ -29,7 +29,7 @@ from restorekit.errors import SpecError
 from restorekit.likelihoods import DiagonalGaussian
 from restorekit.models import CVAE, VAE
 from restorekit.models.around import Around, Errors
-from restorekit.models.networks import VAEConfig
+from restorekit.models.config import VAEConfig
 from restorekit.models.trunk import CVAEConfig
 from restorekit.models.vae import average
 from restorekit.noise import Noise
@@ -72,7 +72,7 @@ class IWAE(VAE):
         """Return minus log of the mean weight of several draws of z, with the gradient that is set."""
         if self.config.gradient == "plain":
             return super().bound(q, batch, noise, share)
-        k, beta = self.config.importance, self.rate_weight(batch.step)
+        k, beta = self.config.importance, self.config.rate_weight(batch.step)
         many = q.expand(k)
         z = many.sample(noise.expand(k))
         paths = Paths((z,))

@@ -10,7 +10,8 @@ from restorekit.cli.progress import as_json
 from restorekit.errors import unknown
 
 if TYPE_CHECKING:
-    from restorekit.plugins import Plugin, Plugins
+    from restorekit.offers import Plugin
+    from restorekit.plugins import Plugins
 
 KINDS = ("models", "corruptions", "samplers", "restorers", "metrics", "weights", "plugins")
 EXAMPLE = """\b

@@ -15,7 +15,7 @@ from restorekit.cli.progress import as_json
 from restorekit.errors import UsageError, unknown
 
 if TYPE_CHECKING:
-    from restorekit.plugins import Entry
+    from restorekit.offers import Entry
 
 KINDS = ("models", "corruptions", "samplers", "restorers", "metrics")
 
@@ -52,10 +52,15 @@ def _calibration(table: dict[str, Any]) -> str:
 def _found(name: str) -> list[dict[str, Any]]:
     """Return what is known under a name, once for each kind that has it."""
     from restorekit import plugins
+    from restorekit.blame import blamed
 
     installed = plugins.installed()
     listed = {kind: installed.entries(kind) for kind in KINDS}
-    found = [_class(kind.removesuffix("s"), entries[name]) for kind, entries in listed.items() if name in entries]
+    found = []
+    for kind, entries in listed.items():
+        if name in entries:
+            with blamed(f"what it says of {name!r}", entries[name].value):
+                found.append(_class(kind.removesuffix("s"), entries[name]))
     weights = installed.entries("weights")
     if name in weights:
         return [*found, {"kind": "weights", "from": _origin(weights[name]), **_card(name)}]

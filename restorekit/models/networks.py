@@ -1,4 +1,4 @@
-"""Encoder and decoder networks of the VAE, and the settings that shape them.
+"""Encoder and decoder networks of autoencoders of one layer of latents.
 
 Reference: Kingma, Welling, "Auto-Encoding Variational Bayes", ICLR 2014, appendix C (the fully connected one).
 """
@@ -6,7 +6,6 @@ Reference: Kingma, Welling, "Auto-Encoding Variational Bayes", ICLR 2014, append
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
 from itertools import pairwise
 
 import torch
@@ -14,92 +13,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from restorekit.blocks import Up, down, dropout, embedded, stack
-from restorekit.errors import SpecError
-from restorekit.models.grain import KINDS
-from restorekit.models.heads import KINDS as LIKELIHOODS
+from restorekit.models.config import NetworkConfig
 from restorekit.noise import Noise
-
-
-@dataclass(frozen=True)
-class VAEConfig:
-    """Sizes and objective of a `VAE`.
-
-    Parameters
-    ----------
-    network : {"mlp", "conv"}
-        Fully connected on images of one size, or convolutional with a grid of latents.
-    size : tuple of int
-        Height and width of the images, for "mlp"; taken from the training images where not set.
-    channels : int
-        Channels of the images; taken from the training images where not set.
-    hidden : tuple of int
-        Widths: of the hidden layers ("mlp"), or at 1/2, 1/4 ... of the resolution ("conv").
-    latent : int
-        Latents: in all ("mlp"), or per grid position ("conv").
-    likelihood : {"bernoulli", "gaussian", "gaussian-pixel", "logistic", "mixture"}
-        Of the decoder: "gaussian" has one learned sigma, "gaussian-pixel" one per value; "logistic" is discretised, and
-        "mixture" has several of these.
-    floor : float
-        Least standard deviation of a Gaussian decoder, on the [0, 1] scale.
-    beta : float
-        Weight of the rate.
-    kl_warmup : int
-        Updates over which the weight of the rate grows from 0 to beta.
-    free_bits : float
-        Nats per latent channel and image that cost nothing.
-    importance : int
-        Draws of z behind the bound: 1 = the ELBO; with more, log of the mean of their weights, which is tighter.
-    dropout : float
-        Share of hidden values zeroed in training.
-    noise : float
-        Standard deviation of the noise of the images it learns from, on [0, 1]; 0 = they are clean.
-    grain : {"known", "sigma", "gain"}
-        That noise is known; or its level is learnt; or that and how it grows with brightness.
-    classes : int
-        Number of class labels that condition encoder and decoder; 0 = none.
-    alpha : float
-        Above 0, classes that are missing are summed over, as a classifier says, and this is the weight of the
-        classifier's log-probability where they are told. 0 = an unknown class is one more class.
-    """
-
-    network: str = field(default="conv", metadata={"choices": ("mlp", "conv")})
-    size: tuple[int, ...] = field(default=(), metadata={"low": 1})
-    channels: int = field(default=0, metadata={"low": 0})
-    hidden: tuple[int, ...] = field(default=(32, 64), metadata={"low": 1})
-    latent: int = field(default=16, metadata={"low": 1})
-    likelihood: str = field(default="gaussian", metadata={"choices": LIKELIHOODS})
-    floor: float = field(default=1 / 255, metadata={"low": 1e-6})
-    beta: float = field(default=1.0, metadata={"objective": True, "low": 0})
-    kl_warmup: int = field(default=0, metadata={"objective": True, "low": 0})
-    free_bits: float = field(default=0.0, metadata={"objective": True, "low": 0})
-    importance: int = field(default=1, metadata={"objective": True, "low": 1})
-    dropout: float = field(default=0.0, metadata={"objective": True, "low": 0, "high": 0.99})
-    noise: float = field(default=0.0, metadata={"low": 0, "high": 1})
-    grain: str = field(default="known", metadata={"choices": KINDS})
-    classes: int = field(default=0, metadata={"low": 0})
-    alpha: float = field(default=0.0, metadata={"low": 0})
-
-    def __post_init__(self) -> None:
-        if len(self.size) not in (0, 2):
-            raise SpecError(f"size takes height and width, such as 28,28, got {len(self.size)} numbers")
-        if self.network == "conv" and not self.hidden:
-            raise SpecError(
-                "a vae with network=conv needs at least one width in hidden, such as hidden=32,64, got none"
-            )
-        if self.grain != "known" and self.likelihood != "gaussian":
-            raise SpecError(
-                f"noise is learnt beside a decoder with likelihood=gaussian, which adds none, got {self.likelihood}; "
-                "leave the likelihood out, or tell the noise"
-            )
-        if self.importance > 1 and self.free_bits:
-            raise SpecError(
-                f"free_bits are of the rate, which a bound by importance={self.importance} draws has not; leave one out"
-            )
-
-
-def rate_weight(beta: float, warmup: int, step: int | None) -> float:
-    """Return the weight of the rate after so many updates: beta, or what a warm-up has reached of it; None: beta."""
-    return beta * (1.0 if step is None or not warmup else min(1.0, step / warmup))
 
 
 class MLP(nn.Module):
@@ -126,21 +41,23 @@ class MLPNetwork(nn.Module):
 
     Parameters
     ----------
-    config : VAEConfig
+    config : NetworkConfig
         Sizes.
     numbers : int
         What the decoder makes for each pixel.
     per_latent : int
         What the encoder makes for each latent: mean and log-variance, or the latent itself.
+    rate : float
+        Of dropout.
     """
 
-    def __init__(self, config: VAEConfig, numbers: int, per_latent: int = 2) -> None:
+    def __init__(self, config: NetworkConfig, numbers: int, per_latent: int = 2, rate: float = 0.0) -> None:
         super().__init__()
         self.shape = (numbers, *config.size)
         values = config.channels * config.size[0] * config.size[1]
         self.classes = config.classes
-        self.encoder = MLP(values + config.classes, config.hidden, per_latent * config.latent, config.dropout)
-        self.decoder = MLP(config.latent + config.classes, config.hidden[::-1], math.prod(self.shape), config.dropout)
+        self.encoder = MLP(values + config.classes, config.hidden, per_latent * config.latent, rate)
+        self.decoder = MLP(config.latent + config.classes, config.hidden[::-1], math.prod(self.shape), rate)
 
     def encode(self, x: Tensor, label: Tensor | None, noise: Noise | None) -> Tensor:
         """Map x, (B, C, H, W), to mu and logvar, (B, per_latent * latent)."""
@@ -166,11 +83,11 @@ class ConvNetwork(nn.Module):
     Parameters as of `MLPNetwork`.
     """
 
-    def __init__(self, config: VAEConfig, numbers: int, per_latent: int = 2) -> None:
+    def __init__(self, config: NetworkConfig, numbers: int, per_latent: int = 2, rate: float = 0.0) -> None:
         super().__init__()
         widths = config.hidden
         pairs = list(pairwise(widths))
-        self.rate, self.classes = config.dropout, config.classes
+        self.rate, self.classes = rate, config.classes
         self.enter = nn.Conv2d(4 * config.channels, widths[0], 3, padding=1)
         self.encoder = nn.Sequential(*(nn.Sequential(stack(a, 1), down(a, b)) for a, b in pairs), stack(widths[-1], 2))
         self.posterior = nn.Conv2d(widths[-1], per_latent * config.latent, 3, padding=1)
@@ -201,3 +118,8 @@ class ConvNetwork(nn.Module):
 
     def _drop(self, h: Tensor, noise: Noise | None, name: str) -> Tensor:
         return h if noise is None else dropout(h, self.rate, noise, name)
+
+
+def network(config: NetworkConfig, numbers: int, per_latent: int = 2, rate: float = 0.0) -> MLPNetwork | ConvNetwork:
+    """Return what `config.network` names; the others are as of `MLPNetwork`."""
+    return (ConvNetwork if config.network == "conv" else MLPNetwork)(config, numbers, per_latent, rate)

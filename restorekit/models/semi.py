@@ -27,7 +27,8 @@ from torch.nn import functional as F
 from restorekit.blocks import down, dropout, rows, stack
 from restorekit.densities import Prior, Temperature, each
 from restorekit.likelihoods import DiagonalGaussian
-from restorekit.models.networks import MLP, VAEConfig
+from restorekit.models.config import VAEConfig
+from restorekit.models.networks import MLP
 from restorekit.noise import Noise
 from restorekit.types import Batch, Terms
 
@@ -175,6 +176,13 @@ class LabelledPrior:
         return told(self.label, torch.full((n, self.count), -math.log(self.count), device=self.device))
 
 
+def accuracy(logs: Tensor, label: Tensor | None) -> Tensor:
+    """Return for which share of the told classes, int64 (B,), log-probabilities, (B, classes), are greatest: scalar."""
+    known = rows(label, len(logs), logs.shape[1], logs.device)
+    seen = known < logs.shape[1]
+    return ((logs.argmax(1) == known) & seen).sum() / seen.sum().clamp_min(1)
+
+
 def inferred(model: VAE, shown: Tensor, label: Tensor | None) -> LabelledLatents:
     """Return q(label, z | x) of images as the encoder is shown them."""
     assert model.classifier is not None
@@ -191,7 +199,7 @@ def marginal(model: VAE, batch: Batch, noise: Noise) -> Terms:
     found = model.objective(_each(batch, count), noise.expand(count), (law.probs / len(o)).T.flatten())
     rate = torch.where(law.known, 0.0, right + math.log(count)).mean()
     fit = torch.where(law.known, -right, 0.0).mean()
-    loss = found.loss + model.rate_weight(batch.step) * rate + float(model.config.alpha) * fit
+    loss = found.loss + model.config.rate_weight(batch.step) * rate + float(model.config.alpha) * fit
     parts = {**found.parts, "label": fit.detach(), "label_rate": rate.detach()}
     return Terms(loss, {**parts, "nelbo": parts["nelbo"] + parts["label_rate"]})
 

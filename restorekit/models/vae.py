@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import torch
@@ -27,12 +27,13 @@ from restorekit.conjugate import evidence, noisy
 from restorekit.contracts import LatentModel, Latents, Likelihood, Prior
 from restorekit.errors import UsageError
 from restorekit.likelihoods import LOG_2PI, DiagonalGaussian, per_image
+from restorekit.models.config import VAEConfig
 from restorekit.models.grain import learnt
 from restorekit.models.heads import Head
-from restorekit.models.networks import ConvNetwork, MLPNetwork, VAEConfig, rate_weight
-from restorekit.models.semi import Classifier, LabelledPrior, inferred, marginal
+from restorekit.models.networks import network
+from restorekit.models.semi import Classifier, LabelledPrior, accuracy, inferred, marginal
 from restorekit.noise import Noise
-from restorekit.types import Batch, Geometry, Observation, Terms
+from restorekit.types import Batch, Observation, Terms
 
 
 @dataclass(frozen=True)
@@ -81,24 +82,20 @@ class VAE(LatentModel):
 
     def __init__(self, config: VAEConfig) -> None:
         super().__init__(config)
-        conv = config.network == "conv"
         self.head = Head(config.likelihood, config.channels, config.floor)
-        self.network = ConvNetwork(config, self.head.numbers) if conv else MLPNetwork(config, self.head.numbers)
+        self.network = network(config, self.head.numbers, rate=config.dropout)
         self.grain = learnt(config.grain, config.noise)  # explains all that the mean does not
         self.spread = self.head.spread() if self.grain is None else None
         if config.alpha and not config.classes:
             raise UsageError("alpha is the weight of a classifier, which needs classes; give --labels, or leave it out")
         self.classifier = Classifier(config) if config.alpha else None
         self.discrete = config.alpha > 0
-        self.stride = 2 ** len(config.hidden) if conv else 0
-        size = None if conv else (config.size[0], config.size[1])
-        self.geometry = Geometry(size, self.stride or 1, 8 * self.stride, (config.channels,))
+        self.stride, self.geometry = config.stride, config.geometry
 
     @classmethod
     def fit_config(cls, config: Any, shape: tuple[int, int, int], classes: int) -> Any:
         """Take channels, size and number of classes from the training images where they are not set."""
-        size = config.size or (shape[1:] if config.network == "mlp" else ())
-        return replace(config, size=size, channels=config.channels or shape[0], classes=config.classes or classes)
+        return config.fitted(shape, classes)
 
     def infer(self, x: Tensor, observed: Tensor | None = None, label: Tensor | None = None) -> Latents:
         """Return q(z | x); values that were not observed are shown as 0. With `alpha`, z is (label, z)."""
@@ -140,14 +137,14 @@ class VAE(LatentModel):
 
         A model that pays for them in another way is this one with another `rate_cost`; `step` counts the updates done.
         """
-        return self.rate_weight(step) * rates.clamp_min(self.config.free_bits).sum()
+        return self.config.rate_weight(step) * rates.clamp_min(self.config.free_bits).sum()
 
     def bound(self, q: DiagonalGaussian, batch: Batch, noise: Noise, share: Tensor | None = None) -> Terms:
         """Return minus log of the mean weight of several draws of z, which weighs each draw's gradient by its share."""
         k = self.config.importance
         many = q.expand(k)
         seen, rate = self.weigh(many.sample(noise.expand(k)), many, batch, noise)
-        weight = (seen - self.rate_weight(batch.step) * rate).view(k, -1)
+        weight = (seen - self.config.rate_weight(batch.step) * rate).view(k, -1)
         loss = math.log(k) - average(weight.logsumexp(0), share)
         return as_terms(loss, -average(seen.view(k, -1).mean(0), share), average(rate.view(k, -1).mean(0), share))
 
@@ -165,10 +162,15 @@ class VAE(LatentModel):
         return f"gaussian:sigma={self.config.noise:.6g}" if self.config.noise else None
 
     def diagnose(self, batch: Batch, noise: Noise) -> dict[str, Tensor]:
-        """Return the number of active units: latents whose posterior mean varies over images (Burda et al. 2016)."""
-        mean = self.posterior(self.shown(batch), batch.observation.label, None).mean
+        """Return the number of active units: latents whose posterior mean varies over images (Burda et al. 2016).
+
+        With `alpha`, also the share of images whose class the classifier finds, of those that tell it.
+        """
+        x, label = self.shown(batch), batch.observation.label
+        mean = self.posterior(x, label, None).mean
         varying = mean.transpose(0, 1).flatten(1).var(1, correction=0) > 0.01
-        return {"active_units": varying.float().sum()}
+        right = {} if self.classifier is None else {"accuracy": accuracy(self.classifier(x), label)}
+        return {"active_units": varying.float().sum(), **right}
 
     def shown(self, batch: Batch) -> Tensor:
         """Return what the encoder is shown in training, (B, C, H, W): x, or the first guess where there is none."""
@@ -190,10 +192,6 @@ class VAE(LatentModel):
         if self.grain is None:
             return evidence(likelihood, observation)
         return noisy(likelihood, observation, self.grain.variance(likelihood.mean))
-
-    def rate_weight(self, step: int | None) -> float:
-        """Return the weight of the rate after so many updates: beta, or what the warm-up has reached of it."""
-        return rate_weight(self.config.beta, self.config.kl_warmup, step)
 
     def dropping(self, noise: Noise, part: str) -> Noise | None:
         """Return the noise of a part's dropout; None where there is none."""

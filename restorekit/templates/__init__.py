@@ -86,10 +86,10 @@ def named(name: str, kind: str) -> dict[str, str]:
 
 
 def _refuse_taken(name: str) -> None:
-    from restorekit import plugins
+    from restorekit import offers, plugins
 
     known = plugins.installed()
-    for kind in plugins.KINDS:
+    for kind in offers.KINDS:
         if entry := known.entries(kind).get(name):
             raise UsageError(
                 f"{name!r} is taken among the {kind} by {entry.plugin.name!r} ({entry.plugin.package}); "

@@ -6,6 +6,7 @@ import dataclasses
 import functools
 import random
 import re
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
@@ -43,11 +44,18 @@ def promise(check: Callable[[T], None]) -> Callable[[T], None]:
         except Exception as error:  # whatever a stranger's code raises
             what = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
             raise AssertionError(
-                f"{name_of(thing)} must get through {check.__name__} ({wanted}), but it raised {what}; "
-                "the traceback above says where"
+                f"{name_of(thing)} must get through {check.__name__} ({wanted}), but it raised {what}{_place(error)}"
             ) from error
 
     return checked
+
+
+def _place(error: BaseException) -> str:
+    """Return words for where an error arose in the author's own code, or nothing."""
+    for frame, line in reversed([*traceback.walk_tb(error.__traceback__)]):
+        if frame.f_globals.get("__name__", "").partition(".")[0] not in ("restorekit", "torch", "numpy"):
+            return f" in {frame.f_code.co_filename}, line {line}"
+    return ""
 
 
 def pictures(count: int, channels: int, height: int, width: int, low: float = 0.05, high: float = 0.95) -> Tensor:

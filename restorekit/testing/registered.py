@@ -9,7 +9,7 @@ from functools import partial
 from importlib.metadata import entry_points
 from typing import Any, NamedTuple
 
-from restorekit import plugins
+from restorekit import offers, plugins
 from restorekit.contracts import Corruption, Model
 from restorekit.errors import UsageError, unknown
 from restorekit.testing.cases import build, channel_counts
@@ -82,7 +82,7 @@ def made(case: Case) -> Finding:
 
 def _plugins_named(name: str) -> list[str]:
     """Return the plugins of this name, or of the package of this name, whether in use or left out."""
-    points = entry_points(group=plugins.GROUP)
+    points = entry_points(group=offers.GROUP)
     packages = {point.name: point.dist.name for point in points if point.dist}
     packages |= {plugin.name: plugin.package for plugin in plugins.installed().loaded}
     known = [*packages, *(left for left in plugins.installed().problems if left not in packages)]

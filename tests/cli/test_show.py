@@ -9,7 +9,7 @@ import pytest
 
 from restorekit import checkpoint
 from restorekit.cli import show
-from restorekit.models.networks import VAEConfig
+from restorekit.models.config import VAEConfig
 from restorekit.recipe import Recipe
 
 

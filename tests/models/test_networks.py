@@ -1,32 +1,19 @@
 import pytest
 import torch
 
-from restorekit.errors import SpecError
-from restorekit.models.networks import MLP, ConvNetwork, MLPNetwork, VAEConfig
+from restorekit.models.config import NetworkConfig
+from restorekit.models.networks import MLP, ConvNetwork, MLPNetwork
 from restorekit.noise import Noise
 from restorekit.testing.facts import pictures, shake
 
 
-def _network(kind, per_value=1, per_latent=2, **settings):
+def _network(kind, per_value=1, per_latent=2, rate=0.0, **settings):
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        network = kind(
-            VAEConfig(size=(4, 6), channels=3, hidden=(8, 10), latent=5, **settings), 3 * per_value, per_latent
-        )
+        sizes = NetworkConfig(size=(4, 6), channels=3, hidden=(8, 10), latent=5, **settings)
+        network = kind(sizes, 3 * per_value, per_latent, rate)
     shake(network)
     return network
-
-
-@pytest.mark.parametrize("size", [(28,), (1, 28, 28)])
-def test_a_size_is_height_and_width(size):
-    with pytest.raises(SpecError, match=f"such as 28,28, got {len(size)} numbers"):
-        VAEConfig(size=size)
-
-
-def test_a_convolutional_network_needs_a_width_and_a_fully_connected_one_does_not():
-    with pytest.raises(SpecError, match="at least one width in hidden"):
-        VAEConfig(network="conv", hidden=())
-    assert VAEConfig(network="mlp", hidden=()).hidden == ()
 
 
 @pytest.mark.parametrize("per_value", [1, 2])
@@ -94,7 +81,7 @@ def test_labels_condition_encoder_and_decoder_where_there_are_classes(kind):
 
 @pytest.mark.parametrize("kind", [MLPNetwork, ConvNetwork])
 def test_dropout_acts_where_noise_is_given_and_repeats_with_it(kind):
-    network, x = _network(kind, dropout=0.5), pictures(2, 3, 4, 8 if kind is ConvNetwork else 6)
+    network, x = _network(kind, rate=0.5), pictures(2, 3, 4, 8 if kind is ConvNetwork else 6)
     plain, first, again, other = (network.encode(x, None, noise) for noise in (None, Noise(0), Noise(0), Noise(1)))
     assert torch.equal(first, again)
     assert not torch.equal(first, plain)

@@ -10,7 +10,7 @@ from restorekit.corruptions import Clean, Gaussian, Speckle
 from restorekit.errors import UsageError
 from restorekit.likelihood import score
 from restorekit.models import VAE
-from restorekit.models.semi import told
+from restorekit.models.semi import accuracy, told
 from restorekit.noise import Noise
 from restorekit.samplers import Gibbs
 from restorekit.samplers.langevin import Langevin
@@ -156,3 +156,9 @@ def test_unlabelled_images_teach_what_the_few_labelled_ones_leave_open():
     lower[:, :, 0] = 0.5
     found = model.eval().infer(lower).mean[0]
     assert (found.diagonal() > 0.9).all()
+
+
+def test_accuracy_is_over_told_classes_alone():
+    logs = torch.tensor([[0.9, 0.1], [0.2, 0.8], [0.3, 0.7], [0.6, 0.4]]).log()
+    assert float(accuracy(logs, torch.tensor([0, 0, 1, -1]))) == pytest.approx(2 / 3)
+    assert float(accuracy(logs, None)) == 0

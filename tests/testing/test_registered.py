@@ -13,7 +13,8 @@ from restorekit import hookimpl, plugins
 from restorekit.contracts import Ranged
 from restorekit.corruptions import Missing
 from restorekit.errors import UsageError
-from restorekit.plugins import Entry, Plugin, Plugins
+from restorekit.offers import Entry, Plugin
+from restorekit.plugins import Plugins
 from restorekit.samplers import Gibbs
 from restorekit.testing import CORRUPTION_CHECKS, MODEL_CHECKS, SAMPLER_CHECKS, registered
 from restorekit.testing.registered import Case, cases, made

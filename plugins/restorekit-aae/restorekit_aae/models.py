@@ -24,7 +24,7 @@ from restorekit.densities import Likelihood, Prior
 from restorekit.errors import UsageError
 from restorekit.likelihoods import DiagonalGaussian, floored
 from restorekit.models import VAE
-from restorekit.models.networks import VAEConfig
+from restorekit.models.config import NetworkConfig, VAEConfig
 from restorekit_aae.discriminator import Discriminator, divergence, moments, places
 
 FASHION: Mapping[str, object] = {
@@ -34,27 +34,11 @@ FASHION: Mapping[str, object] = {
 
 
 @dataclass(frozen=True)
-class AAEConfig:
-    """Sizes and objective of an `AAE` or a `CAAE`.
+class AAEConfig(NetworkConfig):
+    """Sizes and objective of an `AAE` or a `CAAE`: those of any network of the core, and below.
 
     Parameters
     ----------
-    network : {"mlp", "conv"}
-        Fully connected on images of one size, or convolutional with a grid of latents.
-    size : tuple of int
-        Height and width of the images, for "mlp"; taken from the training images where not set.
-    channels : int
-        Channels of the images; taken from the training images where not set.
-    hidden : tuple of int
-        Widths: of the hidden layers ("mlp"), or at 1/2, 1/4 ... of the resolution ("conv").
-    latent : int
-        Latents: in all ("mlp"), or per grid position ("conv").
-    likelihood : {"bernoulli", "gaussian", "gaussian-pixel", "logistic"}
-        Of the decoder: "gaussian" has one learned sigma, "gaussian-pixel" one per value; "logistic" is discretised.
-    floor : float
-        Least standard deviation of a Gaussian decoder, on the [0, 1] scale.
-    classes : int
-        Number of class labels that condition encoder, decoder and discriminator; 0 = none.
     spread : float
         Least standard deviation of a latent of q(z | x), whose prior has 1: nothing else keeps it from 0.
     discriminator : tuple of int
@@ -68,29 +52,15 @@ class AAEConfig:
         Weight of the squared slope of the discriminator at draws of the prior (R1).
     """
 
-    network: str = field(default="conv", metadata={"choices": ("mlp", "conv")})
-    size: tuple[int, ...] = field(default=(), metadata={"low": 1})
-    channels: int = field(default=0, metadata={"low": 0})
-    hidden: tuple[int, ...] = field(default=(32, 64), metadata={"low": 1})
-    latent: int = field(default=16, metadata={"low": 1})
-    likelihood: str = field(
-        default="gaussian", metadata={"choices": ("bernoulli", "gaussian", "gaussian-pixel", "logistic")}
-    )
-    floor: float = field(default=1 / 255, metadata={"low": 1e-6})
-    classes: int = field(default=0, metadata={"low": 0})
     spread: float = field(default=0.1, metadata={"low": 1e-3, "high": 1})
     discriminator: tuple[int, ...] = field(default=(128, 128), metadata={"low": 1})
     match: float = field(default=10.0, metadata={"objective": True, "low": 0})
     moments: bool = field(default=True, metadata={"objective": True})
     penalty: float = field(default=0.1, metadata={"objective": True, "low": 0})
 
-    def __post_init__(self) -> None:
-        self.of_coder()  # says what is wrong with the sizes
-
     def of_coder(self) -> VAEConfig:
         """Return the settings of encoder and decoder."""
-        shared = {f.name for f in fields(VAEConfig)}
-        return VAEConfig(**{f.name: getattr(self, f.name) for f in fields(self) if f.name in shared})
+        return VAEConfig(**{f.name: getattr(self, f.name) for f in fields(NetworkConfig)})
 
 
 class Adversarial(Model):
@@ -110,7 +80,7 @@ class Adversarial(Model):
     @classmethod
     def fit_config(cls, config: Any, shape: tuple[int, int, int], classes: int) -> Any:
         """Take channels, size and number of classes from the training images where they are not set."""
-        return VAE.fit_config(config, shape, classes)
+        return config.fitted(shape, classes)
 
     def param_groups(self) -> dict[str, list[nn.Parameter]]:
         """Return encoder and decoder, and the discriminator that plays against them."""

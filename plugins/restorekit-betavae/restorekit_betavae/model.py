@@ -17,7 +17,7 @@ from torch import Tensor
 
 from restorekit.errors import SpecError
 from restorekit.models import VAE
-from restorekit.models.networks import VAEConfig
+from restorekit.models.config import VAEConfig
 
 _TRAINING: Mapping[str, object] = {"optimiser": "adam", "lr": 1e-3, "batch": 128, "crop": 0, "augment": False}
 
@@ -67,7 +67,7 @@ class BetaVAE(VAE):
     def rate_cost(self, rates: Tensor, step: int | None) -> Tensor:
         """Return beta |rate - capacity|, scalar: Burgess et al., equation 8; with capacity 0 the beta-VAE."""
         rate = rates.clamp_min(self.config.free_bits).sum()
-        return self.rate_weight(step) * (rate - self.allowed(step)).abs()
+        return self.config.rate_weight(step) * (rate - self.allowed(step)).abs()
 
     def allowed(self, step: int | None) -> float:
         """Return the capacity after so many updates, nats per image; None: when it has grown."""

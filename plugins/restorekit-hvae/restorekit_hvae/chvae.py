@@ -28,7 +28,6 @@ from restorekit.models.trunk import CVAEConfig, Outlook, Trunk
 from restorekit_hvae.config import LadderConfig
 from restorekit_hvae.hvae import Rates
 from restorekit_hvae.ladder import Ladder, Upward
-from restorekit_hvae.walks import Walk
 
 DENSITIES = ("gaussian", "gaussian-pixel", "logistic")  # the ladder moves a mean, which other likelihoods have not
 
@@ -81,13 +80,13 @@ class CHVAE(Model):
         self.spread = self.head.spread()
         nn.init.zeros_(self.leave.weight)  # at first the ladder says nothing beside the mean
         nn.init.zeros_(self.leave.bias)  # type: ignore[arg-type]
-        halo = config.strides[-1] * -(-max(config.halo, looking.halo) // config.strides[-1])
+        halo = config.strides[-1] * -(-(config.halo + looking.halo) // config.strides[-1])  # one reads off the other
         self.geometry = Geometry(None, config.strides[-1], halo, (config.channels,))
 
     @classmethod
     def fit_config(cls, config: Any, shape: tuple[int, int, int], classes: int) -> Any:
         """Take channels and number of classes from the training images where they are not set."""
-        return replace(config, channels=config.channels or shape[0], classes=config.classes or classes)
+        return config.fitted(shape, classes)
 
     def terms(self, batch: Batch, noise: Noise, group: str = "model") -> Terms:
         """Return the negative conditional ELBO of what is unknown of x, with the errors of mean and spread beside it.
@@ -114,10 +113,8 @@ class CHVAE(Model):
         """Return n draws of p(x | y)."""
         outlook = self._look(observation, corruption)
         many = Outlook(outlook.mean.repeat(n, 1, 1, 1), tuple(f.repeat(n, 1, 1, 1) for f in outlook.features))
-        o = observation.expand(n)
-        context = self._told(many)
-        z = Walk(self.ladder, self._begin(o), None, context).sample(noise.expand(n))
-        h = self.ladder(self._begin(o), None, lambda i, p, q: z[i], None, context)
+        o, own = observation.expand(n), noise.expand(n)
+        h = self.ladder(self._begin(o), None, lambda i, p, q: p.sample(own), None, self._told(many))
         found = self._likelihood(h, many.mean)
         mean, variance = o.keep_known(found.mean, o.y), o.keep_known(found.variance, torch.zeros_like(found.mean))
         shape = (n, len(observation), *observation.shape)

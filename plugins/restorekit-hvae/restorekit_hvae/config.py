@@ -7,17 +7,15 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from restorekit.errors import SpecError
-from restorekit.models.heads import KINDS
+from restorekit.models.config import DecoderConfig, RateConfig
 
 
 @dataclass(frozen=True)
-class LadderConfig:
+class LadderConfig(RateConfig, DecoderConfig):
     """Sizes and objective of a ladder of latents.
 
     Parameters
     ----------
-    channels : int
-        Channels of the images; taken from the training images where not set.
     widths : tuple of int
         Channels of the features at each scale, finest first.
     blocks : tuple of int
@@ -28,36 +26,18 @@ class LadderConfig:
         Latent channels of each group, per grid position.
     bottleneck : float
         Width inside a residual block, as a share of that outside.
-    likelihood : {"bernoulli", "gaussian", "gaussian-pixel", "logistic", "mixture"}
-        Of the decoder: "gaussian" has one learned sigma, "gaussian-pixel" one per value; "logistic" is discretised, and
-        "mixture" has several of these.
-    floor : float
-        Least standard deviation of a Gaussian decoder, on the [0, 1] scale.
-    beta : float
-        Weight of the rate.
-    kl_warmup : int
-        Updates over which the weight of the rate grows from 0 to beta.
     free_bits : float
         Nats per group of latents and image that cost nothing.
     dropout : float
         Share of hidden values zeroed in training.
-    classes : int
-        Number of class labels; 0 = none.
     """
 
-    channels: int = field(default=0, metadata={"low": 0})
     widths: tuple[int, ...] = field(default=(32, 48, 64), metadata={"low": 1})
     blocks: tuple[int, ...] = field(default=(1, 2, 2), metadata={"low": 0})
     encoder: tuple[int, ...] = field(default=(1, 1, 1), metadata={"low": 0})
     latent: int = field(default=8, metadata={"low": 1})
     bottleneck: float = field(default=0.5, metadata={"low": 0.01, "high": 4})
-    likelihood: str = field(default="gaussian", metadata={"choices": KINDS})
-    floor: float = field(default=1 / 255, metadata={"low": 1e-6})
-    beta: float = field(default=1.0, metadata={"objective": True, "low": 0})
-    kl_warmup: int = field(default=0, metadata={"objective": True, "low": 0})
-    free_bits: float = field(default=0.0, metadata={"objective": True, "low": 0})
     dropout: float = field(default=0.0, metadata={"objective": True, "low": 0, "high": 0.99})
-    classes: int = field(default=0, metadata={"low": 0})
 
     def __post_init__(self) -> None:
         found = (len(self.blocks), len(self.encoder), len(self.strides))

@@ -11,7 +11,6 @@ Kingma et al., "Improved Variational Inference with Inverse Autoregressive Flow"
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any, ClassVar
 
 import torch
@@ -23,7 +22,6 @@ from restorekit.conjugate import evidence
 from restorekit.densities import Likelihood
 from restorekit.likelihoods import DiagonalGaussian, per_image
 from restorekit.models.heads import Head
-from restorekit.models.networks import rate_weight
 from restorekit_hvae.config import HVAEConfig, LadderConfig
 from restorekit_hvae.ladder import Ladder, Upward
 from restorekit_hvae.layers import divergence
@@ -57,7 +55,7 @@ class HVAE(LatentModel):
     @classmethod
     def fit_config(cls, config: Any, shape: tuple[int, int, int], classes: int) -> Any:
         """Take channels and number of classes from the training images where they are not set."""
-        return replace(config, channels=config.channels or shape[0], classes=config.classes or classes)
+        return config.fitted(shape, classes)
 
     def infer(self, x: Tensor, observed: Tensor | None = None, label: Tensor | None = None) -> Inferred:
         """Return q(z | x); values that were not observed are shown as 0."""
@@ -124,7 +122,7 @@ class Rates:
     def terms(self, distortion: Tensor, config: LadderConfig, step: int | None) -> Terms:
         """Return the objective, and its parts unweighted."""
         rates = torch.stack(self.found)
-        loss = distortion + rate_weight(config.beta, config.kl_warmup, step) * rates.clamp_min(config.free_bits).sum()
+        loss = distortion + config.rate_weight(step) * rates.clamp_min(config.free_bits).sum()
         parts = {"nelbo": distortion + rates.sum(), "distortion": distortion, "rate": rates.sum()}
         return Terms(loss, {name: value.detach() for name, value in parts.items()})
 

@@ -30,14 +30,13 @@ class Walk:
         The top-down network.
     start : Tensor, (B, width, h, w)
         Where it begins.
-    seen, context : tuple of Tensor, or None
-        As `Ladder.forward` takes them.
+    seen : tuple of Tensor, or None
+        As `Ladder.forward` takes it.
     """
 
     ladder: Ladder
     start: Tensor
     seen: tuple[Tensor, ...] | None = None
-    context: tuple[Tensor, ...] | None = None
 
     @property
     def mean(self) -> Latents:
@@ -71,7 +70,7 @@ class Walk:
             chosen.append(choose(i, p, q))
             return chosen[-1]
 
-        self.ladder(self.start, self.seen, keep, None, self.context)
+        self.ladder(self.start, self.seen, keep)
         return tuple(chosen)
 
 

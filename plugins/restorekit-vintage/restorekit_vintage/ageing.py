@@ -85,7 +85,7 @@ def shade(number: Tensor, bright: float) -> Tensor:
 
 def seen(y: Tensor) -> Observation:
     """Return an observation y, (B, C, H, W), without gaps, of which nothing is known to be exact."""
-    return Observation(y, y.new_ones((len(y), 1, *y.shape[2:]), dtype=torch.bool), shape_of(y))
+    return Observation(y, y.new_ones((len(y), 1, *y.shape[2:]), dtype=torch.bool), shape_of(y), direct=False)
 
 
 def tinted(x: Tensor, colour: tuple[float, float, float]) -> Tensor:

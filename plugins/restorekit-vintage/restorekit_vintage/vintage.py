@@ -81,7 +81,7 @@ class Vintage(Ageing):
             coin = noise.uniform(f"vintage.{name}", (len(x), 1, 1, 1), x.device) < getattr(self, name)
             params[name] = strength * coin
             _further(y, observed, kind, noise.fork(name), params[name])
-        return Observation(y, observed, shape_of(x), params=params)
+        return Observation(y, observed, shape_of(x), params=params, direct=False)
 
     def _kinds(self) -> Iterator[tuple[str, Ageing]]:
         """Yield each kind that has a chance; marks are told or not as this is."""

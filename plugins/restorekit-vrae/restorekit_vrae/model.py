@@ -17,7 +17,6 @@ Mattei, Frellsen, "MIWAE", ICML 2019 (missing values left out of the likelihood,
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any, ClassVar
 
 import torch
@@ -29,7 +28,6 @@ from restorekit.contracts import Likelihood
 from restorekit.fill import bend, fill
 from restorekit.likelihoods import DiagonalGaussian
 from restorekit.models.heads import Head
-from restorekit.models.networks import rate_weight
 from restorekit_vrae.latents import Inferred, Latent, Standard
 from restorekit_vrae.lines import Lines
 from restorekit_vrae.networks import Decoder, Encoder
@@ -57,13 +55,13 @@ class VRAE(LatentModel):
         self.encoder = Encoder(config, self.cut.count, 2 * self.cut.values)
         self.decoder = Decoder(config, self.cut.count, self.cut.values * self.head.numbers // config.channels)
         self.spread = self.head.spread()
+        self.reads_gaps = config.hide > 0
         self.geometry = Geometry((height, width), channels=(config.channels,))
 
     @classmethod
     def fit_config(cls, config: Any, shape: tuple[int, int, int], classes: int) -> Any:
         """Take channels, size and number of classes from the training images where they are not set."""
-        size, channels = config.size or shape[1:], config.channels or shape[0]
-        return replace(config, size=size, channels=channels, classes=config.classes or classes)
+        return config.fitted(shape, classes)
 
     def infer(self, x: Tensor, observed: Tensor | None = None, label: Tensor | None = None) -> Inferred:
         """Return q(z | x); it is told which values were not observed, and shown others interpolated from the rest."""
@@ -100,7 +98,7 @@ class VRAE(LatentModel):
         return _terms(
             -seen.mean(),
             (rates[0].sum(), rates[1].sum()),
-            rate_weight(self.config.beta, self.config.kl_warmup, batch.step) * costs,
+            self.config.rate_weight(batch.step) * costs,
         )
 
     def _shown(self, batch: Batch, noise: Noise) -> Tensor | None:

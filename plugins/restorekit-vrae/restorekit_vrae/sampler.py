@@ -26,8 +26,8 @@ class Amortised(Sampler):
     needs_sigma: ClassVar[bool] = True
 
     def merit(self, model: Model) -> int:
-        """Return most for a model whose setting `hide` trained it for this, else so little that it is never picked."""
-        return 4 if getattr(model.config, "hide", 0) > 0 else -2
+        """Return most for a model that has learnt to read gaps, else so little that it is never picked."""
+        return 4 if isinstance(model, LatentModel) and model.reads_gaps else -2
 
     def refuse(self, model: Model, corruption: Corruption) -> str | None:
         """Say why this pair cannot be sampled, and what would work; None where it can."""
