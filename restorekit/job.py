@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import torch
@@ -57,7 +58,7 @@ class Job:
     seed: int = 0
     notes: tuple[str, ...] = ()
 
-    @property
+    @cached_property
     def told(self) -> Tensor:
         """Images whose class is known, int64, (M,), where that of others is not; else none."""
         known = torch.empty(0, dtype=torch.int64) if self.labels is None else (self.labels >= 0).nonzero().flatten()
@@ -65,7 +66,10 @@ class Job:
 
     @property
     def epoch_steps(self) -> int:
-        """Updates in which every image is seen once; those of known class are seen more often where they are few."""
+        """Updates in which every image is seen once, and those of known class more often where they are few.
+
+        With `labelled` of 1 only those of known class are.
+        """
         told, batch = self.told, self.recipe.batch
         rest = batch - (self.recipe.of_told if len(told) else 0)
         return -(-len(self.pool.sizes) // rest) if rest else -(-len(told) // batch)

@@ -59,7 +59,8 @@ class Jury:
 
     def _explain(self, judged: Judged, subject: Subject, x: Tensor, noise: Noise) -> None:
         """Say in each row how well its contender explains the clean image, which no damage changes."""
-        asked = {c.name: (trial, c) for trial in reversed(self.trials) for c in trial.contenders}
+        made = {row["restorer"] for row in judged.rows}
+        asked = {c.name: (trial, c) for trial in reversed(self.trials) for c in trial.contenders if c.name in made}
         for name, (trial, contender) in asked.items():
             found = None
             with self._noted(judged, subject, trial, contender):

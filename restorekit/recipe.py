@@ -80,7 +80,7 @@ class Recipe:
 
     @property
     def of_told(self) -> int:
-        """Images of a batch that are drawn from those of known class, where others' is not."""
+        """Images of a batch that are drawn from those of known class, where there are others of unknown class."""
         return min(round(self.labelled * self.batch), self.batch)
 
     def pace(self, step: int, progress: float) -> float:

@@ -19,6 +19,7 @@ from restorekit.testing.facts import pictures, shake
 TINY = {"network": "mlp", "hidden": (24,), "latent": 2, "likelihood": "gaussian", "discriminator": (24,)}
 CONFIGS = {
     "mlp": AAEConfig(**{**TINY, "likelihood": "gaussian-pixel"}),
+    "mixture": AAEConfig(**{**TINY, "likelihood": "mixture"}),
     "conv and labels": AAEConfig(hidden=(8, 8), latent=3, classes=3, discriminator=(8,)),
 }
 

@@ -270,3 +270,15 @@ def test_where_a_device_would_wait_all_pixels_are_painted_to_the_same_effect(dam
     every = damage(x, noise)
     assert torch.allclose(some.y, every.y, atol=1e-6)
     assert torch.equal(some.observed, every.observed)
+
+
+@pytest.mark.parametrize(
+    "damage", [Fading(), Cast(), Creases(known=True), Dust(known=False), Vintage(strength=1.0)], ids=str
+)
+def test_what_changed_is_not_taken_for_known_however_free_of_noise(damage):
+    x = Noise(1).uniform("x", (2, 3, 64, 64), "cpu")
+    seen = damage(x, Noise(0))
+    told = dataclasses.replace(seen, sigma=torch.zeros(2, 1, 1, 1))
+    kept = ~told.unknown().expand_as(x)
+    assert torch.equal(seen.y[kept], x[kept])
+    assert not kept.any()

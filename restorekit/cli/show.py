@@ -59,7 +59,7 @@ def _found(name: str) -> list[dict[str, Any]]:
     found = []
     for kind, entries in listed.items():
         if name in entries:
-            with blamed(f"what it says of {name!r}", entries[name].value):
+            with blamed(f"the settings and presets of {name!r}", entries[name].value):
                 found.append(_class(kind.removesuffix("s"), entries[name]))
     weights = installed.entries("weights")
     if name in weights:

@@ -13,7 +13,7 @@ from restorekit.types import Geometry
 
 @dataclass(frozen=True)
 class DecoderConfig:
-    """What a model that decodes latents to images is told of them.
+    """What a model that decodes latents to images is told of the images.
 
     Parameters
     ----------
@@ -67,6 +67,8 @@ class NetworkConfig(DecoderConfig):
     @property
     def geometry(self) -> Geometry:
         """What images the networks take."""
+        if not (self.stride or self.size):
+            raise SpecError("network=mlp takes images of one size, and none is set; give size, such as size=28,28")
         size = None if self.stride else (self.size[0], self.size[1])
         return Geometry(size, self.stride or 1, 8 * self.stride, (self.channels,))
 

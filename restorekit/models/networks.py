@@ -47,17 +47,17 @@ class MLPNetwork(nn.Module):
         What the decoder makes for each pixel.
     per_latent : int
         What the encoder makes for each latent: mean and log-variance, or the latent itself.
-    rate : float
-        Of dropout.
+    dropping : float
+        Share of hidden values zeroed in training.
     """
 
-    def __init__(self, config: NetworkConfig, numbers: int, per_latent: int = 2, rate: float = 0.0) -> None:
+    def __init__(self, config: NetworkConfig, numbers: int, per_latent: int = 2, dropping: float = 0.0) -> None:
         super().__init__()
         self.shape = (numbers, *config.size)
         values = config.channels * config.size[0] * config.size[1]
         self.classes = config.classes
-        self.encoder = MLP(values + config.classes, config.hidden, per_latent * config.latent, rate)
-        self.decoder = MLP(config.latent + config.classes, config.hidden[::-1], math.prod(self.shape), rate)
+        self.encoder = MLP(values + config.classes, config.hidden, per_latent * config.latent, dropping)
+        self.decoder = MLP(config.latent + config.classes, config.hidden[::-1], math.prod(self.shape), dropping)
 
     def encode(self, x: Tensor, label: Tensor | None, noise: Noise | None) -> Tensor:
         """Map x, (B, C, H, W), to mu and logvar, (B, per_latent * latent)."""
@@ -83,11 +83,11 @@ class ConvNetwork(nn.Module):
     Parameters as of `MLPNetwork`.
     """
 
-    def __init__(self, config: NetworkConfig, numbers: int, per_latent: int = 2, rate: float = 0.0) -> None:
+    def __init__(self, config: NetworkConfig, numbers: int, per_latent: int = 2, dropping: float = 0.0) -> None:
         super().__init__()
         widths = config.hidden
         pairs = list(pairwise(widths))
-        self.rate, self.classes = rate, config.classes
+        self.rate, self.classes = dropping, config.classes
         self.enter = nn.Conv2d(4 * config.channels, widths[0], 3, padding=1)
         self.encoder = nn.Sequential(*(nn.Sequential(stack(a, 1), down(a, b)) for a, b in pairs), stack(widths[-1], 2))
         self.posterior = nn.Conv2d(widths[-1], per_latent * config.latent, 3, padding=1)
@@ -120,6 +120,8 @@ class ConvNetwork(nn.Module):
         return h if noise is None else dropout(h, self.rate, noise, name)
 
 
-def network(config: NetworkConfig, numbers: int, per_latent: int = 2, rate: float = 0.0) -> MLPNetwork | ConvNetwork:
+def network(
+    config: NetworkConfig, numbers: int, per_latent: int = 2, dropping: float = 0.0
+) -> MLPNetwork | ConvNetwork:
     """Return what `config.network` names; the others are as of `MLPNetwork`."""
-    return (ConvNetwork if config.network == "conv" else MLPNetwork)(config, numbers, per_latent, rate)
+    return (ConvNetwork if config.network == "conv" else MLPNetwork)(config, numbers, per_latent, dropping)

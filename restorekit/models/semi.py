@@ -176,11 +176,10 @@ class LabelledPrior:
         return told(self.label, torch.full((n, self.count), -math.log(self.count), device=self.device))
 
 
-def accuracy(logs: Tensor, label: Tensor | None) -> Tensor:
+def accuracy(logs: Tensor, label: Tensor) -> Tensor:
     """Return for which share of the told classes, int64 (B,), log-probabilities, (B, classes), are greatest: scalar."""
-    known = rows(label, len(logs), logs.shape[1], logs.device)
-    seen = known < logs.shape[1]
-    return ((logs.argmax(1) == known) & seen).sum() / seen.sum().clamp_min(1)
+    seen = label >= 0
+    return (logs.argmax(1) == label)[seen].float().mean()
 
 
 def inferred(model: VAE, shown: Tensor, label: Tensor | None) -> LabelledLatents:

@@ -83,7 +83,7 @@ class VAE(LatentModel):
     def __init__(self, config: VAEConfig) -> None:
         super().__init__(config)
         self.head = Head(config.likelihood, config.channels, config.floor)
-        self.network = network(config, self.head.numbers, rate=config.dropout)
+        self.network = network(config, self.head.numbers, dropping=config.dropout)
         self.grain = learnt(config.grain, config.noise)  # explains all that the mean does not
         self.spread = self.head.spread() if self.grain is None else None
         if config.alpha and not config.classes:
@@ -137,7 +137,8 @@ class VAE(LatentModel):
 
         A model that pays for them in another way is this one with another `rate_cost`; `step` counts the updates done.
         """
-        return self.config.rate_weight(step) * rates.clamp_min(self.config.free_bits).sum()
+        cost: Tensor = self.config.rate_weight(step) * rates.clamp_min(self.config.free_bits).sum()
+        return cost
 
     def bound(self, q: DiagonalGaussian, batch: Batch, noise: Noise, share: Tensor | None = None) -> Terms:
         """Return minus log of the mean weight of several draws of z, which weighs each draw's gradient by its share."""
@@ -164,13 +165,15 @@ class VAE(LatentModel):
     def diagnose(self, batch: Batch, noise: Noise) -> dict[str, Tensor]:
         """Return the number of active units: latents whose posterior mean varies over images (Burda et al. 2016).
 
-        With `alpha`, also the share of images whose class the classifier finds, of those that tell it.
+        With `alpha`, also the share of images whose class the classifier finds, of those that tell it, if any does.
         """
         x, label = self.shown(batch), batch.observation.label
         mean = self.posterior(x, label, None).mean
         varying = mean.transpose(0, 1).flatten(1).var(1, correction=0) > 0.01
-        right = {} if self.classifier is None else {"accuracy": accuracy(self.classifier(x), label)}
-        return {"active_units": varying.float().sum(), **right}
+        found = {"active_units": varying.float().sum()}
+        if self.classifier is not None and label is not None and bool((label >= 0).any()):
+            found["accuracy"] = accuracy(self.classifier(x), label)
+        return found
 
     def shown(self, batch: Batch) -> Tensor:
         """Return what the encoder is shown in training, (B, C, H, W): x, or the first guess where there is none."""

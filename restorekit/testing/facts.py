@@ -44,16 +44,18 @@ def promise(check: Callable[[T], None]) -> Callable[[T], None]:
         except Exception as error:  # whatever a stranger's code raises
             what = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
             raise AssertionError(
-                f"{name_of(thing)} must get through {check.__name__} ({wanted}), but it raised {what}{_place(error)}"
+                f"{name_of(thing)} must get through {check.__name__} ({wanted}), "
+                f"but it raised {what}{_place(error, thing)}"
             ) from error
 
     return checked
 
 
-def _place(error: BaseException) -> str:
-    """Return words for where an error arose in the author's own code, or nothing."""
+def _place(error: BaseException, thing: object) -> str:
+    """Return words for where an error arose in the package of what was checked, or nothing."""
+    own = (thing if isinstance(thing, type) else type(thing)).__module__.partition(".")[0]
     for frame, line in reversed([*traceback.walk_tb(error.__traceback__)]):
-        if frame.f_globals.get("__name__", "").partition(".")[0] not in ("restorekit", "torch", "numpy"):
+        if frame.f_globals.get("__name__", "").partition(".")[0] == own:
             return f" in {frame.f_code.co_filename}, line {line}"
     return ""
 

@@ -36,3 +36,8 @@ def test_the_weight_of_the_rate_grows_to_beta_in_the_warm_up():
     config = RateConfig(beta=2.0, kl_warmup=10)
     assert [config.rate_weight(step) for step in (0, 5, 10, 50, None)] == [0, 1, 2, 2, 2]
     assert RateConfig(beta=2.0).rate_weight(0) == 2
+
+
+def test_a_fully_connected_network_must_know_the_size():
+    with pytest.raises(SpecError, match="give size"):
+        NetworkConfig(network="mlp", channels=1).geometry  # noqa: B018

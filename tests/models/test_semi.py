@@ -161,4 +161,9 @@ def test_unlabelled_images_teach_what_the_few_labelled_ones_leave_open():
 def test_accuracy_is_over_told_classes_alone():
     logs = torch.tensor([[0.9, 0.1], [0.2, 0.8], [0.3, 0.7], [0.6, 0.4]]).log()
     assert float(accuracy(logs, torch.tensor([0, 0, 1, -1]))) == pytest.approx(2 / 3)
-    assert float(accuracy(logs, None)) == 0
+
+
+def test_accuracy_is_told_where_some_image_tells_its_class():
+    model, x = _model(), pictures(5, 1, 2, 2)
+    for label, there in ((None, False), ([-1] * 5, False), ([0, -1, 2, -1, -1], True)):
+        assert ("accuracy" in model.diagnose(_batch(x, label), Noise(0))) == there

@@ -67,7 +67,8 @@ class BetaVAE(VAE):
     def rate_cost(self, rates: Tensor, step: int | None) -> Tensor:
         """Return beta |rate - capacity|, scalar: Burgess et al., equation 8; with capacity 0 the beta-VAE."""
         rate = rates.clamp_min(self.config.free_bits).sum()
-        return self.config.rate_weight(step) * (rate - self.allowed(step)).abs()
+        cost: Tensor = self.config.rate_weight(step) * (rate - self.allowed(step)).abs()
+        return cost
 
     def allowed(self, step: int | None) -> float:
         """Return the capacity after so many updates, nats per image; None: when it has grown."""

@@ -74,7 +74,7 @@ class Marked(Ageing):
             return hide(x, marks.cover <= 0)
         y = x + marks.relief
         if self.known:
-            return replace(hide(y, marks.cover <= 0), sigma=None)
+            return replace(hide(y, marks.cover <= 0), sigma=None, direct=False)
         return seen(y + marks.cover * (marks.bright * tinted(x, PAPER) - y))
 
 

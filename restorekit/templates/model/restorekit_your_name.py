@@ -129,7 +129,7 @@ class YourName(Model):
     def _look(self, observation: Observation, corruption: Corruption) -> Outlook:
         """Look at the first guess and at what was observed of it; how noisy it is the network sees for itself."""
         guess = observation.first_guess(corruption)
-        shown = observation.observed if observation.direct else torch.ones_like(guess)
+        shown = observation.observed if observation.y.shape[1:] == observation.shape else torch.ones_like(guess)
         features = self.unet(torch.cat([guess, shown.expand_as(guess).to(guess.dtype)], 1))
         c = guess.shape[1]
         change, logvar, gains = self.head(features).float().tensor_split((c, 2 * c), 1)
