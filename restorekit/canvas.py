@@ -13,6 +13,7 @@ import numpy.typing as npt
 from torch import Tensor
 
 from restorekit.errors import ImageError
+from restorekit.glance import Peek
 from restorekit.images.picture import Array
 from restorekit.images.scale import from_unit
 from restorekit.planes import Plane
@@ -42,6 +43,8 @@ class Canvas:
         Why planes of it lie outside of what the model's intervals are calibrated for.
     told : dict of str to float
         What a sampler tells of its work, such as the share of proposals accepted: means over the picture.
+    peek : Peek or None
+        Looks on for the report.
     """
 
     pixels: Array
@@ -50,6 +53,7 @@ class Canvas:
     extras: dict[str, Floats] = field(default_factory=dict)
     refusals: list[str] = field(default_factory=list)
     told: dict[str, float] = field(default_factory=dict)
+    peek: Peek | None = None
     _spread: float | None = None
 
     @property
@@ -67,6 +71,8 @@ class Canvas:
         share = band.mmse[index].numel() / self.pixels.size
         for name, value in band.told.items():
             self.told[name] = self.told.get(name, 0.0) + share * float(value[index])
+        if self.peek is not None:
+            self.peek.put(plane.frame, plane.channels, top, band, index)
         for name in self.keep:
             values = _part(name, band, index)
             if values is not None:

@@ -221,4 +221,10 @@ class Metric(ABC):
 
     @abstractmethod
     def __call__(self, restoration: Restoration, reference: Tensor, observation: Observation) -> float | None:
-        """Return the metric of a batch of one image, (1, C, H, W); None where it does not apply."""
+        """Return the metric of a batch of one image, (1, C, H, W).
+
+        Raises
+        ------
+        NoFigureError
+            There is none for this image, and why: a table shows a dash, and this. None is the same without a reason.
+        """

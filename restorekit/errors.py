@@ -22,6 +22,10 @@ class ImageError(RestorekitError):
     """One image cannot be read, restored or written; the others go on (exit code 1)."""
 
 
+class NoFigureError(RestorekitError):
+    """A metric has no figure for an image; its text, such as "nothing is missing", says why and stands in its place."""
+
+
 class RestorekitWarning(UserWarning):
     """What a user should know though the work goes on; commands show its one sentence as a plain note."""
 

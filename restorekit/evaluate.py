@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import statistics
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from torch import Tensor
 from restorekit.contracts import Metric
 from restorekit.engines import Engine
 from restorekit.errors import ImageError, PluginError, UsageError
+from restorekit.figures import OF_A_RUN, figures_of, means
 from restorekit.images.dataset import LabelledImages
 from restorekit.jury import Judged, Jury, Row
 from restorekit.trials import Protocol, Results, Subject, Trial
@@ -27,6 +27,8 @@ def evaluate(
     protocol: Protocol,
     watch: Callable[[str, str | None], None] = lambda key, error: None,
     log: Path | None = None,
+    views: Path | None = None,
+    pictured: Collection[str] = (),
 ) -> Results:
     """Damage every image, restore it with every contender, and measure.
 
@@ -46,13 +48,17 @@ def evaluate(
         Called after each image with its name and what went wrong, if anything; the same again is not told.
     log : Path or None
         Folder that gets the tracebacks of plugins that broke.
+    views : Path or None
+        Folder that gets pictures for the report.
+    pictured : collection of str
+        Names of the images of which there are to be some.
 
     Returns
     -------
     Results
     """
     rows, failures, said = list[Row](), list[dict[str, str]](), set[str]()
-    jury = Jury(trials, metrics, protocol.seed, log)
+    jury = Jury(trials, metrics, protocol.seed, log, views, pictured)
 
     @of_one_image()
     def read(subject: Subject) -> Tensor:
@@ -66,10 +72,16 @@ def evaluate(
         found = outcome.result or Judged([], [{"image": outcome.task.key, "error": outcome.error or ""}])
         rows.extend(found.rows)
         failures.extend(found.failures)
-        fresh = dict.fromkeys(failure["error"] for failure in found.failures if failure["error"] not in said)
-        said.update(fresh)
-        watch(outcome.task.key, "; ".join(fresh) or None)
-    return Results(protocol, _means(rows, trials, metrics), rows, failures)
+        watch(outcome.task.key, unsaid(found.failures, said))
+    measured = [*figures_of(metrics), *OF_A_RUN]
+    return Results(protocol, _runs(rows, trials, [f.name for f in measured]), rows, failures, measured)
+
+
+def unsaid(failures: Sequence[dict[str, str]], said: set[str]) -> str | None:
+    """Return what is new in failures, and add it to what was said; None where nothing is."""
+    fresh = dict.fromkeys(failure["error"] for failure in failures if failure["error"] not in said)
+    said.update(fresh)
+    return "; ".join(fresh) or None
 
 
 @contextmanager
@@ -81,16 +93,15 @@ def of_one_image() -> Iterator[None]:
         raise ImageError(str(error)) from error
 
 
-def _means(rows: list[dict[str, Any]], trials: Sequence[Trial], metrics: Sequence[Metric]) -> list[dict[str, Any]]:
-    names = [*(m.name for m in metrics), "seconds_per_megapixel", "seconds", "nelbo"]
+def _runs(rows: list[dict[str, Any]], trials: Sequence[Trial], names: Sequence[str]) -> list[dict[str, Any]]:
     runs = []
     for trial in trials:
         for contender in trial.contenders:
             own = [r for r in rows if (r["corruption"], r["restorer"]) == (trial.spec, contender.name)]
             c = {"sigma": contender.told, **{k: getattr(contender, k) for k in ("draws", "learned", "estimate")}}
-            means = {name: _mean([r[name] for r in own]) for name in names}
-            run = {"corruption": trial.spec, "restorer": contender.name, "images": len(own), **c, **means}
-            runs.append(run | _coverage(own))
+            values, reasons = means(own, names)
+            run = {"corruption": trial.spec, "restorer": contender.name, "images": len(own), **c, **values}
+            runs.append({**run, **_coverage(own), "reasons": reasons})
     return runs
 
 
@@ -109,23 +120,18 @@ def _coverage(rows: list[dict[str, Any]]) -> dict[str, list[float] | int | None]
     }
 
 
-def _mean(values: list[float | None]) -> float | None:
-    found = [v for v in values if v is not None]
-    return statistics.fmean(found) if found else None
-
-
 def subjects(images: LabelledImages) -> list[Subject]:
     """Return every image of a data set as a subject; files are read when their turn comes."""
 
     def reader(i: int) -> Callable[[], Tensor]:
-        return lambda: _whole(images, i)
+        return lambda: truth(images, i)
 
     labels = images.labels
     return [Subject(key, reader(i), None if labels is None else labels[i : i + 1]) for i, key in enumerate(images.keys)]
 
 
-def _whole(images: LabelledImages, i: int) -> Tensor:
-    """Read image i, (1, C, H, W); ImageError where parts of it are missing, as nothing can be measured there."""
+def truth(images: LabelledImages, i: int) -> Tensor:
+    """Read clean image i, (1, C, H, W); ImageError where parts of it are missing, as nothing can be measured there."""
     lost = images.missing(i)
     if lost is not None:
         raise ImageError(

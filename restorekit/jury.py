@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,10 +14,12 @@ from torch import Tensor
 
 from restorekit import asking, bands
 from restorekit.blame import blamed, told
-from restorekit.certainty import LEVEL, coverage_by_width
+from restorekit.certainty import LEVEL, LEVELS, coverage_by_width, share_inside, sparsification
 from restorekit.contracts import Corruption, Metric
 from restorekit.enclose import enclose
-from restorekit.errors import PluginError
+from restorekit.errors import NoFigureError, PluginError
+from restorekit.figures import measure
+from restorekit.glance import glance
 from restorekit.likelihood import nelbo
 from restorekit.metrics import finish
 from restorekit.noise import Noise
@@ -37,12 +40,24 @@ class Judged(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Jury:
-    """What an image goes through; a plugin that breaks takes down what it was asked for, and nothing beside it."""
+    """What an image goes through; a plugin that breaks takes down what it was asked for, and nothing beside it.
+
+    Attributes
+    ----------
+    trials, metrics, seed, log
+        As `evaluate` has them.
+    views : Path or None
+        Folder of the pictures for the report.
+    pictured : collection of str
+        Names of the images of which there are some.
+    """
 
     trials: Sequence[Trial]
     metrics: Sequence[Metric]
     seed: int
     log: Path | None
+    views: Path | None = None
+    pictured: Collection[str] = ()
 
     def judge(self, subject: Subject, x: Tensor) -> Judged:
         """Return what is found of one image, (1, C, H, W)."""
@@ -62,12 +77,22 @@ class Jury:
         made = {row["restorer"] for row in judged.rows}
         asked = {c.name: (trial, c) for trial in reversed(self.trials) for c in trial.contenders if c.name in made}
         for name, (trial, contender) in asked.items():
-            found = None
-            with self._noted(judged, subject, trial, contender):
-                found = _nelbo(contender, x, subject.label, noise)
+            value, reasons = self._explained(judged, subject, x, trial, contender, noise)
             for row in judged.rows:
                 if row["restorer"] == name:
-                    row["nelbo"] = found
+                    row["nelbo"] = value
+                    row["reasons"] |= reasons
+
+    def _explained(
+        self, judged: Judged, subject: Subject, x: Tensor, trial: Trial, contender: Contender, noise: Noise
+    ) -> tuple[float | None, dict[str, str]]:
+        try:
+            return _nelbo(contender, x, subject.label, noise), {}
+        except NoFigureError as none:
+            return None, {"nelbo": str(none)}
+        except PluginError as error:
+            judged.failures.append(self._failure(error, subject, trial, contender))
+            return None, {"nelbo": str(error)}
 
     @contextmanager
     def _noted(
@@ -76,9 +101,13 @@ class Jury:
         try:
             yield
         except PluginError as error:
-            whom = {} if contender is None else {"restorer": contender.name}
-            failure = {"image": subject.key, "corruption": trial.spec, **whom, "error": str(told(error, self.log))}
-            judged.failures.append(failure)
+            judged.failures.append(self._failure(error, subject, trial, contender))
+
+    def _failure(
+        self, error: PluginError, subject: Subject, trial: Trial, contender: Contender | None
+    ) -> dict[str, str]:
+        whom = {} if contender is None else {"restorer": contender.name}
+        return {"image": subject.key, "corruption": trial.spec, **whom, "error": str(told(error, self.log))}
 
     def _row(
         self, subject: Subject, x: Tensor, trial: Trial, contender: Contender, observation: Observation, judged: Judged
@@ -90,35 +119,58 @@ class Jury:
         seconds = time.perf_counter() - started
         answer = asking.restored(contender.restorer, answer, shown, contender.draws)
         restoration, calibrated = _enclosed(answer, shown, trial.corruption, contender)
-        finished, found = _finished(restoration), dict[str, Any]()
-        for metric in self.metrics:
-            found[metric.name] = None
-            with self._noted(judged, subject, trial, contender):
-                found[metric.name] = asking.measured(metric, finished, x, observation)
-        if "coverage90" in found:
-            found |= {"coverage_by_width": coverage_by_width(finished, x, observation), "calibrated": calibrated}
+        finished = _finished(restoration)
+        found, reasons, faults = measure(self.metrics, finished, x, observation)
+        judged.failures.extend(self._failure(fault, subject, trial, contender) for fault in faults)
         name = {"corruption": trial.spec, "restorer": contender.name, "image": subject.key}
         times = {"seconds_per_megapixel": seconds / (x[0, 0].numel() / 1e6), "seconds": seconds}
-        return {**name, **found, **times}
+        row: Row = {**name, **found, **times, "reasons": reasons}
+        if "coverage90" in found:
+            row |= {"coverage_by_width": coverage_by_width(finished, x, observation), "calibrated": calibrated}
+            row["calibration"] = _calibration(answer, shown, trial.corruption, contender, (x, observation))
+            row["sparsification"] = sparsification(finished, x, observation)
+        if self.views is not None and subject.key in self.pictured:
+            seen = glance(finished, observation, x, taken=trial.corruption.name != "clean")
+            row["views"] = seen.write(self.views, _stem(*name.values()), _stem(trial.spec, subject.key))
+        return row
 
 
-def _nelbo(contender: Contender, x: Tensor, label: Tensor | None, noise: Noise) -> float | None:
-    """Return how well a model explains the clean image, whatever the damage; None for what is no model of images."""
+def _stem(*names: str) -> str:
+    """Return a file's name for what these name."""
+    return hashlib.sha256("\n".join(names).encode()).hexdigest()[:16]
+
+
+def _nelbo(contender: Contender, x: Tensor, label: Tensor | None, noise: Noise) -> float:
+    """Return how well a model explains the clean image, whatever the damage; NoFigureError for what is no model."""
     if not isinstance(contender.restorer, ModelRestorer):
-        return None
+        raise NoFigureError("it is no model of images")
     with blamed(f"the model {contender.restorer.model.name!r}", contender.restorer.model):
         return nelbo(contender.restorer.model, x, label, noise)
 
 
 def _enclosed(
-    restoration: Restoration, shown: Observation, corruption: Corruption, contender: Contender
+    restoration: Restoration, shown: Observation, corruption: Corruption, contender: Contender, level: float = LEVEL
 ) -> tuple[Restoration, bool | None]:
     """Add the calibrated interval of one image, and say whether there is one; None where the model has none at all."""
     if contender.table is None or restoration.std is None:
         return restoration, None
     together = bands.together(contender.restorer, shown.shape[0])
-    enclosed, (refusal,) = enclose(restoration, shown, corruption, together, contender.table, LEVEL)
+    enclosed, (refusal,) = enclose(restoration, shown, corruption, together, contender.table, level)
     return (restoration, False) if refusal else (enclosed, True)
+
+
+def _calibration(
+    answer: Restoration,
+    shown: Observation,
+    corruption: Corruption,
+    contender: Contender,
+    truth: tuple[Tensor, Observation],
+) -> list[float | None] | None:
+    """Return the share of the truth inside the interval of each of LEVELS; None without a spread."""
+    if answer.std is None:
+        return None
+    intervals = (_enclosed(answer, shown, corruption, contender, level)[0] for level in LEVELS)
+    return [share_inside(_finished(i), *truth, level) for i, level in zip(intervals, LEVELS, strict=True)]
 
 
 def as_told(observation: Observation, corruption: Corruption, told: Told) -> Observation:

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from restorekit.contracts import LatentModel, Latents, Model, Prior
 from restorekit.densities import Levelled
+from restorekit.errors import NoFigureError
 from restorekit.likelihoods import Bernoulli, DiscretisedLogistic
 from restorekit.mixtures import LogisticMixture
 from restorekit.noise import Noise
@@ -87,15 +88,17 @@ def score(model: LatentModel, x: Tensor, label: Tensor | None, k: int, chunk: in
     return Score(*first[0], math.log(k) - one, (2 * one - two).exp())
 
 
-def nelbo(model: Model, x: Tensor, label: Tensor | None, noise: Noise) -> float | None:
+def nelbo(model: Model, x: Tensor, label: Tensor | None, noise: Noise) -> float:
     """Return the negative ELBO of one clean image, (1, C, H, W), in nats, by one draw of z.
 
-    None for models that are conditional, and for images of a size or colour that the model does not take.
+    NoFigureError for models that are conditional, and for images of a size or colour that the model does not take.
     """
     g, (channels, height, width) = model.geometry, shape_of(x)
     fits = channels in g.channels and (g.size or (height, width)) == (height, width)
-    if not isinstance(model, LatentModel) or not fits or height % g.multiple or width % g.multiple:
-        return None
+    if not isinstance(model, LatentModel):
+        raise NoFigureError("it is no model of images, but of what restores them")
+    if not fits or height % g.multiple or width % g.multiple:
+        raise NoFigureError(f"the model takes no image of {channels} channel(s) and {width} x {height} pixels")
     device = next(model.parameters()).device
     return float(score(model, x.to(device), None if label is None else label.to(device), 1, 1, noise).nelbo)
 

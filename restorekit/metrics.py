@@ -7,17 +7,15 @@ where it gives a spread alone, the interval lies about the finished, and so roun
 
 from __future__ import annotations
 
-import warnings
 from typing import ClassVar, Literal
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from skimage.metrics import normalized_root_mse, peak_signal_noise_ratio, structural_similarity
 from torch import Tensor
 
 from restorekit.contracts import Metric
-from restorekit.errors import RestorekitWarning
+from restorekit.errors import NoFigureError
 from restorekit.hookspecs import hookimpl
 from restorekit.types import Observation, Restoration
 
@@ -37,22 +35,24 @@ class PSNR(Metric):
     name: ClassVar[str] = "psnr"
     unit: ClassVar[str] = "dB"
 
-    def __call__(self, restoration: Restoration, reference: Tensor, observation: Observation) -> float | None:
+    def __call__(self, restoration: Restoration, reference: Tensor, observation: Observation) -> float:
         """Return 10 log10(1 / mean squared error)."""
         return _psnr(restoration.mmse, reference)
 
 
 class PSNRMissing(Metric):
-    """PSNR over the missing values only; None where none is missing."""
+    """PSNR over the missing values only; no figure where none is missing."""
 
     name: ClassVar[str] = "psnr_missing"
     unit: ClassVar[str] = "dB"
 
-    def __call__(self, restoration: Restoration, reference: Tensor, observation: Observation) -> float | None:
+    def __call__(self, restoration: Restoration, reference: Tensor, observation: Observation) -> float:
         """Return 10 log10(1 / mean squared error over the values that were not observed)."""
-        missing = _missing(observation, reference)
+        if observation.y.shape != reference.shape:
+            raise NoFigureError("what was seen has another shape than the image, so that no value of it is missing")
+        missing = ~observation.observed.expand_as(reference)
         if not missing.any():
-            return None
+            raise NoFigureError("no value is marked as missing")
         return _psnr(restoration.mmse[missing], reference[missing])
 
 
@@ -60,18 +60,16 @@ class SSIM(Metric):
     """Structural similarity in a Gaussian window of 11 x 11 pixels, sigma 1.5; mean over pixels and channels.
 
     As Wang, Bovik, Sheikh, Simoncelli (IEEE TIP 2004): window truncated at 3.5 sigma, K1 = 0.01, K2 = 0.03,
-    population covariance, data range 1. None, with a warning, for images smaller than the window.
+    population covariance, data range 1. No figure for images smaller than the window.
     """
 
     name: ClassVar[str] = "ssim"
 
-    def __call__(self, restoration: Restoration, reference: Tensor, observation: Observation) -> float | None:
+    def __call__(self, restoration: Restoration, reference: Tensor, observation: Observation) -> float:
         """Return the mean SSIM."""
         height, width = reference.shape[-2:]
         if min(height, width) < WINDOW:
-            what = f"SSIM needs images of at least {WINDOW} x {WINDOW} pixels, got {height} x {width}; it is left empty"
-            warnings.warn(what, RestorekitWarning, stacklevel=2)
-            return None
+            raise NoFigureError(f"it takes images of at least {WINDOW} x {WINDOW} pixels, got {width} x {height}")
         value = structural_similarity(  # type: ignore[no-untyped-call]  # scikit-image has no types
             _numpy(reference[0]),
             _numpy(restoration.mmse[0]),
@@ -85,28 +83,28 @@ class SSIM(Metric):
 
 
 class NRMSE(Metric):
-    """Root mean squared error divided by the root mean square of the clean image; None for a black one."""
+    """Root mean squared error divided by the root mean square of the clean image; no figure for a black one."""
 
     name: ClassVar[str] = "nrmse"
     better: ClassVar[Literal["higher", "lower"]] = "lower"
 
-    def __call__(self, restoration: Restoration, reference: Tensor, observation: Observation) -> float | None:
+    def __call__(self, restoration: Restoration, reference: Tensor, observation: Observation) -> float:
         """Return ||estimate - reference|| / ||reference||."""
         if not reference.any():
-            return None
+            raise NoFigureError("the clean image is black, so that errors are relative to nothing")
         return float(normalized_root_mse(_numpy(reference), _numpy(restoration.mmse), normalization="euclidean"))
 
 
 class DrawPSNR(Metric):
-    """Mean over draws of the PSNR of a single draw: 3.01 dB under the MMSE for ideal draws; None without draws."""
+    """Mean over draws of the PSNR of one draw: 3.01 dB under the MMSE for ideal draws; no figure without draws."""
 
     name: ClassVar[str] = "draw_psnr"
     unit: ClassVar[str] = "dB"
 
-    def __call__(self, restoration: Restoration, reference: Tensor, observation: Observation) -> float | None:
+    def __call__(self, restoration: Restoration, reference: Tensor, observation: Observation) -> float:
         """Return the mean of the draws' PSNR."""
         if restoration.draws is None or len(restoration.draws) == 0:
-            return None
+            raise NoFigureError("there are no draws; a model makes them with --samples N")
         return sum(_psnr(draw, reference) for draw in restoration.draws) / len(restoration.draws)
 
 
@@ -124,10 +122,3 @@ def _psnr(estimate: Tensor, reference: Tensor) -> float:
 
 def _numpy(x: Tensor) -> NDArray[np.float64]:
     return x.detach().cpu().double().numpy()
-
-
-def _missing(observation: Observation, reference: Tensor) -> Tensor:
-    """Return where the reference's values were not observed: nowhere if the corruption changed the image's shape."""
-    if observation.y.shape != reference.shape:
-        return torch.zeros_like(reference, dtype=torch.bool)
-    return ~observation.observed.expand_as(reference)

@@ -1,4 +1,4 @@
-"""Values as people type them in specs."""
+"""Values as people type them in specs and after ``--set``."""
 
 from __future__ import annotations
 
@@ -9,6 +9,15 @@ def as_typed(value: object) -> str:
         return "..".join(as_typed(v) for v in value)
     if isinstance(value, bool):
         return str(value).lower()
+    return number_text(value) if isinstance(value, float) else str(value)
+
+
+def setting_text(value: object, mark: str = ",") -> str:
+    """Return the value of a setting as ``--set`` takes it; those of several stand between marks."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, tuple | list):
+        return mark.join(setting_text(v, mark) for v in value) or "none"
     return number_text(value) if isinstance(value, float) else str(value)
 
 

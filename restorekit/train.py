@@ -16,7 +16,7 @@ from lightning_fabric import Fabric
 from torch import Tensor
 from torch.nn import Parameter
 
-from restorekit import asking, checkpoint, optimise
+from restorekit import __version__, asking, checkpoint, optimise
 from restorekit.batches import Batches
 from restorekit.blame import blamed
 from restorekit.contracts import Model
@@ -93,6 +93,7 @@ def train(job: Job, model: Model, fabric: Fabric, watch: Watch, resume: bool = F
     started, saved, found = time.monotonic() - state.seconds, time.monotonic(), dict(state.found)
     keep = kept_whole(job, state, lambda: _save(job, state, state.found, fabric), fabric.world_size)
     with asked_to_stop() as stop, Batches(job, fabric) as batches, keep:
+        log("start", state, _surroundings(fabric))
         while (progress := job.progress(state.step, state.seconds)) < 1 and stop.signal is None:
             portions = batches.take(state.step)
             parts = _update(job, state, portions, progress, fabric)
@@ -132,6 +133,18 @@ def _begin(job: Job, model: Model, fabric: Fabric, resume: bool) -> State:
     for group in groups:
         fabric.setup_optimizers(*group.optimisers)
     return state
+
+
+def _surroundings(fabric: Fabric) -> dict[str, Any]:
+    """Return what this part of the training runs on."""
+    cuda = fabric.device.type == "cuda"
+    return {
+        "device": torch.cuda.get_device_name(fabric.device) if cuda else fabric.device.type,
+        "processes": fabric.world_size,
+        "precision": str(fabric.strategy.precision.precision),
+        "threads": torch.get_num_threads(),
+        "versions": {"restorekit": __version__, "torch": torch.__version__},
+    }
 
 
 def _update(job: Job, state: State, portions: list[Batch], progress: float, fabric: Fabric) -> dict[str, Tensor]:
@@ -185,7 +198,6 @@ def _health(job: Job, state: State, progress: float) -> dict[str, float]:
         "gradient": sum(float(g.usual) for g in state.groups),
         "skipped": sum(float(g.skipped) for g in state.groups),
         "images_per_s": state.step * job.recipe.batch / max(state.seconds, 1e-9),
-        "progress": progress,
     }
 
 
@@ -215,12 +227,13 @@ def _save(job: Job, state: State, found: dict[str, float], fabric: Fabric) -> No
     fabric.barrier()
 
 
-def _logger(job: Job, fabric: Fabric, watch: Watch) -> Callable[[str, State, dict[str, float]], None]:
+def _logger(job: Job, fabric: Fabric, watch: Watch) -> Callable[[str, State, dict[str, Any]], None]:
     """Return a function that writes a line of RUN/log.jsonl and shows it."""
 
-    def log(event: str, state: State, values: dict[str, float]) -> None:
+    def log(event: str, state: State, values: dict[str, Any]) -> None:
         if fabric.is_global_zero:
-            line = {"event": event, "step": state.step, "seconds": round(state.seconds, 2), **values}
+            moment = {"step": state.step, "seconds": round(state.seconds, 2)}
+            line = {"event": event, **moment, "progress": job.progress(state.step, state.seconds), **values}
             with (job.run / "log.jsonl").open("a") as file:
                 file.write(json.dumps(line) + "\n")
             watch(line)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
 from restorekit.contracts import Corruption, Restorer
+from restorekit.figures import Figure
 from restorekit.intervals import Table
 from restorekit.metrics import WINDOW, WINDOW_SIGMA
 
@@ -83,17 +84,26 @@ class Results:
     protocol : Protocol
         How.
     runs : list of dict
-        A row per corruption and restorer: means over images.
+        A row per corruption and restorer: means over images, and `reasons` where there is none.
     images : list of dict
-        A row per corruption, restorer and image.
+        A row per corruption, restorer and image, with `reasons` for the figures that it has not.
     failures : list of dict
         A row per image that could not be read or restored, with the sentence why.
+    metrics : list of Figure
+        What the figures in the rows are.
+    comparisons : list of dict
+        Two methods on the same images, image by image; `restorekit.report.duels` makes them.
+    command : str
+        What to type to get all this again; empty where it was no command.
     """
 
     protocol: Protocol
     runs: list[dict[str, Any]]
     images: list[dict[str, Any]]
     failures: list[dict[str, str]]
+    metrics: list[Figure] = field(default_factory=list)
+    comparisons: list[dict[str, Any]] = field(default_factory=list)
+    command: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """Return what results.json holds."""

@@ -3,6 +3,7 @@ import torch
 from observed import draw, seen
 
 from restorekit import certainty
+from restorekit.errors import NoFigureError
 from restorekit.types import Restoration
 
 
@@ -36,8 +37,10 @@ def test_a_calibrated_interval_goes_before_the_spread():
 def test_coverage_needs_a_spread_and_something_unknown():
     x = draw(1, 1, 4, 4)
     for metric in (certainty.Coverage90(), certainty.Width90()):
-        assert metric(Restoration(x), x, seen(x)) is None
-        assert metric(Restoration(x, std=x), x, seen(x, sigma=0.0)) is None
+        with pytest.raises(NoFigureError, match="no spread"):
+            metric(Restoration(x), x, seen(x))
+        with pytest.raises(NoFigureError, match="nothing was missing or noisy"):
+            metric(Restoration(x, std=x), x, seen(x, sigma=0.0))
 
 
 def test_coverage_counts_everything_where_the_corruption_changes_the_shape():
@@ -84,9 +87,11 @@ def test_a_spread_that_knows_nothing_leaves_the_area_of_the_oracle():
 
 def test_ranking_needs_a_spread_and_errors_that_differ():
     x = draw(1, 1, 4, 4)
-    for metric in (certainty.Spearman(), certainty.Sparsification()):
-        assert metric(Restoration(x + 0.1), x, seen(x)) is None
-        assert metric(Restoration(x, std=x), x, seen(x)) is None
+    for metric, why in ((certainty.Spearman(), "no order"), (certainty.Sparsification(), "no error to rank")):
+        with pytest.raises(NoFigureError, match="no spread"):
+            metric(Restoration(x + 0.1), x, seen(x))
+        with pytest.raises(NoFigureError, match=why):
+            metric(Restoration(x, std=x), x, seen(x))
 
 
 def test_coverage_by_width_shows_where_the_spread_is_wrong():

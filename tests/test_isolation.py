@@ -266,7 +266,7 @@ def test_a_corruption_that_breaks_leaves_the_other_rows(strange, run, pictures, 
 
 
 @pytest.mark.parametrize(
-    ("how", "told"), [("metric", "ZeroDivisionError"), ("wrong metric", "expected a float or None")]
+    ("how", "told"), [("metric", "ZeroDivisionError"), ("wrong metric", "expected a float, or a NoFigureError")]
 )
 def test_a_metric_that_breaks_leaves_the_other_figures(strange, run, pictures, tmp_path, how, told):
     strange(how)
@@ -275,6 +275,18 @@ def test_a_metric_that_breaks_leaves_the_other_figures(strange, run, pictures, t
     named(said, "the metric 'moody'", told)
     assert runs[GAUSS, "median"]["psnr"] > 10
     assert runs[GAUSS, "median"]["moody"] is None
+    assert told in runs[GAUSS, "median"]["reasons"]["moody"]
+
+
+def test_a_metric_that_breaks_on_what_another_tool_restored_is_said_once(strange, run, pictures, tmp_path):
+    strange("metric")
+    code, said, err = run("report", pictures, tmp_path / "REPORT", "--reference", pictures)
+    assert code == 1
+    named(said, "the metric 'moody'", str(tmp_path / "REPORT" / "errors.log"), "and 2 more")
+    assert err.count("ZeroDivisionError") == 1
+    found = json.loads((tmp_path / "REPORT" / "results.json").read_text())
+    assert [row["moody"] for row in found["images"]] == [None] * 3
+    assert len(found["failures"]) == 3
 
 
 def test_a_metric_that_cannot_be_made_is_left_out_unless_it_was_asked_for(strange, run, pictures, tmp_path):

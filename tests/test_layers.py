@@ -35,6 +35,7 @@ BARE = {
         "hookspecs",
     ),
 }
+DRAWING = ("matplotlib", "jinja2", "tensorboard")
 IMAGING = ("cv2", "skimage", "scipy", "tifffile", "imagecodecs")
 HOMES_OF_CV2 = ("images", "restorers")
 
@@ -179,19 +180,30 @@ def bare():
             checkpoint.save(path, model.state_dict(), checkpoint.describe(model))
             return checkpoint.load(path)
 
+        def a_training():
+            import numpy as np
+            from restorekit.cli.train import command
+            folder = Path(tempfile.mkdtemp())
+            np.save(folder / "x.npy", np.zeros((4, 8, 8), dtype=np.uint8))
+            words = ["--model", "vae", "--steps", "1", "--device", "cpu", "--set", "size=8,8", "--set", "network=mlp"]
+            command([str(folder / "x.npy"), str(folder / "run"), *words], standalone_mode=False)
+            assert (folder / "run" / "model.safetensors").is_file()
+            assert not (folder / "run" / "report.html").exists()
+
         for name in sorted(modules):
             attempt(name, lambda: importlib.import_module(f"restorekit.{name}"))
         attempt("stacks", lambda: importlib.import_module("restorekit.images.stacks"))
         attempt("training", lambda: importlib.import_module("restorekit.training"))
         attempt("a model file", saved_and_loaded)
+        attempt("a command", a_training)
         print(json.dumps([failures, sorted(m for m in sys.modules if m.partition(".")[0] in blocked)]))
         """,
-        " ".join(IMAGING),
+        " ".join((*IMAGING, *DRAWING)),
         " ".join(BARE),
     )
 
 
-@pytest.mark.parametrize("what", [*sorted(BARE), "stacks", "training", "a model file"])
+@pytest.mark.parametrize("what", [*sorted(BARE), "stacks", "training", "a model file", "a command"])
 def test_training_runs_where_there_is_only_pytorch(bare, what):
     failures, _ = bare
     assert what not in failures, failures.get(what)

@@ -7,7 +7,8 @@ from observed import draw, seen
 from scipy.ndimage import gaussian_filter
 
 from restorekit import metrics
-from restorekit.errors import RestorekitWarning
+from restorekit.errors import NoFigureError
+from restorekit.figures import measure
 from restorekit.types import Restoration
 
 
@@ -52,8 +53,10 @@ def test_psnr_missing_takes_masks_per_channel():
 def test_psnr_missing_does_not_apply():
     x = draw(1, 1, 6, 4)
     half = seen(x[..., ::2, ::2], torch.zeros(1, 1, 3, 2, dtype=torch.bool))
-    assert metrics.PSNRMissing()(Restoration(x), x, seen(x)) is None
-    assert metrics.PSNRMissing()(Restoration(x), x, half) is None
+    with pytest.raises(NoFigureError, match="no value is marked as missing"):
+        metrics.PSNRMissing()(Restoration(x), x, seen(x))
+    with pytest.raises(NoFigureError, match="another shape"):
+        metrics.PSNRMissing()(Restoration(x), x, half)
 
 
 def test_ssim_is_the_formula_of_the_paper():
@@ -78,15 +81,16 @@ def test_ssim_is_the_mean_over_channels():
 
 def test_ssim_says_why_a_small_image_has_none():
     x = draw(1, 1, 11, 10)
-    with pytest.warns(RestorekitWarning, match="at least 11 x 11 pixels, got 11 x 10"):
-        assert metrics.SSIM()(Restoration(x), x, seen(x)) is None
+    with pytest.raises(NoFigureError, match="at least 11 x 11 pixels, got 10 x 11"):
+        metrics.SSIM()(Restoration(x), x, seen(x))
     assert metrics.SSIM()(Restoration(draw(1, 1, 11, 11)), draw(1, 1, 11, 11), seen(x)) == pytest.approx(1.0)
 
 
 def test_nrmse_is_relative_to_the_clean_image():
     x = draw(1, 3, 8, 8)
     assert metrics.NRMSE()(Restoration(0.9 * x), x, seen(x)) == pytest.approx(0.1, abs=1e-6)
-    assert metrics.NRMSE()(Restoration(x), torch.zeros_like(x), seen(x)) is None
+    with pytest.raises(NoFigureError, match="black"):
+        metrics.NRMSE()(Restoration(x), torch.zeros_like(x), seen(x))
 
 
 def test_ideal_draws_lie_3_db_under_their_mean():
@@ -97,15 +101,16 @@ def test_ideal_draws_lie_3_db_under_their_mean():
     restoration = Restoration(mean, draws=draws)
     gap = metrics.PSNR()(restoration, x, seen(x)) - metrics.DrawPSNR()(restoration, x, seen(x))
     assert gap == pytest.approx(3.01, abs=0.1)
-    assert metrics.DrawPSNR()(Restoration(mean), x, seen(x)) is None
+    with pytest.raises(NoFigureError, match="no draws"):
+        metrics.DrawPSNR()(Restoration(mean), x, seen(x))
 
 
-def test_a_metric_is_none_where_it_does_not_apply():
+def test_a_metric_has_no_figure_where_it_does_not_apply():
     x = draw(1, 1, 16, 16)
     every = [cls() for cls in metrics.restorekit_register_metrics()]
-    row = {m.name: m(Restoration(x + 0.1), x, seen(x, sigma=0.1)) for m in every}
-    assert list(row) == ["psnr", "psnr_missing", "ssim", "nrmse", "draw_psnr"]
-    assert [k for k, v in row.items() if v is None] == ["psnr_missing", "draw_psnr"]
+    assert [m.name for m in every] == ["psnr", "psnr_missing", "ssim", "nrmse", "draw_psnr"]
+    found = measure(every, Restoration(x + 0.1), x, seen(x, sigma=0.1))
+    assert [k for k, v in found.values.items() if v is None] == ["psnr_missing", "draw_psnr"] == [*found.reasons]
     assert {m.better for m in every} == {"higher", "lower"}
 
 
@@ -113,8 +118,7 @@ def test_metrics_change_nothing_they_are_given():
     x = draw(1, 3, 16, 16)
     restoration = Restoration(x * 0.9, std=x * 0.1, draws=torch.stack([x, x * 0.8]))
     before = [t.clone() for t in (x, restoration.mmse, restoration.std, restoration.draws)]
-    for cls in metrics.restorekit_register_metrics():
-        cls()(restoration, x, seen(x))
+    assert not measure([cls() for cls in metrics.restorekit_register_metrics()], restoration, x, seen(x)).faults
     assert all(
         torch.equal(a, b)
         for a, b in zip(before, (x, restoration.mmse, restoration.std, restoration.draws), strict=True)

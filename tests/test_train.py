@@ -177,7 +177,7 @@ def test_a_terminated_process_has_saved_first(tmp_path):
         env={**os.environ, "OMP_NUM_THREADS": "1"},
     )  # fmt: skip
     try:
-        assert process.stdout.readline().strip() == "validation"
+        assert [process.stdout.readline().strip() for _ in range(2)] == ["start", "validation"]
         process.send_signal(signal.SIGTERM)
         rest = process.stdout.read().split()
         assert process.wait(60) == 0
@@ -400,6 +400,21 @@ def test_training_draws_nothing_from_the_global_generator(tmp_path):
     job, model = dataclasses.replace(_job(tmp_path / "run"), steps=2), testing.build(CVAE, SMALL)
     with testing.facts.global_randomness_untouched("training"):
         _train(job, model)
+
+
+def test_the_log_tells_what_each_part_of_a_training_runs_on_and_how_far_every_line_is(tmp_path):
+    job, threads = _job(tmp_path / "run"), torch.get_num_threads()
+    _train(dataclasses.replace(job, steps=5))
+    _train(job, resume=True)
+    lines = [json.loads(line) for line in (job.run / "log.jsonl").read_text().splitlines()]
+    starts = [line for line in lines if line["event"] == "start"]
+    assert [(line["step"], line["device"], line["threads"]) for line in starts] == [
+        (0, "cpu", threads),
+        (5, "cpu", threads),
+    ]
+    assert starts[0]["versions"]["torch"] == torch.__version__
+    assert starts[0]["precision"] == "32-true"
+    assert [line["progress"] for line in lines if line["event"] == "validation"] == [4 / 5, 1.0, 8 / STEPS, 1.0]
 
 
 def test_the_log_tells_the_means_since_its_last_line_and_the_run_is_saved_meanwhile(tmp_path, monkeypatch):

@@ -16,6 +16,7 @@ COMMANDS = {
     "restore": "Restore every image of a folder.",
     "train": "Train a model on a folder of images.",
     "evaluate": "Measure how well models and classical methods restore known images.",
+    "report": "Measure what another tool has restored, and compare two runs.",
     "calibrate": "Make a model's intervals hold, by measuring them on clean images.",
     "detect": "Find damage, and write masks of it.",
     "corrupt": "Damage clean images in a stated way.",

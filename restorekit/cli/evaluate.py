@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from restorekit.cli.options import compute_options, range_option
+from restorekit.cli.measuring import metrics_asked, warn_of_range
+from restorekit.cli.options import compute_options, pictures_option, range_option
 from restorekit.cli.progress import ImagesProgress, as_json
 from restorekit.cli.table import print_results
-from restorekit.errors import ImageError, UsageError
+from restorekit.cli.typed import typed
+from restorekit.errors import UsageError
 
 if TYPE_CHECKING:
-    from restorekit.contracts import Corruption, Metric
+    from restorekit.contracts import Corruption
     from restorekit.devices import Compute, Precision
-    from restorekit.images.dataset import LabelledImages, Labels
+    from restorekit.images.dataset import Labels
     from restorekit.opening import Opened
     from restorekit.trials import Contender, Trial
 
@@ -81,18 +83,19 @@ Example:
 @range_option
 @click.option("--fail-under", metavar="METRIC=X", help="Exit with 1 where the mean of a --model is worse than X.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the damage and of the draws.")
+@pictures_option
 @click.option("--json", "machine", is_flag=True, help="Print results.json instead of the table.")
 @compute_options
 def command(
     clean: str, report: Path, specs: tuple[str, ...], models: tuple[str, ...], baselines: tuple[str, ...],
     told: str | None, metrics: tuple[str, ...], samples: int, sampler: str | None, labels: Labels, limit: int | None,
-    span: str | None, fail_under: str | None, seed: int, machine: bool, device: str, precision: Precision,
-    compiled: bool, threads: int | None,
+    span: str | None, fail_under: str | None, seed: int, pictures: int, machine: bool, device: str,
+    precision: Precision, compiled: bool, threads: int | None,
 ) -> int:  # fmt: skip
     """Damage the images of CLEAN, restore them, and write how well that went into the folder REPORT.
 
     Every method sees the same damaged image. Noise is neither clipped nor quantised; results are clamped and
-    rounded to 8 bits; a figure is the mean over images. REPORT gets results.json and results.csv.
+    rounded to 8 bits; a figure is the mean over images. REPORT gets report.html, results.json and results.csv.
     """
     from restorekit import evaluate, plugins
     from restorekit.cli import texts
@@ -100,23 +103,25 @@ def command(
     from restorekit.engines.local import LocalEngine
     from restorekit.images.dataset import load_images
     from restorekit.images.scale import parse_range
+    from restorekit.report.album import FOLDER, evenly
+    from restorekit.report.duels import against_baselines, lost
+    from restorekit.report.evaluated import page_of
+    from restorekit.report.render import write_page
     from restorekit.report.results import finite, prepare, write_results
     from restorekit.trials import Protocol, versions
 
     texts.use_threads(threads)
-    limits = texts.limit(fail_under, plugins.metrics())
-    if limits is not None and metrics and limits[0] not in metrics:
-        raise UsageError(f"--fail-under needs {limits[0]} measured; add --metric {limits[0]}")
+    limits = texts.limit(fail_under, plugins.metrics(), metrics)
     images = load_images(clean, limit, labels, parse_range(span))
     texts.keep_apart(clean, report)
     compute = Compute(device, precision, compiled)
     trials = [_trial(spec, models, baselines, told, samples, sampler, compute) for spec in _expanded(specs)]
-    measured = _measured(metrics)
+    measured = metrics_asked(metrics)
     measured_with = versions()
     protocol = Protocol(Path(clean).name, seed, len(images), choose(device), measured_with, compute.number)
     subjects = evaluate.subjects(images)
     prepare(report)
-    _warn(images)
+    warn_of_range(images)
     with ImagesProgress(len(images), "evaluating", machine) as progress:
         results = evaluate.evaluate(
             subjects,
@@ -126,41 +131,23 @@ def command(
             protocol,
             lambda key, error: progress.advance(error and f"{key}: {error}"),
             report,
+            report / FOLDER,
+            evenly(images.keys, pictures),
         )
+    duels = against_baselines(results)
+    results = replace(results, comparisons=[duel.to_json() for duel in duels], command=typed("evaluate"))
     if machine:
         click.echo(as_json(finite(results.to_json())))
     else:
-        print_results(results)
+        print_results(results, lost(duels))
     write_results(results, report)
+    write_page(page_of(results, duels), report / "report.html")
     if not machine:
-        click.echo(f"-> {report / 'results.json'}, {report / 'results.csv'}")
-    return 1 if results.failures or texts.below(limits, models, results.runs) else 0
-
-
-def _measured(names: Sequence[str]) -> list[Metric]:
-    """Return the metrics that are asked for; of all of them, where none is, those that can be made."""
-    from restorekit import plugins
-    from restorekit.blame import blamed, told
-    from restorekit.errors import PluginError
-
-    found = []
-    for name in names or plugins.metrics():
-        cls = plugins.lookup("metrics", name)
-        try:
-            with blamed(f"making the metric {name!r}", cls):
-                found.append(cls())
-        except PluginError as error:
-            if names:
-                raise
-            click.echo(f"{name} is not measured: {told(error)}", err=True)
-    return found
-
-
-def _warn(images: LabelledImages) -> None:
-    """Say on standard error where the range of the numbers had to be guessed."""
-    with suppress(ImageError):  # an image that cannot be read is told when its turn comes
-        if images.warning:
-            click.echo(f"{images.keys[0]}: {images.warning}", err=True)
+        click.echo(f"-> {report / 'report.html'}, results.json and results.csv beside it")
+    missed = texts.below(limits, models, results.runs)
+    for text in missed:
+        click.echo(text, err=True)
+    return 1 if results.failures or missed else 0
 
 
 def _expanded(specs: Sequence[str]) -> list[str]:

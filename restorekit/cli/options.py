@@ -20,8 +20,12 @@ def device_options(function: F) -> F:
         show_default=True,
         help="Where to compute.",
     )
-    threads = click.option("--threads", type=click.IntRange(1), help="CPU threads. [default: all cores]")
-    return device(threads(function))
+    return device(threads_option(function))
+
+
+def threads_option(function: F) -> F:
+    """Add ``--threads``."""
+    return click.option("--threads", type=click.IntRange(1), help="CPU threads. [default: all cores]")(function)
 
 
 def compute_options(function: F) -> F:
@@ -50,6 +54,17 @@ def range_option(function: F) -> F:
         metavar="auto|LOW..HIGH",
         help="What the files' numbers span. auto: of integers their dtype; of floats 0..1, or where they leave it"
         " their 0.1 and 99.9 percentiles. [default: auto, and a note where percentiles are taken]",
+    )(function)
+
+
+def pictures_option(function: F) -> F:
+    """Add ``--pictures``."""
+    return click.option(
+        "--pictures",
+        type=click.IntRange(0),
+        default=24,
+        show_default=True,
+        help="Images that the report shows, evenly over the list.",
     )(function)
 
 

@@ -60,6 +60,10 @@ class _Bar:
         self._told = now
         return True
 
+    def say(self, text: str) -> None:
+        """Print a line above the bar."""
+        self.console.print(text, highlight=False, markup=False, soft_wrap=True)
+
 
 class TrainingProgress(_Bar):
     """Shows a training's log as it grows."""
@@ -69,7 +73,9 @@ class TrainingProgress(_Bar):
         self.job = job
 
     def show(self, line: dict[str, Any]) -> None:
-        """Take one line of the log."""
+        """Take one line of the log; that a part of the training starts is said elsewhere."""
+        if line["event"] == "start":
+            return
         done = self.job.progress(line["step"], line["seconds"])
         self.bar.update(self.task, completed=done, description=_summary(line))
         if line["event"] != "step" or self.due():
@@ -156,10 +162,6 @@ class ImagesProgress(_Bar):
         self.bar.update(self.task, description=f"{self.what}, {what} {done} of at most {most}")
         if self.due():
             self.say(f"{self.what}, {what} {done} of at most {most}")
-
-    def say(self, text: str) -> None:
-        """Print a line above the bar."""
-        self.console.print(text, highlight=False, markup=False, soft_wrap=True)
 
 
 def kind(note: str) -> str:

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
 
 from restorekit.cli.options import compute_options, range_option
 from restorekit.cli.progress import ImagesProgress, Teller, as_json
+from restorekit.cli.restored import REPORT, Checks, tell
+from restorekit.cli.typed import typed
 
 if TYPE_CHECKING:
-    from restorekit.devices import Precision
+    from restorekit.contracts import Corruption
+    from restorekit.devices import Compute, Precision
     from restorekit.folder import Group, Setup
+    from restorekit.images.find import Item
+    from restorekit.images.masks import MaskSource
+    from restorekit.opening import Opened
 
 EXAMPLE = """\b
 Examples:
@@ -97,6 +104,12 @@ Examples:
 @click.option("--shard", metavar="I/N", help="Do the I-th of N parts of the list, I from 1.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the draws.")
 @click.option("--overwrite", is_flag=True, help="Replace files in OUT that restorekit did not write.")
+@click.option(
+    "--self-check",
+    is_flag=True,
+    help="Estimate each image's PSNR without the truth, and say where restoring harms; takes 2 to 6 times as long.",
+)
+@click.option("--report/--no-report", default=True, show_default=True, help="Write OUT/_restorekit/report.html.")
 @click.option("--dry-run", is_flag=True, help="Say what would be done.")
 @click.option("--json", "machine", is_flag=True, help="Print one JSON object instead of text.")
 @compute_options
@@ -104,71 +117,103 @@ def command(
     source: str, out: Path, name: str, corruption: str | None, sigma: str | None, mask: str | None, mask_invert: bool,
     label: int | None, samples: int, sampler: str | None, keep: str, interval: float, span: str | None, kind: str,
     listed: Path | None, max_memory: str, max_pixels: int, workers: int, shard: str | None, seed: int, overwrite: bool,
-    dry_run: bool, machine: bool, device: str, precision: Precision, compiled: bool, threads: int | None,
+    self_check: bool, report: bool, dry_run: bool, machine: bool, device: str, precision: Precision, compiled: bool,
+    threads: int | None,
 ) -> int:  # fmt: skip
     """Restore every image of IN (a folder, with its sub-folders, or a file) into OUT.
 
     OUT mirrors the tree, names, formats and depths of IN; OUT/_restorekit holds the record. A second run
     does only what is not done. Exit code 0: all done, 1: some images failed, 2: wrong usage.
     """
-    from restorekit import folder, plugins
+    from restorekit import folder
     from restorekit.cli import texts
-    from restorekit.corruptions.spec import parse
     from restorekit.devices import Compute
-    from restorekit.images.find import find_images, left_out
     from restorekit.images.masks import parse_mask
     from restorekit.images.scale import parse_range
-    from restorekit.opening import open_restorer
-    from restorekit.sigma import IMAGE
-    from restorekit.sweep import Limits
 
     texts.use_threads(threads)
-    items = find_images(source, listed)
-    texts.keep_apart(source, out)
-    known = plugins.corruptions()
-    given = None if corruption is None else parse(corruption, known)
-    parts = texts.keep(keep, samples)
-    if not {"low", "high"} & {*parts} and _typed("interval"):
-        parts = (*parts, "low", "high")
-    compute = Compute(device, precision, compiled)
-    limits = Limits.within(texts.memory(max_memory))
-    opened = open_restorer(name, given or (IMAGE if sigma else None), sampler, compute, limits)
+    masks, parts = parse_mask(mask, mask_invert), _parts(keep, samples)
+    items = _items(source, out, listed, masks)
+    opened = _opened(name, corruption, sigma, sampler, Compute(device, precision, compiled), max_memory)
     opened.check(label, samples, parts)
-    texts.settled(opened.sampler, given)
-    masks = parse_mask(mask, mask_invert)
-    items = masks.pictures(items)
-    masks.check(items)
     options = folder.Options(
         model=name, digest=opened.digest, corruption=corruption, sigma=texts.sigma(sigma), mask=mask,
         mask_invert=mask_invert, label=label, samples=samples, sampler=opened.sampler, range=parse_range(span),
         format=texts.format(kind), keep=parts, interval=interval if {"low", "high"} & {*parts} else None, seed=seed,
-        precision=opened.precision, noise=opened.noise,
+        precision=opened.precision, noise=opened.noise, self_check=self_check,
     )  # fmt: skip
     setup = folder.Setup(
-        source, out, opened.restorer, options, lambda spec: parse(spec, known), masks,
-        opened.estimate(samples), opened.device, max_pixels, overwrite, texts.shard(shard),
-        opened.table if options.interval else None,
+        source, out, opened.restorer, options, _corruption, masks, opened.estimate(samples), opened.device, max_pixels,
+        overwrite, texts.shard(shard), opened.table if options.interval or self_check else None, report,
+        typed("restore"),
     )  # fmt: skip
     tasks = folder.tasks(items, setup)
-    if not (machine or listed) and (note := left_out(source)):
-        click.echo(note, err=True)
-    if not machine and opened.noise and not (corruption or sigma):
-        click.echo(f"noise as in the images that {name} has learnt from, {opened.noise}, unless a file says", err=True)
-    if not machine and setup.estimates and not (corruption or opened.noise):
-        click.echo(
-            "the level of the noise is estimated for each file that does not tell it; --sigma tells it", err=True
-        )
-    if not machine and (count := folder.made_otherwise(tasks, setup)):
-        click.echo(
-            f"{count} image(s) in {out} were restored with other settings; their restorations are replaced", err=True
-        )
-    if dry_run:
-        return _plan(tasks, setup, machine)
-    return _run(tasks, setup, workers, machine)
+    if not machine:
+        _say(tasks, setup, bool(listed))
+    return _plan(tasks, setup, machine) if dry_run else _run(tasks, setup, workers, machine)
 
 
-def _typed(option: str) -> bool:
-    return click.get_current_context().get_parameter_source(option) is ParameterSource.COMMANDLINE
+def _corruption(spec: str) -> Corruption:
+    from restorekit import plugins
+    from restorekit.corruptions.spec import parse
+
+    return parse(spec, plugins.corruptions())
+
+
+def _parts(keep: str, samples: int) -> tuple[str, ...]:
+    """Return what is kept beside the images: the ends of the interval too where one was typed."""
+    from restorekit.cli import texts
+
+    parts = texts.keep(keep, samples)
+    typed = click.get_current_context().get_parameter_source("interval") is ParameterSource.COMMANDLINE
+    return (*parts, "low", "high") if typed and not {"low", "high"} & {*parts} else parts
+
+
+def _items(source: str, out: Path, listed: Path | None, masks: MaskSource) -> list[Item]:
+    """Return the images that are to be restored, masks among them left out."""
+    from restorekit.cli import texts
+    from restorekit.images.find import find_images
+
+    items = find_images(source, listed)
+    texts.keep_apart(source, out)
+    items = masks.pictures(items)
+    masks.check(items)
+    return items
+
+
+def _opened(
+    name: str, corruption: str | None, sigma: str | None, sampler: str | None, compute: Compute, memory: str
+) -> Opened:
+    """Open what restores, for what is known of the damage."""
+    from restorekit.cli import texts
+    from restorekit.opening import open_restorer
+    from restorekit.sigma import IMAGE
+    from restorekit.sweep import Limits
+
+    given = None if corruption is None else _corruption(corruption)
+    limits = Limits.within(texts.memory(memory))
+    opened = open_restorer(name, given or (IMAGE if sigma else None), sampler, compute, limits)
+    texts.settled(opened.sampler, given)
+    return opened
+
+
+def _say(tasks: Sequence[Group], setup: Setup, listed: bool) -> None:
+    """Say on standard error what a user may not expect."""
+    from restorekit.folder import made_otherwise
+    from restorekit.images.find import left_out
+
+    options, count = setup.options, made_otherwise(tasks, setup)
+    noise = f"noise as in the images that {options.model} has learnt from, {options.noise}, unless a file says"
+    level = "the level of the noise is estimated for each file that does not tell it; --sigma tells it"
+    again = f"{count} image(s) in {setup.out} were restored with other settings; their restorations are replaced"
+    found = (
+        None if listed else left_out(setup.source),
+        noise if options.noise and not (options.corruption or options.sigma) else None,
+        level if setup.estimates and not (options.corruption or options.noise) else None,
+        again if count else None,
+    )
+    for text in filter(None, found):
+        click.echo(text, err=True)
 
 
 def _run(tasks: Sequence[Group], setup: Setup, workers: int, machine: bool) -> int:
@@ -177,13 +222,32 @@ def _run(tasks: Sequence[Group], setup: Setup, workers: int, machine: bool) -> i
 
     engine = LocalEngine(workers, weigh=lambda group: 2 * group.bytes)
     with ImagesProgress(sum(len(group.items) for group in tasks), "restoring", machine) as progress:
-        told = Teller(progress.advance)
+        told, checks = Teller(progress.advance), Checks()
+
+        def watch(line: dict[str, Any]) -> None:
+            checks.line(line)
+            told.line(line)
+
         try:
-            counts = restore_folder(tasks, setup, engine, told.line)
+            counts = restore_folder(tasks, setup, engine, watch)
         except KeyboardInterrupt as stop:  # the record says what is done
             stop.add_note("run the same command again to go on")
             raise
-    return _tell(counts, setup, told, machine)
+        finally:
+            _report(setup)
+    return tell(counts, setup, told, checks, machine)
+
+
+def _report(setup: Setup) -> None:
+    """Write the page of what is done so far; a disk that is full has been told of already."""
+    if not setup.pictures:
+        return
+    from restorekit.errors import ImageError
+    from restorekit.report.render import write_page
+    from restorekit.report.restored import page_of
+
+    with suppress(ImageError):
+        write_page(page_of(setup.out), setup.own / REPORT)
 
 
 def _plan(tasks: Sequence[Group], setup: Setup, machine: bool) -> int:
@@ -195,31 +259,3 @@ def _plan(tasks: Sequence[Group], setup: Setup, machine: bool) -> int:
     for row in () if machine else rows:
         click.echo(f"{row['status']:<8s} {row['image']} -> {row['target']}")
     return 0
-
-
-def _tell(counts: dict[str, int], setup: Setup, told: Teller, machine: bool) -> int:
-    if machine:
-        click.echo(as_json({"out": str(setup.out), "device": setup.device, **counts, "failures": told.failures}))
-    else:
-        click.echo(
-            f"{counts['done']} restored, {counts['skipped']} done before, {counts['failed']} failed -> {setup.out}"
-        )
-        click.echo(_how(setup))
-        if told.noted:
-            click.echo(f"notes on {told.noted} of them -> {setup.own / 'images.jsonl'}")
-    return 1 if told.failures else 0
-
-
-def _how(setup: Setup) -> str:
-    """Say what made the estimates, and what stands behind the intervals."""
-    options = setup.options
-    half = ", bfloat16" if options.precision == "bfloat16" else ""
-    how = f"{options.model} on {setup.device}{half}: {setup.estimate}"
-    if options.interval is None:
-        return how
-    beyond = setup.table.beyond(options.interval) if setup.table else "the model has no calibration"
-    if setup.table and not beyond:
-        share, source = f"{options.interval:.3g} of the unknown values", setup.table.source
-        return f"{how}\nlow and high enclose {share}, on average over images like those of the calibration: {source}"
-    gaussian = f"mean -+ {options.deviations:.3g} standard deviations, as if Gaussian"
-    return f"{how}\nlow and high are uncalibrated, {gaussian}: {beyond}"

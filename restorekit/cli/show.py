@@ -13,6 +13,7 @@ import click
 
 from restorekit.cli.progress import as_json
 from restorekit.errors import UsageError, unknown
+from restorekit.spelling import setting_text
 
 if TYPE_CHECKING:
     from restorekit.offers import Entry
@@ -139,28 +140,17 @@ def _default(field: dataclasses.Field[Any], hint: Any) -> str:
     from restorekit.contracts import Ranged
 
     if field.default_factory is not dataclasses.MISSING:
-        return _typed(field.default_factory())
+        return setting_text(field.default_factory())
     if field.default is dataclasses.MISSING:
         return "required"
-    return _typed(field.default, ".." if hint == Ranged else ",")
-
-
-def _typed(value: Any, mark: str = ",") -> str:
-    """Return a value as it is typed."""
-    from restorekit.spelling import number_text
-
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, tuple | list):
-        return mark.join(map(_typed, value)) or "none"
-    return number_text(value) if isinstance(value, float) else str(value)
+    return setting_text(field.default, ".." if hint == Ranged else ",")
 
 
 def _shown(value: Any) -> str:
     """Return a value on one line: a setting as default, kind and meaning, a figure to six digits."""
     if isinstance(value, dict) and "takes" in value:
         return f"{value['default']}   ({value['takes']})   {value['meaning']}".rstrip()
-    return f"{value:.6g}" if isinstance(value, float) else _typed(value)
+    return f"{value:.6g}" if isinstance(value, float) else setting_text(value)
 
 
 def _line(key: str, value: Any) -> None:
@@ -173,4 +163,4 @@ def _line(key: str, value: Any) -> None:
         for inner in value:
             click.echo(f"  {inner}")
     else:
-        click.echo(f"{key}: {'none' if value is None else _typed(value)}")
+        click.echo(f"{key}: {'none' if value is None else setting_text(value)}")

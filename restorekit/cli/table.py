@@ -1,18 +1,20 @@
-"""The tables that ``restorekit evaluate`` and ``restorekit calibrate`` print."""
+"""The tables that ``restorekit evaluate``, ``report`` and ``calibrate`` print."""
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from restorekit.report.duels import Duel
+    from restorekit.report.paired import Comparison
     from restorekit.trials import Results
 
 MOST = 8  # columns of figures that a terminal of 80 characters takes
 _QUIET = ("winkler90", "ause", "nrmse", "seconds", "nelbo")  # in results.json and results.csv, and where there is room
-_LISTS = ("coverage90_images", "coverage_by_width", "calibrated")
+_LISTS = ("coverage90_images", "coverage_by_width", "calibrated", "reasons")
 _APART = ("corruption", "restorer", "images", "sigma", "draws", "learned", "estimate", *_LISTS)
 _HEADS = {
     "psnr": "psnr",
@@ -27,39 +29,35 @@ _HEADS = {
     "seconds_per_megapixel": "s/MP",
     "seconds": "s/image",
     "nelbo": "nelbo",
+    "psnr_before": "before",
+    "psnr_gain": "gained",
 }
 
 
-def print_results(results: Results) -> None:
-    """Print a table for each corruption, best PSNR first, and how the figures came about."""
+def print_results(results: Results, alarms: Sequence[str] = ()) -> None:
+    """Print what must be seen first, a table for each corruption, best PSNR first, and how the figures came about."""
     from rich.console import Console
 
-    console = Console()
+    from restorekit.report.wording import absent, failed, short
+
+    console, names = Console(), short(run["restorer"] for run in results.runs)
+    for text in alarms:
+        console.print(text, markup=False, highlight=False, soft_wrap=True, style="bold")
     for spec in dict.fromkeys(run["corruption"] for run in results.runs):
         runs = [run for run in results.runs if run["corruption"] == spec]
-        console.print(_one_table(spec, runs))
+        count = f"{runs[0]['images']} image{'' if runs[0]['images'] == 1 else 's'}"
+        console.print(f"{spec or 'files as they are'}   ({count})", style="italic", markup=False, highlight=False)
+        console.print(_one_table(runs, names))
         for run in runs:
             if run.get("coverage_by_width"):
-                console.print(_coverage(run), highlight=False, markup=False)
-    console.print(_protocol(results), style="dim", markup=False, highlight=False)
-    for text in _failed(results.failures):
+                console.print(_coverage(run, names), highlight=False, markup=False)
+    for text in (*absent(results), _protocol(results, names)):
+        console.print(text, style="dim", markup=False, highlight=False)
+    for text in failed(results.failures):
         console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
-def _failed(failures: list[dict[str, str]]) -> list[str]:
-    """Say what failed: an image for one reason a line; what failed of many for the same reason once."""
-    found: dict[tuple[str, ...], list[str]] = {}
-    for failure in failures:
-        what = " on ".join(failure[key] for key in ("restorer", "corruption") if key in failure)
-        found.setdefault((what, failure["error"]), []).append(failure["image"])
-    return [
-        f"failed: {' '.join(filter(None, (what, 'of' * bool(what), images[0])))}"
-        f"{f' and {len(images) - 1} more' if len(images) > 1 else ''}: {error}"
-        for (what, error), images in found.items()
-    ]
-
-
-def _coverage(run: dict[str, Any]) -> str:
+def _coverage(run: dict[str, Any], names: Mapping[str, str]) -> str:
     """Say how the coverage is distributed over images, and over values by the width of their interval."""
     low, median, high = (f"{value:.0%}" for value in run["coverage90_images"])
     tenths = " ".join(f"{value:.0%}" for value in run["coverage_by_width"])
@@ -67,45 +65,92 @@ def _coverage(run: dict[str, Any]) -> str:
     by_width = f"by width, narrowest tenth first: {tenths}"
     beyond = run["images"] - run["calibrated"] if run.get("calibrated") is not None else 0
     note = f"; {beyond} image(s) beyond the calibration, their intervals as if Gaussian" if beyond else ""
-    return f"{_named(run['restorer'])}, within the 90 % interval: {by_image}; {by_width}{note}\n"
+    return f"{names[run['restorer']]}, within the 90 % interval: {by_image}; {by_width}{note}\n"
 
 
-def _protocol(results: Results) -> str:
+def _protocol(results: Results, names: Mapping[str, str]) -> str:
     """Say how the figures came about: what holds for all, and what the estimate of each model is."""
     p, learned = results.protocol, [run for run in results.runs if run["learned"]]
-    estimates = dict.fromkeys(f"{_named(run['restorer'])}: {run['estimate']}" for run in learned)
+    estimates = dict.fromkeys(f"{names[run['restorer']]}: {run['estimate']}" for run in learned)
     general = f"noise {p.noise}; result {p.result}; psnr in dB, {p.psnr}; ssim: {p.ssim}; interval {p.interval}"
-    return "; ".join([general, "sigma: what a method is told", f"seed {p.seed}", *estimates])
+    told = ["sigma: what a method is told"] if any(run["sigma"] for run in results.runs) else []
+    return "; ".join([*_directions(results), general, *told, f"seed {p.seed}", *estimates])
 
 
-def _one_table(spec: str, runs: list[dict[str, Any]]) -> Table:
+def _directions(results: Results) -> list[str]:
+    """Say of the figures in the tables which values are good ones."""
+    from restorekit.figures import APART
+    from restorekit.report.columns import in_order
+
+    figures = [f for f in results.metrics if not f.name.endswith(APART)]  # of which `print_compared` tells
+    there = [f for f in in_order(figures) if any(run.get(f.name) is not None for run in results.runs)]
+    ways = {way: [_HEADS.get(f.name, f.name) for f in there if f.better == way] for way in ("higher", "lower")}
+    goals = [f"{_HEADS.get(f.name, f.name)} is best at {f.goal:g}" for f in there if f.goal is not None]
+    return [*(f"{way} is better: {', '.join(heads)}" for way, heads in ways.items() if heads), *goals]
+
+
+def _one_table(runs: list[dict[str, Any]], names: Mapping[str, str]) -> Table:
     from rich import box
     from rich.markup import escape
     from rich.table import Table
 
-    columns = [*_HEADS, *(k for k in runs[0] if k not in (*_HEADS, *_APART))]
+    from restorekit.figures import APART
+
+    columns = [*_HEADS, *(k for k in runs[0] if k not in (*_HEADS, *_APART) and not k.endswith(APART))]
     shown = [k for k in columns if any(run.get(k) is not None for run in runs)]
     shown = [k for k in shown if k not in _QUIET] if len(shown) > MOST else shown
-    count = runs[0]["images"]
-    table = Table(
-        title=f"{spec}   ({count} image{'' if count == 1 else 's'})",
-        title_justify="left",
-        box=box.SIMPLE_HEAD,
-        padding=(0, 1, 0, 0),
-        pad_edge=False,
-    )
-    for key in ("restorer", "sigma"):
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    told = ("sigma",) if any(run["sigma"] for run in runs) else ()
+    for key in ("restorer", *told):
         table.add_column(key, no_wrap=True)
     for key in shown:
         table.add_column(_HEADS.get(key, key), justify="right", no_wrap=True)
     for run in sorted(runs, key=lambda r: r.get("psnr") or 0.0, reverse=True):
         table.add_row(
-            escape(_named(run["restorer"])),
-            run["sigma"],
+            escape(names[run["restorer"]]),
+            *(run[key] for key in told),
             *(_cell(run[k]) for k in shown),
             style="bold" if run["learned"] else "",
         )
     return table
+
+
+def print_compared(duels: Sequence[Duel]) -> None:
+    """Print how one run compares with another, a line for each figure, and which images got worse by the first."""
+    from rich import box
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    from restorekit.report.paired import LEVEL
+    from restorekit.report.wording import named
+
+    first = duels[0]
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    heads = (escape(first.restorer), escape(first.against), "apart", f"{100 * LEVEL:g} % interval")
+    table.add_column("", no_wrap=True)
+    for head in (*heads, "better", "worse", "equal"):
+        table.add_column(head, justify="right", overflow="fold")
+    for duel in duels:
+        table.add_row(duel.figure.name, *_compared_cells(duel.found))
+    Console().print(table)
+    if first.found.worse:
+        apart = dict(first.found.differences)
+        names = [f"{key} {_signed(apart.get(key))}" for key in first.found.worse]
+        text = f"worse than {first.against} by {first.figure.name}: {named(names, 5)}"
+        Console().print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def _compared_cells(found: Comparison) -> list[str]:
+    ends = "-" if found.low is None else f"{_signed(found.low)} to {_signed(found.high)}"
+    counts = map(str, (found.wins, found.losses, found.ties))
+    return [_cell(found.mean), _cell(found.mean_against), _signed(found.difference), ends, *counts]
+
+
+def _signed(value: float | None) -> str:
+    from restorekit.report.wording import signed
+
+    return "-" if value is None else signed(value)
 
 
 CHANNELS = {1: "gray", 3: "colour"}
@@ -129,14 +174,6 @@ def print_calibration(rows: list[dict[str, Any]]) -> None:
         for name, kind in kinds.items():
             table.add_row(f"  {name}", *(f"{row[f'{kind}{key}90']:.4f}" for key in ("coverage", "width", "winkler")))
     Console().print(table)
-
-
-def _named(restorer: str) -> str:
-    """Return a short name: a model file's own, or its folder's where it is just ``model.safetensors``."""
-    path = Path(restorer)
-    if path.suffix != ".safetensors":
-        return restorer
-    return path.stem if path.stem != "model" or not path.parent.name else path.parent.name
 
 
 def _cell(value: float | None) -> str:

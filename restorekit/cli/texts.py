@@ -114,8 +114,8 @@ def use_threads(count: int | None) -> None:
         torch.set_num_threads(count)
 
 
-def limit(text: str | None, metrics: Mapping[str, type[Metric]]) -> tuple[str, float] | None:
-    """Return metric and value of a ``--fail-under`` text."""
+def limit(text: str | None, metrics: Mapping[str, type[Metric]], asked: Sequence[str] = ()) -> tuple[str, float] | None:
+    """Return metric and value of a ``--fail-under`` text; it must be among those asked for, where some are."""
     if text is None:
         return None
     name, _, value = text.partition("=")
@@ -127,19 +127,28 @@ def limit(text: str | None, metrics: Mapping[str, type[Metric]]) -> tuple[str, f
         least = math.nan
     if math.isnan(least):
         raise UsageError(f"--fail-under takes METRIC=NUMBER, such as psnr=28, got {text!r}")
+    if asked and name not in asked:
+        raise UsageError(f"--fail-under needs {name} measured; add --metric {name}")
     return name, least
 
 
-def below(limit: tuple[str, float] | None, models: Sequence[str], runs: Sequence[Mapping[str, Any]]) -> bool:
-    """Say whether the mean of one of the models, or methods named as such, is worse than the limit in any run."""
+def below(limit: tuple[str, float] | None, models: Sequence[str], runs: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Say which means of the models, or methods named as such, are worse than the limit: a sentence for each run."""
     if limit is None:
-        return False
+        return []
     from restorekit import plugins
 
     name, least = limit
     sign = 1 if plugins.metrics()[name].better == "higher" else -1
-    judged = [run[name] for run in runs if run["restorer"] in models]
-    return any(mean is None or sign * mean < sign * least for mean in judged)
+    judged = [run for run in runs if run["restorer"] in models]
+    missed = [run for run in judged if run[name] is None or sign * run[name] < sign * least]
+    return [f"--fail-under {name}={least:g} is not held by {_mean_of(run, name)}" for run in missed]
+
+
+def _mean_of(run: Mapping[str, Any], name: str) -> str:
+    where = f" on {run['corruption']}" if run.get("corruption") else ""
+    value = "no figure" if run[name] is None else f"{run[name]:.4g}"
+    return f"{run['restorer']}{where}: {value}"
 
 
 def settled(sampler: str | None, corruption: Corruption | None) -> None:

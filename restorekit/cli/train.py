@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import shlex
 import sys
+from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +16,7 @@ from restorekit.cli.options import PRECISION, device_options, range_option, sett
 if TYPE_CHECKING:
     from restorekit.devices import Precision
     from restorekit.images.dataset import Labels
+    from restorekit.train import Watch
 
 LEARNED = ("learned", "learned-gain")
 EXAMPLE = """\b
@@ -87,6 +90,7 @@ Example:
     help="With --self-supervised: the noise of IMAGES on [0, 1], such as 25/255; auto: estimated; learned: with the"
     " images; learned-gain: and how it grows with brightness.",
 )
+@click.option("--tensorboard", is_flag=True, help="Write the log and pictures to RUN/tensorboard, too.")
 @click.option("--devices", type=click.IntRange(1), default=1, show_default=True, help="Devices per node.")
 @click.option("--nodes", type=click.IntRange(1), default=1, show_default=True, help="Machines.")
 @range_option
@@ -97,16 +101,19 @@ def command(
     images: str, run: Path, model_name: str, specs: tuple[str, ...], validation: str | None, steps: int | None,
     epochs: int | None, minutes: float | None, pairs: tuple[str, ...], init: str, labels: Labels,
     resume: bool, precision: Precision, devices: int, nodes: int, span: str | None, licence: str, seed: int,
-    unseen: bool, sigma: str | None, device: str, threads: int | None,
+    unseen: bool, sigma: str | None, tensorboard: bool, device: str, threads: int | None,
 ) -> int:  # fmt: skip
     """Train a model on IMAGES (a folder, a file, or a stack) and keep everything in the folder RUN.
 
-    RUN gets model.safetensors (for `--model`), state.safetensors (for `--resume`), log.jsonl, previews and samples.
+    RUN gets model.safetensors (for `--model`), state.safetensors (for `--resume`), log.jsonl, previews, samples and
+    report.html, which shows how the training goes from its first validation on.
     Exit code 0: done, 130 or 143: stopped by Ctrl-C or SIGTERM, and saved if training had begun, 2: wrong usage.
     """
     from restorekit import training
     from restorekit.cli import texts
     from restorekit.cli.progress import TrainingProgress
+    from restorekit.report.board import Board
+    from restorekit.report.following import Following
 
     if sum(limit is not None for limit in (steps, epochs, minutes)) != 1:
         raise click.UsageError("give exactly one of --steps, --epochs and --minutes, for example --minutes 30")
@@ -114,6 +121,7 @@ def command(
         raise click.UsageError("--sigma tells the noise of damaged images; give --self-supervised too, or leave it out")
     for read in (images, *([validation] if validation and not validation.isdigit() else [])):
         texts.keep_apart(read, run)
+    board = Board(run) if tensorboard else None
     hardware = training.Hardware(device, devices, nodes, precision, threads)
     source = training.Images(images, validation, labels, span)
     plan = training.Plan(
@@ -132,8 +140,9 @@ def command(
     first = fabric.is_global_zero  # one of several processes speaks for all
     for note in (*job.notes, begins) if first else ():
         click.echo(note, err=True)
-    with TrainingProgress(job) as progress:
-        outcome = training.train(job, model, fabric, progress.show, resume)
+    with TrainingProgress(job) as progress, Following(job, progress.say) as page, board or nullcontext():
+        shows = [progress.show, page.show, *([board.show] if board else [])]
+        outcome = training.train(job, model, fabric, _each(shows), resume)
     if first:
         _tell(run, outcome.found)
     if outcome.signal is None:
@@ -143,8 +152,18 @@ def command(
     return 128 + outcome.signal  # as a shell has it: 130 for SIGINT, 143 for SIGTERM
 
 
+def _each(shows: Sequence[Watch]) -> Watch:
+    """Return one that hands a line of the log to all."""
+
+    def watch(line: dict[str, Any]) -> None:
+        for show in shows:
+            show(line)
+
+    return watch
+
+
 def _tell(run: Path, found: dict[str, Any]) -> None:
     for name, value in found.items():
         click.echo(f"  {name:<40s} {value:10.3f}")
-    written = {"model": "model.safetensors", "pictures": "previews", "log": "log.jsonl"}
+    written = {"model": "model.safetensors", "report": "report.html", "pictures": "previews", "log": "log.jsonl"}
     click.echo("   ".join(f"{what}: {run / name}" for what, name in written.items() if (run / name).exists()))

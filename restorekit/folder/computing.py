@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from restorekit import asking
 from restorekit.canvas import Canvas
 from restorekit.contracts import Corruption
+from restorekit.folder.checking import Verdict, share_missing, verdict
 from restorekit.folder.enclosing import Enclosed, enclosed, with_ends
 from restorekit.folder.groups import MOST, PIXELS
 from restorekit.folder.opening import Opened, Reading, sentence
 from restorekit.folder.setup import Setup
+from restorekit.glance import Glance, Peek, difference
 from restorekit.images.find import Item
 from restorekit.images.picture import Array, Picture
 from restorekit.images.repaint import repainted
+from restorekit.images.views import pictured
 from restorekit.journal import Journal, Line
 from restorekit.noise import Noise
 from restorekit.planes import Plane, PlaneSource
@@ -41,6 +45,8 @@ class Finished:
         Whether everything in it was known before, so that the file itself is its restoration.
     facts : mapping
         What the journal says of it.
+    glance : Glance or None
+        What the report shows of it.
     """
 
     item: Item
@@ -48,6 +54,7 @@ class Finished:
     canvas: Canvas
     untouched: bool
     facts: Mapping[str, Any]
+    glance: Glance | None = None
 
 
 class Computed(NamedTuple):
@@ -95,12 +102,17 @@ def _restored(alike: list[Opened], setup: Setup) -> list[Canvas]:
     """Restore planes of equal shape, as many at a time as fit a batch."""
     options = setup.options
     keep = (*options.keep, "draws") if options.samples else options.keep
-    canvases = [Canvas(_blank(o), keep, setup.own) for o in alike]
+    canvases = [_canvas(o, keep, setup) for o in alike]
     pairs = [(plane, canvas) for o, canvas in zip(alike, canvases, strict=True) for plane in o.planes]
     portion = max(1, min(MOST, PIXELS // math.prod(pairs[0][0].shape[1:])))
     for first in range(0, len(pairs), portion):
         _portion(pairs[first : first + portion], alike[0].corruption, setup)
     return canvases
+
+
+def _canvas(opened: Opened, keep: Sequence[str], setup: Setup) -> Canvas:
+    pixels = _blank(opened)
+    return Canvas(pixels, keep, setup.own, peek=Peek(*pixels.shape[1:]) if setup.pictures else None)
 
 
 def _blank(opened: Opened) -> Array:
@@ -133,27 +145,48 @@ def _intervals(planes: list[Plane], corruption: Corruption, setup: Setup) -> lis
 
 
 def _finished(opened: Opened, canvas: Canvas, seconds: float, setup: Setup) -> Finished:
-    picture, lost = opened.picture, [0.0 if p.missing is None else float(p.missing.mean()) for p in opened.planes]
-    known = not any(lost) and all(p.exact for p in opened.planes)
+    picture, lost = opened.picture, share_missing(opened.planes)
+    known = not lost and all(p.exact for p in opened.planes)
     untouched = known and setup.options.format in ("keep", picture.format)
+    check = Verdict({}, []) if known else verdict(opened, setup)
+    glance = None if canvas.peek is None else _glance(opened, canvas, canvas.peek)
     changed = repainted(picture, canvas.pixels)  # lets go of what was read
     facts = {
         "sigma": opened.planes[0].sigma,
-        "missing": float(np.mean(lost)),
+        "missing": lost,
         "mean_std": canvas.mean_std,
         "seconds": round(seconds, 4),
         **({"sampler": {k: round(v, 4) for k, v in canvas.told.items()}} if canvas.told else {}),
-        "notes": [*(() if untouched else changed.notes), *opened.notes, *_absent(canvas), *_uncalibrated(canvas)],
+        "notes": [*(() if untouched else changed.notes), *opened.notes, *_told(canvas), *check.notes],
+        **check.facts,
     }
     if setup.options.interval is not None:
         facts["calibrated"] = setup.table is not None and not canvas.refusals
-    return Finished(opened.item, changed, canvas, untouched, {**opened.digests, **facts})
+    return Finished(opened.item, changed, canvas, untouched, {**opened.digests, **facts}, glance)
 
 
-def _uncalibrated(canvas: Canvas) -> list[str]:
-    return [f"low and high are uncalibrated: {reason}" for reason in dict.fromkeys(canvas.refusals)]
+def _glance(opened: Opened, canvas: Canvas, peek: Peek) -> Glance:
+    """Return what a person sees of the first frame."""
+    plane, pixels = opened.planes[0], canvas.pixels[0]
+    missing = _missing([p for p in opened.planes if p.frame == 0])
+    before, after = pictured(opened.picture.pixels[0], plane.range, missing), pictured(pixels, plane.range)
+    layers = dict(peek.layers)
+    if before.shape[:2] == after.shape[:2] and not plane.exact:
+        layers["residual"] = difference(before, after)
+    lost = None if missing is None else np.asarray(missing.any(2))[:: peek.step, :: peek.step]
+    return Glance(pixels.shape[:2], before, after, None, lost, layers, peek.pictures())
 
 
-def _absent(canvas: Canvas) -> list[str]:
+def _missing(planes: Sequence[Plane]) -> npt.NDArray[np.bool_] | None:
+    """Return where values are missing of a frame that its planes make up, (H, W, C); None where none is."""
+    if not any(plane.missing is not None and plane.missing.any() for plane in planes):
+        return None
+    lost = [np.bool_(False) if plane.missing is None else plane.missing for plane in planes]
+    return np.concatenate([np.broadcast_to(m, p.pixels.shape) for m, p in zip(lost, planes, strict=True)], 2)
+
+
+def _told(canvas: Canvas) -> list[str]:
+    """Say what is not there of what was to be kept, and why intervals are not calibrated."""
     names = [name for name in canvas.keep if name not in canvas.extras]
-    return [f"{' and '.join(names)} not written, as the model gives none"] if names else []
+    absent = [f"{' and '.join(names)} not written, as the model gives none"] if names else []
+    return absent + [f"low and high are uncalibrated: {reason}" for reason in dict.fromkeys(canvas.refusals)]

@@ -113,7 +113,7 @@ def _opened(state: _State, setup: Setup) -> Opened:
     scale, warning = resolve_range(picture, options.range)
     corruption = _corruption(item, picture, setup)
     own = planes(item.key, picture, marked.missing, scale, setup.restorer.geometry.channels, corruption)
-    auto = options.sigma == "auto" or (setup.estimates and not options.spec(picture.spec))
+    auto = setup.estimates_level(picture.spec)
     own = [estimated(p, corruption) if auto else _with_level(p, corruption, picture.spec, options) for p in own]
     notes = (*marked.warnings, *([warning] if warning else []), *_remarks(own, picture, options))
     return Opened(item, state.digests, picture, own, corruption, notes, state.done)

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 from restorekit.engines import Engine, Outcome
@@ -51,7 +52,7 @@ def restore_folder(
         The run's own record or journal cannot be written; the images restored before are whole.
     """
     counts = {"done": 0, "skipped": 0, "failed": 0}
-    with locked(setup.own, setup.shard_name), _recorded(setup, counts, watch):
+    with locked(setup.own, setup.shard_name), _recorded(setup, counts, tasks, watch):
         sweep(setup.out)
         journal = Journal(setup.out, setup.options.fingerprint)
         for outcome in engine.run(
@@ -99,18 +100,22 @@ def _lines(outcome: Outcome[Group, list[Line]], journal: Journal) -> list[Line]:
 
 
 @contextmanager
-def _recorded(setup: Setup, counts: dict[str, int], watch: Callable[[Line], None]) -> Iterator[None]:
+def _recorded(
+    setup: Setup, counts: dict[str, int], tasks: Sequence[Group], watch: Callable[[Line], None]
+) -> Iterator[None]:
     """Keep the run's record: running, then done, interrupted, or stopped with a reason."""
-    _write_record(setup, counts, "running")
+    images = sum(len(group.items) for group in tasks)
+    write = partial(_write_record, setup, counts, images)
+    write("running")
     try:
         yield
     except BaseException as error:
         interrupted = isinstance(error, KeyboardInterrupt)
         with suppress(RestorekitError):  # the disk may be the very reason
-            _write_record(setup, counts, "interrupted" if interrupted else "stopped", str(error) or None)
+            write("interrupted" if interrupted else "stopped", str(error) or None)
         raise
     try:
-        _write_record(setup, counts, "done")
+        write("done")
     except ImageError as error:  # the images are done all the same
         watch({"image": _record_path(setup).name, "status": "failed", "error": str(error)})
 
@@ -119,7 +124,7 @@ def _record_path(setup: Setup) -> Path:
     return setup.own / f"run{setup.shard_name}.json"
 
 
-def _write_record(setup: Setup, counts: dict[str, int], status: str, error: str | None = None) -> None:
+def _write_record(setup: Setup, counts: dict[str, int], images: int, status: str, error: str | None = None) -> None:
     from restorekit.trials import versions
 
     options = asdict(setup.options)
@@ -128,7 +133,9 @@ def _write_record(setup: Setup, counts: dict[str, int], status: str, error: str 
         "schema": SCHEMA,
         "status": status,
         "error": error,
+        "command": setup.command,
         "source": setup.source,
+        "images": images,
         **options,
         "interval": None if interval is None else {"level": interval, "calibrated": setup.table is not None},
         "options": setup.options.fingerprint,

@@ -48,6 +48,8 @@ class Options:
         What a model's convolutions compute in.
     noise : str or None
         Spec of the noise in what the model has learnt from, which holds where neither user nor file tells another.
+    self_check : bool
+        Whether restorations are checked without the truth, and the journal tells what is found.
     """
 
     model: str
@@ -66,6 +68,7 @@ class Options:
     seed: int = 0
     precision: str = "float32"
     noise: str | None = None
+    self_check: bool = False
 
     def spec(self, picture: str | None) -> str | None:
         """Return what damaged a picture: the user's word, else the picture's own, else the model's."""
@@ -76,6 +79,8 @@ class Options:
         """A digest of all of this, in which a model file counts by its content and not by its name."""
         values = asdict(self)
         del values["noise"]  # which the model file says
+        if not self.self_check:  # a check that is not asked for leaves images as good as they are
+            del values["self_check"]
         if self.digest:
             del values["model"]
         return journal.digest_of(values)
@@ -114,6 +119,10 @@ class Setup:
         Which part of how many is done, from 1.
     table : Table or None
         The model's calibration.
+    pictures : bool
+        Whether pictures for the report are written.
+    command : str
+        What was typed; recorded.
     """
 
     source: str
@@ -128,6 +137,8 @@ class Setup:
     overwrite: bool = False
     shard: tuple[int, int] = (1, 1)
     table: Table | None = None
+    pictures: bool = False
+    command: str = ""
 
     @property
     def own(self) -> Path:
@@ -144,6 +155,10 @@ class Setup:
     def estimates(self) -> bool:
         """Whether noise of which nobody says anything is estimated, as a sampler must know its level."""
         return self.restorer.needs_sigma and self.options.sigma is None
+
+    def estimates_level(self, picture: str | None) -> bool:
+        """Say whether the noise of a picture, whose file tells of this damage, is estimated."""
+        return self.options.sigma == "auto" or (self.estimates and not self.options.spec(picture))
 
     def target(self, item: Item) -> Path:
         """Return where an image's restoration goes."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from restorekit.errors import ImageError
 from restorekit.folder.computing import Computed, Finished
@@ -16,6 +18,7 @@ from restorekit.images.atomic import atomic
 from restorekit.images.find import split_array
 from restorekit.journal import Journal, Line
 
+VIEWS = "views"  # pictures for the report, in the run's own folder
 FOLDERS = {"std": "std", "low": "low", "high": "high", "draws": "samples"}  # of what is kept, in the run's own folder
 
 
@@ -33,11 +36,23 @@ def _stored(finished: Finished, setup: Setup, journal: Journal) -> Line:
         _refuse_strangers(finished, target, setup, journal)
         _write(finished, target, setup, journal)
         _remove(_beside(key, FOLDERS.keys() - finished.canvas.extras.keys(), setup))
-        line = journal.success(key, _beside(key, finished.canvas.extras, setup), finished.facts)
+        facts = {**finished.facts, **_pictures(finished, setup)}
+        line = journal.success(key, _beside(key, finished.canvas.extras, setup), facts)
     except Exception as error:  # whatever one image meets must not keep the others back
         line = journal.failure(key, sentence(error, setup.own))
     journal.add(line)
     return line
+
+
+def _pictures(finished: Finished, setup: Setup) -> dict[str, Any]:
+    """Write what the report shows of an image; what fails there costs a picture, and not the image."""
+    if finished.glance is None:
+        return {}
+    name = hashlib.sha256(finished.item.key.encode()).hexdigest()[:16]
+    try:
+        return {"views": finished.glance.write(setup.own / VIEWS, name)}
+    except ImageError as error:
+        return {"notes": [*finished.facts["notes"], f"no pictures for the report: {error}"]}
 
 
 def _refuse_strangers(finished: Finished, target: Path, setup: Setup, journal: Journal) -> None:

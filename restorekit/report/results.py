@@ -1,4 +1,4 @@
-"""Results of an evaluation as JSON and CSV."""
+"""Results as JSON, of which results.schema.json tells every field, and CSV."""
 
 from __future__ import annotations
 
@@ -32,9 +32,11 @@ def write_results(results: Results, folder: Path) -> None:
     """
     with atomic(folder / "results.json") as path:
         path.write_text(json.dumps(finite(results.to_json()), indent=1) + "\n", encoding="utf-8")
-    if results.images:
+    if not results.images:
+        (folder / "results.csv").unlink(missing_ok=True)  # of an earlier run
+    else:
         with atomic(folder / "results.csv") as path, path.open("w", newline="", encoding="utf-8") as file:
-            single = [key for row in results.images for key, value in row.items() if not isinstance(value, list)]
+            single = [key for row in results.images for key, value in row.items() if not isinstance(value, list | dict)]
             writer = csv.DictWriter(file, list(dict.fromkeys(single)), extrasaction="ignore")
             writer.writeheader()
             writer.writerows(results.images)

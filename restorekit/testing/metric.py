@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor
 
 from restorekit.contracts import Metric
+from restorekit.errors import NoFigureError
 from restorekit.metrics import finish
 from restorekit.noise import Noise
 from restorekit.testing.cases import damaged
@@ -25,6 +26,7 @@ from restorekit.testing.facts import (
 )
 from restorekit.types import Observation, Restoration
 
+LARGE = (192, 168)  # pixels
 NEAR, FAR = 0.02, 0.2  # mean size of the errors of a good and of a bad restoration
 
 
@@ -58,22 +60,28 @@ def declares_itself(metric: Metric) -> None:
 
 @promise
 def gives_one_number(metric: Metric) -> None:
-    """Expect a float, or None where it does not apply, of gray and colour, with and without spread and draws."""
-    for x, o in _scenes():
-        full, plain = _restored(x, NEAR), Restoration(finish(x))
-        lossless = dataclasses.replace(o, observed=torch.ones_like(o.observed), y=x)
-        for restoration, seen, what in (
-            (full, o, "with spread and draws"),
-            (plain, o, "without spread and draws, and equal to the truth"),
-            (full, lossless, "of which everything was observed"),
-        ):
-            value = metric(restoration, x, seen)
-            sound = value is None or (isinstance(value, float) and not math.isnan(value))
-            expect(
-                sound,
-                f"{name_of(metric)} must give a float or None for a restoration {what}, got {value!r}; use float(...), "
-                "and None where there is nothing to measure",
-            )
+    """Expect a float, or no figure where it does not apply, of gray and colour, with and without spread and draws."""
+    for restoration, x, seen, what in _cases():
+        value = _asked(metric, restoration, x, seen)
+        none = value is None or isinstance(value, NoFigureError)
+        expect(
+            none or (isinstance(value, float) and not math.isnan(value)),
+            f"{name_of(metric)} must give a float for a restoration {what}, got {value!r}; use float(...), and raise "
+            "NoFigureError where there is nothing to measure",
+        )
+
+
+@promise
+def says_why_there_is_none(metric: Metric) -> None:
+    """Expect a reason, one line for a person, where there is no figure."""
+    for restoration, x, seen, what in _cases():
+        value = _asked(metric, restoration, x, seen)
+        reason = str(value) if isinstance(value, NoFigureError) else "" if value is None else "a figure"
+        expect(
+            reason.strip() != "" and "\n" not in reason,
+            f"{name_of(metric)} must say why there is no figure for a restoration {what}, got {value!r}; raise "
+            'NoFigureError("nothing is missing"), or whatever holds: tables show it',
+        )
 
 
 @promise
@@ -83,8 +91,9 @@ def repeats_itself(metric: Metric) -> None:
         restoration = _restored(x, NEAR)
         before = {**copied(o), **{name: t.clone() for name, t in _fields(restoration).items()}, "reference": x.clone()}
         with global_randomness_untouched(name_of(metric)):
-            first, second = (metric(restoration, x, o) for _ in range(2))
-        expect(first == second, f"{name_of(metric)} must repeat itself, got {first} and then {second}")
+            first, second = (_asked(metric, restoration, x, o) for _ in range(2))
+        same = first == second or str(first) == str(second)
+        expect(same, f"{name_of(metric)} must repeat itself, got {first} and then {second}")
         same_as_before(metric, before, {**copied(o), **_fields(restoration), "reference": x}, "a call")
 
 
@@ -94,8 +103,9 @@ def prefers_what_is_nearer(metric: Metric) -> None:
     if metric.goal is not None:
         return
     for x, o in _scenes():
-        near, far = metric(_restored(x, NEAR), x, o), metric(_restored(x, FAR, misled=True), x, o)
-        if near is None or far is None:
+        near = _asked(metric, _restored(x, NEAR), x, o)
+        far = _asked(metric, _restored(x, FAR, misled=True), x, o)
+        if not (isinstance(near, float) and isinstance(far, float)):
             continue
         expect(
             (near > far) == (metric.better == "higher"),
@@ -107,14 +117,34 @@ def prefers_what_is_nearer(metric: Metric) -> None:
 METRIC_CHECKS: tuple[Callable[[Metric], None], ...] = (
     declares_itself,
     gives_one_number,
+    says_why_there_is_none,
     repeats_itself,
     prefers_what_is_nearer,
 )
 
 
 def _scenes() -> list[tuple[Tensor, Observation]]:
-    """Return pairs of a clean image and what is observed of it, gray and colour."""
-    return [(x, damaged(x)) for x in (pictures(1, channels, 24, 20) for channels in (1, 3))]
+    """Return pairs of a clean image and what is observed of it, gray and colour; one is large enough for any scale."""
+    sizes = ((1, 24, 20), (3, 24, 20), (3, *LARGE))
+    return [(x, damaged(x)) for x in (pictures(1, *size) for size in sizes)]
+
+
+def _cases() -> Iterator[tuple[Restoration, Tensor, Observation, str]]:
+    """Yield restorations with the clean image, what was observed, and words for it."""
+    for x, o in _scenes():
+        full, plain = _restored(x, NEAR), Restoration(finish(x))
+        yield full, x, o, "with spread and draws"
+        yield plain, x, o, "without spread and draws, and equal to the truth"
+        lossless = dataclasses.replace(o, observed=torch.ones_like(o.observed), y=x)
+        yield full, x, lossless, "of which everything was observed"
+
+
+def _asked(metric: Metric, restoration: Restoration, x: Tensor, observation: Observation) -> object:
+    """Return what a metric gives, or that it has no figure."""
+    try:
+        return metric(restoration, x, observation)
+    except NoFigureError as none:
+        return none
 
 
 def _restored(x: Tensor, error: float, misled: bool = False) -> Restoration:

@@ -64,11 +64,11 @@ def test_images_too_small_for_a_metric_are_noted_once(tmp_path):
         cv2.imwrite(str(tmp_path / "clean" / f"{i}.png"), np.full((i, 9), 99, np.uint8))
     words = ("--corruption", "gaussian", "--model", "tv", "--baseline", "none")
     result = invoke(str(tmp_path / "clean"), tmp_path / "o", *words)
-    (note,) = [line for line in result.stderr.splitlines() if "SSIM" in line]
-    assert note == "SSIM needs images of at least 11 x 11 pixels, got 6 x 9; it is left empty"
-    assert "Warning" not in result.stderr
-    (found,) = json.loads((tmp_path / "o" / "results.json").read_text())["runs"]
-    assert (found["images"], found["ssim"]) == (2, None)
+    said = " ".join(result.stdout.split())
+    assert said.count("no ssim: it takes images of at least 11 x 11 pixels, got 9 x 6") == said.count("no ssim") == 1
+    found = json.loads((tmp_path / "o" / "results.json").read_text())
+    assert (found["runs"][0]["images"], found["runs"][0]["ssim"]) == (2, None)
+    assert [row["reasons"]["ssim"][-5:] for row in found["images"]] == ["9 x 6", "9 x 8"]
 
 
 def test_the_same_seed_gives_the_same_figures(clean, tmp_path):
@@ -185,8 +185,8 @@ def test_a_table_needs_no_psnr(clean, tmp_path):
     result = invoke(clean, tmp_path / "o", *TV, "--metric", "nrmse")
     assert result.exception is None
     assert "nrmse" in result.output
-    files = [tmp_path / "o" / name for name in ("results.json", "results.csv")]
-    assert result.stdout.splitlines()[-1] == f"-> {files[0]}, {files[1]}"
+    files = [tmp_path / "o" / name for name in ("report.html", "results.json", "results.csv")]
+    assert result.stdout.splitlines()[-1] == f"-> {files[0]}, results.json and results.csv beside it"
 
 
 def test_a_range_that_had_to_be_guessed_is_said(clean, tmp_path):

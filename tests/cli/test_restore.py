@@ -253,10 +253,10 @@ def test_text_fits_80_columns_and_json_is_one_object(restore, source, tmp_path):
 def test_a_record_left_unfinished_hides_neither_the_summary_nor_the_failure(restore, source, tmp_path, monkeypatch):
     write = run_of_folder._write_record
 
-    def full(setup, counts, status, error=None):
+    def full(setup, counts, images, status, error=None):
         if status == "done":
             raise ImageError("cannot write run.json: the disk is full")
-        write(setup, counts, status, error)
+        write(setup, counts, images, status, error)
 
     monkeypatch.setattr(run_of_folder, "_write_record", full)
     code, said, err = restore(source, tmp_path / "OUT")
@@ -315,7 +315,7 @@ def test_low_and_high_are_said_to_be_uncalibrated(restore, source, tmp_path):
 def test_an_interval_that_is_asked_for_is_kept(restore, source, tmp_path):
     assert restore(source / "0.png", tmp_path / "OUT", "--interval", 0.5)[0] == 0
     own = tmp_path / "OUT" / "_restorekit"
-    assert sorted(path.name for path in own.iterdir() if path.is_dir()) == ["high", "low"]
+    assert sorted(path.name for path in own.iterdir() if path.is_dir()) == ["high", "low", "views"]
 
 
 @pytest.mark.parametrize("mask", ["alpha", "color:#FF0000", "file", "folder", "beside", "inverted"])
@@ -390,3 +390,24 @@ def test_samples_are_restored_by_the_shipped_weights(run, tmp_path):
     code, said, _ = run("restore", SAMPLES, tmp_path / "OUT", "--device", "cpu")
     assert code == 0
     assert "6 restored, 0 done before, 0 failed" in said
+
+
+def test_self_checks_are_summed_up(restore, run, source, tmp_path):
+    words = (source, tmp_path / "OUT", "--sigma", "25/255", "--self-check")
+    code, said, err = restore(*words)
+    assert code == 0
+    summary = re.search(r"self-check: 7 checked, estimated PSNR ([\d.]+) dB \(median\), (\d) flagged", said)
+    lines = (tmp_path / "OUT" / "_restorekit" / "images.jsonl").read_text().splitlines()
+    found = [line["self_check"] for line in map(json.loads, lines) if line["status"] == "done"]
+    assert float(summary[1]) == pytest.approx(np.median([one["psnr"] for one in found]), abs=0.01)
+    assert int(summary[2]) == sum(one["harms"] for one in found) > 0  # a model that was never trained
+    assert "harms" in err
+    told = json.loads(restore(*words, "--json")[1])  # of images that were done before too
+    assert told["self_check"]["checked"] == 7
+    assert told["self_check"]["flagged"] == int(summary[2])
+
+
+def test_a_blind_self_check_says_that_it_cannot_tell(restore, source, tmp_path):
+    _, said, _ = restore(source, tmp_path / "OUT", "--self-check")
+    assert "self-check: 7 checked, 7 without an estimate, 0 flagged as harmed" in said
+    assert "self-check" not in restore(source, tmp_path / "unchecked")[1]

@@ -2,7 +2,10 @@
 
 import pytest
 
-from restorekit.cli.table import print_results
+from restorekit.cli.table import print_compared, print_results
+from restorekit.figures import Figure
+from restorekit.report.duels import Duel
+from restorekit.report.paired import compare
 from restorekit.trials import Protocol, Results
 
 
@@ -50,6 +53,39 @@ def test_a_table_without_psnr_keeps_the_order_given(shown):
     rows = _rows(shown(*runs))
     assert rows[0] == ["restorer", "sigma", "nrmse"]
     assert [row[0] for row in rows[1:4]] == ["c", "a", "b"]
+
+
+def test_a_table_of_what_nobody_was_told_has_no_column_for_it(shown):
+    lines = shown({**_run("another tool", ssim=0.5), "corruption": "", "sigma": None})
+    assert lines[0] == "files as they are   (3 images)"
+    assert _rows(lines)[0] == ["restorer", "psnr", "ssim"]
+
+
+def test_what_must_be_seen_first_stands_first(capsys):
+    print_results(Results(Protocol("IN", 7, 3, "cpu", {}), [_run()], [], []), ["a loses to [b] on c"])
+    assert capsys.readouterr().out.splitlines()[0] == "a loses to [b] on c"
+
+
+def test_which_values_are_good_ones_is_said_of_the_figures_that_are_there(capsys):
+    figures = [Figure("psnr", "dB", "higher"), Figure("coverage90", "", "", 0.9), Figure("mine", "", "lower")]
+    runs = [_run(coverage90=0.8, mine=1.0)]
+    print_results(Results(Protocol("IN", 7, 3, "cpu", {}), runs, [], [], [*figures, Figure("gone", "", "lower")]))
+    said = " ".join(capsys.readouterr().out.split())
+    assert "higher is better: psnr; lower is better: mine; cover is best at 0.9; noise" in said
+
+
+def test_a_comparison_has_a_line_for_each_figure_and_names_what_got_worse(capsys):
+    psnr, nrmse = Figure("psnr", "dB", "higher"), Figure("nrmse", "", "lower")
+    ours = {f"{i}.png": 30.0 + i for i in range(8)}
+    theirs = {**dict.fromkeys(ours, 31.0), "7.png": 33.0}
+    found = [Duel("", "a[1]", "b", figure, compare(ours, theirs, figure)) for figure in (psnr, nrmse)]
+    print_compared(found)
+    lines = [line.split() for line in capsys.readouterr().out.splitlines() if line.strip()]
+    assert lines[0][:2] == ["a[1]", "b"]
+    assert lines[2][:4] == ["psnr", "33.50", "31.25", "+2.25"]
+    assert lines[2][-3:] == ["6", "1", "1"]
+    assert lines[3][-3:] == ["1", "6", "1"]
+    assert lines[4] == ["worse", "than", "b", "by", "psnr:", "0.png", "-1.000"]
 
 
 def test_a_model_file_is_called_by_its_own_name_or_its_folders(shown):

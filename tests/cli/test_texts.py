@@ -119,3 +119,11 @@ def test_below_looks_at_what_was_named_as_a_model_and_knows_what_is_better():
     assert texts.below(("psnr", 28.0), ["tv"], [{**run, "restorer": "tv"}])
     assert not texts.below(None, ["default"], [run])
     assert texts.below(("psnr", 1.0), ["default"], [{**run, "psnr": None}])
+
+
+def test_a_limit_that_is_not_held_is_said_with_the_mean():
+    runs = [{"restorer": "tv", "corruption": spec, "psnr": value} for spec, value in (("g", 27.125), ("", None))]
+    assert texts.below(("psnr", 28.0), ["tv"], runs) == [
+        "--fail-under psnr=28 is not held by tv on g: 27.12",
+        "--fail-under psnr=28 is not held by tv: no figure",
+    ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import sys
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from restorekit import train
 from restorekit.cli import group
 from restorekit.cli.train import command
 from restorekit.errors import UsageError
+from restorekit.report import following
 
 
 @pytest.fixture
@@ -35,7 +37,8 @@ def test_a_run_holds_model_state_log_and_pictures(source, tmp_path):
     result = small(source, str(tmp_path / "run"), "--steps", "3", "--set", "validate=2")
     assert result.exception is None, result.output
     names = {p.name for p in (tmp_path / "run").iterdir()}
-    assert names == {"model.safetensors", "state.safetensors", "log.jsonl", "previews", "samples"}
+    pictures = {"previews", "samples", "report.html"}
+    assert names == {"model.safetensors", "state.safetensors", "log.jsonl", *pictures}
     events = [json.loads(line)["event"] for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
     assert events.count("validation") == 2
     assert "psnr" in result.output
@@ -87,11 +90,13 @@ def test_a_stopped_training_says_how_to_go_on(source, tmp_path, monkeypatch, num
     assert result.return_value == status
     assert "stopped at step 2; go on with --resume" in result.output
     assert "pictures:" not in result.output
+    assert "The training is not finished: its log ends at step" in (tmp_path / "run" / "report.html").read_text()
     assert f"model: {tmp_path / 'run' / 'model.safetensors'}" in result.output
     monkeypatch.undo()
     done = small(source, str(tmp_path / "run"), "--steps", "3", "--resume")
     assert done.return_value == 0
     assert "pictures:" in done.output
+    assert "not finished" not in (tmp_path / "run" / "report.html").read_text()
     assert "going on in" in done.output
 
 
@@ -130,3 +135,64 @@ def test_a_signal_before_the_training_has_begun_has_saved_nothing_and_says_nothi
     monkeypatch.setattr("restorekit.training.prepare", lambda *_: signal.raise_signal(signal.SIGTERM))
     code, said, err = run("train", source, tmp_path / "run", "--model", "vae", "--steps", 1)
     assert (code, said, err.strip()) == (143, "", "restorekit: stopped")
+
+
+def test_the_page_of_a_training_holds_its_figures(source, tmp_path, monkeypatch):
+    monkeypatch.setattr(train, "LOG_EVERY", 1)
+    result = small(source, str(tmp_path / "run"), "--steps", "4", "--set", "validate=2", "--licence", "CC0 <of us>")
+    assert result.exception is None, result.output
+    assert "report:" in result.output
+    page = (tmp_path / "run" / "report.html").read_text()
+    lines = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
+    last = lines[-1]
+    assert f"At the last validation, step 4, psnr is {last['psnr']:.2f} dB" in page
+    assert "4 updates of 2 images" in page
+    assert "cvae (restorekit" in page
+    assert "7 images of x.npy, to undo missing:rate=0.5" in page
+    assert "CC0 &lt;of us&gt;" in page
+    titles = ("PSNR on the validation images", "regression, training images", "regression, validation images")
+    levels = ("What each level of the latents tells", "Active units")
+    assert [title for title in (*titles, *levels) if f">{title}<" not in page] == []
+    assert "on cpu" in page
+
+
+def test_a_page_is_there_while_the_training_goes_on(source, tmp_path, monkeypatch):
+    seen = []
+    update = train._update
+
+    def updating(job, state, *rest):
+        if state.step == 2:
+            seen.append((job.run / "report.html").read_text())
+        return update(job, state, *rest)
+
+    monkeypatch.setattr(train, "_update", updating)
+    monkeypatch.setattr(following, "EARLIEST", 0.0)
+    small(source, str(tmp_path / "run"), "--steps", "4", "--set", "validate=2")
+    assert "it goes on" in seen[0]
+    assert "not finished" not in seen[0]
+    assert "it goes on" not in (tmp_path / "run" / "report.html").read_text()
+
+
+def test_tensorboard_is_given_the_log(source, tmp_path):
+    reader = pytest.importorskip(
+        "tensorboard.backend.event_processing.event_accumulator",
+        reason="needs tensorboard: pip install 'restorekit[tensorboard]'",
+    )
+    result = small(source, str(tmp_path / "run"), "--steps", "3", "--set", "validate=2", "--tensorboard")
+    assert result.exception is None, result.output
+    again = small(source, str(tmp_path / "run"), "--steps", "4", "--set", "validate=2", "--tensorboard", "--resume")
+    assert again.exception is None, again.output
+    found = reader.EventAccumulator(str(tmp_path / "run" / "tensorboard")).Reload()
+    lines = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
+    logged = [(line["step"], pytest.approx(line["psnr"])) for line in lines if line["event"] == "validation"]
+    assert [(event.step, event.value) for event in found.Scalars("validation/psnr")] == logged
+    assert [picture.step for picture in found.Images("previews")] == [2, 3, 4]
+
+
+def test_tensorboard_that_is_not_installed_is_told_before_any_work(source, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "tensorboard", None)
+    for name in [name for name in sys.modules if name.startswith("torch.utils.tensorboard")]:
+        monkeypatch.delitem(sys.modules, name)
+    result = small(source, str(tmp_path / "run"), "--steps", "1", "--tensorboard")
+    assert "pip install 'restorekit[tensorboard]'" in str(result.exception)
+    assert not (tmp_path / "run").exists()

@@ -29,3 +29,11 @@ def test_json_and_csv_hold_the_rows(tmp_path):
     with (tmp_path / "results.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     assert rows == [{"corruption": "clean", "restorer": "r", "image": "ä b.png", "psnr": "inf", "draw_psnr": ""}]
+
+
+def test_rows_of_an_earlier_run_do_not_stay_where_there_are_none(tmp_path):
+    protocol, row = Protocol("s", 0, 1, "cpu", {}), {"image": "a.png", "psnr": 1.0, "reasons": {"a": "b"}, "notes": []}
+    write_results(Results(protocol, [], [row], []), tmp_path)
+    assert (tmp_path / "results.csv").read_text().splitlines() == ["image,psnr", "a.png,1.0"]
+    write_results(Results(protocol, [], [], []), tmp_path)
+    assert not (tmp_path / "results.csv").exists()

@@ -6,6 +6,7 @@ import pytest
 import torch
 from caught import caught
 
+from restorekit.errors import NoFigureError
 from restorekit.metrics import PSNR
 from restorekit.testing import METRIC_CHECKS, check_metric, metric
 
@@ -36,6 +37,16 @@ class NeedsDraws(PSNR):
         return float(restoration.draws.var())
 
 
+class Speechless(PSNR):
+    def __call__(self, restoration, reference, observation):
+        return None if restoration.draws is None else super().__call__(restoration, reference, observation)
+
+
+class Talkative(PSNR):
+    def __call__(self, restoration, reference, observation):
+        raise NoFigureError("today\nit does not please me")
+
+
 class Dreams(PSNR):
     def __call__(self, restoration, reference, observation):
         return super().__call__(restoration, reference, observation) + float(torch.rand(()))
@@ -57,6 +68,8 @@ BROKEN = [
     (metric.gives_one_number, Tensorial),
     (metric.gives_one_number, Undefined),
     (metric.gives_one_number, NeedsDraws),
+    (metric.says_why_there_is_none, Speechless),
+    (metric.says_why_there_is_none, Talkative),
     (metric.repeats_itself, Dreams),
     (metric.repeats_itself, Clamps),
     (metric.prefers_what_is_nearer, Backwards),

@@ -1,0 +1,96 @@
+"""What ``restorekit restore`` says at its end."""
+
+from __future__ import annotations
+
+import statistics
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from restorekit.cli.progress import Teller, as_json
+
+if TYPE_CHECKING:
+    from restorekit.folder import Setup
+
+
+REPORT = "report.html"
+
+
+class Checks:
+    """Counts what self-checks found.
+
+    Attributes
+    ----------
+    psnrs : list of float
+        Estimates, dB.
+    silent : int
+        Images of which the error could not be estimated.
+    flagged : int
+        Images that the restoration harms.
+    """
+
+    def __init__(self) -> None:
+        self.psnrs: list[float] = []
+        self.silent = self.flagged = 0
+
+    def line(self, line: dict[str, Any]) -> None:
+        """Take the journal's line of one image, which may not have been checked."""
+        found = line.get("self_check")
+        if found is None:
+            return
+        self.flagged += found["harms"]
+        if found["psnr"] is None:
+            self.silent += 1
+        else:
+            self.psnrs.append(found["psnr"])
+
+    @property
+    def median(self) -> float | None:
+        """Median of the estimates."""
+        return statistics.median(self.psnrs) if self.psnrs else None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what --json tells."""
+        checked = len(self.psnrs) + self.silent
+        return {"checked": checked, "no_estimate": self.silent, "psnr": self.median, "flagged": self.flagged}
+
+    def __str__(self) -> str:
+        """Say it in a sentence."""
+        median = "" if self.median is None else f", estimated PSNR {self.median:.2f} dB (median)"
+        silent = f", {self.silent} without an estimate" if self.silent else ""
+        return f"self-check: {len(self.psnrs) + self.silent} checked{median}{silent}, {self.flagged} flagged as harmed"
+
+
+def tell(counts: dict[str, int], setup: Setup, told: Teller, checks: Checks, machine: bool) -> int:
+    """Print the summary of a run; return its exit code."""
+    if machine:
+        checked = {"self_check": checks.to_json()} if setup.options.self_check else {}
+        found = {"out": str(setup.out), "device": setup.device, **counts, "failures": told.failures, **checked}
+        click.echo(as_json(found))
+    else:
+        click.echo(
+            f"{counts['done']} restored, {counts['skipped']} done before, {counts['failed']} failed -> {setup.out}"
+        )
+        click.echo(_how(setup))
+        if setup.options.self_check:
+            click.echo(str(checks))
+        if told.noted:
+            click.echo(f"notes on {told.noted} of them -> {setup.own / 'images.jsonl'}")
+        if setup.pictures:
+            click.echo(f"-> {setup.own / REPORT}")
+    return 1 if told.failures else 0
+
+
+def _how(setup: Setup) -> str:
+    """Say what made the estimates, and what stands behind the intervals."""
+    options = setup.options
+    half = ", bfloat16" if options.precision == "bfloat16" else ""
+    how = f"{options.model} on {setup.device}{half}: {setup.estimate}"
+    if options.interval is None:
+        return how
+    beyond = setup.table.beyond(options.interval) if setup.table else "the model has no calibration"
+    if setup.table and not beyond:
+        share, source = f"{options.interval:.3g} of the unknown values", setup.table.source
+        return f"{how}\nlow and high enclose {share}, on average over images like those of the calibration: {source}"
+    gaussian = f"mean -+ {options.deviations:.3g} standard deviations, as if Gaussian"
+    return f"{how}\nlow and high are uncalibrated, {gaussian}: {beyond}"

@@ -1,0 +1,77 @@
+"""Checking restored pictures without the truth, where that is asked for."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+
+from restorekit.folder.opening import Opened, sentence
+from restorekit.folder.setup import Setup
+from restorekit.noise import Noise
+from restorekit.planes import Plane, PlaneSource
+from restorekit.selfcheck import Part, SelfCheck, self_check, windows
+from restorekit.selfcheck.crops import PIXELS
+from restorekit.sigma import ERROR
+from restorekit.types import Observation
+
+PLANES = 4  # of a picture of many frames or bands that are checked
+
+
+class Verdict(NamedTuple):
+    """What the journal says of a check, and what its image's notes do."""
+
+    facts: dict[str, Any]
+    notes: list[str]
+
+
+def verdict(opened: Opened, setup: Setup) -> Verdict:
+    """Check the restoration of a picture, if checks are asked for; one that fails does not lose the picture."""
+    if not setup.options.self_check:
+        return Verdict({}, [])
+    try:
+        found = _checked(opened, setup)
+    except Exception as error:  # a plugin's code may raise anything
+        return Verdict({"self_check": None}, [f"the self-check failed: {sentence(error, setup.own)}"])
+    return Verdict({"self_check": found.to_json()}, [found.flag] if found.flag else [])
+
+
+def _checked(opened: Opened, setup: Setup) -> SelfCheck:
+    """Restore crops of some planes again, as often as it takes."""
+    planes = opened.planes[:: -(-len(opened.planes) // PLANES)]
+    height, width = planes[0].pixels.shape[:2]
+    places = windows(height, width, PIXELS // len(planes))
+    source = PlaneSource(planes, opened.corruption, setup.options.label)
+    cuts = [source.observed(p.top, p.top + p.height, p.left, p.left + p.width) for p in places]
+    whole = len(places) == 1
+    keys = tuple(plane.key if whole else f"{plane.key}@{p.top},{p.left}" for p in places for plane in planes)
+    return self_check(
+        _together(cuts),
+        opened.corruption,
+        setup.restorer,
+        Noise(setup.options.seed, keys),
+        setup.table,
+        planes[0].pixels.dtype.kind != "f",
+        _part(opened.planes, cuts, len(planes)),
+        ERROR if setup.estimates_level(opened.picture.spec) else 0.0,
+    )
+
+
+def _together(cuts: list[Observation]) -> Observation:
+    """Put cuts of the same planes into one batch."""
+    first = cuts[0].expand(len(cuts))
+    return replace(first, y=torch.cat([o.y for o in cuts]), observed=torch.cat([o.observed for o in cuts]))
+
+
+def _part(planes: list[Plane], cuts: list[Observation], checked: int) -> Part:
+    """Return what share of a picture the cuts are, and what is missing of all of it."""
+    height, width = planes[0].pixels.shape[:2]
+    covered = sum(o.y.shape[2] * o.y.shape[3] for o in cuts) / (height * width)
+    return Part(min(1.0, covered * checked / len(planes)), share_missing(planes))
+
+
+def share_missing(planes: list[Plane]) -> float:
+    """Return the share of the values of a picture that are missing."""
+    return float(np.mean([0.0 if p.missing is None else float(p.missing.mean()) for p in planes]))

@@ -1,0 +1,6 @@
+// What sets the page going.
+
+for (const table of document.querySelectorAll("table.sortable")) startTable(table);
+for (const button of document.querySelectorAll("[data-copy]")) {
+  button.addEventListener("click", () => copy(byId(button.dataset.copy).textContent, button));
+}

@@ -1,0 +1,69 @@
+"""Means of a page as tables, one for each damage, ready to be drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from restorekit.report.figures import best, digits, known, written
+from restorekit.report.page import Column, Run
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One figure of a table: its text, what it is sorted by, whether it is the best, and why it is missing."""
+
+    text: str
+    order: float | None
+    best: bool = False
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Line:
+    """One run, with its cells in the order of the columns."""
+
+    run: Run
+    cells: Sequence[Cell]
+
+    @property
+    def lead(self) -> int | None:
+        """Wins less losses."""
+        return None if self.run.wins is None or self.run.losses is None else self.run.wins - self.run.losses
+
+
+@dataclass(frozen=True)
+class Means:
+    """The runs on one damage."""
+
+    corruption: str
+    columns: Sequence[Column]
+    lines: Sequence[Line]
+
+    @property
+    def contested(self) -> bool:
+        """Whether images were counted that a model won or lost."""
+        return any(line.lead is not None for line in self.lines)
+
+
+def tables(runs: Sequence[Run], columns: Sequence[Column]) -> list[Means]:
+    """Return a table for each damage, in the order in which they come."""
+    damages = dict.fromkeys(run.corruption for run in runs)
+    return [_means(damage, [run for run in runs if run.corruption == damage], columns) for damage in damages]
+
+
+def _means(damage: str, runs: Sequence[Run], columns: Sequence[Column]) -> Means:
+    used = [c for c in columns if any(c.name in run.values or c.name in run.reasons for run in runs)]
+    across = [_cells(column, runs) for column in used]
+    return Means(damage, used, [Line(run, [cells[i] for cells in across]) for i, run in enumerate(runs)])
+
+
+def _cells(column: Column, runs: Sequence[Run]) -> list[Cell]:
+    """Return the cells of a column; all that read like the best one are marked."""
+    values = [known(run.values.get(column.name)) for run in runs]
+    decimals = digits(values, column.unit)
+    first = best(column, values)
+    top = None if first is None else written(first, decimals)
+    texts = ["" if v is None else written(v, decimals) for v in values]
+    reasons = [run.reasons.get(column.name, "") for run in runs]
+    return [Cell(t, v, bool(t) and t == top, r) for t, v, r in zip(texts, values, reasons, strict=True)]

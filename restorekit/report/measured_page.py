@@ -1,0 +1,145 @@
+"""The page of `restorekit report`: what was restored by any tool, measured, and compared with another run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from restorekit.figures import Figure
+from restorekit.measured import BEFORE
+from restorekit.report.against import strongest
+from restorekit.report.columns import columns, values
+from restorekit.report.duels import Duel, deciding, gain, page_runs, told
+from restorekit.report.page import Column, Page, Row, Run, Views
+from restorekit.report.paired import LEVEL, indistinct, interval
+from restorekit.report.protocol import explained
+from restorekit.report.wording import absent, failed, named, number, quantity, title
+from restorekit.trials import Results
+
+Compared = Sequence[Sequence[Duel]]  # for each other run, by every figure, the deciding one first
+
+
+def page_of(
+    results: Results, compared: Compared = (), notes: Sequence[str] = (), views: Mapping[str, Views] | None = None
+) -> Page:
+    """Return the page of one measured run.
+
+    Parameters
+    ----------
+    results : Results
+        What `restorekit.measured.measured` found, with the differences to the strongest other run in its rows.
+    compared : sequence of sequences of Duel
+        Comparisons with other runs, by `restorekit.report.against.duels`.
+    notes : sequence of str
+        What else is to be seen first, such as images without a counterpart.
+    views : mapping of str to Views, optional
+        Pictures by image.
+    """
+    shown, run = columns(results), results.runs[0]
+    return Page(
+        kind="report",
+        title=f"{run['restorer']} against the clean images of {results.protocol.source}",
+        alarms=[*failed(results.failures), *alarms(results, compared, notes)],
+        summary=summary(results, compared),
+        command=results.command,
+        protocol=explained(results),
+        columns=shown,
+        runs=[*page_runs(results, _met(compared), shown), *_other_runs(compared, shown)],
+        rows=[*(_row(row, shown, (views or {}).get(row["image"])) for row in results.images), *_failed_rows(results)],
+    )
+
+
+def _met(compared: Compared) -> list[Duel]:
+    """Return the comparison with the strongest other run, by the deciding figure, as one on this run's damage."""
+    return [replace(duel, corruption="") for duel in strongest(compared)[:1]]
+
+
+def alarms(results: Results, compared: Compared, notes: Sequence[str]) -> list[str]:
+    """Return what must be seen first: images without a counterpart, images made worse, a lost comparison."""
+    return [*notes, *_harmed(results), *verdicts(compared, lost=True)]
+
+
+def summary(results: Results, compared: Compared) -> list[str]:
+    """Say to how many it was done, how well, how sure, and how it compares."""
+    run, figure = results.runs[0], deciding(results.metrics)
+    sentences = [f"{run['images']} image(s) of {run['restorer']} measured against {results.protocol.source}."]
+    sentences += [_average(results, one) for one in (figure, BEFORE[1]) if one and run.get(one.name) is not None]
+    more = [*verdicts(compared, lost=False), *absent(results)]
+    return [*sentences, *(f"{text[0].upper()}{text[1:]}." for text in more)]
+
+
+def verdicts(compared: Compared, lost: bool) -> list[str]:
+    """Return a sentence for each comparison, by the deciding figure: of those lost on average, or of the others."""
+    first = [duels[0] for duels in compared if duels and (gain(duels[0]) < 0) == lost]
+    words = {-1: "worse", 0: "no worse", 1: "better"}
+    return [f"{words[int(np.sign(gain(duel)))]} than {_whom(duel)}: {told(duel)}" for duel in first]
+
+
+def _average(results: Results, figure: Figure) -> str:
+    """Say a mean, how sure it is, and between which images it lies."""
+    found = {row["image"]: row[figure.name] for row in results.images if row[figure.name] is not None}
+    finite = {image: value for image, value in found.items() if np.isfinite(value)}
+    if not finite:
+        return f"{title(figure.name)}: infinite on all {len(found)} images, which equal the clean ones."
+    ends = interval(np.array([*finite.values()]), results.protocol.seed)
+    sure = f"{100 * LEVEL:g} % interval {number(ends[0])} to {number(ends[1])}" if isinstance(ends, tuple) else ends
+    low, high = min(finite, key=finite.__getitem__), max(finite, key=finite.__getitem__)
+    mean = quantity(float(np.mean([*finite.values()])), figure)
+    left = f"; {len(found) - len(finite)} more equal the clean image" if len(found) > len(finite) else ""
+    ranged = f"from {number(finite[low])} ({low}) to {number(finite[high])} ({high}){left}"
+    return f"{title(figure.name)} {mean} on average ({sure}, for images like these), {ranged}."
+
+
+def harm(row: Mapping[str, Any]) -> float | None:
+    """Return by how many dB an image is worse than what was given, beyond what rounding makes; None where it is not."""
+    after, before = row.get("psnr"), row.get(BEFORE[0].name)
+    if after is None or before is None or after >= before:
+        return None
+    return None if indistinct(np.array([after]), np.array([before]), "dB").all() else float(before - after)
+
+
+def _harmed(results: Results) -> list[str]:
+    found = {row["image"]: loss for row in results.images if (loss := harm(row)) is not None}
+    worst = sorted(found, key=lambda image: -found[image])
+    if not worst:
+        return []
+    most, share = quantity(found[worst[0]], BEFORE[1]), f"{len(worst)} of {len(results.images)} image(s)"
+    return [f"{share} are worse than what was given, by up to {most}: {named(worst)}"]
+
+
+def _whom(duel: Duel) -> str:
+    return f"{duel.against} on {duel.corruption}" if duel.corruption else duel.against
+
+
+def _row(row: Mapping[str, Any], shown: Sequence[Column], views: Views | None) -> Row:
+    found, reasons = values(row, shown)
+    loss = harm(row)
+    flags = [] if loss is None else [f"worse than what was given, by {quantity(loss, BEFORE[1])}"]
+    notes = row.get("notes", ())
+    return Row(row["image"], "done", "", row["restorer"], found, reasons, flags, notes, views=views)
+
+
+def _failed_rows(results: Results) -> list[Row]:
+    """Return a row for each image that could not be measured at all."""
+    measured, name = {row["image"] for row in results.images}, results.runs[0]["restorer"]
+    failures = {f["image"]: f["error"] for f in results.failures if f["image"] not in measured}
+    return [Row(image, "failed", restorer=name, error=error) for image, error in failures.items()]
+
+
+def _other_runs(compared: Compared, shown: Sequence[Column]) -> list[Run]:
+    """Return the other runs' means over the images that both have."""
+    there = {column.name for column in shown}
+    return [
+        Run(
+            duels[0].corruption,
+            duels[0].against,
+            duels[0].found.images,
+            values={duel.figure.name: duel.found.mean_against for duel in duels if duel.figure.name in there},
+            note="over the images that both runs have",
+        )
+        for duels in compared
+        if duels
+    ]

@@ -1,0 +1,233 @@
+"""What a report shows, as plain values; `restorekit.report.render` makes a page of them.
+
+Paths of pictures are relative to the folder of the page, with forward slashes. Whatever is not known is None or empty.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from restorekit.report.pictures import Gallery
+
+SCHEMA = 1
+Status = Literal["done", "failed", "skipped"]
+
+
+@dataclass(frozen=True)
+class Column:
+    """A figure that rows have.
+
+    Attributes
+    ----------
+    name : str
+        Its key in the values of rows and runs.
+    title, unit, meaning : str
+        For the head of a column: a word or two, what it is in, and one sentence of what it says.
+    better : {"higher", "lower", ""}
+        Which values are good ones.
+    goal : float or None
+        The value that is best where neither higher nor lower is: coverage of a 90 % interval has 0.9.
+    """
+
+    name: str
+    title: str
+    unit: str = ""
+    better: Literal["higher", "lower", ""] = ""
+    goal: float | None = None
+    meaning: str = ""
+
+
+@dataclass(frozen=True)
+class Overlay:
+    """A picture to lay over another, in the colours of its legend: dark and blue is `low`, bright and yellow `high`.
+
+    Attributes
+    ----------
+    path : str
+        PNG.
+    title : str
+        What it shows, such as "standard deviation".
+    low, high : float
+        What the ends of the scale stand for, on the [0, 1] scale of images; both 0 where it only says where.
+    """
+
+    path: str
+    title: str
+    low: float = 0.0
+    high: float = 0.0
+
+
+@dataclass(frozen=True)
+class Views:
+    """Pictures of one restoration, all of the same part of the image.
+
+    Attributes
+    ----------
+    width, height : int
+        Of the restored image, pixels; the pictures may be smaller.
+    thumb : str
+        A small picture of the restoration, at most 160 pixels a side.
+    before, after : str
+        What was given, empty where that is not known, and the restoration.
+    truth : str
+        The clean image; empty where it is not known.
+    overlays : mapping of str to Overlay
+        "std", "interval", "error", "missing", "residual": those that there are, in the order to offer them.
+    draws : sequence of str
+        Other pictures that it could have been.
+    """
+
+    width: int
+    height: int
+    thumb: str
+    before: str
+    after: str
+    truth: str = ""
+    overlays: Mapping[str, Overlay] = field(default_factory=dict)
+    draws: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Row:
+    """One image as one restorer gave it back.
+
+    Attributes
+    ----------
+    image : str
+        Its name in the folder, with forward slashes.
+    status : {"done", "failed", "skipped"}
+        What became of it; skipped ones were done before.
+    corruption, restorer : str
+        Spec of the damage and name of the method, where there are several.
+    values : mapping of str to float or None
+        By column.
+    reasons : mapping of str to str
+        Why a value is missing, by column.
+    flags : sequence of str
+        What a person should look at: a sentence each.
+    notes : sequence of str
+        What else is to be known of it: a sentence each.
+    error : str
+        Why it failed.
+    views : Views or None
+        Pictures of it.
+    """
+
+    image: str
+    status: Status = "done"
+    corruption: str = ""
+    restorer: str = ""
+    values: Mapping[str, float | None] = field(default_factory=dict)
+    reasons: Mapping[str, str] = field(default_factory=dict)
+    flags: Sequence[str] = ()
+    notes: Sequence[str] = ()
+    error: str = ""
+    views: Views | None = None
+
+
+@dataclass(frozen=True)
+class Run:
+    """One method on one damage: means over images.
+
+    Attributes
+    ----------
+    corruption, restorer : str
+        Which.
+    images : int
+        How many count.
+    learned : bool
+        Whether it is a model; else a classical method.
+    values : mapping of str to float or None
+        By column.
+    reasons : mapping of str to str
+        Why a value is missing, by column.
+    wins, losses, ties : int or None
+        Images on which a model did better, worse or as well as the classical method of `against` on the same input.
+    against : str
+        That method; empty where there is none.
+    note : str
+        What it was told, and how its estimate came about.
+    """
+
+    corruption: str
+    restorer: str
+    images: int
+    learned: bool = False
+    values: Mapping[str, float | None] = field(default_factory=dict)
+    reasons: Mapping[str, str] = field(default_factory=dict)
+    wins: int | None = None
+    losses: int | None = None
+    ties: int | None = None
+    against: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A drawing and the numbers in it.
+
+    Attributes
+    ----------
+    title, caption : str
+        What it shows, and a sentence on how to read it.
+    svg : str
+        The drawing, one <svg> element.
+    head : sequence of str
+        Heads of the table of its numbers.
+    table : sequence of sequences
+        The numbers, for those who cannot see it, and for copying.
+    """
+
+    title: str
+    caption: str
+    svg: str
+    head: Sequence[str]
+    table: Sequence[Sequence[str | float | None]]
+
+
+@dataclass(frozen=True)
+class Page:
+    """A report.
+
+    Attributes
+    ----------
+    kind : {"restore", "evaluate", "report", "train"}
+        What was done.
+    title : str
+        Of the page.
+    alarms : sequence of str
+        What must be seen first: failures, an interrupted run, where a model loses to a classical method.
+    summary : sequence of str
+        What was done, to how many, how well, how sure: a sentence each.
+    command : str
+        What to type to do it again.
+    protocol : sequence of (str, str)
+        How the figures came about: a word and its explanation.
+    columns : sequence of Column
+        Figures that there are, the most important first.
+    runs : sequence of Run
+        Means; none where there is one method and no truth.
+    rows : sequence of Row
+        Images.
+    charts : sequence of Chart
+        Drawings.
+    sections : sequence of (str, str)
+        Title and HTML of what plugins add.
+    galleries : sequence of Gallery
+        Pictures over time.
+    """
+
+    kind: Literal["restore", "evaluate", "report", "train"]
+    title: str
+    alarms: Sequence[str] = ()
+    summary: Sequence[str] = ()
+    command: str = ""
+    protocol: Sequence[tuple[str, str]] = ()
+    columns: Sequence[Column] = ()
+    runs: Sequence[Run] = ()
+    rows: Sequence[Row] = ()
+    charts: Sequence[Chart] = ()
+    sections: Sequence[tuple[str, str]] = ()
+    galleries: Sequence[Gallery] = ()

@@ -1,0 +1,119 @@
+"""What a self-check finds, as numbers and as sentences."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from restorekit.selfcheck.residual import Residual
+
+Method = Literal["hiding", "sure", "sure and hiding", "none"]
+DECIBEL = 10 / math.log(10)  # by which a relative error of a mean square counts
+DIGITS = 5  # significant ones, of figures that are kept
+
+
+@dataclass(frozen=True)
+class SelfCheck:
+    """What is known of a restoration without the truth.
+
+    Attributes
+    ----------
+    method : {"hiding", "sure", "sure and hiding", "none"}
+        How the error was estimated.
+    reason : str
+        Why there is no estimate of the PSNR; empty where there is one.
+    psnr, psnr_se : float or None
+        Estimate over the whole image, values that are known exactly counting as right, and its standard error, dB.
+    psnr_left : float or None
+        The same of the picture left as it is, missing values quickly interpolated.
+    psnr_missing : float or None
+        The estimate over the missing values alone.
+    coverage90, coverage90_se : float or None
+        Share of hidden values in the 90 % interval, and its standard error; None where nothing exact was hidden.
+    residual : Residual or None
+        Statistics of what was taken away; None where observed values were kept as they are.
+    harms : bool
+        Whether the restoration is worse than the picture left as it is, by more than chance.
+    share : float
+        Of the pixels, that the check looked at.
+    """
+
+    method: Method = "none"
+    reason: str = ""
+    psnr: float | None = None
+    psnr_se: float | None = None
+    psnr_left: float | None = None
+    psnr_missing: float | None = None
+    coverage90: float | None = None
+    coverage90_se: float | None = None
+    residual: Residual | None = None
+    harms: bool = False
+    share: float = 1.0
+
+    @property
+    def flag(self) -> str:
+        """Why a person should look at the image; empty where there is nothing."""
+        left = f"left as it is, with missing values quickly interpolated, it has {_decibels(self.psnr_left)}"
+        estimate = "an error too large to tell" if self.psnr is None else f"an estimated PSNR of {_decibels(self.psnr)}"
+        return f"the self-check says that the restoration harms: {estimate}; {left}" if self.harms else ""
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """What it means, a sentence each; what must be seen first stands first."""
+        found = [self.flag, self._estimate, self._coverage, *_of_residual(self.residual)]
+        part = f"the check looked at {self.share:.0%} of the pixels, in crops" if self.share < 1 else ""
+        return tuple(text for text in (*found, part) if text)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what the journal holds, numbers rounded to five digits."""
+        residual = None if self.residual is None else _rounded(self.residual._asdict())
+        return {**_rounded(asdict(self)), "residual": residual, "sentences": list(self.sentences)}
+
+    @property
+    def _estimate(self) -> str:
+        if self.psnr is None:
+            return f"no estimate of the PSNR: {self.reason}"
+        ways = {"hiding": "hiding some values", "sure": "SURE", "sure and hiding": "SURE and hiding some values"}
+        missing = "" if self.psnr_missing is None else f", {_decibels(self.psnr_missing)} over missing values"
+        return f"estimated PSNR {_decibels(self.psnr)} -+ {self.psnr_se:.2f}{missing}, by {ways[self.method]}"
+
+    @property
+    def _coverage(self) -> str:
+        if self.coverage90 is None:
+            return ""
+        error = "" if self.coverage90_se is None else f" -+ {self.coverage90_se:.1%}"
+        return f"{self.coverage90:.1%}{error} of the hidden values lay in the 90 % interval"
+
+
+def decibels(mse: float) -> float | None:
+    """Return the PSNR of a mean squared error on [0, 1] squared; None where an estimate of it is not above 0."""
+    return -10 * math.log10(mse) if mse > 0 else None
+
+
+def _decibels(value: float | None) -> str:
+    return "no PSNR" if value is None else f"{value:.2f} dB"
+
+
+def _of_residual(residual: Residual | None) -> list[str]:
+    """Say what the residual's figures mean."""
+    if residual is None:
+        return []
+    white = (
+        f"what was removed is as white as noise (neighbouring values correlate by {residual.neighbours:+.3f})"
+        if residual.white
+        else f"what was removed is not white: neighbouring values correlate by {residual.neighbours:+.3f}"
+    )
+    said = [f"{white}; its standard deviation is {255 * residual.std:.1f}/255"]
+    if residual.structure is not None:
+        said.append(
+            f"more was removed where the image has structure (rank correlation {residual.structure:+.2f}): detail may "
+            "be lost, or the noise depends on the image"
+            if residual.structured
+            else f"what was removed does not follow the image's structure (rank correlation {residual.structure:+.2f})"
+        )
+    return said
+
+
+def _rounded(values: dict[str, Any]) -> dict[str, Any]:
+    return {k: float(f"{v:.{DIGITS}g}") if isinstance(v, float) else v for k, v in values.items()}

@@ -1,0 +1,112 @@
+"""What a restoration took away: whether it looks like noise.
+
+References
+----------
+Ljung, Box, "On a Measure of Lack of Fit in Time Series Models", Biometrika 1978: many correlations in one figure.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import torch
+from scipy.stats import spearmanr
+from torch import Tensor
+from torch.nn import functional as F
+
+LAGS = tuple((v, h) for v in range(3) for h in range(-2, 3) if (v, h) > (0, 0))  # half of a 5 x 5 neighbourhood
+SQUARE = 8  # pixels a side of the squares whose residuals and structure are compared
+FEWEST = 16  # of them
+GRAINY, DRAWN = 0.1, 0.25  # correlations from which on a residual is not white, and holds structure of the image
+SURE_OF_IT = 3.0  # standard errors that they are off 0 then
+
+
+class Residual(NamedTuple):
+    """Statistics of what was removed, over the observed values.
+
+    std : float, standard deviation on [0, 1];
+    neighbours : float, correlation of a value with those beside and below it: 0 of white noise;
+    whiteness_z : float, standard errors by which the correlations within two pixels together exceed those of white
+        noise;
+    structure : float or None, rank correlation, over squares of 8 x 8 pixels, of the residual's energy with the
+        gradient of the restoration: 0 of noise that is the same everywhere; None where there are too few squares;
+    structure_z : float or None, the same in standard errors.
+    """
+
+    std: float
+    neighbours: float
+    whiteness_z: float
+    structure: float | None
+    structure_z: float | None
+
+    @property
+    def white(self) -> bool:
+        """Whether neighbouring values have nothing in common, as in white noise."""
+        return abs(self.neighbours) < GRAINY or self.whiteness_z < SURE_OF_IT
+
+    @property
+    def structured(self) -> bool:
+        """Whether more was removed where the image has structure."""
+        found = self.structure is not None and self.structure_z is not None
+        return found and self.structure > DRAWN and self.structure_z > SURE_OF_IT  # type: ignore[operator]
+
+
+def removed(y: Tensor, observed: Tensor, restored: Tensor) -> Tensor:
+    """Return what was taken away, y less the restoration, (B, C, H, W), 0 where nothing was observed."""
+    return torch.where(observed, y - restored, 0.0)
+
+
+def statistics(y: Tensor, observed: Tensor, restored: Tensor) -> Residual:
+    """Return statistics of what was taken away from images, (B, C, H, W), of which something was observed."""
+    residual = removed(y, observed, restored).double()
+    count = observed.flatten(2).sum(2).clamp_min(1)[..., None, None]
+    centred = torch.where(observed, residual - residual.sum((2, 3), keepdim=True) / count, 0.0)
+    power = float(centred.square().sum() / observed.sum())
+    pairs = {lag: _correlation(centred, observed, lag, power) for lag in LAGS}
+    z = sum(r * r * n for r, n in pairs.values()) - len(LAGS)
+    beside = (pairs[0, 1][0] + pairs[1, 0][0]) / 2
+    return Residual(math.sqrt(power), beside, z / math.sqrt(2 * len(LAGS)), *_structure(centred, observed, restored))
+
+
+def _correlation(centred: Tensor, observed: Tensor, lag: tuple[int, int], power: float) -> tuple[float, int]:
+    """Return the correlation of values that lie so far apart, and the number of pairs."""
+    product, both = (_pairs(t, lag) for t in (centred, observed))
+    count = int(both.sum())
+    return (float(product.sum()) / (count * power) if count and power else 0.0), count
+
+
+def _pairs(t: Tensor, lag: tuple[int, int]) -> Tensor:
+    """Multiply each value with the one `lag` rows and columns further on."""
+    down, right = lag
+    height, width = t.shape[2:]
+    one = t[..., : height - down, max(0, -right) : width - max(0, right)]
+    other = t[..., down:, max(0, right) : width - max(0, -right)]
+    return one * other
+
+
+def _structure(centred: Tensor, observed: Tensor, restored: Tensor) -> tuple[float | None, float | None]:
+    """Return the rank correlation of residual and gradient among squares that were mostly observed, and its z."""
+    if min(restored.shape[2:]) < SQUARE:
+        return None, None
+    share, energy, slope = (_squares(t) for t in (observed.double(), centred.square(), _gradient(restored)))
+    mostly = share > 0.5
+    if int(mostly.sum()) < FEWEST:
+        return None, None
+    power, steep = (energy / share)[mostly], slope[mostly]
+    if any(float(t.max()) == float(t.min()) for t in (power, steep)):
+        return 0.0, 0.0
+    found = float(spearmanr(power.numpy(), steep.numpy()).statistic)
+    return found, found * math.sqrt(len(power) - 1)
+
+
+def _squares(t: Tensor) -> Tensor:
+    """Return means over whole squares and all channels, (B, rows, columns)."""
+    return F.avg_pool2d(t, SQUARE).mean(1)
+
+
+def _gradient(x: Tensor) -> Tensor:
+    """Return the squared length of the gradient, by differences of neighbours."""
+    x = F.pad(x.double(), (0, 1, 0, 1), mode="replicate")
+    down, right = x[..., 1:, :-1] - x[..., :-1, :-1], x[..., :-1, 1:] - x[..., :-1, :-1]
+    return down.square() + right.square()
