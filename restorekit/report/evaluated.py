@@ -41,7 +41,7 @@ def page_of(results: Results, duels: Sequence[Duel]) -> Page:
         alarms=[*failed(results.failures), *lost(duels)],
         summary=_summary(results),
         command=results.command,
-        protocol=explained(results),
+        protocol=[*explained(results), *(("no figure", text) for text in absent(results))],
         columns=_with_gain(shown, duels),
         runs=page_runs(results, duels, shown),
         rows=[*_failures(results), *(_row(row, shown, gains) for row in results.images)],
@@ -88,7 +88,7 @@ def _summary(results: Results) -> list[str]:
         f"by {len(names)} method(s), each of which saw the same damaged images."
     ]
     found += [_best(results, spec, names) for spec in specs]
-    return [*filter(None, found), *(f"{text[0].upper()}{text[1:]}." for text in absent(results))]
+    return [*filter(None, found)]
 
 
 def _best(results: Results, spec: str, names: Mapping[str, str]) -> str:

@@ -39,6 +39,7 @@ class Means:
     corruption: str
     columns: Sequence[Column]
     lines: Sequence[Line]
+    absent: Sequence[tuple[str, str]] = ()  # titles of columns that would be empty, and why
 
     @property
     def contested(self) -> bool:
@@ -53,9 +54,15 @@ def tables(runs: Sequence[Run], columns: Sequence[Column]) -> list[Means]:
 
 
 def _means(damage: str, runs: Sequence[Run], columns: Sequence[Column]) -> Means:
-    used = [c for c in columns if any(c.name in run.values or c.name in run.reasons for run in runs)]
+    asked = [c for c in columns if any(c.name in run.values or c.name in run.reasons for run in runs)]
+    used = [c for c in asked if any(known(run.values.get(c.name)) is not None for run in runs)]
     across = [_cells(column, runs) for column in used]
-    return Means(damage, used, [Line(run, [cells[i] for cells in across]) for i, run in enumerate(runs)])
+    lines = [Line(run, [cells[i] for cells in across]) for i, run in enumerate(runs)]
+    return Means(damage, used, lines, [(c.title, _reason(c, runs)) for c in asked if c not in used])
+
+
+def _reason(column: Column, runs: Sequence[Run]) -> str:
+    return next((run.reasons[column.name] for run in runs if run.reasons.get(column.name)), "")
 
 
 def _cells(column: Column, runs: Sequence[Run]) -> list[Cell]:

@@ -33,7 +33,6 @@ def payload(page: Page) -> dict[str, Any]:
     damages, methods = (_table(page.rows, name) for name in ("corruption", "restorer"))
     columns = [c for c in page.columns if any(c.name in row.values or c.name in row.reasons for row in page.rows)]
     return {
-        "title": page.title,
         "columns": [_column(c, page.rows) for c in columns],
         "corruptions": list(damages),
         "restorers": list(methods),

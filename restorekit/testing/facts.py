@@ -53,7 +53,8 @@ def promise(check: Callable[[T], None]) -> Callable[[T], None]:
 
 def _place(error: BaseException, thing: object) -> str:
     """Return words for where an error arose in the package of what was checked, or nothing."""
-    own = (thing if isinstance(thing, type) else type(thing)).__module__.partition(".")[0]
+    cls = thing if issubclass(type(thing), type) else type(thing)  # isinstance would ask the thing itself
+    own = cls.__module__.partition(".")[0]
     for frame, line in reversed([*traceback.walk_tb(error.__traceback__)]):
         if frame.f_globals.get("__name__", "").partition(".")[0] == own:
             return f" in {frame.f_code.co_filename}, line {line}"

@@ -207,10 +207,11 @@ def test_a_sampler_that_needs_the_level_is_told_it(clean, tmp_path):
     model = testing.build(VAE, VAE.Config(network="mlp", size=(8, 8), hidden=(4,), latent=2))
     path = tmp_path / "vae.safetensors"
     checkpoint.save(path, model.state_dict(), checkpoint.describe(model))
-    words = ("--model", str(path), "--baseline", "none", "--limit", "1", "--json", "--corruption")
+    quick = ("--sampler", "langevin:steps=30", "--baseline", "none", "--limit", "1", "--json")
+    words = ("--model", str(path), *quick, "--corruption")
     (found,) = json.loads(invoke(clean, tmp_path / "o", *words, "gaussian").stdout)["runs"]
     assert (found["sigma"], found["images"]) == ("true", 1)
-    assert found["estimate"] == "mean over 16 draws, langevin sampler"
+    assert found["estimate"] == "mean over 16 draws, langevin:steps=30 sampler"
     refused = invoke(clean, tmp_path / "p", *words, "gaussian", "--sigma", "blind")
     assert "give --sigma true" in str(refused.exception)
     assert not (tmp_path / "p").exists()

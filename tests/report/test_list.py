@@ -186,5 +186,6 @@ def test_paper_gets_the_list(written, opened, tmp_path):
     page = opened(written(large))
     page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
     assert page.locator("tr[data-place]").count() == 300
+    assert page.locator("#cut").inner_text() == "On paper: the first 300 of 5,000 images."
     page.evaluate("window.dispatchEvent(new Event('afterprint'))")
     assert page.locator("tr[data-place]").count() < 60

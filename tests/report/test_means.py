@@ -35,3 +35,10 @@ def test_wins_are_shown_where_they_were_counted():
     assert table.contested
     assert [line.lead for line in table.lines] == [1, None]
     assert not tables([Run("a", "bm3d", 3)], [])[0].contested
+
+
+def test_a_column_without_any_figure_is_told_of_and_not_shown():
+    runs = [Run("a", name, 2, values={"psnr": 30.0, "time": None}, reasons={"time": "no clock"}) for name in "mn"]
+    (table,) = tables(runs, [PSNR, TIME])
+    assert [c.name for c in table.columns] == ["psnr"]
+    assert list(table.absent) == [("Time", "no clock")]

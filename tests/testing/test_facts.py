@@ -1,5 +1,6 @@
 """What the checks look through: pictures, comparisons, and guards that see what they are for."""
 
+import json
 import random
 import re
 
@@ -19,6 +20,7 @@ from restorekit.testing.facts import (
     observations,
     only,
     pictures,
+    promise,
     shake,
     tensors,
     unseen,
@@ -130,3 +132,17 @@ def test_draws_from_noise_leave_global_generators_alone():
     with global_randomness_untouched("Blur"):
         Noise(0, names(2)).normal("z", (2, 3), "cpu")
         torch.rand((), generator=Noise(0).generator("z"))
+
+
+def test_what_raises_is_told_with_its_place_in_the_authors_own_file():
+    @promise
+    def breaks(thing):
+        """Expect nothing."""
+        thing.go()
+
+    class Strange:
+        def go(self):
+            json.loads("{")
+
+    with pytest.raises(AssertionError, match=rf"JSONDecodeError: .* in {re.escape(__file__)}, line \d+$"):
+        breaks(Strange())

@@ -120,6 +120,8 @@ function startImages() {
 function onPrint(on) {
   if (on) show("table");
   list.window.print(on);
+  byId("cut").hidden = !on || list.shown.length <= PRINTED;
+  byId("cut").textContent = `On paper: the first ${PRINTED} of ${shownText()}.`;
 }
 
 function fitCards(pane) {

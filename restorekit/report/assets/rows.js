@@ -1,7 +1,5 @@
 // A row as a line of the table, and as a card of the gallery.
 
-const EMPTY = "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' width='1' height='1'/%3E";
-
 function addressOf(row) {
   const parts = new URLSearchParams({ image: row.image });
   if (several.restorer) parts.set("method", row.restorer);
