@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +11,7 @@ from click.core import ParameterSource
 
 from restorekit.cli.options import compute_options, range_option
 from restorekit.cli.progress import ImagesProgress, Teller, as_json
-from restorekit.cli.restored import REPORT, Checks, tell
+from restorekit.cli.restored import Checks, say, tell, write_report
 from restorekit.cli.typed import typed
 
 if TYPE_CHECKING:
@@ -149,7 +148,7 @@ def command(
     )  # fmt: skip
     tasks = folder.tasks(items, setup)
     if not machine:
-        _say(tasks, setup, bool(listed))
+        say(tasks, setup, bool(listed))
     return _plan(tasks, setup, machine) if dry_run else _run(tasks, setup, workers, machine)
 
 
@@ -197,25 +196,6 @@ def _opened(
     return opened
 
 
-def _say(tasks: Sequence[Group], setup: Setup, listed: bool) -> None:
-    """Say on standard error what a user may not expect."""
-    from restorekit.folder import made_otherwise
-    from restorekit.images.find import left_out
-
-    options, count = setup.options, made_otherwise(tasks, setup)
-    noise = f"noise as in the images that {options.model} has learnt from, {options.noise}, unless a file says"
-    level = "the level of the noise is estimated for each file that does not tell it; --sigma tells it"
-    again = f"{count} image(s) in {setup.out} were restored with other settings; their restorations are replaced"
-    found = (
-        None if listed else left_out(setup.source),
-        noise if options.noise and not (options.corruption or options.sigma) else None,
-        level if setup.estimates and not (options.corruption or options.noise) else None,
-        again if count else None,
-    )
-    for text in filter(None, found):
-        click.echo(text, err=True)
-
-
 def _run(tasks: Sequence[Group], setup: Setup, workers: int, machine: bool) -> int:
     from restorekit.engines.local import LocalEngine
     from restorekit.folder import restore_folder
@@ -234,20 +214,8 @@ def _run(tasks: Sequence[Group], setup: Setup, workers: int, machine: bool) -> i
             stop.add_note("run the same command again to go on")
             raise
         finally:
-            _report(setup)
+            write_report(setup)
     return tell(counts, setup, told, checks, machine)
-
-
-def _report(setup: Setup) -> None:
-    """Write the page of what is done so far; a disk that is full has been told of already."""
-    if not setup.pictures:
-        return
-    from restorekit.errors import ImageError
-    from restorekit.report.render import write_page
-    from restorekit.report.restored import page_of
-
-    with suppress(ImageError):
-        write_page(page_of(setup.out), setup.own / REPORT)
 
 
 def _plan(tasks: Sequence[Group], setup: Setup, machine: bool) -> int:

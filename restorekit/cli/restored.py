@@ -1,8 +1,10 @@
-"""What ``restorekit restore`` says at its end."""
+"""What ``restorekit restore`` says before its work and after it, and the page that it leaves."""
 
 from __future__ import annotations
 
 import statistics
+from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -10,7 +12,7 @@ import click
 from restorekit.cli.progress import Teller, as_json
 
 if TYPE_CHECKING:
-    from restorekit.folder import Setup
+    from restorekit.folder import Group, Setup
 
 
 REPORT = "report.html"
@@ -94,3 +96,34 @@ def _how(setup: Setup) -> str:
         return f"{how}\nlow and high enclose {share}, on average over images like those of the calibration: {source}"
     gaussian = f"mean -+ {options.deviations:.3g} standard deviations, as if Gaussian"
     return f"{how}\nlow and high are uncalibrated, {gaussian}: {beyond}"
+
+
+def write_report(setup: Setup) -> None:
+    """Write the page of what is done so far; a disk that is full has been told of already."""
+    if not setup.pictures:
+        return
+    from restorekit.errors import ImageError
+    from restorekit.report.render import write_page
+    from restorekit.report.restored import page_of
+
+    with suppress(ImageError):
+        write_page(page_of(setup.out), setup.own / REPORT)
+
+
+def say(tasks: Sequence[Group], setup: Setup, listed: bool) -> None:
+    """Say on standard error what a user may not expect."""
+    from restorekit.folder import made_otherwise
+    from restorekit.images.find import left_out
+
+    options, count = setup.options, made_otherwise(tasks, setup)
+    noise = f"noise as in the images that {options.model} has learnt from, {options.noise}, unless a file says"
+    level = "the level of the noise is estimated for each file that does not tell it; --sigma tells it"
+    again = f"{count} image(s) in {setup.out} were restored with other settings; their restorations are replaced"
+    found = (
+        None if listed else left_out(setup.source),
+        noise if options.noise and not (options.corruption or options.sigma) else None,
+        level if setup.estimates and not (options.corruption or options.noise) else None,
+        again if count else None,
+    )
+    for text in filter(None, found):
+        click.echo(text, err=True)
