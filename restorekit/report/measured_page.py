@@ -45,7 +45,7 @@ def page_of(
         alarms=[*failed(results.failures), *alarms(results, compared, notes)],
         summary=summary(results, compared),
         command=results.command,
-        protocol=explained(results),
+        protocol=[*explained(results), *(("no figure", text) for text in absent(results))],
         columns=shown,
         runs=[*page_runs(results, _met(compared), shown), *_other_runs(compared, shown)],
         rows=[*(_row(row, shown, (views or {}).get(row["image"])) for row in results.images), *_failed_rows(results)],
@@ -67,8 +67,7 @@ def summary(results: Results, compared: Compared) -> list[str]:
     run, figure = results.runs[0], deciding(results.metrics)
     sentences = [f"{run['images']} image(s) of {run['restorer']} measured against {results.protocol.source}."]
     sentences += [_average(results, one) for one in (figure, BEFORE[1]) if one and run.get(one.name) is not None]
-    more = [*verdicts(compared, lost=False), *absent(results)]
-    return [*sentences, *(f"{text[0].upper()}{text[1:]}." for text in more)]
+    return [*sentences, *(f"{text[0].upper()}{text[1:]}." for text in verdicts(compared, lost=False))]
 
 
 def verdicts(compared: Compared, lost: bool) -> list[str]:
