@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from restorekit.cli.measuring import metrics_asked, warn_of_range
+from restorekit.cli.measuring import metrics_asked, warn_of_range, with_sections
 from restorekit.cli.options import compute_options, pictures_option, range_option
 from restorekit.cli.progress import ImagesProgress, as_json
 from restorekit.cli.table import print_results
@@ -141,7 +141,7 @@ def command(
     else:
         print_results(results, lost(duels))
     write_results(results, report)
-    write_page(page_of(results, duels), report / "report.html")
+    write_page(with_sections(page_of(results, duels), results, report), report / "report.html")
     if not machine:
         click.echo(f"-> {report / 'report.html'}, results.json and results.csv beside it")
     missed = texts.below(limits, models, results.runs)

@@ -1,9 +1,11 @@
-"""What the commands that measure share: which metrics, and what is said of the images first."""
+"""What the commands that measure share: which metrics, what is said of the images first, what plugins add."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -13,6 +15,8 @@ from restorekit.errors import ImageError, PluginError
 if TYPE_CHECKING:
     from restorekit.contracts import Metric
     from restorekit.images.dataset import LabelledImages
+    from restorekit.report.page import Page
+    from restorekit.trials import Results
 
 
 def metrics_asked(names: Sequence[str]) -> list[Metric]:
@@ -31,6 +35,15 @@ def metrics_asked(names: Sequence[str]) -> list[Metric]:
                 raise
             click.echo(f"{name} is not measured: {told(error)}", err=True)
     return found
+
+
+def with_sections(page: Page, results: Results, report: Path) -> Page:
+    """Return a page with what plugins add to it; what of them breaks is said, and kept in the folder of the report."""
+    from restorekit.blame import told
+    from restorekit.report.sections import added
+
+    found = added(results, lambda error: click.echo(f"a section is left out: {told(error, report)}", err=True))
+    return replace(page, sections=found)
 
 
 def warn_of_range(images: LabelledImages) -> None:

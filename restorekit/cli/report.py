@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from restorekit.cli.measuring import metrics_asked, warn_of_range
+from restorekit.cli.measuring import metrics_asked, warn_of_range, with_sections
 from restorekit.cli.options import pictures_option, range_option, threads_option
 from restorekit.cli.progress import ImagesProgress, as_json
 from restorekit.cli.table import print_compared, print_results
@@ -83,7 +83,7 @@ def command(
     made = made._replace(results=replace(made.results, command=typed("report")))
     _tell(made, machine)
     write_results(made.results, report)
-    write_page(page_of(*made, album.views), report / "report.html")
+    write_page(with_sections(page_of(*made, album.views), made.results, report), report / "report.html")
     if not machine:
         click.echo(f"-> {report / 'report.html'}, results.json and results.csv beside it")
     missed = texts.below(limits, sources.names[:1], made.results.runs)
