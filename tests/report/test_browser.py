@@ -69,8 +69,7 @@ def test_a_dash_tells_why_when_it_has_the_focus(written, opened):
     assert page.locator("#tip").is_hidden()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("screen", ["desk", "phone"])
+@pytest.mark.parametrize(("screen", "scheme"), [("desk", "light"), ("phone", "dark")])
 def test_axe_finds_nothing_on_the_page(written, opened, violations, scheme, screen):
     page = opened(written(evaluation, charts=True), color_scheme=scheme, **(TELEPHONE if screen == "phone" else {}))
     page.evaluate("document.querySelectorAll('details').forEach(part => { part.open = true; })")
