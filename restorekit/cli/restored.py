@@ -94,7 +94,7 @@ def _how(setup: Setup) -> str:
     if setup.table and not beyond:
         share, source = f"{options.interval:.3g} of the unknown values", setup.table.source
         return f"{how}\nlow and high enclose {share}, on average over images like those of the calibration: {source}"
-    gaussian = f"mean -+ {options.deviations:.3g} standard deviations, as if Gaussian"
+    gaussian = f"mean +- {options.deviations:.3g} standard deviations, as if Gaussian"
     return f"{how}\nlow and high are uncalibrated, {gaussian}: {beyond}"
 
 

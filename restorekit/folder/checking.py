@@ -14,7 +14,6 @@ from restorekit.noise import Noise
 from restorekit.planes import Plane, PlaneSource
 from restorekit.selfcheck import Part, SelfCheck, self_check, windows
 from restorekit.selfcheck.crops import PIXELS
-from restorekit.sigma import ERROR
 from restorekit.types import Observation
 
 PLANES = 4  # of a picture of many frames or bands that are checked
@@ -53,10 +52,18 @@ def _checked(opened: Opened, setup: Setup) -> SelfCheck:
         setup.restorer,
         Noise(setup.options.seed, keys),
         setup.table,
-        planes[0].pixels.dtype.kind != "f",
+        _ends(planes[0]),
+        setup.estimates_level(opened.picture.spec),
         _part(opened.planes, cuts, len(planes)),
-        ERROR if setup.estimates_level(opened.picture.spec) else 0.0,
     )
+
+
+def _ends(plane: Plane) -> bool:
+    """Say whether the numbers of a plane's file end where its range does, so that what goes beyond is cut off."""
+    if plane.pixels.dtype.kind not in "ui":
+        return False
+    limits = np.iinfo(plane.pixels.dtype)
+    return (plane.range.low, plane.range.high) == (limits.min, limits.max)
 
 
 def _together(cuts: list[Observation]) -> Observation:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+from scipy.stats import t as student
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -48,3 +49,12 @@ def jackknife(figure: Callable[[Tensor], Tensor], sums: Tensor) -> tuple[float, 
     left = figure(total[:, None] - held)
     error = (count - 1) / count * (left - left.mean()).square().sum()
     return float(figure(total)), float(error.sqrt())
+
+
+def spread_of(values: Tensor) -> float:
+    """Return the standard error of the mean of independent values, (N,), so that twice that is a 95 % interval.
+
+    NaN of a single one; of few, more than the formula for many, by Student's t.
+    """
+    few = float(student.ppf(0.975, max(len(values) - 1, 1))) / 2
+    return few * float(values.std() / len(values) ** 0.5) if len(values) > 1 else math.nan

@@ -3,47 +3,39 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import NamedTuple
+from dataclasses import replace
 
 import torch
+from torch import Tensor
 
 from restorekit.contracts import Corruption, Restorer
 from restorekit.intervals import Table
 from restorekit.noise import Noise
 from restorekit.selfcheck.case import Case
 from restorekit.selfcheck.checked import DECIBEL, Method, SelfCheck, decibels
-from restorekit.selfcheck.hiding import FEWEST, Hidden, measure
+from restorekit.selfcheck.hiding import measure
+from restorekit.selfcheck.level import ERROR, level
+from restorekit.selfcheck.parts import Part, of_missing, of_observed
 from restorekit.selfcheck.residual import Residual, statistics
-from restorekit.selfcheck.sure import Risk, sure
+from restorekit.selfcheck.sure import sure
 from restorekit.types import Observation, Restoration
 
 ERRORS = 2  # standard errors by which a restoration must be worse than the picture left as it is to be flagged
 METHODS: dict[tuple[bool, bool], Method] = {
     (True, False): "sure", (False, True): "hiding", (True, True): "sure and hiding"
 }  # fmt: skip
-TOO_FEW = f"fewer than {FEWEST} values could be hidden, too few to tell anything"
-HIDDEN_BY_CHANCE = (
+NOT_HERE = "none of what is missing lies in the crops that were looked at"
+NO_LEVEL = "too little of the image tells the level of its noise closely enough; tell it with --sigma S"
+BY_CHANCE = (
     "the estimated error is not above 0: it is so small that chance, or a level of noise that is not quite the true "
     "one, hides it"
 )
 
 
-class Part(NamedTuple):
-    """What part of an image an observation is.
-
-    share : float, of its pixels;
-    missing : float, share of the values of the whole image that are missing.
-    """
-
-    share: float
-    missing: float
-
-
 @torch.no_grad()
 def self_check(
     observation: Observation, corruption: Corruption, restorer: Restorer, noise: Noise,
-    table: Table | None = None, clip: bool = True, part: Part | None = None, sigma_error: float = 0.0,
+    table: Table | None = None, clip: bool = True, estimated: bool = False, part: Part | None = None,
 ) -> SelfCheck:  # fmt: skip
     """Estimate how good the restoration of one image is, without the truth, by restoring it some times more.
 
@@ -62,11 +54,12 @@ def self_check(
     table : Table, optional
         The restorer's calibration, by which coverage is of its calibrated intervals.
     clip : bool
-        Whether restored values are cut to [0, 1], as in files of integers.
+        Whether values are cut to [0, 1], as in files of integers: restorations, and noise unless some lies beyond.
+    estimated : bool
+        Whether the level of the noise in the observation is an estimate: another, that texture does not mislead, is
+        made for the check then, while the restorer is told the same as ever.
     part : Part, optional
         What crops are a part of; by default they are all there is.
-    sigma_error : float
-        Relative standard error of the noise level, where that is an estimate itself.
 
     Returns
     -------
@@ -74,24 +67,26 @@ def self_check(
 
     Examples
     --------
-    >>> from restorekit.corruptions import Gaussian
-    >>> opened = open_restorer("default")  # doctest: +SKIP
-    >>> self_check(observation, Gaussian(25 / 255), opened.restorer, Noise(0, ("a.png",))).psnr  # doctest: +SKIP
+    >>> import torch
+    >>> from restorekit.corruptions import Missing
+    >>> from restorekit.opening import open_restorer
+    >>> x = torch.linspace(0, 1, 64).expand(1, 1, 64, 64)
+    >>> noise = Noise(0, ("ramp",))
+    >>> self_check(Missing(0.5)(x, noise), Missing(0.5), open_restorer("delaunay").restorer, noise).method
+    'hiding'
     """
     case = Case(observation, corruption, restorer, noise, clip, table)
     known = part or Part(1.0, 1 - float(case.observed.double().mean()))
     if not case.comparable:
         return SelfCheck(reason=case.refusal, share=known.share)
-    base = case.restored(observation)
+    base, reason = case.restored(observation), case.refusal
     residual = _residual(case, base)
-    if reason := case.refusal:
+    if estimated and not reason:
+        case = replace(case, level=_level(case))
+        reason = NO_LEVEL if case.level is None else ""
+    if reason:
         return SelfCheck(reason=reason, residual=residual, share=known.share)
-    risk = sure(case, base) if case.noisy else None
-    hidden = None if bool(case.observed.all()) else measure(case, base)
-    if hidden is None and known.missing > 0:
-        return SelfCheck(reason=TOO_FEW, residual=residual, share=known.share)
-    total = _missing(hidden, known.missing) + _observed(risk, case.variance, known, sigma_error)
-    return _found(total, METHODS[risk is not None, hidden is not None], hidden, residual, known.share)
+    return replace(_estimate(case, base, known, ERROR if estimated else 0.0), residual=residual)
 
 
 def _residual(case: Case, base: Restoration) -> Residual | None:
@@ -101,58 +96,31 @@ def _residual(case: Case, base: Restoration) -> Residual | None:
     return statistics(case.observation.y, case.observed, base.mmse)
 
 
-@dataclass(frozen=True)
-class _Errors:
-    """Mean squared errors over an image, or the part that some of its values have in them, on [0, 1] squared.
-
-    Of the restoration, with its standard error; of the picture left as it is; and of their difference.
-    """
-
-    mse: float = 0.0
-    se: float = 0.0
-    left: float = 0.0
-    worse: float = 0.0
-    worse_se: float = 0.0
-
-    def __add__(self, other: _Errors) -> _Errors:
-        return _Errors(
-            self.mse + other.mse,
-            math.hypot(self.se, other.se),
-            self.left + other.left,
-            self.worse + other.worse,
-            math.hypot(self.worse_se, other.worse_se),
-        )
+def _level(case: Case) -> Tensor | None:
+    """Return the level of the noise in each crop, (B, 1, 1, 1); None where one does not tell it."""
+    found = [level(y, valid) for y, valid in zip(case.observation.y, case.observed & ~case.cut_off, strict=True)]
+    levels = [one for one in found if one is not None]
+    return case.observation.y.new_tensor(levels).view(-1, 1, 1, 1) if len(levels) == len(found) else None
 
 
-def _missing(hidden: Hidden | None, share: float) -> _Errors:
-    """Return the part of the missing values."""
-    if hidden is None:
-        return _Errors()
-    return _Errors(*(share * v for v in (hidden.mse, hidden.se, hidden.filled, hidden.worse, hidden.worse_se)))
-
-
-def _observed(risk: Risk | None, variance: float, part: Part, sigma_error: float) -> _Errors:
-    """Return the part of the observed values: without noise they are right."""
-    if risk is None:
-        return _Errors()
-    share, apart = 1 - part.missing, math.sqrt(1 - part.share) * risk.between
-    told = 2 * sigma_error * variance  # standard error of the variance
-    se, worse_se = (math.hypot(risk.se, apart, told * slope) for slope in (risk.slope, risk.slope - 1))
-    return _Errors(share * risk.mse, share * se, share * variance, share * (risk.mse - variance), share * worse_se)
-
-
-def _found(total: _Errors, method: Method, hidden: Hidden | None, residual: Residual | None, share: float) -> SelfCheck:
+def _estimate(case: Case, base: Restoration, part: Part, level_error: float) -> SelfCheck:
+    """Put together what is found of observed and of missing values."""
+    risk = sure(case, base) if case.noisy else None
+    hidden = None if part.missing == 0 else NOT_HERE if bool(case.observed.all()) else measure(case, base)
+    if isinstance(hidden, str):
+        return SelfCheck(reason=hidden, share=part.share)
+    total = of_missing(hidden, part.missing) + of_observed(risk, case, part, level_error)
     psnr = decibels(total.mse) if math.isfinite(total.se) else None
+    coverage = None if hidden is None else hidden.coverage
     return SelfCheck(
-        method=method,
-        reason=HIDDEN_BY_CHANCE if psnr is None else "",
+        method=METHODS[risk is not None, hidden is not None],
+        reason=BY_CHANCE if psnr is None else "",
         psnr=psnr,
         psnr_se=None if psnr is None else DECIBEL * total.se / total.mse,
         psnr_left=decibels(total.left),
-        psnr_missing=None if hidden is None else decibels(hidden.mse),
-        coverage90=None if hidden is None else hidden.coverage,
-        coverage90_se=None if hidden is None else hidden.coverage_se,
-        residual=residual,
+        psnr_missing=None if hidden is None else decibels(hidden.mse.value),
+        coverage90=None if coverage is None else coverage.value,
+        coverage90_se=None if coverage is None else coverage.error,
         harms=total.worse > ERRORS * total.worse_se,
-        share=share,
+        share=part.share,
     )

@@ -10,6 +10,9 @@ from restorekit.selfcheck.residual import Residual
 
 Method = Literal["hiding", "sure", "sure and hiding", "none"]
 DECIBEL = 10 / math.log(10)  # by which a relative error of a mean square counts
+COARSER = "coarser than white noise: the noise is not white, or detail went with it"
+FINER = "finer than white noise: the coarse part of the noise is left"
+DETAIL = "grows where the image has structure: detail may be lost, or the noise depends on the image"
 DIGITS = 5  # significant ones, of figures that are kept
 
 
@@ -54,9 +57,9 @@ class SelfCheck:
     @property
     def flag(self) -> str:
         """Why a person should look at the image; empty where there is nothing."""
-        left = f"left as it is, with missing values quickly interpolated, it has {_decibels(self.psnr_left)}"
-        estimate = "an error too large to tell" if self.psnr is None else f"an estimated PSNR of {_decibels(self.psnr)}"
-        return f"the self-check says that the restoration harms: {estimate}; {left}" if self.harms else ""
+        filled = "" if self.psnr_missing is None else ", missing values quickly interpolated,"
+        found = f"an estimated PSNR of {_decibels(self.psnr)}, and {_decibels(self.psnr_left)} left as it is{filled}"
+        return f"the self-check says that the restoration harms: {found.removesuffix(',')}" if self.harms else ""
 
     @property
     def sentences(self) -> tuple[str, ...]:
@@ -76,13 +79,13 @@ class SelfCheck:
             return f"no estimate of the PSNR: {self.reason}"
         ways = {"hiding": "hiding some values", "sure": "SURE", "sure and hiding": "SURE and hiding some values"}
         missing = "" if self.psnr_missing is None else f", {_decibels(self.psnr_missing)} over missing values"
-        return f"estimated PSNR {_decibels(self.psnr)} -+ {self.psnr_se:.2f}{missing}, by {ways[self.method]}"
+        return f"estimated PSNR {_decibels(self.psnr)} +- {self.psnr_se:.2f}{missing}, by {ways[self.method]}"
 
     @property
     def _coverage(self) -> str:
         if self.coverage90 is None:
             return ""
-        error = "" if self.coverage90_se is None else f" -+ {self.coverage90_se:.1%}"
+        error = "" if self.coverage90_se is None else f" +- {self.coverage90_se:.1%}"
         return f"{self.coverage90:.1%}{error} of the hidden values lay in the 90 % interval"
 
 
@@ -99,19 +102,12 @@ def _of_residual(residual: Residual | None) -> list[str]:
     """Say what the residual's figures mean."""
     if residual is None:
         return []
-    white = (
-        f"what was removed is as white as noise (neighbouring values correlate by {residual.neighbours:+.3f})"
-        if residual.white
-        else f"what was removed is not white: neighbouring values correlate by {residual.neighbours:+.3f}"
-    )
-    said = [f"{white}; its standard deviation is {255 * residual.std:.1f}/255"]
+    kind = "as white as noise" if residual.white else COARSER if residual.neighbours > 0 else FINER
+    size = f"what was removed has a standard deviation of {255 * residual.std:.1f}/255"
+    said = [f"{size} and is {kind} (neighbouring values correlate by {residual.neighbours:+.3f})"]
     if residual.structure is not None:
-        said.append(
-            f"more was removed where the image has structure (rank correlation {residual.structure:+.2f}): detail may "
-            "be lost, or the noise depends on the image"
-            if residual.structured
-            else f"what was removed does not follow the image's structure (rank correlation {residual.structure:+.2f})"
-        )
+        follows = DETAIL if residual.structured else "does not grow where the image has structure"
+        said.append(f"what was removed {follows} (rank correlation {residual.structure:+.2f})")
     return said
 
 

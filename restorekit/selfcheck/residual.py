@@ -18,7 +18,8 @@ from torch.nn import functional as F
 LAGS = tuple((v, h) for v in range(3) for h in range(-2, 3) if (v, h) > (0, 0))  # half of a 5 x 5 neighbourhood
 SQUARE = 8  # pixels a side of the squares whose residuals and structure are compared
 FEWEST = 16  # of them
-GRAINY, DRAWN = 0.1, 0.25  # correlations from which on a residual is not white, and holds structure of the image
+COARSE, FINE = 0.1, -0.25  # correlations of neighbours beyond which a residual is coarser, or finer, than white noise
+DRAWN = 0.25  # rank correlation with the gradient from which on a residual holds structure of the image
 SURE_OF_IT = 3.0  # standard errors that they are off 0 then
 
 
@@ -42,8 +43,8 @@ class Residual(NamedTuple):
 
     @property
     def white(self) -> bool:
-        """Whether neighbouring values have nothing in common, as in white noise."""
-        return abs(self.neighbours) < GRAINY or self.whiteness_z < SURE_OF_IT
+        """Whether neighbouring values have next to nothing in common, as in white noise."""
+        return FINE < self.neighbours < COARSE or self.whiteness_z < SURE_OF_IT
 
     @property
     def structured(self) -> bool:

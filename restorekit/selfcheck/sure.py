@@ -29,16 +29,19 @@ class Risk(NamedTuple):
 
     mse, se : float
         On [0, 1] squared.
-    between : float
-        Standard error that it has for a whole image of which these are a few crops.
+    left : float
+        What it is if the values are left as they are: the noise, less what was cut off of it.
     slope : float
         By how much the estimate grows with the variance of the noise that it is told.
+    between : float
+        Standard error that it has for a whole image of which these are a few crops.
     """
 
     mse: float
     se: float
-    between: float = 0.0
-    slope: float = 0.0
+    left: float
+    slope: float
+    between: float
 
 
 class _Probed(NamedTuple):
@@ -59,30 +62,28 @@ def sure(case: Case, base: Restoration) -> Risk:
         What the restorer makes of it.
     """
     seen = case.observed
-    residual = _sums((case.observation.y - base.mmse).square() * seen)
-    values, variance, probes = _sums(seen), _variance(case), list[_Probed]()
+    squared = case.squared(base.mmse) * seen
+    cut, residual = _sums(squared - (case.observation.y - base.mmse).square() * seen), _sums(squared)
+    values, variance, probes = _sums(seen), case.sigma.double().flatten().square(), list[_Probed]()
     while len(probes) < PROBES and not _enough(variance, probes, residual, values):
         probes.append(_probed(case, base, len(probes)))
     own, drawn = _spread(variance, probes, residual, values)
     trace, count = _trace(probes), values.sum()
     each = residual - values * variance + 2 * variance * trace
-    error = (own + drawn).sqrt() / count
     between = (each / values.clamp_min(1)).std() / len(each) ** 0.5 if len(each) > 1 else 0.0
-    return Risk(float(each.sum() / count), float(error), float(between), float((2 * trace - values).sum() / count))
-
-
-def _variance(case: Case) -> Tensor:
-    """Return the noise's variance in each image, (B,)."""
-    assert case.observation.sigma is not None
-    return case.observation.sigma.double().flatten().square().expand(len(case.observation))
+    sums = each.sum(), (own + drawn).sqrt(), (values * variance - cut).sum(), (2 * trace - values).sum()
+    mse, se, left, slope = (float(s / count) for s in sums)
+    return Risk(mse, se, left, slope, float(between))
 
 
 def _probed(case: Case, base: Restoration, number: int) -> _Probed:
-    """Move the observed values by a random sign each, and see by how much the restoration moves."""
-    seen, y, sigma = case.observed, case.observation.y, case.observation.sigma
-    assert sigma is not None
+    """Move the observed values by a random sign each, and see by how much the restoration moves.
+
+    Values that were cut off at an end of the range stay there when the noise changes a little.
+    """
+    seen, y, step = case.observed & ~case.cut_off, case.observation.y, STEP * case.sigma
     coin = case.noise.fork("self-check").uniform(f"probe{number}", tuple(y.shape), y.device)
-    probe, step = torch.where(coin < 0.5, -1.0, 1.0) * seen, STEP * sigma
+    probe = torch.where(coin < 0.5, -1.0, 1.0) * seen
     moved = case.restored(case.changed(y + step * probe, case.observation.observed))
     along = (moved.mmse - base.mmse) / step * seen
     return _Probed(_sums(probe * along), _sums(along.square()))

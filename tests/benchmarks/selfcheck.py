@@ -3,7 +3,8 @@
 Run: ``python -m tests.benchmarks.selfcheck DATA [SET ...]``, DATA laid out as CONTRIBUTING.md says, SETs bsd68,
 mcmaster. About an hour on one core. For each damage over all images: Spearman's rank correlation of estimated and true
 PSNR, the median of their absolute and of their signed difference, the share of truths within two standard errors,
-how many have an estimate, how many are flagged, and the mean difference of estimated and true coverage.
+how many have an estimate, how many are flagged, and the mean difference of estimated and true coverage. The level of
+noise is told, or an estimate (auto), or told of noise that was cut off and rounded as in a file of 8 bits.
 """
 
 from __future__ import annotations
@@ -29,11 +30,12 @@ from restorekit.metrics import PSNR, finish
 from restorekit.noise import Noise
 from restorekit.opening import Opened, open_restorer
 from restorekit.selfcheck import SelfCheck, self_check
-from restorekit.sigma import ERROR, estimate_sigma
+from restorekit.sigma import estimate_sigma
 from restorekit.types import Observation, Restoration
 
 SETS = {"bsd68": "gray/bsd68", "mcmaster": "colour/mcmaster"}
 MISSING = (Missing(0.5), Missing(0.8), Holes(area=0.25))
+WAYS = ("told", "auto", "8 bits")  # of noise
 NOISY = tuple(Gaussian(sigma / 255) for sigma in (15, 25, 50))
 
 
@@ -52,14 +54,15 @@ def images(folder: Path) -> Iterator[tuple[str, Tensor]]:
             yield path.name, torch.from_numpy(files.read(path).pixels[:1]).movedim(-1, 1).float() / 255
 
 
-def pair(opened: Opened, key: str, x: Tensor, corruption: Corruption, auto: bool) -> Pair:
+def pair(opened: Opened, key: str, x: Tensor, corruption: Corruption, way: str) -> Pair:
     """Damage an image, restore it, and check the restoration with and without the truth."""
     noise = Noise(0, (key,))
     observation = corruption(x, noise)
-    if auto:
+    if way == "8 bits":
+        observation = replace(observation, y=finish(observation.y))
+    if way == "auto":
         observation = replace(observation, sigma=estimate_sigma(observation, corruption))
-    error = ERROR if auto else 0.0
-    check = self_check(observation, corruption, opened.restorer, noise, opened.table, sigma_error=error)
+    check = self_check(observation, corruption, opened.restorer, noise, opened.table, estimated=way == "auto")
     found = opened.restorer(observation, corruption, 0, noise.fork("restore"))
     return Pair(check, _psnr(found, x, observation), _coverage(found, x, observation, corruption, opened))
 
@@ -98,9 +101,9 @@ def main(data: Path, sets: list[str]) -> None:
     print("Spearman, median |difference|, median difference (dB), within 2 s.e., estimates, coverage off")
     for name in sets:
         pictures = list(images(data / SETS[name]))
-        for corruption, auto in [(c, False) for c in (*MISSING, *NOISY)] + [(c, True) for c in NOISY]:
-            pairs = [pair(opened, key, x, corruption, auto) for key, x in pictures]
-            print(f"{name:9s} {corruption!s:32s} {'auto' if auto else '':4s} {line(pairs)}", flush=True)
+        for corruption, way in [(c, "told") for c in MISSING] + [(c, way) for way in WAYS for c in NOISY]:
+            pairs = [pair(opened, key, x, corruption, way) for key, x in pictures]
+            print(f"{name:9s} {corruption!s:38s} {way:7s} {line(pairs)}", flush=True)
 
 
 if __name__ == "__main__":

@@ -27,8 +27,8 @@ def test_white_noise_is_white_and_has_no_structure():
 
 def test_the_whiteness_score_of_white_noise_has_mean_0_and_standard_deviation_1():
     x = torch.zeros(1, 1, 64, 64)
-    scores = [statistics(Noise(seed).normal("w", (1, 1, 64, 64), "cpu"), x == 0, x).whiteness_z for seed in range(100)]
-    assert abs(sum(scores) / 100) < 0.4
+    scores = [statistics(Noise(seed).normal("w", (1, 1, 64, 64), "cpu"), x == 0, x).whiteness_z for seed in range(60)]
+    assert abs(sum(scores) / 60) < 0.5
     assert 0.75 < torch.tensor(scores).std() < 1.3
 
 

@@ -49,7 +49,7 @@ def test_the_divergence_of_a_filter_is_its_centre():
 
 def test_it_is_unbiased_and_its_standard_error_is_that_of_its_distance_from_the_loss():
     x, off, errors = picture(side=32), [], []
-    for seed in range(300):
+    for seed in range(200):
         o = noisy(x, SIGMA, seed=seed)
         risk = estimated(o, Filtering(0.3), seed)
         off.append(risk.mse - float((Filtering(0.3)(o, None, 0, None).mmse - x).square().mean()))
