@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 
+from restorekit import plugins
+from restorekit.contracts import Corruption, parts_of
+from restorekit.corruptions import Chain
 from restorekit.folder.opening import Opened, sentence
 from restorekit.folder.setup import Setup
 from restorekit.noise import Noise
 from restorekit.planes import Plane, PlaneSource
+from restorekit.restorers import best_baselines
 from restorekit.selfcheck import Part, SelfCheck, self_check, windows
 from restorekit.selfcheck.crops import PIXELS
 from restorekit.types import Observation
@@ -46,16 +51,28 @@ def _checked(opened: Opened, setup: Setup) -> SelfCheck:
     cuts = [source.observed(p.top, p.top + p.height, p.left, p.left + p.width) for p in places]
     whole = len(places) == 1
     keys = tuple(plane.key if whole else f"{plane.key}@{p.top},{p.left}" for p in places for plane in planes)
-    return self_check(
-        _together(cuts),
+    crops = _together(cuts)
+    check = partial(
+        self_check,
+        crops,
         opened.corruption,
-        setup.restorer,
-        Noise(setup.options.seed, keys),
-        setup.table,
-        _ends(planes[0]),
-        setup.estimates_level(opened.picture.spec),
-        _part(opened.planes, cuts, len(planes)),
+        noise=Noise(setup.options.seed, keys),
+        clip=_ends(planes[0]),
+        estimated=setup.estimates_level(opened.picture.spec),
+        part=_part(opened.planes, cuts, len(planes)),
     )
+    found = check(setup.restorer, table=setup.table)
+    if found.psnr is None or not setup.options.digest:  # a classical method needs none beside it
+        return found
+    classical = plugins.restorers()
+    return found.beside({name: check(classical[name]()) for name in _rivals(crops, opened.corruption)})
+
+
+def _rivals(crops: Observation, corruption: Corruption) -> list[str]:
+    """Return the names of classical methods for what there is to be done, of all that a picture may have suffered."""
+    noisy = crops.sigma is None or bool((crops.sigma > 0).any())
+    there = (part for part in parts_of(corruption) if (not bool(crops.observed.all()) if part.hides else noisy))
+    return best_baselines(Chain(tuple(there)), quick=True)
 
 
 def _ends(plane: Plane) -> bool:

@@ -14,6 +14,10 @@ from restorekit.report.page import Column, Overlay, Page, Row, Status, Views
 COLUMNS = (
     Column("check_psnr", "est. PSNR", "dB", "higher", meaning="What the self-check expects, without a truth."),
     Column("check_error", "its error", "dB", "lower", meaning="Standard error of the estimated PSNR."),
+    Column("check_gain", "est. gain", "dB", "higher", meaning="Estimated PSNR less that of the best classical method."),
+    Column(
+        "check_surprise", "surprise", "", "", 1.0, "Estimated error over the expected one; far above 1: unfamiliar."
+    ),
     Column("check_coverage", "est. coverage", "", "", 0.9, "Share of hidden values inside the 90 % interval."),
     Column("mean_std", "mean std", "/255", "lower", meaning="How unsure the model is, on average over all values."),
     Column("sigma", "noise", "/255", "", meaning="Standard deviation of the noise, as told or estimated."),
@@ -44,7 +48,7 @@ def page_of(out: Path) -> Page:
     return Page(
         "restore",
         f"Restoration of {Path(runs[0]['source']).name}" if runs else "Restoration",
-        alarms=[*_alarms(runs, rows), *_harm(rows)],
+        alarms=[*_alarms(runs, rows), *_harm(rows), *_losses(rows)],
         summary=_summary(runs, rows),
         command=runs[0].get("command", "") if runs else "",
         protocol=_protocol(runs[0]) if runs else (),
@@ -59,6 +63,8 @@ def _row(line: Line) -> Row:
     values = {
         "check_psnr": check.get("psnr"),
         "check_error": check.get("psnr_se"),
+        "check_gain": check.get("gain"),
+        "check_surprise": check.get("surprise"),
         "check_coverage": check.get("coverage90"),
         "mean_std": None if std is None else 255 * std,
         "sigma": None if sigma is None else 255 * sigma,
@@ -105,6 +111,19 @@ def _harm(rows: Sequence[Row]) -> list[str]:
         return []
     more = f" and {len(harmed) - 1} more" if len(harmed) > 1 else ""
     return [f"The self-check says that the restoration harms {harmed[0]}{more}; look at the flagged images."]
+
+
+def _losses(rows: Sequence[Row]) -> list[str]:
+    """Say on how many images a classical method is expected to do better."""
+    gains = {row.image: gain for row in rows if (gain := row.values.get("check_gain")) is not None}
+    lost = [image for image, gain in gains.items() if gain < 0]
+    if not lost:
+        return []
+    worst = min(lost, key=lambda image: gains[image])
+    return [
+        f"By the self-check's estimate a classical method does better on {len(lost)} of {_count(len(gains), 'image')}, "
+        f"by up to {-gains[worst]:.2f} dB ({worst})."
+    ]
 
 
 def _summary(runs: Sequence[Mapping[str, Any]], rows: Sequence[Row]) -> list[str]:

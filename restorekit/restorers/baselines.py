@@ -8,7 +8,7 @@ from restorekit.contracts import Corruption, is_linear, parts_of
 from restorekit.restorers.opencv import Lanczos
 
 
-def best_baselines(corruption: Corruption) -> list[str]:
+def best_baselines(corruption: Corruption, quick: bool = False) -> list[str]:
     """Return the names of the strongest built-in methods for a corruption, best guess first.
 
     BM3D where it is installed, else NLM, for noise; Anscombe's transform around it for photon noise; the
@@ -21,6 +21,8 @@ def best_baselines(corruption: Corruption) -> list[str]:
     ----------
     corruption : Corruption
         A single one or a chain.
+    quick : bool
+        Without BM3D and biharmonic, which may take minutes for a photograph.
 
     Returns
     -------
@@ -29,13 +31,13 @@ def best_baselines(corruption: Corruption) -> list[str]:
     """
     parts = parts_of(corruption)
     altering, hiding = [p for p in parts if not p.hides], [p for p in parts if p.hides]
-    names = _against(altering) if altering else []
+    names = _against(altering, quick) if altering else []
     for part in hiding:
-        names += ["delaunay"] if part.name == "missing" else ["biharmonic", "navier-stokes"]
+        names += ["delaunay"] if part.name == "missing" else ["biharmonic", "navier-stokes"][quick:]
     return list(dict.fromkeys(names))
 
 
-def _against(altering: list[Corruption]) -> list[str]:
+def _against(altering: list[Corruption], quick: bool) -> list[str]:
     """Return the methods for what altered the values: what changes the image's shape comes first."""
     names = {part.name for part in altering}
     shrunk = ["lanczos"] if any(Lanczos().suits(part) for part in altering) else []
@@ -44,5 +46,5 @@ def _against(altering: list[Corruption]) -> list[str]:
         return shrunk + linear
     if "saltpepper" in names:
         return ["median"]
-    denoiser = "bm3d" if find_spec("bm3d") else "nlm"
+    denoiser = "bm3d" if find_spec("bm3d") and not quick else "nlm"
     return [f"anscombe-{denoiser}" if "poisson" in names else denoiser]

@@ -109,7 +109,7 @@ def _estimate(case: Case, base: Restoration, part: Part, level_error: float) -> 
     hidden = None if part.missing == 0 else NOT_HERE if bool(case.observed.all()) else measure(case, base)
     if isinstance(hidden, str):
         return SelfCheck(reason=hidden, share=part.share)
-    total = of_missing(hidden, part.missing) + of_observed(risk, case, part, level_error)
+    total = of_missing(hidden, part.missing) + of_observed(risk, case, base, part, level_error)
     psnr = decibels(total.mse) if math.isfinite(total.se) else None
     coverage = None if hidden is None else hidden.coverage
     return SelfCheck(
@@ -121,6 +121,7 @@ def _estimate(case: Case, base: Restoration, part: Part, level_error: float) -> 
         psnr_missing=None if hidden is None else decibels(hidden.mse.value),
         coverage90=None if coverage is None else coverage.value,
         coverage90_se=None if coverage is None else coverage.error,
+        surprise=total.surprise,
         harms=total.worse > ERRORS * total.worse_se,
         share=part.share,
     )

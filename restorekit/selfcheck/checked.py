@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from restorekit.selfcheck.residual import Residual
@@ -34,6 +35,11 @@ class SelfCheck:
         The estimate over the missing values alone.
     coverage90, coverage90_se : float or None
         Share of hidden values in the 90 % interval, and its standard error; None where nothing exact was hidden.
+    baseline, psnr_baseline : str, float or None
+        The classical method that would do best on the same pixels, and its estimate; empty where none was asked.
+    surprise : float or None
+        Estimated squared error over the variance that the restorer expected: 1 is as expected, far more is unlike what
+        it learnt from; None where it expects nothing.
     residual : Residual or None
         Statistics of what was taken away; None where observed values were kept as they are.
     harms : bool
@@ -50,9 +56,23 @@ class SelfCheck:
     psnr_missing: float | None = None
     coverage90: float | None = None
     coverage90_se: float | None = None
+    baseline: str = ""
+    psnr_baseline: float | None = None
+    surprise: float | None = None
     residual: Residual | None = None
     harms: bool = False
     share: float = 1.0
+
+    @property
+    def gain(self) -> float | None:
+        """Estimated PSNR less that of the best classical method, dB; None where one of them has none."""
+        return None if self.psnr is None or self.psnr_baseline is None else self.psnr - self.psnr_baseline
+
+    def beside(self, others: Mapping[str, SelfCheck]) -> SelfCheck:
+        """Return this with the best of what was found of classical methods, by their names, on the same pixels."""
+        told = {name: other.psnr for name, other in others.items() if other.psnr is not None}
+        best = max(told, key=lambda name: told[name], default="")
+        return replace(self, baseline=best, psnr_baseline=told.get(best))
 
     @property
     def flag(self) -> str:
@@ -64,14 +84,15 @@ class SelfCheck:
     @property
     def sentences(self) -> tuple[str, ...]:
         """What it means, a sentence each; what must be seen first stands first."""
-        found = [self.flag, self._estimate, self._coverage, *_of_residual(self.residual)]
+        found = [self.flag, self._estimate, self._baseline, self._coverage, *_of_residual(self.residual)]
         part = f"the check looked at {self.share:.0%} of the pixels, in crops" if self.share < 1 else ""
         return tuple(text for text in (*found, part) if text)
 
     def to_json(self) -> dict[str, Any]:
         """Return what the journal holds, numbers rounded to five digits."""
         residual = None if self.residual is None else _rounded(self.residual._asdict())
-        return {**_rounded(asdict(self)), "residual": residual, "sentences": list(self.sentences)}
+        values = _rounded({**asdict(self), "gain": self.gain})
+        return {**values, "residual": residual, "sentences": list(self.sentences)}
 
     @property
     def _estimate(self) -> str:
@@ -80,6 +101,13 @@ class SelfCheck:
         ways = {"hiding": "hiding some values", "sure": "SURE", "sure and hiding": "SURE and hiding some values"}
         missing = "" if self.psnr_missing is None else f", {_decibels(self.psnr_missing)} over missing values"
         return f"estimated PSNR {_decibels(self.psnr)} +- {self.psnr_se:.2f}{missing}, by {ways[self.method]}"
+
+    @property
+    def _baseline(self) -> str:
+        if self.gain is None:
+            return ""
+        way = "more" if self.gain < 0 else "less"
+        return f"by the same estimate the classical method {self.baseline} has {abs(self.gain):.2f} dB {way}"
 
     @property
     def _coverage(self) -> str:

@@ -54,7 +54,8 @@ class Hidden(NamedTuple):
     filled : Figure, that of a quick interpolation instead;
     worse : Figure, mse - filled;
     coverage : Figure or None, share of them in the 90 % interval;
-    values : int, that were hidden.
+    values : int, that were hidden;
+    expected : float, mean square that the restorer itself expects of the missing ones, NaN where it tells none.
     """
 
     mse: Figure
@@ -62,6 +63,7 @@ class Hidden(NamedTuple):
     worse: Figure
     coverage: Figure | None
     values: int
+    expected: float
 
 
 def measure(case: Case, base: Restoration) -> Hidden | str:
@@ -92,7 +94,7 @@ class _Tally:
         self.passes: list[Tensor] = []
         self.case, self.missing = case, int(missing.sum())
         self.together = connected(pattern_of(case.observed))
-        self.variance = None if base.std is None else float(base.std[missing].double().square().mean())
+        self.variance = mean_variance(base, missing)
         self.distance = float(_distances(case.observed)[missing].mean())
 
     @property
@@ -121,16 +123,17 @@ class _Tally:
 
     def hidden(self) -> Hidden:
         """Return what was found."""
-        exact = self.variance is not None and not self.case.noisy
+        exact = not math.isnan(self.variance) and not self.case.noisy
         coverage = self._figure(lambda s: s[INSIDE] / s[COUNT]) if exact else None
-        return Hidden(self.of(ERROR), self.of(FILLED), self.of(ERROR, FILLED), coverage, self.values)
+        errors = self.of(ERROR), self.of(FILLED), self.of(ERROR, FILLED)
+        return Hidden(*errors, coverage, self.values, self.variance)
 
     def of(self, row: int, less: int | None = None) -> Figure:
         """Return a mean square of the missing values, less another."""
         return self._figure(lambda s: self._ratio(s[row] if less is None else s[row] - s[less], s))
 
     def _ratio(self, of: Tensor, sums: Tensor) -> Tensor:
-        if self.variance is None or not bool((sums[VARIANCE] > 0).all()):
+        if math.isnan(self.variance) or not bool((sums[VARIANCE] > 0).all()):
             return of / sums[COUNT]
         return self.variance * of / sums[VARIANCE]
 
@@ -143,6 +146,11 @@ class _Tally:
         if self.together:
             error = spread_of(figure(torch.stack([sums.sum(1) for sums in self.passes], 1)))
         return Figure(value, error * math.sqrt(1 + self.values / self.missing))
+
+
+def mean_variance(found: Restoration, where: Tensor) -> float:
+    """Return the mean square of the standard deviation at some values; NaN where a restorer tells none."""
+    return math.nan if found.std is None else float(found.std[where].double().square().mean())
 
 
 def _compared(case: Case, number: int) -> Tensor:

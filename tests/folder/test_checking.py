@@ -64,6 +64,16 @@ def test_an_image_of_which_all_is_known_is_not_checked(one, tmp_path):
         assert "self_check" not in checked(one, tmp_path / kind, sigma="0", format=kind)
 
 
+def test_a_model_stands_beside_a_classical_method_on_the_same_pixels(one, tmp_path):
+    blocks = np.kron(RNG.uniform(80, 170, (16, 16)), np.ones((8, 8)))
+    Image.fromarray((blocks + RNG.normal(0, 10, (128, 128))).round().astype(np.uint8)).save(one / "x.png")
+    found = checked(one, tmp_path / "OUT", sigma="0.04", digest="f00d")["self_check"]
+    assert found["baseline"] == "nlm"
+    assert found["gain"] == pytest.approx(found["psnr"] - found["psnr_baseline"], abs=1e-3)
+    assert found["gain"] < 0
+    assert checked(one, tmp_path / "classical", sigma="0.04")["self_check"]["psnr_baseline"] is None
+
+
 def test_a_check_that_fails_does_not_lose_the_image(one, tmp_path, monkeypatch):
     def broken(*arguments, **named):
         raise ValueError("oh")

@@ -65,6 +65,15 @@ def test_an_image_without_an_estimate_says_why(tmp_path):
     assert page.rows[0].reasons["check_psnr"] == "the noise is not known"
 
 
+def test_where_a_classical_method_is_expected_to_do_better_it_is_said_at_the_top(tmp_path):
+    checks = ({**CHECK, "gain": gain, "surprise": 1.2} for gain in (0.5, -0.25, -1.0))
+    page = _page(tmp_path, *({**DONE, "self_check": check} for check in checks), DONE)
+    (alarm,) = page.alarms
+    assert "does better on 2 of 3 images, by up to 1.00 dB (2.png)" in alarm
+    assert [row.values["check_gain"] for row in page.rows] == [0.5, -0.25, -1.0, None]
+    assert {"check_gain", "check_surprise"} <= {column.name for column in page.columns}
+
+
 def test_images_of_other_settings_are_left_out(tmp_path):
     page = _page(tmp_path, DONE, {**DONE, "options": "beef"})
     assert [row.image for row in page.rows] == ["0.png"]

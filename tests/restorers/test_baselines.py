@@ -59,6 +59,9 @@ def test_the_strongest_methods_are_named(corruption, names, denoiser, monkeypatc
     found = best_baselines(corruption)
     assert found == [name.replace("DENOISER", denoiser) for name in names]
     assert set(found) <= {cls.name for cls in restorekit_register_restorers()}
+    assert best_baselines(corruption, quick=True) == [
+        name.replace("bm3d", "nlm") for name in found if name != "biharmonic"
+    ]
 
 
 def test_names_are_not_taken_twice():

@@ -89,6 +89,26 @@ def test_of_noise_that_grows_with_brightness_there_is_none():
     assert "in bright parts its variance" in found.reason
 
 
+def test_errors_are_compared_with_what_the_restorer_expects():
+    told = torch.full_like(X, 0.05)
+    for observation, corruption in ((noisy(X, 0.0, HALF), Missing(0.5)), (noisy(X, SIGMA), NOISY)):
+        found = self_check(observation, corruption, Knowing(X, off=2.0, std=told), NOISE, clip=False)
+        assert found.surprise == pytest.approx(4, rel=0.1)
+        assert self_check(observation, corruption, Knowing(X + 0.1), NOISE, clip=False).surprise is None
+
+
+def test_the_best_classical_method_stands_beside():
+    mine, worse, better = (
+        self_check(noisy(X, SIGMA), NOISY, Knowing(X + error), NOISE, clip=False) for error in (0.03, 0.04, 0.02)
+    )
+    found = mine.beside({"worse": worse, "better": better, "silent": replace(worse, psnr=None)})
+    assert (found.baseline, found.psnr_baseline) == ("better", better.psnr)
+    assert found.gain == mine.psnr - better.psnr < 0
+    assert any("the classical method better has" in sentence and "more" in sentence for sentence in found.sentences)
+    assert found.to_json()["gain"] == pytest.approx(found.gain, abs=1e-3)
+    assert mine.beside({}).gain is None
+
+
 def test_of_what_is_all_known_or_all_lost_there_is_none():
     everything = self_check(noisy(X, 0.0), Missing(), Knowing(X), NOISE)
     nothing = self_check(noisy(X, 0.0, HALF & ~HALF), Missing(), Knowing(X), NOISE)
