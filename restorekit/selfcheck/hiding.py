@@ -33,8 +33,7 @@ from restorekit.selfcheck.case import Case
 from restorekit.selfcheck.gaps import connected, hide, pattern_of
 from restorekit.types import Observation, Restoration
 
-PASSES = 4  # at most, where pixels are missing one by one
-LAYINGS = 8  # of the gaps over what was observed, where they are lines or holes
+PASSES = 4  # at most, and where pixels are missing in lines or holes
 ENOUGH = 0.1  # passes end once the standard error is so small a part of the error, 0.4 dB
 FEWEST = 50  # hidden values, all passes together, that tell anything
 SHALLOW = 0.5  # of the missing values' mean distance from observed ones; hidden ones that are nearer tell nothing
@@ -82,7 +81,7 @@ def measure(case: Case, base: Restoration) -> Hidden | str:
     Hidden, or the reason why nothing can be told.
     """
     tally = _Tally(case, base)
-    while len(tally.passes) < tally.most and not tally.precise:
+    while len(tally.passes) < PASSES and not tally.precise:
         tally.passes.append(_compared(case, len(tally.passes)))
     return tally.refusal or tally.hidden()
 
@@ -97,11 +96,6 @@ class _Tally:
         self.together = connected(pattern_of(case.observed))
         self.variance = mean_variance(base, missing)
         self.distance = float(_distances(case.observed)[missing].mean())
-
-    @property
-    def most(self) -> int:
-        """How many passes there are at most."""
-        return LAYINGS if self.together else PASSES
 
     @property
     def values(self) -> int:

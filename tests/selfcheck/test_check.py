@@ -118,7 +118,7 @@ def test_of_what_is_all_known_or_all_lost_there_is_none():
 
 def test_too_few_observed_values_are_said_to_be_too_few():
     observed = torch.zeros_like(HALF)
-    observed[..., :5, :4] = True
+    observed[..., :10, :4] = True
     assert "too few" in self_check(noisy(X, 0.0, observed), Missing(), Interpolating(), NOISE).reason
 
 
