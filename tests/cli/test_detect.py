@@ -56,8 +56,11 @@ def test_what_does_not_fit_is_one_sentence(run, folders, tmp_path):
     assert run("detect", bad, bad / "M", "--clean", good, "--device", "cpu")[0] == 2
 
 
-def test_an_unconditional_model_looks_for_damage_by_its_sampler(run, folders, tmp_path):
-    good, bad, _ = folders
+def test_an_unconditional_model_looks_for_damage_by_its_sampler(run, images, tmp_path):
+    for i, image in enumerate((images(4, 1, 16, 16, seed=2)[:, 0] * 255).round().byte().numpy()):
+        (tmp_path / ("good" if i < 2 else "bad")).mkdir(exist_ok=True)
+        Image.fromarray(image).save(tmp_path / ("good" if i < 2 else "bad") / f"{i}.png")
+    good, bad = tmp_path / "good", tmp_path / "bad"
     model = testing.build(VAE, VAE.Config(hidden=(8,), latent=2))
     shake(model)
     file = tmp_path / "vae.safetensors"

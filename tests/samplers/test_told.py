@@ -65,10 +65,10 @@ def test_few_proposals_that_count_are_warned_of(file):
 )
 def test_a_folder_behind_any_smooth_damage_is_restored_by_langevin(spec, file, run, tmp_path):
     np.save(tmp_path / "image.npy", np.random.default_rng(0).integers(1, 256, (12, 16), dtype=np.uint8))
-    words = ("restore", tmp_path / "image.npy", tmp_path / "OUT", "--model", file, "--sampler", "langevin")
+    words = ("restore", tmp_path / "image.npy", tmp_path / "OUT", "--model", file, "--sampler", "langevin:steps=60")
     code, said, err = run(*words, "--corruption", spec, *WORDS)
     assert code == 0, err
-    assert "langevin sampler" in said
+    assert "langevin:steps=60 sampler" in said
 
 
 @pytest.mark.parametrize(

@@ -30,19 +30,16 @@ def opened(request):
 
 
 @pytest.mark.parametrize("name", ["default", "large"])
-@pytest.mark.parametrize("corruption", [Missing(0.8), Holes(area=0.15)], ids=str)
-def test_a_draw_lies_3_db_under_the_estimate_and_half_of_it_is_structure(corruption, name, pictures):
+@pytest.mark.parametrize("corruption", [Missing(0.8), Holes(area=0.15), Gaussian(25 / 255)], ids=str)
+def test_a_draw_differs_from_the_estimate_as_the_truth_does_at_every_scale_and_half_of_it_is_structure(
+    corruption, name, pictures
+):
     """3.01 dB is ideal: as far from the estimate as the truth is, and independent of it."""
     d = drawn(pictures, corruption, name)
-    assert 2.7 < d.under(d.latent + d.own)[0] < 3.3
-    assert d.under(d.latent)[0] > 1.5
-
-
-@pytest.mark.parametrize("name", ["default", "large"])
-@pytest.mark.parametrize("corruption", [Missing(0.8), Holes(area=0.15), Gaussian(25 / 255)], ids=str)
-def test_a_draw_differs_from_the_estimate_at_every_scale_as_the_truth_does(corruption, name, pictures):
-    spectrum = drawn(pictures, corruption, name).spectrum()[:OCTAVES]
-    assert max(map(abs, spectrum)) < 2
+    assert max(map(abs, d.spectrum()[:OCTAVES])) < 2
+    if corruption.hides:
+        assert 2.7 < d.under(d.latent + d.own)[0] < 3.3
+        assert d.under(d.latent)[0] > 1.5
 
 
 DAMAGES = [
