@@ -73,11 +73,11 @@ def coarseness(y: Tensor, observed: Tensor) -> float:
         Over the flattest squares, the ratio of the root mean squares of a Laplacian (Immerkaer, "Fast Noise Variance
         Estimation", CVIU 1996) of means over 2 x 2 pixels and of the pixels; 1 where there are too few squares.
     """
+    if min(y.shape[-2:]) < BLOCK + 6:  # what both Laplacians leave of it holds no square
+        return 1.0
     fine = F.conv2d(y[:, None], LAPLACIAN[None, None].to(y))[..., 2:-2, 2:-2]
     half = F.avg_pool2d(y[:, None], 2, 1)
     coarse = 2 * F.conv2d(half, LAPLACIAN[None, None].to(y), dilation=2)[..., : fine.shape[-2], : fine.shape[-1]]
-    if min(coarse.shape[-2:]) < BLOCK:
-        return 1.0
     whole = F.avg_pool2d(observed.all(0)[None].float(), BLOCK) == 1
     rows, columns = coarse.shape[-2] // BLOCK, coarse.shape[-1] // BLOCK
     powers = torch.stack([F.avg_pool2d(t.square().mean(0), BLOCK) for t in (fine, coarse)])[:, 0, :rows, :columns]

@@ -11,7 +11,7 @@ from click.core import ParameterSource
 
 from restorekit.cli.options import compute_options, range_option
 from restorekit.cli.progress import ImagesProgress, Teller, as_json
-from restorekit.cli.restored import Checks, say, tell, write_report
+from restorekit.cli.restored import Checks, Following, say, tell
 from restorekit.cli.typed import typed
 
 if TYPE_CHECKING:
@@ -202,11 +202,12 @@ def _run(tasks: Sequence[Group], setup: Setup, workers: int, machine: bool) -> i
 
     engine = LocalEngine(workers, weigh=lambda group: 2 * group.bytes)
     with ImagesProgress(sum(len(group.items) for group in tasks), "restoring", machine) as progress:
-        told, checks = Teller(progress.advance), Checks()
+        told, checks, page = Teller(progress.advance), Checks(), Following(setup)
 
         def watch(line: dict[str, Any]) -> None:
             checks.line(line)
             told.line(line)
+            page.line()
 
         try:
             counts = restore_folder(tasks, setup, engine, watch)
@@ -214,7 +215,7 @@ def _run(tasks: Sequence[Group], setup: Setup, workers: int, machine: bool) -> i
             stop.add_note("run the same command again to go on")
             raise
         finally:
-            write_report(setup)
+            page.write()
     return tell(counts, setup, told, checks, machine)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 
 REPORT = "report.html"
+SHARE = 50.0  # times as long as a page took to be written passes before it is written again: 2 % of the time
 
 
 class Checks:
@@ -29,16 +31,19 @@ class Checks:
         Images of which the error could not be estimated.
     flagged : int
         Images that the restoration harms.
+    failed : int
+        Checks that broke.
     """
 
     def __init__(self) -> None:
         self.psnrs: list[float] = []
-        self.silent = self.flagged = 0
+        self.silent = self.flagged = self.failed = 0
 
     def line(self, line: dict[str, Any]) -> None:
         """Take the journal's line of one image, which may not have been checked."""
         found = line.get("self_check")
         if found is None:
+            self.failed += "self_check" in line
             return
         self.flagged += found["harms"]
         if found["psnr"] is None:
@@ -54,13 +59,15 @@ class Checks:
     def to_json(self) -> dict[str, Any]:
         """Return what --json tells."""
         checked = len(self.psnrs) + self.silent
-        return {"checked": checked, "no_estimate": self.silent, "psnr": self.median, "flagged": self.flagged}
+        counts = {"checked": checked, "no_estimate": self.silent, "flagged": self.flagged, "failed": self.failed}
+        return {**counts, "psnr": self.median}
 
     def __str__(self) -> str:
         """Say it in a sentence."""
         median = "" if self.median is None else f", estimated PSNR {self.median:.2f} dB (median)"
         silent = f", {self.silent} without an estimate" if self.silent else ""
-        return f"self-check: {len(self.psnrs) + self.silent} checked{median}{silent}, {self.flagged} flagged as harmed"
+        checked, failed = len(self.psnrs) + self.silent, f", {self.failed} failed" if self.failed else ""
+        return f"self-check: {checked} checked{median}{silent}, {self.flagged} flagged as harmed{failed}"
 
 
 def tell(counts: dict[str, int], setup: Setup, told: Teller, checks: Checks, machine: bool) -> int:
@@ -98,16 +105,36 @@ def _how(setup: Setup) -> str:
     return f"{how}\nlow and high are uncalibrated, {gaussian}: {beyond}"
 
 
-def write_report(setup: Setup) -> None:
-    """Write the page of what is done so far; a disk that is full has been told of already."""
-    if not setup.pictures:
-        return
-    from restorekit.errors import ImageError
-    from restorekit.report.render import write_page
-    from restorekit.report.restored import page_of
+class Following:
+    """Keeps the page of a run up to date, from its first image on, so that one that is killed leaves one too.
 
-    with suppress(ImageError):
-        write_page(page_of(setup.out), setup.own / REPORT)
+    Parameters
+    ----------
+    setup : Setup
+        The run.
+    """
+
+    def __init__(self, setup: Setup) -> None:
+        self._setup, self._next = setup, 0.0
+
+    def line(self) -> None:
+        """Write the page again, as far as that costs next to nothing."""
+        begun = time.monotonic()
+        if begun >= self._next:
+            self.write()
+            ended = time.monotonic()
+            self._next = ended + SHARE * (ended - begun)
+
+    def write(self) -> None:
+        """Write the page of what is done so far; a disk that is full has been told of already."""
+        if not self._setup.pictures:
+            return
+        from restorekit.errors import ImageError
+        from restorekit.report.render import write_page
+        from restorekit.report.restored import page_of
+
+        with suppress(ImageError):
+            write_page(page_of(self._setup.out), self._setup.own / REPORT)
 
 
 def say(tasks: Sequence[Group], setup: Setup, listed: bool) -> None:

@@ -14,6 +14,7 @@ from restorekit.images.picture import Header
 
 MOST = 64  # images of one size restored as one batch, at most
 PIXELS = 2**20  # and their pixels
+CHECKED = 4  # images at most where each is checked too: what is interrupted loses no more
 
 
 @dataclass(frozen=True)
@@ -42,16 +43,17 @@ def tasks(items: Sequence[Item], setup: Setup) -> list[Group]:
     """
     _refuse_shared_targets(items, setup)
     part, parts = setup.shard
-    return list(groups(items, setup.restorer.batches))[part - 1 :: parts]
+    most = 1 if not setup.restorer.batches else CHECKED if setup.options.self_check else MOST
+    return list(groups(items, most))[part - 1 :: parts]
 
 
-def groups(items: Iterable[Item], batched: bool) -> Iterator[Group]:
+def groups(items: Iterable[Item], most: int = MOST) -> Iterator[Group]:
     """Cut the list into runs of images of one size that fit one batch; an unreadable one stands alone."""
     group: list[Item] = []
     before: Header | None = None
     for item in items:
         header = _probed(item)
-        if group and not (batched and header is not None and header == before and _room(len(group), header)):
+        if group and not (header is not None and header == before and _room(len(group), header, most)):
             yield _group(group, before)
             group = []
         group.append(item)
@@ -78,8 +80,8 @@ def _probed(item: Item) -> Header | None:
         return None  # its error is told when it is read
 
 
-def _room(taken: int, header: Header) -> bool:
-    return header.frames == 1 and taken < MOST and (taken + 1) * header.height * header.width <= PIXELS
+def _room(taken: int, header: Header, most: int) -> bool:
+    return header.frames == 1 and taken < most and (taken + 1) * header.height * header.width <= PIXELS
 
 
 def _group(items: list[Item], header: Header | None) -> Group:

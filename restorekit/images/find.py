@@ -171,6 +171,9 @@ def _chosen(source: Path, listed: Path) -> list[Item]:
 def _named(source: Path, name: str) -> Item:
     path = source / name
     inside = not Path(name).is_absolute() and ".." not in Path(name).parts
-    if not (inside and path.is_file()):
-        raise UsageError(unknown(f"image in {source}", name, (item.key for item in walk_images(source))))
-    return Item(path, _key(os.path.relpath(path, source)))
+    if inside and path.is_file():
+        return Item(path, _key(os.path.relpath(path, source)))
+    known = {item.key: item for item in walk_images(source)}  # a file's name that is no UTF-8 is not its key
+    if name not in known:
+        raise UsageError(unknown(f"image in {source}", name, known))
+    return known[name]

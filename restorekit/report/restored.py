@@ -24,6 +24,12 @@ COLUMNS = (
     Column("missing", "missing", "%", "", meaning="Share of the values that were missing."),
     Column("seconds", "seconds", "s", "lower", meaning="Time that the image took."),
 )
+CHECK = (
+    "PSNR is estimated by hiding values that were seen, for missing ones, and by SURE, for white Gaussian noise "
+    "of a known or estimated level; it cannot be of other noise, blur, JPEG or anything else that changed values. "
+    "It is rough for large gaps, whose content may be unlike the rest, and where the level is an estimate; where "
+    "colour noise was cut off at the ends of the range its error is too small"
+)
 STOPPED = {
     "running": "The run is still going on, or was killed",
     "interrupted": "The run was interrupted",
@@ -42,14 +48,15 @@ def page_of(out: Path) -> Page:
     own = out / "_restorekit"
     runs = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(own.glob("run*.json"))]
     options = {run["options"] for run in runs}
-    lines = [line for line in Journal(out, "").lines.values() if line.get("options") in options]
-    rows = [_row(line) for line in lines]
+    known = list(Journal(out, "").lines.values())
+    rows = [_row(line) for line in known if line.get("options") in options]
+    others = sum(line["status"] == "done" and line.get("options") not in options for line in known)
     held = [column for column in COLUMNS if any(row.values.get(column.name) is not None for row in rows)]
     return Page(
         "restore",
         f"Restoration of {Path(runs[0]['source']).name}" if runs else "Restoration",
         alarms=[*_alarms(runs, rows), *_harm(rows), *_losses(rows)],
-        summary=_summary(runs, rows),
+        summary=[*_summary(runs, rows), *_otherwise(others)],
         command=runs[0].get("command", "") if runs else "",
         protocol=_protocol(runs[0]) if runs else (),
         columns=held,
@@ -113,10 +120,16 @@ def _harm(rows: Sequence[Row]) -> list[str]:
     return [f"The self-check says that the restoration harms {harmed[0]}{more}; look at the flagged images."]
 
 
+def _otherwise(others: int) -> list[str]:
+    if not others:
+        return []
+    return [f"Not told of here: {_count(others, 'image')} in this folder, restored with other settings."]
+
+
 def _losses(rows: Sequence[Row]) -> list[str]:
-    """Say on how many images a classical method is expected to do better."""
+    """Say on how many images a classical method is expected to do better, by more than the estimate's own error."""
     gains = {row.image: gain for row in rows if (gain := row.values.get("check_gain")) is not None}
-    lost = [image for image, gain in gains.items() if gain < 0]
+    lost = [row.image for row in rows if row.image in gains and -gains[row.image] > (row.values["check_error"] or 0)]
     if not lost:
         return []
     worst = min(lost, key=lambda image: gains[image])
@@ -155,18 +168,28 @@ def _protocol(run: Mapping[str, Any]) -> list[tuple[str, str]]:
     told = {
         "model": f"{run['model']}{' ' + run['digest'] if run.get('digest') else ''}",
         "corruption": run.get("corruption") or "what each file says, else noise of unknown level and missing values",
-        "sigma": run.get("sigma") or "not told",
+        "sigma": _level(run.get("sigma")),
+        "values": "as the files have them, no noise was added; results are cut off and rounded as the format asks",
         "mask": run.get("mask") or "NAME.missing.png beside the image, and NaN",
         "estimate": run["estimate"],
         "draws": str(run["samples"]),
         "sampler": run.get("sampler"),
         "interval": None if interval is None else f"{interval['level']:g}, {_held(interval['calibrated'])}",
+        "self-check": CHECK if run.get("self_check") else None,
         "seed": str(run["seed"]),
         "precision": run["precision"],
         "device": run["device"],
         "versions": ", ".join(f"{name} {version}" for name, version in run["versions"].items()),
     }
     return [(name, text) for name, text in told.items() if text]
+
+
+def _level(told: str | None) -> str:
+    """Return a level of noise in both of its forms."""
+    try:
+        return f"{255 * float(told or ''):.4g}/255 = {float(told or ''):.4g}"
+    except ValueError:  # "auto", or nothing
+        return told or "not told"
 
 
 def _held(calibrated: bool) -> str:

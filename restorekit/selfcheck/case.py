@@ -123,8 +123,9 @@ class Case:
     @property
     def _strange(self) -> str:
         """In what the noise is not white noise of one level, for which alone the estimate holds."""
-        pairs = list(zip(self.observation.y, self.observed & ~self.cut_off, strict=True))
-        coarse, uneven = (statistics.fmean(of(y, seen) for y, seen in pairs) for of in (coarseness, unevenness))
+        parts = list(zip(self.observation.y, self.observed, self.cut_off, strict=True))
+        coarse = statistics.fmean(coarseness(y, observed & ~cut) for y, observed, cut in parts)
+        uneven = statistics.fmean(unevenness(y, observed, cut) for y, observed, cut in parts)
         if coarse >= COARSE:
             return (
                 f"what looks like noise is not white, at twice the scale it is {coarse:.1f} times as strong as white "

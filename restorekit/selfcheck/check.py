@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 
 import torch
@@ -14,7 +13,7 @@ from restorekit.noise import Noise
 from restorekit.selfcheck.case import Case
 from restorekit.selfcheck.checked import DECIBEL, Method, SelfCheck, decibels
 from restorekit.selfcheck.hiding import measure
-from restorekit.selfcheck.level import ERROR, level
+from restorekit.selfcheck.level import error_of, level
 from restorekit.selfcheck.parts import Part, of_missing, of_observed
 from restorekit.selfcheck.residual import Residual, statistics
 from restorekit.selfcheck.sure import sure
@@ -25,10 +24,11 @@ METHODS: dict[tuple[bool, bool], Method] = {
     (True, False): "sure", (False, True): "hiding", (True, True): "sure and hiding"
 }  # fmt: skip
 NOT_HERE = "none of what is missing lies in the crops that were looked at"
+QUIETER, LOUDER = (0.8, -1.5 / 255), (1.25, 4 / 255)  # share of the true level, and more, between which BSD68 looks
 NO_LEVEL = "too little of the image tells the level of its noise closely enough; tell it with --sigma S"
 BY_CHANCE = (
-    "the estimated error is not above 0: it is so small that chance, or a level of noise that is not quite the true "
-    "one, hides it"
+    "the estimated error is no larger than its own standard error: it is so small that chance, or a level of noise "
+    "that is not quite the true one, hides it, or too little could be compared"
 )
 
 
@@ -81,12 +81,14 @@ def self_check(
         return SelfCheck(reason=case.refusal, share=known.share)
     base, reason = case.restored(observation), case.refusal
     residual = _residual(case, base)
-    if estimated and not reason:
-        case = replace(case, level=_level(case))
-        reason = NO_LEVEL if case.level is None else ""
+    if case.noisy and not reason:
+        seen = _level(case)
+        case = replace(case, level=seen) if estimated else case
+        reason = _unsuited(case, seen, estimated)
     if reason:
         return SelfCheck(reason=reason, residual=residual, share=known.share)
-    return replace(_estimate(case, base, known, ERROR if estimated else 0.0), residual=residual)
+    level_error = error_of(float(case.sigma.mean())) if estimated and case.noisy else 0.0
+    return replace(_estimate(case, base, known, level_error), residual=residual)
 
 
 def _residual(case: Case, base: Restoration) -> Residual | None:
@@ -98,9 +100,23 @@ def _residual(case: Case, base: Restoration) -> Residual | None:
 
 def _level(case: Case) -> Tensor | None:
     """Return the level of the noise in each crop, (B, 1, 1, 1); None where one does not tell it."""
-    found = [level(y, valid) for y, valid in zip(case.observation.y, case.observed & ~case.cut_off, strict=True)]
+    found = [level(*crop) for crop in zip(case.observation.y, case.observed, case.cut_off, strict=True)]
     levels = [one for one in found if one is not None]
     return case.observation.y.new_tensor(levels).view(-1, 1, 1, 1) if len(levels) == len(found) else None
+
+
+def _unsuited(case: Case, seen: Tensor | None, estimated: bool) -> str:
+    """Say why the level of the noise will not do: nothing tells it, or it is not what the picture looks like."""
+    if seen is None:
+        return NO_LEVEL if estimated else ""
+    found, told = (float(t.double().square().mean().sqrt()) for t in (seen, case.sigma))
+    low, high = (share * told + more for share, more in (QUIETER, LOUDER))
+    if not low < found < high:
+        return (
+            f"the noise looks like {255 * found:.1f}/255, and {255 * told:.1f}/255 was told; tell the true level, or "
+            "have it estimated with --sigma auto"
+        )
+    return ""
 
 
 def _estimate(case: Case, base: Restoration, part: Part, level_error: float) -> SelfCheck:
@@ -110,7 +126,7 @@ def _estimate(case: Case, base: Restoration, part: Part, level_error: float) -> 
     if isinstance(hidden, str):
         return SelfCheck(reason=hidden, share=part.share)
     total = of_missing(hidden, part.missing) + of_observed(risk, case, base, part, level_error)
-    psnr = decibels(total.mse) if math.isfinite(total.se) else None
+    psnr = decibels(total.mse) if total.se < total.mse else None  # not so where either is NaN
     coverage = None if hidden is None else hidden.coverage
     return SelfCheck(
         method=METHODS[risk is not None, hidden is not None],
@@ -121,7 +137,7 @@ def _estimate(case: Case, base: Restoration, part: Part, level_error: float) -> 
         psnr_missing=None if hidden is None else decibels(hidden.mse.value),
         coverage90=None if coverage is None else coverage.value,
         coverage90_se=None if coverage is None else coverage.error,
-        surprise=total.surprise,
-        harms=total.worse > ERRORS * total.worse_se,
+        surprise=None if psnr is None else total.surprise,
+        harms=psnr is not None and total.worse > ERRORS * total.worse_se,
         share=part.share,
     )

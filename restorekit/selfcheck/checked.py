@@ -130,9 +130,10 @@ def _of_residual(residual: Residual | None) -> list[str]:
     """Say what the residual's figures mean."""
     if residual is None:
         return []
-    kind = "as white as noise" if residual.white else COARSER if residual.neighbours > 0 else FINER
+    most = max(residual.highest, residual.lowest, key=abs)
+    kind = "as white as noise" if residual.white else COARSER if most > 0 else FINER
     size = f"what was removed has a standard deviation of {255 * residual.std:.1f}/255"
-    said = [f"{size} and is {kind} (neighbouring values correlate by {residual.neighbours:+.3f})"]
+    said = [f"{size} and is {kind} (values within two pixels correlate by up to {most:+.3f})"]
     if residual.structure is not None:
         follows = DETAIL if residual.structured else "does not grow where the image has structure"
         said.append(f"what was removed {follows} (rank correlation {residual.structure:+.2f})")

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import torch
@@ -18,11 +19,15 @@ from restorekit.seen import LAPLACIAN
 SIDE = 32  # pixels of a square
 FLATTEST = 0.1  # share of the squares that have less in them than what is taken for the level
 HELD = 0.25  # share of a square's values that must tell something
-FEWEST = 9  # squares
+CUT = (
+    0.01  # share of its observed values that may be cut off at an end of the range, which makes the others seem quieter
+)
+FEWEST = 16  # squares: among fewer the flattest are too quiet
 TEXTURE = (
     0.4 / 255
 )  # that even the flattest squares of photographs add: mean over 40 of BSDS500 train, at 5 to 50 / 255
 ERROR = 0.5 / 255  # standard error of the level then, on the same
+CHANCE = 0.02  # and its share of the level, of FEWEST squares of nothing but noise
 UNEVEN = (
     2.0  # ratio of variances in dark and bright parts: white noise of 15/255 on them has 1.6 at most, W2S 4 and more
 )
@@ -35,26 +40,33 @@ class _Squares(NamedTuple):
     brightness: Tensor
 
 
-def level(y: Tensor, valid: Tensor) -> float | None:
+def level(y: Tensor, observed: Tensor, cut_off: Tensor) -> float | None:
     """Return the standard deviation of the white noise in one image on [0, 1]; None where too little tells of it.
 
     Parameters
     ----------
     y : Tensor, (C, H, W)
         Values.
-    valid : Tensor of bool, (C, H, W)
-        Those that were observed, and not cut off at the end of the range.
+    observed : Tensor of bool, (C, H, W)
+        Those that were seen.
+    cut_off : Tensor of bool, (C, H, W)
+        Those of them that are an end of the range, to which noise beyond was cut.
     """
-    found, pure = (_flattest(t, valid) for t in (y, _noise_like(y)))
+    found, pure = (_flattest(t, observed, cut_off) for t in (y, _noise_like(y)))
     return found / pure - TEXTURE if found and pure and found / pure > TEXTURE else None
 
 
-def unevenness(y: Tensor, valid: Tensor) -> float:
+def error_of(sigma: float) -> float:
+    """Return the standard error of a level."""
+    return math.hypot(ERROR, CHANCE * sigma)
+
+
+def unevenness(y: Tensor, observed: Tensor, cut_off: Tensor) -> float:
     """Return the ratio of the noise's variance in the brightest third of an image to that in the darkest.
 
     Takes what `level` does; 1 where too little tells of it.
     """
-    found = _squares(y, valid)
+    found = _squares(y, observed, cut_off)
     if found is None:
         return 1.0
     order, third = found.brightness.argsort(), len(found.size) // 3
@@ -67,19 +79,20 @@ def _noise_like(y: Tensor) -> Tensor:
     return Noise(0, ("level",)).normal("pure", (1, *y.shape), "cpu")[0]
 
 
-def _flattest(y: Tensor, valid: Tensor) -> float | None:
-    found = _squares(y, valid)
+def _flattest(y: Tensor, observed: Tensor, cut_off: Tensor) -> float | None:
+    found = _squares(y, observed, cut_off)
     return None if found is None else float(found.size.quantile(FLATTEST))
 
 
-def _squares(y: Tensor, valid: Tensor) -> _Squares | None:
+def _squares(y: Tensor, observed: Tensor, cut_off: Tensor) -> _Squares | None:
     """Look at every square; None where fewer than FEWEST tell something."""
     if min(y.shape[1:]) < SIDE + 2:
         return None
     size = F.conv2d(y[:, None], LAPLACIAN[None, None].to(y))[:, 0].abs()
-    whole = F.avg_pool2d(valid[:, None].float(), 3, 1)[:, 0] > 1 - 1e-4
+    whole = F.avg_pool2d((observed & ~cut_off)[:, None].float(), 3, 1)[:, 0] > 1 - 1e-4
     sizes, values = (_cut(torch.where(whole, t, torch.nan)) for t in (size, y[:, 1:-1, 1:-1]))
-    held = sizes.isfinite().float().mean(1) >= HELD
+    seen, lost = (_cut(t[:, 1:-1, 1:-1].float()).sum(1) for t in (observed, cut_off))
+    held = (sizes.isfinite().float().mean(1) >= HELD) & (lost <= CUT * seen)
     if int(held.sum()) < FEWEST:
         return None
     return _Squares(sizes[held].nanmedian(1).values, values[held].nanmean(1))

@@ -59,8 +59,8 @@ class Errors:
 
     @property
     def surprise(self) -> float | None:
-        """The error over what the restorer expects; None where it expects or tells none, or chance hides the error."""
-        return self.mse / self.expected if self.expected > 0 and self.mse > 0 else None
+        """The error over what the restorer expects; None where it expects none, or tells nothing."""
+        return self.mse / self.expected if self.expected > 0 else None
 
 
 def of_missing(hidden: Hidden | None, share: float) -> Errors:

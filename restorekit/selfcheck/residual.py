@@ -28,6 +28,7 @@ class Residual(NamedTuple):
 
     std : float, standard deviation on [0, 1];
     neighbours : float, correlation of a value with those beside and below it: 0 of white noise;
+    highest, lowest : float, of the correlations of values within two pixels;
     whiteness_z : float, standard errors by which the correlations within two pixels together exceed those of white
         noise;
     structure : float or None, rank correlation, over squares of 8 x 8 pixels, of the residual's energy with the
@@ -37,14 +38,16 @@ class Residual(NamedTuple):
 
     std: float
     neighbours: float
+    highest: float
+    lowest: float
     whiteness_z: float
     structure: float | None
     structure_z: float | None
 
     @property
     def white(self) -> bool:
-        """Whether neighbouring values have next to nothing in common, as in white noise."""
-        return FINE < self.neighbours < COARSE or self.whiteness_z < SURE_OF_IT
+        """Whether values close by have next to nothing in common, as in white noise."""
+        return (self.lowest > FINE and self.highest < COARSE) or self.whiteness_z < SURE_OF_IT
 
     @property
     def structured(self) -> bool:
@@ -66,8 +69,10 @@ def statistics(y: Tensor, observed: Tensor, restored: Tensor) -> Residual:
     power = float(centred.square().sum() / observed.sum())
     pairs = {lag: _correlation(centred, observed, lag, power) for lag in LAGS}
     z = sum(r * r * n for r, n in pairs.values()) - len(LAGS)
-    beside = (pairs[0, 1][0] + pairs[1, 0][0]) / 2
-    return Residual(math.sqrt(power), beside, z / math.sqrt(2 * len(LAGS)), *_structure(centred, observed, restored))
+    near = [r for r, _ in pairs.values()]
+    beside, white = (pairs[0, 1][0] + pairs[1, 0][0]) / 2, z / math.sqrt(2 * len(LAGS))
+    structure = _structure(centred, observed, restored)
+    return Residual(math.sqrt(power), beside, max(near), min(near), white, *structure)
 
 
 def _correlation(centred: Tensor, observed: Tensor, lag: tuple[int, int], power: float) -> tuple[float, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -35,26 +36,35 @@ def test_images_of_one_size_that_follow_one_another_are_a_batch(tmp_path):
     for name, height in (("a.png", 4), ("b.png", 4), ("c.png", 6), ("d.png", 4)):
         write(tmp_path, name, height)
     items = find_images(tmp_path)
-    assert names(groups(items, batched=True)) == [["a.png", "b.png"], ["c.png"], ["d.png"]]
-    assert names(groups(items, batched=False)) == [["a.png"], ["b.png"], ["c.png"], ["d.png"]]
-    assert [group.bytes for group in groups(items, batched=True)] == [40, 30, 20]
+    assert names(groups(items, most=64)) == [["a.png", "b.png"], ["c.png"], ["d.png"]]
+    assert names(groups(items, most=1)) == [["a.png"], ["b.png"], ["c.png"], ["d.png"]]
+    assert [group.bytes for group in groups(items, most=64)] == [40, 30, 20]
 
 
 def test_a_batch_has_room_for_so_many_images_and_pixels(tmp_path, monkeypatch):
     for i in range(5):
         write(tmp_path, f"{i}.png")
     items = find_images(tmp_path)
-    monkeypatch.setattr(module, "MOST", 2)
-    assert [len(g.items) for g in groups(items, batched=True)] == [2, 2, 1]
+    assert [len(g.items) for g in groups(items, most=2)] == [2, 2, 1]
     monkeypatch.setattr(module, "PIXELS", 39)
-    assert [len(g.items) for g in groups(items, batched=True)] == [1] * 5
+    assert [len(g.items) for g in groups(items, most=64)] == [1] * 5
+
+
+def test_images_that_are_checked_too_are_stored_a_few_at_a_time(tmp_path):
+    for i in range(2 * module.CHECKED):
+        write(tmp_path, f"{i}.png")
+    whole = setup(tmp_path)
+    whole.restorer.batches = True
+    assert len(tasks(find_images(tmp_path), whole)) == 1
+    checked = replace(whole, options=replace(whole.options, self_check=True))
+    assert len(tasks(find_images(tmp_path), checked)) == 2
 
 
 def test_an_unreadable_file_stands_alone(tmp_path):
     for name in ("a.png", "c.png", "d.png"):
         write(tmp_path, name)
     (tmp_path / "b.png").write_bytes(b"")
-    found = list(groups(find_images(tmp_path), batched=True))
+    found = list(groups(find_images(tmp_path), most=64))
     assert names(found) == [["a.png"], ["b.png"], ["c.png", "d.png"]]
     assert found[1].bytes == 0
 

@@ -104,6 +104,20 @@ def test_a_wrong_list_is_told(tmp_path, text, told):
         find_images(tmp_path / "in", tmp_path / "list.txt")
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such names")
+def test_a_list_names_files_as_reports_do_even_where_their_names_are_no_utf_8(tmp_path):
+    path = os.path.join(os.fsencode(tmp_path), b"lat\xe9.png")  # noqa: PTH118 - bytes
+    with open(path, "wb") as file:  # noqa: PTH123
+        file.write(b"x")
+    (key,) = _keys(tmp_path)
+    assert key == "lat\\xe9.png"
+    listed = tmp_path / "list.txt"
+    listed.write_text(key)
+    (item,) = find_images(tmp_path, listed)
+    assert item.key == key
+    assert item.path.is_file()
+
+
 def test_a_list_for_a_single_file_is_told(tmp_path):
     _touch(tmp_path, "a.png", "x.npz")
     (tmp_path / "list.txt").write_text("a.png\n", encoding="utf-8")

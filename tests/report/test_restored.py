@@ -69,14 +69,31 @@ def test_where_a_classical_method_is_expected_to_do_better_it_is_said_at_the_top
     checks = ({**CHECK, "gain": gain, "surprise": 1.2} for gain in (0.5, -0.25, -1.0))
     page = _page(tmp_path, *({**DONE, "self_check": check} for check in checks), DONE)
     (alarm,) = page.alarms
-    assert "does better on 2 of 3 images, by up to 1.00 dB (2.png)" in alarm
+    assert "does better on 2 of 3 images, by up to 1.00 dB (2.png)" in alarm  # each by more than its own error
     assert [row.values["check_gain"] for row in page.rows] == [0.5, -0.25, -1.0, None]
     assert {"check_gain", "check_surprise"} <= {column.name for column in page.columns}
 
 
-def test_images_of_other_settings_are_left_out(tmp_path):
+def test_a_loss_within_the_error_of_the_estimate_is_none(tmp_path):
+    page = _page(tmp_path, {**DONE, "self_check": {**CHECK, "psnr_se": 0.5, "gain": -0.4}})
+    assert list(page.alarms) == []
+
+
+def test_images_of_other_settings_are_left_out_and_counted(tmp_path):
     page = _page(tmp_path, DONE, {**DONE, "options": "beef"})
     assert [row.image for row in page.rows] == ["0.png"]
+    assert page.summary[-1] == "Not told of here: 1 image in this folder, restored with other settings."
+
+
+def test_the_protocol_says_what_a_self_check_can_tell_and_a_level_in_both_forms(tmp_path):
+    told = dict(_page(tmp_path, DONE, self_check=True, sigma="0.09803921568627451").protocol)
+    assert told["sigma"] == "25/255 = 0.09804"
+    assert "it cannot be of other noise, blur, JPEG" in told["self-check"]
+    assert "no noise was added" in told["values"]
+    (tmp_path / "b").mkdir()
+    plain = dict(_page(tmp_path / "b", DONE, sigma="auto").protocol)
+    assert plain["sigma"] == "auto"
+    assert "self-check" not in plain
 
 
 def test_shards_are_told_of_together(tmp_path):

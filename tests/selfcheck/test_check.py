@@ -81,6 +81,31 @@ def test_of_noise_that_is_not_white_there_is_none():
     assert "not white" in found.reason
 
 
+@pytest.mark.parametrize("told", [0.04, 0.25])
+def test_a_level_that_is_not_the_picture_s_is_told_of_and_nothing_is_called_harmed(told):
+    x = picture(side=256)
+    observation = replace(noisy(x, SIGMA), sigma=torch.full((1, 1, 1, 1), told))
+    found = self_check(observation, Gaussian(told), Shrinking(1.0), NOISE, clip=False)
+    assert found.psnr is None
+    assert not found.harms
+    assert f"{255 * told:.1f}/255 was told" in found.reason
+    seen = float(found.reason.partition("looks like ")[2].partition("/")[0])
+    assert seen == pytest.approx(255 * SIGMA, rel=0.1)
+    assert self_check(noisy(x, SIGMA), NOISY, Shrinking(1.0), NOISE, clip=False).psnr == pytest.approx(20, abs=1e-3)
+
+
+def test_an_error_that_is_no_larger_than_its_own_is_no_estimate():
+    found = self_check(noisy(X, SIGMA), NOISY, Knowing(X + 0.001), NOISE, clip=False)
+    assert (found.psnr, found.surprise, found.harms) == (None, None, False)
+    assert "no larger than its own standard error" in found.reason
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 40), (9, 9)])
+def test_the_smallest_images_are_checked_or_refused(size):
+    x = X[..., : size[0], : size[1]]
+    assert self_check(noisy(x, SIGMA), NOISY, Shrinking(0.9), NOISE).residual is not None
+
+
 def test_of_noise_that_grows_with_brightness_there_is_none():
     x = torch.linspace(0.1, 0.9, 256).expand(1, 1, 256, 256)
     y = x + x * SIGMA * Noise(4).normal("n", (1, 1, 256, 256), "cpu")
@@ -179,8 +204,9 @@ def test_crops_stand_for_the_whole_image():
 
 
 def test_a_level_that_is_an_estimate_makes_the_result_less_sure():
+    observation = noisy(picture(side=192), SIGMA)
     told, guessed = (
-        self_check(noisy(X, SIGMA), NOISY, Filtering(0.4), NOISE, estimated=estimated) for estimated in (False, True)
+        self_check(observation, NOISY, Filtering(0.4), NOISE, estimated=estimated) for estimated in (False, True)
     )
     assert abs(told.psnr - guessed.psnr) < 3 * guessed.psnr_se
     assert guessed.psnr_se > told.psnr_se

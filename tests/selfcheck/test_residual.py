@@ -41,6 +41,17 @@ def test_means_of_two_neighbours_correlate_by_a_half():
     assert not found.white
 
 
+def test_what_correlates_two_pixels_apart_is_not_white():
+    x = picture(side=SIDE)
+    found = statistics(x + (WHITE + WHITE.roll(2, 2)) / 2, ALL, x)
+    assert found.neighbours == pytest.approx(0, abs=0.03)
+    assert found.highest == pytest.approx(0.5, abs=0.03)
+    assert not found.white
+    opposite = statistics(x + (WHITE - WHITE.roll(2, 2)) / 2, ALL, x)
+    assert opposite.lowest == pytest.approx(-0.5, abs=0.03)
+    assert not opposite.white
+
+
 def test_detail_that_was_removed_is_structure():
     x = picture(side=SIDE)
     smooth = torch.nn.functional.avg_pool2d(x, 3, 1, 1, count_include_pad=False)
