@@ -106,7 +106,7 @@ Examples:
 @click.option(
     "--self-check",
     is_flag=True,
-    help="Estimate each image's PSNR without the truth, and say where restoring harms; takes 2 to 6 times as long.",
+    help="Estimate each image's PSNR without the truth, and say where restoring harms; takes 4 to 8 times as long.",
 )
 @click.option("--report/--no-report", default=True, show_default=True, help="Write OUT/_restorekit/report.html.")
 @click.option("--dry-run", is_flag=True, help="Say what would be done.")

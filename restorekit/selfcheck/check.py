@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import statistics
 from dataclasses import replace
 
 import torch
-from torch import Tensor
 
 from restorekit.contracts import Corruption, Restorer
 from restorekit.intervals import Table
@@ -13,9 +13,9 @@ from restorekit.noise import Noise
 from restorekit.selfcheck.case import Case
 from restorekit.selfcheck.checked import DECIBEL, Method, SelfCheck, decibels
 from restorekit.selfcheck.hiding import measure
-from restorekit.selfcheck.level import error_of, level
+from restorekit.selfcheck.level import Level, level
 from restorekit.selfcheck.parts import Part, of_missing, of_observed
-from restorekit.selfcheck.residual import Residual, statistics
+from restorekit.selfcheck.residual import Residual, statistics_of
 from restorekit.selfcheck.sure import sure
 from restorekit.types import Observation, Restoration
 
@@ -80,14 +80,15 @@ def self_check(
     if not case.comparable:
         return SelfCheck(reason=case.refusal, share=known.share)
     base, reason = case.restored(observation), case.refusal
-    residual = _residual(case, base)
+    residual, level_error = _residual(case, base), 0.0
     if case.noisy and not reason:
-        seen = _level(case)
-        case = replace(case, level=seen) if estimated else case
+        seen = _levels(case)
         reason = _unsuited(case, seen, estimated)
+        if estimated and seen:
+            case = replace(case, level=observation.y.new_tensor([one.sigma for one in seen]).view(-1, 1, 1, 1))
+            level_error = statistics.fmean(one.error for one in seen)
     if reason:
         return SelfCheck(reason=reason, residual=residual, share=known.share)
-    level_error = error_of(float(case.sigma.mean())) if estimated and case.noisy else 0.0
     return replace(_estimate(case, base, known, level_error), residual=residual)
 
 
@@ -95,21 +96,21 @@ def _residual(case: Case, base: Restoration) -> Residual | None:
     """Return statistics of what was removed from an image in which something may have been."""
     if not (case.noisy and bool(case.observed.any())):
         return None
-    return statistics(case.observation.y, case.observed, base.mmse)
+    return statistics_of(case.observation.y, case.observed, base.mmse)
 
 
-def _level(case: Case) -> Tensor | None:
-    """Return the level of the noise in each crop, (B, 1, 1, 1); None where one does not tell it."""
+def _levels(case: Case) -> list[Level]:
+    """Return the level of the noise in each crop; none where one does not tell it."""
     found = [level(*crop) for crop in zip(case.observation.y, case.observed, case.cut_off, strict=True)]
     levels = [one for one in found if one is not None]
-    return case.observation.y.new_tensor(levels).view(-1, 1, 1, 1) if len(levels) == len(found) else None
+    return levels if len(levels) == len(found) else []
 
 
-def _unsuited(case: Case, seen: Tensor | None, estimated: bool) -> str:
+def _unsuited(case: Case, seen: list[Level], estimated: bool) -> str:
     """Say why the level of the noise will not do: nothing tells it, or it is not what the picture looks like."""
-    if seen is None:
-        return NO_LEVEL if estimated else ""
-    found, told = (float(t.double().square().mean().sqrt()) for t in (seen, case.sigma))
+    if estimated or not seen:
+        return NO_LEVEL if not seen and estimated else ""
+    found, told = statistics.fmean(one.sigma for one in seen), float(case.sigma.mean())
     low, high = (share * told + more for share, more in (QUIETER, LOUDER))
     if not low < found < high:
         return (

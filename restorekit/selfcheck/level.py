@@ -27,10 +27,17 @@ TEXTURE = (
     0.4 / 255
 )  # that even the flattest squares of photographs add: mean over 40 of BSDS500 train, at 5 to 50 / 255
 ERROR = 0.5 / 255  # standard error of the level then, on the same
-CHANCE = 0.02  # and its share of the level, of FEWEST squares of nothing but noise
+CHANCE = 0.07  # and its share of the level, of one square of nothing but noise; of N of them, less by the root of N
 UNEVEN = (
     2.0  # ratio of variances in dark and bright parts: white noise of 15/255 on them has 1.6 at most, W2S 4 and more
 )
+
+
+class Level(NamedTuple):
+    """The standard deviation of white noise, on [0, 1], and its standard error."""
+
+    sigma: float
+    error: float
 
 
 class _Squares(NamedTuple):
@@ -39,9 +46,14 @@ class _Squares(NamedTuple):
     size: Tensor
     brightness: Tensor
 
+    @property
+    def flattest(self) -> float:
+        """The size that FLATTEST of them are below."""
+        return float(self.size.quantile(FLATTEST))
 
-def level(y: Tensor, observed: Tensor, cut_off: Tensor) -> float | None:
-    """Return the standard deviation of the white noise in one image on [0, 1]; None where too little tells of it.
+
+def level(y: Tensor, observed: Tensor, cut_off: Tensor) -> Level | None:
+    """Return the level of the white noise in one image; None where too little tells of it.
 
     Parameters
     ----------
@@ -52,13 +64,11 @@ def level(y: Tensor, observed: Tensor, cut_off: Tensor) -> float | None:
     cut_off : Tensor of bool, (C, H, W)
         Those of them that are an end of the range, to which noise beyond was cut.
     """
-    found, pure = (_flattest(t, observed, cut_off) for t in (y, _noise_like(y)))
-    return found / pure - TEXTURE if found and pure and found / pure > TEXTURE else None
-
-
-def error_of(sigma: float) -> float:
-    """Return the standard error of a level."""
-    return math.hypot(ERROR, CHANCE * sigma)
+    found, pure = (_squares(t, observed, cut_off) for t in (y, _noise_like(y)))
+    if found is None or pure is None or not pure.flattest:
+        return None
+    sigma = found.flattest / pure.flattest - TEXTURE
+    return Level(sigma, math.hypot(ERROR, CHANCE * sigma / len(found.size) ** 0.5)) if sigma > 0 else None
 
 
 def unevenness(y: Tensor, observed: Tensor, cut_off: Tensor) -> float:
@@ -77,11 +87,6 @@ def unevenness(y: Tensor, observed: Tensor, cut_off: Tensor) -> float:
 def _noise_like(y: Tensor) -> Tensor:
     """Return noise of level 1, by which the choice of the flattest squares is made up for."""
     return Noise(0, ("level",)).normal("pure", (1, *y.shape), "cpu")[0]
-
-
-def _flattest(y: Tensor, observed: Tensor, cut_off: Tensor) -> float | None:
-    found = _squares(y, observed, cut_off)
-    return None if found is None else float(found.size.quantile(FLATTEST))
 
 
 def _squares(y: Tensor, observed: Tensor, cut_off: Tensor) -> _Squares | None:

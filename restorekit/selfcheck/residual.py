@@ -61,7 +61,7 @@ def removed(y: Tensor, observed: Tensor, restored: Tensor) -> Tensor:
     return torch.where(observed, y - restored, 0.0)
 
 
-def statistics(y: Tensor, observed: Tensor, restored: Tensor) -> Residual:
+def statistics_of(y: Tensor, observed: Tensor, restored: Tensor) -> Residual:
     """Return statistics of what was taken away from images, (B, C, H, W), of which something was observed."""
     residual = removed(y, observed, restored).double()
     count = observed.flatten(2).sum(2).clamp_min(1)[..., None, None]
