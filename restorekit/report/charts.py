@@ -84,34 +84,37 @@ def sparsification(
     return Chart(title, caption, drawing(title, caption, paint), *_table("left out", both))
 
 
-def strength(spec_key: str, series: Mapping[str, Points], unit: str) -> Chart:
+def strength(title: str, key: str, series: Mapping[str, Points], unit: str = "") -> Chart:
     """Draw PSNR against the strength of a damage.
 
     Parameters
     ----------
-    spec_key : str
-        What was varied, such as "gaussian: sigma".
+    title : str
+        Of the chart.
+    key : str
+        What was varied, such as "sigma".
     series : mapping of str to sequence of (float, float)
         By method: strength, in `unit`, and mean PSNR, dB.
     unit : str
-        Of the strength; may be empty.
+        Of the strength; empty where it has none, as what is on the [0, 1] scale of images.
     """
-    label = f"{spec_key}, {unit}" if unit else spec_key
-    title = f"PSNR against {spec_key}"
+    label = f"{key}, {unit}" if unit else key
     caption = "Higher is better; how steeply a line falls says how a method takes stronger damage."
     return _plain(title, caption, series, label, "PSNR, dB")
 
 
-def speed(series: Mapping[str, tuple[float, float]]) -> Chart:
+def speed(title: str, series: Mapping[str, tuple[float, float]]) -> Chart:
     """Draw PSNR against time.
 
     Parameters
     ----------
+    title : str
+        Of the chart.
     series : mapping of str to (float, float)
         By method: seconds per megapixel, and mean PSNR, dB.
     """
     points = _finite({name: [point] for name, point in series.items() if point[0] > 0})
-    title, caption = "Quality and time", "Up is better, left is faster; the time is on a logarithmic scale."
+    caption = "Up is better, left is faster; the time is on a logarithmic scale."
 
     def paint(figure: Figure) -> None:
         axes = figure.subplots()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -156,8 +155,8 @@ def _strengths(results: Results, specs: Sequence[str]) -> list[Chart | None]:
         for run in results.runs:
             if run["corruption"] in sweep.strengths and run.get("psnr") is not None:
                 lines.setdefault(run["restorer"], []).append((sweep.strengths[run["corruption"]], run["psnr"]))
-        chart = charts.strength(sweep.key, {name: sorted(points) for name, points in lines.items()}, "dB")
-        found.append(replace(chart, title=f"PSNR against {sweep.key} of {sweep.form}"))
+        ordered = {name: sorted(points) for name, points in lines.items()}
+        found.append(charts.strength(f"PSNR against {sweep.key} of {sweep.form}", sweep.key, ordered))
     return found
 
 
@@ -169,4 +168,4 @@ def _speed(results: Results, spec: str) -> Chart | None:
     }
     if len(points) < 2:
         return None
-    return replace(charts.speed(points), title=f"PSNR against time, {spec}")
+    return charts.speed(f"PSNR against time, {spec}", points)

@@ -1,4 +1,5 @@
 import re
+import xml.etree.ElementTree as ET
 
 from restorekit.figures import OF_A_RUN, Figure
 from restorekit.report.duels import against_baselines
@@ -70,6 +71,8 @@ def test_charts_are_drawn_of_what_there_is():
     assert sum("PSNR against time" in title for title in titles) == 2
     (chart,) = (c for c in _page(swept).charts if c.title.startswith("PSNR against sigma"))
     assert [[float(v) for v in row] for row in chart.table] == [[0.1, 30.5, 28.5], [0.2, 30.5, 28.5]]
+    texts = [text.text for text in ET.fromstring(chart.svg).iter("{http://www.w3.org/2000/svg}text")]
+    assert "sigma" in texts and "PSNR, dB" in texts  # a level on the scale of images has no unit
 
 
 def test_a_calibration_curve_leaves_out_what_was_not_measured():
