@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 MOST = 8  # columns of figures that a terminal of 80 characters takes
 _QUIET = ("winkler90", "ause", "nrmse", "seconds", "nelbo")  # in results.json and results.csv, and where there is room
 _LISTS = ("coverage90_images", "coverage_by_width", "calibrated", "reasons")
-_APART = ("corruption", "restorer", "images", "sigma", "draws", "learned", "estimate", *_LISTS)
+_APART = ("corruption", "restorer", "images", "sigma", "draws", "learned", "estimate", "digest", *_LISTS)
 _HEADS = {
     "psnr": "psnr",
     "psnr_missing": "missing",

@@ -84,4 +84,13 @@ def test_the_command_and_the_protocol_are_there():
     page = _page({"a": {"M": [1.0, 2.0]}})
     assert page.command == "restorekit x"
     assert dict(page.protocol)["torch"] == "9"
+    assert not any(word.startswith("model ") for word, _ in page.protocol)
     assert re.search("neither clipped nor quantised", dict(page.protocol)["noise"])
+
+
+def test_the_protocol_tells_which_model_file_it_was():
+    results = _results({"a": {"M": [1.0, 2.0], "bm": [0.5, 0.5]}, "b": {"M": [1.0, 2.0]}})
+    for run in results.runs:
+        run["digest"] = "0123456789abcdef" if run["learned"] else ""
+    told = [pair for pair in page_of(results, []).protocol if pair[0].startswith("model ")]
+    assert told == [("model M", "file 0123456789abcdef")]
