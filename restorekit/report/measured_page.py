@@ -12,8 +12,9 @@ from restorekit.figures import Figure
 from restorekit.measured import BEFORE
 from restorekit.report.against import strongest
 from restorekit.report.columns import columns, values
+from restorekit.report.distributions import distribution
 from restorekit.report.duels import Duel, deciding, gain, page_runs, told
-from restorekit.report.page import Column, Page, Row, Run, Views
+from restorekit.report.page import Chart, Column, Page, Row, Run, Views
 from restorekit.report.paired import LEVEL, indistinct, interval
 from restorekit.report.protocol import explained
 from restorekit.report.wording import absent, failed, named, number, quantity, title
@@ -49,6 +50,7 @@ def page_of(
         columns=shown,
         runs=[*page_runs(results, _met(compared), shown), *_other_runs(compared, shown)],
         rows=[*(_row(row, shown, (views or {}).get(row["image"])) for row in results.images), *_failed_rows(results)],
+        charts=charts(results, compared),
     )
 
 
@@ -75,6 +77,26 @@ def verdicts(compared: Compared, lost: bool) -> list[str]:
     first = [duels[0] for duels in compared if duels and (gain(duels[0]) < 0) == lost]
     words = {-1: "worse", 0: "no worse", 1: "better"}
     return [f"{words[int(np.sign(gain(duel)))]} than {_whom(duel)}: {told(duel)}" for duel in first]
+
+
+def charts(results: Results, compared: Compared) -> list[Chart]:
+    """Draw how the deciding figure lies over the images, and how the differences to other runs do."""
+    figure = deciding(results.metrics)
+    values = [row[figure.name] for row in results.images] if figure else []
+    if figure is None or not any(value is not None and np.isfinite(value) for value in values):
+        return []
+    own = distribution(f"{title(figure.name)} over images", figure.unit, {results.runs[0]["restorer"]: values})
+    return [own, *_differences(figure, compared)]
+
+
+def _differences(figure: Figure, compared: Compared) -> list[Chart]:
+    """Draw the differences, image by image, to every other run that has the figure, all in one chart."""
+    first = [duels[0] for duels in compared if duels and duels[0].figure.name == figure.name]
+    series = {_whom(duel): [value for _, value in duel.found.differences] for duel in first}
+    if not any(series.values()):
+        return []
+    whom = f"that of {next(iter(series))}" if len(series) == 1 else "those of other runs"
+    return [distribution(f"{title(figure.name)} minus {whom}, image by image", figure.unit, series)]
 
 
 def _average(results: Results, figure: Figure) -> str:

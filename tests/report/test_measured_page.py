@@ -96,6 +96,24 @@ def test_a_lost_comparison_is_an_alarm_a_won_one_is_not_and_both_runs_stand_in_t
     assert any(text.startswith("Better than rival: PSNR ") for text in page.summary)
 
 
+def test_charts_show_the_figure_over_images_and_the_differences_to_every_other_run(results):
+    (alone,) = page_of(results).charts
+    assert (alone.title, alone.table[0][:2]) == ("PSNR over images", ("tool", 7))  # of 8 one is infinite
+    rows = {str(i): {"psnr": 31.5} for i in range(7)}
+    found = [duels(results, Other(name, "g", rows)) for name in ("rival", "other")]
+    _, apart = page_of(results, found[:1]).charts
+    assert apart.title == "PSNR minus that of rival on g, image by image"
+    assert apart.table[0][2] == pytest.approx(found[0][0].found.difference)
+    _, apart = page_of(results, found).charts
+    assert [row[:2] for row in apart.table] == [("rival on g", 7), ("other on g", 7)]
+
+
+def test_without_a_finite_figure_there_is_no_chart(results):
+    for row in results.images:
+        row["psnr"] = math.inf
+    assert page_of(results).charts == []
+
+
 def test_the_protocol_tells_how_and_the_command_does_it_again(results):
     page = page_of(results)
     assert page.command == "do it"
