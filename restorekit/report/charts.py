@@ -26,13 +26,15 @@ MOST_POINTS = 600  # of a curve in a drawing
 MOST_LINES = 40  # of a curve in its table
 
 
-def calibration(series: Mapping[str, Points]) -> Chart:
+def calibration(series: Mapping[str, Points], title: str = "Calibration of intervals") -> Chart:
     """Draw how often intervals held the truth, against how often they should.
 
     Parameters
     ----------
     series : mapping of str to sequence of (float, float)
         By method: nominal and measured coverage, both in [0, 1].
+    title : str
+        Of the chart.
     """
     series = _finite(series)
     caption = (
@@ -46,13 +48,13 @@ def calibration(series: Mapping[str, Points]) -> Chart:
         axes.set(xlabel="nominal coverage", ylabel="measured coverage", xlim=(0, 1.02), ylim=(0, 1.02))
         legend(figure, axes)
 
-    title = "Calibration of intervals"
     return Chart(title, caption, drawing(title, caption, paint), *_table("nominal", series))
 
 
 def sparsification(
     series: Mapping[str, tuple[Sequence[float], Sequence[float]]],
     oracle: Mapping[str, tuple[Sequence[float], Sequence[float]]] | None = None,
+    title: str = "Sparsification",
 ) -> Chart:
     """Draw the error of what remains when the least certain pixels are left out.
 
@@ -62,6 +64,8 @@ def sparsification(
         By method: shares of the pixels left out, in [0, 1), and the RMSE of the others, on [0, 1].
     oracle : mapping of str to (sequence of float, sequence of float), optional
         The same where the pixels of the largest error are left out: what no order could be better than.
+    title : str
+        Of the chart.
     """
     curves_ = _finite({name: list(zip(*pair, strict=True)) for name, pair in series.items()})
     ideal = _finite({name: list(zip(*pair, strict=True)) for name, pair in (oracle or {}).items()})
@@ -79,7 +83,6 @@ def sparsification(
         axes.set_ylim(bottom=0)
         legend(figure, axes)
 
-    title = "Sparsification"
     both = curves_ | {f"{name}, by true error": points for name, points in ideal.items()}
     return Chart(title, caption, drawing(title, caption, paint), *_table("left out", both))
 

@@ -134,9 +134,18 @@ def _certainty(results: Results) -> list[Chart | None]:
     lines = {name: (shares, curves[0].tolist()) for name, curves in ranked.items()}
     ideal = {name: (shares, curves[1].tolist()) for name, curves in ranked.items()}
     return [
-        charts.calibration(inside) if inside else None,
-        charts.sparsification(lines, ideal) if lines else None,
+        charts.calibration(inside, f"Calibration of intervals{_pooled(results, 'calibration')}") if inside else None,
+        charts.sparsification(lines, ideal, f"Sparsification{_pooled(results, 'sparsification')}") if lines else None,
     ]
+
+
+def _pooled(results: Results, name: str) -> str:
+    """Say over how many damages a curve is a mean, where there are several."""
+    every = {row["corruption"] for row in results.images}
+    held = {row["corruption"] for row in results.images if row.get(name) is not None}
+    if len(every) < 2:
+        return ""
+    return f", over all {len(every)} damages" if held == every else f", over {len(held)} of {len(every)} damages"
 
 
 def _inside(images: Sequence[Sequence[float | None]]) -> list[tuple[float, float]]:

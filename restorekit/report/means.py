@@ -40,6 +40,7 @@ class Means:
     columns: Sequence[Column]
     lines: Sequence[Line]
     absent: Sequence[tuple[str, str]] = ()  # titles of columns that would be empty, and why
+    alike: bool = True  # whether the means are over equally many images; a best one is marked nowhere else
 
     @property
     def contested(self) -> bool:
@@ -56,20 +57,21 @@ def tables(runs: Sequence[Run], columns: Sequence[Column]) -> list[Means]:
 def _means(damage: str, runs: Sequence[Run], columns: Sequence[Column]) -> Means:
     asked = [c for c in columns if any(c.name in run.values or c.name in run.reasons for run in runs)]
     used = [c for c in asked if any(known(run.values.get(c.name)) is not None for run in runs)]
-    across = [_cells(column, runs) for column in used]
+    alike = len({run.images for run in runs}) < 2
+    across = [_cells(column, runs, alike) for column in used]
     lines = [Line(run, [cells[i] for cells in across]) for i, run in enumerate(runs)]
-    return Means(damage, used, lines, [(c.title, _reason(c, runs)) for c in asked if c not in used])
+    return Means(damage, used, lines, [(c.title, _reason(c, runs)) for c in asked if c not in used], alike)
 
 
 def _reason(column: Column, runs: Sequence[Run]) -> str:
     return next((run.reasons[column.name] for run in runs if run.reasons.get(column.name)), "")
 
 
-def _cells(column: Column, runs: Sequence[Run]) -> list[Cell]:
-    """Return the cells of a column; all that read like the best one are marked."""
+def _cells(column: Column, runs: Sequence[Run], alike: bool) -> list[Cell]:
+    """Return the cells of a column; all that read like the best one are marked, where they can be compared."""
     values = [known(run.values.get(column.name)) for run in runs]
     decimals = digits(values, column.unit)
-    first = best(column, values)
+    first = best(column, values) if alike else None
     top = None if first is None else written(first, decimals)
     texts = ["" if v is None else written(v, decimals) for v in values]
     reasons = [run.reasons.get(column.name, "") for run in runs]

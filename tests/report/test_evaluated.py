@@ -75,6 +75,14 @@ def test_charts_are_drawn_of_what_there_is():
     assert "sigma" in texts and "PSNR, dB" in texts  # a level on the scale of images has no unit
 
 
+def test_curves_that_pool_damages_say_over_how_many():
+    page = _page({"a": {"M": [30.0, 31.0]}, "b": {"M": [30.0, 31.0]}})
+    titles = [chart.title for chart in page.charts][2:]
+    assert titles == ["Calibration of intervals, over all 2 damages", "Sparsification, over all 2 damages"]
+    page = _page({"a": {"M": [30.0, 31.0]}, "b": {"bm": [30.0, 31.0]}})
+    assert page.charts[2].title == "Calibration of intervals, over 1 of 2 damages"
+
+
 def test_a_calibration_curve_leaves_out_what_was_not_measured():
     (chart,) = (c for c in _page({"a": {"M": [30.0, 31.0]}}).charts if c.title.startswith("Calibration"))
     assert [float(row[1]) for row in chart.table if row[1] is not None][:5] == [0.5, 0.6, 0.7, 0.8, 0.93]
