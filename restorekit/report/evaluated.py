@@ -99,8 +99,9 @@ def _best(results: Results, spec: str, names: Mapping[str, str]) -> str:
     best = (max if figure.better == "higher" else min)(own, key=lambda run: run[figure.name])
     inside = best.get("coverage90")
     sure = "" if inside is None else f"; its 90 % intervals hold {100 * inside:.1f} % of the true values"
+    verb = "is best" if len({run["images"] for run in own}) == 1 else "has the best mean, though over other images"
     return (
-        f"{spec}: {names[best['restorer']]} is best, {title(figure.name)} {quantity(best[figure.name], figure)}{sure}."
+        f"{spec}: {names[best['restorer']]} {verb}, {title(figure.name)} {quantity(best[figure.name], figure)}{sure}."
     )
 
 

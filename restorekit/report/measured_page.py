@@ -157,7 +157,7 @@ def _other_runs(compared: Compared, shown: Sequence[Column]) -> list[Run]:
         Run(
             duels[0].corruption,
             duels[0].against,
-            duels[0].found.images,
+            len(duels[0].found.differences),  # those of the mean: infinite figures are not in it
             values={duel.figure.name: duel.found.mean_against for duel in duels if duel.figure.name in there},
             note="over the images that both runs have",
         )

@@ -4,6 +4,7 @@ import xml.etree.ElementTree as ET
 from restorekit.figures import OF_A_RUN, Figure
 from restorekit.report.duels import against_baselines
 from restorekit.report.evaluated import page_of
+from restorekit.report.means import tables
 from restorekit.trials import Protocol, Results
 
 FIGURES = [Figure("psnr", "dB", "higher"), Figure("coverage90", "", "", 0.9), *OF_A_RUN]
@@ -44,6 +45,12 @@ def test_a_model_that_loses_is_told_of_first_and_who_is_best_in_the_summary():
     won = _page({"gaussian:sigma=0.1": {"M": [34.0, 35.0], "bm": [32.0, 33.0]}})
     assert list(won.alarms) == []
     assert any("M is best, PSNR 34.50 dB; its 90 % intervals hold 93.0 %" in sentence for sentence in won.summary)
+
+
+def test_a_mean_over_other_images_makes_nobody_the_best():
+    page = _page({"a": {"M": [34.0, 35.0], "bm": [32.0]}})
+    assert any("a: M has the best mean, though over other images, PSNR 34.50 dB" in text for text in page.summary)
+    assert not tables(page.runs, page.columns)[0].alike
 
 
 def test_failures_stand_before_all_else_and_have_rows():

@@ -7,6 +7,7 @@ import pytest
 from restorekit.figures import Figure
 from restorekit.measured import BEFORE
 from restorekit.report.against import Other, duels, with_differences
+from restorekit.report.means import tables
 from restorekit.report.measured_page import harm, page_of
 from restorekit.report.page import Views
 from restorekit.trials import Protocol, Results
@@ -94,6 +95,17 @@ def test_a_lost_comparison_is_an_alarm_a_won_one_is_not_and_both_runs_stand_in_t
     page = page_of(results, [worse])
     assert not [text for text in page.alarms if "rival" in text]
     assert any(text.startswith("Better than rival: PSNR ") for text in page.summary)
+
+
+def test_none_is_best_where_the_other_run_has_some_of_the_images_alone(results):
+    for row in results.images:
+        row["psnr"] = 30.0
+    for count, best in ((8, [False, True]), (4, [False, False])):
+        found = duels(results, Other("rival", "", {str(i): {"psnr": 31.0} for i in range(count)}))
+        results.runs[0]["psnr"] = 30.0
+        page = page_of(results, [found])
+        (table,) = tables(page.runs, page.columns[:1])
+        assert [line.cells[0].best for line in table.lines] == best
 
 
 def test_charts_show_the_figure_over_images_and_the_differences_to_every_other_run(results):
