@@ -16,7 +16,7 @@ from restorekit.report.page import Chart, Column, Page, Row
 from restorekit.report.protocol import explained
 from restorekit.report.restored import as_views
 from restorekit.report.sweeps import sweeps
-from restorekit.report.wording import absent, failed, quantity, short, title
+from restorekit.report.wording import absent, failed, pictured, quantity, short, title
 from restorekit.trials import Results
 
 GAIN = "gain"
@@ -34,6 +34,7 @@ def page_of(results: Results, duels: Sequence[Duel]) -> Page:
         Every model beside the best classical method, as `restorekit.report.duels.against_baselines` found it.
     """
     shown, gains = columns(results), _gains(duels)
+    rows = [_row(row, shown, gains) for row in results.images]
     return Page(
         "evaluate",
         f"Evaluation on {results.protocol.source}",
@@ -43,7 +44,8 @@ def page_of(results: Results, duels: Sequence[Duel]) -> Page:
         protocol=[*explained(results), *(("no figure", text) for text in absent(results))],
         columns=_with_gain(shown, duels),
         runs=page_runs(results, duels, shown),
-        rows=[*_failures(results), *(_row(row, shown, gains) for row in results.images)],
+        rows=[*_failures(results), *rows],
+        pictured=pictured(rows),
         charts=_charts(results),
     )
 

@@ -17,7 +17,7 @@ from restorekit.report.duels import Duel, deciding, gain, page_runs, told
 from restorekit.report.page import Chart, Column, Page, Row, Run, Views
 from restorekit.report.paired import LEVEL, indistinct, interval
 from restorekit.report.protocol import explained
-from restorekit.report.wording import absent, failed, named, number, quantity, title
+from restorekit.report.wording import absent, failed, named, number, pictured, quantity, title
 from restorekit.trials import Results
 
 Compared = Sequence[Sequence[Duel]]  # for each other run, by every figure, the deciding one first
@@ -40,6 +40,7 @@ def page_of(
         Pictures by image.
     """
     shown, run = columns(results), results.runs[0]
+    rows = [_row(row, shown, (views or {}).get(row["image"])) for row in results.images]
     return Page(
         kind="report",
         title=f"{run['restorer']} against the clean images of {results.protocol.source}",
@@ -49,7 +50,8 @@ def page_of(
         protocol=[*explained(results), *(("no figure", text) for text in absent(results))],
         columns=shown,
         runs=[*page_runs(results, _met(compared), shown), *_other_runs(compared, shown)],
-        rows=[*(_row(row, shown, (views or {}).get(row["image"])) for row in results.images), *_failed_rows(results)],
+        rows=[*rows, *_failed_rows(results)],
+        pictured=pictured(rows),
         charts=charts(results, compared),
     )
 

@@ -217,6 +217,8 @@ class Page:
         Title and HTML of what plugins add.
     galleries : sequence of Gallery
         Pictures over time.
+    pictured : str
+        Of how many images there are pictures, and how to have more; empty where all have some.
     """
 
     kind: Literal["restore", "evaluate", "report", "train"]
@@ -231,3 +233,4 @@ class Page:
     charts: Sequence[Chart] = ()
     sections: Sequence[tuple[str, str]] = ()
     galleries: Sequence[Gallery] = ()
+    pictured: str = ""

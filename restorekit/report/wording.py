@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from restorekit.figures import APART, NO_REASON, OF_A_RUN, Figure
+from restorekit.report.page import Row
 from restorekit.report.paired import LEVEL, Comparison, better
 from restorekit.trials import Results
 
@@ -38,6 +39,18 @@ def _short(restorer: str) -> str:
     if path.suffix != ".safetensors":
         return restorer
     return path.stem if path.stem != "model" or not path.parent.name else path.parent.name
+
+
+def count(number: int, what: str) -> str:
+    """Return "1 image", "2 images"."""
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
+def pictured(rows: Sequence[Row]) -> str:
+    """Say of how many images a page has pictures, and how to have more; nothing where it has them of all."""
+    every = {row.image for row in rows if row.status == "done"}
+    held = {row.image for row in rows if row.views is not None}
+    return "" if every <= held else f"Pictures of {len(held)} of {count(len(every), 'image')}; --pictures N keeps more."
 
 
 def number(value: float) -> str:

@@ -95,6 +95,14 @@ def test_a_calibration_curve_leaves_out_what_was_not_measured():
     assert [float(row[1]) for row in chart.table if row[1] is not None][:5] == [0.5, 0.6, 0.7, 0.8, 0.93]
 
 
+def test_images_without_pictures_are_told_of():
+    results = _results({"a": {"bm": [1.0, 2.0]}})
+    assert page_of(results, []).pictured == "Pictures of 0 of 2 images; --pictures N keeps more."
+    for row in results.images:
+        row["views"] = {"width": 2, "height": 2, "thumb": "t.jpg", "before": "b.png", "after": "a.png"}
+    assert page_of(results, []).pictured == ""
+
+
 def test_the_command_and_the_protocol_are_there():
     page = _page({"a": {"M": [1.0, 2.0]}})
     assert page.command == "restorekit x"

@@ -51,6 +51,7 @@ def test_rows_have_the_pictures_that_there_are(results):
     views = Views(4, 4, "t.jpg", "b.png", "a.png")
     page = page_of(results, views={"3.png": views})
     assert [row.image for row in page.rows if row.views is views] == ["3.png"]
+    assert page.pictured == "Pictures of 1 of 8 images; --pictures N keeps more."
 
 
 def test_failures_come_first_then_what_is_alone_then_what_was_harmed(results):

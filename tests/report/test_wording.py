@@ -3,8 +3,9 @@
 import pytest
 
 from restorekit.figures import OF_A_RUN, Figure
+from restorekit.report.page import Row, Views
 from restorekit.report.paired import compare
-from restorekit.report.wording import absent, clear, difference, failed, named, short
+from restorekit.report.wording import absent, clear, count, difference, failed, named, pictured, short
 from restorekit.trials import Protocol, Results
 
 DB, COVER = Figure("psnr", "dB", "higher"), Figure("coverage90", "", "", 0.9)
@@ -54,6 +55,19 @@ def test_what_failed_of_many_for_the_same_reason_is_said_once():
     failures = [{"image": i, "restorer": "r", "corruption": "c", "error": "is odd"} for i in "abc"]
     failures.append({"image": "d", "corruption": "", "error": "is empty"})
     assert failed(failures) == ["failed: r on c of a and 2 more: is odd", "failed: d: is empty"]
+
+
+def test_pictures_that_some_images_lack_are_told_of():
+    views = Views(4, 4, "t.jpg", "b.png", "a.png")
+    rows = [Row(f"{i}.png", restorer=name, views=views if i < 2 else None) for i in range(3) for name in "ab"]
+    failed_one = Row("x.png", "failed")
+    assert pictured([*rows, failed_one]) == "Pictures of 2 of 3 images; --pictures N keeps more."
+    assert pictured([*rows[:4], failed_one]) == ""
+    assert pictured(rows[4:]) == "Pictures of 0 of 1 image; --pictures N keeps more."
+
+
+def test_counts_have_plurals():
+    assert [count(n, "image") for n in (0, 1, 2)] == ["0 images", "1 image", "2 images"]
 
 
 def pairs(*differences):
