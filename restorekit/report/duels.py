@@ -10,7 +10,7 @@ from restorekit.figures import OF_A_RUN, Figure
 from restorekit.report.columns import values
 from restorekit.report.page import Column, Run
 from restorekit.report.paired import LEVEL, Comparison, compare
-from restorekit.report.wording import clear, difference, short, title
+from restorekit.report.wording import clear, count, difference, short, title
 from restorekit.trials import Results
 
 FIRST = "psnr"  # by which the best of several is told, where it was measured
@@ -101,7 +101,7 @@ def _on(duel: Duel) -> str:
 
 def counted(found: Comparison) -> str:
     """Say on how many images the first of two was better, worse and equal."""
-    return f"worse on {found.losses} of {found.images} images, better on {found.wins}, equal on {found.ties}"
+    return f"worse on {found.losses} of {count(found.images, 'image')}, better on {found.wins}, equal on {found.ties}"
 
 
 def gain(duel: Duel) -> float:

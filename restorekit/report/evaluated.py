@@ -16,7 +16,7 @@ from restorekit.report.page import Chart, Column, Page, Row
 from restorekit.report.protocol import explained
 from restorekit.report.restored import as_views
 from restorekit.report.sweeps import sweeps
-from restorekit.report.wording import absent, failed, pictured, quantity, short, title
+from restorekit.report.wording import absent, count, failed, pictured, quantity, short, title
 from restorekit.trials import Results
 
 GAIN = "gain"
@@ -84,12 +84,23 @@ def _failures(results: Results) -> list[Row]:
 def _summary(results: Results) -> list[str]:
     specs = list(dict.fromkeys(run["corruption"] for run in results.runs))
     names = short(dict.fromkeys(run["restorer"] for run in results.runs))
-    found = [
-        f"{results.protocol.images} image(s) of {results.protocol.source}, damaged in {len(specs)} way(s) and restored "
-        f"by {len(names)} method(s), each of which saw the same damaged images."
-    ]
+    images, ways = count(results.protocol.images, "image"), count(len(specs), "way")
+    found = [f"{images} of {results.protocol.source}, damaged in {ways} and restored by {_methods(results)}."]
     found += [_best(results, spec, names) for spec in specs]
     return [*filter(None, found)]
+
+
+def _methods(results: Results) -> str:
+    """Say how many methods there are, and how many of them each damage had."""
+    own: dict[str, set[str]] = {}
+    for run in results.runs:
+        own.setdefault(run["corruption"], set()).add(run["restorer"])
+    methods = count(len(set().union(*own.values())), "method")
+    if len({frozenset(names) for names in own.values()}) < 2:
+        return f"{methods}, each of which saw the same damaged images" if methods != "1 method" else methods
+    few, many = (f(len(names) for names in own.values()) for f in (min, max))
+    each = str(few) if few == many else f"{few} to {many}"
+    return f"{methods}, {each} of them for each damage, which saw the same damaged images"
 
 
 def _best(results: Results, spec: str, names: Mapping[str, str]) -> str:

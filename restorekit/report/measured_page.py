@@ -17,7 +17,7 @@ from restorekit.report.duels import Duel, deciding, gain, page_runs, told
 from restorekit.report.page import Chart, Column, Page, Row, Run, Views
 from restorekit.report.paired import LEVEL, indistinct, interval
 from restorekit.report.protocol import explained
-from restorekit.report.wording import absent, failed, named, number, pictured, quantity, title
+from restorekit.report.wording import absent, count, failed, named, number, pictured, quantity, title
 from restorekit.trials import Results
 
 Compared = Sequence[Sequence[Duel]]  # for each other run, by every figure, the deciding one first
@@ -69,7 +69,7 @@ def alarms(results: Results, compared: Compared, notes: Sequence[str]) -> list[s
 def summary(results: Results, compared: Compared) -> list[str]:
     """Say to how many it was done, how well, how sure, and how it compares."""
     run, figure = results.runs[0], deciding(results.metrics)
-    sentences = [f"{run['images']} image(s) of {run['restorer']} measured against {results.protocol.source}."]
+    sentences = [f"{count(run['images'], 'image')} of {run['restorer']} measured against {results.protocol.source}."]
     sentences += [_average(results, one) for one in (figure, BEFORE[1]) if one and run.get(one.name) is not None]
     return [*sentences, *(f"{text[0].upper()}{text[1:]}." for text in verdicts(compared, lost=False))]
 
@@ -106,7 +106,7 @@ def _average(results: Results, figure: Figure) -> str:
     found = {row["image"]: row[figure.name] for row in results.images if row[figure.name] is not None}
     finite = {image: value for image, value in found.items() if np.isfinite(value)}
     if not finite:
-        return f"{title(figure.name)}: infinite on all {len(found)} images, which equal the clean ones."
+        return f"{title(figure.name)}: infinite on every image: each equals the clean one."
     ends = interval(np.array([*finite.values()]), results.protocol.seed)
     sure = f"{100 * LEVEL:g} % interval {number(ends[0])} to {number(ends[1])}" if isinstance(ends, tuple) else ends
     low, high = min(finite, key=finite.__getitem__), max(finite, key=finite.__getitem__)
@@ -129,8 +129,8 @@ def _harmed(results: Results) -> list[str]:
     worst = sorted(found, key=lambda image: -found[image])
     if not worst:
         return []
-    most, share = quantity(found[worst[0]], BEFORE[1]), f"{len(worst)} of {len(results.images)} image(s)"
-    return [f"{share} are worse than what was given, by up to {most}: {named(worst)}"]
+    most, share = quantity(found[worst[0]], BEFORE[1]), f"{len(worst)} of {count(len(results.images), 'image')}"
+    return [f"{share} {'is' if len(worst) == 1 else 'are'} worse than what was given, by up to {most}: {named(worst)}"]
 
 
 def _whom(duel: Duel) -> str:

@@ -103,7 +103,7 @@ def _of(rows: Sequence[int], results: Results) -> str:
     if all(every[restorer] == count for restorer, count in lacking.items()):
         return f" of {', '.join(names[restorer] for restorer in lacking)}"
     images = list(dict.fromkeys(results.images[i]["image"] for i in rows))
-    return f" of {len(images)} image(s), {named(images)}"
+    return f" of {count(len(images), 'image')}, {named(images)}"
 
 
 def difference(found: Comparison, figure: Figure) -> str:

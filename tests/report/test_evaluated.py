@@ -95,6 +95,19 @@ def test_a_calibration_curve_leaves_out_what_was_not_measured():
     assert [float(row[1]) for row in chart.table if row[1] is not None][:5] == [0.5, 0.6, 0.7, 0.8, 0.93]
 
 
+def test_the_summary_counts_the_methods_of_each_damage():
+    def first(psnr):
+        return _page(psnr).summary[0]
+
+    saw = "saw the same damaged images."
+    assert first({"a": {"M": [1.0]}}) == "2 images of IN, damaged in 1 way and restored by 1 method."
+    both = {"M": [1.0], "b": [2.0]}
+    assert first({"a": both, "c": both}).endswith(f"damaged in 2 ways and restored by 2 methods, each of which {saw}")
+    apart = {"a": both, "c": {"M": [1.0], "d": [2.0]}}
+    assert first(apart).endswith(f"by 3 methods, 2 of them for each damage, which {saw}")
+    assert first({**apart, "e": {"M": [1.0]}}).endswith(f"by 3 methods, 1 to 2 of them for each damage, which {saw}")
+
+
 def test_images_without_pictures_are_told_of():
     results = _results({"a": {"bm": [1.0, 2.0]}})
     assert page_of(results, []).pictured == "Pictures of 0 of 2 images; --pictures N keeps more."

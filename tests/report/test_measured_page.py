@@ -59,25 +59,25 @@ def test_failures_come_first_then_what_is_alone_then_what_was_harmed(results):
     assert page.alarms == [
         "failed: x.png: x.png is empty",
         "3 of 9 clean image(s) have no restoration: a, b, c",
-        "1 of 8 image(s) are worse than what was given, by up to 1.000 dB: 5.png",
+        "1 of 8 images is worse than what was given, by up to 1.000 dB: 5.png",
     ]
 
 
 def test_the_summary_says_to_how_many_how_well_and_how_sure(results):
     first, second, gained = page_of(results).summary
-    assert first == "8 image(s) of tool measured against clean."
+    assert first == "8 images of tool measured against clean."
     assert second.startswith("PSNR 28.50 dB on average (95 % interval ")
     assert second.endswith("from 19.00 (5.png) to 32.00 (3.png); 1 more equal the clean image.")
     assert gained.startswith("PSNR gained 8.50 dB on average")
     dark, exact = (text for name, text in page_of(results).protocol if name == "no figure")
-    assert dark == "no glow of 7 image(s), 1.png, 2.png, 3.png, ...: it is dark"
-    assert exact.startswith("no psnr_gain of 1 image(s), 7.png: ")
+    assert dark == "no glow of 7 images, 1.png, 2.png, 3.png, ...: it is dark"
+    assert exact.startswith("no psnr_gain of 1 image, 7.png: ")
 
 
 def test_all_images_that_equal_the_clean_ones_are_said_to(results):
     for row in results.images:
         row["psnr"] = math.inf
-    assert "PSNR: infinite on all 8 images, which equal the clean ones." in page_of(results).summary
+    assert "PSNR: infinite on every image: each equals the clean one." in page_of(results).summary
 
 
 def test_a_lost_comparison_is_an_alarm_a_won_one_is_not_and_both_runs_stand_in_the_table(results):

@@ -42,7 +42,7 @@ def test_figures_that_one_method_lacks_name_it_and_those_of_some_images_name_the
         row("own", "x", a=1.0, b=1.0),
         row("own", "y", {"b": "got 9 x 8"}, a=1.0, b=None),
     ]
-    assert absent(results(rows, "a", "b")) == ["no a of tv: no spread", "no b of 1 image(s), y: got 9 x 6"]
+    assert absent(results(rows, "a", "b")) == ["no a of tv: no spread", "no b of 1 image, y: got 9 x 6"]
 
 
 def test_how_long_it_took_and_what_no_model_has_is_no_loss():
