@@ -90,7 +90,10 @@ def lost(duels: Sequence[Duel]) -> list[str]:
 
 def told(duel: Duel) -> str:
     """Say by how much the first of two is better or worse, how sure that is, and on how many images."""
-    chance = "" if clear(duel.found, duel.figure) or duel.found.low is None else ", which may be chance"
+    even = gain(duel) == 0
+    if even and not (duel.found.wins or duel.found.losses):
+        return f"{title(duel.figure.name)} the same on every one of {count(duel.found.images, 'image')}"
+    chance = "" if even or clear(duel.found, duel.figure) or duel.found.low is None else ", which may be chance"
     what = f"{title(duel.figure.name)} {difference(duel.found, duel.figure)}{chance}"
     return f"{what}; {counted(duel.found)}"
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from restorekit.report.figures import best, digits, known, written
 from restorekit.report.page import Column, Run
+from restorekit.report.wording import count
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,12 @@ class Line:
     def lead(self) -> int | None:
         """Wins less losses."""
         return None if self.run.wins is None or self.run.losses is None else self.run.wins - self.run.losses
+
+    @property
+    def record(self) -> str:
+        """Wins, losses and ties in words."""
+        wins, losses, ties = (n or 0 for n in (self.run.wins, self.run.losses, self.run.ties))
+        return ", ".join((count(wins, "win"), count(losses, "loss", "losses"), count(ties, "tie")))
 
 
 @dataclass(frozen=True)

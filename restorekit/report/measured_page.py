@@ -77,8 +77,8 @@ def summary(results: Results, compared: Compared) -> list[str]:
 def verdicts(compared: Compared, lost: bool) -> list[str]:
     """Return a sentence for each comparison, by the deciding figure: of those lost on average, or of the others."""
     first = [duels[0] for duels in compared if duels and (gain(duels[0]) < 0) == lost]
-    words = {-1: "worse", 0: "no worse", 1: "better"}
-    return [f"{words[int(np.sign(gain(duel)))]} than {_whom(duel)}: {told(duel)}" for duel in first]
+    words = {-1: "worse than", 0: "equal to", 1: "better than"}
+    return [f"{words[int(np.sign(gain(duel)))]} {_whom(duel)}: {told(duel)}" for duel in first]
 
 
 def charts(results: Results, compared: Compared) -> list[Chart]:

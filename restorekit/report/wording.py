@@ -41,9 +41,9 @@ def _short(restorer: str) -> str:
     return path.stem if path.stem != "model" or not path.parent.name else path.parent.name
 
 
-def count(number: int, what: str) -> str:
-    """Return "1 image", "2 images"."""
-    return f"{number} {what}{'' if number == 1 else 's'}"
+def count(number: int, what: str, many: str = "") -> str:
+    """Return "1 image", "2 images"; `many` is the plural where it takes more than an s."""
+    return f"{number} {what if number == 1 else many or f'{what}s'}"
 
 
 def pictured(rows: Sequence[Row]) -> str:
@@ -110,6 +110,8 @@ def difference(found: Comparison, figure: Figure) -> str:
     """Say what a mean difference comes to and how sure it is: "0.42 dB lower (95 % interval: ...)"."""
     if found.difference is None:
         return "no difference can be told"
+    if found.difference == 0:
+        return "the same on average"
     what = f"{quantity(abs(found.difference), figure)} {_way(found.difference, figure)}"
     if found.low is None or found.high is None:
         return f"{what} ({found.reason})"

@@ -44,6 +44,7 @@ def test_wins_are_shown_where_they_were_counted():
     (table,) = tables([counted, Run("a", "bm3d", 3)], [])
     assert table.contested
     assert [line.lead for line in table.lines] == [1, None]
+    assert table.lines[0].record == "2 wins, 1 loss, 0 ties"
     assert not tables([Run("a", "bm3d", 3)], [])[0].contested
 
 

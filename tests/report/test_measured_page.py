@@ -98,6 +98,20 @@ def test_a_lost_comparison_is_an_alarm_a_won_one_is_not_and_both_runs_stand_in_t
     assert any(text.startswith("Better than rival: PSNR ") for text in page.summary)
 
 
+def test_a_run_that_is_equal_is_said_to_be(results):
+    def said(change):
+        rows = {row["image"][0]: {"psnr": row["psnr"] + change(i)} for i, row in enumerate(results.images)}
+        page = page_of(results, [duels(results, Other("twin", "", rows))])
+        assert not any("twin" in text for text in page.alarms)
+        return page.summary[-1]
+
+    assert said(lambda i: 0) == "Equal to twin: PSNR the same on every one of 8 images."
+    results.images.pop()  # the infinite one
+    results.images.pop()
+    apart = "worse on 3 of 6 images, better on 3, equal on 0"
+    assert said(lambda i: (-1) ** i) == f"Equal to twin: PSNR the same on average; {apart}."
+
+
 def test_none_is_best_where_the_other_run_has_some_of_the_images_alone(results):
     for row in results.images:
         row["psnr"] = 30.0

@@ -68,6 +68,7 @@ def test_pictures_that_some_images_lack_are_told_of():
 
 def test_counts_have_plurals():
     assert [count(n, "image") for n in (0, 1, 2)] == ["0 images", "1 image", "2 images"]
+    assert [count(n, "loss", "losses") for n in (1, 2)] == ["1 loss", "2 losses"]
 
 
 def pairs(*differences):
@@ -87,6 +88,7 @@ def test_a_difference_in_doubt_and_one_without_an_interval():
     alone = compare(*pairs(1.0), DB)
     assert difference(alone, DB) == f"1.000 dB higher ({alone.reason})"
     assert clear(alone, DB) == 0
+    assert difference(compare(*pairs(1.0, -1.0), DB), DB) == "the same on average"
     assert difference(compare({}, {}, DB), DB) == "no difference can be told"
 
 
