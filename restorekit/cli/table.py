@@ -38,9 +38,9 @@ def print_results(results: Results, alarms: Sequence[str] = ()) -> None:
     """Print what must be seen first, a table for each corruption, best PSNR first, and how the figures came about."""
     from rich.console import Console
 
-    from restorekit.report.wording import absent, count, failed, short
+    from restorekit.report.wording import absent, count, failed, method_names
 
-    console, names = Console(), short(run["restorer"] for run in results.runs)
+    console, names = Console(), method_names(run["restorer"] for run in results.runs)
     for text in alarms:
         console.print(text, markup=False, highlight=False, soft_wrap=True, style="bold")
     for spec in dict.fromkeys(run["corruption"] for run in results.runs):

@@ -13,7 +13,7 @@ import numpy as np
 
 from restorekit.report.distributions import distribution
 from restorekit.report.page import Chart
-from restorekit.report.plotting import SOFT, drawing, legend, lines, logarithmic, short, style
+from restorekit.report.plotting import SOFT, drawing, drawn_name, legend, lines, logarithmic, style
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -122,7 +122,7 @@ def speed(title: str, series: Mapping[str, tuple[float, float]]) -> Chart:
     def paint(figure: Figure) -> None:
         axes = figure.subplots()
         for i, (name, ((seconds, psnr),)) in enumerate(points.items()):
-            axes.plot(seconds, psnr, label=short(name), **style(i) | {"linestyle": "none", "markersize": 9})
+            axes.plot(seconds, psnr, label=drawn_name(name), **style(i) | {"linestyle": "none", "markersize": 9})
         axes.margins(0.12)
         logarithmic(axes, "x")
         axes.set(xlabel="seconds per megapixel", ylabel="PSNR, dB")

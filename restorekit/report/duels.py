@@ -10,7 +10,7 @@ from restorekit.figures import OF_A_RUN, Figure
 from restorekit.report.columns import values
 from restorekit.report.page import Column, Run
 from restorekit.report.paired import LEVEL, Comparison, compare
-from restorekit.report.wording import clear, count, difference, short, title
+from restorekit.report.wording import clear, count, difference, method_names, title
 from restorekit.trials import Results
 
 FIRST = "psnr"  # by which the best of several is told, where it was measured
@@ -83,7 +83,7 @@ def _figures(results: Results, spec: str, restorer: str, name: str) -> dict[str,
 
 def lost(duels: Sequence[Duel]) -> list[str]:
     """Say where a model is worse on average than the classical method beside it: a sentence each, the worst first."""
-    names = short({name for duel in duels for name in (duel.restorer, duel.against)})
+    names = method_names({name for duel in duels for name in (duel.restorer, duel.against)})
     worse = sorted((duel for duel in duels if gain(duel) < 0), key=gain)
     return [f"{names[duel.restorer]} loses to {names[duel.against]}{_on(duel)}: {told(duel)}" for duel in worse]
 

@@ -16,7 +16,7 @@ from restorekit.report.page import Chart, Column, Page, Row
 from restorekit.report.protocol import explained
 from restorekit.report.restored import as_views
 from restorekit.report.sweeps import sweeps
-from restorekit.report.wording import absent, count, failed, pictured, quantity, short, title
+from restorekit.report.wording import absent, count, failed, method_names, pictured, quantity, title
 from restorekit.trials import Results
 
 GAIN = "gain"
@@ -83,7 +83,7 @@ def _failures(results: Results) -> list[Row]:
 
 def _summary(results: Results) -> list[str]:
     specs = list(dict.fromkeys(run["corruption"] for run in results.runs))
-    names = short(dict.fromkeys(run["restorer"] for run in results.runs))
+    names = method_names(dict.fromkeys(run["restorer"] for run in results.runs))
     images, ways = count(results.protocol.images, "image"), count(len(specs), "way")
     found = [f"{images} of {results.protocol.source}, damaged in {ways} and restored by {_methods(results)}."]
     found += [_best(results, spec, names) for spec in specs]

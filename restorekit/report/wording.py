@@ -27,7 +27,7 @@ def title(name: str) -> str:
     return TITLES.get(name, name.replace("_", " "))
 
 
-def short(restorers: Iterable[str]) -> dict[str, str]:
+def method_names(restorers: Iterable[str]) -> dict[str, str]:
     """Return short names: a model file's own, or its folder's where it is ``model.safetensors``; whole if unclear."""
     names = {restorer: _short(restorer) for restorer in restorers}
     counts = Counter(names.values())
@@ -99,7 +99,7 @@ def _of(rows: Sequence[int], results: Results) -> str:
         return ""
     lacking = Counter(results.images[i]["restorer"] for i in rows)
     every = Counter(row["restorer"] for row in results.images)
-    names = short(every)
+    names = method_names(every)
     if all(every[restorer] == count for restorer, count in lacking.items()):
         return f" of {', '.join(names[restorer] for restorer in lacking)}"
     images = list(dict.fromkeys(results.images[i]["image"] for i in rows))

@@ -5,7 +5,7 @@ import pytest
 from restorekit.figures import OF_A_RUN, Figure
 from restorekit.report.page import Row, Views
 from restorekit.report.paired import compare
-from restorekit.report.wording import absent, clear, count, difference, failed, named, pictured, short
+from restorekit.report.wording import absent, clear, count, difference, failed, method_names, named, pictured
 from restorekit.trials import Protocol, Results
 
 DB, COVER = Figure("psnr", "dB", "higher"), Figure("coverage90", "", "", 0.9)
@@ -21,13 +21,13 @@ def results(rows, *names):
 
 
 def test_a_model_file_is_called_by_its_own_name_or_its_folders_unless_two_were_called_alike():
-    assert short(["a/faces/model.safetensors", "b/best.safetensors", "tv"]) == {
+    assert method_names(["a/faces/model.safetensors", "b/best.safetensors", "tv"]) == {
         "a/faces/model.safetensors": "faces",
         "b/best.safetensors": "best",
         "tv": "tv",
     }
     twins = ["a/model.safetensors", "b/a/model.safetensors"]
-    assert short(twins) == dict(zip(twins, twins, strict=True))
+    assert method_names(twins) == dict(zip(twins, twins, strict=True))
 
 
 def test_figures_that_none_has_for_one_reason_are_one_sentence():
