@@ -117,7 +117,18 @@ def gain(duel: Duel) -> float:
 def page_runs(results: Results, duels: Sequence[Duel], shown: Sequence[Column]) -> list[Run]:
     """Return the means of every method as a page shows them, models with their wins and losses."""
     met = {(duel.corruption, duel.restorer): duel for duel in duels}
-    return [_page_run(run, met.get((run["corruption"], run["restorer"])), shown) for run in results.runs]
+    same = {spec: same_images(results, spec) for spec in {run["corruption"] for run in results.runs}}
+    pages = [_page_run(run, met.get((run["corruption"], run["restorer"])), shown) for run in results.runs]
+    return [replace(page, alike=same[page.corruption]) for page in pages]
+
+
+def same_images(results: Results, spec: str) -> bool:
+    """Say whether all that were measured on a damage have figures of the same images."""
+    images: dict[str, set[str]] = {}
+    for row in results.images:
+        if row["corruption"] == spec:
+            images.setdefault(row["restorer"], set()).add(row["image"])
+    return len({frozenset(own) for own in images.values()}) < 2
 
 
 def _page_run(run: dict[str, Any], duel: Duel | None, shown: Sequence[Column]) -> Run:

@@ -11,7 +11,7 @@ from restorekit.certainty import LEVELS
 from restorekit.report import charts
 from restorekit.report.columns import columns, values
 from restorekit.report.distributions import distribution
-from restorekit.report.duels import Duel, deciding, lost, page_runs
+from restorekit.report.duels import Duel, deciding, lost, page_runs, same_images
 from restorekit.report.page import Chart, Column, Page, Row
 from restorekit.report.protocol import explained
 from restorekit.report.restored import as_views
@@ -112,7 +112,7 @@ def _best(results: Results, spec: str, names: Mapping[str, str]) -> str:
     best = (max if figure.better == "higher" else min)(own, key=lambda run: run[figure.name])
     inside = best.get("coverage90")
     sure = "" if inside is None else f"; its 90 % intervals hold {100 * inside:.1f} % of the true values"
-    verb = "is best" if len({run["images"] for run in own}) == 1 else "has the best mean, though over other images"
+    verb = "is best" if same_images(results, spec) else "has the best mean, though over other images"
     return (
         f"{spec}: {names[best['restorer']]} {verb}, {title(figure.name)} {quantity(best[figure.name], figure)}{sure}."
     )

@@ -47,7 +47,7 @@ class Means:
     columns: Sequence[Column]
     lines: Sequence[Line]
     absent: Sequence[tuple[str, str]] = ()  # titles of columns that would be empty, and why
-    alike: bool = True  # whether the means are over equally many images; a best one is marked nowhere else
+    alike: bool = True  # whether the means are over the same images; a best one is marked nowhere else
 
     @property
     def contested(self) -> bool:
@@ -64,7 +64,7 @@ def tables(runs: Sequence[Run], columns: Sequence[Column]) -> list[Means]:
 def _means(damage: str, runs: Sequence[Run], columns: Sequence[Column]) -> Means:
     asked = [c for c in columns if any(c.name in run.values or c.name in run.reasons for run in runs)]
     used = [c for c in asked if any(known(run.values.get(c.name)) is not None for run in runs)]
-    alike = len({run.images for run in runs}) < 2
+    alike = len({run.images for run in runs}) < 2 and all(run.alike for run in runs)
     across = [_cells(column, runs, alike) for column in used]
     lines = [Line(run, [cells[i] for cells in across]) for i, run in enumerate(runs)]
     return Means(damage, used, lines, [(c.title, _reason(c, runs)) for c in asked if c not in used], alike)

@@ -149,6 +149,8 @@ class Run:
         That method; empty where there is none.
     note : str
         What it was told, and how its estimate came about.
+    alike : bool
+        Whether all runs on its damage are over the same images; False says that they are not, as unequal counts do.
     """
 
     corruption: str
@@ -162,6 +164,7 @@ class Run:
     ties: int | None = None
     against: str = ""
     note: str = ""
+    alike: bool = True
 
 
 @dataclass(frozen=True)

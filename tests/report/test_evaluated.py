@@ -51,6 +51,10 @@ def test_a_mean_over_other_images_makes_nobody_the_best():
     page = _page({"a": {"M": [34.0, 35.0], "bm": [32.0]}})
     assert any("a: M has the best mean, though over other images, PSNR 34.50 dB" in text for text in page.summary)
     assert not tables(page.runs, page.columns)[0].alike
+    results = _results({"a": {"M": [34.0, 35.0], "bm": [32.0, 33.0]}})
+    assert tables(page_of(results, []).runs, page.columns)[0].alike
+    results.images[0]["image"] = "2.png"  # as many, but others
+    assert not tables(page_of(results, []).runs, page.columns)[0].alike
 
 
 def test_failures_stand_before_all_else_and_have_rows():
