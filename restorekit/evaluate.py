@@ -98,7 +98,8 @@ def _runs(rows: list[dict[str, Any]], trials: Sequence[Trial], names: Sequence[s
     for trial in trials:
         for contender in trial.contenders:
             own = [r for r in rows if (r["corruption"], r["restorer"]) == (trial.spec, contender.name)]
-            c = {"sigma": contender.told, **{k: getattr(contender, k) for k in ("draws", "learned", "estimate")}}
+            kept = ("draws", "learned", "estimate", "digest")
+            c = {"sigma": contender.told, **{k: getattr(contender, k) for k in kept}}
             values, reasons = means(own, names)
             run = {"corruption": trial.spec, "restorer": contender.name, "images": len(own), **c, **values}
             runs.append({**run, **_coverage(own), "reasons": reasons})

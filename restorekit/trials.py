@@ -38,6 +38,8 @@ class Contender:
         What its estimate is: one pass, or the mean over how many draws.
     table : Table or None
         What its intervals come from; None: its standard deviation, as if Gaussian.
+    digest : str
+        Of its model file; empty for classical methods.
     """
 
     name: str
@@ -47,6 +49,7 @@ class Contender:
     learned: bool = False
     estimate: str = ""
     table: Table | None = None
+    digest: str = ""
 
 
 @dataclass(frozen=True, eq=False)

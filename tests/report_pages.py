@@ -170,11 +170,12 @@ def _charts(rows):
             {"default": (shares, [0.06 * (1 - s) ** 0.9 for s in shares])},
         ),
         charts.strength(
-            "gaussian: sigma",
+            "PSNR against sigma",
+            "sigma",
             {m: [(s, 38 - 3 * w - 4 * math.log2(s / 5)) for s in (5, 15, 25, 50)] for m, w in METHODS.items()},
             "/255",
         ),
-        charts.speed({m: (0.3 * w**3, float(np.mean(psnr[m]))) for m, w in METHODS.items()}),
+        charts.speed("Quality and time", {m: (0.3 * w**3, float(np.mean(psnr[m]))) for m, w in METHODS.items()}),
         charts.curves(
             "Negative ELBO",
             {

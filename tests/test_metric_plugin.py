@@ -62,7 +62,7 @@ def looked_at(folder, said, restorers):
     said = " ".join(said.split())
     assert " glow " in said
     assert f"{found['runs'][0]['glow']:.3f}" in said
-    assert "no glow of 1 image(s), c.png: it takes 20 pixels, got 16" in said
+    assert "no glow of 1 image, c.png: it takes 20 pixels, got 16" in said
     assert any("glow" in part for part in said.split(";") if "lower is better" in part)
     return found
 

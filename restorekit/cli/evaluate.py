@@ -199,7 +199,7 @@ def _contender(
             " give --sigma true or auto"
         )
     n = samples if learned else 0
-    return Contender(name, opened.restorer, shown, n, learned, opened.estimate(n), opened.table)
+    return Contender(name, opened.restorer, shown, n, learned, opened.estimate(n), opened.table, opened.digest)
 
 
 def needs_sigma(opened: Opened, corruption: Corruption) -> bool:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 MOST = 8  # columns of figures that a terminal of 80 characters takes
 _QUIET = ("winkler90", "ause", "nrmse", "seconds", "nelbo")  # in results.json and results.csv, and where there is room
 _LISTS = ("coverage90_images", "coverage_by_width", "calibrated", "reasons")
-_APART = ("corruption", "restorer", "images", "sigma", "draws", "learned", "estimate", *_LISTS)
+_APART = ("corruption", "restorer", "images", "sigma", "draws", "learned", "estimate", "digest", *_LISTS)
 _HEADS = {
     "psnr": "psnr",
     "psnr_missing": "missing",
@@ -38,15 +38,19 @@ def print_results(results: Results, alarms: Sequence[str] = ()) -> None:
     """Print what must be seen first, a table for each corruption, best PSNR first, and how the figures came about."""
     from rich.console import Console
 
-    from restorekit.report.wording import absent, failed, short
+    from restorekit.report.wording import absent, count, failed, method_names
 
-    console, names = Console(), short(run["restorer"] for run in results.runs)
+    console, names = Console(), method_names(run["restorer"] for run in results.runs)
     for text in alarms:
         console.print(text, markup=False, highlight=False, soft_wrap=True, style="bold")
     for spec in dict.fromkeys(run["corruption"] for run in results.runs):
         runs = [run for run in results.runs if run["corruption"] == spec]
-        count = f"{runs[0]['images']} image{'' if runs[0]['images'] == 1 else 's'}"
-        console.print(f"{spec or 'files as they are'}   ({count})", style="italic", markup=False, highlight=False)
+        console.print(
+            f"{spec or 'files as they are'}   ({count(runs[0]['images'], 'image')})",
+            style="italic",
+            markup=False,
+            highlight=False,
+        )
         console.print(_one_table(runs, names))
         for run in runs:
             if run.get("coverage_by_width"):
@@ -59,12 +63,14 @@ def print_results(results: Results, alarms: Sequence[str] = ()) -> None:
 
 def _coverage(run: dict[str, Any], names: Mapping[str, str]) -> str:
     """Say how the coverage is distributed over images, and over values by the width of their interval."""
+    from restorekit.report.wording import count
+
     low, median, high = (f"{value:.0%}" for value in run["coverage90_images"])
     tenths = " ".join(f"{value:.0%}" for value in run["coverage_by_width"])
     by_image = f"median image {median} (5 to 95 % of them: {low} to {high})"
     by_width = f"by width, narrowest tenth first: {tenths}"
     beyond = run["images"] - run["calibrated"] if run.get("calibrated") is not None else 0
-    note = f"; {beyond} image(s) beyond the calibration, their intervals as if Gaussian" if beyond else ""
+    note = f"; {count(beyond, 'image')} beyond the calibration, their intervals as if Gaussian" if beyond else ""
     return f"{names[run['restorer']]}, within the 90 % interval: {by_image}; {by_width}{note}\n"
 
 
@@ -162,6 +168,8 @@ def print_calibration(rows: list[dict[str, Any]]) -> None:
     from rich.console import Console
     from rich.table import Table
 
+    from restorekit.report.wording import count
+
     kinds = {"calibrated": "", "one scale": "global_"}
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     table.add_column("90 % interval", overflow="fold")
@@ -169,7 +177,7 @@ def print_calibration(rows: list[dict[str, Any]]) -> None:
         table.add_column(head, justify="right", no_wrap=True, min_width=7)
     for row in rows:
         colours = CHANNELS.get(row["channels"], f"{row['channels']} channels")
-        why = f", {row['refused']} image(s) not covered: too few are like them, or holes too deep"
+        why = f", {count(row['refused'], 'image')} not covered: too few are like them, or holes too deep"
         table.add_row(f"{row['corruption']}, {colours}{why if row['refused'] else ''}")
         for name, kind in kinds.items():
             table.add_row(f"  {name}", *(f"{row[f'{kind}{key}90']:.4f}" for key in ("coverage", "width", "winkler")))

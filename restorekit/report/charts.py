@@ -13,7 +13,7 @@ import numpy as np
 
 from restorekit.report.distributions import distribution
 from restorekit.report.page import Chart
-from restorekit.report.plotting import SOFT, drawing, legend, lines, logarithmic, short, style
+from restorekit.report.plotting import SOFT, drawing, drawn_name, legend, lines, logarithmic, style
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -26,13 +26,15 @@ MOST_POINTS = 600  # of a curve in a drawing
 MOST_LINES = 40  # of a curve in its table
 
 
-def calibration(series: Mapping[str, Points]) -> Chart:
+def calibration(series: Mapping[str, Points], title: str = "Calibration of intervals") -> Chart:
     """Draw how often intervals held the truth, against how often they should.
 
     Parameters
     ----------
     series : mapping of str to sequence of (float, float)
         By method: nominal and measured coverage, both in [0, 1].
+    title : str
+        Of the chart.
     """
     series = _finite(series)
     caption = (
@@ -46,13 +48,13 @@ def calibration(series: Mapping[str, Points]) -> Chart:
         axes.set(xlabel="nominal coverage", ylabel="measured coverage", xlim=(0, 1.02), ylim=(0, 1.02))
         legend(figure, axes)
 
-    title = "Calibration of intervals"
     return Chart(title, caption, drawing(title, caption, paint), *_table("nominal", series))
 
 
 def sparsification(
     series: Mapping[str, tuple[Sequence[float], Sequence[float]]],
     oracle: Mapping[str, tuple[Sequence[float], Sequence[float]]] | None = None,
+    title: str = "Sparsification",
 ) -> Chart:
     """Draw the error of what remains when the least certain pixels are left out.
 
@@ -62,6 +64,8 @@ def sparsification(
         By method: shares of the pixels left out, in [0, 1), and the RMSE of the others, on [0, 1].
     oracle : mapping of str to (sequence of float, sequence of float), optional
         The same where the pixels of the largest error are left out: what no order could be better than.
+    title : str
+        Of the chart.
     """
     curves_ = _finite({name: list(zip(*pair, strict=True)) for name, pair in series.items()})
     ideal = _finite({name: list(zip(*pair, strict=True)) for name, pair in (oracle or {}).items()})
@@ -79,44 +83,46 @@ def sparsification(
         axes.set_ylim(bottom=0)
         legend(figure, axes)
 
-    title = "Sparsification"
     both = curves_ | {f"{name}, by true error": points for name, points in ideal.items()}
     return Chart(title, caption, drawing(title, caption, paint), *_table("left out", both))
 
 
-def strength(spec_key: str, series: Mapping[str, Points], unit: str) -> Chart:
+def strength(title: str, key: str, series: Mapping[str, Points], unit: str = "") -> Chart:
     """Draw PSNR against the strength of a damage.
 
     Parameters
     ----------
-    spec_key : str
-        What was varied, such as "gaussian: sigma".
+    title : str
+        Of the chart.
+    key : str
+        What was varied, such as "sigma".
     series : mapping of str to sequence of (float, float)
         By method: strength, in `unit`, and mean PSNR, dB.
     unit : str
-        Of the strength; may be empty.
+        Of the strength; empty where it has none, as what is on the [0, 1] scale of images.
     """
-    label = f"{spec_key}, {unit}" if unit else spec_key
-    title = f"PSNR against {spec_key}"
+    label = f"{key}, {unit}" if unit else key
     caption = "Higher is better; how steeply a line falls says how a method takes stronger damage."
     return _plain(title, caption, series, label, "PSNR, dB")
 
 
-def speed(series: Mapping[str, tuple[float, float]]) -> Chart:
+def speed(title: str, series: Mapping[str, tuple[float, float]]) -> Chart:
     """Draw PSNR against time.
 
     Parameters
     ----------
+    title : str
+        Of the chart.
     series : mapping of str to (float, float)
         By method: seconds per megapixel, and mean PSNR, dB.
     """
     points = _finite({name: [point] for name, point in series.items() if point[0] > 0})
-    title, caption = "Quality and time", "Up is better, left is faster; the time is on a logarithmic scale."
+    caption = "Up is better, left is faster; the time is on a logarithmic scale."
 
     def paint(figure: Figure) -> None:
         axes = figure.subplots()
         for i, (name, ((seconds, psnr),)) in enumerate(points.items()):
-            axes.plot(seconds, psnr, label=short(name), **style(i) | {"linestyle": "none", "markersize": 9})
+            axes.plot(seconds, psnr, label=drawn_name(name), **style(i) | {"linestyle": "none", "markersize": 9})
         axes.margins(0.12)
         logarithmic(axes, "x")
         axes.set(xlabel="seconds per megapixel", ylabel="PSNR, dB")

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from restorekit.report.page import Chart
-from restorekit.report.plotting import GROUND, drawing, short, style
+from restorekit.report.plotting import GROUND, drawing, drawn_name, style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -88,7 +88,7 @@ def _boxes(axes: Axes, found: Mapping[str, Values]) -> None:
             axes.plot(values, np.full(values.size, i), **look)
         else:
             _box(axes, i, _quantiles(values), look)
-    axes.set_yticks(range(len(found)), [short(name) for name in found])
+    axes.set_yticks(range(len(found)), [drawn_name(name) for name in found])
     axes.set_ylim(len(found) - 0.4, -0.6)
     axes.grid(False, axis="y")
     axes.tick_params(axis="y", length=0)

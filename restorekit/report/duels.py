@@ -10,7 +10,7 @@ from restorekit.figures import OF_A_RUN, Figure
 from restorekit.report.columns import values
 from restorekit.report.page import Column, Run
 from restorekit.report.paired import LEVEL, Comparison, compare
-from restorekit.report.wording import clear, difference, short, title
+from restorekit.report.wording import clear, count, difference, method_names, title
 from restorekit.trials import Results
 
 FIRST = "psnr"  # by which the best of several is told, where it was measured
@@ -83,14 +83,17 @@ def _figures(results: Results, spec: str, restorer: str, name: str) -> dict[str,
 
 def lost(duels: Sequence[Duel]) -> list[str]:
     """Say where a model is worse on average than the classical method beside it: a sentence each, the worst first."""
-    names = short({name for duel in duels for name in (duel.restorer, duel.against)})
+    names = method_names({name for duel in duels for name in (duel.restorer, duel.against)})
     worse = sorted((duel for duel in duels if gain(duel) < 0), key=gain)
     return [f"{names[duel.restorer]} loses to {names[duel.against]}{_on(duel)}: {told(duel)}" for duel in worse]
 
 
 def told(duel: Duel) -> str:
     """Say by how much the first of two is better or worse, how sure that is, and on how many images."""
-    chance = "" if clear(duel.found, duel.figure) or duel.found.low is None else ", which may be chance"
+    even = gain(duel) == 0
+    if even and not (duel.found.wins or duel.found.losses):
+        return f"{title(duel.figure.name)} the same on every one of {count(duel.found.images, 'image')}"
+    chance = "" if even or clear(duel.found, duel.figure) or duel.found.low is None else ", which may be chance"
     what = f"{title(duel.figure.name)} {difference(duel.found, duel.figure)}{chance}"
     return f"{what}; {counted(duel.found)}"
 
@@ -101,7 +104,7 @@ def _on(duel: Duel) -> str:
 
 def counted(found: Comparison) -> str:
     """Say on how many images the first of two was better, worse and equal."""
-    return f"worse on {found.losses} of {found.images} images, better on {found.wins}, equal on {found.ties}"
+    return f"worse on {found.losses} of {count(found.images, 'image')}, better on {found.wins}, equal on {found.ties}"
 
 
 def gain(duel: Duel) -> float:
@@ -114,7 +117,18 @@ def gain(duel: Duel) -> float:
 def page_runs(results: Results, duels: Sequence[Duel], shown: Sequence[Column]) -> list[Run]:
     """Return the means of every method as a page shows them, models with their wins and losses."""
     met = {(duel.corruption, duel.restorer): duel for duel in duels}
-    return [_page_run(run, met.get((run["corruption"], run["restorer"])), shown) for run in results.runs]
+    same = {spec: same_images(results, spec) for spec in {run["corruption"] for run in results.runs}}
+    pages = [_page_run(run, met.get((run["corruption"], run["restorer"])), shown) for run in results.runs]
+    return [replace(page, alike=same[page.corruption]) for page in pages]
+
+
+def same_images(results: Results, spec: str) -> bool:
+    """Say whether all that were measured on a damage have figures of the same images."""
+    images: dict[str, set[str]] = {}
+    for row in results.images:
+        if row["corruption"] == spec:
+            images.setdefault(row["restorer"], set()).add(row["image"])
+    return len({frozenset(own) for own in images.values()}) < 2
 
 
 def _page_run(run: dict[str, Any], duel: Duel | None, shown: Sequence[Column]) -> Run:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,12 +11,12 @@ from restorekit.certainty import LEVELS
 from restorekit.report import charts
 from restorekit.report.columns import columns, values
 from restorekit.report.distributions import distribution
-from restorekit.report.duels import Duel, deciding, lost, page_runs
+from restorekit.report.duels import Duel, deciding, lost, page_runs, same_images
 from restorekit.report.page import Chart, Column, Page, Row
 from restorekit.report.protocol import explained
 from restorekit.report.restored import as_views
 from restorekit.report.sweeps import sweeps
-from restorekit.report.wording import absent, failed, quantity, short, title
+from restorekit.report.wording import absent, count, failed, method_names, pictured, quantity, title
 from restorekit.trials import Results
 
 GAIN = "gain"
@@ -35,6 +34,7 @@ def page_of(results: Results, duels: Sequence[Duel]) -> Page:
         Every model beside the best classical method, as `restorekit.report.duels.against_baselines` found it.
     """
     shown, gains = columns(results), _gains(duels)
+    rows = [_row(row, shown, gains) for row in results.images]
     return Page(
         "evaluate",
         f"Evaluation on {results.protocol.source}",
@@ -44,7 +44,8 @@ def page_of(results: Results, duels: Sequence[Duel]) -> Page:
         protocol=[*explained(results), *(("no figure", text) for text in absent(results))],
         columns=_with_gain(shown, duels),
         runs=page_runs(results, duels, shown),
-        rows=[*_failures(results), *(_row(row, shown, gains) for row in results.images)],
+        rows=[*_failures(results), *rows],
+        pictured=pictured(rows),
         charts=_charts(results),
     )
 
@@ -82,13 +83,24 @@ def _failures(results: Results) -> list[Row]:
 
 def _summary(results: Results) -> list[str]:
     specs = list(dict.fromkeys(run["corruption"] for run in results.runs))
-    names = short(dict.fromkeys(run["restorer"] for run in results.runs))
-    found = [
-        f"{results.protocol.images} image(s) of {results.protocol.source}, damaged in {len(specs)} way(s) and restored "
-        f"by {len(names)} method(s), each of which saw the same damaged images."
-    ]
+    names = method_names(dict.fromkeys(run["restorer"] for run in results.runs))
+    images, ways = count(results.protocol.images, "image"), count(len(specs), "way")
+    found = [f"{images} of {results.protocol.source}, damaged in {ways} and restored by {_methods(results)}."]
     found += [_best(results, spec, names) for spec in specs]
     return [*filter(None, found)]
+
+
+def _methods(results: Results) -> str:
+    """Say how many methods there are, and how many of them each damage had."""
+    own: dict[str, set[str]] = {}
+    for run in results.runs:
+        own.setdefault(run["corruption"], set()).add(run["restorer"])
+    methods = count(len(set().union(*own.values())), "method")
+    if len({frozenset(names) for names in own.values()}) < 2:
+        return f"{methods}, each of which saw the same damaged images" if methods != "1 method" else methods
+    few, many = (f(len(names) for names in own.values()) for f in (min, max))
+    each = str(few) if few == many else f"{few} to {many}"
+    return f"{methods}, {each} of them for each damage, which saw the same damaged images"
 
 
 def _best(results: Results, spec: str, names: Mapping[str, str]) -> str:
@@ -100,8 +112,9 @@ def _best(results: Results, spec: str, names: Mapping[str, str]) -> str:
     best = (max if figure.better == "higher" else min)(own, key=lambda run: run[figure.name])
     inside = best.get("coverage90")
     sure = "" if inside is None else f"; its 90 % intervals hold {100 * inside:.1f} % of the true values"
+    verb = "is best" if same_images(results, spec) else "has the best mean, though over other images"
     return (
-        f"{spec}: {names[best['restorer']]} is best, {title(figure.name)} {quantity(best[figure.name], figure)}{sure}."
+        f"{spec}: {names[best['restorer']]} {verb}, {title(figure.name)} {quantity(best[figure.name], figure)}{sure}."
     )
 
 
@@ -135,9 +148,18 @@ def _certainty(results: Results) -> list[Chart | None]:
     lines = {name: (shares, curves[0].tolist()) for name, curves in ranked.items()}
     ideal = {name: (shares, curves[1].tolist()) for name, curves in ranked.items()}
     return [
-        charts.calibration(inside) if inside else None,
-        charts.sparsification(lines, ideal) if lines else None,
+        charts.calibration(inside, f"Calibration of intervals{_pooled(results, 'calibration')}") if inside else None,
+        charts.sparsification(lines, ideal, f"Sparsification{_pooled(results, 'sparsification')}") if lines else None,
     ]
+
+
+def _pooled(results: Results, name: str) -> str:
+    """Say over how many damages a curve is a mean, where there are several."""
+    every = {row["corruption"] for row in results.images}
+    held = {row["corruption"] for row in results.images if row.get(name) is not None}
+    if len(every) < 2:
+        return ""
+    return f", over all {len(every)} damages" if held == every else f", over {len(held)} of {len(every)} damages"
 
 
 def _inside(images: Sequence[Sequence[float | None]]) -> list[tuple[float, float]]:
@@ -156,8 +178,8 @@ def _strengths(results: Results, specs: Sequence[str]) -> list[Chart | None]:
         for run in results.runs:
             if run["corruption"] in sweep.strengths and run.get("psnr") is not None:
                 lines.setdefault(run["restorer"], []).append((sweep.strengths[run["corruption"]], run["psnr"]))
-        chart = charts.strength(sweep.key, {name: sorted(points) for name, points in lines.items()}, "dB")
-        found.append(replace(chart, title=f"PSNR against {sweep.key} of {sweep.form}"))
+        ordered = {name: sorted(points) for name, points in lines.items()}
+        found.append(charts.strength(f"PSNR against {sweep.key} of {sweep.form}", sweep.key, ordered))
     return found
 
 
@@ -169,4 +191,4 @@ def _speed(results: Results, spec: str) -> Chart | None:
     }
     if len(points) < 2:
         return None
-    return replace(charts.speed(points), title=f"PSNR against time, {spec}")
+    return charts.speed(f"PSNR against time, {spec}", points)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from restorekit.report.figures import best, digits, known, written
 from restorekit.report.page import Column, Run
+from restorekit.report.wording import count
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,12 @@ class Line:
         """Wins less losses."""
         return None if self.run.wins is None or self.run.losses is None else self.run.wins - self.run.losses
 
+    @property
+    def record(self) -> str:
+        """Wins, losses and ties in words."""
+        wins, losses, ties = (n or 0 for n in (self.run.wins, self.run.losses, self.run.ties))
+        return ", ".join((count(wins, "win"), count(losses, "loss", "losses"), count(ties, "tie")))
+
 
 @dataclass(frozen=True)
 class Means:
@@ -40,6 +47,7 @@ class Means:
     columns: Sequence[Column]
     lines: Sequence[Line]
     absent: Sequence[tuple[str, str]] = ()  # titles of columns that would be empty, and why
+    alike: bool = True  # whether the means are over the same images; a best one is marked nowhere else
 
     @property
     def contested(self) -> bool:
@@ -56,20 +64,21 @@ def tables(runs: Sequence[Run], columns: Sequence[Column]) -> list[Means]:
 def _means(damage: str, runs: Sequence[Run], columns: Sequence[Column]) -> Means:
     asked = [c for c in columns if any(c.name in run.values or c.name in run.reasons for run in runs)]
     used = [c for c in asked if any(known(run.values.get(c.name)) is not None for run in runs)]
-    across = [_cells(column, runs) for column in used]
+    alike = len({run.images for run in runs}) < 2 and all(run.alike for run in runs)
+    across = [_cells(column, runs, alike) for column in used]
     lines = [Line(run, [cells[i] for cells in across]) for i, run in enumerate(runs)]
-    return Means(damage, used, lines, [(c.title, _reason(c, runs)) for c in asked if c not in used])
+    return Means(damage, used, lines, [(c.title, _reason(c, runs)) for c in asked if c not in used], alike)
 
 
 def _reason(column: Column, runs: Sequence[Run]) -> str:
     return next((run.reasons[column.name] for run in runs if run.reasons.get(column.name)), "")
 
 
-def _cells(column: Column, runs: Sequence[Run]) -> list[Cell]:
-    """Return the cells of a column; all that read like the best one are marked."""
+def _cells(column: Column, runs: Sequence[Run], alike: bool) -> list[Cell]:
+    """Return the cells of a column; all that read like the best one are marked, where they can be compared."""
     values = [known(run.values.get(column.name)) for run in runs]
     decimals = digits(values, column.unit)
-    first = best(column, values)
+    first = best(column, values) if alike else None
     top = None if first is None else written(first, decimals)
     texts = ["" if v is None else written(v, decimals) for v in values]
     reasons = [run.reasons.get(column.name, "") for run in runs]

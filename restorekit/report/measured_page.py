@@ -12,11 +12,12 @@ from restorekit.figures import Figure
 from restorekit.measured import BEFORE
 from restorekit.report.against import strongest
 from restorekit.report.columns import columns, values
+from restorekit.report.distributions import distribution
 from restorekit.report.duels import Duel, deciding, gain, page_runs, told
-from restorekit.report.page import Column, Page, Row, Run, Views
+from restorekit.report.page import Chart, Column, Page, Row, Run, Views
 from restorekit.report.paired import LEVEL, indistinct, interval
 from restorekit.report.protocol import explained
-from restorekit.report.wording import absent, failed, named, number, quantity, title
+from restorekit.report.wording import absent, count, failed, named, number, pictured, quantity, title
 from restorekit.trials import Results
 
 Compared = Sequence[Sequence[Duel]]  # for each other run, by every figure, the deciding one first
@@ -39,6 +40,7 @@ def page_of(
         Pictures by image.
     """
     shown, run = columns(results), results.runs[0]
+    rows = [_row(row, shown, (views or {}).get(row["image"])) for row in results.images]
     return Page(
         kind="report",
         title=f"{run['restorer']} against the clean images of {results.protocol.source}",
@@ -48,7 +50,9 @@ def page_of(
         protocol=[*explained(results), *(("no figure", text) for text in absent(results))],
         columns=shown,
         runs=[*page_runs(results, _met(compared), shown), *_other_runs(compared, shown)],
-        rows=[*(_row(row, shown, (views or {}).get(row["image"])) for row in results.images), *_failed_rows(results)],
+        rows=[*rows, *_failed_rows(results)],
+        pictured=pictured(rows),
+        charts=charts(results, compared),
     )
 
 
@@ -65,7 +69,7 @@ def alarms(results: Results, compared: Compared, notes: Sequence[str]) -> list[s
 def summary(results: Results, compared: Compared) -> list[str]:
     """Say to how many it was done, how well, how sure, and how it compares."""
     run, figure = results.runs[0], deciding(results.metrics)
-    sentences = [f"{run['images']} image(s) of {run['restorer']} measured against {results.protocol.source}."]
+    sentences = [f"{count(run['images'], 'image')} of {run['restorer']} measured against {results.protocol.source}."]
     sentences += [_average(results, one) for one in (figure, BEFORE[1]) if one and run.get(one.name) is not None]
     return [*sentences, *(f"{text[0].upper()}{text[1:]}." for text in verdicts(compared, lost=False))]
 
@@ -73,8 +77,28 @@ def summary(results: Results, compared: Compared) -> list[str]:
 def verdicts(compared: Compared, lost: bool) -> list[str]:
     """Return a sentence for each comparison, by the deciding figure: of those lost on average, or of the others."""
     first = [duels[0] for duels in compared if duels and (gain(duels[0]) < 0) == lost]
-    words = {-1: "worse", 0: "no worse", 1: "better"}
-    return [f"{words[int(np.sign(gain(duel)))]} than {_whom(duel)}: {told(duel)}" for duel in first]
+    words = {-1: "worse than", 0: "equal to", 1: "better than"}
+    return [f"{words[int(np.sign(gain(duel)))]} {_whom(duel)}: {told(duel)}" for duel in first]
+
+
+def charts(results: Results, compared: Compared) -> list[Chart]:
+    """Draw how the deciding figure lies over the images, and how the differences to other runs do."""
+    figure = deciding(results.metrics)
+    values = [row[figure.name] for row in results.images] if figure else []
+    if figure is None or not any(value is not None and np.isfinite(value) for value in values):
+        return []
+    own = distribution(f"{title(figure.name)} over images", figure.unit, {results.runs[0]["restorer"]: values})
+    return [own, *_differences(figure, compared)]
+
+
+def _differences(figure: Figure, compared: Compared) -> list[Chart]:
+    """Draw the differences, image by image, to every other run that has the figure, all in one chart."""
+    first = [duels[0] for duels in compared if duels and duels[0].figure.name == figure.name]
+    series = {_whom(duel): [value for _, value in duel.found.differences] for duel in first}
+    if not any(series.values()):
+        return []
+    whom = f"that of {next(iter(series))}" if len(series) == 1 else "those of other runs"
+    return [distribution(f"{title(figure.name)} minus {whom}, image by image", figure.unit, series)]
 
 
 def _average(results: Results, figure: Figure) -> str:
@@ -82,7 +106,7 @@ def _average(results: Results, figure: Figure) -> str:
     found = {row["image"]: row[figure.name] for row in results.images if row[figure.name] is not None}
     finite = {image: value for image, value in found.items() if np.isfinite(value)}
     if not finite:
-        return f"{title(figure.name)}: infinite on all {len(found)} images, which equal the clean ones."
+        return f"{title(figure.name)}: infinite on every image: each equals the clean one."
     ends = interval(np.array([*finite.values()]), results.protocol.seed)
     sure = f"{100 * LEVEL:g} % interval {number(ends[0])} to {number(ends[1])}" if isinstance(ends, tuple) else ends
     low, high = min(finite, key=finite.__getitem__), max(finite, key=finite.__getitem__)
@@ -105,8 +129,8 @@ def _harmed(results: Results) -> list[str]:
     worst = sorted(found, key=lambda image: -found[image])
     if not worst:
         return []
-    most, share = quantity(found[worst[0]], BEFORE[1]), f"{len(worst)} of {len(results.images)} image(s)"
-    return [f"{share} are worse than what was given, by up to {most}: {named(worst)}"]
+    most, share = quantity(found[worst[0]], BEFORE[1]), f"{len(worst)} of {count(len(results.images), 'image')}"
+    return [f"{share} {'is' if len(worst) == 1 else 'are'} worse than what was given, by up to {most}: {named(worst)}"]
 
 
 def _whom(duel: Duel) -> str:
@@ -135,7 +159,7 @@ def _other_runs(compared: Compared, shown: Sequence[Column]) -> list[Run]:
         Run(
             duels[0].corruption,
             duels[0].against,
-            duels[0].found.images,
+            len(duels[0].found.differences),  # those of the mean: infinite figures are not in it
             values={duel.figure.name: duel.found.mean_against for duel in duels if duel.figure.name in there},
             note="over the images that both runs have",
         )

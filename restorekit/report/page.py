@@ -149,6 +149,8 @@ class Run:
         That method; empty where there is none.
     note : str
         What it was told, and how its estimate came about.
+    alike : bool
+        Whether all runs on its damage are over the same images; False says that they are not, as unequal counts do.
     """
 
     corruption: str
@@ -162,6 +164,7 @@ class Run:
     ties: int | None = None
     against: str = ""
     note: str = ""
+    alike: bool = True
 
 
 @dataclass(frozen=True)
@@ -217,6 +220,8 @@ class Page:
         Title and HTML of what plugins add.
     galleries : sequence of Gallery
         Pictures over time.
+    pictured : str
+        Of how many images there are pictures, and how to have more; empty where all have some.
     """
 
     kind: Literal["restore", "evaluate", "report", "train"]
@@ -231,3 +236,4 @@ class Page:
     charts: Sequence[Chart] = ()
     sections: Sequence[tuple[str, str]] = ()
     galleries: Sequence[Gallery] = ()
+    pictured: str = ""

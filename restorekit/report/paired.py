@@ -96,7 +96,7 @@ def compare(
     d, gains = _apart(a[finite], b[finite], figure), _gains(a, b, figure)
     order = [int(i) for i in np.argsort(gains, kind="stable")]
     (low, high), why = _told(interval(d, seed))
-    out = f"{int((~finite).sum())} image(s) with an infinite figure count in wins, losses and ties alone"
+    out = f"images with an infinite figure, here {int((~finite).sum())}, count in wins, losses and ties alone"
     return Comparison(
         images=len(both),
         mean=_mean(a[finite]),
@@ -173,7 +173,7 @@ def interval(
     """
     n = len(values)
     if n < LEAST:
-        return f"no interval: {n} image(s) are too few to tell one, it takes {LEAST}"
+        return f"no interval: it takes {LEAST} images or more, got {n}"
     mean, error = float(values.mean()), float(values.std(ddof=1)) / math.sqrt(n)
     if error <= _NOTHING * abs(mean) or error == 0:
         return "no interval: it is the same on every image"

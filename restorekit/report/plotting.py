@@ -99,7 +99,7 @@ def style(i: int) -> dict[str, Any]:
     }
 
 
-def short(name: str) -> str:
+def drawn_name(name: str) -> str:
     """Return a name as long as a drawing has room for; matplotlib hides those that begin with an underscore."""
     name = name if len(name) <= LONGEST else f"{name[: LONGEST - 8]}…{name[-7:]}"
     return f"\u200b{name}" if name.startswith("_") else name
@@ -109,7 +109,7 @@ def lines(axes: Axes, series: Mapping[str, Sequence[tuple[float, float]]], most_
     """Draw a line for each series, with no more markers than tell it from the others."""
     for i, (name, points) in enumerate(series.items()):
         x, y = zip(*points, strict=True) if points else ((), ())
-        axes.plot(x, y, label=short(name), markevery=max(1, len(x) // most_markers), **style(i))
+        axes.plot(x, y, label=drawn_name(name), markevery=max(1, len(x) // most_markers), **style(i))
 
 
 def legend(figure: Figure, axes: Axes) -> None:

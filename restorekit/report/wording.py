@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from restorekit.figures import APART, NO_REASON, OF_A_RUN, Figure
+from restorekit.report.page import Row
 from restorekit.report.paired import LEVEL, Comparison, better
 from restorekit.trials import Results
 
@@ -26,7 +27,7 @@ def title(name: str) -> str:
     return TITLES.get(name, name.replace("_", " "))
 
 
-def short(restorers: Iterable[str]) -> dict[str, str]:
+def method_names(restorers: Iterable[str]) -> dict[str, str]:
     """Return short names: a model file's own, or its folder's where it is ``model.safetensors``; whole if unclear."""
     names = {restorer: _short(restorer) for restorer in restorers}
     counts = Counter(names.values())
@@ -38,6 +39,18 @@ def _short(restorer: str) -> str:
     if path.suffix != ".safetensors":
         return restorer
     return path.stem if path.stem != "model" or not path.parent.name else path.parent.name
+
+
+def count(number: int, what: str, many: str = "") -> str:
+    """Return "1 image", "2 images"; `many` is the plural where it takes more than an s."""
+    return f"{number} {what if number == 1 else many or f'{what}s'}"
+
+
+def pictured(rows: Sequence[Row]) -> str:
+    """Say of how many images a page has pictures, and how to have more; nothing where it has them of all."""
+    every = {row.image for row in rows if row.status == "done"}
+    held = {row.image for row in rows if row.views is not None}
+    return "" if every <= held else f"Pictures of {len(held)} of {count(len(every), 'image')}; --pictures N keeps more."
 
 
 def number(value: float) -> str:
@@ -86,17 +99,19 @@ def _of(rows: Sequence[int], results: Results) -> str:
         return ""
     lacking = Counter(results.images[i]["restorer"] for i in rows)
     every = Counter(row["restorer"] for row in results.images)
-    names = short(every)
+    names = method_names(every)
     if all(every[restorer] == count for restorer, count in lacking.items()):
         return f" of {', '.join(names[restorer] for restorer in lacking)}"
     images = list(dict.fromkeys(results.images[i]["image"] for i in rows))
-    return f" of {len(images)} image(s), {named(images)}"
+    return f" of {count(len(images), 'image')}, {named(images)}"
 
 
 def difference(found: Comparison, figure: Figure) -> str:
     """Say what a mean difference comes to and how sure it is: "0.42 dB lower (95 % interval: ...)"."""
     if found.difference is None:
         return "no difference can be told"
+    if found.difference == 0:
+        return "the same on average"
     what = f"{quantity(abs(found.difference), figure)} {_way(found.difference, figure)}"
     if found.low is None or found.high is None:
         return f"{what} ({found.reason})"

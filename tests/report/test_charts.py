@@ -22,8 +22,8 @@ def _all(name="m"):
         "distribution": charts.distribution("PSNR", "dB", {name: values, "few": [1.0, None, math.inf]}),
         "calibration": charts.calibration({name: [(0.5, 0.4), (0.9, 0.85)], "other": [(0.5, 0.6), (0.9, 0.97)]}),
         "sparsification": charts.sparsification({name: ([0, 0.5], [0.1, 0.05])}, {name: ([0, 0.5], [0.1, 0.02])}),
-        "strength": charts.strength("gaussian: sigma", {name: [(5, 38.0), (25, 30.0)]}, "/255"),
-        "speed": charts.speed({name: (0.5, 30.0), "slow": (70.0, 31.0), "_hidden": (1.0, 29.0)}),
+        "strength": charts.strength("PSNR against sigma", "sigma", {name: [(5, 38.0), (25, 30.0)]}, "/255"),
+        "speed": charts.speed("Quality and time", {name: (0.5, 30.0), "slow": (70.0, 31.0), "_hidden": (1.0, 29.0)}),
         "curves": charts.curves("Loss", {name: [(i, 1 / (i + 1)) for i in range(3000)]}, "nats", log=True),
     }
 
@@ -66,7 +66,7 @@ def test_names_are_text_in_drawings():
     for chart in _all(HOSTILE).values():
         assert "<script" not in chart.svg
         ET.fromstring(chart.svg)
-    drawn = ET.fromstring(charts.speed({"_a$b$": (1, 2), "c": (2, 3)}).svg)
+    drawn = ET.fromstring(charts.speed("Quality and time", {"_a$b$": (1, 2), "c": (2, 3)}).svg)
     assert [text.text for text in drawn.iter(f"{SVG}text") if "$" in (text.text or "")] == ["\u200b_a$b$"]
 
 
@@ -101,7 +101,7 @@ def test_no_values_make_an_empty_chart():
     for chart in (charts.distribution("x", "", {}), charts.calibration({}), charts.curves("t", {}, "", log=True)):
         assert not chart.table
         ET.fromstring(chart.svg)
-    assert not charts.speed({"m": (0.0, 30.0)}).table
+    assert not charts.speed("Quality and time", {"m": (0.0, 30.0)}).table
 
 
 def test_the_first_series_differ_in_colour_marker_and_dash():

@@ -49,7 +49,7 @@ def test_where_a_model_loses_it_is_said_worst_first():
         results({"g": {"M": [30.0] * 6, "a": [30.4, 30.5, 30.6, 30.5, 30.4, 29.0]}, "h": {"M": [5], "a": [9]}})
     )
     first, second = lost(duels)
-    assert first.startswith("M loses to a on h: PSNR 4.00 dB lower (no interval: 1 image(s) are too few")
+    assert first.startswith("M loses to a on h: PSNR 4.00 dB lower (no interval: it takes 5 images or more, got 1")
     assert "M loses to a on g: PSNR 0.233 dB lower (95 % interval " in second
     assert second.endswith("which may be chance; worse on 5 of 6 images, better on 1, equal on 0")
     assert lost(against_baselines(results({"g": {"M": [3.0], "a": [2.0]}}))) == []

@@ -29,11 +29,22 @@ def test_all_that_read_like_the_best_are_marked_and_what_is_missing_is_not():
     assert cells[3].reason == "why"
 
 
+def test_none_is_the_best_where_the_means_are_not_over_the_same_images():
+    values = ((6, 30.0), (4, 31.0))
+    (table,) = tables([Run("a", f"m{n}", n, values={"psnr": v}) for n, v in values], [PSNR])
+    assert [line.cells[0].best for line in table.lines] == [False, False]
+    assert not table.alike
+    (table,) = tables([Run("a", f"m{v}", 4, values={"psnr": v}) for _, v in values], [PSNR])
+    assert [line.cells[0].best for line in table.lines] == [False, True]
+    assert table.alike
+
+
 def test_wins_are_shown_where_they_were_counted():
     counted = Run("a", "m", 3, wins=2, losses=1, ties=0, against="bm3d")
     (table,) = tables([counted, Run("a", "bm3d", 3)], [])
     assert table.contested
     assert [line.lead for line in table.lines] == [1, None]
+    assert table.lines[0].record == "2 wins, 1 loss, 0 ties"
     assert not tables([Run("a", "bm3d", 3)], [])[0].contested
 
 

@@ -7,6 +7,7 @@ import pytest
 from restorekit.figures import Figure
 from restorekit.measured import BEFORE
 from restorekit.report.against import Other, duels, with_differences
+from restorekit.report.means import tables
 from restorekit.report.measured_page import harm, page_of
 from restorekit.report.page import Views
 from restorekit.trials import Protocol, Results
@@ -50,6 +51,7 @@ def test_rows_have_the_pictures_that_there_are(results):
     views = Views(4, 4, "t.jpg", "b.png", "a.png")
     page = page_of(results, views={"3.png": views})
     assert [row.image for row in page.rows if row.views is views] == ["3.png"]
+    assert page.pictured == "Pictures of 1 of 8 images; --pictures N keeps more."
 
 
 def test_failures_come_first_then_what_is_alone_then_what_was_harmed(results):
@@ -57,25 +59,25 @@ def test_failures_come_first_then_what_is_alone_then_what_was_harmed(results):
     assert page.alarms == [
         "failed: x.png: x.png is empty",
         "3 of 9 clean image(s) have no restoration: a, b, c",
-        "1 of 8 image(s) are worse than what was given, by up to 1.000 dB: 5.png",
+        "1 of 8 images is worse than what was given, by up to 1.000 dB: 5.png",
     ]
 
 
 def test_the_summary_says_to_how_many_how_well_and_how_sure(results):
     first, second, gained = page_of(results).summary
-    assert first == "8 image(s) of tool measured against clean."
+    assert first == "8 images of tool measured against clean."
     assert second.startswith("PSNR 28.50 dB on average (95 % interval ")
     assert second.endswith("from 19.00 (5.png) to 32.00 (3.png); 1 more equal the clean image.")
     assert gained.startswith("PSNR gained 8.50 dB on average")
     dark, exact = (text for name, text in page_of(results).protocol if name == "no figure")
-    assert dark == "no glow of 7 image(s), 1.png, 2.png, 3.png, ...: it is dark"
-    assert exact.startswith("no psnr_gain of 1 image(s), 7.png: ")
+    assert dark == "no glow of 7 images, 1.png, 2.png, 3.png, ...: it is dark"
+    assert exact.startswith("no psnr_gain of 1 image, 7.png: ")
 
 
 def test_all_images_that_equal_the_clean_ones_are_said_to(results):
     for row in results.images:
         row["psnr"] = math.inf
-    assert "PSNR: infinite on all 8 images, which equal the clean ones." in page_of(results).summary
+    assert "PSNR: infinite on every image: each equals the clean one." in page_of(results).summary
 
 
 def test_a_lost_comparison_is_an_alarm_a_won_one_is_not_and_both_runs_stand_in_the_table(results):
@@ -94,6 +96,49 @@ def test_a_lost_comparison_is_an_alarm_a_won_one_is_not_and_both_runs_stand_in_t
     page = page_of(results, [worse])
     assert not [text for text in page.alarms if "rival" in text]
     assert any(text.startswith("Better than rival: PSNR ") for text in page.summary)
+
+
+def test_a_run_that_is_equal_is_said_to_be(results):
+    def said(change):
+        rows = {row["image"][0]: {"psnr": row["psnr"] + change(i)} for i, row in enumerate(results.images)}
+        page = page_of(results, [duels(results, Other("twin", "", rows))])
+        assert not any("twin" in text for text in page.alarms)
+        return page.summary[-1]
+
+    assert said(lambda i: 0) == "Equal to twin: PSNR the same on every one of 8 images."
+    results.images.pop()  # the infinite one
+    results.images.pop()
+    apart = "worse on 3 of 6 images, better on 3, equal on 0"
+    assert said(lambda i: (-1) ** i) == f"Equal to twin: PSNR the same on average; {apart}."
+
+
+def test_none_is_best_where_the_other_run_has_some_of_the_images_alone(results):
+    for row in results.images:
+        row["psnr"] = 30.0
+    for count, best in ((8, [False, True]), (4, [False, False])):
+        found = duels(results, Other("rival", "", {str(i): {"psnr": 31.0} for i in range(count)}))
+        results.runs[0]["psnr"] = 30.0
+        page = page_of(results, [found])
+        (table,) = tables(page.runs, page.columns[:1])
+        assert [line.cells[0].best for line in table.lines] == best
+
+
+def test_charts_show_the_figure_over_images_and_the_differences_to_every_other_run(results):
+    (alone,) = page_of(results).charts
+    assert (alone.title, alone.table[0][:2]) == ("PSNR over images", ("tool", 7))  # of 8 one is infinite
+    rows = {str(i): {"psnr": 31.5} for i in range(7)}
+    found = [duels(results, Other(name, "g", rows)) for name in ("rival", "other")]
+    _, apart = page_of(results, found[:1]).charts
+    assert apart.title == "PSNR minus that of rival on g, image by image"
+    assert apart.table[0][2] == pytest.approx(found[0][0].found.difference)
+    _, apart = page_of(results, found).charts
+    assert [row[:2] for row in apart.table] == [("rival on g", 7), ("other on g", 7)]
+
+
+def test_without_a_finite_figure_there_is_no_chart(results):
+    for row in results.images:
+        row["psnr"] = math.inf
+    assert page_of(results).charts == []
 
 
 def test_the_protocol_tells_how_and_the_command_does_it_again(results):

@@ -58,12 +58,12 @@ def test_many_images_are_compared_in_portions_of_the_memory():
 @pytest.mark.parametrize(
     ("values", "why"),
     [
-        ([1.0], "1 image(s) are too few"),
+        ([1.0], "images or more, got 1"),
         ([1.0, 2.0, 3.0, 4.0], f"it takes {LEAST}"),
         ([0.1] * 30, "the same on every image"),
         ([0.0] * 30, "the same on every image"),
         ([0.0] * 29 + [1.0], "the same on nearly every image"),
-        ([], "0 image(s) are too few"),
+        ([], "images or more, got 0"),
     ],
 )
 def test_where_nothing_can_be_told_there_is_no_interval_but_a_sentence(values, why):
@@ -94,7 +94,7 @@ def test_less_is_better_where_the_figure_says_so_and_nearer_where_it_has_a_goal(
 def test_what_only_one_of_them_measured_is_passed_over():
     found = compare({"a": 1.0, "b": None, "c": 2.0}, {"a": 3.0, "b": 1.0, "d": 9.0}, DB)
     assert (found.images, found.difference, found.low) == (1, -2.0, None)
-    assert "too few" in found.reason
+    assert "or more, got 1" in found.reason
     nothing = compare({"a": None}, {"a": 1.0}, DB)
     assert (nothing.images, nothing.mean, nothing.difference) == (0, None, None)
 
@@ -104,7 +104,7 @@ def test_an_infinite_figure_wins_and_stands_outside_of_the_means():
     assert (found.wins, found.losses, found.ties) == (1, 1, 2)
     assert (found.difference, found.differences) == (0.0, (("003.png", 0.0),))
     assert found.worse == ("002.png",)
-    assert "3 image(s) with an infinite figure" in found.reason
+    assert "images with an infinite figure, here 3" in found.reason
 
 
 @pytest.mark.parametrize("level", [20, 30, 40, 50])

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 from restored_folders import clean_image, folder, write
 
+from restorekit import checkpoint
+
 SCHEMA = json.loads(files("restorekit.report").joinpath("results.schema.json").read_text(encoding="utf-8"))
 NAMES = ("a", "sub/b", "c", "d", "e")
 
@@ -36,6 +38,8 @@ def test_results_of_an_evaluation_with_a_model_classical_methods_and_failures(va
     assert len(found["comparisons"]) == 2
     assert found["command"].startswith("restorekit evaluate ")
     assert {m["name"] for m in found["metrics"]} >= {"psnr", "coverage90", "seconds", "nelbo"}
+    digests = {run["restorer"]: run["digest"] for run in found["runs"]}
+    assert digests == {str(model_file): checkpoint.digest(model_file), "tv": ""}
     for row in (*found["runs"], *found["images"]):
         nulls = {name for name in row if row[name] is None and name in {m["name"] for m in found["metrics"]}}
         assert nulls == set(row["reasons"])

@@ -102,6 +102,17 @@ def test_arrows_follow_the_order_of_the_list(written, opened):
     assert page.locator("tr.picked .open").get_attribute("aria-label") == names[2]
 
 
+def test_a_thumbnail_opens_the_viewer_and_is_no_stop_of_the_tab_key(written, opened):
+    page = opened(written(evaluation))
+    row = page.locator(".lines tbody tr[data-place]").nth(2)
+    assert row.locator("a, button:not(.dash), [tabindex]:not(input, .dash)").count() == 1
+    row.locator(".thumb").click()
+    assert page.locator("#viewer").is_visible()
+    assert page.locator("#place").inner_text().startswith("3 / ")
+    page.go_back()
+    assert page.locator("#viewer").is_hidden()
+
+
 def test_the_address_opens_the_viewer_and_back_closes_it(written, opened):
     page = opened(written(evaluation))
     page.locator("#pane .open").nth(5).click()

@@ -3,8 +3,9 @@
 import pytest
 
 from restorekit.figures import OF_A_RUN, Figure
+from restorekit.report.page import Row, Views
 from restorekit.report.paired import compare
-from restorekit.report.wording import absent, clear, difference, failed, named, short
+from restorekit.report.wording import absent, clear, count, difference, failed, method_names, named, pictured
 from restorekit.trials import Protocol, Results
 
 DB, COVER = Figure("psnr", "dB", "higher"), Figure("coverage90", "", "", 0.9)
@@ -20,13 +21,13 @@ def results(rows, *names):
 
 
 def test_a_model_file_is_called_by_its_own_name_or_its_folders_unless_two_were_called_alike():
-    assert short(["a/faces/model.safetensors", "b/best.safetensors", "tv"]) == {
+    assert method_names(["a/faces/model.safetensors", "b/best.safetensors", "tv"]) == {
         "a/faces/model.safetensors": "faces",
         "b/best.safetensors": "best",
         "tv": "tv",
     }
     twins = ["a/model.safetensors", "b/a/model.safetensors"]
-    assert short(twins) == dict(zip(twins, twins, strict=True))
+    assert method_names(twins) == dict(zip(twins, twins, strict=True))
 
 
 def test_figures_that_none_has_for_one_reason_are_one_sentence():
@@ -41,7 +42,7 @@ def test_figures_that_one_method_lacks_name_it_and_those_of_some_images_name_the
         row("own", "x", a=1.0, b=1.0),
         row("own", "y", {"b": "got 9 x 8"}, a=1.0, b=None),
     ]
-    assert absent(results(rows, "a", "b")) == ["no a of tv: no spread", "no b of 1 image(s), y: got 9 x 6"]
+    assert absent(results(rows, "a", "b")) == ["no a of tv: no spread", "no b of 1 image, y: got 9 x 6"]
 
 
 def test_how_long_it_took_and_what_no_model_has_is_no_loss():
@@ -54,6 +55,20 @@ def test_what_failed_of_many_for_the_same_reason_is_said_once():
     failures = [{"image": i, "restorer": "r", "corruption": "c", "error": "is odd"} for i in "abc"]
     failures.append({"image": "d", "corruption": "", "error": "is empty"})
     assert failed(failures) == ["failed: r on c of a and 2 more: is odd", "failed: d: is empty"]
+
+
+def test_pictures_that_some_images_lack_are_told_of():
+    views = Views(4, 4, "t.jpg", "b.png", "a.png")
+    rows = [Row(f"{i}.png", restorer=name, views=views if i < 2 else None) for i in range(3) for name in "ab"]
+    failed_one = Row("x.png", "failed")
+    assert pictured([*rows, failed_one]) == "Pictures of 2 of 3 images; --pictures N keeps more."
+    assert pictured([*rows[:4], failed_one]) == ""
+    assert pictured(rows[4:]) == "Pictures of 0 of 1 image; --pictures N keeps more."
+
+
+def test_counts_have_plurals():
+    assert [count(n, "image") for n in (0, 1, 2)] == ["0 images", "1 image", "2 images"]
+    assert [count(n, "loss", "losses") for n in (1, 2)] == ["1 loss", "2 losses"]
 
 
 def pairs(*differences):
@@ -73,6 +88,7 @@ def test_a_difference_in_doubt_and_one_without_an_interval():
     alone = compare(*pairs(1.0), DB)
     assert difference(alone, DB) == f"1.000 dB higher ({alone.reason})"
     assert clear(alone, DB) == 0
+    assert difference(compare(*pairs(1.0, -1.0), DB), DB) == "the same on average"
     assert difference(compare({}, {}, DB), DB) == "no difference can be told"
 
 

@@ -68,7 +68,8 @@ function lineOf(place) {
     row.folder ? el("bdi", { className: "folder" }, row.folder) : null));
   const cells = [
     el("td", { className: "tick" }, pickOf(place)),
-    el("td", { className: "small" }, thumbOf(row)),
+    // no link of its own: the name beside it is the one on the way of the tab key
+    el("td", { className: "small", onclick: () => { location.hash = addressOf(row); } }, thumbOf(row)),
     name,
     several.restorer ? el("td", {}, named(row.restorer)) : null,
     several.corruption ? el("td", { className: "spec" }, named(row.corruption)) : null,
