@@ -10,6 +10,7 @@ from typing import Any
 
 from restorekit.journal import Journal, Line
 from restorekit.report.page import Column, Overlay, Page, Row, Status, Views
+from restorekit.report.wording import count
 
 COLUMNS = (
     Column("check_psnr", "est. PSNR", "dB", "higher", meaning="What the self-check expects, without a truth."),
@@ -108,7 +109,7 @@ def _alarms(runs: Sequence[Mapping[str, Any]], rows: Sequence[Row]) -> list[str]
     if failed:
         first = f"{failed[0].image}: {failed[0].error}"
         more = f"; {len(failed) - 1} more are listed below" if len(failed) > 1 else ""
-        alarms.append(f"{_count(len(failed), 'image')} failed. {first}{more}.")
+        alarms.append(f"{count(len(failed), 'image')} failed. {first}{more}.")
     return alarms
 
 
@@ -123,7 +124,7 @@ def _harm(rows: Sequence[Row]) -> list[str]:
 def _otherwise(others: int) -> list[str]:
     if not others:
         return []
-    return [f"Not told of here: {_count(others, 'image')} in this folder, restored with other settings."]
+    return [f"Not told of here: {count(others, 'image')} in this folder, restored with other settings."]
 
 
 def _losses(rows: Sequence[Row]) -> list[str]:
@@ -134,7 +135,7 @@ def _losses(rows: Sequence[Row]) -> list[str]:
         return []
     worst = min(lost, key=lambda image: gains[image])
     return [
-        f"By the self-check's estimate a classical method does better on {len(lost)} of {_count(len(gains), 'image')}, "
+        f"By the self-check's estimate a classical method does better on {len(lost)} of {count(len(gains), 'image')}, "
         f"by up to {-gains[worst]:.2f} dB ({worst})."
     ]
 
@@ -144,12 +145,12 @@ def _summary(runs: Sequence[Mapping[str, Any]], rows: Sequence[Row]) -> list[str
     if not runs:
         return ["Nothing has been restored here."]
     run = runs[0]
-    found = [f"{_count(len(done), 'image')} restored with {run['model']} on {run['device']}: {run['estimate']}."]
+    found = [f"{count(len(done), 'image')} restored with {run['model']} on {run['device']}: {run['estimate']}."]
     checked, spread = (_known(done, name) for name in ("check_psnr", "mean_std"))
     if checked:
         found.append(
             f"The self-check expects a PSNR of {statistics.median(checked):.1f} dB in the median over "
-            f"{_count(len(checked), 'image')} that it could judge."
+            f"{count(len(checked), 'image')} that it could judge."
         )
     if spread:
         found.append(
@@ -194,7 +195,3 @@ def _level(told: str | None) -> str:
 
 def _held(calibrated: bool) -> str:
     return "calibrated" if calibrated else "as if Gaussian"
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"

@@ -84,6 +84,8 @@ def _coverage(found: Restoration, x: Tensor, o: Observation, corruption: Corrupt
 def line(pairs: list[Pair]) -> str:
     """Sum up what was found of one damage."""
     told = [p for p in pairs if p.check.psnr is not None]
+    if len(told) < 3:
+        return f"{len(told)} of {len(pairs)} have an estimate"
     off = [p.check.psnr - p.psnr for p in told]
     within = [abs(d) <= 2 * p.check.psnr_se for d, p in zip(off, told, strict=True)]
     rank = float(spearmanr([p.check.psnr for p in told], [p.psnr for p in told]).statistic)

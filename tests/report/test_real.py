@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
 from restored_folders import clean_image, noisy, write
 
@@ -45,6 +46,29 @@ def column(table, title):
 def axis(page, title):
     """Return the texts in the drawing of a chart."""
     return page.locator("figure", has=page.get_by_role("heading", name=title, exact=True)).locator("svg text")
+
+
+def test_the_page_of_a_restored_folder(run, tmp_path, opened):
+    for i in range(2):
+        noise = noisy(np.full((96, 96, 3), 90 + 60 * i, np.uint8), 20, seed=i)
+        write(tmp_path / "IN" / f"sub <b>{i}</b>" / f"{i}.png", noise)
+    words = ("--model", "tv", "--sigma", "20/255", "--self-check", "--json")
+    code, _, err = run("restore", tmp_path / "IN", tmp_path / "OUT", *words)
+    assert code == 0, err
+    own = tmp_path / "OUT" / "_restorekit"
+    page = opened(own / "report.html")
+    done = [
+        line for line in map(json.loads, (own / "images.jsonl").read_text().splitlines()) if line["status"] == "done"
+    ]
+    lines = page.locator(".lines")
+    assert lines.get_attribute("aria-rowcount") == "3"
+    by_name = sorted(done, key=lambda line: line["image"])
+    assert column(lines, "est. PSNR") == [pytest.approx(line["self_check"]["psnr"], abs=0.006) for line in by_name]
+    page.locator("#pane .open").first.click()
+    page.locator("#frame-b .picture:not([hidden])").wait_for()
+    page.locator("#overlay").select_option("residual")
+    assert "by SURE" in page.locator("#facts").inner_text()
+    assert "20/255 = 0.07843" in page.locator("#content").text_content()
 
 
 def test_the_page_of_an_evaluation_of_a_sweep(made, tree):
