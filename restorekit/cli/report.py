@@ -51,9 +51,8 @@ def command(
 
     Images belong together that have the same folder and name in RESTORED and in CLEAN; the suffix may differ.
     Results are clamped and rounded to 8 bits; a figure is the mean over images. --range is of the clean images, and
-    of all others whose numbers are of the same kind. REPORT gets report.html,
-    results.json and results.csv. Exit code 0: all
-    done, 1: some images do not fit or a limit is not held, 2: wrong usage.
+    of all others whose numbers are of the same kind. REPORT gets report.html, results.json and results.csv.
+    Exit code 0: all done, 1: some images do not fit or a limit is not held, 2: wrong usage.
     """
     from restorekit import plugins
     from restorekit.cli import texts

@@ -23,8 +23,10 @@ _NUMBER = re.compile(r"\d[\d.]*")
 
 
 def title(name: str) -> str:
-    """Return a word or two for a figure; of a plugin's, its name."""
-    return TITLES.get(name, name.replace("_", " "))
+    """Return a word or two for a figure, or for a difference of it to another run; of a plugin's, its name."""
+    own = name.removesuffix(APART)
+    words = TITLES.get(own, own.replace("_", " "))
+    return words if own == name else f"{words} difference"
 
 
 def method_names(restorers: Iterable[str]) -> dict[str, str]:

@@ -100,7 +100,7 @@ def test_the_page_of_a_run_held_against_another(made, tree):
     assert "0 wins, 3 losses, 0 ties" in page.locator("#means").text_content()
     assert "PSNR over images, dB" in axis(page, "PSNR over images").all_text_contents()
     assert axis(page, "PSNR minus that of good, image by image").count() > 0
-    lines.get_by_role("button", name="psnr difference").click()
+    lines.get_by_role("button", name="PSNR difference").click()
     assert lines.locator("tbody .open").evaluate_all("all => all.map(link => link.ariaLabel)") == [
         pair["image"] for pair in duel["differences"]
     ]
