@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import statistics
-import time
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -17,7 +16,6 @@ if TYPE_CHECKING:
 
 
 REPORT = "report.html"
-SHARE = 50.0  # times as long as a page took to be written passes before it is written again: 2 % of the time
 
 
 class Checks:
@@ -115,15 +113,13 @@ class Following:
     """
 
     def __init__(self, setup: Setup) -> None:
-        self._setup, self._next = setup, 0.0
+        from restorekit.report.following import Pace
+
+        self._setup, self._pace = setup, Pace()
 
     def line(self) -> None:
         """Write the page again, as far as that costs next to nothing."""
-        begun = time.monotonic()
-        if begun >= self._next:
-            self.write()
-            ended = time.monotonic()
-            self._next = ended + SHARE * (ended - begun)
+        self._pace.write(self.write)
 
     def write(self) -> None:
         """Write the page of what is done so far; a disk that is full has been told of already."""

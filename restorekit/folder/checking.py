@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
@@ -64,8 +65,11 @@ def _checked(opened: Opened, setup: Setup) -> SelfCheck:
     found = check(setup.restorer, table=setup.table)
     if found.psnr is None or not setup.options.digest:  # a classical method needs none beside it
         return found
-    classical = plugins.restorers()
-    return found.beside({name: check(classical[name]()) for name in _rivals(crops, opened.corruption)})
+    others = dict[str, SelfCheck]()
+    for name in _rivals(crops, opened.corruption):
+        with suppress(Exception):  # what a method cannot do costs the comparison with it, and not the check
+            others[name] = check(plugins.restorers()[name]())
+    return found.beside(others)
 
 
 def _rivals(crops: Observation, corruption: Corruption) -> list[str]:

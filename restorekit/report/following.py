@@ -1,4 +1,4 @@
-"""RUN/report.html, kept up to date while a training goes on."""
+"""Pages that are kept up to date while a run goes on, RUN/report.html of a training above all."""
 
 from __future__ import annotations
 
@@ -13,6 +13,28 @@ from restorekit.job import Job
 
 EARLIEST = 15.0  # seconds into a training: who waits less needs no page before its end
 SHARE = 50.0  # times as long as a page took to be written passes before it is written again: 2 % of the time
+
+
+class Pace:
+    """Lets a page be written again and again, as often as that costs next to nothing.
+
+    Parameters
+    ----------
+    first : float
+        Seconds until it may be written for the first time.
+    """
+
+    def __init__(self, first: float = 0.0) -> None:
+        self._next = time.monotonic() + first
+
+    def write(self, page: Callable[[], None]) -> None:
+        """Call what writes the page, if it is time."""
+        begun = time.monotonic()
+        if begun < self._next:
+            return
+        page()
+        ended = time.monotonic()
+        self._next = ended + SHARE * (ended - begun)
 
 
 class Following:
@@ -32,7 +54,7 @@ class Following:
     def __init__(self, job: Job, say: Callable[[str], None]) -> None:
         self._job, self._say = job, say
         self._begun = self._told = False
-        self._next = time.monotonic() + EARLIEST
+        self._pace = Pace(EARLIEST)
 
     def __enter__(self) -> Self:
         return self
@@ -43,12 +65,9 @@ class Following:
 
     def show(self, line: dict[str, Any]) -> None:
         """Take a line of the log. Of several processes, one alone gets them, and writes the page."""
-        self._begun, begun = True, time.monotonic()
-        if line["event"] != "validation" or begun < self._next:
-            return
-        self._write(running=True, step=line["step"], seconds=line["seconds"])
-        ended = time.monotonic()
-        self._next = ended + SHARE * (ended - begun)
+        self._begun = True
+        if line["event"] == "validation":
+            self._pace.write(lambda: self._write(running=True, step=line["step"], seconds=line["seconds"]))
 
     def _write(self, running: bool, step: int | None = None, seconds: float = 0.0) -> None:
         card = None if step is None else dataclasses.replace(self._job.card, steps=step, seconds=seconds)

@@ -8,7 +8,7 @@ import tifffile
 from folder_runs import RNG, Darker, lines, prepared, restore, tree
 from PIL import Image
 
-from restorekit import journal
+from restorekit import journal, plugins
 from restorekit.folder import Options, checking
 from restorekit.images import files
 from restorekit.images.picture import Picture
@@ -72,6 +72,16 @@ def test_a_model_stands_beside_a_classical_method_on_the_same_pixels(one, tmp_pa
     assert found["gain"] == pytest.approx(found["psnr"] - found["psnr_baseline"], abs=1e-3)
     assert found["gain"] < 0
     assert checked(one, tmp_path / "classical", sigma="0.04")["self_check"]["psnr_baseline"] is None
+
+
+def test_a_classical_method_that_breaks_does_not_lose_the_check(one, tmp_path, monkeypatch):
+    def broken(*arguments):
+        raise ValueError("oh")
+
+    monkeypatch.setattr(plugins.restorers()["nlm"], "__call__", broken)
+    found = checked(one, tmp_path / "OUT", sigma="0.1", digest="f00d")["self_check"]
+    assert found["psnr"] is not None
+    assert (found["baseline"], found["gain"]) == ("", None)
 
 
 def test_a_check_that_fails_does_not_lose_the_image(one, tmp_path, monkeypatch):
