@@ -1,0 +1,1 @@
+"""Golden run: digests of everything that the commands write on `samples/`, compared by every refactoring."""
