@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from restorekit.api import load
-    from restorekit.contracts import Corruption, LatentModel, Metric, Model, Ranged, Restorer, Sampler
+    from restorekit.contracts import Corruption, LatentModel, Metric, Model, Restorer, Sampler
     from restorekit.hookspecs import hookimpl
     from restorekit.noise import Noise
-    from restorekit.types import Batch, Draws, Estimate, Geometry, Observation, Restoration, Terms
+    from restorekit.types import Batch, Draws, Estimate, Geometry, Observation, Ranged, Restoration, Terms
 
 __version__ = "0.1.0"
 

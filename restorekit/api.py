@@ -19,6 +19,7 @@ from restorekit.errors import UsageError
 from restorekit.exchange import take, take_missing
 from restorekit.noise import Noise
 from restorekit.opening import Opened, open_restorer
+from restorekit.settings import checked_sigma
 from restorekit.sigma import expected, stated
 from restorekit.types import Observation, Restoration
 
@@ -122,18 +123,6 @@ def load(
     """
     known = None if corruption is None else parse(corruption, plugins.corruptions())
     return Loaded(open_restorer(name, known, sampler, Compute(device, precision, compiled)), known)
-
-
-def checked_sigma(value: float, told: str) -> float:
-    """Return a noise level on [0, 1]; UsageError for any other number, which is shown as it was `told`."""
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        raise UsageError(f"sigma is a number on the [0, 1] scale, such as 25 / 255, got {value!r}") from None
-    if 0 <= number <= 1:
-        return number
-    hint = f"did you mean {told}/255?" if 1 < number <= 255 else "give a number from 0 to 1, such as 25/255"
-    raise UsageError(f"sigma is on the [0, 1] scale, got {told}; {hint}")
 
 
 def _mapped(r: Restoration, give: Callable[[Tensor], Any]) -> Restoration:

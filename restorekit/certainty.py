@@ -13,10 +13,9 @@ from torch import Tensor
 from restorekit.contracts import Metric
 from restorekit.errors import NoFigureError
 from restorekit.hookspecs import hookimpl
+from restorekit.likelihoods import LEVEL
 from restorekit.types import Observation, Restoration
 
-LEVEL = 0.9  # share that the intervals measured here are to enclose
-HALF = NormalDist().inv_cdf(0.5 + LEVEL / 2)  # of a normal distribution's, in standard deviations
 LEVELS = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95)  # of a calibration curve
 STEPS = 100  # of a sparsification curve
 TENTHS = 10

@@ -22,8 +22,8 @@ from restorekit.blame import blamed
 from restorekit.contracts import Model
 from restorekit.errors import CheckpointError, SpecError, unknown
 from restorekit.images.atomic import atomic
+from restorekit.offers import CARD
 from restorekit.settings import from_json
-from restorekit.weights import CARD
 
 FORMAT = 1
 

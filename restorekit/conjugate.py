@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from restorekit.contracts import Corruption, Likelihood, parts_of
+from restorekit.contracts import Corruption, parts_of
+from restorekit.densities import Likelihood
 from restorekit.errors import UsageError
 from restorekit.likelihoods import LOG_2PI, DiagonalGaussian, per_image
 from restorekit.noise import Noise

@@ -14,16 +14,12 @@ from typing import Any, ClassVar, Literal
 
 from torch import Tensor, nn
 
-from restorekit.densities import Latents as Latents
-from restorekit.densities import Likelihood as Likelihood
-from restorekit.densities import Prior as Prior
+from restorekit.densities import Latents, Likelihood, Prior
 from restorekit.errors import UsageError
 from restorekit.fill import fill
 from restorekit.noise import Noise
 from restorekit.spelling import as_typed
 from restorekit.types import Batch, Draws, Estimate, Geometry, Linear, Observation, Restoration, Source, Terms
-
-Ranged = float | tuple[float, float]  # a value, or a (low, high) range drawn once per image
 
 
 class Corruption(ABC):

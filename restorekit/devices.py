@@ -78,3 +78,11 @@ def choose(name: str) -> str:
             f"--device {name} was asked for, but PyTorch sees no such device here; use --device auto or cpu"
         )
     return name
+
+
+def versions() -> dict[str, str]:
+    """Return the versions that may change the figures."""
+    from importlib.metadata import version
+
+    names = ("restorekit", "torch", "scikit-image", "numpy")
+    return {name: version(name) for name in names} | {"threads": str(torch.get_num_threads())}

@@ -15,7 +15,7 @@ from restorekit.contracts import LatentModel
 from restorekit.densities import Levelled, Temperature
 from restorekit.devices import choose
 from restorekit.errors import UsageError
-from restorekit.images.dataset import LabelledImages
+from restorekit.images.labelled import LabelledImages
 from restorekit.noise import Noise
 from restorekit.opening import check_label
 from restorekit.samplers.latents import mapped, parts

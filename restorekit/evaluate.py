@@ -14,7 +14,7 @@ from restorekit.contracts import Metric
 from restorekit.engines import Engine
 from restorekit.errors import ImageError, PluginError, UsageError
 from restorekit.figures import OF_A_RUN, figures_of, means
-from restorekit.images.dataset import LabelledImages
+from restorekit.images.labelled import LabelledImages
 from restorekit.jury import Judged, Jury, Row
 from restorekit.trials import Protocol, Results, Subject, Trial
 

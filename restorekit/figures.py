@@ -138,3 +138,34 @@ def _first_sentence(metric: Metric) -> str:
     """Return the first sentence of a metric's docstring, on one line."""
     paragraph = " ".join((inspect.getdoc(type(metric)) or "").partition("\n\n")[0].split())
     return paragraph.partition(". ")[0].rstrip(".") + "." if paragraph else ""
+
+
+_LATE = ("seconds_per_megapixel", "seconds", "nelbo")  # after what a plugin measures
+
+
+def in_order(figures: Iterable[Figure]) -> list[Figure]:
+    """Return figures in the order of their importance; how long it took and what a model says of itself come last."""
+    return sorted(figures, key=lambda figure: _place(figure.name))
+
+
+def _place(name: str) -> int:
+    known = [key for key in TITLES if key not in _LATE]
+    if name in known:
+        return known.index(name)
+    return len(known) + 1 + _LATE.index(name) if name in _LATE else len(known)
+
+
+TITLES = {
+    "psnr": "PSNR", "psnr_missing": "PSNR of missing values", "draw_psnr": "PSNR of a draw", "ssim": "SSIM",
+    "nrmse": "NRMSE", "coverage90": "coverage", "width90": "interval width", "winkler90": "Winkler score",
+    "spearman": "rank correlation", "ause": "AUSE", "nees": "surprise",
+    "seconds_per_megapixel": "s/MP", "seconds": "s/image", "nelbo": "nelbo", "psnr_before": "PSNR before",
+    "psnr_gain": "PSNR gained",
+}  # fmt: skip
+
+
+def title(name: str) -> str:
+    """Return a word or two for a figure, or for a difference of it to another run; of a plugin's, its name."""
+    own = name.removesuffix(APART)
+    words = TITLES.get(own, own.replace("_", " "))
+    return words if own == name else f"{words} difference"

@@ -14,13 +14,14 @@ from torch import Tensor
 
 from restorekit import asking, bands
 from restorekit.blame import blamed, told
-from restorekit.certainty import LEVEL, LEVELS, coverage_by_width, share_inside, sparsification
+from restorekit.certainty import LEVELS, coverage_by_width, share_inside, sparsification
 from restorekit.contracts import Corruption, Metric
 from restorekit.enclose import enclose
 from restorekit.errors import NoFigureError, PluginError
 from restorekit.figures import measure
 from restorekit.glance import glance
 from restorekit.likelihood import nelbo
+from restorekit.likelihoods import LEVEL
 from restorekit.metrics import finish
 from restorekit.noise import Noise
 from restorekit.restore import ModelRestorer

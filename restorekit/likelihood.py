@@ -15,8 +15,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from restorekit.contracts import LatentModel, Latents, Model, Prior
-from restorekit.densities import Levelled
+from restorekit.contracts import LatentModel, Model
+from restorekit.densities import Latents, Levelled, Prior
 from restorekit.errors import NoFigureError
 from restorekit.likelihoods import Bernoulli, DiscretisedLogistic
 from restorekit.mixtures import LogisticMixture

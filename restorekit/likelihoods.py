@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property
+from statistics import NormalDist
 
 import torch
 from torch import Tensor
@@ -163,3 +164,7 @@ def capped(logvar: Tensor, most: float) -> Tensor:
     """Keep a log-variance under log(most^2), smoothly."""
     high = 2 * math.log(most)
     return high - F.softplus(high - logvar)
+
+
+LEVEL = 0.9  # share that the intervals measured here are to enclose
+HALF = NormalDist().inv_cdf(0.5 + LEVEL / 2)  # of a normal distribution's, in standard deviations

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pluggy
+from safetensors import SafetensorError, safe_open
 
 from restorekit.errors import PluginError, brief
 
@@ -88,3 +89,16 @@ def _named(kind: str, result: Any) -> Iterable[tuple[str, Any]]:
             lacking = " and ".join(sorted(getattr(cls, "__abstractmethods__", ())))
             raise TypeError(f"expected whole classes, but {cls!r} does not define {lacking}")
     return [(cls.name, cls) for cls in result]
+
+
+CARD = "restorekit"  # where in a file's metadata `restorekit.checkpoint` keeps the card
+
+
+def fault_of(path: Path) -> str | None:
+    """Say why a file holds no weights with a card, by its header alone; None where it does."""
+    try:
+        with path.open("rb"), safe_open(path, framework="np") as file:
+            carded = CARD in (file.metadata() or {})
+    except (OSError, SafetensorError) as error:
+        return f"{path} is not a whole safetensors file ({error})"
+    return None if carded else f"{path} has no restorekit card"

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from restorekit.errors import UsageError
-from restorekit.images.dataset import LabelledImages
+from restorekit.images.labelled import LabelledImages
 from restorekit.images.scale import IntensityRange, to_unit
 from restorekit.pool import FULL, HeldPool, Pool, StreamedPool
 from restorekit.types import Geometry

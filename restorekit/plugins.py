@@ -19,8 +19,7 @@ import pluggy
 
 from restorekit import __version__, hookspecs
 from restorekit.errors import PluginError, UsageError, brief, one_line, unknown
-from restorekit.offers import GROUP, KINDS, MEND, Entry, Plugin, collect
-from restorekit.weights import fault_of
+from restorekit.offers import GROUP, KINDS, MEND, Entry, Plugin, collect, fault_of
 
 if TYPE_CHECKING:
     from restorekit.contracts import Corruption, Metric, Model, Restorer, Sampler

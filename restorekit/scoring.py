@@ -16,7 +16,7 @@ from torch import Tensor
 from restorekit.contracts import LatentModel
 from restorekit.errors import ImageError, RestorekitError, UsageError
 from restorekit.images.atomic import atomic
-from restorekit.images.dataset import LabelledImages
+from restorekit.images.labelled import LabelledImages
 from restorekit.likelihood import Grid, Use, grid, score
 from restorekit.likelihoods import DiagonalGaussian
 from restorekit.noise import Noise

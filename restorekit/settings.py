@@ -8,8 +8,8 @@ import typing
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
-from restorekit.contracts import Ranged
-from restorekit.errors import SpecError, unknown
+from restorekit.errors import SpecError, UsageError, unknown
+from restorekit.types import Ranged
 
 T = TypeVar("T")
 
@@ -104,3 +104,15 @@ def _parse(text: str, hint: Any) -> Any:
             raise ValueError(text)
         return value
     return hint(text)
+
+
+def checked_sigma(value: float, told: str) -> float:
+    """Return a noise level on [0, 1]; UsageError for any other number, which is shown as it was `told`."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        raise UsageError(f"sigma is a number on the [0, 1] scale, such as 25 / 255, got {value!r}") from None
+    if 0 <= number <= 1:
+        return number
+    hint = f"did you mean {told}/255?" if 1 < number <= 255 else "give a number from 0 to 1, such as 25/255"
+    raise UsageError(f"sigma is on the [0, 1] scale, got {told}; {hint}")

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
+from skimage.restoration import estimate_sigma as estimate_by_wavelets
 from torch import Tensor
 
 from restorekit.contracts import Corruption
 from restorekit.corruptions import Chain, Gaussian, Missing
 from restorekit.fill import fill
 from restorekit.noise import Noise
-from restorekit.restorers.arrays import noise_level
 from restorekit.types import Observation
 
 ERROR = 0.05  # relative standard error of `estimate_sigma` on photographs
@@ -60,3 +62,18 @@ def estimate_sigma(observation: Observation, corruption: Corruption) -> Tensor:
     images = seen.movedim(1, -1).cpu().numpy()
     levels = torch.tensor([noise_level(image) for image in images])
     return levels.to(observation.y).view(-1, 1, 1, 1)
+
+
+def noise_level(image: NDArray[np.float64]) -> float:
+    """Estimate the standard deviation of the white Gaussian noise in an image from its finest wavelets.
+
+    Donoho, Johnstone, "Ideal spatial adaptation by wavelet shrinkage", Biometrika 1994, section 4.3.
+    """
+    if min(image.shape[:2]) < 2:
+        return 0.0
+    # coefficients that are exactly 0 do not count there, so a flat channel would give NaN
+    uneven = image[..., np.ptp(image, axis=(0, 1)) > 0]
+    if not uneven.shape[-1]:
+        return 0.0
+    sigma = estimate_by_wavelets(uneven, average_sigmas=True, channel_axis=-1)  # type: ignore[no-untyped-call]  # no types there
+    return float(np.nan_to_num(sigma))

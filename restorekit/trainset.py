@@ -14,7 +14,7 @@ from torch import Tensor
 from restorekit.contracts import Corruption, Model
 from restorekit.errors import UsageError
 from restorekit.given import Damaged, Given, level
-from restorekit.images.dataset import LabelledImages
+from restorekit.images.labelled import LabelledImages
 
 HELD = 20  # images held out for validation, at most
 

@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-import torch
 from torch import Tensor
 
 from restorekit.contracts import Corruption, Restorer
@@ -122,9 +121,14 @@ class Subject:
     label: Tensor | None = None
 
 
-def versions() -> dict[str, str]:
-    """Return the versions that may change the figures."""
-    from importlib.metadata import version
-
-    names = ("restorekit", "torch", "scikit-image", "numpy")
-    return {name: version(name) for name in names} | {"threads": str(torch.get_num_threads())}
+def failed(failures: Sequence[Mapping[str, str]]) -> list[str]:
+    """Say what failed: an image for one reason a line; what failed of many for the same reason once."""
+    found: dict[tuple[str, ...], list[str]] = {}
+    for failure in failures:
+        what = " on ".join(failure[key] for key in ("restorer", "corruption") if failure.get(key))
+        found.setdefault((what, failure["error"]), []).append(failure["image"])
+    return [
+        f"failed: {' '.join(filter(None, (what, 'of' * bool(what), images[0])))}"
+        f"{f' and {len(images) - 1} more' if len(images) > 1 else ''}: {error}"
+        for (what, error), images in found.items()
+    ]

@@ -248,3 +248,6 @@ class Geometry(NamedTuple):
     multiple: int = 1
     halo: int = 0
     channels: tuple[int, ...] = (1, 3)
+
+
+Ranged = float | tuple[float, float]  # a value, or a (low, high) range drawn once per image

@@ -156,14 +156,14 @@ def _run(rows, damage, method):
 
 
 def _charts(rows):
-    from restorekit.report import charts
+    from restorekit.report import charts, distributions
 
     psnr = {m: [row.values["psnr"] for row in rows if row.restorer == m] for m in METHODS}
     ssim = {m: [row.values["ssim"] for row in rows if row.restorer == m] for m in METHODS}
     nominal = [0.1 * i for i in range(1, 10)]
     shares = [0.05 * i for i in range(20)]
     return [
-        charts.distribution("SSIM", "", ssim),
+        distributions.distribution("SSIM", "", ssim),
         charts.calibration({"default": [(p, p**1.1) for p in nominal], "other": [(p, p**0.8) for p in nominal]}),
         charts.sparsification(
             {"default": (shares, [0.06 * (1 - s) ** 0.4 for s in shares])},

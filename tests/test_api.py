@@ -11,11 +11,12 @@ import torch
 
 import restorekit
 from restorekit import checkpoint, testing
-from restorekit.api import Loaded, checked_sigma
+from restorekit.api import Loaded
 from restorekit.devices import Compute
 from restorekit.errors import CheckpointError, RestorekitWarning, UsageError
 from restorekit.models import VAE
 from restorekit.opening import open_restorer
+from restorekit.settings import checked_sigma
 
 RNG = np.random.default_rng(0)
 

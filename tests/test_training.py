@@ -12,7 +12,8 @@ from PIL import Image
 from restorekit import checkpoint, plugins
 from restorekit.errors import SpecError, UsageError
 from restorekit.models import CVAE
-from restorekit.training import Hardware, Images, Plan, prepare, train
+from restorekit.train import train
+from restorekit.training import Hardware, Images, Plan, prepare
 
 CPU = Hardware("cpu")
 SMALL = {"preset": "small", "batch": "2", "crop": "16", "validate": "2"}

@@ -99,16 +99,17 @@ def command(
     """
     from restorekit import evaluate, plugins
     from restorekit.cli import texts
-    from restorekit.devices import Compute, choose
+    from restorekit.devices import Compute, choose, versions
     from restorekit.engines.local import LocalEngine
     from restorekit.images.dataset import load_images
     from restorekit.images.scale import parse_range
     from restorekit.report.album import FOLDER, evenly
-    from restorekit.report.duels import against_baselines, lost
+    from restorekit.report.duels import against_baselines
     from restorekit.report.evaluated import page_of
     from restorekit.report.render import write_page
     from restorekit.report.results import finite, prepare, write_results
-    from restorekit.trials import Protocol, versions
+    from restorekit.report.wording import lost
+    from restorekit.trials import Protocol
 
     texts.use_threads(threads)
     limits = texts.limit(fail_under, plugins.metrics(), metrics)

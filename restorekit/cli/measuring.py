@@ -14,7 +14,7 @@ from restorekit.errors import ImageError, PluginError
 
 if TYPE_CHECKING:
     from restorekit.contracts import Metric
-    from restorekit.images.dataset import LabelledImages
+    from restorekit.images.labelled import LabelledImages
     from restorekit.report.page import Page
     from restorekit.trials import Results
 

@@ -14,7 +14,6 @@ from restorekit.cli.progress import Teller, as_json
 if TYPE_CHECKING:
     from restorekit.folder import Group, Setup
 
-
 REPORT = "report.html"
 
 

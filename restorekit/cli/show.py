@@ -137,7 +137,7 @@ def _meanings(text: str) -> dict[str, str]:
 
 
 def _default(field: dataclasses.Field[Any], hint: Any) -> str:
-    from restorekit.contracts import Ranged
+    from restorekit.types import Ranged
 
     if field.default_factory is not dataclasses.MISSING:
         return setting_text(field.default_factory())

@@ -38,7 +38,8 @@ def print_results(results: Results, alarms: Sequence[str] = ()) -> None:
     """Print what must be seen first, a table for each corruption, best PSNR first, and how the figures came about."""
     from rich.console import Console
 
-    from restorekit.report.wording import absent, count, failed, method_names
+    from restorekit.report.wording import absent, count, method_names
+    from restorekit.trials import failed
 
     console, names = Console(), method_names(run["restorer"] for run in results.runs)
     for text in alarms:
@@ -85,8 +86,7 @@ def _protocol(results: Results, names: Mapping[str, str]) -> str:
 
 def _directions(results: Results) -> list[str]:
     """Say of the figures in the tables which values are good ones."""
-    from restorekit.figures import APART
-    from restorekit.report.columns import in_order
+    from restorekit.figures import APART, in_order
 
     figures = [f for f in results.metrics if not f.name.endswith(APART)]  # of which `print_compared` tells
     there = [f for f in in_order(figures) if any(run.get(f.name) is not None for run in results.runs)]

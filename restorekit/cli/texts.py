@@ -52,7 +52,7 @@ def sigma(text: str | None, words: Sequence[str] = ()) -> str | None:
     except (ValueError, ZeroDivisionError):
         known = ", ".join(("auto", *words))
         raise UsageError(f"--sigma takes {known}, 0, or a number such as 25/255, got {text!r}") from None
-    from restorekit.api import checked_sigma
+    from restorekit.settings import checked_sigma
 
     return repr(checked_sigma(value, text))
 

@@ -109,7 +109,7 @@ def command(
     report.html, which shows how the training goes from its first validation on.
     Exit code 0: done, 130 or 143: stopped by Ctrl-C or SIGTERM, and saved if training had begun, 2: wrong usage.
     """
-    from restorekit import training
+    from restorekit import train, training
     from restorekit.cli import texts
     from restorekit.cli.progress import TrainingProgress
     from restorekit.report.board import Board
@@ -142,7 +142,7 @@ def command(
         click.echo(note, err=True)
     with TrainingProgress(job) as progress, Following(job, progress.say) as page, board or nullcontext():
         shows = [progress.show, page.show, *([board.show] if board else [])]
-        outcome = training.train(job, model, fabric, _each(shows), resume)
+        outcome = train.train(job, model, fabric, _each(shows), resume)
     if first:
         _tell(run, outcome.found)
     if outcome.signal is None:

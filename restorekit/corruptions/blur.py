@@ -12,10 +12,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from restorekit.contracts import Corruption, Ranged
+from restorekit.contracts import Corruption
 from restorekit.errors import SpecError
 from restorekit.noise import Noise
-from restorekit.types import Observation, shape_of
+from restorekit.types import Observation, Ranged, shape_of
 
 CUT = 3.0  # standard deviations at which a Gaussian ends
 POINTS = 400  # along a path of motion

@@ -7,9 +7,9 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from restorekit.contracts import Corruption, Ranged
+from restorekit.contracts import Corruption
 from restorekit.noise import Noise
-from restorekit.types import Observation, shape_of
+from restorekit.types import Observation, Ranged, shape_of
 
 
 @dataclass(frozen=True)

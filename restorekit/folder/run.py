@@ -125,7 +125,7 @@ def _record_path(setup: Setup) -> Path:
 
 
 def _write_record(setup: Setup, counts: dict[str, int], images: int, status: str, error: str | None = None) -> None:
-    from restorekit.trials import versions
+    from restorekit.devices import versions
 
     options = asdict(setup.options)
     interval = options.pop("interval")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from restorekit.contracts import Likelihood
+from restorekit.densities import Likelihood
 from restorekit.likelihoods import Bernoulli, DiagonalGaussian, DiscretisedLogistic, floored
 from restorekit.mixtures import LogisticMixture
 

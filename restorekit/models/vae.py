@@ -24,7 +24,8 @@ import torch
 from torch import Tensor
 
 from restorekit.conjugate import evidence, noisy
-from restorekit.contracts import LatentModel, Latents, Likelihood, Prior
+from restorekit.contracts import LatentModel
+from restorekit.densities import Latents, Likelihood, Prior
 from restorekit.errors import UsageError
 from restorekit.likelihoods import LOG_2PI, DiagonalGaussian, per_image
 from restorekit.models.config import VAEConfig

@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from restorekit.errors import UsageError
-from restorekit.figures import APART, OF_A_RUN, Figure
+from restorekit.figures import APART, OF_A_RUN, Figure, in_order
 from restorekit.images.align import stem
 from restorekit.measured import BEFORE
-from restorekit.report.columns import in_order
 from restorekit.report.duels import Duel, deciding
 from restorekit.report.paired import better, compare
 from restorekit.trials import SCHEMA, Results

@@ -7,8 +7,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from restorekit.errors import UsageError
-from restorekit.report.trained.log import is_figure
-from restorekit.report.trained.parts import HEALTH
+from restorekit.report.trained.log import HEALTH, is_figure
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard.writer import SummaryWriter

@@ -8,16 +8,18 @@ from typing import Any
 import numpy as np
 
 from restorekit.certainty import LEVELS
+from restorekit.figures import title
 from restorekit.report import charts
 from restorekit.report.columns import columns, values
 from restorekit.report.distributions import distribution
-from restorekit.report.duels import Duel, deciding, lost, page_runs, same_images
+from restorekit.report.duels import Duel, deciding, same_images
+from restorekit.report.means import page_runs
 from restorekit.report.page import Chart, Column, Page, Row
 from restorekit.report.protocol import explained
 from restorekit.report.restored import as_views
 from restorekit.report.sweeps import sweeps
-from restorekit.report.wording import absent, count, failed, method_names, pictured, quantity, title
-from restorekit.trials import Results
+from restorekit.report.wording import absent, count, lost, method_names, pictured, quantity
+from restorekit.trials import Results, failed
 
 GAIN = "gain"
 Gains = Mapping[tuple[str, str, str], float]  # over the best classical method, by damage, restorer and image

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
+from restorekit.report.columns import values
+from restorekit.report.duels import Duel, same_images
 from restorekit.report.figures import best, digits, known, written
 from restorekit.report.page import Column, Run
 from restorekit.report.wording import count
+from restorekit.trials import Results
 
 
 @dataclass(frozen=True)
@@ -83,3 +87,23 @@ def _cells(column: Column, runs: Sequence[Run], alike: bool) -> list[Cell]:
     texts = ["" if v is None else written(v, decimals) for v in values]
     reasons = [run.reasons.get(column.name, "") for run in runs]
     return [Cell(t, v, bool(t) and t == top, r) for t, v, r in zip(texts, values, reasons, strict=True)]
+
+
+TOLD = {"true": "told the true level of the noise", "blind": "told nothing of the noise", "auto": "its noise estimated"}
+
+
+def page_runs(results: Results, duels: Sequence[Duel], shown: Sequence[Column]) -> list[Run]:
+    """Return the means of every method as a page shows them, models with their wins and losses."""
+    met = {(duel.corruption, duel.restorer): duel for duel in duels}
+    same = {spec: same_images(results, spec) for spec in {run["corruption"] for run in results.runs}}
+    pages = [_page_run(run, met.get((run["corruption"], run["restorer"])), shown) for run in results.runs]
+    return [replace(page, alike=same[page.corruption]) for page in pages]
+
+
+def _page_run(run: dict[str, Any], duel: Duel | None, shown: Sequence[Column]) -> Run:
+    found, reasons = values(run, shown)
+    note = "; ".join(filter(None, (TOLD.get(run["sigma"] or "", ""), run["estimate"])))
+    own = Run(run["corruption"], run["restorer"], run["images"], run["learned"], found, reasons, note=note)
+    if duel is None:
+        return own
+    return replace(own, wins=duel.found.wins, losses=duel.found.losses, ties=duel.found.ties, against=duel.against)

@@ -8,17 +8,18 @@ from typing import Any
 
 import numpy as np
 
-from restorekit.figures import Figure
+from restorekit.figures import Figure, title
 from restorekit.measured import BEFORE
 from restorekit.report.against import strongest
 from restorekit.report.columns import columns, values
 from restorekit.report.distributions import distribution
-from restorekit.report.duels import Duel, deciding, gain, page_runs, told
+from restorekit.report.duels import Duel, deciding, gain
+from restorekit.report.means import page_runs
 from restorekit.report.page import Chart, Column, Page, Row, Run, Views
 from restorekit.report.paired import LEVEL, indistinct, interval
 from restorekit.report.protocol import explained
-from restorekit.report.wording import absent, count, failed, named, number, pictured, quantity, title
-from restorekit.trials import Results
+from restorekit.report.wording import absent, count, named, number, pictured, quantity, told
+from restorekit.trials import Results, failed
 
 Compared = Sequence[Sequence[Duel]]  # for each other run, by every figure, the deciding one first
 

@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from restorekit.contracts import Metric
+from restorekit.devices import versions
 from restorekit.engines import Engine
 from restorekit.images.dataset import load_images
 from restorekit.images.scale import RangeOption
 from restorekit.measured import Folders, Images, folders, measured, unmatched
 from restorekit.report import against as rivals
 from restorekit.report.duels import Duel
-from restorekit.report.wording import failed
-from restorekit.trials import Protocol, Results, versions
+from restorekit.trials import Protocol, Results, failed
 
 AS_THEY_ARE = "as the files have it: none was added"
 NO_SPREAD = "none: files tell no spread"

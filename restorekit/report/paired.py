@@ -195,3 +195,10 @@ def _off(values: Array, mean: float, error: float, generator: np.random.Generato
         flat = own <= _NOTHING * error
         found.append(np.where(flat, np.copysign(np.inf, off), off / np.where(flat, 1.0, own)))
     return np.concatenate(found)
+
+
+def clear(found: Comparison, figure: Figure) -> int:
+    """Return 1 where the first of two is better beyond doubt, -1 where it is worse, 0 where the interval holds 0."""
+    if found.low is None or found.high is None or found.low <= 0 <= found.high:
+        return 0
+    return 1 if (found.low > 0) == (better(figure) == "higher") else -1

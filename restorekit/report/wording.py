@@ -4,29 +4,16 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from restorekit.figures import APART, NO_REASON, OF_A_RUN, Figure
+from restorekit.figures import APART, NO_REASON, OF_A_RUN, Figure, title
+from restorekit.report.duels import Duel, gain
 from restorekit.report.page import Row
-from restorekit.report.paired import LEVEL, Comparison, better
+from restorekit.report.paired import LEVEL, Comparison, clear
 from restorekit.trials import Results
 
-TITLES = {
-    "psnr": "PSNR", "psnr_missing": "PSNR of missing values", "draw_psnr": "PSNR of a draw", "ssim": "SSIM",
-    "nrmse": "NRMSE", "coverage90": "coverage", "width90": "interval width", "winkler90": "Winkler score",
-    "spearman": "rank correlation", "ause": "AUSE", "nees": "surprise",
-    "seconds_per_megapixel": "s/MP", "seconds": "s/image", "nelbo": "nelbo", "psnr_before": "PSNR before",
-    "psnr_gain": "PSNR gained",
-}  # fmt: skip
 _NUMBER = re.compile(r"\d[\d.]*")
-
-
-def title(name: str) -> str:
-    """Return a word or two for a figure, or for a difference of it to another run; of a plugin's, its name."""
-    own = name.removesuffix(APART)
-    words = TITLES.get(own, own.replace("_", " "))
-    return words if own == name else f"{words} difference"
 
 
 def method_names(restorers: Iterable[str]) -> dict[str, str]:
@@ -63,19 +50,6 @@ def number(value: float) -> str:
 def quantity(value: float, figure: Figure) -> str:
     """Return a figure with its unit."""
     return f"{number(value)}{figure.unit and ' '}{figure.unit}"
-
-
-def failed(failures: Sequence[Mapping[str, str]]) -> list[str]:
-    """Say what failed: an image for one reason a line; what failed of many for the same reason once."""
-    found: dict[tuple[str, ...], list[str]] = {}
-    for failure in failures:
-        what = " on ".join(failure[key] for key in ("restorer", "corruption") if failure.get(key))
-        found.setdefault((what, failure["error"]), []).append(failure["image"])
-    return [
-        f"failed: {' '.join(filter(None, (what, 'of' * bool(what), images[0])))}"
-        f"{f' and {len(images) - 1} more' if len(images) > 1 else ''}: {error}"
-        for (what, error), images in found.items()
-    ]
 
 
 def absent(results: Results) -> list[str]:
@@ -132,13 +106,32 @@ def _way(value: float, figure: Figure) -> str:
     return "higher" if value > 0 else "lower"
 
 
-def clear(found: Comparison, figure: Figure) -> int:
-    """Return 1 where the first of two is better beyond doubt, -1 where it is worse, 0 where the interval holds 0."""
-    if found.low is None or found.high is None or found.low <= 0 <= found.high:
-        return 0
-    return 1 if (found.low > 0) == (better(figure) == "higher") else -1
-
-
 def named(images: Sequence[str], most: int = 3) -> str:
     """Return the first few of many names."""
     return ", ".join(images[:most]) + (", ..." if len(images) > most else "")
+
+
+def lost(duels: Sequence[Duel]) -> list[str]:
+    """Say where a model is worse on average than the classical method beside it: a sentence each, the worst first."""
+    names = method_names({name for duel in duels for name in (duel.restorer, duel.against)})
+    worse = sorted((duel for duel in duels if gain(duel) < 0), key=gain)
+    return [f"{names[duel.restorer]} loses to {names[duel.against]}{_on(duel)}: {told(duel)}" for duel in worse]
+
+
+def told(duel: Duel) -> str:
+    """Say by how much the first of two is better or worse, how sure that is, and on how many images."""
+    even = gain(duel) == 0
+    if even and not (duel.found.wins or duel.found.losses):
+        return f"{title(duel.figure.name)} the same on every one of {count(duel.found.images, 'image')}"
+    chance = "" if even or clear(duel.found, duel.figure) or duel.found.low is None else ", which may be chance"
+    what = f"{title(duel.figure.name)} {difference(duel.found, duel.figure)}{chance}"
+    return f"{what}; {counted(duel.found)}"
+
+
+def _on(duel: Duel) -> str:
+    return f" on {duel.corruption}" if duel.corruption else ""
+
+
+def counted(found: Comparison) -> str:
+    """Say on how many images the first of two was better, worse and equal."""
+    return f"worse on {found.losses} of {count(found.images, 'image')}, better on {found.wins}, equal on {found.ties}"

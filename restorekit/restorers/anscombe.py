@@ -8,10 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from restorekit.contracts import Corruption, parts_of
-from restorekit.restorers.arrays import Image, noise_level
+from restorekit.restorers.arrays import Image
 from restorekit.restorers.base import Denoiser, SameSize, Scene
 from restorekit.restorers.bm3d import BM3D
 from restorekit.restorers.skimage import NLM
+from restorekit.sigma import noise_level
 
 BINS = 16  # of local brightness, for the estimate of the peak
 HIGHEST = 1e6  # photons at x = 1: what a noise-free image is taken for

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 from scipy.fft import dct, idct
 from scipy.interpolate import CloughTocher2DInterpolator, LinearNDInterpolator, NearestNDInterpolator
 from scipy.spatial import ConvexHull, QhullError
-from skimage.restoration import estimate_sigma
 
 Image = NDArray[np.float64]  # (H, W, C) on the [0, 1] scale
 Plane = NDArray[np.float64]  # (H, W)
@@ -98,18 +97,3 @@ def from_opponent(image: Image) -> Image:
         return image
     result: Image = idct(image, axis=-1, norm="ortho")
     return result
-
-
-def noise_level(image: Image) -> float:
-    """Estimate the standard deviation of the white Gaussian noise in an image from its finest wavelets.
-
-    Donoho, Johnstone, "Ideal spatial adaptation by wavelet shrinkage", Biometrika 1994, section 4.3.
-    """
-    if min(image.shape[:2]) < 2:
-        return 0.0
-    # coefficients that are exactly 0 do not count there, so a flat channel would give NaN
-    uneven = image[..., np.ptp(image, axis=(0, 1)) > 0]
-    if not uneven.shape[-1]:
-        return 0.0
-    sigma = estimate_sigma(uneven, average_sigmas=True, channel_axis=-1)  # type: ignore[no-untyped-call]  # no types there
-    return float(np.nan_to_num(sigma))

@@ -13,17 +13,8 @@ from torch import Tensor
 from restorekit.contracts import Corruption, Restorer, is_linear, parts_of
 from restorekit.errors import UsageError
 from restorekit.noise import Noise
-from restorekit.restorers.arrays import (
-    GRAY,
-    Image,
-    Mask,
-    Plane,
-    channelwise,
-    from_opponent,
-    noise_level,
-    opponent,
-    triangulate,
-)
+from restorekit.restorers.arrays import GRAY, Image, Mask, Plane, channelwise, from_opponent, opponent, triangulate
+from restorekit.sigma import noise_level
 from restorekit.types import Observation, Restoration
 
 

@@ -14,8 +14,9 @@ from scipy.sparse.linalg import LinearOperator, cg
 from torch import Tensor
 
 from restorekit.contracts import Corruption, is_linear, parts_of
-from restorekit.restorers.arrays import Image, Plane, noise_level, triangulate
+from restorekit.restorers.arrays import Image, Plane, triangulate
 from restorekit.restorers.base import ClassicalRestorer, Inpainter, PlaneDenoiser, SameSize, Scene
+from restorekit.sigma import noise_level
 from restorekit.types import Linear
 
 WIDEST = 4  # pixels: radius of the largest window that the median looks for intact values in

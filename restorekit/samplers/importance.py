@@ -19,7 +19,8 @@ import torch
 from torch import Tensor
 
 from restorekit.conjugate import evidence, posterior
-from restorekit.contracts import Corruption, LatentModel, Latents, Prior
+from restorekit.contracts import Corruption, LatentModel
+from restorekit.densities import Latents, Prior
 from restorekit.errors import RestorekitWarning
 from restorekit.noise import Noise, Step
 from restorekit.samplers.base import Conjugate

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from restorekit.conjugate import density, evidence, posterior, redraw
-from restorekit.contracts import Corruption, LatentModel, Latents
+from restorekit.contracts import Corruption, LatentModel
+from restorekit.densities import Latents
 from restorekit.noise import AHEAD, Noise, Step
 from restorekit.samplers.base import Conjugate, as_draws
 from restorekit.samplers.chains import Chains, Move

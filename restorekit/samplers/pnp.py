@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 
 from restorekit.conjugate import has_closed_form, level, posterior
-from restorekit.contracts import Corruption, LatentModel, Latents, Likelihood, Model, is_linear
-from restorekit.densities import Tempered
+from restorekit.contracts import Corruption, LatentModel, Model, is_linear
+from restorekit.densities import Latents, Likelihood, Tempered
 from restorekit.errors import UsageError
 from restorekit.likelihoods import DiagonalGaussian
 from restorekit.noise import Noise

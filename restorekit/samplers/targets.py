@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from restorekit.conjugate import evidence, level, other_than_gaussian, posterior
-from restorekit.contracts import Corruption, LatentModel, Likelihood, is_linear, parts_of
+from restorekit.contracts import Corruption, LatentModel, is_linear, parts_of
+from restorekit.densities import Likelihood
 from restorekit.errors import UsageError
 from restorekit.likelihoods import LOG_2PI, DiagonalGaussian, per_image
 from restorekit.noise import Noise

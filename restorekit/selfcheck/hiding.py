@@ -24,9 +24,9 @@ import torch
 from torch import Tensor
 
 from restorekit import bands
-from restorekit.certainty import HALF, LEVEL
 from restorekit.enclose import enclose
 from restorekit.fill import fill
+from restorekit.likelihoods import HALF, LEVEL
 from restorekit.seen import distances
 from restorekit.selfcheck.blocks import block_sums, jackknife, spread_of
 from restorekit.selfcheck.case import Case

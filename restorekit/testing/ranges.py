@@ -5,9 +5,10 @@ from __future__ import annotations
 import dataclasses
 import typing
 
-from restorekit.contracts import Corruption, Ranged
+from restorekit.contracts import Corruption
 from restorekit.noise import Noise
 from restorekit.testing.facts import difference, expect, name_of, names, only, pictures, promise, tensors
+from restorekit.types import Ranged
 
 
 @promise

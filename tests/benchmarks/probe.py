@@ -24,7 +24,8 @@ from restorekit import checkpoint
 from restorekit.images.dataset import load_images
 from restorekit.images.stacks import load_stack
 from restorekit.scoring import embed
-from restorekit.training import Hardware, Images, Plan, prepare, train
+from restorekit.train import train
+from restorekit.training import Hardware, Images, Plan, prepare
 
 SOURCE = Path(os.environ["RESTOREKIT_DATA"]) / "mnist"
 EACH, HELD, UNKNOWN = 10, 200, 255  # labels of each digit, images to validate on, and the label of all others

@@ -20,12 +20,13 @@ import torch
 from scipy.stats import spearmanr
 from torch import Tensor
 
-from restorekit.certainty import LEVEL, Coverage90
+from restorekit.certainty import Coverage90
 from restorekit.contracts import Corruption
 from restorekit.corruptions import Gaussian, Holes, Missing
 from restorekit.devices import Compute
 from restorekit.enclose import enclose
 from restorekit.images import files
+from restorekit.likelihoods import LEVEL
 from restorekit.metrics import PSNR, finish
 from restorekit.noise import Noise
 from restorekit.opening import Opened, open_restorer

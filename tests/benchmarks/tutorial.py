@@ -17,7 +17,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from restorekit.images.stacks import load_stack
-from restorekit.training import Hardware, Images, Plan, prepare, train
+from restorekit.train import train
+from restorekit.training import Hardware, Images, Plan, prepare
 
 STEPS, BATCH = 469, 128
 SOURCE = Path(os.environ["RESTOREKIT_DATA"]) / "mnist" / "train-images-idx3-ubyte.gz"

@@ -19,7 +19,7 @@ from restorekit.corruptions import (
     Poisson,
     Quantise,
     SaltPepper,
-)  # fmt: skip
+)
 from restorekit.noise import Noise
 from restorekit.types import Observation
 

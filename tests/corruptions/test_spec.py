@@ -4,10 +4,11 @@ from dataclasses import dataclass, field
 import pytest
 
 from restorekit import plugins
-from restorekit.contracts import Corruption, Ranged
+from restorekit.contracts import Corruption
 from restorekit.corruptions import Chain, Clean, Gaussian, Holes, Lines, Missing, Poisson, Quantise, SaltPepper
 from restorekit.corruptions.spec import expand, parse, weighted
 from restorekit.errors import SpecError
+from restorekit.types import Ranged
 
 KNOWN = plugins.corruptions()
 

@@ -4,7 +4,9 @@ import pytest
 
 from restorekit.figures import OF_A_RUN, Figure
 from restorekit.report.columns import columns
-from restorekit.report.duels import against_baselines, deciding, lost, page_runs
+from restorekit.report.duels import against_baselines, deciding
+from restorekit.report.means import page_runs
+from restorekit.report.wording import lost
 from restorekit.trials import Protocol, Results
 
 FIGURES = [Figure("psnr", "dB", "higher"), Figure("coverage90", "", "", 0.9), *OF_A_RUN]

@@ -4,9 +4,9 @@ import pytest
 
 from restorekit.figures import OF_A_RUN, Figure
 from restorekit.report.page import Row, Views
-from restorekit.report.paired import compare
-from restorekit.report.wording import absent, clear, count, difference, failed, method_names, named, pictured
-from restorekit.trials import Protocol, Results
+from restorekit.report.paired import clear, compare
+from restorekit.report.wording import absent, count, difference, method_names, named, pictured
+from restorekit.trials import Protocol, Results, failed
 
 DB, COVER = Figure("psnr", "dB", "higher"), Figure("coverage90", "", "", 0.9)
 

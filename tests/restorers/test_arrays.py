@@ -5,7 +5,8 @@ import pytest
 
 from restorekit.corruptions import Gaussian
 from restorekit.noise import Noise
-from restorekit.restorers.arrays import channelwise, from_opponent, noise_level, opponent, padded, triangulate
+from restorekit.restorers.arrays import channelwise, from_opponent, opponent, padded, triangulate
+from restorekit.sigma import noise_level
 
 
 def test_triangles_are_exact_on_planes_and_take_the_nearest_outside():

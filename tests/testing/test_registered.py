@@ -10,7 +10,6 @@ import pytest
 from tiny_model import Tiny
 
 from restorekit import hookimpl, plugins
-from restorekit.contracts import Ranged
 from restorekit.corruptions import Missing
 from restorekit.errors import UsageError
 from restorekit.offers import Entry, Plugin
@@ -18,6 +17,7 @@ from restorekit.plugins import Plugins
 from restorekit.samplers import Gibbs
 from restorekit.testing import CORRUPTION_CHECKS, MODEL_CHECKS, SAMPLER_CHECKS, registered
 from restorekit.testing.registered import Case, cases, made
+from restorekit.types import Ranged
 
 
 @dataclass(frozen=True)

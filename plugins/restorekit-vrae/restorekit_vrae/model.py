@@ -24,7 +24,7 @@ from torch import Tensor
 
 from restorekit import Batch, Geometry, LatentModel, Noise, Observation, Terms
 from restorekit.conjugate import evidence
-from restorekit.contracts import Likelihood
+from restorekit.densities import Likelihood
 from restorekit.fill import bend, fill
 from restorekit.likelihoods import DiagonalGaussian
 from restorekit.models.heads import Head

@@ -122,3 +122,6 @@ def thin(points: Points, most: int = MOST) -> Points:
         stretch = range(begin, min(begin + size, len(points)))
         kept |= {min(stretch, key=values.__getitem__), max(stretch, key=values.__getitem__)}
     return [points[i] for i in sorted(kept)]
+
+
+HEALTH = ("lr", "gradient", "skipped", "images_per_s")

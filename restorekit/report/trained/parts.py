@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from typing import Literal
 
 from restorekit.report.figures import digits, written
-from restorekit.report.trained.log import Log, Points
+from restorekit.report.trained.log import HEALTH, Log, Points
 
-HEALTH = ("lr", "gradient", "skipped", "images_per_s")
 NATS = "nats per image"
 MEANINGS = {
     "nelbo": "Negative evidence lower bound, distortion + rate. Lower is better.",
