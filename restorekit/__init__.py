@@ -20,11 +20,9 @@ _HOMES = {
     "Noise": "restorekit.noise",
     "load": "restorekit.api",
     **dict.fromkeys(
-        ("Batch", "Draws", "Estimate", "Geometry", "Observation", "Restoration", "Terms"), "restorekit.types"
+        ("Batch", "Draws", "Estimate", "Geometry", "Observation", "Ranged", "Restoration", "Terms"), "restorekit.types"
     ),
-    **dict.fromkeys(
-        ("Corruption", "LatentModel", "Metric", "Model", "Ranged", "Restorer", "Sampler"), "restorekit.contracts"
-    ),
+    **dict.fromkeys(("Corruption", "LatentModel", "Metric", "Model", "Restorer", "Sampler"), "restorekit.contracts"),
 }
 __all__ = [
     "Batch", "Corruption", "Draws", "Estimate", "Geometry", "LatentModel", "Metric", "Model", "Noise", "Observation",
