@@ -6,23 +6,26 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from restorekit.api import load
-    from restorekit.contracts import Corruption, LatentModel, Metric, Model, Restorer, Sampler
-    from restorekit.hookspecs import hookimpl
-    from restorekit.noise import Noise
-    from restorekit.types import Batch, Draws, Estimate, Geometry, Observation, Ranged, Restoration, Terms
+    from restorekit.core.contracts import Corruption, LatentModel, Metric, Model, Restorer, Sampler
+    from restorekit.core.plugins.hookspecs import hookimpl
+    from restorekit.core.rng import Noise
+    from restorekit.core.types import Batch, Draws, Estimate, Geometry, Observation, Ranged, Restoration, Terms
+    from restorekit.restoration.api import load
 
 __version__ = "0.1.0"
 
 # Public names are imported when they are first used, so that `import restorekit` stays free of torch.
 _HOMES = {
-    "hookimpl": "restorekit.hookspecs",
-    "Noise": "restorekit.noise",
-    "load": "restorekit.api",
+    "hookimpl": "restorekit.core.plugins.hookspecs",
+    "Noise": "restorekit.core.rng",
+    "load": "restorekit.restoration.api",
     **dict.fromkeys(
-        ("Batch", "Draws", "Estimate", "Geometry", "Observation", "Ranged", "Restoration", "Terms"), "restorekit.types"
+        ("Batch", "Draws", "Estimate", "Geometry", "Observation", "Ranged", "Restoration", "Terms"),
+        "restorekit.core.types",
     ),
-    **dict.fromkeys(("Corruption", "LatentModel", "Metric", "Model", "Restorer", "Sampler"), "restorekit.contracts"),
+    **dict.fromkeys(
+        ("Corruption", "LatentModel", "Metric", "Model", "Restorer", "Sampler"), "restorekit.core.contracts"
+    ),
 }
 __all__ = [
     "Batch", "Corruption", "Draws", "Estimate", "Geometry", "LatentModel", "Metric", "Model", "Noise", "Observation",

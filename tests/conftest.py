@@ -5,7 +5,7 @@ import sys
 import pytest
 import torch
 
-from restorekit.noise import Noise
+from restorekit.core.rng import Noise
 
 os.environ["OMP_NUM_THREADS"] = "1"  # of the commands that tests start: the tests themselves take all cores
 torch.set_num_threads(1)  # what the bit-exact tests compare was computed by one thread
@@ -26,8 +26,8 @@ def images():
 @pytest.fixture(scope="session")
 def model_file(tmp_path_factory):
     """A small conditional model that was never trained: fast, and different from its input everywhere."""
-    from restorekit import checkpoint
-    from restorekit.models.cvae import CVAE
+    from restorekit.models import checkpoint
+    from restorekit.models.cvae.model import CVAE
 
     with torch.random.fork_rng():
         torch.manual_seed(0)

@@ -10,11 +10,11 @@ from restorekit_aae.discriminator import Discriminator, divergence, moments
 from torch import distributions
 
 from restorekit import Batch, Noise, testing
+from restorekit.core.distributions import DiagonalGaussian
+from restorekit.core.errors import SpecError, UsageError
 from restorekit.corruptions import Clean, Missing
-from restorekit.errors import SpecError, UsageError
-from restorekit.likelihoods import DiagonalGaussian
 from restorekit.models import VAE
-from restorekit.testing.facts import pictures, shake
+from restorekit.testing._assertions import pictures, shake
 
 TINY = {"network": "mlp", "hidden": (24,), "latent": 2, "likelihood": "gaussian", "discriminator": (24,)}
 CONFIGS = {

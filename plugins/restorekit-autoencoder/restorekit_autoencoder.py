@@ -19,10 +19,10 @@ from typing import Any, ClassVar
 from torch import Tensor
 
 from restorekit import Batch, Corruption, Draws, Estimate, Model, Noise, Observation, Terms, hookimpl
-from restorekit.errors import UsageError
+from restorekit.core.errors import UsageError
 from restorekit.models.config import NetworkConfig
-from restorekit.models.heads import Head
-from restorekit.models.networks import network
+from restorekit.models.likelihood_heads import Head
+from restorekit.models.vae.encoders import network
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ import torch
 from restorekit_autoencoder import Autoencoder, AutoencoderConfig
 
 from restorekit import Batch, Noise
+from restorekit.core.errors import SpecError, UsageError
 from restorekit.corruptions import Gaussian, Missing
-from restorekit.errors import SpecError, UsageError
 from restorekit.models import VAE
 from restorekit.testing import build, channel_counts, checks_of
 

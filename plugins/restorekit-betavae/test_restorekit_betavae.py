@@ -10,10 +10,10 @@ import torch
 from restorekit_betavae import BetaVAE, BetaVAEConfig, factors, mig
 
 from restorekit import Batch, Noise, load, testing
+from restorekit.core.errors import SpecError, UsageError
 from restorekit.corruptions import Clean
-from restorekit.errors import SpecError, UsageError
 from restorekit.models import VAE
-from restorekit.testing.facts import pictures, shake
+from restorekit.testing._assertions import pictures, shake
 
 TINY = {"network": "mlp", "hidden": (12,), "latent": 3}
 CONFIGS = {

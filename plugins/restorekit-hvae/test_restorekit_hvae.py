@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from restorekit import Batch, Noise
+from restorekit.core.distributions import DiagonalGaussian
+from restorekit.core.errors import SpecError
 from restorekit.corruptions import Chain, Clean, Gaussian, Missing
-from restorekit.errors import SpecError
-from restorekit.likelihoods import DiagonalGaussian
 from restorekit.testing import check_model
 
 hvae = pytest.importorskip("restorekit_hvae", reason="pip install ./plugins/restorekit-hvae")

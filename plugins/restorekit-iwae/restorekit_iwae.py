@@ -24,16 +24,16 @@ from torch import Tensor
 from torch.func import functional_call
 
 from restorekit import hookimpl
-from restorekit.contracts import Model
-from restorekit.errors import SpecError
-from restorekit.likelihoods import DiagonalGaussian
+from restorekit.core.contracts import Model
+from restorekit.core.distributions import DiagonalGaussian
+from restorekit.core.errors import SpecError
+from restorekit.core.rng import Noise
+from restorekit.core.types import Batch, Terms
 from restorekit.models import CVAE, VAE
-from restorekit.models.around import Around, Errors
 from restorekit.models.config import VAEConfig
-from restorekit.models.trunk import CVAEConfig
-from restorekit.models.vae import average
-from restorekit.noise import Noise
-from restorekit.types import Batch, Terms
+from restorekit.models.cvae.config import CVAEConfig
+from restorekit.models.cvae.error_model import Around, Errors
+from restorekit.models.vae.model import average
 
 GRADIENTS = ("doubly", "plain")
 

@@ -10,13 +10,13 @@ from restorekit_iwae import CIWAE, IWAE
 from torch import distributions
 
 from restorekit import testing
+from restorekit.core.errors import SpecError
+from restorekit.core.rng import Noise
+from restorekit.core.types import Batch
 from restorekit.corruptions import Clean, Gaussian
-from restorekit.errors import SpecError
 from restorekit.models import CVAE, VAE
-from restorekit.noise import Noise
-from restorekit.testing.facts import pictures, shake
+from restorekit.testing._assertions import pictures, shake
 from restorekit.testing.model import has_a_scalar_objective, never_waits_for_the_device, trains_every_parameter
-from restorekit.types import Batch
 
 LINEAR = {"network": "mlp", "size": (2, 2), "channels": 1, "hidden": (), "latent": 1}
 SMALL = {

@@ -11,7 +11,7 @@ from restorekit_perceptual.ms_ssim import C1, EXPONENTS, ms_ssim
 from restorekit_perceptual.weights import CONVOLUTIONS, VARIABLE, installed
 
 from restorekit import Noise, Observation, Restoration
-from restorekit.errors import NoFigureError
+from restorekit.core.errors import NoFigureError
 from restorekit.testing import check_metric
 
 

@@ -9,13 +9,13 @@ from restorekit_vrae import VRAE, Amortised, VRAEConfig
 from restorekit_vrae.lines import AXES, Lines
 
 from restorekit import Batch, Geometry, LatentModel, Noise, Observation, Terms
+from restorekit.core.distributions import DiagonalGaussian
+from restorekit.core.errors import SpecError, UsageError
+from restorekit.core.interpolation import fill
 from restorekit.corruptions import Clean, Gaussian, Missing
 from restorekit.corruptions import Lines as DeadLines
-from restorekit.errors import SpecError, UsageError
-from restorekit.fill import fill
-from restorekit.likelihoods import DiagonalGaussian
 from restorekit.models import VAE
-from restorekit.models.vae import StandardPrior
+from restorekit.models.vae.model import StandardPrior
 from restorekit.testing import SAMPLER_CHECKS, build, channel_counts, checks_of
 
 TINY = {"width": 8, "hidden": 6, "middle": 8, "latent": 3, "local": 2}

@@ -10,7 +10,7 @@ from typing import NoReturn
 import click
 
 from restorekit import __version__
-from restorekit.errors import RestorekitError, UsageError, unknown
+from restorekit.core.errors import RestorekitError, UsageError, unknown
 
 COMMANDS = {
     "restore": "Restore every image of a folder.",
@@ -90,12 +90,12 @@ def main() -> None:
 
 def _fault(error: BaseException) -> str | None:
     """Return one sentence for what a plugin broke, and for wrong usage what plugins are not there; None for others."""
-    if "restorekit.plugins" not in sys.modules:  # none has been asked for anything yet
+    if "restorekit.core.plugins.registry" not in sys.modules:  # none has been asked for anything yet
         return None
-    from restorekit import plugins
-    from restorekit.blame import told
+    from restorekit.core.plugins import registry
+    from restorekit.core.plugins.boundary import told
 
-    left_out = plugins.installed().problems.values() if isinstance(error, UsageError) else ()
+    left_out = registry.installed().problems.values() if isinstance(error, UsageError) else ()
     text = told(error)
     return text and "\nrestorekit: not in use: ".join([text, *left_out])
 

@@ -8,16 +8,15 @@ from typing import TYPE_CHECKING
 
 import click
 
+from restorekit.cli.console import ImagesProgress, as_json, print_calibration
 from restorekit.cli.evaluate import needs_sigma
 from restorekit.cli.options import compute_options, range_option
-from restorekit.cli.progress import ImagesProgress, as_json
-from restorekit.cli.table import print_calibration
-from restorekit.errors import UsageError
+from restorekit.core.errors import UsageError
 
 if TYPE_CHECKING:
-    from restorekit.calibrate import Fit
-    from restorekit.devices import Precision
-    from restorekit.trials import Told
+    from restorekit.core.devices import Precision
+    from restorekit.evaluation.calibration import Fit
+    from restorekit.evaluation.protocol import Told
 
 EXAMPLE = """\b
 Example:
@@ -49,22 +48,24 @@ def command(
     deviations enclose the truth, the other half scales it so that the expected share outside is at most what is asked
     for (conformal risk control). The figures printed are of that half.
     """
-    from restorekit import checkpoint, evaluate, plugins
-    from restorekit.calibrate import fit
-    from restorekit.cli import texts
+    from restorekit.cli import options as cli_options
+    from restorekit.core.devices import Compute
+    from restorekit.core.plugins import registry
     from restorekit.corruptions.spec import parse
-    from restorekit.devices import Compute
+    from restorekit.evaluation import evaluate
+    from restorekit.evaluation.calibration import fit
+    from restorekit.evaluation.results_file import prepare
     from restorekit.images.dataset import load_images
-    from restorekit.images.scale import parse_range
-    from restorekit.opening import open_restorer
-    from restorekit.report.results import prepare
+    from restorekit.images.intensity import parse_range
+    from restorekit.models import checkpoint
+    from restorekit.restoration.loading import open_restorer
 
-    texts.use_threads(threads)
+    cli_options.use_threads(threads)
     if out.suffix != ".safetensors":
         raise UsageError(f"a model file ends in .safetensors, got {out}; name it so")
     if out.exists() and not overwrite:
         raise UsageError(f"{out} is there already; give another name, or --overwrite")
-    known = plugins.corruptions()
+    known = registry.corruptions()
     corruptions = [(spec, parse(spec, known)) for spec in specs]
     opened = open_restorer(model, corruptions[0][1], None, Compute(device, precision, compiled))
     if opened.card is None:
@@ -88,7 +89,7 @@ def command(
 
 
 def _tell(found: Fit, out: Path, machine: bool) -> None:
-    from restorekit.report.results import finite
+    from restorekit.evaluation.results_file import finite
 
     if machine:
         click.echo(as_json({"out": str(out), "rows": finite(found.rows)}))

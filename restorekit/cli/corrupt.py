@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
+from restorekit.cli.console import ImagesProgress, as_json
 from restorekit.cli.options import range_option
-from restorekit.cli.progress import ImagesProgress, as_json
 
 EXAMPLE = """\b
 Example:
@@ -43,23 +43,24 @@ def command(
 
     The files say what was done to them, so that `restorekit restore OUT` needs no option.
     """
-    from restorekit import damage, plugins
-    from restorekit.cli import texts
+    from restorekit.cli import options as cli_options
+    from restorekit.core.plugins import registry
     from restorekit.corruptions.spec import parse
-    from restorekit.images.find import find_images, left_out
-    from restorekit.images.scale import parse_range
+    from restorekit.images.discovery import find_images, left_out
+    from restorekit.images.intensity import parse_range
+    from restorekit.restoration.folder import corrupt
 
     items = find_images(clean, listed)
-    texts.keep_apart(clean, out)
-    corruption = parse(spec, plugins.corruptions())
-    plan = damage.Damage(out, corruption, depth, parse_range(span), seed)
-    damage.check(items, plan)
+    cli_options.keep_apart(clean, out)
+    corruption = parse(spec, registry.corruptions())
+    plan = corrupt.Damage(out, corruption, depth, parse_range(span), seed)
+    corrupt.check(items, plan)
     if not (machine or listed) and (note := left_out(clean)):
         click.echo(note, err=True)
     failures: list[str] = []
     with ImagesProgress(len(items), "damaging", machine) as progress:
         for item in items:
-            error = damage.damage(item, plan)
+            error = corrupt.damage(item, plan)
             failures.extend([error] if error else [])
             progress.advance(error and f"failed: {error}")
     _tell(len(items), failures, out, machine)

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 import click
 
+from restorekit.cli.console import ImagesProgress, as_json
 from restorekit.cli.options import compute_options, range_option
-from restorekit.cli.progress import ImagesProgress, as_json
-from restorekit.errors import UsageError
+from restorekit.core.errors import UsageError
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from restorekit.devices import Precision
+    from restorekit.core.devices import Precision
 
 EXAMPLE = """\b
 Example:
@@ -48,17 +48,17 @@ def command(
     a share `--rate` of the pixels of clean images. Dust, spots and dead pixels are found; a scratch that goes on beyond
     the hidden square is partly expected, and only found where it is strong.
     """
-    from restorekit.cli import texts
-    from restorekit.detect import Detector, calibrated
-    from restorekit.devices import Compute
+    from restorekit.cli import options as cli_options
+    from restorekit.core.devices import Compute
+    from restorekit.evaluation.results_file import prepare
     from restorekit.images.dataset import load_images
-    from restorekit.images.scale import parse_range
-    from restorekit.masking import mask_all
-    from restorekit.opening import open_restorer
-    from restorekit.report.results import prepare
+    from restorekit.images.intensity import parse_range
+    from restorekit.restoration.folder.detect import mask_all
+    from restorekit.restoration.loading import open_restorer
+    from restorekit.uncertainty.anomaly import Detector, calibrated
 
-    texts.use_threads(threads)
-    texts.keep_apart(images, out)
+    cli_options.use_threads(threads)
+    cli_options.keep_apart(images, out)
     opened = open_restorer(model, compute=Compute(device, precision, compiled))
     if opened.card is None:
         raise UsageError(f"{model} is a classical method without a spread; detect with a model")

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import click
 
+from restorekit.cli.console import ImagesProgress
 from restorekit.cli.options import device_options, range_option
-from restorekit.cli.progress import ImagesProgress
-from restorekit.errors import UsageError
+from restorekit.core.errors import UsageError
 
 EXAMPLE = """\b
 Example:
@@ -32,15 +32,15 @@ def command(
 
     Arrays: z (images x latents; z0, z1, ... of a hierarchical model), names, and labels where the images have them.
     """
-    from restorekit import checkpoint
-    from restorekit.cli import texts
-    from restorekit.contracts import LatentModel
-    from restorekit.devices import choose
+    from restorekit.cli import options as cli_options
+    from restorekit.core.contracts import LatentModel
+    from restorekit.core.devices import choose
+    from restorekit.evaluation.likelihood import embed
     from restorekit.images.dataset import load_images
-    from restorekit.images.scale import parse_range
-    from restorekit.scoring import embed
+    from restorekit.images.intensity import parse_range
+    from restorekit.models import checkpoint
 
-    texts.use_threads(threads)
+    cli_options.use_threads(threads)
     if out.suffix != ".npz":
         raise UsageError(f"OUT is an NPZ, got {out}; give a name that ends in .npz")
     if out.exists() and not overwrite:

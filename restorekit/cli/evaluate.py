@@ -1,27 +1,29 @@
-"""``restorekit evaluate``."""
+"""``restorekit evaluate``.
+
+What the commands that measure share: which metrics, what is said of the images first, what plugins add.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from restorekit.cli.measuring import metrics_asked, warn_of_range, with_sections
-from restorekit.cli.options import compute_options, pictures_option, range_option
-from restorekit.cli.progress import ImagesProgress, as_json
-from restorekit.cli.table import print_results
-from restorekit.cli.typed import typed
-from restorekit.errors import UsageError
+from restorekit.cli.console import ImagesProgress, as_json, print_results
+from restorekit.cli.options import compute_options, pictures_option, range_option, typed
+from restorekit.core.errors import ImageError, PluginError, UsageError
 
 if TYPE_CHECKING:
-    from restorekit.contracts import Corruption
-    from restorekit.devices import Compute, Precision
-    from restorekit.images.dataset import Labels
-    from restorekit.opening import Opened
-    from restorekit.trials import Contender, Trial
+    from restorekit.core.contracts import Corruption, Metric
+    from restorekit.core.devices import Compute, Precision
+    from restorekit.evaluation.protocol import Contender, Results, Trial
+    from restorekit.images.dataset import LabelledImages, Labels
+    from restorekit.report.page import Page
+    from restorekit.restoration.loading import Opened
 
 EXAMPLE = """\b
 Example:
@@ -97,24 +99,25 @@ def command(
     Every method sees the same damaged image. Noise is neither clipped nor quantised; results are clamped and
     rounded to 8 bits; a figure is the mean over images. REPORT gets report.html, results.json and results.csv.
     """
-    from restorekit import evaluate, plugins
-    from restorekit.cli import texts
-    from restorekit.devices import Compute, choose, versions
-    from restorekit.engines.local import LocalEngine
+    from restorekit.cli import options as cli_options
+    from restorekit.core.devices import Compute, choose, versions
+    from restorekit.core.execution import LocalEngine
+    from restorekit.core.plugins import registry
+    from restorekit.evaluation import evaluate
+    from restorekit.evaluation.head_to_head import against_baselines
+    from restorekit.evaluation.protocol import Protocol
+    from restorekit.evaluation.results_file import finite, prepare, write_results
     from restorekit.images.dataset import load_images
-    from restorekit.images.scale import parse_range
-    from restorekit.report.album import FOLDER, evenly
-    from restorekit.report.duels import against_baselines
-    from restorekit.report.evaluated import page_of
+    from restorekit.images.intensity import parse_range
+    from restorekit.report.pages.compared import FOLDER, evenly
+    from restorekit.report.pages.evaluated import page_of
     from restorekit.report.render import write_page
-    from restorekit.report.results import finite, prepare, write_results
     from restorekit.report.wording import lost
-    from restorekit.trials import Protocol
 
-    texts.use_threads(threads)
-    limits = texts.limit(fail_under, plugins.metrics(), metrics)
+    cli_options.use_threads(threads)
+    limits = cli_options.limit(fail_under, registry.metrics(), metrics)
     images = load_images(clean, limit, labels, parse_range(span))
-    texts.keep_apart(clean, report)
+    cli_options.keep_apart(clean, report)
     compute = Compute(device, precision, compiled)
     trials = [_trial(spec, models, baselines, told, samples, sampler, compute) for spec in _expanded(specs)]
     measured = metrics_asked(metrics)
@@ -145,7 +148,7 @@ def command(
     write_page(with_sections(page_of(results, duels), results, report), report / "report.html")
     if not machine:
         click.echo(f"-> {report / 'report.html'}, results.json and results.csv beside it")
-    missed = texts.below(limits, models, results.runs)
+    missed = cli_options.below(limits, models, results.runs)
     for text in missed:
         click.echo(text, err=True)
     return 1 if results.failures or missed else 0
@@ -153,10 +156,10 @@ def command(
 
 def _expanded(specs: Sequence[str]) -> list[str]:
     """Return a spec for each damage in the order given; the same damage is there once, however it is written."""
-    from restorekit import plugins
+    from restorekit.core.plugins import registry
     from restorekit.corruptions.spec import expand, parse
 
-    known, found = plugins.corruptions(), dict[str, str]()
+    known, found = registry.corruptions(), dict[str, str]()
     for one in (one for spec in specs for one in expand(spec)):
         found.setdefault(str(parse(one, known)), one)
     return list(found.values())
@@ -171,12 +174,12 @@ def _trial(
     sampler: str | None,
     compute: Compute,
 ) -> Trial:
-    from restorekit import plugins
+    from restorekit.core.plugins import registry
     from restorekit.corruptions.spec import parse
-    from restorekit.restorers import best_baselines
-    from restorekit.trials import Trial
+    from restorekit.evaluation.protocol import Trial
+    from restorekit.restoration.classical import best_baselines
 
-    corruption = parse(spec, plugins.corruptions())
+    corruption = parse(spec, registry.corruptions())
     classical = [b for b in baselines if b not in ("auto", "none")]
     if "auto" in baselines:
         classical += best_baselines(corruption)
@@ -187,11 +190,11 @@ def _trial(
 def _contender(
     name: str, corruption: Corruption, told: str | None, samples: int, sampler: str | None, compute: Compute
 ) -> Contender:
-    from restorekit import plugins
-    from restorekit.opening import open_restorer
-    from restorekit.trials import Contender
+    from restorekit.core.plugins import registry
+    from restorekit.evaluation.protocol import Contender
+    from restorekit.restoration.loading import open_restorer
 
-    opened = open_restorer(name, corruption, None if name in plugins.restorers() else sampler, compute)
+    opened = open_restorer(name, corruption, None if name in registry.restorers() else sampler, compute)
     learned = opened.card is not None
     shown: Any = told or ("blind" if learned and not needs_sigma(opened, corruption) else "true")
     if shown == "blind" and needs_sigma(opened, corruption):
@@ -205,6 +208,40 @@ def _contender(
 
 def needs_sigma(opened: Opened, corruption: Corruption) -> bool:
     """Say whether a sampler must be told the level of the noise, which is known anyway where there is none."""
-    from restorekit.contracts import parts_of
+    from restorekit.core.contracts import parts_of
 
     return opened.restorer.needs_sigma and any(part.name == "gaussian" for part in parts_of(corruption))
+
+
+def metrics_asked(names: Sequence[str]) -> list[Metric]:
+    """Return the metrics that are asked for; of all of them, where none is, those that can be made."""
+    from restorekit.core.plugins import registry
+    from restorekit.core.plugins.boundary import blamed, told
+
+    found = []
+    for name in names or registry.metrics():
+        cls = registry.lookup("metrics", name)
+        try:
+            with blamed(f"making the metric {name!r}", cls):
+                found.append(cls())
+        except PluginError as error:
+            if names:
+                raise
+            click.echo(f"{name} is not measured: {told(error)}", err=True)
+    return found
+
+
+def with_sections(page: Page, results: Results, report: Path) -> Page:
+    """Return a page with what plugins add to it; what of them breaks is said, and kept in the folder of the report."""
+    from restorekit.core.plugins.boundary import told
+    from restorekit.report.plugin_sections import added
+
+    found = added(results, lambda error: click.echo(f"a section is left out: {told(error, report)}", err=True))
+    return replace(page, sections=found)
+
+
+def warn_of_range(images: LabelledImages) -> None:
+    """Say on standard error where the range of the numbers had to be guessed."""
+    with suppress(ImageError):  # an image that cannot be read is told when its turn comes
+        if images.warning:
+            click.echo(f"{images.keys[0]}: {images.warning}", err=True)

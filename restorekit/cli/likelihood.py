@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import click
 
+from restorekit.cli.console import ImagesProgress, as_json
 from restorekit.cli.options import device_options, range_option
-from restorekit.cli.progress import ImagesProgress, as_json
-from restorekit.errors import UsageError
+from restorekit.core.errors import UsageError
 
 if TYPE_CHECKING:
-    from restorekit.scoring import Summary
+    from restorekit.evaluation.likelihood import Summary
 
 EXAMPLE = """\b
 Example:
@@ -40,16 +40,16 @@ def command(
     bits for each value, and which latents are in use; of a hierarchical model also the rate of each group of latents
     (rate_0, ..., that nearest the pixels last). Images of many bits are those least like the training data.
     """
-    from restorekit import checkpoint
-    from restorekit.cli import texts
-    from restorekit.contracts import LatentModel
-    from restorekit.devices import choose
+    from restorekit.cli import options as cli_options
+    from restorekit.core.contracts import LatentModel
+    from restorekit.core.devices import choose
+    from restorekit.evaluation.likelihood import score_all
+    from restorekit.evaluation.results_file import prepare
     from restorekit.images.dataset import load_images
-    from restorekit.images.scale import parse_range
-    from restorekit.report.results import prepare
-    from restorekit.scoring import score_all
+    from restorekit.images.intensity import parse_range
+    from restorekit.models import checkpoint
 
-    texts.use_threads(threads)
+    cli_options.use_threads(threads)
     loaded, card = checkpoint.load(checkpoint.resolve(model))
     if not isinstance(loaded, LatentModel):
         raise UsageError(
@@ -61,7 +61,7 @@ def command(
             "--sigma auto, or on clean images"
         )
     opened = load_images(images, limit, None, parse_range(span))
-    texts.keep_apart(images, out)
+    cli_options.keep_apart(images, out)
     prepare(out)
     with ImagesProgress(len(opened), "scoring", machine) as progress:
 

@@ -6,12 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from restorekit.cli.progress import as_json
-from restorekit.errors import unknown
+from restorekit.cli.console import as_json
+from restorekit.core.errors import unknown
 
 if TYPE_CHECKING:
-    from restorekit.offers import Plugin
-    from restorekit.plugins import Plugins
+    from restorekit.core.plugins.registry import Plugin, Plugins
 
 KINDS = ("models", "corruptions", "samplers", "restorers", "metrics", "weights", "plugins")
 EXAMPLE = """\b
@@ -43,9 +42,9 @@ def command(kind: str | None, machine: bool) -> None:
 
 
 def _rows(kind: str) -> dict[str, dict[str, Any]]:
-    from restorekit import plugins
+    from restorekit.core.plugins import registry
 
-    installed = plugins.installed()
+    installed = registry.installed()
     if kind == "plugins":
         rows = {p.name: {"about": _said(p, installed), "package": p.package} for p in installed.loaded}
         broken = {name: {"about": f"not used: {why}", "package": name} for name, why in installed.problems.items()}

@@ -14,12 +14,12 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from restorekit.cli.progress import ChecksProgress, as_json
-from restorekit.errors import RestorekitWarning
-from restorekit.templates import KINDS, write
+from restorekit.cli.console import ChecksProgress, as_json
+from restorekit.cli.scaffold import KINDS, write
+from restorekit.core.errors import RestorekitWarning
 
 if TYPE_CHECKING:
-    from restorekit.testing.registered import Finding
+    from restorekit.testing.registry import Finding
 
 EXAMPLE = """\b
 Example:
@@ -79,17 +79,17 @@ def check(name: str, threads: int | None, machine: bool) -> int:
     Every model is checked with its default settings, for gray and for colour images, every corruption with its
     defaults and with ranges, every sampler with its defaults. Exit code 0: all passed, 1: some failed, 2: wrong usage.
     """
-    from restorekit.cli import texts
-    from restorekit.testing import registered
+    from restorekit.cli import options as cli_options
+    from restorekit.testing import registry
 
-    texts.use_threads(threads)
-    cases, console = registered.cases(name), Console()
+    cli_options.use_threads(threads)
+    cases, console = registry.cases(name), Console()
     found, width = [], max(len(case.thing) for case in cases)
     with ChecksProgress(len(cases), machine) as progress, warnings.catch_warnings():
         warnings.simplefilter("ignore", RestorekitWarning)
         for case in cases:
             progress.advance(case.thing)
-            found.append(registered.made(case))
+            found.append(registry.made(case))
             if not (machine or console.is_terminal):
                 click.echo(_line(found[-1], width))
     failed = sum(one.fault is not None for one in found)

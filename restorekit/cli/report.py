@@ -8,14 +8,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from restorekit.cli.measuring import metrics_asked, warn_of_range, with_sections
-from restorekit.cli.options import pictures_option, range_option, threads_option
-from restorekit.cli.progress import ImagesProgress, as_json
-from restorekit.cli.table import print_compared, print_results
-from restorekit.cli.typed import typed
+from restorekit.cli.console import ImagesProgress, as_json, print_compared, print_results
+from restorekit.cli.evaluate import metrics_asked, warn_of_range, with_sections
+from restorekit.cli.options import pictures_option, range_option, threads_option, typed
 
 if TYPE_CHECKING:
-    from restorekit.report.measuring import Report
+    from restorekit.evaluation.compare_folders import Report
 
 EXAMPLE = """\b
 Example:
@@ -54,20 +52,19 @@ def command(
     of all others whose numbers are of the same kind. REPORT gets report.html, results.json and results.csv.
     Exit code 0: all done, 1: some images do not fit or a limit is not held, 2: wrong usage.
     """
-    from restorekit import plugins
-    from restorekit.cli import texts
-    from restorekit.engines.local import LocalEngine
-    from restorekit.images.scale import parse_range
-    from restorekit.report.album import Album, evenly
-    from restorekit.report.measured_page import page_of
-    from restorekit.report.measuring import Sources, opened, reported
+    from restorekit.cli import options as cli_options
+    from restorekit.core.execution import LocalEngine
+    from restorekit.core.plugins import registry
+    from restorekit.evaluation.compare_folders import Sources, opened, reported
+    from restorekit.evaluation.results_file import prepare, write_results
+    from restorekit.images.intensity import parse_range
+    from restorekit.report.pages.compared import Album, evenly, page_of
     from restorekit.report.render import write_page
-    from restorekit.report.results import prepare, write_results
 
-    texts.use_threads(threads)
-    limits = texts.limit(fail_under, plugins.metrics(), metrics)
+    cli_options.use_threads(threads)
+    limits = cli_options.limit(fail_under, registry.metrics(), metrics)
     for source in filter(None, (restored, clean, observed, against)):
-        texts.keep_apart(source, report)
+        cli_options.keep_apart(source, report)
     sources = Sources(restored, clean, observed, against, parse_range(span))
     found, asked = opened(sources), metrics_asked(metrics)
     prepare(report)
@@ -85,15 +82,15 @@ def command(
     write_page(with_sections(page_of(*made, album.views), made.results, report), report / "report.html")
     if not machine:
         click.echo(f"-> {report / 'report.html'}, results.json and results.csv beside it")
-    missed = texts.below(limits, sources.names[:1], made.results.runs)
+    missed = cli_options.below(limits, sources.names[:1], made.results.runs)
     for text in missed:
         click.echo(text, err=True)
     return 1 if made.results.failures or missed else 0
 
 
 def _tell(made: Report, machine: bool) -> None:
-    from restorekit.report.measured_page import alarms, verdicts
-    from restorekit.report.results import finite
+    from restorekit.evaluation.results_file import finite
+    from restorekit.report.pages.compared import alarms, verdicts
 
     if machine:
         click.echo(as_json(finite(made.results.to_json())))

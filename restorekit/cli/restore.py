@@ -1,26 +1,29 @@
-"""``restorekit restore``."""
+"""``restorekit restore``.
+
+What ``restorekit restore`` says before its work and after it, and the page that it leaves.
+"""
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
 
-from restorekit.cli.options import compute_options, range_option
-from restorekit.cli.progress import ImagesProgress, Teller, as_json
-from restorekit.cli.restored import Checks, Following, say, tell
-from restorekit.cli.typed import typed
+from restorekit.cli.console import ImagesProgress, Teller, as_json
+from restorekit.cli.options import compute_options, range_option, typed
 
 if TYPE_CHECKING:
-    from restorekit.contracts import Corruption
-    from restorekit.devices import Compute, Precision
-    from restorekit.folder import Group, Setup
-    from restorekit.images.find import Item
+    from restorekit.core.contracts import Corruption
+    from restorekit.core.devices import Compute, Precision
+    from restorekit.images.discovery import Item
     from restorekit.images.masks import MaskSource
-    from restorekit.opening import Opened
+    from restorekit.restoration.folder import Group, Setup
+    from restorekit.restoration.loading import Opened
 
 EXAMPLE = """\b
 Examples:
@@ -124,26 +127,27 @@ def command(
     OUT mirrors the tree, names, formats and depths of IN; OUT/_restorekit holds the record. A second run
     does only what is not done. Exit code 0: all done, 1: some images failed, 2: wrong usage.
     """
-    from restorekit import folder
-    from restorekit.cli import texts
-    from restorekit.devices import Compute
+    from restorekit.cli import options as cli_options
+    from restorekit.core.devices import Compute
+    from restorekit.images.intensity import parse_range
     from restorekit.images.masks import parse_mask
-    from restorekit.images.scale import parse_range
+    from restorekit.restoration import folder
 
-    texts.use_threads(threads)
+    cli_options.use_threads(threads)
     masks, parts = parse_mask(mask, mask_invert), _parts(keep, samples)
     items = _items(source, out, listed, masks)
     opened = _opened(name, corruption, sigma, sampler, Compute(device, precision, compiled), max_memory)
     opened.check(label, samples, parts)
     options = folder.Options(
-        model=name, digest=opened.digest, corruption=corruption, sigma=texts.sigma(sigma), mask=mask,
+        model=name, digest=opened.digest, corruption=corruption, sigma=cli_options.sigma(sigma), mask=mask,
         mask_invert=mask_invert, label=label, samples=samples, sampler=opened.sampler, range=parse_range(span),
-        format=texts.format(kind), keep=parts, interval=interval if {"low", "high"} & {*parts} else None, seed=seed,
+        format=cli_options.format(kind), keep=parts,
+        interval=interval if {"low", "high"} & {*parts} else None, seed=seed,
         precision=opened.precision, noise=opened.noise, self_check=self_check,
     )  # fmt: skip
     setup = folder.Setup(
         source, out, opened.restorer, options, _corruption, masks, opened.estimate(samples), opened.device, max_pixels,
-        overwrite, texts.shard(shard), opened.table if options.interval or self_check else None, report,
+        overwrite, cli_options.shard(shard), opened.table if options.interval or self_check else None, report,
         typed("restore"),
     )  # fmt: skip
     tasks = folder.tasks(items, setup)
@@ -153,28 +157,28 @@ def command(
 
 
 def _corruption(spec: str) -> Corruption:
-    from restorekit import plugins
+    from restorekit.core.plugins import registry
     from restorekit.corruptions.spec import parse
 
-    return parse(spec, plugins.corruptions())
+    return parse(spec, registry.corruptions())
 
 
 def _parts(keep: str, samples: int) -> tuple[str, ...]:
     """Return what is kept beside the images: the ends of the interval too where one was typed."""
-    from restorekit.cli import texts
+    from restorekit.cli import options as cli_options
 
-    parts = texts.keep(keep, samples)
+    parts = cli_options.keep(keep, samples)
     typed = click.get_current_context().get_parameter_source("interval") is ParameterSource.COMMANDLINE
     return (*parts, "low", "high") if typed and not {"low", "high"} & {*parts} else parts
 
 
 def _items(source: str, out: Path, listed: Path | None, masks: MaskSource) -> list[Item]:
     """Return the images that are to be restored, masks among them left out."""
-    from restorekit.cli import texts
-    from restorekit.images.find import find_images
+    from restorekit.cli import options as cli_options
+    from restorekit.images.discovery import find_images
 
     items = find_images(source, listed)
-    texts.keep_apart(source, out)
+    cli_options.keep_apart(source, out)
     items = masks.pictures(items)
     masks.check(items)
     return items
@@ -184,21 +188,21 @@ def _opened(
     name: str, corruption: str | None, sigma: str | None, sampler: str | None, compute: Compute, memory: str
 ) -> Opened:
     """Open what restores, for what is known of the damage."""
-    from restorekit.cli import texts
-    from restorekit.opening import open_restorer
-    from restorekit.sigma import IMAGE
-    from restorekit.sweep import Limits
+    from restorekit.cli import options as cli_options
+    from restorekit.restoration.loading import open_restorer
+    from restorekit.restoration.tiling import Limits
+    from restorekit.uncertainty.noise_level import IMAGE
 
     given = None if corruption is None else _corruption(corruption)
-    limits = Limits.within(texts.memory(memory))
+    limits = Limits.within(cli_options.memory(memory))
     opened = open_restorer(name, given or (IMAGE if sigma else None), sampler, compute, limits)
-    texts.settled(opened.sampler, given)
+    cli_options.settled(opened.sampler, given)
     return opened
 
 
 def _run(tasks: Sequence[Group], setup: Setup, workers: int, machine: bool) -> int:
-    from restorekit.engines.local import LocalEngine
-    from restorekit.folder import restore_folder
+    from restorekit.core.execution import LocalEngine
+    from restorekit.restoration.folder import restore_folder
 
     engine = LocalEngine(workers, weigh=lambda group: 2 * group.bytes)
     with ImagesProgress(sum(len(group.items) for group in tasks), "restoring", machine) as progress:
@@ -220,7 +224,7 @@ def _run(tasks: Sequence[Group], setup: Setup, workers: int, machine: bool) -> i
 
 
 def _plan(tasks: Sequence[Group], setup: Setup, machine: bool) -> int:
-    from restorekit.folder import planned
+    from restorekit.restoration.folder import planned
 
     rows = planned(tasks, setup)
     if machine:
@@ -228,3 +232,140 @@ def _plan(tasks: Sequence[Group], setup: Setup, machine: bool) -> int:
     for row in () if machine else rows:
         click.echo(f"{row['status']:<8s} {row['image']} -> {row['target']}")
     return 0
+
+
+REPORT = "report.html"
+
+
+class Checks:
+    """Counts what self-checks found.
+
+    Attributes
+    ----------
+    psnrs : list of float
+        Estimates, dB.
+    silent : int
+        Images of which the error could not be estimated.
+    flagged : int
+        Images that the restoration harms.
+    failed : int
+        Checks that broke.
+    """
+
+    def __init__(self) -> None:
+        self.psnrs: list[float] = []
+        self.silent = self.flagged = self.failed = 0
+
+    def line(self, line: dict[str, Any]) -> None:
+        """Take the journal's line of one image, which may not have been checked."""
+        found = line.get("self_check")
+        if found is None:
+            self.failed += "self_check" in line
+            return
+        self.flagged += found["harms"]
+        if found["psnr"] is None:
+            self.silent += 1
+        else:
+            self.psnrs.append(found["psnr"])
+
+    @property
+    def median(self) -> float | None:
+        """Median of the estimates."""
+        return statistics.median(self.psnrs) if self.psnrs else None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what --json tells."""
+        checked = len(self.psnrs) + self.silent
+        counts = {"checked": checked, "no_estimate": self.silent, "flagged": self.flagged, "failed": self.failed}
+        return {**counts, "psnr": self.median}
+
+    def __str__(self) -> str:
+        """Say it in a sentence."""
+        median = "" if self.median is None else f", estimated PSNR {self.median:.2f} dB (median)"
+        silent = f", {self.silent} without an estimate" if self.silent else ""
+        checked, failed = len(self.psnrs) + self.silent, f", {self.failed} failed" if self.failed else ""
+        return f"self-check: {checked} checked{median}{silent}, {self.flagged} flagged as harmed{failed}"
+
+
+def tell(counts: dict[str, int], setup: Setup, told: Teller, checks: Checks, machine: bool) -> int:
+    """Print the summary of a run; return its exit code."""
+    if machine:
+        checked = {"self_check": checks.to_json()} if setup.options.self_check else {}
+        found = {"out": str(setup.out), "device": setup.device, **counts, "failures": told.failures, **checked}
+        click.echo(as_json(found))
+    else:
+        click.echo(
+            f"{counts['done']} restored, {counts['skipped']} done before, {counts['failed']} failed -> {setup.out}"
+        )
+        click.echo(_how(setup))
+        if setup.options.self_check:
+            click.echo(str(checks))
+        if told.noted:
+            click.echo(f"notes on {told.noted} of them -> {setup.own / 'images.jsonl'}")
+        if setup.pictures:
+            click.echo(f"-> {setup.own / REPORT}")
+    return 1 if told.failures else 0
+
+
+def _how(setup: Setup) -> str:
+    """Say what made the estimates, and what stands behind the intervals."""
+    options = setup.options
+    half = ", bfloat16" if options.precision == "bfloat16" else ""
+    how = f"{options.model} on {setup.device}{half}: {setup.estimate}"
+    if options.interval is None:
+        return how
+    beyond = setup.table.beyond(options.interval) if setup.table else "the model has no calibration"
+    if setup.table and not beyond:
+        share, source = f"{options.interval:.3g} of the unknown values", setup.table.source
+        return f"{how}\nlow and high enclose {share}, on average over images like those of the calibration: {source}"
+    gaussian = f"mean +- {options.deviations:.3g} standard deviations, as if Gaussian"
+    return f"{how}\nlow and high are uncalibrated, {gaussian}: {beyond}"
+
+
+class Following:
+    """Keeps the page of a run up to date, from its first image on, so that one that is killed leaves one too.
+
+    Parameters
+    ----------
+    setup : Setup
+        The run.
+    """
+
+    def __init__(self, setup: Setup) -> None:
+        from restorekit.report.live import Pace
+
+        self._setup, self._pace = setup, Pace()
+
+    def line(self) -> None:
+        """Write the page again, as far as that costs next to nothing."""
+        self._pace.write(self.write)
+
+    def write(self) -> None:
+        """Write the page of what is done so far; a disk that is full has been told of already."""
+        if not self._setup.pictures:
+            return
+        from restorekit.core.errors import ImageError
+        from restorekit.report.pages.restored import page_of
+        from restorekit.report.render import write_page
+
+        with suppress(ImageError):
+            write_page(page_of(self._setup.out), self._setup.own / REPORT)
+
+
+def say(tasks: Sequence[Group], setup: Setup, listed: bool) -> None:
+    """Say on standard error what a user may not expect."""
+    from restorekit.images.discovery import left_out
+    from restorekit.restoration.folder import made_otherwise
+
+    options, count = setup.options, made_otherwise(tasks, setup)
+    noise = f"noise as in the images that {options.model} has learnt from, {options.noise}, unless a file says"
+    level = "the level of the noise is estimated for each file that does not tell it; --sigma tells it"
+    again = f"{count} image(s) in {setup.out} were restored with other settings; their restorations are replaced"
+    found = (
+        None if listed else left_out(setup.source),
+        noise if options.noise and not (options.corruption or options.sigma) else None,
+        level if setup.estimates and not (options.corruption or options.noise) else None,
+        again if count else None,
+    )
+    for text in filter(None, found):
+        click.echo(text, err=True)

@@ -79,17 +79,17 @@ def command(
     threads: int | None,
 ) -> None:
     """Draw images from a model's prior and write them as one PNG grid, OUT."""
-    from restorekit.cli import texts
-    from restorekit.drawing import draw, titled
-    from restorekit.errors import UsageError
-    from restorekit.images.atomic import atomic
-    from restorekit.validate import write_grid
+    from restorekit.cli import options as cli_options
+    from restorekit.core.errors import UsageError
+    from restorekit.core.files import atomic
+    from restorekit.evaluation.traversal import draw, titled
+    from restorekit.training.validation import write_grid
 
     if out.suffix.lower() != ".png":
         raise UsageError(f"OUT is a PNG, got {out}; give a name that ends in .png")
     if out.exists() and not overwrite:
         raise UsageError(f"{out} exists; choose another name or give --overwrite")
-    texts.use_threads(threads)
+    cli_options.use_threads(threads)
     if interpolate and traverse:
         raise UsageError("--interpolate and --traverse are two ways; give one of them")
     if temperature != 1 and (interpolate or traverse):
@@ -111,7 +111,7 @@ def _latents(name: str, images: str | None, count: int, device: str) -> tuple[li
     """Return the numbers of the latents to turn, and what stands beside each row."""
     if images is None:
         return list(range(count)), [f"z{i}" for i in range(count)]
-    from restorekit.drawing import ranked
+    from restorekit.evaluation.traversal import ranked
     from restorekit.images.dataset import load_images
 
     found = ranked(name, load_images(images, ORDERED_BY), device)[:count]

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any, get_type_hints
 
 import click
 
-from restorekit.cli.progress import as_json
-from restorekit.errors import UsageError, unknown
-from restorekit.spelling import setting_text
+from restorekit.cli.console import as_json
+from restorekit.core.config import setting_text
+from restorekit.core.errors import UsageError, unknown
 
 if TYPE_CHECKING:
-    from restorekit.offers import Entry
+    from restorekit.core.plugins.registry import Entry
 
 KINDS = ("models", "corruptions", "samplers", "restorers", "metrics")
 
@@ -52,10 +52,10 @@ def _calibration(table: dict[str, Any]) -> str:
 
 def _found(name: str) -> list[dict[str, Any]]:
     """Return what is known under a name, once for each kind that has it."""
-    from restorekit import plugins
-    from restorekit.blame import blamed
+    from restorekit.core.plugins import registry
+    from restorekit.core.plugins.boundary import blamed
 
-    installed = plugins.installed()
+    installed = registry.installed()
     listed = {kind: installed.entries(kind) for kind in KINDS}
     found = []
     for kind, entries in listed.items():
@@ -74,7 +74,7 @@ def _found(name: str) -> list[dict[str, Any]]:
 
 
 def _card(name: str) -> dict[str, Any]:
-    from restorekit import checkpoint
+    from restorekit.models import checkpoint
 
     path = checkpoint.resolve(name)
     model, card = checkpoint.load(path)
@@ -91,7 +91,7 @@ def _class(kind: str, entry: Entry) -> dict[str, Any]:
     if dataclasses.is_dataclass(config) and (own := _settings(config)):
         values["settings"] = own
     if kind == "model":
-        from restorekit.recipe import Recipe
+        from restorekit.training.config import Recipe
 
         values |= {f"preset={name}": dict(preset) for name, preset in cls.presets.items()}
         values["of any training"] = _settings(Recipe)
@@ -110,7 +110,7 @@ def _origin(entry: Entry) -> str:
 
 def _settings(config: Any) -> dict[str, dict[str, str]]:
     """Return default, kind and meaning of each field of a dataclass, in a user's words."""
-    from restorekit.settings import taken
+    from restorekit.core.config import taken
 
     meanings, hints, found = dict[str, str](), dict[str, Any](), dict[str, dict[str, str]]()
     for cls in reversed(config.__mro__):
@@ -137,7 +137,7 @@ def _meanings(text: str) -> dict[str, str]:
 
 
 def _default(field: dataclasses.Field[Any], hint: Any) -> str:
-    from restorekit.types import Ranged
+    from restorekit.core.types import Ranged
 
     if field.default_factory is not dataclasses.MISSING:
         return setting_text(field.default_factory())

@@ -14,9 +14,9 @@ import click
 from restorekit.cli.options import PRECISION, device_options, range_option, settings
 
 if TYPE_CHECKING:
-    from restorekit.devices import Precision
+    from restorekit.core.devices import Precision
     from restorekit.images.dataset import Labels
-    from restorekit.train import Watch
+    from restorekit.training.loop import Watch
 
 LEARNED = ("learned", "learned-gain")
 EXAMPLE = """\b
@@ -109,22 +109,22 @@ def command(
     report.html, which shows how the training goes from its first validation on.
     Exit code 0: done, 130 or 143: stopped by Ctrl-C or SIGTERM, and saved if training had begun, 2: wrong usage.
     """
-    from restorekit import train, training
-    from restorekit.cli import texts
-    from restorekit.cli.progress import TrainingProgress
-    from restorekit.report.board import Board
-    from restorekit.report.following import Following
+    from restorekit.cli import options as cli_options
+    from restorekit.cli.console import TrainingProgress
+    from restorekit.report.live import Following
+    from restorekit.training import build, loop
+    from restorekit.training.tensorboard import Board
 
     if sum(limit is not None for limit in (steps, epochs, minutes)) != 1:
         raise click.UsageError("give exactly one of --steps, --epochs and --minutes, for example --minutes 30")
     if sigma and not unseen:
         raise click.UsageError("--sigma tells the noise of damaged images; give --self-supervised too, or leave it out")
     for read in (images, *([validation] if validation and not validation.isdigit() else [])):
-        texts.keep_apart(read, run)
+        cli_options.keep_apart(read, run)
     board = Board(run) if tensorboard else None
-    hardware = training.Hardware(device, devices, nodes, precision, threads)
-    source = training.Images(images, validation, labels, span)
-    plan = training.Plan(
+    hardware = build.Hardware(device, devices, nodes, precision, threads)
+    source = build.Images(images, validation, labels, span)
+    plan = build.Plan(
         model_name,
         specs,
         settings(pairs),
@@ -133,16 +133,16 @@ def command(
         licence,
         shlex.join(["restorekit", *sys.argv[1:]]),
         unseen,
-        texts.sigma(sigma, LEARNED),
+        cli_options.sigma(sigma, LEARNED),
     )
-    job, model, fabric = training.prepare(run, source, plan, hardware, resume, steps, epochs, minutes)
+    job, model, fabric = build.prepare(run, source, plan, hardware, resume, steps, epochs, minutes)
     begins = f"going on in {run}" if resume else f"starting from {job.card.start or 'random weights'}"
     first = fabric.is_global_zero  # one of several processes speaks for all
     for note in (*job.notes, begins) if first else ():
         click.echo(note, err=True)
     with TrainingProgress(job) as progress, Following(job, progress.say) as page, board or nullcontext():
         shows = [progress.show, page.show, *([board.show] if board else [])]
-        outcome = train.train(job, model, fabric, _each(shows), resume)
+        outcome = loop.train(job, model, fabric, _each(shows), resume)
     if first:
         _tell(run, outcome.found)
     if outcome.signal is None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from restorekit.contracts import Corruption
+from restorekit.core.contracts import Corruption
+from restorekit.core.plugins.hookspecs import hookimpl
 from restorekit.corruptions.blur import Blur
 from restorekit.corruptions.chain import Chain
 from restorekit.corruptions.clean import Clean
@@ -19,7 +20,6 @@ from restorekit.corruptions.saltpepper import SaltPepper
 from restorekit.corruptions.sensor import Sensor
 from restorekit.corruptions.speckle import Speckle
 from restorekit.corruptions.stripes import Stripes
-from restorekit.hookspecs import hookimpl
 
 __all__ = [
     "JPEG",

@@ -12,10 +12,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from restorekit.contracts import Corruption
-from restorekit.errors import SpecError
-from restorekit.noise import Noise
-from restorekit.types import Observation, Ranged, shape_of
+from restorekit.core.contracts import Corruption
+from restorekit.core.errors import SpecError
+from restorekit.core.rng import Noise
+from restorekit.core.types import Observation, Ranged, shape_of
 
 CUT = 3.0  # standard deviations at which a Gaussian ends
 POINTS = 400  # along a path of motion
@@ -23,7 +23,7 @@ POINTS = 400  # along a path of motion
 
 @dataclass(frozen=True, eq=False)
 class Convolution:
-    """x, mirrored at its borders, convolved with a kernel for each image; a `restorekit.types.Linear`.
+    """x, mirrored at its borders, convolved with a kernel for each image; a `restorekit.core.types.Linear`.
 
     Attributes
     ----------

@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from restorekit.contracts import Corruption
+from restorekit.core.contracts import Corruption
+from restorekit.core.rng import Noise
+from restorekit.core.types import Linear, Observation, shape_of
 from restorekit.corruptions.clean import Clean
 from restorekit.corruptions.gaussian import Gaussian
-from restorekit.noise import Noise
-from restorekit.types import Linear, Observation, shape_of
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ class Chain(Corruption):
 
 @dataclass(frozen=True, eq=False)
 class Composed:
-    """Linear maps one after the other; a `restorekit.types.Linear` itself."""
+    """Linear maps one after the other; a `restorekit.core.types.Linear` itself."""
 
     maps: tuple[Linear, ...]
 

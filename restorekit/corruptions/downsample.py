@@ -9,15 +9,15 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from restorekit.contracts import Corruption
-from restorekit.fill import fill
-from restorekit.noise import Noise
-from restorekit.types import Observation, shape_of
+from restorekit.core.contracts import Corruption
+from restorekit.core.interpolation import fill
+from restorekit.core.rng import Noise
+from restorekit.core.types import Observation, shape_of
 
 
 @dataclass(frozen=True)
 class Shrinking:
-    """Means over squares of `factor` pixels a side, of images (C, H, W); a `restorekit.types.Linear`."""
+    """Means over squares of `factor` pixels a side, of images (C, H, W); a `restorekit.core.types.Linear`."""
 
     factor: int
     shape: tuple[int, int, int]

@@ -8,18 +8,18 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from restorekit.contracts import Corruption
-from restorekit.errors import ImageError
-from restorekit.fill import fill
-from restorekit.noise import Noise
-from restorekit.types import Observation, shape_of
+from restorekit.core.contracts import Corruption
+from restorekit.core.errors import ImageError
+from restorekit.core.interpolation import fill
+from restorekit.core.rng import Noise
+from restorekit.core.types import Observation, shape_of
 
 LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, as cv2 and the gray test sets have it
 
 
 @dataclass(frozen=True, eq=False)
 class Luma:
-    """A weighted sum over channels; a `restorekit.types.Linear`."""
+    """A weighted sum over channels; a `restorekit.core.types.Linear`."""
 
     weights: Tensor  # (C,)
     halo: int = 0

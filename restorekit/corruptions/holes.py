@@ -8,10 +8,10 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from restorekit.contracts import Corruption
+from restorekit.core.contracts import Corruption
+from restorekit.core.rng import Noise
+from restorekit.core.types import Observation, Ranged
 from restorekit.corruptions.missing import hide
-from restorekit.noise import Noise
-from restorekit.types import Observation, Ranged
 
 STROKES, VERTICES, BOXES = 5, 5, 4
 

@@ -11,9 +11,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from restorekit.contracts import Corruption
-from restorekit.noise import Noise
-from restorekit.types import Observation, Ranged, shape_of
+from restorekit.core.contracts import Corruption
+from restorekit.core.rng import Noise
+from restorekit.core.types import Observation, Ranged, shape_of
 
 COLOURS = 3
 

@@ -7,10 +7,10 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from restorekit.contracts import Corruption
+from restorekit.core.contracts import Corruption
+from restorekit.core.rng import Noise
+from restorekit.core.types import Observation, Ranged
 from restorekit.corruptions.missing import hide
-from restorekit.noise import Noise
-from restorekit.types import Observation, Ranged
 
 
 @dataclass(frozen=True)

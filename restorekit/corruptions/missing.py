@@ -7,9 +7,9 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from restorekit.contracts import Corruption
-from restorekit.noise import Noise
-from restorekit.types import Observation, Ranged, shape_of
+from restorekit.core.contracts import Corruption
+from restorekit.core.rng import Noise
+from restorekit.core.types import Observation, Ranged, shape_of
 
 
 @dataclass(frozen=True)

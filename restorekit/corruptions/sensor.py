@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from restorekit.contracts import Corruption
-from restorekit.noise import Noise
-from restorekit.types import Observation, Ranged, shape_of
+from restorekit.core.contracts import Corruption
+from restorekit.core.rng import Noise
+from restorekit.core.types import Observation, Ranged, shape_of
 
 REACH = 4  # pixels to each side that the smear is cut off at: two of its largest standard deviations
 

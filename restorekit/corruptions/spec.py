@@ -9,10 +9,10 @@ import typing
 from collections.abc import Mapping
 from typing import Any
 
-from restorekit.contracts import Corruption
+from restorekit.core.contracts import Corruption
+from restorekit.core.errors import SpecError, unknown
+from restorekit.core.types import Ranged
 from restorekit.corruptions.chain import Chain
-from restorekit.errors import SpecError, unknown
-from restorekit.types import Ranged
 
 _PLUS = re.compile(r"(?<![\d.][eE])\+|\+(?!\d)")  # between parts; not that of a number such as 1e+3
 

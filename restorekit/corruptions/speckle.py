@@ -8,9 +8,9 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from restorekit.contracts import Corruption
-from restorekit.noise import Noise
-from restorekit.types import Observation, shape_of
+from restorekit.core.contracts import Corruption
+from restorekit.core.rng import Noise
+from restorekit.core.types import Observation, shape_of
 
 DARK = 1e-4  # intensities under this count as this: black has no density
 

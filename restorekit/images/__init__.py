@@ -5,27 +5,25 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from restorekit.images.atomic import atomic, sweep
-from restorekit.images.find import Item, find_images, missing_path
+from restorekit.core.files import atomic, sweep
+from restorekit.images.discovery import Item, find_images, missing_path
+from restorekit.images.intensity import IntensityRange, from_unit, parse_range, resolve_range, to_unit
 from restorekit.images.picture import SPEC_KEY, SUFFIXES, Header, Metadata, Picture
-from restorekit.images.scale import IntensityRange, from_unit, parse_range, resolve_range, to_unit
 
 if TYPE_CHECKING:
-    from restorekit.images.dataset import load_images, official_test
-    from restorekit.images.files import is_lossy, probe, read, target_format, write, write_float
-    from restorekit.images.labelled import LabelledImages
+    from restorekit.images.dataset import LabelledImages, load_images, official_test
+    from restorekit.images.formats import is_lossy, probe, read, target_format, write, write_float
+    from restorekit.images.formats.arrays import Stack, is_stack, load_stack, pack
     from restorekit.images.masks import MaskSource, parse_mask
-    from restorekit.images.packed import pack
-    from restorekit.images.stacks import Stack, is_stack, load_stack
 
 # Imported when first used, so that training from stacks needs neither cv2 nor Pillow.
 _HOMES = {
-    "LabelledImages": "labelled",
+    "LabelledImages": "dataset",
     **dict.fromkeys(("load_images", "official_test"), "dataset"),
-    **dict.fromkeys(("is_lossy", "probe", "read", "target_format", "write", "write_float"), "files"),
+    **dict.fromkeys(("is_lossy", "probe", "read", "target_format", "write", "write_float"), "formats"),
     **dict.fromkeys(("MaskSource", "parse_mask"), "masks"),
-    "pack": "packed",
-    **dict.fromkeys(("Stack", "is_stack", "load_stack"), "stacks"),
+    "pack": "formats.arrays",
+    **dict.fromkeys(("Stack", "is_stack", "load_stack"), "formats.arrays"),
 }
 __all__ = [
     "SPEC_KEY",

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from restorekit.contracts import Model
-from restorekit.hookspecs import hookimpl
-from restorekit.models.cvae import CVAE
-from restorekit.models.vae import VAE
+from restorekit.core.contracts import Model
+from restorekit.core.plugins.hookspecs import hookimpl
+from restorekit.models.cvae.model import CVAE
+from restorekit.models.vae.model import VAE
 
 __all__ = ["CVAE", "VAE"]
 

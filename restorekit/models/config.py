@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Self
 
-from restorekit.errors import SpecError
-from restorekit.models.grain import KINDS as GRAINS
-from restorekit.models.heads import KINDS
-from restorekit.types import Geometry
+from restorekit.core.errors import SpecError
+from restorekit.core.types import Geometry
+from restorekit.models.likelihood_heads import KINDS
+from restorekit.models.noise_model import KINDS as GRAINS
 
 
 @dataclass(frozen=True)

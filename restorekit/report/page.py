@@ -1,6 +1,8 @@
 """What a report shows, as plain values; `restorekit.report.render` makes a page of them.
 
 Paths of pictures are relative to the folder of the page, with forward slashes. Whatever is not known is None or empty.
+
+Pictures over time, as plain values.
 """
 
 from __future__ import annotations
@@ -8,8 +10,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
-
-from restorekit.report.pictures import Gallery
 
 SCHEMA = 1
 Status = Literal["done", "failed", "skipped"]
@@ -237,3 +237,36 @@ class Page:
     sections: Sequence[tuple[str, str]] = ()
     galleries: Sequence[Gallery] = ()
     pictured: str = ""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture with a name.
+
+    Attributes
+    ----------
+    path : str
+        PNG.
+    title : str
+        What tells it from the others, such as "step 2,000".
+    """
+
+    path: str
+    title: str
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """Pictures in an order, of which one is looked at: the same thing at several times.
+
+    Attributes
+    ----------
+    title, caption : str
+        What they show, and a sentence on how to read them.
+    pictures : sequence of Picture
+        At least one; the last is shown first.
+    """
+
+    title: str
+    caption: str
+    pictures: Sequence[Picture]

@@ -1,6 +1,8 @@
 """Drawings with matplotlib, as SVG that takes its colours and its type from the page around it.
 
 Series are told apart by marker and dash as well as by colour. The same values give the same text.
+
+Drawings as parts of a page: ids that do not collide.
 """
 
 from __future__ import annotations
@@ -131,3 +133,22 @@ def logarithmic(axes: Axes, which: str) -> None:
     axis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 1000 * low else (1,)))
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axis.set_minor_formatter(NullFormatter())
+
+
+_TAG = re.compile(r"<[^<>]+>")
+_ID = re.compile(r'\sid="([^"]+)"')
+_USE = re.compile(r'(url\(#|href="#)([^)"]+)')
+
+
+def apart(svg: str, prefix: str) -> str:
+    """Return a drawing whose ids begin with a prefix, so that those of another on the same page stay apart.
+
+    An id that nothing in the drawing points to is left out.
+    """
+    used = {name for tag in _TAG.findall(svg) for _, name in _USE.findall(tag)}
+
+    def renamed(tag: re.Match[str]) -> str:
+        text = _ID.sub(lambda found: f' id="{prefix}{found[1]}"' if found[1] in used else "", tag[0])
+        return _USE.sub(rf"\g<1>{prefix}\g<2>", text)
+
+    return _TAG.sub(renamed, svg)

@@ -1,4 +1,7 @@
-"""Results in sentences: what failed, what has no figure, what a difference comes to."""
+"""Results in sentences: what failed, what has no figure, what a difference comes to.
+
+How figures came about, as pairs of a word and its explanation.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +10,11 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from restorekit.figures import APART, NO_REASON, OF_A_RUN, Figure, title
-from restorekit.report.duels import Duel, gain
+from restorekit.evaluation.bootstrap import LEVEL, TIES, Comparison, clear, how
+from restorekit.evaluation.head_to_head import Duel, gain
+from restorekit.evaluation.metric_values import APART, NO_REASON, OF_A_RUN, Figure, title
+from restorekit.evaluation.protocol import Results
 from restorekit.report.page import Row
-from restorekit.report.paired import LEVEL, Comparison, clear
-from restorekit.trials import Results
 
 _NUMBER = re.compile(r"\d[\d.]*")
 
@@ -135,3 +138,18 @@ def _on(duel: Duel) -> str:
 def counted(found: Comparison) -> str:
     """Say on how many images the first of two was better, worse and equal."""
     return f"worse on {found.losses} of {count(found.images, 'image')}, better on {found.wins}, equal on {found.ties}"
+
+
+def explained(results: Results) -> list[tuple[str, str]]:
+    """Return the protocol of results for people: what was done to whom, what is measured how, and with what."""
+    p = results.protocol
+    estimates = {run["restorer"]: run["estimate"] for run in results.runs if run["estimate"]}
+    digests = {run["restorer"]: run["digest"] for run in results.runs if run.get("digest")}
+    compared = [("comparisons", f"image by image; {TIES}"), ("intervals of differences", how(p.seed))]
+    return [
+        ("images", f"{p.images} of {p.source}"), ("noise", p.noise), ("result", p.result), ("PSNR", p.psnr),
+        ("SSIM", p.ssim), ("intervals", p.interval), *(compared if results.comparisons else []),
+        *((f"estimate of {name}", estimate) for name, estimate in estimates.items()),
+        *((f"model {name}", f"file {digest}") for name, digest in digests.items()), ("seed", str(p.seed)),
+        ("device", f"{p.device}, {p.precision}"), *((name, version) for name, version in p.versions.items()),
+    ]  # fmt: skip

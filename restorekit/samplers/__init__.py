@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from restorekit.contracts import Sampler
-from restorekit.hookspecs import hookimpl
+from restorekit.core.contracts import Sampler
+from restorekit.core.plugins.hookspecs import hookimpl
 from restorekit.samplers.gibbs import Gibbs
 from restorekit.samplers.importance import Importance
 from restorekit.samplers.langevin import Langevin
-from restorekit.samplers.mode import Mode
-from restorekit.samplers.mwg import MetropolisWithinGibbs
-from restorekit.samplers.pnp import PlugAndPlay
+from restorekit.samplers.map import Mode
+from restorekit.samplers.metropolis_gibbs import MetropolisWithinGibbs
+from restorekit.samplers.plug_and_play import PlugAndPlay
 
 __all__ = ["Gibbs", "Importance", "Langevin", "MetropolisWithinGibbs", "Mode", "PlugAndPlay"]
 

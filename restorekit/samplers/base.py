@@ -1,18 +1,22 @@
-"""What the built-in samplers have in common: they look at the pair before they begin."""
+"""What the built-in samplers have in common: they look at the pair before they begin.
+
+Latents that are a tensor or, in a hierarchical model, a tuple of them, handled alike.
+"""
 
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
-from typing import ClassVar
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
 
+import torch
 from torch import Tensor
 
-from restorekit import conjugate
-from restorekit.contracts import Corruption, LatentModel, Model, Sampler, parts_of
-from restorekit.errors import UsageError
-from restorekit.noise import Noise
-from restorekit.types import Draws, Observation
+from restorekit.core import gaussian
+from restorekit.core.contracts import Corruption, LatentModel, Model, Sampler, parts_of
+from restorekit.core.errors import UsageError
+from restorekit.core.rng import Noise
+from restorekit.core.types import Draws, Observation
 
 
 class Checking(Sampler):
@@ -63,10 +67,40 @@ class Conjugate(Checking):
 
     def takes(self, part: Corruption) -> bool:
         """Accept what has a closed form."""
-        return conjugate.has_closed_form(part)
+        return gaussian.has_closed_form(part)
 
 
 def as_draws(moments: tuple[Tensor, Tensor], n: int, told: Mapping[str, Tensor]) -> Draws:
     """Return means and variances of n draws of each image, (n B, C, H, W), draws outermost, with what is told."""
     mean, variance = (t.view(n, -1, *t.shape[1:]) for t in moments)
     return Draws(mean, variance, told)
+
+
+def parts(z: Any) -> tuple[Tensor, ...]:
+    """Return the tensors of z, (B, ...) each."""
+    return tuple(z) if isinstance(z, tuple | list) else (z,)
+
+
+def like(z: Any, tensors: tuple[Tensor, ...]) -> Any:
+    """Return tensors in the form of z."""
+    return type(z)(tensors) if isinstance(z, tuple | list) else tensors[0]
+
+
+def mapped(work: Callable[..., Tensor], z: Any, *others: Any) -> Any:
+    """Apply a function to the tensors of z, and of others like it, level by level."""
+    return like(z, tuple(work(*some) for some in zip(parts(z), *map(parts, others), strict=True)))
+
+
+def wide(values: Tensor, t: Tensor) -> Tensor:
+    """Return values, (B,), with as many dimensions as t."""
+    return values.view(-1, *[1] * (t.dim() - 1))
+
+
+def choose(condition: Tensor, one: Any, other: Any) -> Any:
+    """Return `one` for the images where condition, (B,), holds, and `other` elsewhere."""
+    return mapped(lambda a, b: torch.where(wide(condition, a), a, b), one, other)
+
+
+def total(z: Any, work: Callable[[Tensor], Tensor]) -> Tensor:
+    """Sum what a function makes of z's tensors over everything but the batch, (B,)."""
+    return torch.stack([work(t).flatten(1).sum(1) for t in parts(z)]).sum(0)

@@ -16,10 +16,10 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from restorekit.errors import RestorekitWarning
-from restorekit.noise import Noise, Step
-from restorekit.types import Observation
-from restorekit.watching import tell
+from restorekit.core.errors import RestorekitWarning
+from restorekit.core.progress import tell
+from restorekit.core.rng import Noise, Step
+from restorekit.core.types import Observation
 
 APART = 2.0  # standard errors of two means, were steps independent, within which they agree
 Move = Callable[[Any, Observation, Step, Tensor], tuple[Any, Tensor]]

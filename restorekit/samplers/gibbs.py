@@ -12,12 +12,12 @@ from typing import Any, ClassVar
 
 from torch import Tensor
 
-from restorekit.conjugate import evidence, posterior, redraw
-from restorekit.contracts import Corruption, LatentModel, Model
-from restorekit.noise import AHEAD, Noise, Step
+from restorekit.core.contracts import Corruption, LatentModel, Model
+from restorekit.core.gaussian import evidence, posterior, redraw
+from restorekit.core.rng import AHEAD, Noise, Step
+from restorekit.core.types import Draws, Observation
 from restorekit.samplers.base import Conjugate, as_draws
 from restorekit.samplers.chains import Chains, Move
-from restorekit.types import Draws, Observation
 
 
 @dataclass(frozen=True)

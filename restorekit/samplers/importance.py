@@ -18,15 +18,14 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from restorekit.conjugate import evidence, posterior
-from restorekit.contracts import Corruption, LatentModel
-from restorekit.densities import Latents, Prior
-from restorekit.errors import RestorekitWarning
-from restorekit.noise import Noise, Step
-from restorekit.samplers.base import Conjugate
-from restorekit.samplers.latents import choose, mapped
-from restorekit.types import Draws, Observation
-from restorekit.watching import tell
+from restorekit.core.contracts import Corruption, LatentModel
+from restorekit.core.distributions import Latents, Prior
+from restorekit.core.errors import RestorekitWarning
+from restorekit.core.gaussian import evidence, posterior
+from restorekit.core.progress import tell
+from restorekit.core.rng import Noise, Step
+from restorekit.core.types import Draws, Observation
+from restorekit.samplers.base import Conjugate, choose, mapped
 
 FEW = 4.0  # effective proposals under which draws are the same few over and over
 ENOUGH = 200.0  # effective proposals at which no more are tried

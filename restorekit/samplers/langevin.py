@@ -18,15 +18,14 @@ from typing import ClassVar, NamedTuple
 import torch
 from torch import Tensor
 
-from restorekit.contracts import Corruption, LatentModel, Model
-from restorekit.errors import RestorekitWarning
-from restorekit.noise import Noise, Step
-from restorekit.samplers.base import Checking, as_draws
+from restorekit.core.contracts import Corruption, LatentModel, Model
+from restorekit.core.errors import RestorekitWarning
+from restorekit.core.rng import Noise, Step
+from restorekit.core.types import Draws, Observation
+from restorekit.samplers.base import Checking, as_draws, total, wide
 from restorekit.samplers.chains import Chains, Move
 from restorekit.samplers.gibbs import source
-from restorekit.samplers.latents import total, wide
 from restorekit.samplers.targets import Joint, Marginal, State, target
-from restorekit.types import Draws, Observation
 
 WANTED = 0.574
 WINDOW = 50  # steps between looks at whether a chain has settled

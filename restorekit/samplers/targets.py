@@ -8,14 +8,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from restorekit.conjugate import evidence, level, other_than_gaussian, posterior
-from restorekit.contracts import Corruption, LatentModel, is_linear, parts_of
-from restorekit.densities import Likelihood
-from restorekit.errors import UsageError
-from restorekit.likelihoods import LOG_2PI, DiagonalGaussian, per_image
-from restorekit.noise import Noise
-from restorekit.samplers.latents import choose, like, parts
-from restorekit.types import Observation
+from restorekit.core.contracts import Corruption, LatentModel, is_linear, parts_of
+from restorekit.core.distributions import LOG_2PI, DiagonalGaussian, Likelihood, per_image
+from restorekit.core.errors import UsageError
+from restorekit.core.gaussian import evidence, level, other_than_gaussian, posterior
+from restorekit.core.rng import Noise
+from restorekit.core.types import Observation
+from restorekit.samplers.base import choose, like, parts
 
 State = tuple[Tensor, ...]
 LEAST = 1e-4  # variance of a value on [0, 1] that is kept of a decoder other than Gaussian

@@ -11,9 +11,9 @@ expected, what was got, where to look. The tuples let a test run them one by one
 
 from __future__ import annotations
 
-from restorekit.testing.cases import build, channel_counts
+from restorekit.testing._cases import build, channel_counts
 from restorekit.testing.corruption import CORRUPTION_CHECKS, check_corruption
-from restorekit.testing.latent import LATENT_CHECKS
+from restorekit.testing.latent_model import LATENT_CHECKS
 from restorekit.testing.metric import METRIC_CHECKS, check_metric
 from restorekit.testing.model import MODEL_CHECKS, check_model, checks_of
 from restorekit.testing.restorer import RESTORER_CHECKS, check_restorer

@@ -1,18 +1,22 @@
-"""Checks of corruptions: that an observation is what it says it is."""
+"""The check that a corruption draws its ranges for each image.
+
+Checks of corruptions: that an observation is what it says it is.
+"""
 
 from __future__ import annotations
 
+import dataclasses
+import typing
 from collections.abc import Callable
 
 import torch
 
-from restorekit import plugins
-from restorekit.contracts import Corruption, parts_of
+from restorekit.core.contracts import Corruption, parts_of
+from restorekit.core.plugins import registry
+from restorekit.core.rng import Noise
+from restorekit.core.types import Ranged, shape_of
 from restorekit.corruptions.spec import parse
-from restorekit.noise import Noise
-from restorekit.testing.density import DENSITY_CHECKS
-from restorekit.testing.elsewhere import works_on_a_gpu
-from restorekit.testing.facts import (
+from restorekit.testing._assertions import (
     described,
     difference,
     expect,
@@ -26,8 +30,49 @@ from restorekit.testing.facts import (
     tensors,
     unseen,
 )
-from restorekit.testing.ranges import draws_its_ranges_per_image
-from restorekit.types import shape_of
+from restorekit.testing._fake_device import works_on_a_gpu
+from restorekit.testing.density import DENSITY_CHECKS
+
+
+@promise
+def draws_its_ranges_per_image(corruption: Corruption) -> None:
+    """Expect a range (low, high) to act on each image as the one value that `draw` gives for it."""
+    x, noise = pictures(3, 3, 8, 8), Noise(0, names(3))
+    for key in ranged_fields(corruption):
+        ranged = _with(corruption, key, some_range(corruption, key))
+        values = ranged.draw(key, x, noise).flatten().tolist()
+        expect(len(set(values)) > 1, f"{name_of(ranged)} must draw {key} for each image, got {values}")
+        many = ranged(x, noise)
+        for i, value in enumerate(values):
+            alone = _with(ranged, key, value)(x, noise)
+            found = difference(tensors(only(many, i)), tensors(only(alone, i)), 1e-6)
+            expect(
+                found is None,
+                f"{name_of(ranged)} must treat image {i} as {key}={value:.6g}, which is what draw({key!r}, x, noise) "
+                f"gives, but {found}; use self.draw({key!r}, x, noise) wherever {key} is needed",
+            )
+
+
+def ranged_fields(corruption: Corruption) -> list[str]:
+    """Return the names of the fields that are a value or a range."""
+    hints = typing.get_type_hints(type(corruption))
+    return [f.name for f in dataclasses.fields(corruption) if hints[f.name] == Ranged]  # type: ignore[arg-type]
+
+
+def some_range(corruption: Corruption, key: str) -> tuple[float, float]:
+    """Return the field's own range, or one that reaches from half its value to it."""
+    value = getattr(corruption, key)
+    if isinstance(value, tuple):
+        return value[0], value[1]
+    meta = next(f.metadata for f in dataclasses.fields(corruption) if f.name == key)  # type: ignore[arg-type]
+    low, high = sorted((value / 2, value)) if value else (0.0, min(1.0, meta.get("high", 1.0)))
+    return max(low, meta.get("low", low)), high
+
+
+def _with(corruption: Corruption, key: str, value: object) -> Corruption:
+    changed: Corruption = dataclasses.replace(corruption, **{key: value})  # type: ignore[type-var]
+    return changed
+
 
 FARTHEST = 3.0  # of the scale [0, 1]: half of what is observed lies nearer, however noisy
 
@@ -167,7 +212,7 @@ def ignores_the_batch(corruption: Corruption) -> None:
 def comes_back_from_its_spec(corruption: Corruption) -> None:
     """Expect `parse(str(corruption))` to be equal to the corruption."""
     own = {type(part).name: type(part) for part in parts_of(corruption)}
-    back = parse(str(corruption), {**plugins.corruptions(), **own})
+    back = parse(str(corruption), {**registry.corruptions(), **own})
     expect(
         back == corruption,
         f"{name_of(corruption)} must be equal to what its spec {str(corruption)!r} gives, got {back!r} for "

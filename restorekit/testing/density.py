@@ -7,9 +7,19 @@ from collections.abc import Callable
 
 import torch
 
-from restorekit.contracts import Corruption
-from restorekit.noise import Noise
-from restorekit.testing.facts import CLOSE, ROUNDING, expect, name_of, names, observations, pictures, promise, unseen
+from restorekit.core.contracts import Corruption
+from restorekit.core.rng import Noise
+from restorekit.testing._assertions import (
+    CLOSE,
+    ROUNDING,
+    expect,
+    name_of,
+    names,
+    observations,
+    pictures,
+    promise,
+    unseen,
+)
 
 SIGMAS = 5  # standard errors that a mean may lie off
 

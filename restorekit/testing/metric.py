@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor
 
-from restorekit.contracts import Metric
-from restorekit.errors import NoFigureError
-from restorekit.metrics import finish
-from restorekit.noise import Noise
-from restorekit.testing.cases import damaged
-from restorekit.testing.facts import (
+from restorekit.core.contracts import Metric
+from restorekit.core.errors import NoFigureError
+from restorekit.core.psnr import finish
+from restorekit.core.rng import Noise
+from restorekit.core.types import Observation, Restoration
+from restorekit.testing._assertions import (
     copied,
     described,
     expect,
@@ -24,7 +24,7 @@ from restorekit.testing.facts import (
     promise,
     same_as_before,
 )
-from restorekit.types import Observation, Restoration
+from restorekit.testing._cases import damaged
 
 LARGE = (192, 168)  # pixels
 NEAR, FAR = 0.02, 0.2  # mean size of the errors of a good and of a bad restoration

@@ -10,19 +10,18 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from restorekit import optimise
-from restorekit.contracts import LatentModel, Model
-from restorekit.noise import Noise
-from restorekit.recipe import Recipe
-from restorekit.settings import from_json, taken
-from restorekit.testing.cases import batches, build, channel_counts
-from restorekit.testing.device import GPU, Pretended, batch_there, model_there, stops, waits
-from restorekit.testing.facts import described, expect, global_randomness_untouched, name_of, promise, tensors
-from restorekit.testing.labels import LABEL_CHECKS
-from restorekit.testing.latent import LATENT_CHECKS
-from restorekit.testing.restoring import RESTORING_CHECKS
-from restorekit.testing.trained import TRAINING_CHECKS
-from restorekit.testing.unseen import UNSEEN_CHECKS
+from restorekit.core.config import from_json, taken
+from restorekit.core.contracts import LatentModel, Model
+from restorekit.core.rng import Noise
+from restorekit.testing._assertions import described, expect, global_randomness_untouched, name_of, promise, tensors
+from restorekit.testing._cases import batches, build, channel_counts
+from restorekit.testing._fake_device import GPU, Pretended, batch_there, model_there, stops, waits
+from restorekit.testing.latent_model import LATENT_CHECKS
+from restorekit.testing.model_labels import LABEL_CHECKS
+from restorekit.testing.model_restoration import RESTORING_CHECKS
+from restorekit.testing.model_training import TRAINING_CHECKS, UNSEEN_CHECKS
+from restorekit.training import optimizers
+from restorekit.training.config import Recipe
 
 UPDATES = 4  # after which every parameter must have been reached: layers that start at zero hold up those behind
 
@@ -81,7 +80,7 @@ def _holds(model: Model, name: str, preset: Mapping[str, object]) -> None:
     strange = sorted(set(preset) - own - training)
     expect(
         not strange,
-        f"{name_of(model)}.presets[{name!r}] must hold settings of its Config or of restorekit.recipe.Recipe, got "
+        f"{name_of(model)}.presets[{name!r}] must hold settings of its Config or of training.config.Recipe, got "
         f"{', '.join(strange)}",
     )
     for cls, keys in ((type(model).Config, own), (Recipe, training)):
@@ -171,11 +170,11 @@ def works_on_a_gpu(model: Model) -> None:
 @promise
 def trains_every_parameter(model: Model) -> None:
     """Expect finite gradients that reach every parameter of a group within a few updates."""
-    groups = optimise.groups(model.train(), Recipe(), torch.device("cpu"))
+    groups = optimizers.groups(model.train(), Recipe(), torch.device("cpu"))
     reached: set[int] = set()
     for step in range(UPDATES):
         for group in groups:
-            optimise.freeze_others(group, groups)
+            optimizers.freeze_others(group, groups)
             for batch in batches(model, 8):
                 seen = dataclasses.replace(batch, step=step + 1)
                 torch.autograd.backward(model.terms(seen, Noise(step), group.name).loss)
@@ -186,7 +185,7 @@ def trains_every_parameter(model: Model) -> None:
                     f"{name_of(model)}: gradients of the group {group.name!r} must be finite, got NaN or infinity",
                 )
                 reached |= {id(p)} if p.grad is not None and bool(p.grad.any()) else set()
-            optimise.step(group, Recipe(), 1.0, step)
+            optimizers.step(group, Recipe(), 1.0, step)
     never = [name for name, p in model.named_parameters() if id(p) not in reached]
     expect(
         not never,

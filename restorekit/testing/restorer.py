@@ -6,11 +6,12 @@ from collections.abc import Callable
 
 import torch
 
-from restorekit.contracts import Corruption, Restorer
+from restorekit.core.contracts import Corruption, Restorer
+from restorekit.core.errors import RestorekitError, UsageError
+from restorekit.core.rng import Noise
+from restorekit.core.types import Observation, Restoration
 from restorekit.corruptions import Gaussian, Missing
-from restorekit.errors import RestorekitError, UsageError
-from restorekit.noise import Noise
-from restorekit.testing.facts import (
+from restorekit.testing._assertions import (
     copied,
     described,
     expect,
@@ -22,7 +23,6 @@ from restorekit.testing.facts import (
     same_as_before,
     unseen,
 )
-from restorekit.types import Observation, Restoration
 
 SHAPES = ((1, 17, 23), (3, 16, 16), (1, 7, 5))  # channels, height, width
 

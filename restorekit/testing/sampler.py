@@ -7,14 +7,13 @@ from collections.abc import Callable
 
 import torch
 
-from restorekit import plugins
-from restorekit.contracts import Corruption, LatentModel, Sampler
+from restorekit.core.contracts import Corruption, LatentModel, Sampler
+from restorekit.core.errors import UsageError
+from restorekit.core.plugins import registry
+from restorekit.core.rng import Noise
 from restorekit.corruptions import Gaussian
-from restorekit.errors import UsageError
 from restorekit.models import CVAE, VAE
-from restorekit.noise import Noise
-from restorekit.testing.cases import build
-from restorekit.testing.facts import (
+from restorekit.testing._assertions import (
     CLOSE,
     copied,
     described,
@@ -30,8 +29,7 @@ from restorekit.testing.facts import (
     shake,
     tensors,
 )
-from restorekit.testing.levels import TwoLevels
-from restorekit.testing.offered import OFFERED, accepted, drawn, latent_model, observed
+from restorekit.testing._cases import OFFERED, TwoLevels, accepted, build, drawn, latent_model, observed
 
 
 def check_sampler(sampler: type[Sampler] | Sampler) -> None:
@@ -62,7 +60,7 @@ def declares_itself(sampler: Sampler) -> None:
 @promise
 def refuses_in_a_sentence(sampler: Sampler) -> None:
     """Expect None or one sentence for every corruption, a sentence for a conditional model, and UsageError then."""
-    pairs = [(latent_model(), cls()) for cls in plugins.corruptions().values()]
+    pairs = [(latent_model(), cls()) for cls in registry.corruptions().values()]
     for latent, corruption in pairs:
         said = sampler.refuse(latent, corruption)
         expect(

@@ -13,10 +13,10 @@ import torch
 from torch import Tensor
 
 import restorekit
+from restorekit.core.rng import Noise
+from restorekit.core.types import Observation
 from restorekit.corruptions import Missing
-from restorekit.images.stacks import load_stack
-from restorekit.noise import Noise
-from restorekit.types import Observation
+from restorekit.images.formats.arrays import load_stack
 
 EVERY, DRAWS, NEAREST = 40, 32, 10
 SAMPLERS = ("importance", "mwg")  # MIWAE's own, and the exact one that is quicker

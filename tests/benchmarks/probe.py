@@ -20,12 +20,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from restorekit import checkpoint
+from restorekit.evaluation.likelihood import embed
 from restorekit.images.dataset import load_images
-from restorekit.images.stacks import load_stack
-from restorekit.scoring import embed
-from restorekit.train import train
-from restorekit.training import Hardware, Images, Plan, prepare
+from restorekit.images.formats.arrays import load_stack
+from restorekit.models import checkpoint
+from restorekit.training.build import Hardware, Images, Plan, prepare
+from restorekit.training.loop import train
 
 SOURCE = Path(os.environ["RESTOREKIT_DATA"]) / "mnist"
 EACH, HELD, UNKNOWN = 10, 200, 255  # labels of each digit, images to validate on, and the label of all others

@@ -17,12 +17,12 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from restorekit.core.devices import Compute
+from restorekit.core.rng import Noise
+from restorekit.core.types import Observation
 from restorekit.corruptions import Gaussian
-from restorekit.devices import Compute
-from restorekit.noise import Noise
-from restorekit.opening import open_restorer
-from restorekit.restore import ModelRestorer, with_guess
-from restorekit.types import Observation
+from restorekit.restoration.loading import open_restorer
+from restorekit.restoration.model_restorer import ModelRestorer, with_guess
 
 SIDE, SIGMA = 512, 25 / 255
 

@@ -15,13 +15,13 @@ from typing import Any
 
 import torch
 
-from restorekit import plugins
+from restorekit.core.devices import Compute
+from restorekit.core.plugins import registry
+from restorekit.core.rng import Noise
 from restorekit.corruptions import Chain, Gaussian, Missing
-from restorekit.devices import Compute
 from restorekit.images.dataset import load_images
-from restorekit.noise import Noise
-from restorekit.opening import open_restorer
-from restorekit.restore import with_guess
+from restorekit.restoration.loading import open_restorer
+from restorekit.restoration.model_restorer import with_guess
 from restorekit.samplers import targets
 
 DRAWS = 16
@@ -59,7 +59,7 @@ def main(name: str, source: str, count: int) -> None:
     model.network.encode, model.network.decode = (clock.timed(f) for f in (model.network.encode, model.network.decode))
     for damage in DAMAGES:
         o = with_guess(damage(x, noise), damage)
-        for sampler in (cls() for cls in plugins.samplers().values()):
+        for sampler in (cls() for cls in registry.samplers().values()):
             clock.seconds, passes.seconds, started = 0.0, 0.0, time.perf_counter()
             with torch.inference_mode():
                 draws = sampler(model, damage, o, DRAWS, noise)

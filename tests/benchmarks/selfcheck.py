@@ -20,19 +20,20 @@ import torch
 from scipy.stats import spearmanr
 from torch import Tensor
 
-from restorekit.certainty import Coverage90
-from restorekit.contracts import Corruption
+from restorekit.core.contracts import Corruption
+from restorekit.core.devices import Compute
+from restorekit.core.distributions import LEVEL
+from restorekit.core.psnr import finish
+from restorekit.core.rng import Noise
+from restorekit.core.types import Observation, Restoration
 from restorekit.corruptions import Gaussian, Holes, Missing
-from restorekit.devices import Compute
-from restorekit.enclose import enclose
-from restorekit.images import files
-from restorekit.likelihoods import LEVEL
-from restorekit.metrics import PSNR, finish
-from restorekit.noise import Noise
-from restorekit.opening import Opened, open_restorer
-from restorekit.selfcheck import SelfCheck, self_check
-from restorekit.sigma import estimate_sigma
-from restorekit.types import Observation, Restoration
+from restorekit.evaluation.metrics.fidelity import PSNR
+from restorekit.evaluation.metrics.uncertainty import Coverage90
+from restorekit.images import formats
+from restorekit.restoration.loading import Opened, open_restorer
+from restorekit.uncertainty.intervals import enclose
+from restorekit.uncertainty.noise_level import estimate_sigma
+from restorekit.uncertainty.selfcheck import SelfCheck, self_check
 
 SETS = {"bsd68": "gray/bsd68", "mcmaster": "colour/mcmaster"}
 MISSING = (Missing(0.5), Missing(0.8), Holes(area=0.25))
@@ -52,7 +53,7 @@ def images(folder: Path) -> Iterator[tuple[str, Tensor]]:
     """Yield name and pixels, (1, C, H, W) on [0, 1], of 8-bit pictures."""
     for path in sorted(folder.iterdir()):
         if path.suffix in (".png", ".jpg"):
-            yield path.name, torch.from_numpy(files.read(path).pixels[:1]).movedim(-1, 1).float() / 255
+            yield path.name, torch.from_numpy(formats.read(path).pixels[:1]).movedim(-1, 1).float() / 255
 
 
 def pair(opened: Opened, key: str, x: Tensor, corruption: Corruption, way: str) -> Pair:

@@ -18,13 +18,13 @@ import torch
 from torch import Tensor
 
 import restorekit
-from restorekit.contracts import Corruption
+from restorekit.core.contracts import Corruption
+from restorekit.core.devices import Compute
+from restorekit.core.psnr import finish
+from restorekit.core.rng import Noise
 from restorekit.corruptions import Gaussian, Holes, Missing
-from restorekit.devices import Compute
-from restorekit.metrics import finish
-from restorekit.noise import Noise
-from restorekit.opening import open_restorer
-from restorekit.restore import ModelRestorer, with_guess
+from restorekit.restoration.loading import open_restorer
+from restorekit.restoration.model_restorer import ModelRestorer, with_guess
 
 CLASSICAL = ("telea", "navier-stokes", "biharmonic", "delaunay")
 SIDE = 160  # of the crops that draws are made of

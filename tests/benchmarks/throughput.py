@@ -19,12 +19,12 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from restorekit.contracts import Model
+from restorekit.core.contracts import Model
+from restorekit.core.devices import Compute
+from restorekit.core.rng import Noise
 from restorekit.corruptions import Gaussian, Missing
-from restorekit.devices import Compute
-from restorekit.noise import Noise
-from restorekit.opening import open_restorer
-from restorekit.restore import ModelRestorer
+from restorekit.restoration.loading import open_restorer
+from restorekit.restoration.model_restorer import ModelRestorer
 
 
 def seconds(work: Callable[[], object], rounds: int = 20) -> float:

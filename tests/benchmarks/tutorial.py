@@ -16,9 +16,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from restorekit.images.stacks import load_stack
-from restorekit.train import train
-from restorekit.training import Hardware, Images, Plan, prepare
+from restorekit.images.formats.arrays import load_stack
+from restorekit.training.build import Hardware, Images, Plan, prepare
+from restorekit.training.loop import train
 
 STEPS, BATCH = 469, 128
 SOURCE = Path(os.environ["RESTOREKIT_DATA"]) / "mnist" / "train-images-idx3-ubyte.gz"
@@ -55,7 +55,7 @@ def plain(images: Tensor) -> float:
 
 
 def ours() -> float:
-    """Return images per second of one epoch of the same network through `restorekit.train`."""
+    """Return images per second of one epoch of the same network through `restorekit.training.loop`."""
     rates: list[float] = []
     with tempfile.TemporaryDirectory() as folder:
         plan = Plan("vae", settings={"preset": "tutorial"})

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 from safetensors.torch import load_file
 
-from restorekit import checkpoint
+from restorekit.models import checkpoint
 
 RNG = np.random.default_rng(0)
 

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from restorekit import checkpoint, testing
-from restorekit.models import VAE
-from restorekit.noise import Noise
-from restorekit.testing.facts import shake
+from restorekit import testing
+from restorekit.core.rng import Noise
+from restorekit.models import VAE, checkpoint
+from restorekit.testing._assertions import shake
 
 
 @pytest.fixture

@@ -10,10 +10,10 @@ import pytest
 import tifffile
 from click.testing import CliRunner
 
-from restorekit import checkpoint, testing
+from restorekit import testing
 from restorekit.cli.evaluate import command
-from restorekit.errors import ImageError, UsageError
-from restorekit.models import VAE
+from restorekit.core.errors import ImageError, UsageError
+from restorekit.models import VAE, checkpoint
 
 
 @pytest.fixture
@@ -131,7 +131,7 @@ def test_the_table_is_printed_though_the_files_cannot_be_written(clean, tmp_path
     def fail(results, report):
         raise ImageError("the disk is full")
 
-    monkeypatch.setattr("restorekit.report.results.write_results", fail)
+    monkeypatch.setattr("restorekit.evaluation.results_file.write_results", fail)
     result = invoke(clean, tmp_path / "o", *TV)
     assert "the disk is full" in str(result.exception)
     assert "psnr" in result.output

@@ -3,11 +3,11 @@ import json
 import numpy as np
 import pytest
 import torch
-from ladder import Ladder, LadderConfig
 
-from restorekit import checkpoint, testing
-from restorekit.models import VAE
-from restorekit.testing.facts import shake
+from restorekit import testing
+from restorekit.models import VAE, checkpoint
+from restorekit.testing._assertions import shake
+from tests._helpers.linear_hierarchy import Ladder, LadderConfig
 
 RNG = np.random.default_rng(0)
 

@@ -8,8 +8,8 @@ import pytest
 from rich.console import Console
 
 from restorekit.cli import plugin
-from restorekit.testing import registered
-from restorekit.testing.registered import Case
+from restorekit.testing import registry
+from restorekit.testing.registry import Case
 
 
 def _fail():
@@ -23,7 +23,7 @@ def two(monkeypatch):
         Case("corruption gaps", "is_finite", lambda: None),
         Case("corruption gaps", "is_zero_where_missing", _fail),
     ]
-    monkeypatch.setattr(registered, "cases", lambda name: found)
+    monkeypatch.setattr(registry, "cases", lambda name: found)
 
 
 @pytest.mark.parametrize("words", [(), ("new",), ("check",)])

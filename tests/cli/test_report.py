@@ -7,7 +7,8 @@ import shlex
 import numpy as np
 import pytest
 import tifffile
-from restored_folders import clean_image, folder, write
+
+from tests._helpers.restored_folders import clean_image, folder, write
 
 NAMES = tuple("abcdefgh")
 

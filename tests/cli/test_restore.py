@@ -15,12 +15,12 @@ import pytest
 import tifffile
 from PIL import Image, ImageCms
 
-from restorekit import journal
-from restorekit.errors import ImageError
-from restorekit.folder import run as run_of_folder
-from restorekit.images import files
+from restorekit.core.errors import ImageError
+from restorekit.images import formats
 from restorekit.images.picture import Picture
-from restorekit.sweep import Limits
+from restorekit.restoration.folder import journal
+from restorekit.restoration.folder import run as run_of_folder
+from restorekit.restoration.tiling import Limits
 
 RNG = np.random.default_rng(0)
 SAMPLES = Path(__file__).parents[2] / "samples" / "damaged"
@@ -179,13 +179,13 @@ def test_nan_holes_are_filled_and_the_rest_stays_where_there_is_no_noise(restore
 @pytest.mark.parametrize(("bands", "frames"), [(2, 1), (5, 1), (1, 3), (3, 2)])
 def test_bands_and_pages_come_back(restore, tmp_path, bands, frames):
     values = RNG.integers(0, 2**16, (frames, 20, 24, bands), dtype=np.uint16)
-    files.write(tmp_path / "x.tif", Picture(values, format="tiff"), values)
-    before = files.read(tmp_path / "x.tif").pixels
+    formats.write(tmp_path / "x.tif", Picture(values, format="tiff"), values)
+    before = formats.read(tmp_path / "x.tif").pixels
     assert before.shape == values.shape
     assert restore(tmp_path / "x.tif", tmp_path / "OUT", "--mask", tmp_path / "mask.png")[0] == 2
     Image.fromarray(np.eye(20, 24, dtype=np.uint8) * 255).save(tmp_path / "mask.png")
     assert restore(tmp_path / "x.tif", tmp_path / "OUT", "--mask", tmp_path / "mask.png", "--sigma", 0)[0] == 0
-    after = files.read(tmp_path / "OUT" / "x.tif").pixels
+    after = formats.read(tmp_path / "OUT" / "x.tif").pixels
     assert after.dtype == np.uint16
     known = np.broadcast_to(np.eye(20, 24)[None, :, :, None] == 0, before.shape)
     assert np.array_equal(after[known], before[known])

@@ -5,12 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from ladder import Ladder
 from PIL import Image
 
-from restorekit import checkpoint
-from restorekit.models import VAE
+from restorekit.models import VAE, checkpoint
 from restorekit.testing import build
+from tests._helpers.linear_hierarchy import Ladder
 
 
 @pytest.fixture(scope="module")

@@ -7,10 +7,10 @@ import json
 
 import pytest
 
-from restorekit import checkpoint
 from restorekit.cli import show
+from restorekit.models import checkpoint
 from restorekit.models.config import VAEConfig
-from restorekit.recipe import Recipe
+from restorekit.training.config import Recipe
 
 
 def test_a_card_is_shown(run, model_file):

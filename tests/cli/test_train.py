@@ -11,11 +11,11 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
-from restorekit import train
 from restorekit.cli import group
 from restorekit.cli.train import command
-from restorekit.errors import UsageError
-from restorekit.report import following
+from restorekit.core.errors import UsageError
+from restorekit.report import live
+from restorekit.training import loop
 
 
 @pytest.fixture
@@ -78,14 +78,14 @@ def test_help_has_an_example():
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_stopped_training_says_how_to_go_on(source, tmp_path, monkeypatch, number, status):
-    update = train._update
+    update = loop._update
 
     def updating(job, state, *rest):
         if state.step == 1:
             signal.raise_signal(number)
         return update(job, state, *rest)
 
-    monkeypatch.setattr(train, "_update", updating)
+    monkeypatch.setattr(loop, "_update", updating)
     result = small(source, str(tmp_path / "run"), "--steps", "9")
     assert result.return_value == status
     assert "stopped at step 2; go on with --resume" in result.output
@@ -132,13 +132,13 @@ def test_going_on_needs_the_options_of_the_first_command(source, tmp_path):
 def test_a_signal_before_the_training_has_begun_has_saved_nothing_and_says_nothing_else(
     run, source, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr("restorekit.training.prepare", lambda *_: signal.raise_signal(signal.SIGTERM))
+    monkeypatch.setattr("restorekit.training.build.prepare", lambda *_: signal.raise_signal(signal.SIGTERM))
     code, said, err = run("train", source, tmp_path / "run", "--model", "vae", "--steps", 1)
     assert (code, said, err.strip()) == (143, "", "restorekit: stopped")
 
 
 def test_the_page_of_a_training_holds_its_figures(source, tmp_path, monkeypatch):
-    monkeypatch.setattr(train, "LOG_EVERY", 1)
+    monkeypatch.setattr(loop, "LOG_EVERY", 1)
     result = small(source, str(tmp_path / "run"), "--steps", "4", "--set", "validate=2", "--licence", "CC0 <of us>")
     assert result.exception is None, result.output
     assert "report:" in result.output
@@ -158,15 +158,15 @@ def test_the_page_of_a_training_holds_its_figures(source, tmp_path, monkeypatch)
 
 def test_a_page_is_there_while_the_training_goes_on(source, tmp_path, monkeypatch):
     seen = []
-    update = train._update
+    update = loop._update
 
     def updating(job, state, *rest):
         if state.step == 2:
             seen.append((job.run / "report.html").read_text())
         return update(job, state, *rest)
 
-    monkeypatch.setattr(train, "_update", updating)
-    monkeypatch.setattr(following, "EARLIEST", 0.0)
+    monkeypatch.setattr(loop, "_update", updating)
+    monkeypatch.setattr(live, "EARLIEST", 0.0)
     small(source, str(tmp_path / "run"), "--steps", "4", "--set", "validate=2")
     assert "it goes on" in seen[0]
     assert "not finished" not in seen[0]

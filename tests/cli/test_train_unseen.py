@@ -6,9 +6,10 @@ import torch
 from safetensors.torch import load_file
 
 import restorekit
-from restorekit import checkpoint, plugins
+from restorekit.core.plugins import registry
+from restorekit.core.rng import Noise
 from restorekit.corruptions.spec import parse
-from restorekit.noise import Noise
+from restorekit.models import checkpoint
 
 SMALL = ("--set", "preset=small", "--set", "batch=8", "--set", "crop=32", "--set", "spots=2", "--set", "validate=1000")
 MLP = ("--set", "network=mlp", "--set", "hidden=32", "--set", "latent=4", "--set", "crop=0", "--set", "optimiser=adam")
@@ -108,11 +109,11 @@ def test_a_noise_level_without_damaged_images_is_refused(run, clean, tmp_path):
 
 def test_observed_whole_and_free_of_noise_the_objective_of_a_vae_is_the_usual_one():
     from restorekit import testing
+    from restorekit.core.types import Batch
     from restorekit.corruptions import Clean
-    from restorekit.given import Given
     from restorekit.models import VAE
-    from restorekit.testing.facts import pictures, shake
-    from restorekit.types import Batch
+    from restorekit.testing._assertions import pictures, shake
+    from restorekit.training.self_supervised import Given
 
     model = testing.build(VAE, VAE.Config(hidden=(8, 8), latent=2))
     shake(model)
@@ -129,7 +130,7 @@ def test_noise_is_learnt_with_the_images_and_known_when_they_are_restored(run, c
     words = ("--model", "cvae", *SMALL, "--set", "lr=2e-3", "--corruption", spec, "--sigma", sigma)
     _train(run, clean, tmp_path / "R", *words, "--steps", 300)
     file = tmp_path / "R" / "model.safetensors"
-    true, found = (parse(s, plugins.corruptions()) for s in (spec, checkpoint.load(file)[0].noise_spec()))
+    true, found = (parse(s, registry.corruptions()) for s in (spec, checkpoint.load(file)[0].noise_spec()))
     for level in (0.3, 0.7):
         x = torch.full((1, 1, 256, 256), level)
         expected, own = (float((c(x, Noise(3)).y - x).square().mean()) for c in (true, found))
@@ -150,7 +151,7 @@ def test_a_vae_restores_what_it_has_learnt_from_with_the_noise_it_has_learnt(run
     words = ("--model", "vae", *MLP, "--corruption", "gaussian:sigma=0.2", "--sigma", sigma, "--steps", 300)
     _train(run, clean, tmp_path / "R", *words)
     file = tmp_path / "R" / "model.safetensors"
-    noise = parse(checkpoint.load(file)[0].noise_spec(), plugins.corruptions())
+    noise = parse(checkpoint.load(file)[0].noise_spec(), registry.corruptions())
     x = torch.full((1, 1, 200, 200), 0.5)
     assert 0.15 < float((noise(x, Noise(0)).y - x).std()) < 0.35
     y = torch.rand(48, 48, generator=torch.Generator().manual_seed(0))

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from restorekit.noise import Noise
+from restorekit.core.rng import Noise
 
 
 @pytest.fixture

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 import torch
 
+from restorekit.core.errors import SpecError
+from restorekit.core.rng import Noise
 from restorekit.corruptions import Blur, Chain, Gaussian
-from restorekit.errors import SpecError
-from restorekit.noise import Noise
 
 NOISE = Noise(0, ("a",))
 

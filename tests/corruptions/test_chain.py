@@ -5,7 +5,9 @@ import torch
 from torch import distributions
 from torch.nn import functional as F
 
-from restorekit.contracts import Corruption
+from restorekit.core.contracts import Corruption
+from restorekit.core.rng import Noise
+from restorekit.core.types import Observation
 from restorekit.corruptions import (
     Blur,
     Chain,
@@ -20,8 +22,6 @@ from restorekit.corruptions import (
     Quantise,
     SaltPepper,
 )
-from restorekit.noise import Noise
-from restorekit.types import Observation
 
 X = torch.linspace(0.1, 0.9, 96).view(2, 1, 6, 8)
 NOISE = Noise(0, ("a", "b"))

@@ -1,7 +1,7 @@
 import torch
 
+from restorekit.core.rng import Noise
 from restorekit.corruptions import Clean
-from restorekit.noise import Noise
 
 
 def test_the_image_is_observed_whole_and_known_to_be_exact():

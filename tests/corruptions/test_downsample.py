@@ -1,8 +1,8 @@
 import pytest
 import torch
 
+from restorekit.core.rng import Noise
 from restorekit.corruptions import Downsample
-from restorekit.noise import Noise
 
 
 def test_a_value_is_the_mean_of_its_square():

@@ -5,8 +5,8 @@ import pytest
 import torch
 from torch import distributions
 
+from restorekit.core.rng import Noise
 from restorekit.corruptions import Gaussian
-from restorekit.noise import Noise
 
 X = torch.linspace(-0.2, 1.2, 48).view(2, 1, 4, 6)
 

@@ -1,10 +1,10 @@
 import pytest
 import torch
 
+from restorekit.core.errors import ImageError
+from restorekit.core.rng import Noise
 from restorekit.corruptions import Grayscale
-from restorekit.errors import ImageError
-from restorekit.noise import Noise
-from restorekit.pool import gray
+from restorekit.training.crops import gray
 
 
 def test_it_is_the_gray_of_the_test_sets():

@@ -1,8 +1,8 @@
 import pytest
 import torch
 
+from restorekit.core.rng import Noise
 from restorekit.corruptions import Holes
-from restorekit.noise import Noise
 
 
 @pytest.mark.parametrize("shape", ["mixed", "strokes", "boxes"])

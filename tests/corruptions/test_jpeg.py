@@ -5,9 +5,9 @@ import pytest
 import torch
 from PIL import Image
 
+from restorekit.core.rng import Noise
 from restorekit.corruptions import JPEG
-from restorekit.noise import Noise
-from restorekit.testing.facts import pictures
+from restorekit.testing._assertions import pictures
 
 
 @pytest.mark.parametrize(("channels", "mode"), [(1, "L"), (3, "RGB")])

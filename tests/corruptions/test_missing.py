@@ -5,8 +5,8 @@ import math
 import pytest
 import torch
 
+from restorekit.core.rng import Noise
 from restorekit.corruptions import Holes, Lines, Missing
-from restorekit.noise import Noise
 
 
 @pytest.mark.parametrize("rate", [0.0, 0.1, 0.5, 0.9, 1.0])

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import distributions
 
+from restorekit.core.rng import Noise
 from restorekit.corruptions import Poisson
-from restorekit.noise import Noise
 
 X = torch.linspace(0.05, 1.0, 48).view(2, 1, 4, 6)
 

@@ -3,8 +3,8 @@ import math
 import pytest
 import torch
 
+from restorekit.core.rng import Noise
 from restorekit.corruptions import Quantise
-from restorekit.noise import Noise
 
 
 @pytest.mark.parametrize("bits", [1, 2, 8, 16])

@@ -3,9 +3,9 @@ import math
 import pytest
 import torch
 
+from restorekit.core.rng import Noise
+from restorekit.core.types import Observation
 from restorekit.corruptions import SaltPepper
-from restorekit.noise import Noise
-from restorekit.types import Observation
 
 
 def _law(x, rate, values):

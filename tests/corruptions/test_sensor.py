@@ -2,9 +2,9 @@ import pytest
 import torch
 from torch import distributions
 
+from restorekit.core.rng import Noise
 from restorekit.corruptions import Sensor
 from restorekit.corruptions.sensor import smeared
-from restorekit.noise import Noise
 
 
 @pytest.mark.parametrize("blur", [0.0, 0.7, 2.0])

@@ -3,14 +3,14 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from restorekit import plugins
-from restorekit.contracts import Corruption
+from restorekit.core.contracts import Corruption
+from restorekit.core.errors import SpecError
+from restorekit.core.plugins import registry
+from restorekit.core.types import Ranged
 from restorekit.corruptions import Chain, Clean, Gaussian, Holes, Lines, Missing, Poisson, Quantise, SaltPepper
 from restorekit.corruptions.spec import expand, parse, weighted
-from restorekit.errors import SpecError
-from restorekit.types import Ranged
 
-KNOWN = plugins.corruptions()
+KNOWN = registry.corruptions()
 
 
 @pytest.mark.parametrize(

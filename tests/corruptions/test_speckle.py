@@ -2,8 +2,8 @@ import pytest
 import torch
 from torch.distributions import Gamma
 
+from restorekit.core.rng import Noise
 from restorekit.corruptions import Speckle
-from restorekit.noise import Noise
 
 
 @pytest.mark.parametrize("looks", [1, 4, 50])

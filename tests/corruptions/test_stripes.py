@@ -1,8 +1,8 @@
 import pytest
 import torch
 
+from restorekit.core.rng import Noise
 from restorekit.corruptions import Stripes
-from restorekit.noise import Noise
 
 
 @pytest.mark.parametrize(("axis", "along"), [("columns", 2), ("rows", 3)])

@@ -8,7 +8,7 @@ import tifffile
 import torch
 from PIL import Image
 
-from restorekit.errors import ImageError, UsageError
+from restorekit.core.errors import ImageError, UsageError
 from restorekit.images import load_images, official_test
 
 

@@ -4,11 +4,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
-from mask_files import marked_in, write_image, write_mask
 from PIL import Image
 
-from restorekit.errors import ImageError, UsageError
+from restorekit.core.errors import ImageError, UsageError
 from restorekit.images import find_images, parse_mask, read
+from tests._helpers.mask_files import marked_in, write_image, write_mask
 
 
 def test_nan_are_missing_whatever_the_mask_says(tmp_path):

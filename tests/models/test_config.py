@@ -1,6 +1,6 @@
 import pytest
 
-from restorekit.errors import SpecError
+from restorekit.core.errors import SpecError
 from restorekit.models.config import DecoderConfig, NetworkConfig, RateConfig
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import shutil
 
 import pytest
-from report_pages import CORRUPTIONS, evaluation
 
 from restorekit.report.render import write_page
+from tests._helpers.report_pages import CORRUPTIONS, evaluation
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 PATIENCE = 60_000  # milliseconds: other work may hold the machine

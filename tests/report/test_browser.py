@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from report_pages import METHODS, TELEPHONE, evaluation
 
 from restorekit.report.page import Page, Row
 from restorekit.report.render import write_page
+from tests._helpers.report_pages import METHODS, TELEPHONE, evaluation
 
 
 def test_a_page_shows_its_parts_in_order(written, opened):

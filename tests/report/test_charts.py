@@ -9,7 +9,7 @@ import xml.etree.ElementTree as ET
 import numpy as np
 import pytest
 
-from restorekit.report import charts, distributions
+from restorekit.report import charts
 from restorekit.report.plotting import SERIES, style
 
 HOSTILE = "<script>alert(1)</script> $x$ & _under_"
@@ -19,7 +19,7 @@ SVG = "{http://www.w3.org/2000/svg}"
 def _all(name="m"):
     values = np.random.default_rng(0).normal(30, 2, 80)
     return {
-        "distribution": distributions.distribution("PSNR", "dB", {name: values, "few": [1.0, None, math.inf]}),
+        "distribution": charts.distribution("PSNR", "dB", {name: values, "few": [1.0, None, math.inf]}),
         "calibration": charts.calibration({name: [(0.5, 0.4), (0.9, 0.85)], "other": [(0.5, 0.6), (0.9, 0.97)]}),
         "sparsification": charts.sparsification({name: ([0, 0.5], [0.1, 0.05])}, {name: ([0, 0.5], [0.1, 0.02])}),
         "strength": charts.strength("PSNR against sigma", "sigma", {name: [(5, 38.0), (25, 30.0)]}, "/255"),
@@ -80,7 +80,7 @@ def test_tables_hold_the_numbers(made):
 
 def test_quantiles_are_those_of_numpy():
     values = np.arange(101.0)
-    row = distributions.distribution("x", "", {"m": values}).table[0]
+    row = charts.distribution("x", "", {"m": values}).table[0]
     assert row[2:] == (50.0, 5.0, 25.0, 50.0, 75.0, 95.0)
 
 
@@ -99,7 +99,7 @@ def test_values_that_cannot_be_drawn_are_left_out():
 
 def test_no_values_make_an_empty_chart():
     for chart in (
-        distributions.distribution("x", "", {}),
+        charts.distribution("x", "", {}),
         charts.calibration({}),
         charts.curves("t", {}, "", log=True),
     ):

@@ -1,9 +1,9 @@
 """Facts about pictures over time, in a real browser."""
 
 from PIL import Image
-from training_logs import card, good, write
 
-from restorekit.report.trained import page_of
+from restorekit.report.pages.trained import page_of
+from tests._helpers.training_logs import card, good, write
 
 STEPS = (500, 1000, 2000)
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from report_pages import CORRUPTIONS, HOSTILE, STRANGE, evaluation, large
 
-from restorekit.images.find import find_images
+from restorekit.images.discovery import find_images
+from tests._helpers.report_pages import CORRUPTIONS, HOSTILE, STRANGE, evaluation, large
 
 # how many milliseconds a change takes until its layout is done
 TIMED = """async () => {

@@ -6,7 +6,8 @@ import json
 
 import numpy as np
 import pytest
-from restored_folders import clean_image, noisy, write
+
+from tests._helpers.restored_folders import clean_image, noisy, write
 
 SIDE = 24
 NAMES = ("a", "b", "c")

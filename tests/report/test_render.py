@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from restorekit.errors import ImageError
+from restorekit.core.errors import ImageError
 from restorekit.report import charts, render
 from restorekit.report.page import Chart, Column, Page, Row, Run
 from restorekit.report.render import write_page

@@ -6,9 +6,9 @@ from importlib.resources import files
 import jsonschema
 import numpy as np
 import pytest
-from restored_folders import clean_image, folder, write
 
-from restorekit import checkpoint
+from restorekit.models import checkpoint
+from tests._helpers.restored_folders import clean_image, folder, write
 
 SCHEMA = json.loads(files("restorekit.report").joinpath("results.schema.json").read_text(encoding="utf-8"))
 NAMES = ("a", "sub/b", "c", "d", "e")

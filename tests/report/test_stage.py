@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from report_pages import TELEPHONE
+
+from tests._helpers.report_pages import TELEPHONE
 
 WORLD = "#frame-{} .world"
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from report_pages import CORRUPTIONS, HOSTILE, METHODS, STRANGE, TELEPHONE, evaluation, large
 
 from restorekit.report.render import write_page
+from tests._helpers.report_pages import CORRUPTIONS, HOSTILE, METHODS, STRANGE, TELEPHONE, evaluation, large
 
 
 def _shown(page, frame="b"):

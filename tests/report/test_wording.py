@@ -2,11 +2,11 @@
 
 import pytest
 
-from restorekit.figures import OF_A_RUN, Figure
+from restorekit.evaluation.bootstrap import clear, compare
+from restorekit.evaluation.metric_values import OF_A_RUN, Figure
+from restorekit.evaluation.protocol import Protocol, Results, failed
 from restorekit.report.page import Row, Views
-from restorekit.report.paired import clear, compare
 from restorekit.report.wording import absent, count, difference, method_names, named, pictured
-from restorekit.trials import Protocol, Results, failed
 
 DB, COVER = Figure("psnr", "dB", "higher"), Figure("coverage90", "", "", 0.9)
 

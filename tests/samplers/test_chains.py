@@ -2,14 +2,14 @@
 
 import pytest
 import torch
-from toys import SEEN, observed
 
-from restorekit import plugins
+from restorekit.core.errors import RestorekitWarning
+from restorekit.core.plugins import registry
+from restorekit.core.progress import watched
+from restorekit.core.rng import AHEAD, Noise
 from restorekit.corruptions import Chain, Gaussian, Missing
-from restorekit.errors import RestorekitWarning
-from restorekit.noise import AHEAD, Noise
 from restorekit.samplers.chains import Chains, agree
-from restorekit.watching import watched
+from tests._helpers.toy_models import SEEN, observed
 
 BOTH = Chain((Gaussian(0.4), Missing(0.5)))
 KEYS = tuple("abcdef")
@@ -23,7 +23,7 @@ def _observations(n=6):
 @pytest.mark.parametrize("name", ["gibbs", "mwg", "importance", "langevin", "map", "pnp"])
 def test_an_image_is_restored_alone_as_among_others(name):
     """Each chain ends by itself, and the noise is the image's own."""
-    model, sampler = observed(0.4, SEEN)[0], plugins.samplers()[name]()
+    model, sampler = observed(0.4, SEEN)[0], registry.samplers()[name]()
     together = sampler(model, BOTH, _observations(), 3, Noise(0, KEYS))
     alone = sampler(model, BOTH, _observations().take(torch.tensor([4])), 3, Noise(0, ("e",)))
     torch.testing.assert_close(together.mean[:, 4:5], alone.mean, atol=1e-4, rtol=0)
@@ -88,7 +88,7 @@ def test_states_may_be_tuples_of_tuples():
 
 @pytest.mark.parametrize("name", ["gibbs", "mwg", "importance", "langevin"])
 def test_draws_made_in_portions_are_others_and_those_made_at_once(name):
-    model, sampler = observed(0.4, SEEN)[0], plugins.samplers()[name]()
+    model, sampler = observed(0.4, SEEN)[0], registry.samplers()[name]()
     o, noise = _observations(2), Noise(0, KEYS[:2])
     together = sampler(model, BOTH, o, 8, noise).mean
     later = sampler(model, BOTH, o, 4, noise.after(4)).mean

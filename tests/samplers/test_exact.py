@@ -4,15 +4,15 @@ import dataclasses
 
 import pytest
 import torch
-from ladder import Ladder
-from linear_gaussian import PCA
-from own import built_in
-from toys import ALL, NONE, SEEN, coins, forked, observed
 
+from restorekit.core.rng import Noise
 from restorekit.corruptions import Blur, Chain, Gaussian, Missing
-from restorekit.noise import Noise
 from restorekit.samplers import Importance, Langevin, MetropolisWithinGibbs, Mode, PlugAndPlay
 from restorekit.samplers.targets import Joint, Marginal
+from tests._helpers.builtin_registry import built_in
+from tests._helpers.linear_gaussian import PCA
+from tests._helpers.linear_hierarchy import Ladder
+from tests._helpers.toy_models import ALL, NONE, SEEN, coins, forked, observed
 
 DRAWS = 8000
 NUMBER = {PCA: DRAWS, Ladder: 2000}  # of the model with two levels of latents fewer will do

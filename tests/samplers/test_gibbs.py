@@ -4,17 +4,17 @@ import math
 
 import pytest
 import torch
-from linear_gaussian import PCA, PCAConfig
-from own import built_in
-from toys import SEEN, observed
 
 from restorekit import testing
+from restorekit.core.errors import UsageError
+from restorekit.core.rng import Noise
+from restorekit.core.types import Observation
 from restorekit.corruptions import Chain, Clean, Gaussian, Missing, Poisson, SaltPepper
-from restorekit.errors import UsageError
 from restorekit.models import CVAE
-from restorekit.noise import Noise
 from restorekit.samplers import Gibbs
-from restorekit.types import Observation
+from tests._helpers.builtin_registry import built_in
+from tests._helpers.linear_gaussian import PCA, PCAConfig
+from tests._helpers.toy_models import SEEN, observed
 
 
 @pytest.mark.parametrize("sigma", [None, torch.full((2, 1, 1, 1), math.nan)], ids=["None", "NaN"])

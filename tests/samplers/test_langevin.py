@@ -2,13 +2,13 @@ import dataclasses
 
 import pytest
 import torch
-from linear_gaussian import PCA, PCAConfig
-from toys import ALL, Coins, observed
 
+from restorekit.core.errors import RestorekitWarning
+from restorekit.core.rng import Noise
 from restorekit.corruptions import Blur, Chain, Gaussian, Poisson
-from restorekit.errors import RestorekitWarning
-from restorekit.noise import Noise
 from restorekit.samplers import Langevin, Mode
+from tests._helpers.linear_gaussian import PCA, PCAConfig
+from tests._helpers.toy_models import ALL, Coins, observed
 
 
 def test_the_length_of_a_step_finds_its_way_from_far_off():

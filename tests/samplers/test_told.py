@@ -7,12 +7,12 @@ import pytest
 import torch
 
 import restorekit
-from restorekit import checkpoint, testing
-from restorekit.errors import RestorekitWarning
-from restorekit.models import VAE
-from restorekit.restore import ModelRestorer
-from restorekit.sweep import Limits
-from restorekit.testing.facts import shake
+from restorekit import testing
+from restorekit.core.errors import RestorekitWarning
+from restorekit.models import VAE, checkpoint
+from restorekit.restoration.model_restorer import ModelRestorer
+from restorekit.restoration.tiling import Limits
+from restorekit.testing._assertions import shake
 
 WORDS = ("--sigma", "0.1", "--samples", 4, "--device", "cpu", "--threads", 1)
 

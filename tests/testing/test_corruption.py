@@ -6,15 +6,15 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pytest
 import torch
-from caught import caught
-from damaging import Motion, broken, changed, keeps
 from torch.nn import functional as F
 
 from restorekit import Corruption, Ranged
 from restorekit.corruptions import Gaussian, Missing
-from restorekit.testing import CORRUPTION_CHECKS, check_corruption, elsewhere, ranges
+from restorekit.testing import CORRUPTION_CHECKS, _fake_device, check_corruption, corruption
 from restorekit.testing import corruption as corruptions
 from restorekit.testing.density import DENSITY_CHECKS
+from tests._helpers.broken_corruptions import Motion, broken, changed, keeps
+from tests._helpers.check_failures import caught
 
 
 @dataclass(frozen=True)
@@ -78,10 +78,10 @@ BROKEN = [
     (corruptions.is_a_frozen_dataclass, Undocumented()),
     (corruptions.stays_on_the_scale_of_x, broken(Gaussian, __call__=changed(Gaussian, y=lambda o: 255 * o.y))),
     (
-        elsewhere.works_on_a_gpu,
+        _fake_device.works_on_a_gpu,
         broken(Gaussian, __call__=changed(Gaussian, y=lambda o: o.y + torch.zeros(o.y.shape))),
     ),
-    (elsewhere.works_on_a_gpu, broken(Gaussian, first_guess=lambda self, o: torch.zeros(len(o), *o.shape))),
+    (_fake_device.works_on_a_gpu, broken(Gaussian, first_guess=lambda self, o: torch.zeros(len(o), *o.shape))),
     (corruptions.is_a_frozen_dataclass, Melts()),
     (corruptions.is_a_frozen_dataclass, broken(Gaussian, name="")),
     (corruptions.has_shapes_and_types, broken(Gaussian, __call__=changed(Gaussian, y=lambda o: o.y.double()))),
@@ -122,7 +122,7 @@ BROKEN = [
         corruptions.ignores_the_batch,
         broken(Gaussian, __call__=lambda s, x, noise: keeps(x + torch.rand(x.shape, generator=noise.generator("n")))),
     ),
-    (ranges.draws_its_ranges_per_image, OneDraw()),
+    (corruption.draws_its_ranges_per_image, OneDraw()),
     (corruptions.comes_back_from_its_spec, broken(Gaussian, __str__=lambda self: "broken:sigma=0.5")),
     (
         corruptions.guesses_in_the_shape_of_x,

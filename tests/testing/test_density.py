@@ -4,13 +4,13 @@ from dataclasses import dataclass
 
 import pytest
 import torch
-from caught import caught
-from damaging import Motion, Shear, broken, changed, keeps
 
 from restorekit import Corruption
 from restorekit.corruptions import Gaussian, Poisson
 from restorekit.testing import density
 from restorekit.testing.density import DENSITY_CHECKS
+from tests._helpers.broken_corruptions import Motion, Shear, broken, changed, keeps
+from tests._helpers.check_failures import caught
 
 
 def _noisy(self, x, noise):

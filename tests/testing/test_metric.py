@@ -4,11 +4,11 @@ import math
 
 import pytest
 import torch
-from caught import caught
 
-from restorekit.errors import NoFigureError
-from restorekit.metrics import PSNR
+from restorekit.core.errors import NoFigureError
+from restorekit.evaluation.metrics.fidelity import PSNR
 from restorekit.testing import METRIC_CHECKS, check_metric, metric
+from tests._helpers.check_failures import caught
 
 
 class Undocumented(PSNR):

@@ -5,18 +5,17 @@ from typing import ClassVar
 
 import pytest
 import torch
-from caught import caught
-from ladder import Ladder
-from linear_gaussian import PCA
-from tiny_model import Tiny, TinyConfig
 from torch import nn
 
 from restorekit import Batch, Noise, Terms
 from restorekit.testing import MODEL_CHECKS, build, check_model, model
-from restorekit.testing.labels import LABEL_CHECKS
-from restorekit.testing.restoring import RESTORING_CHECKS
-from restorekit.testing.trained import TRAINING_CHECKS
-from restorekit.testing.unseen import UNSEEN_CHECKS
+from restorekit.testing.model_labels import LABEL_CHECKS
+from restorekit.testing.model_restoration import RESTORING_CHECKS
+from restorekit.testing.model_training import TRAINING_CHECKS, UNSEEN_CHECKS
+from tests._helpers.check_failures import caught
+from tests._helpers.linear_gaussian import PCA
+from tests._helpers.linear_hierarchy import Ladder
+from tests._helpers.tiny_model import Tiny, TinyConfig
 
 
 class Two(Tiny):

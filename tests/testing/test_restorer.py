@@ -2,11 +2,11 @@
 
 import pytest
 import torch
-from caught import caught
 
 from restorekit import Restoration, Restorer
-from restorekit.errors import UsageError
+from restorekit.core.errors import UsageError
 from restorekit.testing import RESTORER_CHECKS, check_restorer, restorer
+from tests._helpers.check_failures import caught
 
 
 class Fills(Restorer):

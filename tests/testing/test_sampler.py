@@ -4,12 +4,12 @@ from dataclasses import replace
 
 import pytest
 import torch
-from caught import caught
 
 from restorekit import Draws
-from restorekit.contracts import LatentModel
+from restorekit.core.contracts import LatentModel
 from restorekit.samplers import Gibbs
 from restorekit.testing import SAMPLER_CHECKS, check_sampler, sampler
+from tests._helpers.check_failures import caught
 
 
 class Mumbles(Gibbs):

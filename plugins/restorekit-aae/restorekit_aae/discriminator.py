@@ -18,8 +18,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from restorekit.blocks import rows
-from restorekit.likelihoods import DiagonalGaussian, per_image
+from restorekit.core.distributions import DiagonalGaussian, per_image
+from restorekit.models.layers import rows
 
 
 class Discriminator(nn.Module):

@@ -20,9 +20,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from restorekit import Batch, Corruption, Draws, Estimate, LatentModel, Model, Noise, Observation, Terms
-from restorekit.densities import Likelihood, Prior
-from restorekit.errors import UsageError
-from restorekit.likelihoods import DiagonalGaussian, floored
+from restorekit.core.distributions import DiagonalGaussian, Likelihood, Prior, floored
+from restorekit.core.errors import UsageError
 from restorekit.models import VAE
 from restorekit.models.config import NetworkConfig, VAEConfig
 from restorekit_aae.discriminator import Discriminator, divergence, moments, places

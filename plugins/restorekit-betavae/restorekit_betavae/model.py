@@ -15,7 +15,7 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from restorekit.errors import SpecError
+from restorekit.core.errors import SpecError
 from restorekit.models import VAE
 from restorekit.models.config import VAEConfig
 

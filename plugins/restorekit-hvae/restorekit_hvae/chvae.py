@@ -20,11 +20,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from restorekit import Batch, Corruption, Draws, Estimate, Geometry, Model, Noise, Observation, Terms
-from restorekit.densities import Likelihood
-from restorekit.errors import SpecError
-from restorekit.likelihoods import DiagonalGaussian, floored
-from restorekit.models.heads import Head
-from restorekit.models.trunk import CVAEConfig, Outlook, Trunk
+from restorekit.core.distributions import DiagonalGaussian, Likelihood, floored
+from restorekit.core.errors import SpecError
+from restorekit.models.cvae.config import CVAEConfig
+from restorekit.models.cvae.unet import Outlook, Trunk
+from restorekit.models.likelihood_heads import Head
 from restorekit_hvae.config import LadderConfig
 from restorekit_hvae.hvae import Rates
 from restorekit_hvae.ladder import Ladder, Upward

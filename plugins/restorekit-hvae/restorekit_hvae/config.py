@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from restorekit.errors import SpecError
+from restorekit.core.errors import SpecError
 from restorekit.models.config import DecoderConfig, RateConfig
 
 

@@ -18,10 +18,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from restorekit import Batch, Geometry, LatentModel, Noise, Observation, Terms
-from restorekit.conjugate import evidence
-from restorekit.densities import Likelihood
-from restorekit.likelihoods import DiagonalGaussian, per_image
-from restorekit.models.heads import Head
+from restorekit.core.distributions import DiagonalGaussian, Likelihood, per_image
+from restorekit.core.gaussian import evidence
+from restorekit.models.likelihood_heads import Head
 from restorekit_hvae.config import HVAEConfig, LadderConfig
 from restorekit_hvae.ladder import Ladder, Upward
 from restorekit_hvae.layers import divergence

@@ -18,8 +18,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from restorekit import Noise
-from restorekit.blocks import rows
-from restorekit.likelihoods import DiagonalGaussian
+from restorekit.core.distributions import DiagonalGaussian
+from restorekit.models.layers import rows
 from restorekit_hvae.config import LadderConfig
 from restorekit_hvae.layers import Bottleneck, Rung, coarser, finer
 

@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from restorekit import Noise
-from restorekit.blocks import dropout
-from restorekit.likelihoods import DiagonalGaussian
+from restorekit.core.distributions import DiagonalGaussian
+from restorekit.models.layers import dropout
 
 WIDEST = 4.0  # most that a log-variance may be away from where it starts
 

@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from restorekit import Noise
-from restorekit.densities import Temperature, each
-from restorekit.likelihoods import DiagonalGaussian
+from restorekit.core.distributions import DiagonalGaussian, Temperature, each
 from restorekit_hvae.ladder import Ladder
 
 LEAST = 1e-3  # precision that is left of a posterior whose prior a temperature above 1 takes away
@@ -22,7 +21,7 @@ Latents = tuple[Tensor, ...]  # of each group, nearest the pixels last, (B, late
 
 @dataclass(frozen=True, eq=False)
 class Walk:
-    """q(z | x) where something is `seen` of x, else p(z); see `restorekit.densities`.
+    """q(z | x) where something is `seen` of x, else p(z); see `restorekit.core.distributions`.
 
     Parameters
     ----------
@@ -90,7 +89,7 @@ class Inferred(Walk):
 
 @dataclass(frozen=True, eq=False)
 class Unseen:
-    """p(z) for images of any size; see `restorekit.densities`.
+    """p(z) for images of any size; see `restorekit.core.distributions`.
 
     Parameters
     ----------

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from restorekit import Metric, Observation, Restoration
-from restorekit.errors import NoFigureError
+from restorekit.core.errors import NoFigureError
 
 CONSTANT = 170 / 255**2  # the c of equation 4, of images on [0, 1]
 LUMA = (0.299, 0.587, 0.114)  # of red, green and blue

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from restorekit import Metric, Observation, Restoration
-from restorekit.errors import NoFigureError
+from restorekit.core.errors import NoFigureError
 from restorekit_perceptual.weights import CONVOLUTIONS, Weights, installed
 
 SHIFT, SCALE = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)  # of red, green and blue on [-1, 1]

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from restorekit.errors import NoFigureError
+from restorekit.core.errors import NoFigureError
 
 VARIABLE = "RESTOREKIT_LPIPS"  # names a file
 _LAYERS = re.compile(r"(?:net\.slice\d+|features)\.(\d+)\.(weight|bias)")  # of the package lpips, and of torchvision

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from restorekit import hookimpl
-from restorekit.contracts import Corruption
+from restorekit.core.contracts import Corruption
 from restorekit_vintage.cast import Cast
 from restorekit_vintage.creases import Creases
 from restorekit_vintage.dust import Dust

@@ -9,10 +9,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from restorekit.contracts import Corruption
+from restorekit.core.contracts import Corruption
+from restorekit.core.rng import Noise
+from restorekit.core.types import Observation, shape_of
 from restorekit.corruptions.missing import hide
-from restorekit.noise import Noise
-from restorekit.types import Observation, shape_of
 
 PAPER = (0.95, 0.92, 0.86)  # what shows where the emulsion is gone, and dust that kept light from the print
 LUMINANCE = (0.299, 0.587, 0.114)  # of R, G and B, as ITU-R BT.601 has it

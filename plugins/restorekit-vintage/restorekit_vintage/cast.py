@@ -8,8 +8,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from restorekit.noise import Noise
-from restorekit.types import Observation, Ranged
+from restorekit.core.rng import Noise
+from restorekit.core.types import Observation, Ranged
 from restorekit_vintage.ageing import LUMINANCE, Ageing, seen
 
 DYES = ("cyan", "magenta", "yellow")  # what keeps red, green and blue light back

@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from restorekit.noise import Noise
+from restorekit.core.rng import Noise
 
 
 def clouds(x: Tensor, noise: Noise, name: str, size: Tensor, least: float) -> Tensor:

@@ -8,9 +8,9 @@ from typing import ClassVar, NamedTuple
 import torch
 from torch import Tensor
 
+from restorekit.core.rng import Noise
+from restorekit.core.types import Ranged
 from restorekit.corruptions.sensor import smeared
-from restorekit.noise import Noise
-from restorekit.types import Ranged
 from restorekit_vintage.ageing import Marked, Marks
 from restorekit_vintage.lattice import TAU, Lattice, Place, only
 

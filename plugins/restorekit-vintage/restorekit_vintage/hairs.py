@@ -8,8 +8,8 @@ from typing import ClassVar, NamedTuple
 import torch
 from torch import Tensor
 
-from restorekit.noise import Noise
-from restorekit.types import Ranged
+from restorekit.core.rng import Noise
+from restorekit.core.types import Ranged
 from restorekit_vintage.ageing import Marked, Marks, shade
 from restorekit_vintage.lattice import TAU, Lattice, Place, only
 

@@ -8,8 +8,8 @@ from typing import Any, ClassVar, cast
 
 from torch import Tensor
 
-from restorekit.noise import Noise
-from restorekit.types import Observation, Ranged, shape_of
+from restorekit.core.rng import Noise
+from restorekit.core.types import Observation, Ranged, shape_of
 from restorekit_vintage.ageing import Ageing, Marked, seen
 from restorekit_vintage.cast import Cast
 from restorekit_vintage.creases import Creases

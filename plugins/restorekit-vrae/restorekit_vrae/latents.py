@@ -9,8 +9,7 @@ import torch
 from torch import Tensor
 
 from restorekit import Noise
-from restorekit.densities import Temperature, each
-from restorekit.likelihoods import LOG_2PI, DiagonalGaussian, per_image
+from restorekit.core.distributions import LOG_2PI, DiagonalGaussian, Temperature, each, per_image
 
 Latent = tuple[Tensor, Tensor]
 

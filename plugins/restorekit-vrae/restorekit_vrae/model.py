@@ -23,11 +23,10 @@ import torch
 from torch import Tensor
 
 from restorekit import Batch, Geometry, LatentModel, Noise, Observation, Terms
-from restorekit.conjugate import evidence
-from restorekit.densities import Likelihood
-from restorekit.fill import bend, fill
-from restorekit.likelihoods import DiagonalGaussian
-from restorekit.models.heads import Head
+from restorekit.core.distributions import DiagonalGaussian, Likelihood
+from restorekit.core.gaussian import evidence
+from restorekit.core.interpolation import bend, fill
+from restorekit.models.likelihood_heads import Head
 from restorekit_vrae.latents import Inferred, Latent, Standard
 from restorekit_vrae.lines import Lines
 from restorekit_vrae.networks import Decoder, Encoder

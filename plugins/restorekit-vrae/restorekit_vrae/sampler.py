@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from restorekit import Corruption, Draws, LatentModel, Model, Noise, Observation, Sampler
-from restorekit.conjugate import posterior
-from restorekit.contracts import parts_of
-from restorekit.errors import UsageError
+from restorekit.core.contracts import parts_of
+from restorekit.core.errors import UsageError
+from restorekit.core.gaussian import posterior
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Self
 
-from restorekit.errors import SpecError
+from restorekit.core.errors import SpecError
 from restorekit.models.config import DecoderConfig, RateConfig, of_one_size
 from restorekit_vrae.lines import AXES
 

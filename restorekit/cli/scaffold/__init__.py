@@ -1,0 +1,118 @@
+"""A plugin package to begin with, written from templates.
+
+The templates are working code, in which `YourName`, `your_name`, `your-name` and the version 0.0.0 are replaced.
+"""
+
+from __future__ import annotations
+
+import keyword
+import os
+import re
+import tempfile
+from collections.abc import Iterator
+from importlib.resources import files
+from io import StringIO
+from pathlib import Path
+from string import Template
+from token import NAME
+from tokenize import generate_tokens
+
+from restorekit import __version__
+from restorekit.core.errors import UsageError
+
+KINDS = ("model", "corruption", "sampler")
+SUFFIXES = (".py", ".md", ".toml")
+
+
+# string.Template asks for the other groups too; (?!) never matches
+_PATTERN = r"(?P<named>YourName|your_name|your-name|0\.0\.0)|(?P<escaped>(?!))|(?P<braced>(?!))|(?P<invalid>(?!))"
+
+
+class Words(Template):
+    """Text in which the words that stand for a plugin's name are replaced, and nothing else."""
+
+    flags = re.NOFLAG
+    pattern = _PATTERN  # type: ignore[assignment]  # string.Template compiles it
+
+
+def write(name: str, kind: str, into: Path) -> list[Path]:
+    """Write the package ``restorekit-NAME`` into a folder, whole or not at all.
+
+    Parameters
+    ----------
+    name : str
+        What it will register: small letters, digits and hyphens, such as ``sun-glare``.
+    kind : {"model", "corruption", "sampler"}
+        Which sort of thing.
+    into : Path
+        Folder that the package's own folder is made in; made where there is none.
+
+    Returns
+    -------
+    list of Path
+        The package's folder, and the files in it.
+
+    Raises
+    ------
+    UsageError
+        For a name that is taken or cannot be one, or a folder that exists: one sentence each.
+    """
+    words = named(name, kind)
+    target = into / f"restorekit-{name}"
+    if target.exists():
+        raise UsageError(f"{target} exists, and is not written over; choose another name, or another folder by --into")
+    into.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=into, prefix=".restorekit-") as folder:
+        (whole := Path(folder) / "whole").mkdir()
+        for file, text in _filled(kind, words):
+            (whole / file).write_text(text, encoding="utf-8")
+        os.rename(whole, target)  # noqa: PTH104, Path.rename would put it inside of a folder that came up meanwhile
+    return [target, *sorted(target.iterdir())]
+
+
+def named(name: str, kind: str) -> dict[str, str]:
+    """Return what each word of the templates is replaced by; UsageError in one sentence where a name will not do."""
+    if not re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", name):
+        better = re.sub(r"[^a-z0-9]+", "-", re.sub(r"^[^a-zA-Z]+", "", name).lower()).strip("-")
+        hint = f"; {better!r} would do" if better else ""
+        raise UsageError(
+            f"a plugin's name is small letters, digits and hyphens, and begins with a letter, got {name!r}{hint}"
+        )
+    cls = "".join(map(str.capitalize, name.split("-")))
+    if keyword.iskeyword(cls) or cls in _used(kind):
+        raise UsageError(f"{name!r} would be a class {cls}, which means something else there; choose another name")
+    _refuse_taken(name)
+    return {"YourName": cls, "your_name": name.replace("-", "_"), "your-name": name, "0.0.0": __version__}
+
+
+def _refuse_taken(name: str) -> None:
+    from restorekit.core.plugins import registry
+
+    known = registry.installed()
+    for kind in registry.KINDS:
+        if entry := known.entries(kind).get(name):
+            raise UsageError(
+                f"{name!r} is taken among the {kind} by {entry.plugin.name!r} ({entry.plugin.package}); "
+                "choose another name"
+            )
+    if name in known.problems or name in {plugin.name for plugin in known.loaded}:
+        raise UsageError(f"a plugin {name!r} is installed already; choose another name, or uninstall it")
+
+
+def _used(kind: str) -> set[str]:
+    """Return every name in the code of a kind's modules, whose meaning a class of that name would take away."""
+    lines = [StringIO(text).readline for file, text in _texts(kind) if file.endswith(".py")]
+    return {token.string for line in lines for token in generate_tokens(line) if token.type == NAME}
+
+
+def _filled(kind: str, words: dict[str, str]) -> Iterator[tuple[str, str]]:
+    for file, text in _texts(kind):
+        yield Words(file).substitute(words), Words(text).substitute(words)
+
+
+def _texts(kind: str) -> Iterator[tuple[str, str]]:
+    """Yield name and text of every template of a kind of plugin."""
+    for folder in ("package", kind):
+        for file in files(__name__).joinpath(folder).iterdir():
+            if file.name.endswith(SUFFIXES):  # and not what Python has compiled
+                yield file.name, file.read_text(encoding="utf-8")

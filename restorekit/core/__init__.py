@@ -1,0 +1,1 @@
+"""Contracts, value types, random numbers, distributions, configuration, errors and plugins."""

@@ -1,0 +1,226 @@
+"""What a corruption, a model, a sampler, a restorer and a metric promise.
+
+Plugins subclass these; the engine talks to nothing else. What p(x | z), q(z | x) and p(z) of a `LatentModel` promise,
+and may promise where z has levels, stands in
+`restorekit.core.distributions`. See `restorekit.testing` for checks that an implementation keeps its promise.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, ClassVar, Literal
+
+from torch import Tensor, nn
+
+from restorekit.core.config import as_typed
+from restorekit.core.distributions import Latents, Likelihood, Prior
+from restorekit.core.errors import UsageError
+from restorekit.core.interpolation import fill
+from restorekit.core.rng import Noise
+from restorekit.core.types import Batch, Draws, Estimate, Geometry, Linear, Observation, Restoration, Source, Terms
+
+
+class Corruption(ABC):
+    """A distribution p(y | x): how a clean image becomes an observation.
+
+    Subclasses are frozen dataclasses. A field annotated `Ranged` is a value or a (low, high) range
+    drawn once per image with `draw`; its metadata may hold ``low``, ``high`` (limits), ``unit`` and ``share`` (of 1).
+    """
+
+    name: ClassVar[str]
+    smooth: ClassVar[bool] = False  # log_prob is differentiable in x
+    hides: ClassVar[bool] = False  # takes values out (y = 0, observed = False) and does nothing else
+
+    @abstractmethod
+    def __call__(self, x: Tensor, noise: Noise) -> Observation:
+        """Draw an observation of x, (B, C, H, W) in [0, 1], on its device."""
+
+    def log_prob(self, observation: Observation, x: Tensor) -> Tensor | None:
+        """Return log p(y | x), (B,) nats over the observed values; None where only simulation is possible."""
+        return None
+
+    def operator(self, observation: Observation) -> Linear | None:
+        """Return the linear map behind the observation; None where there is none."""
+        return None
+
+    def clean_shape(self, shape: tuple[int, int, int], channels: int) -> tuple[int, int, int]:
+        """Return (C, H, W) of the x whose y has `shape`; C is `channels` where y does not tell. For what changes it."""
+        return shape
+
+    def first_guess(self, observation: Observation) -> Tensor:
+        """Return a rough x, (B, C, H, W): what a conditional model is shown. Missing values are interpolated."""
+        return fill(observation.y, observation.observed)
+
+    @property
+    def interpolates(self) -> bool:
+        """Whether the first guess does no more than to interpolate missing values, so that it is y where none are."""
+        return type(self).first_guess is Corruption.first_guess
+
+    def draw(self, key: str, x: Tensor, noise: Noise) -> Tensor:
+        """Return the field `key` for each image of x, (B, 1, 1, 1): its value, or one draw of its range."""
+        value, shape = getattr(self, key), (x.shape[0], 1, 1, 1)
+        if not isinstance(value, tuple):
+            return x.new_full(shape, value)
+        low, high = value
+        u: Tensor = noise.uniform(f"{self.name}.{key}", shape, x.device).to(x.dtype)
+        return u * float(high - low) + float(low)
+
+    def __str__(self) -> str:
+        """Return the spec that makes this corruption again."""
+        values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}  # type: ignore[arg-type]
+        pieces = [f"{name}={as_typed(value)}" for name, value in values.items() if value != ""]
+        return f"{self.name}:{','.join(pieces)}" if pieces else self.name
+
+
+def parts_of(corruption: Corruption) -> tuple[Corruption, ...]:
+    """Return the parts of a chain; a single corruption is its own part."""
+    parts: tuple[Corruption, ...] = getattr(corruption, "parts", ()) or (corruption,)
+    return parts
+
+
+def is_linear(corruption: Corruption) -> bool:
+    """Say whether a corruption's class tells of a linear operator."""
+    return type(corruption).operator is not Corruption.operator
+
+
+class Model(nn.Module, ABC):
+    """A generative model p(x, z) or p(x, z | y), built from a frozen dataclass `Config`."""
+
+    name: ClassVar[str]
+    Config: ClassVar[type]
+    presets: ClassVar[Mapping[str, Mapping[str, object]]] = {}  # named values for Config and training.Recipe
+    unseen: ClassVar[Mapping[str, object] | None] = None  # settings to learn with where no x is seen; None: it cannot
+    geometry: Geometry
+
+    def __init__(self, config: Any) -> None:
+        super().__init__()
+        self.config = config
+
+    @classmethod
+    def fit_config(cls, config: Any, shape: tuple[int, int, int], classes: int) -> Any:
+        """Return `config` with what it leaves open taken from the training images: (C, H, W), number of classes."""
+        return dataclasses.replace(config, classes=config.classes or classes) if hasattr(config, "classes") else config
+
+    @abstractmethod
+    def terms(self, batch: Batch, noise: Noise, group: str = "model") -> Terms:
+        """Return the objective of one parameter group on one batch."""
+
+    def forward(self, ask: Callable[[Model], Terms]) -> Terms:
+        """Return what `ask` asks of this model, so that wrappers for precision and processes see the call.
+
+        A function, not its arguments: wrappers search arguments for tensors to convert, which a `Batch` need not.
+        """
+        return ask(self)
+
+    def param_groups(self) -> dict[str, list[nn.Parameter]]:
+        """Return the parameter groups: one optimiser each, stepped in this order, the others frozen meanwhile."""
+        return {"model": list(self.parameters())}
+
+    @abstractmethod
+    def sample(self, observation: Observation, corruption: Corruption, n: int, noise: Noise) -> Draws:
+        """Return n draws of p(x | y)."""
+
+    def estimate(self, observation: Observation, corruption: Corruption) -> Estimate | None:
+        """Return mean and spread of p(x | y) in one pass; None where only the mean of draws exists."""
+        return None
+
+    def noise_spec(self) -> str | None:
+        """Return the spec of the noise in the images that it has learnt from; None where they were clean."""
+        return None
+
+    def diagnose(self, batch: Batch, noise: Noise) -> dict[str, Tensor]:
+        """Return scalars that show known failures: KL per latent group (nats per image), active units (count)."""
+        return {}
+
+
+class LatentModel(Model):
+    """An unconditional model p(x, z); `sample` goes through `sampler`, which whoever loads the model sets."""
+
+    sampler: Sampler | None = None
+    discrete: bool = False  # a part of z is a class, which no gradient finds
+    reads_gaps: bool = False  # q(z | x) has learnt from images with values hidden, so that it holds where some are
+
+    @abstractmethod
+    def infer(self, x: Tensor, observed: Tensor | None = None, label: Tensor | None = None) -> Latents:
+        """Return q(z | x); values that were not observed are to be ignored."""
+
+    @abstractmethod
+    def prior(self, label: Tensor | None = None) -> Prior:
+        """Return p(z)."""
+
+    @abstractmethod
+    def decode(self, z: Any, label: Tensor | None = None) -> Likelihood:
+        """Return p(x | z)."""
+
+    def sample(self, observation: Observation, corruption: Corruption, n: int, noise: Noise) -> Draws:
+        """Return n draws of p(x | y) made by `sampler`."""
+        if self.sampler is None:
+            raise UsageError(
+                f"the model {self.name!r} is unconditional and needs a sampler to restore; set model.sampler"
+            )
+        return self.sampler(self, corruption, observation, n, noise)
+
+
+class Sampler(ABC):
+    """Makes draws of p(x | y) from an unconditional model and a corruption."""
+
+    name: ClassVar[str]
+    needs_sigma: ClassVar[bool] = False  # must be told the level of the noise
+    answers: ClassVar[str] = ""  # what its one answer is, of one that gives no draws
+    shares: ClassVar[bool] = False  # draws of an image share work, so that they are best made at once
+
+    @abstractmethod
+    def __call__(
+        self, model: LatentModel, corruption: Corruption, observation: Observation, n: int, noise: Noise
+    ) -> Draws:
+        """Return n draws."""
+
+    def merit(self, model: Model) -> int:
+        """Return how well it suits a model: of samplers that take a pair the one of most merit is picked."""
+        return 0
+
+    @abstractmethod
+    def refuse(self, model: Model, corruption: Corruption) -> str | None:
+        """Return one sentence why this pair cannot be sampled, and what would work; None where it can."""
+
+
+class Restorer(ABC):
+    """Anything that turns an observation into a restoration: models and classical methods alike."""
+
+    name: ClassVar[str]
+    batches: ClassVar[bool] = False  # gains from images of one size restored together
+    needs_sigma: bool = False  # must be told the level of Gaussian noise
+    geometry: Geometry = Geometry()
+
+    @abstractmethod
+    def __call__(self, observation: Observation, corruption: Corruption, n: int, noise: Noise) -> Restoration:
+        """Restore a batch; n = 0 asks for the one-pass estimate, n > 0 for n draws."""
+
+    def rows(self, source: Source, corruption: Corruption, n: int, noise: Noise) -> Iterator[tuple[int, Restoration]]:
+        """Restore from the top down; yield (top, finished rows) until all are done. Whole at once unless overridden."""
+        yield 0, self(source.rows(0, source.shape[2]), corruption, n, noise)
+
+    def suits(self, corruption: Corruption) -> bool:
+        """Say whether this restorer is meant for that corruption."""
+        return True
+
+
+class Metric(ABC):
+    """A number for one restored image."""
+
+    name: ClassVar[str]
+    unit: ClassVar[str] = ""
+    better: ClassVar[Literal["higher", "lower"]] = "higher"
+    goal: ClassVar[float | None] = None  # the best value, where it is neither the highest nor the lowest
+
+    @abstractmethod
+    def __call__(self, restoration: Restoration, reference: Tensor, observation: Observation) -> float | None:
+        """Return the metric of a batch of one image, (1, C, H, W).
+
+        Raises
+        ------
+        NoFigureError
+            There is none for this image, and why: a table shows a dash, and this. None is the same without a reason.
+        """

@@ -1,0 +1,124 @@
+"""Who runs the work: this process, or others. What the work is, they do not know.
+
+The engine of one process: threads read ahead and write behind while the main thread computes.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeVar
+
+from restorekit.core.errors import PluginError, RestorekitError, UsageError
+
+T = TypeVar("T")
+A = TypeVar("A")
+B = TypeVar("B")
+C = TypeVar("C")
+
+
+@dataclass(frozen=True)
+class Outcome(Generic[T, C]):
+    """What became of one task: a result, or the sentence of what went wrong."""
+
+    task: T
+    result: C | None
+    error: str | None = None
+
+
+class Engine(Protocol):
+    """Runs load, compute and store over many tasks."""
+
+    def run(
+        self,
+        tasks: Iterable[T],
+        load: Callable[[T], A],
+        compute: Callable[[T, A], B],
+        store: Callable[[T, B], C],
+    ) -> Iterator[Outcome[T, C]]:
+        """Yield one outcome per task, in order; an error in one task leaves the others alone."""
+        ...
+
+
+def weightless(task: Any) -> int:
+    """Return 0, for tasks whose size does not matter."""
+    return 0
+
+
+@dataclass(frozen=True)
+class LocalEngine:
+    """Overlaps reading, computing and writing.
+
+    Parameters
+    ----------
+    workers : int
+        Threads that read, and as many that write.
+    ahead : int
+        Tasks read ahead of the one being computed, and results that may wait to be written: the memory
+        in use does not grow with the number of tasks.
+    weigh : callable
+        Bytes that a task takes up.
+    most : int
+        Bytes of all tasks between the start of their reading and the end of their writing; one that is
+        heavier goes alone.
+    """
+
+    workers: int = 2
+    ahead: int = 2
+    weigh: Callable[[Any], int] = weightless
+    most: int = 2**30
+
+    def run(
+        self, tasks: Iterable[T], load: Callable[[T], A], compute: Callable[[T, A], B], store: Callable[[T, B], C]
+    ) -> Iterator[Outcome[T, C]]:
+        """Yield one outcome per task, in order; errors that concern every task are raised."""
+        waiting = deque(tasks)
+        reading: deque[tuple[T, Future[A]]] = deque()
+        writing: deque[tuple[T, Future[C]]] = deque()
+        readers = ThreadPoolExecutor(self.workers, "read")
+        writers = ThreadPoolExecutor(self.workers, "write")
+        with readers, writers:
+            try:
+                while waiting or reading or writing:
+                    while self._room(waiting, reading, writing):
+                        reading.append((waiting[0], readers.submit(load, waiting.popleft())))
+                    if writing and (not reading or len(writing) > self.ahead):
+                        yield _outcome(*writing.popleft())
+                    else:
+                        writing.append(_computed(*reading.popleft(), compute, store, writers))
+            finally:
+                started: list[Future[Any]] = [*(f for _, f in reading), *(f for _, f in writing)]
+                for future in started:
+                    future.cancel()
+
+    def _room(self, waiting: deque[T], reading: deque[tuple[T, Any]], writing: deque[tuple[T, Any]]) -> bool:
+        """Say whether another task may be read."""
+        if not waiting or len(reading) >= self.ahead:
+            return False
+        held = [task for task, _ in (*reading, *writing)]
+        return not held or sum(map(self.weigh, [*held, waiting[0]])) <= self.most
+
+
+def _computed(
+    task: Any, loaded: Future[Any], compute: Callable[..., Any], store: Callable[..., Any], writers: ThreadPoolExecutor
+) -> tuple[Any, Future[Any]]:
+    """Compute here and hand the result to a writer; an error takes the result's place."""
+    try:
+        return task, writers.submit(store, task, compute(task, loaded.result()))
+    except Exception as error:
+        failed: Future[Any] = Future()
+        failed.set_exception(error)
+        return task, failed
+
+
+def _outcome(task: T, future: Future[C]) -> Outcome[T, C]:
+    try:
+        return Outcome(task, future.result())
+    except (UsageError, PluginError):
+        raise
+    except RestorekitError as error:
+        return Outcome(task, None, str(error))
+    except Exception as error:  # a bug or a stranger's code: one image's failure all the same
+        return Outcome(task, None, f"unexpected {type(error).__name__}: {error}; please report it")

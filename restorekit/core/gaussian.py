@@ -1,0 +1,86 @@
+"""What a decoder and an observation say together in closed form, for Gaussian noise and missing values."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from restorekit.core.contracts import Corruption, parts_of
+from restorekit.core.distributions import LOG_2PI, DiagonalGaussian, Likelihood, per_image
+from restorekit.core.errors import UsageError
+from restorekit.core.rng import Noise
+from restorekit.core.types import Observation
+
+
+def has_closed_form(part: Corruption) -> bool:
+    """Say whether a part of a chain is Gaussian noise or takes values out."""
+    return part.hides or part.name in ("gaussian", "clean")
+
+
+def other_than_gaussian(corruption: Corruption) -> str | None:
+    """Return the name of a part that is neither Gaussian noise nor takes values out; None where there is none."""
+    return next((part.name for part in parts_of(corruption) if not has_closed_form(part)), None)
+
+
+def level(observation: Observation) -> Tensor:
+    """Return the standard deviation of the noise, (B, 1, 1, 1); UsageError where it is unknown."""
+    if observation.sigma is None or bool(observation.sigma.isnan().any()):
+        raise UsageError(
+            "a sampler must know the level of the noise, which is unknown here; give --sigma auto, or a number such as "
+            "25/255"
+        )
+    return observation.sigma
+
+
+def posterior(likelihood: Likelihood, observation: Observation) -> tuple[Tensor, Tensor]:
+    """Return mean and variance, (B, C, H, W), of p(x | z, y): the decoder's Gaussian times the noise's.
+
+    Precisions add where a value was observed with noise; it is exact where sigma is 0; the decoder stands
+    alone where it is missing. The decoder's first two moments stand for its distribution.
+    """
+    noise = level(observation) ** 2
+    gain = torch.where(observation.observed, likelihood.variance / (likelihood.variance + noise).clamp_min(1e-12), 0.0)
+    mean = likelihood.mean + gain * (observation.y - likelihood.mean)
+    return mean, (1 - gain) * likelihood.variance
+
+
+def evidence(likelihood: Likelihood, observation: Observation) -> Tensor:
+    """Return log p(y | z) = log of the integral of p(y | x) p(x | z) over x, (B,) nats, of the observed values.
+
+    Exact for a Gaussian decoder, and for every decoder where what was seen is exact; under noise, another decoder's
+    first two moments stand for its distribution.
+    """
+    sigma = level(observation)
+    exact = sigma.flatten() == 0
+    if isinstance(likelihood, DiagonalGaussian) or not bool(exact.any()):
+        return noisy(likelihood, observation, sigma**2)
+    found = likelihood.log_prob(observation.y, observation.observed)
+    return found if bool(exact.all()) else torch.where(exact, found, noisy(likelihood, observation, sigma**2))
+
+
+def noisy(likelihood: Likelihood, observation: Observation, noise: Tensor) -> Tensor:
+    """Return log p(y | z), (B,) nats, by the decoder's first two moments under noise of some variance, (B, ...)."""
+    return per_image(_log_normal(observation.y, likelihood.mean, likelihood.variance + noise), observation.observed)
+
+
+def density(likelihood: Likelihood, observation: Observation, x: Tensor) -> Tensor:
+    """Return log p(x | z), (B,) nats, by the laws that `redraw` draws from: of noisy values the first two moments."""
+    if isinstance(likelihood, DiagonalGaussian):
+        return likelihood.log_prob(x)
+    moments = observation.observed & (level(observation) > 0)
+    return likelihood.log_prob(x, ~moments) + per_image(_log_normal(x, likelihood.mean, likelihood.variance), moments)
+
+
+def _log_normal(x: Tensor, mean: Tensor, variance: Tensor) -> Tensor:
+    """Return log N(x; mean, variance) of each value, (B, C, H, W)."""
+    variance = variance.clamp_min(1e-12)
+    return -0.5 * ((x - mean) ** 2 / variance + variance.log() + LOG_2PI)
+
+
+def redraw(likelihood: Likelihood, observation: Observation, noise: Noise) -> Tensor:
+    """Draw x ~ p(x | z, y), (B, C, H, W): missing values from the decoder itself, noisy ones from `posterior`."""
+    mean, variance = posterior(likelihood, observation)
+    x = mean + variance.sqrt() * noise.normal("x", tuple(mean.shape), mean.device)
+    if isinstance(likelihood, DiagonalGaussian) or bool(observation.observed.all()):
+        return x
+    return torch.where(observation.observed, x, likelihood.sample(noise.fork("missing")))

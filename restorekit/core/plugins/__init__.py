@@ -1,0 +1,1 @@
+"""Hooks, the registry of plugins, and the boundary to third-party code."""

@@ -1,0 +1,253 @@
+"""The values that travel between corruptions, models, samplers and restorers.
+
+Units and names are the same everywhere: ``x`` is a clean image, ``y`` what was observed of it,
+``observed`` is True where a value was seen, ``sigma`` is a standard deviation on the [0, 1] scale.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+import torch
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from restorekit.core.contracts import Corruption
+
+
+class Linear(Protocol):
+    """A linear map between images, as a corruption's `operator` returns it."""
+
+    @property
+    def halo(self) -> int:
+        """Pixels around one that its result depends on."""
+
+    def apply(self, x: Tensor) -> Tensor:
+        """Map x, (B, C, H, W), to the observation's shape."""
+
+    def adjoint(self, u: Tensor) -> Tensor:
+        """Map u, in the observation's shape, back to (B, C, H, W)."""
+
+
+@dataclass(frozen=True, eq=False)
+class Observation:
+    """What is known of a batch of images.
+
+    Attributes
+    ----------
+    y : Tensor, (B, Cy, Hy, Wy)
+        Observed values on the scale of x, neither clipped nor quantised, 0 where missing.
+    observed : Tensor of bool, (B, 1 or Cy, Hy, Wy)
+        True where a value was seen.
+    shape : (C, H, W)
+        Shape of the clean image; a corruption may change it.
+    sigma : Tensor, (B, 1, 1, 1), or None
+        Standard deviation of the Gaussian noise on the [0, 1] scale; 0 = noise-free, None (or NaN for one
+        image of a batch) = unknown.
+    label : Tensor of int64, (B,), or None
+        Class index; -1 = unknown.
+    params : mapping of str to Tensor, (B, ...)
+        What was drawn from ranges; `Corruption.log_prob` and `Corruption.operator` read it.
+    guess : Tensor, (B, C, H, W), or None
+        The corruption's first guess at x where somebody computed it already (over the whole image,
+        before it was cut into tiles).
+    direct : bool
+        Whether y is x itself but for noise and missing values; False behind a linear map, or fading.
+    """
+
+    y: Tensor
+    observed: Tensor
+    shape: tuple[int, int, int]
+    sigma: Tensor | None = None
+    label: Tensor | None = None
+    params: Mapping[str, Tensor] = field(default_factory=dict)
+    guess: Tensor | None = None
+    direct: bool = True
+
+    def __len__(self) -> int:
+        return self.y.shape[0]
+
+    def take(self, index: Tensor) -> Observation:
+        """Return some images of the batch by their numbers, int64, which may repeat."""
+        return self._mapped(lambda t: t[index])
+
+    def to(self, device: torch.device) -> Observation:
+        """Return the same on a device."""
+        return self if self.y.device == device else self._mapped(lambda t: t.to(device))
+
+    def _mapped(self, change: Callable[[Tensor], Tensor]) -> Observation:
+        """Change all tensors, (B, ...), in the same way."""
+        sigma, label, guess = (None if t is None else change(t) for t in (self.sigma, self.label, self.guess))
+        params, y, observed = {k: change(v) for k, v in self.params.items()}, change(self.y), change(self.observed)
+        return replace(self, y=y, observed=observed, sigma=sigma, label=label, params=params, guess=guess)
+
+    def expand(self, n: int) -> Observation:
+        """Repeat every image `n` times, draws outermost: (n * B, ...)."""
+        return self.take(torch.arange(len(self), device=self.y.device).repeat(n))
+
+    def cut(self, rows: Tensor, columns: Tensor) -> Observation:
+        """Return the given rows and columns, int64 indices, which may repeat; for observations of x's own size."""
+
+        def pick(t: Tensor) -> Tensor:
+            return t.index_select(2, rows).index_select(3, columns)
+
+        guess = None if self.guess is None else pick(self.guess)
+        shape = (self.shape[0], len(rows), len(columns))
+        return replace(self, y=pick(self.y), observed=pick(self.observed), shape=shape, guess=guess)
+
+    def unknown(self) -> Tensor:
+        """Where x is not known exactly: missing values, and all values unless the noise is known to be 0.
+
+        Returns
+        -------
+        Tensor of bool, that broadcasts to x: in the shape of `observed`, or (B, 1, 1, 1) behind a linear map.
+        """
+        if self.sigma is None or not self.direct:
+            return self.observed.new_ones(self.observed.shape if self.direct else (len(self), 1, 1, 1))
+        return ~(self.observed & (self.sigma == 0))
+
+    def keep_known(self, value: Tensor, known: Tensor) -> Tensor:
+        """Return `value`, (B, C, H, W), with `known` where x is known exactly; untouched where y has another shape."""
+        return torch.where(self.unknown(), value, known) if self.y.shape[1:] == self.shape else value
+
+    def blind(self) -> Observation:
+        """Return the same without the level of the noise; that there is none stays known."""
+        if self.sigma is None:
+            return self
+        return replace(self, sigma=self.sigma.masked_fill(self.sigma > 0, torch.nan))
+
+    def first_guess(self, corruption: Corruption) -> Tensor:
+        """Return `guess` where it was computed already, else ask the corruption for it."""
+        return corruption.first_guess(self) if self.guess is None else self.guess
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What a model learns from in one update.
+
+    Attributes
+    ----------
+    x : Tensor, (B, C, H, W), or None
+        Clean images; None where there are none.
+    observation : Observation
+        What the corruption made of them.
+    corruption : Corruption
+        The corruption that was drawn for this batch.
+    step : int or None
+        Updates done so far (for warm-ups); None outside training.
+    """
+
+    x: Tensor | None
+    observation: Observation
+    corruption: Corruption
+    step: int | None = None
+
+
+def shape_of(x: Tensor) -> tuple[int, int, int]:
+    """Return (C, H, W) of a batch of images, (B, C, H, W)."""
+    _, channels, height, width = x.shape
+    return channels, height, width
+
+
+class Source(Protocol):
+    """Observations of a batch of equal images, read by rows, so that a large one never stands whole in memory."""
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """Shape of x, (B, C, H, W)."""
+
+    @property
+    def resized(self) -> bool:
+        """Whether y has another height or width than x: `rows` returns all of it then."""
+
+    def rows(self, top: int, bottom: int) -> Observation:
+        """Return rows `top` to `bottom` of every image."""
+
+
+class Terms(NamedTuple):
+    """One training objective and its named parts.
+
+    Attributes
+    ----------
+    loss : Tensor, scalar
+        What is minimised.
+    parts : mapping of str to Tensor, scalars
+        Named terms in nats per image (mean over the batch), for people to read.
+    """
+
+    loss: Tensor
+    parts: dict[str, Tensor]
+
+
+class Draws(NamedTuple):
+    """Draws of p(x | y): decoder means, and variances where there are, (S, B, C, H, W); what a sampler tells, (B,)."""
+
+    mean: Tensor
+    variance: Tensor | None
+    told: Mapping[str, Tensor] = {}
+
+
+class Estimate(NamedTuple):
+    """The posterior mean and spread of one pass.
+
+    Attributes
+    ----------
+    mean : Tensor, (B, C, H, W)
+    std : Tensor, (B, C, H, W), or None
+        Standard deviation of p(x | y) per value, the decoder's own variance included.
+    """
+
+    mean: Tensor
+    std: Tensor | None
+
+
+@dataclass(frozen=True)
+class Restoration:
+    """A restored batch.
+
+    Attributes
+    ----------
+    mmse : Tensor, (B, C, H, W)
+        The estimate: one pass where the model has one, else the mean over draws.
+    std : Tensor, (B, C, H, W), or None
+        Spread per value, the decoder's own variance included.
+    draws : Tensor, (S, B, C, H, W), or None
+        Draws, where they were asked for.
+    low, high : Tensor, (B, C, H, W), or None
+        Ends of a calibrated interval.
+    told : mapping of str to Tensor, (B,)
+        What a sampler has to say of its work, such as the share of proposals that were accepted.
+    """
+
+    mmse: Tensor
+    std: Tensor | None = None
+    draws: Tensor | None = None
+    low: Tensor | None = None
+    high: Tensor | None = None
+    told: Mapping[str, Tensor] = field(default_factory=dict)
+
+
+class Geometry(NamedTuple):
+    """What image sizes a model takes.
+
+    Attributes
+    ----------
+    size : (H, W) or None
+        The only size it takes; None for a fully convolutional model.
+    multiple : int
+        Height and width must be a multiple of this.
+    halo : int
+        Pixels around a tile that its result depends on.
+    channels : tuple of int
+        Channel counts it takes.
+    """
+
+    size: tuple[int, int] | None = None
+    multiple: int = 1
+    halo: int = 0
+    channels: tuple[int, ...] = (1, 3)
+
+
+Ranged = float | tuple[float, float]  # a value, or a (low, high) range drawn once per image

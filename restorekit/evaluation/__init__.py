@@ -1,0 +1,1 @@
+"""Metrics, benchmark runs, comparisons, likelihoods and calibration."""

@@ -1,0 +1,51 @@
+"""Results as JSON, of which results.schema.json tells every field, and CSV."""
+
+from __future__ import annotations
+
+import csv
+import json
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from restorekit.core.errors import UsageError
+from restorekit.core.files import atomic
+from restorekit.evaluation.protocol import Results
+
+
+def prepare(folder: Path) -> None:
+    """Make the folder of a result; UsageError before the work, rather than after it, where nothing can be written."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise UsageError(
+            f"the folder {folder} cannot be written to ({error.strerror or error}); choose another"
+        ) from error
+
+
+def write_results(results: Results, folder: Path) -> None:
+    """Write results.json and results.csv (a row per corruption, restorer and image) into a folder.
+
+    A figure that does not exist is null in JSON and empty in CSV.
+    """
+    with atomic(folder / "results.json") as path:
+        path.write_text(json.dumps(finite(results.to_json()), indent=1) + "\n", encoding="utf-8")
+    if not results.images:
+        (folder / "results.csv").unlink(missing_ok=True)  # of an earlier run
+    else:
+        with atomic(folder / "results.csv") as path, path.open("w", newline="", encoding="utf-8") as file:
+            single = [key for row in results.images for key, value in row.items() if not isinstance(value, list | dict)]
+            writer = csv.DictWriter(file, list(dict.fromkeys(single)), extrasaction="ignore")
+            writer.writeheader()
+            writer.writerows(results.images)
+
+
+def finite(value: Any) -> Any:
+    """Replace infinities and NaN, which JSON does not have, by null, at any depth."""
+    if isinstance(value, dict):
+        return {k: finite(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(v) for v in value]
+    return None if isinstance(value, float) and value - value != 0 else value

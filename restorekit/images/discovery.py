@@ -1,0 +1,179 @@
+"""Which files under a folder are images to work on, and what they are called."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from restorekit.core.errors import UsageError, unknown
+from restorekit.images.picture import SUFFIXES
+
+IMAGE_SUFFIXES = frozenset(suffix for suffixes in SUFFIXES.values() for suffix in suffixes)
+OWN_FOLDER = "_restorekit"  # what `restorekit restore` writes beside the images
+OTHER_PICTURES = frozenset({
+    ".gif", ".pgm", ".ppm", ".pbm", ".pnm", ".pfm", ".jp2", ".j2k", ".jxl", ".tga", ".heic", ".heif", ".avif", ".exr",
+    ".hdr", ".psd", ".svg", ".ico", ".pcx", ".dds", ".fits", ".fit", ".dcm", ".czi", ".nd2", ".lif", ".lsm", ".vsi",
+    ".svs", ".ims", ".raw", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2", ".raf",
+})  # fmt: skip
+_REASONS: dict[type[Exception], str] = {
+    FileNotFoundError: "there is no such file",
+    IsADirectoryError: "it is a folder",
+    PermissionError: "permission is denied",
+    UnicodeDecodeError: "it is no text in UTF-8",
+}
+MISSING = ".missing"  # NAME.missing.png marks what is missing in NAME.png
+
+
+@dataclass(frozen=True)
+class Item:
+    """One image file.
+
+    Attributes
+    ----------
+    path : Path
+        Where it is.
+    key : str
+        Its path below the source with forward slashes: its name in outputs and reports, and of its noise.
+    """
+
+    path: Path
+    key: str
+
+
+def find_images(source: str | Path, listed: str | Path | None = None) -> list[Item]:
+    """Find the images of a folder and its sub-folders, sorted by key, or the one of a file.
+
+    Hidden files, `_restorekit` folders and masks (`NAME.missing.png` beside `NAME.png`) are passed over.
+
+    Parameters
+    ----------
+    source : path
+        A folder, a file, or ``FILE.npz:ARRAY``.
+    listed : path, optional
+        A text file with one name relative to `source` per line: only these, in this order.
+
+    Returns
+    -------
+    list of Item
+        At least one.
+
+    Raises
+    ------
+    UsageError
+        Nothing is there, no file is an image, a listed name is unknown, or there is a list for a single file.
+    """
+    source = Path(source)
+    if not source.is_dir():
+        return [_single(source, listed)]
+    if listed is not None:
+        return _chosen(source, Path(listed))
+    items = sorted(_walk(source), key=lambda item: item.key)
+    stems = {_stem(item.key) for item in items}
+    images = [item for item in items if not is_mask(item.key, stems)]
+    if not images:
+        kind = "no image" if any(source.iterdir()) else "nothing at all"
+        raise UsageError(f"there is {kind} in {source}; expected files ending in {', '.join(sorted(IMAGE_SUFFIXES))}")
+    return images
+
+
+def left_out(source: str | Path) -> str | None:
+    """Return a sentence about files under a folder that look like pictures but are none that can be read, or None."""
+    files = (Path(folder, name) for folder, _, names in os.walk(source) for name in names if not name.startswith("."))
+    found = sorted(_key(os.path.relpath(f, source)) for f in files if _looks_like_a_picture(f))
+    if not found:
+        return None
+    named = ", ".join(found[:3]) + (", ..." if len(found) > 3 else "")
+    return f"left out, as no image that restorekit reads ({', '.join(sorted(SUFFIXES))}): {len(found)}, {named}"
+
+
+def _looks_like_a_picture(file: Path) -> bool:
+    if file.suffix.lower() in IMAGE_SUFFIXES:
+        return not file.is_file()  # a link to nothing
+    return file.suffix.lower() in OTHER_PICTURES
+
+
+def missing_path(path: str | Path, frames: int = 1) -> Path:
+    """Return where the mask of an image lies: ``NAME.missing.png``, for several frames ``NAME.missing.tif``."""
+    path = Path(path)
+    return path.with_name(f"{path.stem}{MISSING}{'.png' if frames == 1 else '.tif'}")
+
+
+def is_mask(key: str, stems: set[str]) -> bool:
+    """Say whether a key is that of a mask beside one of the images with the given stems."""
+    return marked_stem(_stem(key)) in stems
+
+
+def marked_stem(stem: str) -> str | None:
+    """Return the stem of the image that a mask of this stem stands beside, or None where no mask is called so."""
+    return stem.removesuffix(MISSING) if stem.endswith(MISSING) else None
+
+
+def walk_images(folder: Path) -> list[Item]:
+    """Return every image file under a folder, masks included, sorted by key; none is no error."""
+    return sorted(_walk(folder), key=lambda item: item.key)
+
+
+def _stem(key: str) -> str:
+    return key.rpartition(".")[0]
+
+
+def _single(source: Path, listed: str | Path | None) -> Item:
+    file = Path(split_array(source)[0])
+    if not file.exists():
+        raise UsageError(f"there is no file or folder {source}; check the path")
+    if not file.is_file():
+        raise UsageError(f"{source} is neither a file nor a folder; expected an image or a folder of images")
+    if listed is not None:
+        raise UsageError(f"--list names images of a folder, got the single file {source}; leave --list out")
+    return Item(source, _key(file.name))
+
+
+def split_array(source: str | Path) -> tuple[str, str]:
+    """Split ``FILE.npz:ARRAY`` into file and array name; the name is empty where none is given."""
+    text = os.fspath(source)
+    head, mark, name = text.rpartition(".npz:")
+    return (head + ".npz", name) if mark and not Path(text).exists() else (text, "")
+
+
+def _key(relative: str) -> str:
+    """Make a key that any encoding can hold, for names that are no valid UTF-8."""
+    return os.fsencode(relative).decode("utf-8", "backslashreplace").replace(os.sep, "/")
+
+
+def _walk(source: Path) -> Iterator[Item]:
+    seen = set()
+    for folder, folders, names in os.walk(source, followlinks=True):
+        real = os.path.realpath(folder)
+        folders[:] = [] if real in seen else [f for f in folders if f != OWN_FOLDER and not f.startswith(".")]
+        if real in seen:  # a link back into a folder that was searched already
+            continue
+        seen.add(real)
+        for name in names:
+            path = Path(folder, name)
+            if not name.startswith(".") and path.suffix.lower() in IMAGE_SUFFIXES and path.is_file():
+                yield Item(path, _key(os.path.relpath(path, source)))
+
+
+def _chosen(source: Path, listed: Path) -> list[Item]:
+    try:
+        lines = listed.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        why = _REASONS.get(type(error)) or (error.strerror if isinstance(error, OSError) else "")
+        raise UsageError(f"cannot read the list {listed}: {why}; give a text file with one name per line") from error
+    names = list(dict.fromkeys(line for line in lines if line.strip()))
+    if not names:
+        raise UsageError(f"the list {listed} names no image; expected one name relative to {source} per line")
+    return [_named(source, name) for name in names]
+
+
+def _named(source: Path, name: str) -> Item:
+    path = source / name
+    inside = not Path(name).is_absolute() and ".." not in Path(name).parts
+    if inside and path.is_file():
+        return Item(path, _key(os.path.relpath(path, source)))
+    known = {item.key: item for item in walk_images(source)}  # a file's name that is no UTF-8 is not its key
+    if name not in known:
+        raise UsageError(unknown(f"image in {source}", name, known))
+    return known[name]

@@ -1,0 +1,244 @@
+"""Read and write image files of every supported format."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from restorekit.core.errors import ImageError, unknown
+from restorekit.core.files import atomic
+from restorekit.images.discovery import split_array
+from restorekit.images.formats.limits import EVERY, check_limits, check_size
+from restorekit.images.picture import SUFFIXES, Array, Header, Metadata, Picture
+
+_MAGIC = (
+    (b"\x89PNG\r\n\x1a\n", "png"),
+    (b"\xff\xd8\xff", "jpeg"),
+    (b"II*\0", "tiff"),
+    (b"MM\0*", "tiff"),
+    (b"II+\0", "tiff"),
+    (b"MM\0+", "tiff"),
+    (b"BM", "bmp"),
+    (b"\x93NUMPY", "npy"),
+    (b"PK\x03\x04", "npz"),
+)
+_STRANGERS = ((b"GIF8", "a GIF"), (b"8BPS", "a Photoshop file"), (b"%PDF", "a PDF"), (b"\0\0\0\x0cjP", "a JPEG 2000"))
+
+
+def probe(path: str | Path) -> Header:
+    """Read a file's header.
+
+    Parameters
+    ----------
+    path : path
+        An image file, or ``FILE.npz:ARRAY``.
+
+    Returns
+    -------
+    Header
+
+    Raises
+    ------
+    ImageError
+        The file is missing, unreadable, no image, or of a kind that is not supported.
+    """
+    path = Path(path)
+    with _told(path):
+        header: Header = _codec(_format(path)).probe(path)
+        _check_dtype(path, header)
+        return header
+
+
+def read(path: str | Path, max_pixels: int | None = None) -> Picture:
+    """Decode a file.
+
+    Parameters
+    ----------
+    path : path
+        An image file, or ``FILE.npz:ARRAY``.
+    max_pixels : int, optional
+        Frames x height x width above which the file is refused by its header alone; None: a thousand million.
+
+    Returns
+    -------
+    Picture
+
+    Raises
+    ------
+    ImageError
+        As `probe`; or the file is truncated, damaged or too large.
+    """
+    path = Path(path)
+    header = probe(path)
+    check_size(path, header, max_pixels)
+    with _told(path):
+        picture: Picture = _codec(header.format).decode(path)
+        return picture
+
+
+def write(
+    path: str | Path, picture: Picture, pixels: Array, format: str | None = None, spec: str | None = None,
+    ready: Callable[[Path], None] | None = None,
+) -> None:  # fmt: skip
+    """Write pixels the way a picture's file was written, whole or not at all.
+
+    Parameters
+    ----------
+    path : path
+        Where to; its suffix is not looked at.
+    picture : Picture
+        What the file is like: format, alpha, metadata.
+    pixels : array, (N, H, W, C)
+        In the dtype to write, upright, without alpha.
+    format : str, optional
+        Another format; None or ``"keep"`` is the picture's own.
+    spec : str, optional
+        Corruption spec to write into the file (PNG, TIFF, NPZ). That of the input is not carried over.
+    ready : callable, optional
+        Takes the finished temporary before it is put at `path`; what it raises leaves `path` as it was.
+
+    Raises
+    ------
+    ImageError
+        The format cannot hold these pixels, or the file cannot be written.
+    """
+    path, kind = Path(path), target_format(picture, format)
+    alpha = _opacity(picture, pixels)
+    check_limits(path, kind, pixels, alpha)
+    samples = pixels if alpha is None else np.concatenate([pixels, alpha], axis=3)
+    with atomic(path) as temporary:
+        _encode(kind, path, temporary, picture, samples, spec)
+        if ready is not None:
+            ready(temporary)
+
+
+def write_float(path: str | Path, array: Array, spec: str | None = None) -> None:
+    """Write a float32 TIFF, one page per frame.
+
+    Parameters
+    ----------
+    path : path
+        Where to.
+    array : array, (N, H, W, C)
+        A spread, the ends of an interval, or draws.
+    spec : str, optional
+        Corruption spec to write into the file.
+    """
+    samples = np.asarray(array, np.float32)
+    write(path, Picture(samples, format="tiff", metadata=Metadata()), samples, spec=spec)
+
+
+def target_format(picture: Picture, format: str | None) -> str:
+    """Return the format that `write` will use.
+
+    Raises
+    ------
+    ImageError
+        There is no such format.
+    """
+    kind = picture.format if format in (None, "keep") else str(format)
+    if kind not in SUFFIXES:
+        raise ImageError(unknown("image format", kind, ("keep", *SUFFIXES)))
+    return kind
+
+
+def is_lossy(format: str) -> bool:
+    """Say whether a format may change pixels; `Picture.lossy` knows better for a given WebP."""
+    return format in ("jpeg", "webp")
+
+
+class _Codec:
+    """The three functions of a format's module."""
+
+    probe: Callable[[Path], Header]
+    decode: Callable[[Path], Picture]
+
+
+def _codec(kind: str) -> _Codec:
+    name = "arrays" if kind in ("npy", "npz") else kind
+    return import_module(f"restorekit.images.formats.{name}")  # type: ignore[return-value]  # a module as an object
+
+
+def _encode(kind: str, path: Path, temporary: Path, picture: Picture, samples: Array, spec: str | None) -> None:
+    home = {"tiff": "tiff_write", "npy": "arrays", "npz": "arrays"}.get(kind, kind)
+    module = import_module(f"restorekit.images.formats.{home}")
+    encode = getattr(module, f"encode_{kind}" if home == "arrays" else "encode")
+    try:
+        encode(temporary, picture, samples, spec)
+    except OSError as error:
+        if error.errno is not None:  # the disk's doing, which `atomic` explains; Pillow raises others without a number
+            raise
+        raise ImageError(f"cannot write {path} as {kind} ({_reason(error)}); try another --format") from error
+    except Exception as error:  # odd metadata make encoders raise as many classes as decoders do
+        raise ImageError(f"cannot write {path} as {kind} ({_reason(error)}); try another --format") from error
+
+
+def _format(path: Path) -> str:
+    with Path(split_array(path)[0]).open("rb") as file:
+        head = file.read(16)
+    if not head:
+        raise ImageError(f"{path} is empty (0 bytes); get a whole copy of the file")
+    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
+        return "webp"
+    found = next((kind for magic, kind in _MAGIC if head.startswith(magic)), None)
+    if found is None:
+        known = next((name for magic, name in _STRANGERS if head.startswith(magic)), "something else")
+        raise ImageError(f"{path} is {known}; expected PNG, JPEG, TIFF, WebP, BMP, NPY or NPZ, so convert it first")
+    return found
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """Turn whatever a decoder raises into one sentence that names the file."""
+    try:
+        yield
+    except ImageError as error:
+        raise error if str(path) in str(error) else ImageError(f"{path}: {error}") from error
+    except FileNotFoundError as error:
+        raise ImageError(f"there is no file {path}; check the path") from error
+    except IsADirectoryError as error:
+        raise ImageError(f"{path} is a folder; expected an image file") from error
+    except PermissionError as error:
+        raise ImageError(f"{path} may not be read; change its permissions") from error
+    except MemoryError as error:
+        raise ImageError(f"{path} needs more memory than there is; cut it into parts or use another machine") from error
+    except Exception as error:  # decoders raise nearly every class there is on a damaged file
+        raise ImageError(f"{path} is truncated or damaged ({_reason(error)}); get a whole copy of the file") from error
+
+
+def _reason(error: Exception) -> str:
+    return textwrap.shorten(str(error) or type(error).__name__, 120)
+
+
+def _check_dtype(path: Path, header: Header) -> None:
+    dtype = header.dtype
+    if dtype.newbyteorder("=").name not in (*EVERY, "bool"):
+        raise ImageError(
+            f"{path} holds {dtype.name} numbers; expected 8- or 16-bit unsigned integers or floats,"
+            " so convert it to uint16 or float32 first"
+        )
+
+
+def _opacity(picture: Picture, pixels: Array) -> Array | None:
+    """Return the picture's alpha in the dtype and size of the pixels."""
+    alpha = picture.alpha
+    if alpha is None or (alpha.dtype == pixels.dtype and alpha.shape[:3] == pixels.shape[:3]):
+        return alpha
+    import cv2
+
+    unit = alpha.astype(np.float32) / _top(alpha.dtype)
+    if unit.shape[1:3] != pixels.shape[1:3]:
+        size = (pixels.shape[2], pixels.shape[1])
+        unit = np.stack([cv2.resize(frame, size, interpolation=cv2.INTER_LINEAR)[..., np.newaxis] for frame in unit])
+    scaled = unit * _top(pixels.dtype)
+    return (scaled if pixels.dtype.kind == "f" else np.rint(scaled)).astype(pixels.dtype)
+
+
+def _top(dtype: np.dtype[Any]) -> float:
+    return float(np.iinfo(dtype).max) if dtype.kind in "ui" else 1.0

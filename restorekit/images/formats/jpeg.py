@@ -1,0 +1,121 @@
+"""JPEG: decoded by libjpeg-turbo straight into an array, written with the tables it came with."""
+
+from __future__ import annotations
+
+import io
+import struct
+from pathlib import Path
+from typing import IO, Any
+
+import imagecodecs
+import numpy as np
+from PIL import Image, JpegImagePlugin
+from PIL.JpegImagePlugin import JpegImageFile
+
+from restorekit.core.errors import ImageError
+from restorekit.images import exif
+from restorekit.images.picture import Array, Header, JpegCoding, Metadata, Picture, assemble
+
+_CHANNELS = {"L": 1, "RGB": 3}
+_DROPPED_APP2 = b"MPF\0"  # offsets to further pictures in the same file
+_INCH = 2.54  # centimetres
+_QUALITY = 95  # where the input was no JPEG
+
+
+def probe(path: Path) -> Header:
+    """Read the header."""
+    with path.open("rb") as file:
+        image = _open(file)
+        width, height = image.size
+        if exif.orientation(exif.strip_prefix(image.info.get("exif"))) >= 5:
+            width, height = height, width
+        return Header("jpeg", 1, height, width, _CHANNELS[image.mode], np.dtype(np.uint8))
+
+
+def decode(path: Path) -> Picture:
+    """Decode a file."""
+    data = path.read_bytes()
+    # Decoders fill up what a truncated file lacks with gray: no end marker after the last scan means truncated.
+    if data.rfind(b"\xff\xd9") < data.rfind(b"\xff\xda"):
+        raise ImageError(f"{path} is truncated (it has no end marker); get a whole copy of the file")
+    image = _open(io.BytesIO(data))
+    samples = imagecodecs.jpeg8_decode(data)
+    blob = exif.strip_prefix(image.info.get("exif"))
+    xmp = image.info.get("xmp")
+    metadata = Metadata(
+        exif=exif.reset_orientation(blob),
+        icc=image.info.get("icc_profile"),
+        xmp=exif.upright_xmp(xmp) if xmp else None,
+        dpi=_dpi(image),
+        text=(("Comment", image.info["comment"].decode("latin-1")),) if "comment" in image.info else (),
+        jpeg=_coding(image),
+    )
+    notes = ("only the first of several pictures in the file is kept",) if "mpoffset" in image.info else ()
+    samples = samples.reshape(1, *samples.shape[:2], -1)
+    return assemble("jpeg", samples, metadata, orientation=exif.orientation(blob), notes=notes)
+
+
+def encode(path: Path, picture: Picture, pixels: Array, spec: str | None) -> None:
+    """Write one uint8 frame, (1, H, W, 1 or 3); JPEG has no place for a spec."""
+    metadata, coding = picture.metadata, picture.metadata.jpeg
+    image = Image.fromarray(pixels[0, ..., 0] if pixels.shape[3] == 1 else pixels[0])
+    options: dict[str, Any] = {
+        "exif": exif.PREFIX + metadata.exif if metadata.exif else b"",
+        "dpi": metadata.dpi or (0, 0),
+    }
+    if coding is None:
+        options |= {"quality": _QUALITY, "subsampling": 0, "icc_profile": metadata.icc, "xmp": metadata.xmp}
+    else:
+        options |= {"qtables": coding.tables, "subsampling": coding.subsampling}
+        options |= {"progressive": coding.progressive, "extra": coding.segments}
+    whole = io.BytesIO()  # straight into a file, Pillow would not notice that the disk is full
+    image.save(whole, "JPEG", **options)
+    path.write_bytes(whole.getbuffer())
+
+
+def _open(file: IO[bytes]) -> JpegImageFile:
+    # The class itself, not Image.open: Pillow's own limit on pixels would warn before ours is asked.
+    image = JpegImageFile(file)
+    if image.mode not in _CHANNELS:
+        raise ImageError(
+            "CMYK JPEG is made for printing and has no RGB without its colour profile;"
+            " convert it first, for example with: magick IN.jpg -colorspace sRGB OUT.jpg"
+        )
+    return image
+
+
+def _dpi(image: JpegImageFile) -> tuple[float, float] | None:
+    """Return the density that the JFIF segment states; what EXIF states stays in the EXIF."""
+    unit, density = image.info.get("jfif_unit"), image.info.get("jfif_density")
+    if unit not in (1, 2) or density is None:
+        return None
+    scale = 1.0 if unit == 1 else _INCH
+    return density[0] * scale, density[1] * scale
+
+
+def _coding(image: JpegImageFile) -> JpegCoding:
+    used = dict.fromkeys(layer[3] for layer in image.layer)  # each component names its table: luma's first
+    sampling = JpegImagePlugin.get_sampling(image)
+    return JpegCoding(
+        tables=tuple(tuple(image.quantization[k]) for k in list(used)[:2]),
+        subsampling=max(
+            sampling, 0
+        ),  # -1 is a layout that Pillow cannot write: then no subsampling, which loses nothing
+        progressive=bool(image.info.get("progressive")),
+        segments=b"".join(_segment(name, data) for name, data in image.applist if _kept(name, data)),
+    )
+
+
+def _kept(name: str, data: bytes) -> bool:
+    if name == "APP1":
+        return not data.startswith(exif.PREFIX)
+    if name == "APP2":
+        return not data.startswith(_DROPPED_APP2)
+    return name not in ("APP0", "APP14")  # JFIF and Adobe describe the compression and are written anew
+
+
+def _segment(name: str, data: bytes) -> bytes:
+    marker = 0xFE if name == "COM" else 0xE0 + int(name.removeprefix("APP"))
+    if name == "APP1":
+        data = exif.upright_xmp(data)
+    return struct.pack(">BBH", 0xFF, marker, len(data) + 2) + data

@@ -1,0 +1,64 @@
+"""What each format can hold, and how many pixels a file that is read may hold."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+from restorekit.core.errors import ImageError
+from restorekit.images.picture import Array, Header
+
+
+class _Limits(NamedTuple):
+    """What a format can hold."""
+
+    kinds: tuple[str, ...] = ("uint8",)
+    frames: bool = False
+    channels: tuple[int, ...] | None = (1, 3)
+    alpha: tuple[int, ...] = ()  # channel counts beside which it holds alpha
+    side: int = 2**31 - 1  # pixels
+
+
+MOST_PIXELS = 10**9  # of a file, where nobody allows more
+EVERY = ("uint8", "uint16", "float16", "float32", "float64")
+_LIMITS = {
+    "png": _Limits(("uint8", "uint16"), alpha=(1, 3)),
+    "jpeg": _Limits(side=65535),
+    "tiff": _Limits(EVERY, True, None, alpha=tuple(range(1, 2**16))),
+    "webp": _Limits(alpha=(1, 3), side=16383),
+    "bmp": _Limits(alpha=(3,)),
+    "npy": _Limits(EVERY, True, None, alpha=tuple(range(1, 2**16))),
+    "npz": _Limits(EVERY, True, None, alpha=tuple(range(1, 2**16))),
+}
+
+
+def check_size(path: Path, header: Header, most: int | None) -> None:
+    """Raise an ImageError where a file holds no pixel, or more than `most`; only `restorekit restore` sets that."""
+    pixels, allowed = header.frames * header.height * header.width, MOST_PIXELS if most is None else most
+    if pixels > allowed:
+        remedy = "cut it into smaller files" if most is None else "raise --max-pixels if you trust it"
+        raise ImageError(f"{path} holds {pixels:,} pixels, more than the {allowed:,} allowed; {remedy}")
+    if pixels * header.channels == 0:
+        raise ImageError(f"{path} holds no pixel; expected at least 1 x 1")
+
+
+def check_limits(path: Path, kind: str, pixels: Array, alpha: Array | None) -> None:
+    """Raise an ImageError that names a better format where `kind` cannot hold pixels, (N, H, W, C), and alpha."""
+    fault = _fault(kind, pixels, alpha)
+    if fault is not None:
+        fits = " or ".join(other for other in ("png", "tiff") if _fault(other, pixels, alpha) is None)
+        remedy = f"use --format {fits}" if fits else "convert the pixels first"
+        raise ImageError(f"{kind} cannot hold {fault} for {path}; {remedy}")
+
+
+def _fault(kind: str, pixels: Array, alpha: Array | None) -> str | None:
+    """Say what of the pixels the format cannot hold."""
+    limits, (frames, height, width, channels) = _LIMITS[kind], pixels.shape
+    faults = {
+        f"{pixels.dtype.name} numbers": pixels.dtype.name not in limits.kinds,
+        f"{frames} frames": frames > 1 and not limits.frames,
+        f"{channels} channels": limits.channels is not None and channels not in limits.channels,
+        f"alpha beside {channels} channels": alpha is not None and channels not in limits.alpha,
+        f"{height} x {width} pixels": max(height, width) > limits.side,
+    }
+    return next((what for what, holds in faults.items() if holds), None)

@@ -1,0 +1,323 @@
+"""Pictures for people to look at in a browser: small enough, in 8 bits, and the colours of what has none.
+
+What a report shows of one restored image: pictures small enough for a browser, and the scales of their colours.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+from torch import Tensor
+
+from restorekit.core.files import atomic
+from restorekit.core.types import Observation, Restoration
+from restorekit.images.intensity import IntensityRange, to_unit
+from restorekit.images.picture import Array
+
+Bytes = npt.NDArray[np.uint8]
+Floats = npt.NDArray[np.float32]
+
+SIDE = 1600  # pixels a side of a picture, at most
+THUMB = 160  # and of the small one in a list
+LOSSLESS = 2**19  # pixels up to which a picture is a PNG; larger ones are JPEGs of QUALITY
+QUALITY = 92
+_RESIZABLE = (np.uint8, np.uint16, np.float32)  # what OpenCV averages over areas
+
+
+def step(height: int, width: int) -> int:
+    """Return how many pixels of an image become one of its picture, along each side."""
+    return max(1, -(-max(height, width) // SIDE))
+
+
+def small(height: int, width: int) -> tuple[int, int]:
+    """Return height and width of an image's picture."""
+    by = step(height, width)
+    return -(-height // by), -(-width // by)
+
+
+def pictured(pixels: Array, span: IntensityRange, missing: npt.NDArray[np.bool_] | None = None) -> Bytes:
+    """Return what a person sees of one frame.
+
+    Parameters
+    ----------
+    pixels : array, (H, W, C)
+        In the file's own numbers.
+    span : IntensityRange
+        What they mean.
+    missing : array of bool, (H, W, 1 or C), or None
+        Where nothing is; there the picture is transparent, as far as nothing is.
+
+    Returns
+    -------
+    array of uint8, (h, w, 3), or (h, w, 4) where some are missing
+    """
+    shape = small(*pixels.shape[:2])
+    colours = pixels[:, :, :3] if pixels.shape[2] >= 3 else pixels[:, :, :1]
+    if missing is None or not missing.any():
+        return eight_bits(to_unit(_averaged(colours, shape), span))
+    seen = np.asarray(~missing.all(2, keepdims=True), np.float32)
+    weight = _averaged(seen, shape)
+    values = np.where(np.broadcast_to(missing, pixels.shape)[:, :, : colours.shape[2]], 0, colours).astype(np.float32)
+    mean = _averaged(values, shape) / np.maximum(weight, 1e-6)
+    return np.dstack([eight_bits(to_unit(mean, span)), np.rint(255 * weight[:, :, 0]).astype(np.uint8)])
+
+
+def eight_bits(values: Floats) -> Bytes:
+    """Return values on [0, 1], (..., 1 or 3), as RGB, (..., 3)."""
+    levels = np.rint(255 * np.clip(np.nan_to_num(values), 0, 1)).astype(np.uint8)
+    return np.broadcast_to(levels, (*levels.shape[:-1], 3)).copy()
+
+
+def coloured(values: npt.NDArray[Any], low: float, high: float) -> Bytes:
+    """Return values, (H, W), in the colours of cividis from low to high, as RGB, (H, W, 3).
+
+    Nunez, Anderton, Renslow, "Optimizing colormaps with consideration for color vision deficiency", PLoS ONE 2018.
+    """
+    share = np.clip((values - low) / max(high - low, 1e-12), 0, 1)
+    coded = cv2.applyColorMap(np.rint(255 * share).astype(np.uint8), cv2.COLORMAP_CIVIDIS)
+    return np.asarray(coded[:, :, ::-1], np.uint8)
+
+
+def marked(where: npt.NDArray[np.bool_], colour: tuple[int, int, int] = (255, 234, 70)) -> Bytes:
+    """Return a colour where something is, and nothing elsewhere: (H, W, 4)."""
+    return np.dstack([np.broadcast_to(np.array(colour, np.uint8), (*where.shape, 3)), 255 * where.astype(np.uint8)])
+
+
+def write_view(stem: Path, picture: Bytes) -> Path:
+    """Write a picture, (h, w, 3 or 4), beside others and return its file: a PNG, or a JPEG where it is large."""
+    if picture.shape[0] * picture.shape[1] <= LOSSLESS:
+        path = stem.with_name(f"{stem.name}.png")
+        with atomic(path) as temporary:
+            Image.fromarray(picture).save(temporary, "PNG", compress_level=4)
+        return path
+    path = stem.with_name(f"{stem.name}.jpg")
+    with atomic(path) as temporary:
+        Image.fromarray(_flat(picture)).save(temporary, "JPEG", quality=QUALITY, subsampling=0)
+    return path
+
+
+def write_thumb(path: Path, picture: Bytes) -> Path:
+    """Write a picture as a JPEG of at most THUMB pixels a side, and return its file."""
+    with atomic(path) as temporary:
+        image = Image.fromarray(_flat(picture))
+        image.thumbnail((THUMB, THUMB))
+        image.save(temporary, "JPEG", quality=85)
+    return path
+
+
+def _averaged(pixels: Array, shape: tuple[int, int]) -> Array:
+    """Return means over areas, (h, w, C)."""
+    if pixels.shape[:2] == shape:
+        return pixels
+    values = pixels if pixels.dtype in _RESIZABLE else pixels.astype(np.float32)
+    means: Array = cv2.resize(np.ascontiguousarray(values), shape[::-1], interpolation=cv2.INTER_AREA)
+    return means.reshape(*shape, pixels.shape[2])
+
+
+def _flat(picture: Bytes) -> Bytes:
+    """Lay a picture over a chequered ground where it is transparent."""
+    if picture.shape[2] == 3:
+        return picture
+    rows, columns = np.indices(picture.shape[:2]) // 8
+    ground = np.where((rows + columns) % 2, 150, 105)[:, :, None]
+    share = picture[:, :, 3:] / 255
+    return np.rint(share * picture[:, :, :3] + (1 - share) * ground).astype(np.uint8)
+
+
+GIVEN = ("before", "truth", "missing")  # pictures that do not depend on who restored
+DRAWS = 8  # of which pictures are kept, at most
+UNIT = IntensityRange(0.0, 1.0)
+_NICE = (1, 2, 5)
+TITLES = {
+    "std": "standard deviation",
+    "interval": "width of the interval",
+    "error": "absolute error",
+    "residual": "what was taken away",
+    "missing": "what was missing",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Glance:
+    """One restoration, as a person sees it.
+
+    Attributes
+    ----------
+    size : (int, int)
+        Height and width of the restored image, pixels.
+    before : array of uint8, (h, w, 3 or 4), or None
+        What was given, transparent where nothing was; None where it is not known.
+    after : array of uint8, (h, w, 3)
+        The restoration.
+    truth : array of uint8, (h, w, 3), or None
+        The clean image.
+    missing : array of bool, (h, w), or None
+        Where nothing was given.
+    layers : dict of str to array of float32, (h, w)
+        "std", "interval" (its width), "error", "residual" (what was taken away): on [0, 1].
+    draws : sequence of arrays of uint8, (h, w, 3)
+        Other pictures that it could have been.
+    """
+
+    size: tuple[int, int]
+    before: Bytes | None
+    after: Bytes
+    truth: Bytes | None = None
+    missing: npt.NDArray[np.bool_] | None = None
+    layers: dict[str, Floats] = field(default_factory=dict)
+    draws: Sequence[Bytes] = ()
+
+    def write(self, folder: Path, name: str, given: str | None = None) -> dict[str, Any]:
+        """Write all pictures into a folder; return them as `restorekit.report.page.Views` has them.
+
+        Parameters
+        ----------
+        folder : Path
+            Paths are relative to the folder above it.
+        name : str
+            With which names of files begin.
+        given : str or None
+            The same for what other restorations of the same observation show too; None: `name`.
+        """
+
+        def put(kind: str, picture: Bytes) -> str:
+            stem = given if given is not None and kind in GIVEN else name
+            return f"{folder.name}/{write_view(folder / f'{stem}-{kind}', picture).name}"
+
+        found: dict[str, Any] = {"width": self.size[1], "height": self.size[0]}
+        found["thumb"] = f"{folder.name}/{write_thumb(folder / f'{name}-thumb.jpg', self.after).name}"
+        found["before"] = "" if self.before is None else put("before", self.before)
+        found["after"] = put("after", self.after)
+        if self.truth is not None:
+            found["truth"] = put("truth", self.truth)
+        found["overlays"] = {kind: self._overlay(kind, put) for kind in self.layers}
+        if self.missing is not None:
+            found["overlays"]["missing"] = {"path": put("missing", marked(self.missing)), "title": TITLES["missing"]}
+        found["draws"] = [put(f"draw{i}", draw) for i, draw in enumerate(self.draws)]
+        return found
+
+    def _overlay(self, kind: str, put: Callable[[str, Bytes], str]) -> dict[str, Any]:
+        values = self.layers[kind]
+        high = nice(float(np.quantile(values, 0.995)))
+        return {"path": put(kind, coloured(values, 0.0, high)), "title": TITLES[kind], "low": 0.0, "high": high}
+
+
+def nice(value: float) -> float:
+    """Return the least of 1, 2, 5, 10, 20 ... times 1/255 that is not under a value, for the end of a scale."""
+    levels = max(255 * value, 1.0)
+    ten = 10.0 ** math.floor(math.log10(levels))
+    return next(n * ten for n in (*_NICE, 10) if n * ten >= levels * (1 - 1e-9)) / 255
+
+
+def glance(
+    restoration: Restoration, observation: Observation | None, truth: Tensor | None = None, taken: bool = False
+) -> Glance:
+    """Return what a person sees of one image held in memory, all on [0, 1].
+
+    Parameters
+    ----------
+    restoration : Restoration
+        Of one image.
+    observation : Observation or None
+        What was restored, of one image; None where that is not known.
+    truth : Tensor, (1, C, H, W), or None
+        The clean image.
+    taken : bool
+        Whether to show what was taken away.
+    """
+    after = _last(restoration.mmse[0])
+    result = pictured(after, UNIT)
+    peek = Peek(*after.shape)
+    peek.put(0, slice(None), 0, restoration, 0)
+    layers = dict(peek.layers)
+    if truth is not None:
+        layers["error"] = _apart(after, _last(truth[0]), peek.step)
+    before = missing = None
+    if observation is not None:
+        y = _last(observation.y[0])
+        gone = ~np.broadcast_to(_last(observation.observed[0]), y.shape)
+        before = pictured(y, UNIT, gone)
+        missing = np.asarray(gone.any(2))[:: peek.step, :: peek.step] if gone.any() else None
+    if taken and before is not None and before.shape[:2] == result.shape[:2]:
+        layers["residual"] = difference(before, result)
+    shown = None if truth is None else pictured(_last(truth[0]), UNIT)
+    return Glance(after.shape[:2], before, result, shown, missing, layers, peek.pictures())
+
+
+def _apart(one: Floats, other: Floats, by: int) -> Floats:
+    found: Floats = np.abs(one - other).mean(2)[::by, ::by]
+    return found
+
+
+def _last(t: Tensor) -> Any:
+    """Return (H, W, C) of (C, H, W)."""
+    return t.movedim(0, -1).numpy()
+
+
+def difference(one: Bytes, other: Bytes) -> Floats:
+    """Return the mean absolute difference of the colours of two pictures, (h, w), where both have any."""
+    apart = np.abs(one[..., :3].astype(np.float32) - other[..., :3]).mean(2) / 255
+    found: Floats = np.where(one[..., 3] > 0, apart, 0.0) if one.shape[2] == 4 else apart
+    return found
+
+
+class Peek:
+    """Keeps of a picture's first frame, while it is restored band by band, what its report shows beside the result.
+
+    Parameters
+    ----------
+    height, width, channels : int
+        Of the restored picture. Of every `step` pixels along each side one is looked at.
+    """
+
+    def __init__(self, height: int, width: int, channels: int) -> None:
+        self.step, self.channels = step(height, width), channels
+        self.shape = small(height, width)
+        self.layers: dict[str, Floats] = {}
+        self.draws: npt.NDArray[np.float32] | None = None
+
+    def put(self, frame: int, channels: slice, top: int, band: Restoration, index: int) -> None:
+        """Take what there is of image `index` of a restored band, in its place in a frame."""
+        if frame:
+            return
+        if band.std is not None:
+            self._layer("std", band.std[index], top)
+        if band.low is not None and band.high is not None:
+            self._layer("interval", band.high[index] - band.low[index], top)
+        if band.draws is not None:
+            self._drawn(band.draws[:DRAWS, index], channels, top)
+
+    def pictures(self) -> list[Bytes]:
+        """Return the draws, (h, w, 3) each."""
+        return (
+            []
+            if self.draws is None
+            else [eight_bits(draw[..., :3] if self.channels >= 3 else draw[..., :1]) for draw in self.draws]
+        )
+
+    def _layer(self, name: str, values: Tensor, top: int) -> None:
+        """Add the share that these channels, (C, h, W), have in the mean over all."""
+        into = self.layers.setdefault(name, np.zeros(self.shape, np.float32))
+        rows, part = self._cut(values, top)
+        into[rows] += (part.sum(0) / self.channels).numpy()
+
+    def _drawn(self, draws: Tensor, channels: slice, top: int) -> None:
+        if self.draws is None:
+            self.draws = np.zeros((len(draws), *self.shape, self.channels), np.float32)
+        rows, part = self._cut(draws, top)
+        self.draws[:, rows, :, channels] = part.movedim(1, -1).numpy()
+
+    def _cut(self, values: Tensor, top: int) -> tuple[slice, Tensor]:
+        """Return the rows that are looked at of a band, and their values."""
+        first = -top % self.step
+        part = values[..., first :: self.step, :: self.step].float()
+        begin = (top + first) // self.step
+        return slice(begin, begin + part.shape[-2]), part

@@ -1,0 +1,233 @@
+"""A model in ONE file: safetensors weights, and a JSON card in the file's metadata. No pickle, no flags."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save as serialise
+from torch import Tensor
+
+from restorekit import __version__
+from restorekit.core.config import from_json
+from restorekit.core.contracts import Model
+from restorekit.core.errors import CheckpointError, SpecError, unknown
+from restorekit.core.files import atomic
+from restorekit.core.plugins import registry
+from restorekit.core.plugins.boundary import blamed
+from restorekit.core.plugins.registry import CARD
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Card:
+    """What a model file says of itself.
+
+    Attributes
+    ----------
+    model, package, version : str
+        Name of the model, and the package and its version that provide it.
+    config : mapping
+        Values of the model's `Config`.
+    corruptions : tuple of str
+        Specs it was trained for, with weights.
+    label_names : tuple of str
+        What class 0, 1, ... is called; empty where it learnt none, or where the file is older than this entry.
+    recipe : mapping
+        Settings of the training; empty where there was none, or where the file is older than this entry.
+    data : mapping
+        Fingerprint, count and name of the training images.
+    licence : str
+        Terms of the weights.
+    command : str
+        The command that made it.
+    start : str
+        Name and digest of the weights that the training started from; "" where at random.
+    steps, seed : int
+        Updates done, seed.
+    seconds : float
+        Time spent in training.
+    metrics : mapping
+        Measured on the validation images at the end.
+    calibration : mapping or None
+        Table of `restorekit calibrate`.
+    format : int
+        Version of this card.
+    """
+
+    model: str
+    package: str
+    version: str
+    config: Mapping[str, Any]
+    corruptions: tuple[str, ...] = ()
+    label_names: tuple[str, ...] = ()
+    recipe: Mapping[str, Any] = field(default_factory=dict)
+    data: Mapping[str, Any] = field(default_factory=dict)
+    licence: str = ""
+    command: str = ""
+    start: str = ""
+    steps: int = 0
+    seed: int = 0
+    seconds: float = 0.0
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    calibration: Mapping[str, Any] | None = None
+    format: int = FORMAT
+
+
+def describe(model: Model) -> Card:
+    """Return the card of a model that was not trained yet."""
+    plugin = registry.installed().entries("models")[model.name].plugin
+    return Card(model.name, plugin.package, plugin.version, dataclasses.asdict(model.config))
+
+
+def save(path: Path, weights: Mapping[str, Tensor], card: Card, half: bool = False) -> None:
+    """Write a model file whole or not at all.
+
+    Parameters
+    ----------
+    path : Path
+        Where to.
+    weights : mapping of str to Tensor
+        The model's state dict.
+    card : Card
+        What the file says of itself.
+    half : bool
+        Store floating-point weights in half precision.
+    """
+    stored = {k: _storable(v, half) for k, v in weights.items()}
+    with atomic(path) as temporary:
+        temporary.write_bytes(serialise(stored, {CARD: json.dumps(dataclasses.asdict(card))}))
+
+
+def _storable(t: Tensor, half: bool) -> Tensor:
+    return t.detach().cpu().to(torch.float16 if half and t.is_floating_point() else t.dtype).contiguous()
+
+
+def read_card(path: Path) -> Card:
+    """Return a model file's card; CheckpointError in one sentence where it is none."""
+    with _open(path) as file:
+        metadata = file.metadata() or {}
+    if CARD not in metadata:
+        raise CheckpointError(
+            f"{path} is a safetensors file without a restorekit card; expected a file written by restorekit train"
+        )
+    try:
+        values = json.loads(metadata[CARD])
+    except json.JSONDecodeError as error:
+        raise CheckpointError(f"{path} has a card that cannot be read ({error}); train it again") from error
+    if not (isinstance(values, dict) and isinstance(values.get("format", 0), int)):
+        raise CheckpointError(f"{path} has a card that is none of restorekit's; train it again")
+    if values.get("format", 0) > FORMAT:
+        raise CheckpointError(
+            f"{path} has card format {values['format']}, this restorekit reads up to {FORMAT}; upgrade restorekit"
+        )
+    known = {f.name for f in dataclasses.fields(Card)}
+    if not all(isinstance(values.get(k), kind) for k, kind in (("model", str), ("config", dict), ("package", str))):
+        raise CheckpointError(f"{path} has a card without model, package or config; train it again")
+    return from_json(Card, {k: v for k, v in values.items() if k in known})
+
+
+def load(path: Path) -> tuple[Model, Card]:
+    """Build the model of a file, in evaluation mode on the CPU, with its card.
+
+    Raises
+    ------
+    CheckpointError
+        Missing, truncated, too new, or its plugin is not installed: one sentence each.
+    """
+    card = read_card(path)
+    known = registry.models()
+    if card.model not in known:
+        what = f"a {card.model!r} of the package {card.package!r} {card.version}"
+        raise CheckpointError(f"{path} holds {what}, {_lack(card)}")
+    cls = known[card.model]
+    with torch.random.fork_rng(devices=[]), blamed(f"making the model {cls.name!r}", cls):
+        model = _made(cls, card, path)
+    try:
+        model.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in read_weights(path).items()})
+    except RuntimeError as error:
+        raise CheckpointError(
+            f"{path} does not fit {card.model!r} as installed: {str(error).splitlines()[-1].strip()}"
+        ) from error
+    return model.eval(), card
+
+
+def _made(cls: type[Model], card: Card, path: Path) -> Model:
+    try:
+        return cls(from_json(cls.Config, card.config))
+    except (SpecError, TypeError, ValueError) as error:
+        raise CheckpointError(
+            f"{path} was made by {card.package} {card.version} with other settings: {error}"
+        ) from error
+
+
+def _lack(card: Card) -> str:
+    """Say why the model of a card is not known, and what to do about it."""
+    installed = registry.installed()
+    for name, plugin in installed.left_out.items():
+        if plugin.package == card.package:
+            return f"which is installed but not in use, as {installed.problems[name]}"
+    if card.package == registry.OWN:
+        return f"and this is restorekit {__version__}; install that version or a later one"
+    try:
+        found = version(card.package)
+    except PackageNotFoundError:
+        return f"which is not installed; install it{_command(card)}"
+    return (
+        f"of which {found} is installed without such a model in use; install that version{_command(card)}, and see "
+        "that RESTOREKIT_PLUGINS does not leave it out"
+    )
+
+
+def _command(card: Card) -> str:
+    """Return the command that installs a card's package; nothing where what a stranger's file says is no such name."""
+    plain = re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", card.package) and re.fullmatch(r"[A-Za-z0-9.+!]+", card.version)
+    return f" (pip install '{card.package}=={card.version}')" if plain else ""
+
+
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """Return the tensors of a file as they are stored."""
+    with _open(path) as file:
+        return {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118, safe_open is no mapping
+
+
+def resolve(name: str) -> Path:
+    """Return the file behind a ``--model`` text: a path, or the name of installed weights."""
+    path = Path(name)
+    if path.suffix == ".safetensors" or path.is_file():
+        return path
+    known, unreadable = registry.weights(), registry.installed().unreadable
+    if name in unreadable:
+        problem = unreadable[name]
+        raise CheckpointError(f"of {problem.plugin}, {problem.value}; install it again")
+    if name not in known:
+        raise CheckpointError(unknown("model file or installed weights", name, known))
+    return known[name]
+
+
+def digest(path: Path) -> str:
+    """Return the first 16 hexadecimal digits of the file's SHA-256."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+
+
+def _open(path: Path) -> Any:
+    if not path.is_file():
+        raise CheckpointError(
+            f"there is no model file {path}; give a file that restorekit train wrote, or the name of installed weights"
+        )
+    try:
+        return safe_open(path, framework="pt")
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(
+            f"{path} is not a whole safetensors file ({error}); copy it again or train it again"
+        ) from error

@@ -1,0 +1,14 @@
+"""Trained models that ship with the package, and what tells a model file from another one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from restorekit.core.plugins.hookspecs import hookimpl
+
+
+@hookimpl
+def restorekit_register_weights() -> Mapping[str, Path]:
+    """Register every model file that lies in this folder, by its stem."""
+    return {path.stem: path for path in Path(__file__).parent.glob("*.safetensors")}

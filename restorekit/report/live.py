@@ -1,0 +1,87 @@
+"""Pages that are kept up to date while a run goes on, RUN/report.html of a training above all."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, Self
+
+from restorekit.core.errors import brief
+from restorekit.training.job import Job
+
+EARLIEST = 15.0  # seconds into a training: who waits less needs no page before its end
+SHARE = 50.0  # times as long as a page took to be written passes before it is written again: 2 % of the time
+
+
+class Pace:
+    """Lets a page be written again and again, as often as that costs next to nothing.
+
+    Parameters
+    ----------
+    first : float
+        Seconds until it may be written for the first time.
+    """
+
+    def __init__(self, first: float = 0.0) -> None:
+        self._next = time.monotonic() + first
+
+    def write(self, page: Callable[[], None]) -> None:
+        """Call what writes the page, if it is time."""
+        begun = time.monotonic()
+        if begun < self._next:
+            return
+        page()
+        ended = time.monotonic()
+        self._next = ended + SHARE * (ended - begun)
+
+
+class Following:
+    """Writes the page of a training at its validations, as far as that costs next to nothing, and when it ends.
+
+    A page that cannot be written is told in a sentence, once, and never stops a training: machines for training may
+    have no libraries for drawing.
+
+    Parameters
+    ----------
+    job : Job
+        The training.
+    say : callable
+        Takes the sentence.
+    """
+
+    def __init__(self, job: Job, say: Callable[[str], None]) -> None:
+        self._job, self._say = job, say
+        self._begun = self._told = False
+        self._pace = Pace(EARLIEST)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if self._begun and (error is None or isinstance(error, Exception)):
+            self._write(running=False)
+
+    def show(self, line: dict[str, Any]) -> None:
+        """Take a line of the log. Of several processes, one alone gets them, and writes the page."""
+        self._begun = True
+        if line["event"] == "validation":
+            self._pace.write(lambda: self._write(running=True, step=line["step"], seconds=line["seconds"]))
+
+    def _write(self, running: bool, step: int | None = None, seconds: float = 0.0) -> None:
+        card = None if step is None else dataclasses.replace(self._job.card, steps=step, seconds=seconds)
+        try:
+            from restorekit.report.pages.trained import page_of
+            from restorekit.report.render import write_page
+
+            write_page(page_of(self._job.run, card, running), self._job.run / "report.html")
+        except ImportError as error:
+            self._tell(f"no report.html: {error.name} is not installed here; pip install {error.name}")
+        except Exception as error:
+            self._tell(f"no report.html: {brief(error)}")
+
+    def _tell(self, sentence: str) -> None:
+        if not self._told:
+            self._told = True
+            self._say(sentence)

@@ -1,0 +1,156 @@
+"""A training in sentences: what was trained on what, for how long, how well; and what its card says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from restorekit.core.config import setting_text
+from restorekit.models.checkpoint import Card
+from restorekit.report.pages.trained import series as log_series
+from restorekit.report.pages.trained.series import best_of, told
+from restorekit.training.log import Log, Points
+
+HOUR = 3600.0
+
+
+def summary(log: Log, card: Card | None, running: bool = False) -> list[str]:
+    """Return what a person wants to know first, a sentence each.
+
+    Parameters
+    ----------
+    log : Log
+        What the training told.
+    card : Card or None
+        What its file says of itself, where there is one.
+    running : bool
+        Whether it goes on.
+    """
+    return [*_what(card), *_length(log, card, running), *_validated(log), *_latents(log), *_skipped(log)]
+
+
+def protocol(log: Log, card: Card | None) -> list[tuple[str, str]]:
+    """Return the card, and what the training ran on: a word and its explanation each; what is not known is left out."""
+    told_of = {**({} if card is None else _of_card(card)), **_of_start(log), "log": _of_log(log)}
+    return [(word, text) for word, text in told_of.items() if text]
+
+
+def lasted(seconds: float) -> str:
+    """Write a time as a person says it."""
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    if seconds < 2 * HOUR:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds // HOUR:.0f} h {seconds % HOUR // 60:.0f} min"
+
+
+def _what(card: Card | None) -> Iterator[str]:
+    if card is not None:
+        data, damage = card.data, f", to undo {_listed(card.corruptions)}" if card.corruptions else ""
+        learnt = f" on {data['images']:,} images of {data['source']}" if {"images", "source"} <= data.keys() else ""
+        start = card.start or "random weights"
+        yield f"{card.model} ({card.package} {card.version}) was trained{learnt}{damage}, starting from {start}."
+
+
+def _listed(texts: Sequence[str]) -> str:
+    return " and ".join(filter(None, (", ".join(texts[:-1]), texts[-1])))
+
+
+def _length(log: Log, card: Card | None, running: bool) -> Iterator[str]:
+    batch = "" if card is None or "batch" not in card.recipe else f" of {card.recipe['batch']} images"
+    rates, starts = log.points("step", "images_per_s"), log.of("start")
+    pace = f", {rates[-1][1]:,.0f} images a second" if rates else ""
+    device = f" on {starts[-1].get('device')}" if starts else ""
+    on = f"; it goes on, as of {datetime.now(UTC):%Y-%m-%d %H:%M} UTC" if running else ""
+    yield f"{log.step:,} updates{batch} in {lasted(log.seconds)}{pace}{device}{on}."
+    again = [f"{line['step']:,}" for line in starts if line["step"]]
+    if again:
+        yield f"It was resumed at step {_listed(again)}."
+
+
+def _validated(log: Log) -> Iterator[str]:
+    names = log.names("validation")
+    if not names:
+        yield "There is no validation yet."
+    for name in (*log_series.judged(names), *(n for n in names if n == "reconstruction_psnr")):
+        points, unit = log.points("validation", name), log_series.unit(name)
+        if not points:
+            continue
+        step, last = points[-1]
+        yield f"At the last validation, step {step:,}, {name} is {told(last, unit)}{_beside(points, name)}."
+
+
+def _beside(points: Points, name: str) -> str:
+    """Say how the last validation stands beside the best; of reconstructions, neither way is better for restoring."""
+    if len(points) < 2 or name == "reconstruction_psnr":
+        return ""
+    step, best = best_of(points, log_series.better(name))
+    return ", its best" if best == points[-1][1] else f" (best: {told(best, log_series.unit(name))} at step {step:,})"
+
+
+def _latents(log: Log) -> Iterator[str]:
+    names = log.names("validation")
+    last = {name: points[-1][1] for name in names if (points := log.points("validation", name))}
+    units = [f"{name.replace('_', ' ')}: {told(last[name])}" for name in log_series.of_units(list(last))]
+    levels = [f"{name} {told(last[name])}" for name in log_series.of_levels(list(last))]
+    tell = f"what levels of latents tell, in {log_series.NATS}: {_listed(levels)}" if levels else ""
+    if units or levels:
+        sentence = "; ".join(filter(None, (*units, tell)))
+        yield f"{sentence[0].upper()}{sentence[1:]}."
+
+
+def _skipped(log: Log) -> Iterator[str]:
+    counts = log.points("step", "skipped")
+    if counts:
+        count = round(counts[-1][1])
+        yield "No update was skipped." if not count else f"{count:,} update{'s were' if count > 1 else ' was'} skipped."
+
+
+def _of_card(card: Card) -> dict[str, str]:
+    return {
+        "model": f"{card.model}, of {card.package} {card.version}",
+        "settings of the model": _settings(card.config),
+        "settings of the training": _settings(card.recipe),
+        "corruptions": "; ".join(card.corruptions),
+        "classes": ", ".join(card.label_names),
+        "images": _images(card.data),
+        "held out": _held(card.data.get("held_out")),
+        "start": card.start or "random weights",
+        "seed": str(card.seed),
+        "length": f"{card.steps:,} updates in {lasted(card.seconds)}",
+        "licence": card.licence or "none is stated",
+    }
+
+
+def _settings(values: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name}={setting_text(value)}" for name, value in values.items())
+
+
+def _images(data: Mapping[str, Any]) -> str:
+    count = f"{data['images']:,} of " if "images" in data else ""
+    source = f"{count}{data['source']}" if "source" in data else ""
+    span = f"intensity range {data['range']}" if "range" in data else ""
+    digest = f"fingerprint {data['fingerprint']}" if "fingerprint" in data else ""
+    return ", ".join(filter(None, (source, span, digest)))
+
+
+def _held(held: int | Sequence[str] | None) -> str:
+    """Return what was kept apart: names where they are few, else how many."""
+    return f"{held:,} images" if isinstance(held, int) else ", ".join(held or ())
+
+
+def _of_start(log: Log) -> dict[str, str]:
+    line = next(iter(log.of("start")[-1:]), {})
+    processes, threads = line.get("processes"), line.get("threads")
+    device = [line.get("device"), processes and f"{processes} process(es)", threads and f"{threads} CPU threads"]
+    return {
+        "device": ", ".join(filter(None, device)),
+        "precision": line.get("precision", ""),
+        "versions": ", ".join(f"{name} {version}" for name, version in line.get("versions", {}).items()),
+    }
+
+
+def _of_log(log: Log) -> str:
+    cut = f", and {log.unread} that could not be read" if log.unread else ""
+    return f"log.jsonl, {len(log.lines):,} lines{cut}"

@@ -1,0 +1,171 @@
+"""What must be seen first of a training: that it is not finished, or that something went wrong in it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from statistics import fmean, median, stdev
+
+from restorekit.report.pages.trained import series as log_series
+from restorekit.report.pages.trained.series import best_of, told
+from restorekit.training.log import Log, Points, is_figure
+
+SKIPPED = 10  # updates that may be skipped without a word, or one in a thousand
+WORSE_DB = 0.1  # below the best validation, in dB
+WORSE = 0.005  # above the best validation, as a share of it or of the way to it
+RISEN = 0.02  # above the best stretch of the training, as a share of the way to it
+ERRORS = 4.0  # standard errors, at least, by which it must have risen
+STRETCHES = 10  # of the training, whose figures are averaged
+EMPTY = 0.01  # nats per image that a level of latents must tell
+EXPLODED = 10.0  # times the median of the usual gradient norm
+NEARLY = 0.98  # of the way, at which a training is done whose last line is a validation that does not tell the way
+
+
+def alarms(log: Log, running: bool = False) -> list[str]:
+    """Return a sentence for each; none where the training ended well.
+
+    Parameters
+    ----------
+    log : Log
+        What it told.
+    running : bool
+        Whether it goes on: then it is no wonder that it is not finished.
+    """
+    if not log.lines:
+        return ["There is no line in the log: nothing was learnt that it tells of."]
+    return [
+        *([] if running or finished(log) else [_unfinished(log)]),
+        *_not_finite(log),
+        *_skipped(log),
+        *_worse(log),
+        *_risen(log),
+        *_collapsed(log),
+        *_exploded(log),
+    ]
+
+
+def share(log: Log) -> float | None:
+    """Return how much of the training is done by the last line; None where no line tells."""
+    known = [line for line in log.lines if is_figure(line.get("progress"))]
+    if not known:
+        return None
+    done: float = known[-1]["progress"]
+    return done if known[-1] is log.lines[-1] else done * log.step / max(known[-1]["step"], 1)
+
+
+def finished(log: Log) -> bool:
+    """Say whether the training has come to its end, at which there is always a validation."""
+    done, told_it = share(log), is_figure(log.lines[-1].get("progress"))
+    worked = [line["event"] for line in log.lines if line["event"] != "start"]
+    return worked[-1:] == ["validation"] and (done is None or done >= (1 if told_it else NEARLY))
+
+
+def _unfinished(log: Log) -> str:
+    done = share(log)
+    way = "" if done is None else f", {min(math.floor(100 * done), 99)} % of the way"
+    return f"The training is not finished: its log ends at step {log.step:,}{way}. Go on with --resume."
+
+
+def _not_finite(log: Log) -> Iterator[str]:
+    bad = [
+        (line["step"], name)
+        for line in log.lines
+        for name, value in line.items()
+        if is_figure(value) and not math.isfinite(value)
+    ]
+    if bad:
+        names, steps = list(dict.fromkeys(name for _, name in bad)), {step for step, _ in bad}
+        yield f"Not finite at {len(steps)} steps of the log, first at step {min(steps):,}: {', '.join(names)}."
+
+
+def _skipped(log: Log) -> Iterator[str]:
+    counts = log.points("step", "skipped")
+    if counts and counts[-1][1] > max(SKIPPED, log.step / 1000):
+        yield (
+            f"{counts[-1][1]:,.0f} of {counts[-1][0]:,} updates were skipped, since their gradients were not finite or "
+            "many times the usual ones: a lower lr or a longer warmup may help."
+        )
+
+
+def _worse(log: Log) -> Iterator[str]:
+    names = log_series.compared(log.names("validation"))
+    fallen = [(name, found) for name in names if (found := _fallen(log.points("validation", name), name))]
+    if fallen:
+        figures, (name, (since, _)) = "; ".join(text for _, (_, text) in fallen), fallen[0]
+        yield (
+            f"The validation has become worse than it was: {figures}. Allowed is {told(WORSE_DB, 'dB')}, or "
+            f"{100 * WORSE:g} % of a bound.{_meanwhile(log, name, since)} The model file holds the last weights."
+        )
+
+
+def _fallen(points: Points, name: str) -> tuple[float, str] | None:
+    """Return the step of the best validation and how far the last is from it, where that is far."""
+    if len(points) < 2:
+        return None
+    (step, best), (end, last), unit = best_of(points, log_series.better(name)), points[-1], log_series.unit(name)
+    margin = WORSE_DB if unit == "dB" else WORSE * max(abs(best), abs(points[0][1] - best))
+    if abs(last - best) <= margin:
+        return None
+    return step, f"{name} was {told(best, unit)} at step {step:,} and is {told(last, unit)} at step {end:,}"
+
+
+def _meanwhile(log: Log, name: str, step: float) -> str:
+    """Say what the training images did since a step: where they went on well, the model learns them by heart."""
+    event, learnt = log_series.learnt(log)
+    own = name if name in learnt else next(iter(log_series.judged(learnt)), None)
+    points = log.points(event, own) if own else []
+    then, now = ([v for s, v in points if s <= step][-5:], [v for _, v in points][-5:])
+    if not then or own is None or fmean(now) >= fmean(then):
+        return ""
+    return (
+        f" On the training images {own} went on from {told(fmean(then))} to {told(fmean(now))}: the model learns them "
+        "by heart. More images, more weight decay or fewer updates help."
+    )
+
+
+def _risen(log: Log) -> Iterator[str]:
+    event, names = log_series.learnt(log)
+    for name in log_series.judged(names):
+        points = log.points(event, name)
+        size = len(points) // STRETCHES
+        if size < 2:
+            continue
+        stretches = [points[len(points) - size * i :][:size] for i in range(STRETCHES, 0, -1)]
+        means = [(stretch[-1][0], fmean(_values(stretch))) for stretch in stretches]
+        doubt = median(stdev(_values(stretch)) for stretch in stretches) * math.sqrt(2 / size)
+        (step, best), last = best_of(means, "lower"), means[-1][1]
+        if last - best > max(RISEN * (means[0][1] - best), ERRORS * doubt):
+            yield (
+                f"The training's own {name} has risen from {told(best)} before step {step:,} to {told(last)} at its "
+                "end: a lower lr may help."
+            )
+
+
+def _values(points: Points) -> list[float]:
+    return [value for _, value in points]
+
+
+def _collapsed(log: Log) -> Iterator[str]:
+    line = next(iter(log.of("validation")[-1:]), {})
+    levels = {*log_series.of_levels(list(line)), *({"rate"} & line.keys())}
+    empty = [name for name in line if name in levels and line[name] < EMPTY]
+    idle = [name for name in log_series.of_units(list(line)) if line[name] < 1]
+    if empty or idle:
+        figures = [f"{name} is {told(line[name], log_series.unit(name))}" for name in (*empty, *idle)]
+        yield (
+            f"Latents are not used: at the last validation {' and '.join(figures)}. The model does without them, so "
+            "that draws do not differ in what they should tell; free_bits or a longer kl_warmup may help."
+        )
+
+
+def _exploded(log: Log) -> Iterator[str]:
+    points = log.points("step", "gradient")
+    later = points[max(len(points) // 10, 2) :]
+    if not later:
+        return
+    usual, (step, peak) = median(v for _, v in later), best_of(later, "higher")
+    if peak > EXPLODED * usual:
+        yield (
+            f"Gradients exploded: their usual norm came to {told(peak)} at step {step:,}, where {told(usual)} is the "
+            "median of the training: a lower lr or clip may help."
+        )

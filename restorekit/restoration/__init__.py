@@ -1,0 +1,1 @@
+"""From an observation, an array or a folder to a restoration."""

@@ -1,0 +1,252 @@
+"""Restoring single images from Python.
+
+Images as Python callers hold them, numpy arrays or torch tensors, and the batches that restorers take.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from restorekit.core import channels as per_channel
+from restorekit.core.config import checked_sigma
+from restorekit.core.contracts import Corruption
+from restorekit.core.devices import Compute, Precision
+from restorekit.core.errors import UsageError
+from restorekit.core.plugins import registry
+from restorekit.core.rng import Noise
+from restorekit.core.types import Observation, Restoration
+from restorekit.corruptions.spec import parse
+from restorekit.restoration.loading import Opened, open_restorer
+from restorekit.uncertainty.intervals import enclose_told
+from restorekit.uncertainty.noise_level import expected, stated
+
+
+class Loaded:
+    """A model for Python: takes and returns images as numpy arrays or torch tensors.
+
+    Parameters
+    ----------
+    opened : Opened
+        What `open_restorer` gave.
+    corruption : Corruption or None
+        What damaged the images, where that is known.
+    """
+
+    def __init__(self, opened: Opened, corruption: Corruption | None = None) -> None:
+        self.opened, self.corruption = opened, corruption
+
+    def __call__(
+        self,
+        image: Any,
+        missing: Any = None,
+        sigma: float | None = None,
+        samples: int = 0,
+        seed: int = 0,
+        label: int | None = None,
+        interval: float | None = None,
+    ) -> Restoration:
+        """Restore one image, or a batch.
+
+        Parameters
+        ----------
+        image : ndarray (H, W) or (H, W, C), or Tensor (H, W), (C, H, W) or (B, C, H, W)
+            On [0, 1] where it is float; uint8 and uint16 span 0 to their maximum. NaN means missing.
+        missing : array or Tensor of the same height and width, optional
+            Non-zero where a pixel is missing.
+        sigma : float, optional
+            Standard deviation of the noise on [0, 1]; 0 = none; None = unknown, or as in the images that the model has
+            learnt from where those had noise.
+        samples : int
+            Draws to return.
+        seed : int
+            Seed of the draws.
+        label : int, optional
+            Class of the image, for models that know classes.
+        interval : float, optional
+            Share of the unknown values that `low` and `high` are to enclose; they are NaN, with a warning,
+            where the model's calibration does not reach.
+
+        Returns
+        -------
+        Restoration
+            On [0, 1]. Fields laid out like the image, numpy for numpy, torch for torch; draws have a leading axis.
+
+        Raises
+        ------
+        UsageError
+            A shape, type, scale or option that does not fit.
+        """
+        if not isinstance(samples, Integral) or samples < 0:
+            raise UsageError(f"samples is a whole number of draws from 0 on, got {samples!r}")
+        self.opened.check(label, int(samples))
+        y, form = take(image)
+        observed = y.isfinite()
+        if missing is not None:
+            observed = observed & ~take_missing(missing, tuple(y.shape))
+        level = None if sigma is None else torch.full((len(y), 1, 1, 1), checked_sigma(sigma, str(sigma)))
+        numbers = None if label is None else torch.full((len(y),), label)
+        shape = (y.shape[1], y.shape[2], y.shape[3])
+        observation = Observation(torch.where(observed, y, 0.0), observed, shape, level, numbers)
+        corruption = expected(None, None if sigma is None else sigma > 0)
+        if known := self._known(sigma):
+            corruption, shape = known, known.clean_shape(shape, max(self.opened.restorer.geometry.channels))
+            observation = stated(replace(observation, shape=shape), known)
+        noise = Noise(seed, tuple(str(i) for i in range(len(y))))
+        restored = per_channel.restore(self.opened.restorer, observation, corruption, samples, noise)
+        if interval is not None:
+            together, table = per_channel.together(self.opened.restorer, shape[0]), self.opened.table
+            restored = enclose_told(restored, observation, corruption, together, table, interval)
+        return _mapped(restored, form.give)
+
+    def _known(self, sigma: float | None) -> Corruption | None:
+        """Return what is known to have damaged images: as said when it was loaded, else as in what was learnt from."""
+        if self.corruption is None:
+            return parse(self.opened.noise, registry.corruptions()) if self.opened.noise and sigma is None else None
+        if sigma is not None:
+            raise UsageError(
+                f"the noise is a part of the corruption {self.corruption}, got sigma={sigma} too; leave it out"
+            )
+        return self.corruption
+
+
+def load(
+    name: str = "default", device: str = "auto", sampler: str | None = None, precision: Precision = "auto",
+    compiled: bool = False, corruption: str | None = None,
+) -> Loaded:  # fmt: skip
+    """Load a model, weights or classical method by name for use from Python; see `devices.Compute` and `Loaded`.
+
+    `corruption` is the spec of what damaged the images, where that is more than noise and missing values, such as
+    ``blur:size=2+gaussian:sigma=5/255``; `sampler` that of an unconditional model's sampler.
+    """
+    known = None if corruption is None else parse(corruption, registry.corruptions())
+    return Loaded(open_restorer(name, known, sampler, Compute(device, precision, compiled)), known)
+
+
+def _mapped(r: Restoration, give: Callable[[Tensor], Any]) -> Restoration:
+    std, draws, low, high = (None if part is None else give(part) for part in (r.std, r.draws, r.low, r.high))
+    return Restoration(give(r.mmse), std, draws, low, high, r.told)
+
+
+FEW = 4  # an axis this short holds channels where the other candidate is longer
+FAR = 10.0  # floats beyond this are no noisy [0, 1] any more
+_FULL = {torch.uint8: 2**8 - 1, torch.uint16: 2**16 - 1, torch.bool: 1}
+
+
+@dataclass(frozen=True)
+class Form:
+    """How a caller's image is laid out.
+
+    Attributes
+    ----------
+    numpy : bool
+        An array, channels last; else a tensor, channels first.
+    axes : int
+        2: height and width; 3: with channels; 4: a batch, tensors only.
+    device : torch.device
+        Where it lies.
+    """
+
+    numpy: bool
+    axes: int
+    device: torch.device
+
+    def give(self, batch: Tensor) -> Any:
+        """Lay out results, (..., B, C, H, W), like the caller's image; axes before B stay where they are."""
+        result = batch if self.axes == 4 else batch.squeeze(-4)
+        if self.axes == 2:
+            result = result.squeeze(-3)
+        elif self.numpy:
+            result = result.movedim(-3, -1)
+        return result.numpy() if self.numpy else result.to(self.device)
+
+
+def take(image: Any) -> tuple[Tensor, Form]:
+    """Turn a caller's image into a batch.
+
+    Parameters
+    ----------
+    image : ndarray (H, W) or (H, W, C), or Tensor (H, W), (C, H, W) or (B, C, H, W)
+        uint8 and uint16 span 0 to their maximum; floats are on [0, 1] and may be noisy or NaN.
+
+    Returns
+    -------
+    Tensor of float32, (B, C, H, W), and Form
+
+    Raises
+    ------
+    UsageError
+        Another shape, type or scale.
+    """
+    tensor, form = _laid_out(image)
+    return _unit(tensor), form
+
+
+def take_missing(missing: Any, shape: tuple[int, ...]) -> Tensor:
+    """Turn a caller's mask, non-zero = missing, into bool, (1 or B, 1 or C, H, W), for a batch of `shape`."""
+    tensor, _ = _laid_out(missing)
+    fits = all(a in (1, b) for a, b in zip(tensor.shape[:2], shape[:2], strict=True))
+    if not fits or tensor.shape[2:] != shape[2:]:
+        raise UsageError(
+            f"missing must have the image's height and width, {shape[2]} x {shape[3]}, and one or all of its"
+            f" channels, got the shape {tuple(np.shape(missing))}"
+        )
+    return tensor != 0
+
+
+def _laid_out(image: Any) -> tuple[Tensor, Form]:
+    """Return an image or mask as (B, C, H, W) in its own type."""
+    numpy = not isinstance(image, Tensor)
+    tensor = _tensor(image)
+    axes = tensor.dim()
+    if axes not in ((2, 3) if numpy else (2, 3, 4)):
+        wanted = "an array (H, W) or (H, W, C)" if numpy else "a tensor (H, W), (C, H, W) or (B, C, H, W)"
+        raise UsageError(f"an image is {wanted}, got the shape {tuple(tensor.shape)}")
+    if axes == 3:
+        _refuse_swapped(tensor.shape, numpy)
+        tensor = tensor.movedim(-1, 0) if numpy else tensor
+    if 0 in tensor.shape:
+        raise UsageError(f"an image has at least one pixel, got the shape {tuple(np.shape(image))}")
+    form = Form(numpy, axes, tensor.device)
+    return tensor[(None,) * (4 - axes)].cpu(), form
+
+
+def _tensor(image: Any) -> Tensor:
+    if isinstance(image, Tensor):
+        return image.detach()
+    array = np.ascontiguousarray(image)
+    if array.dtype.kind not in "uifb":
+        raise UsageError(f"an image holds uint8, uint16 or floating-point numbers, got {array.dtype}")
+    return torch.from_numpy(array.astype(array.dtype.newbyteorder("=")))
+
+
+def _refuse_swapped(shape: torch.Size, numpy: bool) -> None:
+    channels, other = (shape[2], shape[0]) if numpy else (shape[0], shape[2])
+    if channels > FEW >= other:
+        wanted, got = ("(H, W, C)", "(C, H, W)") if numpy else ("(C, H, W)", "(H, W, C)")
+        raise UsageError(
+            f"a 3-D {'array' if numpy else 'tensor'} is {wanted}, got {tuple(shape)}, which looks like {got}"
+        )
+
+
+def _unit(t: Tensor) -> Tensor:
+    if t.is_floating_point():
+        unit = t.float()
+        known = unit[unit.isfinite()]
+        if known.numel() and float(known.abs().max()) > FAR:
+            raise UsageError(
+                f"floats are on the [0, 1] scale, got values up to {float(known.abs().max()):g};"
+                " divide by what white is, or pass uint8 or uint16"
+            )
+        return unit
+    if t.dtype not in _FULL:
+        raise UsageError(
+            f"integers are uint8 or uint16, which say what white is, got {t.dtype}; convert or divide first"
+        )
+    return t.float() / _FULL[t.dtype]

@@ -1,0 +1,50 @@
+"""Which classical methods a model should be compared with."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+from restorekit.core.contracts import Corruption, is_linear, parts_of
+from restorekit.restoration.classical.opencv import Lanczos
+
+
+def best_baselines(corruption: Corruption, quick: bool = False) -> list[str]:
+    """Return the names of the strongest built-in methods for a corruption, best guess first.
+
+    BM3D where it is installed, else NLM, for noise; Anscombe's transform around it for photon noise; the
+    median for salt and pepper; Delaunay triangles for scattered missing pixels; biharmonic and
+    Navier-Stokes, of which the better row counts, for holes and lines; Wiener for blur; Lanczos for
+    downsampling, and Wiener beside it where the operator is known, which is stronger against noise. Where
+    values were both altered and lost, both kinds are named.
+
+    Parameters
+    ----------
+    corruption : Corruption
+        A single one or a chain.
+    quick : bool
+        Without BM3D and biharmonic, which may take minutes for a photograph.
+
+    Returns
+    -------
+    list of str
+        Names of restorers, none twice, at least one.
+    """
+    parts = parts_of(corruption)
+    altering, hiding = [p for p in parts if not p.hides], [p for p in parts if p.hides]
+    names = _against(altering, quick) if altering else []
+    for part in hiding:
+        names += ["delaunay"] if part.name == "missing" else ["biharmonic", "navier-stokes"][quick:]
+    return list(dict.fromkeys(names))
+
+
+def _against(altering: list[Corruption], quick: bool) -> list[str]:
+    """Return the methods for what altered the values: what changes the image's shape comes first."""
+    names = {part.name for part in altering}
+    shrunk = ["lanczos"] if any(Lanczos().suits(part) for part in altering) else []
+    linear = ["wiener"] if any(is_linear(part) for part in altering) else []
+    if shrunk or linear:
+        return shrunk + linear
+    if "saltpepper" in names:
+        return ["median"]
+    denoiser = "bm3d" if find_spec("bm3d") and not quick else "nlm"
+    return [f"anscombe-{denoiser}" if "poisson" in names else denoiser]

@@ -1,0 +1,91 @@
+"""Which images are restored together."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from restorekit.core.errors import ImageError, UsageError
+from restorekit.images import formats
+from restorekit.images.discovery import Item
+from restorekit.images.picture import Header
+from restorekit.restoration.folder.options import Setup
+
+MOST = 64  # images of one size restored as one batch, at most
+PIXELS = 2**20  # and their pixels
+CHECKED = 4  # images at most where each is checked too: what is interrupted loses no more
+
+
+@dataclass(frozen=True)
+class Group:
+    """Images that are restored together.
+
+    Attributes
+    ----------
+    items : tuple of Item
+        At least one.
+    bytes : int
+        What they take up decoded.
+    """
+
+    items: tuple[Item, ...]
+    bytes: int
+
+
+def tasks(items: Sequence[Item], setup: Setup) -> list[Group]:
+    """Return the groups that this run's shard has to look after.
+
+    Raises
+    ------
+    UsageError
+        Two images would be written to the same file.
+    """
+    _refuse_shared_targets(items, setup)
+    part, parts = setup.shard
+    most = 1 if not setup.restorer.batches else CHECKED if setup.options.self_check else MOST
+    return list(groups(items, most))[part - 1 :: parts]
+
+
+def groups(items: Iterable[Item], most: int = MOST) -> Iterator[Group]:
+    """Cut the list into runs of images of one size that fit one batch; an unreadable one stands alone."""
+    group: list[Item] = []
+    before: Header | None = None
+    for item in items:
+        header = _probed(item)
+        if group and not (header is not None and header == before and _room(len(group), header, most)):
+            yield _group(group, before)
+            group = []
+        group.append(item)
+        before = header
+    if group:
+        yield _group(group, before)
+
+
+def _refuse_shared_targets(items: Sequence[Item], setup: Setup) -> None:
+    taken: dict[object, Item] = {}
+    for item in items:
+        first = taken.setdefault(setup.target(item), item)
+        if first is not item:
+            raise UsageError(
+                f"{first.key} and {item.key} would both be written to {setup.target(item)};"
+                " rename one, or restore them into two folders"
+            )
+
+
+def _probed(item: Item) -> Header | None:
+    try:
+        return formats.probe(item.path)
+    except ImageError:
+        return None  # its error is told when it is read
+
+
+def _room(taken: int, header: Header, most: int) -> bool:
+    return header.frames == 1 and taken < most and (taken + 1) * header.height * header.width <= PIXELS
+
+
+def _group(items: list[Item], header: Header | None) -> Group:
+    if header is None:
+        return Group(tuple(items), 0)
+    values = math.prod((header.frames, header.height, header.width, header.channels))
+    return Group(tuple(items), len(items) * values * header.dtype.itemsize)

@@ -1,0 +1,120 @@
+"""Where the restored rows of one picture are put together, in the file's own numbers."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from torch import Tensor
+
+from restorekit.core.errors import ImageError
+from restorekit.core.types import Restoration
+from restorekit.images.intensity import from_unit
+from restorekit.images.picture import Array
+from restorekit.images.previews import Peek
+from restorekit.restoration.folder.planes import Plane
+
+IN_MEMORY = 2**28  # bytes of a spread or of draws that are kept in memory; more goes to a file without a name
+
+Floats = npt.NDArray[np.float32]
+
+
+@dataclass(eq=False)
+class Canvas:
+    """The result of one picture.
+
+    Attributes
+    ----------
+    pixels : array, (N, H, W, C), in the file's dtype
+        In the size and the channels that its planes are restored to. Equal to the input, bit for bit, wherever that is
+        known to be the truth.
+    keep : sequence of str
+        What else is kept of "std", "low", "high" and "draws".
+    folder : Path
+        On the disk for what is too large for the memory.
+    extras : dict of str to array of float32
+        What was kept, (N, H, W, C) on [0, 1], draws (S, N, H, W, C); lacks what the restorer does not give.
+    refusals : list of str
+        Why planes of it lie outside of what the model's intervals are calibrated for.
+    told : dict of str to float
+        What a sampler tells of its work, such as the share of proposals accepted: means over the picture.
+    peek : Peek or None
+        Looks on for the report.
+    """
+
+    pixels: Array
+    keep: Sequence[str]
+    folder: Path
+    extras: dict[str, Floats] = field(default_factory=dict)
+    refusals: list[str] = field(default_factory=list)
+    told: dict[str, float] = field(default_factory=dict)
+    peek: Peek | None = None
+    _spread: float | None = None
+
+    @property
+    def mean_std(self) -> float | None:
+        """Mean of the standard deviation over all values; None where the restorer gives none."""
+        return None if self._spread is None else self._spread / self.pixels.size
+
+    def put(self, plane: Plane, top: int, band: Restoration, index: int) -> None:
+        """Put the rows of image `index` of a restored band in the place of its plane."""
+        rows = slice(top, top + band.mmse.shape[2])
+        place = (plane.frame, rows, slice(None), plane.channels)
+        self.pixels[place] = _encoded(plane, rows, _last(band.mmse[index]))
+        if band.std is not None:
+            self._spread = (self._spread or 0.0) + float(band.std[index].double().sum())
+        share = band.mmse[index].numel() / self.pixels.size
+        for name, value in band.told.items():
+            self.told[name] = self.told.get(name, 0.0) + share * float(value[index])
+        if self.peek is not None:
+            self.peek.put(plane.frame, plane.channels, top, band, index)
+        for name in self.keep:
+            values = _part(name, band, index)
+            if values is not None:
+                self._extra(name, values)[(..., *place)] = values
+
+    def _extra(self, name: str, values: Floats) -> Floats:
+        if name not in self.extras:
+            self.extras[name] = _room((*values.shape[:-3], *self.pixels.shape), self.folder)
+        return self.extras[name]
+
+
+def _part(name: str, band: Restoration, index: int) -> Floats | None:
+    """Return one kind of extra, (H, W, C) or (S, H, W, C); None where the restorer does not give it."""
+    if name == "draws":
+        return None if band.draws is None else _last(band.draws[:, index])
+    given: Tensor | None = getattr(band, name)
+    return None if given is None else _last(given[index])
+
+
+def _encoded(plane: Plane, rows: slice, values: Floats) -> Array:
+    if plane.exact and plane.missing is None:
+        return plane.pixels[rows]
+    result = from_unit(values, plane.range, plane.pixels.dtype)
+    return np.where(plane.missing[rows], result, plane.pixels[rows]) if plane.exact else result  # type: ignore[index]
+
+
+def _room(shape: tuple[int, ...], folder: Path) -> Floats:
+    """Return an array in memory, or in a file that vanishes with it."""
+    size = int(np.prod(shape)) * 4
+    if size <= IN_MEMORY:
+        return np.zeros(shape, np.float32)
+    try:
+        with tempfile.TemporaryFile(dir=folder) as file:
+            if hasattr(os, "posix_fallocate"):  # a full disk is told now, not by a signal at some later write
+                os.posix_fallocate(file.fileno(), 0, size)
+            return np.memmap(file, np.float32, "w+", shape=shape)
+    except OSError as error:
+        raise ImageError(
+            f"no room in {folder} for {size / 1e9:.1f} GB of intermediate results ({error.strerror});"
+            " ask for fewer draws or choose another folder"
+        ) from error
+
+
+def _last(t: Tensor) -> Floats:
+    return t.movedim(-3, -1).numpy()

@@ -1,0 +1,168 @@
+"""Clean files -> damaged files that say what was done to them."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import torch
+
+from restorekit.core.contracts import Corruption
+from restorekit.core.errors import ImageError, RestorekitError, UsageError
+from restorekit.core.plugins import boundary
+from restorekit.core.rng import Noise
+from restorekit.core.types import Observation
+from restorekit.corruptions import Chain
+from restorekit.images import formats
+from restorekit.images.discovery import Item, missing_path
+from restorekit.images.intensity import IntensityRange, RangeOption, from_unit, resolve_range, to_unit
+from restorekit.images.masks import Beside, fitted
+from restorekit.images.picture import Array, Metadata, Picture, repainted
+
+_STORED: dict[str, tuple[IntensityRange, np.dtype[Any]]] = {
+    "8": (IntensityRange(0.0, 255.0), np.dtype(np.uint8)),
+    "16": (IntensityRange(0.0, 65535.0), np.dtype(np.uint16)),
+    "32f": (IntensityRange(0.0, 1.0), np.dtype(np.float32)),
+}
+
+
+@dataclass(frozen=True)
+class Damage:
+    """What is done to every image.
+
+    Attributes
+    ----------
+    out : Path
+        Output folder.
+    corruption : Corruption
+        The damage.
+    depth : {"8", "16", "32f"}
+        Bits of the outputs; integers are clipped and rounded, floats keep every value.
+    range : "auto", (low, high) or None
+        What the inputs' numbers span.
+    seed : int
+        Seed; each image draws by its name.
+    beside : Beside
+        The masks beside the inputs, and those in `out` from before.
+    """
+
+    out: Path
+    corruption: Corruption
+    depth: str = "8"
+    range: RangeOption = None
+    seed: int = 0
+    beside: Beside = field(default_factory=Beside, init=False, repr=False, compare=False)
+
+
+def check(items: Sequence[Item], plan: Damage) -> None:
+    """Raise a UsageError, before any work, where two images would be written to the same file."""
+    taken: dict[str, Item] = {}
+    for item in items:
+        first = taken.setdefault(str(Path(item.key).with_suffix("")), item)
+        if first is not item:
+            raise UsageError(
+                f"{first.key} and {item.key} would both be written to {plan.out / Path(item.key).stem}.png or .tif;"
+                " rename one, or damage them into two folders"
+            )
+
+
+def damage(item: Item, plan: Damage) -> str | None:
+    """Damage one file; return what went wrong, one sentence, or None."""
+    try:
+        _damage(item, plan)
+    except UsageError:
+        raise
+    except RestorekitError as error:
+        return str(error)
+    return None
+
+
+def _damage(item: Item, plan: Damage) -> None:
+    picture = formats.read(item.path)
+    channels = picture.pixels.shape[3]
+    if channels not in (1, 3):
+        raise ImageError(f"{item.path} has {channels} channels; corrupt takes gray and RGB images, so split it first")
+    _refuse_marked(item, picture, plan.beside)
+    settled = settle(plan.corruption, picture.pixels.shape, Noise(plan.seed, (item.key,)))
+    scale, _ = resolve_range(picture, plan.range)
+    x = torch.from_numpy(to_unit(picture.pixels, scale)).movedim(-1, 1)
+    keys = tuple(item.key if len(x) == 1 else f"{item.key}#{i}" for i in range(len(x)))
+    observation = _without(boundary.damage(settled, x, Noise(plan.seed, keys)), picture, item)
+    suffix = ".tif" if plan.depth == "32f" or len(x) > 1 else ".png"
+    target = plan.out / Path(item.key).with_suffix(suffix)
+    mask, earlier = missing_path(target, len(x)), plan.beside.of(target)
+    for path in (target, mask, *earlier):
+        _refuse_stranger(path)
+    _mark(mask, observation, earlier, str(settled))
+    _write(target, observation, picture, plan.depth, str(settled))
+
+
+def _refuse_marked(item: Item, picture: Picture, beside: Beside) -> None:
+    """Raise an ImageError where a mask beside a picture says that it is not whole."""
+    path = beside.one(item)
+    missing = None if path is None else fitted(path, item, picture).missing
+    if missing is not None and missing.any():
+        raise ImageError(
+            f"{missing.mean():.2%} of the pixels of {item.path} are marked as missing in {path},"
+            " so that there is no truth to damage; give a whole image or take it out of the folder"
+        )
+
+
+def _without(observation: Observation, picture: Picture, item: Item) -> Observation:
+    """Keep missing what was missing before the damage."""
+    if picture.missing is None:
+        return observation
+    seen = torch.from_numpy(~picture.missing).movedim(-1, 1)
+    if observation.y.shape != seen.shape:
+        raise ImageError(f"{item.path} has missing values, which this damage would smear; fill them in first")
+    return dataclasses.replace(observation, y=observation.y * seen, observed=observation.observed & seen)
+
+
+def _refuse_stranger(target: Path) -> None:
+    """Raise an ImageError where a file would be replaced that does not say it was damaged."""
+    try:
+        ours = not target.exists() or formats.read(target).spec is not None
+    except ImageError:
+        ours = False
+    if not ours:
+        raise ImageError(f"{target} exists and was not written by restorekit corrupt; choose another folder")
+
+
+def _mark(path: Path, observation: Observation, earlier: Sequence[Path], spec: str) -> None:
+    """Write what is missing, with the spec, that tells it from a stranger's; masks of an earlier damage must go."""
+    whole = bool(observation.observed.all())
+    if not whole:
+        mask = np.where(observation.observed.movedim(1, -1).numpy(), 0, 255).astype(np.uint8)
+        kind = "png" if path.suffix == ".png" else "tiff"
+        formats.write(path, Picture(mask, format=kind, metadata=Metadata()), mask, spec=spec)
+    for other in earlier:
+        if whole or not other.samefile(path):
+            other.unlink()
+
+
+def _write(target: Path, observation: Observation, source: Picture, depth: str, spec: str) -> None:
+    values = from_unit(observation.y.movedim(1, -1).numpy(), *_STORED[depth])
+    kind = "tiff" if target.suffix == ".tif" else "png"
+    formats.write(
+        target, Picture(values, source.alpha, format=kind, metadata=_carried(source, values)), values, spec=spec
+    )
+
+
+def _carried(source: Picture, values: Array) -> Metadata:
+    """Keep what describes the picture, not how its file was coded."""
+    told = repainted(source, values).metadata
+    return dataclasses.replace(Metadata(), exif=told.exif, icc=told.icc, dpi=told.dpi)
+
+
+def settle(corruption: Corruption, shape: tuple[int, ...], noise: Noise) -> Corruption:
+    """Replace every range by the value that it draws for one image, so that the spec says what was done."""
+    if isinstance(corruption, Chain):
+        return Chain(tuple(settle(part, shape, noise.fork(str(i))) for i, part in enumerate(corruption.parts)))
+    dummy, fields = torch.zeros(1, 1, 1, 1), dataclasses.fields(cast(Any, corruption))
+    ranged = [field.name for field in fields if isinstance(getattr(corruption, field.name), tuple)]
+    drawn = {name: float(corruption.draw(name, dummy, noise)) for name in ranged}
+    return cast(Corruption, dataclasses.replace(cast(Any, corruption), **drawn))

@@ -1,0 +1,75 @@
+"""Masks of what looks damaged, as files beside whose names the pictures' own are found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path, PurePath
+from typing import Any
+
+import numpy as np
+import torch
+
+from restorekit.core.errors import RestorekitError
+from restorekit.core.rng import Noise
+from restorekit.images import formats
+from restorekit.images.dataset import LabelledImages
+from restorekit.images.picture import Metadata, Picture
+from restorekit.uncertainty.anomaly import Detector, grown
+
+
+def mask_all(
+    detector: Detector, images: LabelledImages, threshold: float, grow: int, out: Path, seed: int,
+    watch: Callable[[str, str | None], None],
+) -> dict[str, Any]:  # fmt: skip
+    """Write a mask for every image, OUT/NAME.png, 255 where it looks damaged or is known to be missing.
+
+    Parameters
+    ----------
+    detector : Detector
+        What looks for damage.
+    images : LabelledImages
+        What is looked at.
+    threshold : float
+        Scores above it are damage.
+    grow : int
+        Pixels by which damage is widened.
+    out : Path
+        Folder of the masks; sub-folders as in the source.
+    seed : int
+        Of the noise, by the images' names.
+    watch : callable
+        Called with the name of each image that is done, and with what was wrong with it or None.
+
+    Returns
+    -------
+    dict
+        images, failures, and the share of pixels that look damaged.
+    """
+    failures, shares = list[dict[str, str]](), list[float]()
+    for i, key in enumerate(images.keys):
+        try:
+            shares.append(_masked(detector, images, i, threshold, grow, out / _name(key), seed))
+        except RestorekitError as error:
+            failures.append({"image": key, "error": str(error)})
+        watch(key, failures[-1]["error"] if failures and failures[-1]["image"] == key else None)
+    return {"images": len(shares), "damaged": float(np.mean(shares)) if shares else 0.0, "failures": failures}
+
+
+def _name(key: str) -> str:
+    """Return where a mask goes: a.png#3, a frame, becomes a.png.3.png."""
+    return f"{key.replace('#', '.')}.png" if "#" in key else str(PurePath(key).with_suffix(".png"))
+
+
+def _masked(
+    detector: Detector, images: LabelledImages, i: int, threshold: float, grow: int, path: Path, seed: int
+) -> float:
+    """Write one mask; return the share of pixels that look damaged."""
+    x, lost = images[i][None], images.missing(i)
+    if lost is not None:
+        x = x.masked_fill(lost.movedim(-1, 0)[None], torch.nan)
+    damaged = grown(detector.scores(x, Noise(seed, (images.keys[i],))) > threshold, grow)
+    whole = damaged | x.isnan().any(1, keepdim=True)
+    values = (255 * whole.movedim(1, -1).numpy()).astype(np.uint8)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    formats.write(path, Picture(values, format="png", metadata=Metadata()), values)
+    return float(damaged.float().mean())

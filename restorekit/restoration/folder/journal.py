@@ -1,0 +1,167 @@
+"""What a restore run has done: OUT/_restorekit/images.jsonl, a line per image, written as each one ends."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import threading
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import IO, Any
+
+from restorekit.core.errors import ImageError
+from restorekit.images.discovery import OWN_FOLDER, split_array
+
+try:
+    import fcntl
+except ImportError:  # Windows: shards in one folder may mix up their lines there
+    fcntl = None  # type: ignore[assignment]
+
+Line = dict[str, Any]
+
+
+def digest(path: Path) -> str:
+    """Return the SHA-256 of a file as 64 hexadecimal digits; ImageError where it cannot be read."""
+    try:
+        with Path(split_array(path)[0]).open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise ImageError(f"{path} cannot be read ({error.strerror}); check the file and its permissions") from error
+
+
+def digest_of(values: Mapping[str, Any]) -> str:
+    """Return a digest of plain values, in any order of keys."""
+    return hashlib.sha256(json.dumps(values, sort_keys=True, default=str).encode()).hexdigest()[:16]
+
+
+class Journal:
+    """The record of a run's images; threads, and shards in processes of their own, may add to it together.
+
+    Parameters
+    ----------
+    out : Path
+        The run's output folder.
+    options : str
+        Digest of everything that changes what the outputs hold: model, corruption, seed ...
+
+    Attributes
+    ----------
+    lines : dict of str to Line
+        The last line of every image.
+    """
+
+    def __init__(self, out: Path, options: str) -> None:
+        self.options = options
+        self.lines: dict[str, Line] = {}
+        self._out = out
+        self._path = out / OWN_FOLDER / "images.jsonl"
+        self._written: dict[str, set[str]] = {}  # digests that each target may have, if it is restorekit's own
+        self._alone = threading.Lock()
+        for line in _read(self._path):
+            self._note(line)
+
+    def done(self, key: str, digests: Mapping[str, str | None], target: Path) -> bool:
+        """Say whether an image was restored from this very input with these very options, and still stands.
+
+        Parameters
+        ----------
+        key : str
+            Its name.
+        digests : mapping
+            Of the input and its mask, as they are to stand in its line.
+        target : Path
+            Where the output should be; what was kept beside it must still be there too.
+        """
+        line = self.lines.get(key)
+        return (
+            line is not None
+            and line.get("status") == "done"
+            and line.get("options") == self.options
+            and all(line.get(name) == value for name, value in digests.items())
+            and target.is_file()
+            and line.get("output") == digest(target)
+            and all((self._out / name).is_file() for name in line.get("kept", ()))
+        )
+
+    def owns(self, key: str, target: Path) -> bool:
+        """Say whether the file at `target` is, byte for byte, one that a run put there, even if it was killed then."""
+        by_image = self._written.get(key, set())  # lines of older versions name no target
+        known = self._written.get(self._name(target), set()) | by_image
+        return bool(known) and digest(target) in known
+
+    def start(self, key: str, target: Path, temporary: Path) -> None:
+        """Note that a whole `temporary` is about to be put at `target`, so that a later run knows it for its own."""
+        place = {"target": self._name(target), "output": digest(temporary)}
+        self.add({"image": key, "status": "started", **place, "options": self.options})
+
+    def success(self, key: str, kept: Iterable[Path], facts: Mapping[str, Any]) -> Line:
+        """Return the line of a started image that is in its place, with what is `kept` beside it."""
+        return {**self.lines[key], "status": "done", "kept": [self._name(path) for path in kept], **facts}
+
+    def failure(self, key: str, error: str) -> Line:
+        """Return the line of an image that failed."""
+        return {"image": key, "status": "failed", "options": self.options, "error": error}
+
+    def add(self, line: Line) -> None:
+        """Append a line and flush it to the disk; a line cut short by a kill is passed over when read.
+
+        Raises
+        ------
+        ImageError
+            The disk is full or read-only.
+        """
+        text = json.dumps(line) + "\n"
+        try:
+            with self._alone:
+                self._path.parent.mkdir(parents=True, exist_ok=True)
+                _append(self._path, text.encode())
+                self._note(line)
+        except OSError as error:
+            raise ImageError(f"cannot write {self._path} ({error.strerror}); free or choose another disk") from error
+
+    def _note(self, line: Line) -> None:
+        key = line["image"]
+        self.lines[key] = line
+        if "output" not in line:  # a failure: whatever is at the target stays what it was
+            return
+        owned = self._written.setdefault(line.get("target") or key, set())
+        if line.get("status") == "done":  # until then the earlier output may still be there
+            owned.clear()
+        owned.add(line["output"])
+
+    def _name(self, path: Path) -> str:
+        return path.relative_to(self._out).as_posix()
+
+
+def _append(path: Path, data: bytes) -> None:
+    with path.open("ab+") as file:
+        if fcntl is not None:
+            with suppress(OSError):  # some network file systems have no locks
+                fcntl.flock(file, fcntl.LOCK_EX)
+        file.write(data if _whole(file) else b"\n" + data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _whole(file: IO[bytes]) -> bool:
+    """Say whether the last line was not cut short."""
+    if file.seek(0, os.SEEK_END) == 0:
+        return True
+    file.seek(-1, os.SEEK_END)
+    return file.read(1) == b"\n"
+
+
+def _read(path: Path) -> list[Line]:
+    if not path.is_file():
+        return []
+    found = []
+    for text in path.read_text(encoding="utf-8", errors="replace").splitlines():
+        try:
+            line = json.loads(text)
+        except json.JSONDecodeError:
+            continue
+        if isinstance(line, dict) and isinstance(line.get("image"), str):
+            found.append(line)
+    return found

@@ -1,0 +1,185 @@
+"""What a run is given: the options that decide what the outputs hold, and what it works with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import NormalDist
+
+from restorekit.core.contracts import Corruption, Restorer
+from restorekit.images.discovery import OWN_FOLDER, Item, split_array
+from restorekit.images.intensity import RangeOption
+from restorekit.images.masks import MaskSource
+from restorekit.images.picture import SUFFIXES
+from restorekit.restoration.folder import journal
+from restorekit.uncertainty.calibration_table import Table
+
+
+@dataclass(frozen=True)
+class Options:
+    """Everything that changes what the outputs hold; its digest says whether an output is still good.
+
+    Attributes
+    ----------
+    model : str
+        As given by the user.
+    digest : str
+        Of the model file; empty for classical methods.
+    corruption, sigma, mask, sampler : str or None
+        As given by the user.
+    mask_invert : bool
+        In the mask, zero = missing.
+    label : int or None
+        Class of the images.
+    samples : int
+        Draws to write.
+    range : "auto", (low, high) or None
+        What the files' numbers span.
+    format : str
+        Of the outputs; "keep" = that of each input.
+    keep : tuple of str
+        What is written beside the restored images: "std", "low", "high".
+    interval : float or None
+        Probability that low and high enclose; None where neither is written.
+    seed : int
+        Of the draws.
+    precision : str
+        What a model's convolutions compute in.
+    noise : str or None
+        Spec of the noise in what the model has learnt from, which holds where neither user nor file tells another.
+    self_check : bool
+        Whether restorations are checked without the truth, and the journal tells what is found.
+    """
+
+    model: str
+    digest: str = ""
+    corruption: str | None = None
+    sigma: str | None = None
+    mask: str | None = None
+    mask_invert: bool = False
+    label: int | None = None
+    samples: int = 0
+    sampler: str | None = None
+    range: RangeOption = None
+    format: str = "keep"
+    keep: tuple[str, ...] = ()
+    interval: float | None = None
+    seed: int = 0
+    precision: str = "float32"
+    noise: str | None = None
+    self_check: bool = False
+
+    def spec(self, picture: str | None) -> str | None:
+        """Return what damaged a picture: the user's word, else the picture's own, else the model's."""
+        return self.corruption or picture or (self.noise if self.sigma is None else None)
+
+    @property
+    def fingerprint(self) -> str:
+        """A digest of all of this, in which a model file counts by its content and not by its name."""
+        values = asdict(self)
+        del values["noise"]  # which the model file says
+        if not self.self_check:  # a check that is not asked for leaves images as good as they are
+            del values["self_check"]
+        if self.digest:
+            del values["model"]
+        return journal.digest_of(values)
+
+    @property
+    def deviations(self) -> float:
+        """How many standard deviations low and high lie from the mean, were it Gaussian; 0 without an interval."""
+        return 0.0 if self.interval is None else NormalDist().inv_cdf(0.5 + self.interval / 2)
+
+
+@dataclass(frozen=True, eq=False)
+class Setup:
+    """What a run works with.
+
+    Attributes
+    ----------
+    source : str
+        Where the images come from, as given by the user.
+    out : Path
+        Output folder.
+    restorer : Restorer
+        What restores.
+    options : Options
+        Recorded.
+    read_corruption : callable
+        Maps a spec to a corruption.
+    masks : MaskSource
+        Gives the missing pixels of an image.
+    estimate, device : str
+        What the restored pixels are, and where they are computed; recorded.
+    max_pixels : int
+        Larger images are refused.
+    overwrite : bool
+        Replace files that restorekit did not write.
+    shard : (int, int)
+        Which part of how many is done, from 1.
+    table : Table or None
+        The model's calibration.
+    pictures : bool
+        Whether pictures for the report are written.
+    command : str
+        What was typed; recorded.
+    """
+
+    source: str
+    out: Path
+    restorer: Restorer
+    options: Options
+    read_corruption: Callable[[str], Corruption]
+    masks: MaskSource
+    estimate: str = ""
+    device: str = "cpu"
+    max_pixels: int = 10**9
+    overwrite: bool = False
+    shard: tuple[int, int] = (1, 1)
+    table: Table | None = None
+    pictures: bool = False
+    command: str = ""
+
+    @property
+    def own(self) -> Path:
+        """The folder of the run's record and of what is written beside the images."""
+        return self.out / OWN_FOLDER
+
+    @property
+    def shard_name(self) -> str:
+        """What tells the files of this shard from those of the others; empty for a run that is the only one."""
+        part, parts = self.shard
+        return "" if parts == 1 else f"-{part}-of-{parts}"
+
+    @property
+    def estimates(self) -> bool:
+        """Whether noise of which nobody says anything is estimated, as a sampler must know its level."""
+        return self.restorer.needs_sigma and self.options.sigma is None
+
+    def estimates_level(self, picture: str | None) -> bool:
+        """Say whether the noise of a picture, whose file tells of this damage, is estimated."""
+        return self.options.sigma == "auto" or (self.estimates and not self.options.spec(picture))
+
+    def target(self, item: Item) -> Path:
+        """Return where an image's restoration goes."""
+        name = Path(item.key)
+        return self.out / (name if self.options.format == "keep" else name.with_suffix(self._suffix))
+
+    @property
+    def _suffix(self) -> str:
+        return SUFFIXES[self.options.format][0]
+
+    def digests(self, item: Item) -> dict[str, str | None]:
+        """Return what tells whether an image's input changed: digests of its file and of its mask's.
+
+        Raises
+        ------
+        ImageError
+            One of them cannot be read, or there is no mask where there must be one.
+        """
+        mask = self.masks.file(item)
+        return {
+            "input": journal.digest(item.path),
+            "array": split_array(item.path)[1] or None,
+            "mask": None if mask is None else journal.digest(mask),
+        }

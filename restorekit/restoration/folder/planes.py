@@ -1,0 +1,249 @@
+"""Between a decoded picture and the batches of 1- or 3-channel planes that restorers work on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from restorekit.core.contracts import Corruption
+from restorekit.core.errors import ImageError
+from restorekit.core.interpolation import CELL, MARGIN, fill, pull, push
+from restorekit.core.rng import Noise
+from restorekit.core.types import Observation, shape_of
+from restorekit.images.intensity import IntensityRange, to_unit
+from restorekit.images.picture import Array, Picture
+from restorekit.uncertainty.noise_level import IMAGE
+
+WHOLE = 2**20  # pixels up to which the first guess is made over the whole image at once
+TINY = 16  # side of an image that a corruption is asked about itself with, pixels
+BLOCK = 1024  # pixels a side, at most, of what it is made of in larger images
+
+
+@dataclass(frozen=True, eq=False)
+class Plane:
+    """One picture that a restorer sees: a frame, or a band of one that has no channel count the restorer takes.
+
+    Attributes
+    ----------
+    key : str
+        Seeds its noise.
+    pixels : array, (H, W, C)
+        In the file's own numbers.
+    missing : array of bool, (H, W, 1 or C), or None
+        True where lost.
+    range : IntensityRange
+        What the numbers mean.
+    sigma : float or None
+        Noise level on [0, 1]; None = unknown.
+    exact : bool
+        Whether what was observed is known to be the truth.
+    frame : int
+        Which of its picture's.
+    band : int or None
+        The one channel that it is; None for all.
+    clean : (C, H, W) or None
+        Shape of what it is restored to; None = its own.
+    """
+
+    key: str
+    pixels: Array
+    missing: npt.NDArray[np.bool_] | None
+    range: IntensityRange
+    sigma: float | None = None
+    exact: bool = False
+    frame: int = 0
+    band: int | None = None
+    clean: tuple[int, int, int] | None = None
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Shape of what it is restored to, (C, H, W)."""
+        height, width, channels = self.pixels.shape
+        return self.clean or (channels, height, width)
+
+    @property
+    def resized(self) -> bool:
+        """Whether it is restored to another height or width than its own."""
+        return self.shape[1:] != self.pixels.shape[:2]
+
+    @property
+    def channels(self) -> slice:
+        """Where its channels lie in its picture."""
+        return slice(None) if self.band is None else slice(self.band, self.band + 1)
+
+
+def planes(
+    key: str,
+    picture: Picture,
+    missing: npt.NDArray[np.bool_] | None,
+    range: IntensityRange,
+    channels: Sequence[int] = (1, 3),
+    corruption: Corruption = IMAGE,
+) -> list[Plane]:
+    """Split a picture into planes.
+
+    Parameters
+    ----------
+    key : str
+        The image's name.
+    picture : Picture
+        Decoded.
+    missing : array of bool, (1 or N, H, W, 1 or C), or None
+        True where lost.
+    range : IntensityRange
+        What its numbers mean.
+    channels : sequence of int
+        Channel counts that the restorer takes.
+    corruption : Corruption
+        What damaged the picture: it may have made it smaller, or taken its colours.
+
+    Raises
+    ------
+    ImageError
+        The restorer takes neither the clean picture's channels nor single ones; or the corruption leaves others.
+    """
+    found = []
+    for i, frame in enumerate(picture.pixels):
+        lost = None if missing is None else missing[min(i, len(missing) - 1)]
+        name = key if len(picture.pixels) == 1 else f"{key}#{i}"
+        clean = _clean(name, frame, corruption, max(channels))
+        plane = Plane(name, frame, lost, range, frame=i, clean=clean)
+        found.extend([plane] if plane.shape[0] in channels else _bands(plane, channels))
+    return found
+
+
+def _clean(key: str, frame: Array, corruption: Corruption, channels: int) -> tuple[int, int, int]:
+    """Return the shape of a frame's clean image, in so many channels where the frame does not tell how many."""
+    height, width, count = frame.shape
+    try:
+        clean = corruption.clean_shape((count, height, width), channels)
+    except ImageError as error:
+        raise ImageError(f"{key}: {error}") from error
+    if channels == 1 and corruption.clean_shape((1, height, width), 3)[0] == 3:
+        raise ImageError(f"{key} lost its colours to {corruption}, and the model takes 1 channel; choose one of colour")
+    return clean
+
+
+def _bands(plane: Plane, channels: Sequence[int]) -> list[Plane]:
+    count, lost = plane.pixels.shape[2], plane.missing
+    if 1 not in channels:
+        takes = " or ".join(map(str, channels))
+        raise ImageError(f"{plane.key} has {count} channels, the model takes {takes}; choose another model")
+    return [
+        replace(
+            plane,
+            key=f"{plane.key}#band{band}",
+            pixels=plane.pixels[..., band : band + 1],
+            missing=lost if lost is None or lost.shape[2] == 1 else lost[..., band : band + 1],
+            band=band,
+            clean=(1, *plane.shape[1:]),
+        )
+        for band in range(count)
+    ]
+
+
+@dataclass(frozen=True, eq=False)
+class PlaneSource:
+    """A `restorekit.core.types.Source` over planes of equal shape, turned into numbers band by band."""
+
+    planes: Sequence[Plane]
+    corruption: Corruption
+    label: int | None = None
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """Shape of x, (B, C, H, W)."""
+        return (len(self.planes), *self.planes[0].shape)
+
+    @property
+    def resized(self) -> bool:
+        """Whether y has another height or width than x."""
+        return self.planes[0].resized
+
+    def rows(self, top: int, bottom: int) -> Observation:
+        """Return a band of rows, with its first guess where values are missing; all of y where it is resized."""
+        if self.resized:
+            return self.observed(0, len(self.planes[0].pixels))
+        observation = self.observed(top, bottom)
+        if all(p.missing is None for p in self.planes):
+            return replace(observation, guess=observation.y) if self.corruption.interpolates else observation
+        return replace(observation, guess=self._guess(top, bottom))
+
+    def observed(self, top: int, bottom: int, left: int = 0, right: int | None = None) -> Observation:
+        """Return a window of the planes themselves, without a guess."""
+        window = (slice(top, bottom), slice(left, right))
+        seen = torch.stack([_observed(p, window) for p in self.planes])
+        y = torch.stack([_channels_first(to_unit(p.pixels[window], p.range)) for p in self.planes])
+        return self._observation(y * seen, seen)
+
+    def _observation(self, y: Tensor, seen: Tensor) -> Observation:
+        levels = [torch.nan if p.sigma is None else p.sigma for p in self.planes]
+        known = any(p.sigma is not None for p in self.planes)
+        sigma = torch.tensor(levels).view(-1, 1, 1, 1) if known else None
+        count, stated = len(self.planes), self._stated
+        label = None if self.label is None else torch.full((count,), self.label)
+        params = {name: value.expand(count, *value.shape[1:]) for name, value in stated.params.items()}
+        shape = self.corruption.clean_shape(shape_of(y), self.shape[1])
+        return Observation(y, seen, shape, sigma, label, params, direct=stated.direct)
+
+    @cached_property
+    def _stated(self) -> Observation:
+        """What the corruption says of any image: the values it was given, and whether y is x but for noise."""
+        wanted = (self.planes[0].pixels.shape[2], TINY, TINY)
+        clean = self.corruption.clean_shape(wanted, self.shape[1])
+        found = self.corruption(torch.zeros(1, *clean), Noise(0))
+        if shape_of(found.y) != wanted:
+            raise ImageError(
+                f"{self.corruption} makes {shape_of(found.y)} of images of {clean}, of which its clean_shape expects "
+                f"{wanted}; mend its clean_shape, or use evaluate"
+            )
+        return found
+
+    def _guess(self, top: int, bottom: int) -> Tensor:
+        """Make a guess that does not depend on the band: over the whole image, or by blocks."""
+        count, _, height, width = self.shape
+        if count * height * width <= WHOLE:
+            return self._whole[:, :, top:bottom]
+        blocks = [self._block(top, bottom, left, min(width, left + BLOCK)) for left in range(0, width, BLOCK)]
+        return torch.cat(blocks, 3)
+
+    def _block(self, top: int, bottom: int, left: int, right: int) -> Tensor:
+        """Fill a window by itself up to its cells, which are those of the whole image."""
+        low, first = (max(0, edge - MARGIN) // CELL for edge in (top, left))
+        high, last = (-(-(edge + MARGIN) // CELL) for edge in (bottom, right))
+        window = self.observed(low * CELL, high * CELL, first * CELL, last * CELL)
+        y = fill(window.y, window.observed, self._coarse[:, :, low:high, first:last])
+        whole = replace(window, y=y, observed=torch.ones_like(window.observed))
+        top, left = top - low * CELL, left - first * CELL
+        rows, columns = slice(top, bottom - low * CELL), slice(left, right - first * CELL)
+        return whole.first_guess(self.corruption)[:, :, rows, columns]
+
+    @cached_property
+    def _whole(self) -> Tensor:
+        return self.observed(0, self.shape[2]).first_guess(self.corruption)
+
+    @cached_property
+    def _coarse(self) -> Tensor:
+        """The cells of the whole image, filled; read by bands of about WHOLE pixels."""
+        height, width = self.shape[2:]
+        step = CELL * max(1, WHOLE // (width * CELL))
+        bands = (self.observed(top, top + step) for top in range(0, height, step))
+        value, weight = (torch.cat(parts, 2) for parts in zip(*(pull(o.y, o.observed) for o in bands), strict=True))
+        return push(value, weight)
+
+
+def _observed(plane: Plane, window: tuple[slice, slice]) -> Tensor:
+    height, width, channels = plane.pixels[window].shape
+    if plane.missing is None:
+        return torch.ones(channels, height, width, dtype=torch.bool)
+    return _channels_first(~plane.missing[window]).expand(channels, -1, -1)
+
+
+def _channels_first(array: Array) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(np.moveaxis(array, -1, 0)))

@@ -1,0 +1,153 @@
+"""First stage: files -> planes, with what is known about their damage."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import NamedTuple
+
+from restorekit.core.contracts import Corruption
+from restorekit.core.errors import ImageError, UsageError
+from restorekit.core.plugins.boundary import told
+from restorekit.images import formats
+from restorekit.images.discovery import Item
+from restorekit.images.intensity import resolve_range
+from restorekit.images.picture import Picture
+from restorekit.restoration.assumptions import estimated, level_of
+from restorekit.restoration.folder.batching import Group
+from restorekit.restoration.folder.journal import Journal, Line
+from restorekit.restoration.folder.options import Options, Setup
+from restorekit.restoration.folder.planes import Plane, planes
+from restorekit.uncertainty.noise_level import expected
+
+
+@dataclass(frozen=True, eq=False)
+class Opened:
+    """One image, decoded.
+
+    Attributes
+    ----------
+    item : Item
+        Which.
+    digests : mapping
+        Of its files, for the journal.
+    picture : Picture
+        Its content.
+    planes : list of Plane
+        The same, split into what a restorer takes.
+    corruption : Corruption
+        What it is taken to have suffered.
+    notes : tuple of str
+        What its user should know.
+    done : bool
+        Restored by an earlier run: it takes part in its batch, so that the others get the same bytes, and no more.
+    """
+
+    item: Item
+    digests: Mapping[str, str | None]
+    picture: Picture
+    planes: list[Plane]
+    corruption: Corruption
+    notes: tuple[str, ...]
+    done: bool
+
+
+class Reading(NamedTuple):
+    """A group after the first stage: images to restore, and the lines of those of which nothing more is to be done."""
+
+    opened: list[Opened]
+    lines: list[Line]
+
+
+class _State(NamedTuple):
+    """How an image stands before anything is done."""
+
+    item: Item
+    digests: Mapping[str, str | None]
+    done: bool
+    error: str | None = None
+
+
+def open_group(group: Group, setup: Setup, journal: Journal) -> Reading:
+    """Read the images of a group unless all are done; a bad one does not keep the others back."""
+    states = [_state(item, setup, journal) for item in group.items]
+    lines = [{**journal.lines[s.item.key], "status": "skipped"} for s in states if s.done]
+    opened: list[Opened] = []
+    for state in () if len(lines) == len(states) else states:
+        try:
+            opened.append(_opened(state, setup))
+        except Exception as error:  # a plugin's code may raise anything
+            lines.append(journal.failure(state.item.key, sentence(error, setup.own)))
+    return Reading(opened, lines)
+
+
+def sentence(error: Exception, own: Path | None = None) -> str:
+    """Return what to tell of whatever kept an image from being restored; tracebacks go into the run's own folder."""
+    if (text := told(error, own)) is not None:
+        return text
+    if isinstance(error, MemoryError):
+        return "out of memory; lower --max-memory, close other programs, or cut the image into parts"
+    return f"unexpected {type(error).__name__}: {error}; please report it"
+
+
+def _state(item: Item, setup: Setup, journal: Journal) -> _State:
+    try:
+        digests = setup.digests(item)
+        return _State(item, digests, journal.done(item.key, digests, setup.target(item)))
+    except ImageError as error:
+        return _State(item, {}, False, str(error))
+
+
+def is_done(item: Item, setup: Setup, journal: Journal) -> bool:
+    """Say whether an earlier run restored an image from the same input with the same options."""
+    return _state(item, setup, journal).done
+
+
+def _opened(state: _State, setup: Setup) -> Opened:
+    if state.error is not None:
+        raise ImageError(state.error)
+    item, options = state.item, setup.options
+    picture = formats.read(item.path, setup.max_pixels)
+    marked = setup.masks.missing(item, picture)
+    scale, warning = resolve_range(picture, options.range)
+    corruption = _corruption(item, picture, setup)
+    own = planes(item.key, picture, marked.missing, scale, setup.restorer.geometry.channels, corruption)
+    auto = setup.estimates_level(picture.spec)
+    own = [estimated(p, corruption) if auto else _with_level(p, corruption, picture.spec, options) for p in own]
+    notes = (*marked.warnings, *([warning] if warning else []), *_remarks(own, picture, options))
+    return Opened(item, state.digests, picture, own, corruption, notes, state.done)
+
+
+def _corruption(item: Item, picture: Picture, setup: Setup) -> Corruption:
+    """Return what damaged an image: what somebody says of it, else noise and missing pixels."""
+    sigma, spec = setup.options.sigma, setup.options.spec(picture.spec)
+    noisy = None if sigma is None else sigma == "auto" or float(sigma) > 0
+    try:
+        return expected(setup.read_corruption(spec) if spec else None, noisy)
+    except UsageError as error:
+        raise ImageError(
+            f"{item.path} says that it was damaged by {picture.spec!r}, but {error}; or give --corruption"
+        ) from error
+
+
+def _with_level(plane: Plane, corruption: Corruption, spec: str | None, options: Options) -> Plane:
+    """Say what the noise level is: the user's word, else what the corruption always has, else unknown."""
+    level = level_of(corruption)
+    sigma = (level.sigma if options.spec(spec) else None) if options.sigma is None else float(options.sigma)
+    return replace(plane, sigma=sigma, exact=sigma == 0 and level.faithful)
+
+
+def _remarks(own: list[Plane], picture: Picture, options: Options) -> list[str]:
+    """Say what a user may not expect of the result."""
+    kind = formats.target_format(picture, options.format)
+    lossy = kind == "jpeg" or (kind == "webp" and picture.lossy)
+    unseen = all(p.missing is not None and bool(p.missing.all()) for p in own)
+    touched = kind != picture.format or any(p.missing is not None for p in own)
+    found = {
+        "no pixel was observed; what is there now is invented": unseen,
+        "alpha is carried over, so what was restored under it stays transparent": options.mask == "alpha",
+        f"{kind} is written with loss: observed pixels are bit-exact only before the encoding, with --format png"
+        " or tiff after it too": lossy and touched and any(p.exact for p in own),
+    }
+    return [remark for remark, holds in found.items() if holds]

@@ -1,0 +1,148 @@
+"""A whole run: every image through the three stages, the journal and the record of the run."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+
+from restorekit.core.errors import ImageError, RestorekitError
+from restorekit.core.execution import Engine, Outcome
+from restorekit.core.files import atomic, locked, sweep
+from restorekit.restoration.folder.batching import Group
+from restorekit.restoration.folder.compute import compute_group
+from restorekit.restoration.folder.journal import Journal, Line
+from restorekit.restoration.folder.options import Setup
+from restorekit.restoration.folder.read import is_done, open_group
+from restorekit.restoration.folder.write import store_group
+
+SCHEMA = 1
+
+
+def restore_folder(
+    tasks: Sequence[Group], setup: Setup, engine: Engine, watch: Callable[[Line], None]
+) -> dict[str, int]:
+    """Restore every image that is not done; return how many are done, skipped and failed.
+
+    Groups are cut from the full list and restored whole even where some of their images are finished, so
+    that an interrupted and resumed run computes in the same batches, and gives the same bytes, as one that
+    was not.
+
+    Parameters
+    ----------
+    tasks : sequence of Group
+        What `restorekit.restoration.folder.tasks` gave: images finished earlier included.
+    setup : Setup
+        What to do with them.
+    engine : Engine
+        Who does it.
+    watch : callable
+        Called with the journal's line of every image, skipped ones included; and with a failed line, that is
+        not counted, for the record where it cannot be written at the end.
+
+    Raises
+    ------
+    UsageError
+        Another run is at work in the output folder.
+    ImageError
+        The run's own record or journal cannot be written; the images restored before are whole.
+    """
+    counts = {"done": 0, "skipped": 0, "failed": 0}
+    with locked(setup.own, setup.shard_name), _recorded(setup, counts, tasks, watch):
+        sweep(setup.out)
+        journal = Journal(setup.out, setup.options.fingerprint)
+        for outcome in engine.run(
+            tasks,
+            lambda group: open_group(group, setup, journal),
+            lambda group, reading: compute_group(reading, setup, journal),
+            lambda group, computed: store_group(computed, setup, journal),
+        ):
+            for line in _lines(outcome, journal):
+                counts[line["status"]] += 1
+                watch(line)
+    return counts
+
+
+def planned(tasks: Sequence[Group], setup: Setup) -> list[dict[str, str]]:
+    """Return what a run would do with every image, without doing it."""
+    journal = Journal(setup.out, setup.options.fingerprint)
+    items = [item for group in tasks for item in group.items]
+    return [
+        {
+            "image": item.key,
+            "target": str(setup.target(item)),
+            "status": "skip" if is_done(item, setup, journal) else "restore",
+        }
+        for item in items
+    ]
+
+
+def made_otherwise(tasks: Sequence[Group], setup: Setup) -> int:
+    """Return how many images stand in the output folder as other settings, or another model, restored them."""
+    journal = Journal(setup.out, setup.options.fingerprint)
+    items = [item for group in tasks for item in group.items]
+    lines = [journal.lines.get(item.key, {}) for item in items if setup.target(item).is_file()]
+    return sum(line.get("status") == "done" and line.get("options") != journal.options for line in lines)
+
+
+def _lines(outcome: Outcome[Group, list[Line]], journal: Journal) -> list[Line]:
+    """Return a group's lines; where the group failed as a whole, those of its failure, once they are written."""
+    if outcome.result is not None:
+        return outcome.result
+    lines = [journal.failure(item.key, outcome.error or "") for item in outcome.task.items]
+    for line in lines:
+        journal.add(line)
+    return lines
+
+
+@contextmanager
+def _recorded(
+    setup: Setup, counts: dict[str, int], tasks: Sequence[Group], watch: Callable[[Line], None]
+) -> Iterator[None]:
+    """Keep the run's record: running, then done, interrupted, or stopped with a reason."""
+    images = sum(len(group.items) for group in tasks)
+    write = partial(_write_record, setup, counts, images)
+    write("running")
+    try:
+        yield
+    except BaseException as error:
+        interrupted = isinstance(error, KeyboardInterrupt)
+        with suppress(RestorekitError):  # the disk may be the very reason
+            write("interrupted" if interrupted else "stopped", str(error) or None)
+        raise
+    try:
+        write("done")
+    except ImageError as error:  # the images are done all the same
+        watch({"image": _record_path(setup).name, "status": "failed", "error": str(error)})
+
+
+def _record_path(setup: Setup) -> Path:
+    return setup.own / f"run{setup.shard_name}.json"
+
+
+def _write_record(setup: Setup, counts: dict[str, int], images: int, status: str, error: str | None = None) -> None:
+    from restorekit.core.devices import versions
+
+    options = asdict(setup.options)
+    interval = options.pop("interval")
+    record = {
+        "schema": SCHEMA,
+        "status": status,
+        "error": error,
+        "command": setup.command,
+        "source": setup.source,
+        "images": images,
+        **options,
+        "interval": None if interval is None else {"level": interval, "calibrated": setup.table is not None},
+        "options": setup.options.fingerprint,
+        "shard": list(setup.shard),
+        "estimate": setup.estimate,
+        "device": setup.device,
+        "totals": counts,
+        "versions": versions(),
+    }
+    with atomic(_record_path(setup)) as path:
+        path.write_text(json.dumps(record, indent=2, default=str) + "\n", encoding="utf-8")

@@ -1,0 +1,105 @@
+"""Checking restored pictures without the truth, where that is asked for."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import replace
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+
+from restorekit.core.contracts import Corruption, parts_of
+from restorekit.core.plugins import registry
+from restorekit.core.rng import Noise
+from restorekit.core.types import Observation
+from restorekit.corruptions import Chain
+from restorekit.restoration.classical import best_baselines
+from restorekit.restoration.folder.options import Setup
+from restorekit.restoration.folder.planes import Plane, PlaneSource
+from restorekit.restoration.folder.read import Opened, sentence
+from restorekit.uncertainty.selfcheck import Part, SelfCheck, self_check, windows
+from restorekit.uncertainty.selfcheck.check import PIXELS
+
+PLANES = 4  # of a picture of many frames or bands that are checked
+
+
+class Verdict(NamedTuple):
+    """What the journal says of a check, and what its image's notes do."""
+
+    facts: dict[str, Any]
+    notes: list[str]
+
+
+def verdict(opened: Opened, setup: Setup) -> Verdict:
+    """Check the restoration of a picture, if checks are asked for; one that fails does not lose the picture."""
+    if not setup.options.self_check:
+        return Verdict({}, [])
+    try:
+        found = _checked(opened, setup)
+    except Exception as error:  # a plugin's code may raise anything
+        return Verdict({"self_check": None}, [f"the self-check failed: {sentence(error, setup.own)}"])
+    return Verdict({"self_check": found.to_json()}, [found.flag] if found.flag else [])
+
+
+def _checked(opened: Opened, setup: Setup) -> SelfCheck:
+    """Restore crops of some planes again, as often as it takes."""
+    planes = opened.planes[:: -(-len(opened.planes) // PLANES)]
+    height, width = planes[0].pixels.shape[:2]
+    places = windows(height, width, PIXELS // len(planes))
+    source = PlaneSource(planes, opened.corruption, setup.options.label)
+    cuts = [source.observed(p.top, p.top + p.height, p.left, p.left + p.width) for p in places]
+    whole = len(places) == 1
+    keys = tuple(plane.key if whole else f"{plane.key}@{p.top},{p.left}" for p in places for plane in planes)
+    crops = _together(cuts)
+    check = partial(
+        self_check,
+        crops,
+        opened.corruption,
+        noise=Noise(setup.options.seed, keys),
+        clip=_ends(planes[0]),
+        estimated=setup.estimates_level(opened.picture.spec),
+        part=_part(opened.planes, cuts, len(planes)),
+    )
+    found = check(setup.restorer, table=setup.table)
+    if found.psnr is None or not setup.options.digest:  # a classical method needs none beside it
+        return found
+    others = dict[str, SelfCheck]()
+    for name in _rivals(crops, opened.corruption):
+        with suppress(Exception):  # what a method cannot do costs the comparison with it, and not the check
+            others[name] = check(registry.restorers()[name]())
+    return found.beside(others)
+
+
+def _rivals(crops: Observation, corruption: Corruption) -> list[str]:
+    """Return the names of classical methods for what there is to be done, of all that a picture may have suffered."""
+    noisy = crops.sigma is None or bool((crops.sigma > 0).any())
+    there = (part for part in parts_of(corruption) if (not bool(crops.observed.all()) if part.hides else noisy))
+    return best_baselines(Chain(tuple(there)), quick=True)
+
+
+def _ends(plane: Plane) -> bool:
+    """Say whether the numbers of a plane's file end where its range does, so that what goes beyond is cut off."""
+    if plane.pixels.dtype.kind not in "ui":
+        return False
+    limits = np.iinfo(plane.pixels.dtype)
+    return (plane.range.low, plane.range.high) == (limits.min, limits.max)
+
+
+def _together(cuts: list[Observation]) -> Observation:
+    """Put cuts of the same planes into one batch."""
+    first = cuts[0].expand(len(cuts))
+    return replace(first, y=torch.cat([o.y for o in cuts]), observed=torch.cat([o.observed for o in cuts]))
+
+
+def _part(planes: list[Plane], cuts: list[Observation], checked: int) -> Part:
+    """Return what share of a picture the cuts are, and what is missing of all of it."""
+    height, width = planes[0].pixels.shape[:2]
+    covered = sum(o.y.shape[2] * o.y.shape[3] for o in cuts) / (height * width)
+    return Part(min(1.0, covered * checked / len(planes)), share_missing(planes))
+
+
+def share_missing(planes: list[Plane]) -> float:
+    """Return the share of the values of a picture that are missing."""
+    return float(np.mean([0.0 if p.missing is None else float(p.missing.mean()) for p in planes]))

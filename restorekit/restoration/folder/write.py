@@ -1,0 +1,99 @@
+"""Third stage: restored pictures -> files, and the journal's lines of them."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from restorekit.core.errors import ImageError
+from restorekit.core.files import atomic
+from restorekit.images import formats
+from restorekit.images.discovery import split_array
+from restorekit.restoration.folder.compute import Computed, Finished
+from restorekit.restoration.folder.journal import Journal, Line
+from restorekit.restoration.folder.options import Setup
+from restorekit.restoration.folder.read import sentence
+
+VIEWS = "views"  # pictures for the report, in the run's own folder
+FOLDERS = {"std": "std", "low": "low", "high": "high", "draws": "samples"}  # of what is kept, in the run's own folder
+
+
+def store_group(computed: Computed, setup: Setup, journal: Journal) -> list[Line]:
+    """Write the images of a group and their lines; return the lines, those of images passed over included."""
+    for line in computed.lines:
+        if line["status"] != "skipped":
+            journal.add(line)
+    return [*computed.lines, *(_stored(finished, setup, journal) for finished in computed.finished)]
+
+
+def _stored(finished: Finished, setup: Setup, journal: Journal) -> Line:
+    key, target = finished.item.key, setup.target(finished.item)
+    try:
+        _refuse_strangers(finished, target, setup, journal)
+        _write(finished, target, setup, journal)
+        _remove(_beside(key, FOLDERS.keys() - finished.canvas.extras.keys(), setup))
+        facts = {**finished.facts, **_pictures(finished, setup)}
+        line = journal.success(key, _beside(key, finished.canvas.extras, setup), facts)
+    except Exception as error:  # whatever one image meets must not keep the others back
+        line = journal.failure(key, sentence(error, setup.own))
+    journal.add(line)
+    return line
+
+
+def _pictures(finished: Finished, setup: Setup) -> dict[str, Any]:
+    """Write what the report shows of an image; what fails there costs a picture, and not the image."""
+    if finished.glance is None:
+        return {}
+    name = hashlib.sha256(finished.item.key.encode()).hexdigest()[:16]
+    try:
+        return {"views": finished.glance.write(setup.own / VIEWS, name)}
+    except ImageError as error:
+        return {"notes": [*finished.facts["notes"], f"no pictures for the report: {error}"]}
+
+
+def _refuse_strangers(finished: Finished, target: Path, setup: Setup, journal: Journal) -> None:
+    """Raise an ImageError where a file would be replaced that restorekit did not write."""
+    if not target.exists():
+        return
+    inputs = (Path(split_array(finished.item.path)[0]), setup.masks.file(finished.item))
+    if any(path is not None and target.samefile(path) for path in inputs):
+        raise ImageError(f"{target} is itself an input, which is never written to; choose another folder")
+    if not (setup.overwrite or journal.owns(finished.item.key, target)):
+        raise ImageError(f"{target} exists and is not restorekit's own; choose another folder or give --overwrite")
+
+
+def _write(finished: Finished, target: Path, setup: Setup, journal: Journal) -> None:
+    """Write the image, in place last of all; one of which all was known is copied, so that no coding harms it."""
+
+    def ready(temporary: Path) -> None:
+        journal.start(finished.item.key, target, temporary)
+        _write_kept(finished, setup)
+
+    if finished.untouched:
+        with atomic(target) as temporary:
+            shutil.copyfile(split_array(finished.item.path)[0], temporary)
+            ready(temporary)
+    else:
+        formats.write(target, finished.picture, finished.canvas.pixels, setup.options.format, ready=ready)
+
+
+def _write_kept(finished: Finished, setup: Setup) -> None:
+    extras = finished.canvas.extras
+    for path, values in zip(_beside(finished.item.key, extras, setup), extras.values(), strict=True):
+        formats.write_float(path, values.reshape(-1, *values.shape[-3:]))
+
+
+def _beside(key: str, names: Iterable[str], setup: Setup) -> list[Path]:
+    """Return where an image's spread, draws ... go."""
+    return [setup.own / FOLDERS[name] / f"{key}.tif" for name in names]
+
+
+def _remove(paths: Iterable[Path]) -> None:
+    """Remove what an earlier run kept: it tells of another picture than the one that is now in place."""
+    for path in paths:
+        if os.path.isfile(path):  # noqa: PTH113 - unlike Path's, it takes a name too long to exist for a missing file
+            path.unlink()

@@ -1,0 +1,171 @@
+"""Opening restorers by name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import torch
+
+from restorekit.core.contracts import Corruption, Model, Restorer
+from restorekit.core.devices import Compute, choose, compile_parts
+from restorekit.core.errors import UsageError, unknown
+from restorekit.core.plugins import registry
+from restorekit.core.plugins.boundary import blamed
+from restorekit.corruptions.spec import parse
+from restorekit.models import checkpoint
+from restorekit.models.checkpoint import Card
+from restorekit.restoration.model_restorer import DRAWS, ModelRestorer
+from restorekit.restoration.tiling import Limits
+from restorekit.samplers.selection import pick_sampler
+from restorekit.uncertainty.calibration_table import Table
+from restorekit.uncertainty.noise_level import IMAGE
+
+
+@dataclass(frozen=True, eq=False)
+class Opened:
+    """A restorer, ready to use.
+
+    Attributes
+    ----------
+    name : str
+        As the user gave it.
+    restorer : Restorer
+        Itself.
+    card : Card or None
+        The model file's card; None for classical methods.
+    digest : str
+        Of the model file; "" for classical methods.
+    sampler : str or None
+        The sampler as it was asked for, or its name, for unconditional models.
+    device, precision : str
+        Where and in what it computes.
+    noise : str or None
+        Spec of the noise in the images that the model has learnt from; None where they were clean.
+    """
+
+    name: str
+    restorer: Restorer
+    card: Card | None = None
+    digest: str = ""
+    sampler: str | None = None
+    device: str = "cpu"
+    precision: str = "float32"
+    noise: str | None = None
+
+    @cached_property
+    def table(self) -> Table | None:
+        """The calibration in the model file; None where there is none."""
+        if self.card is None or self.card.calibration is None:
+            return None
+        return Table.from_json(self.card.calibration)
+
+    @property
+    def _model(self) -> Model | None:
+        return self.restorer.model if isinstance(self.restorer, ModelRestorer) else None
+
+    @property
+    def _answers(self) -> str:
+        """What the one answer of its sampler is; "" for one that draws."""
+        sampler = self.restorer.sampler if isinstance(self.restorer, ModelRestorer) else None
+        return "" if sampler is None else sampler.answers
+
+    def check(self, label: int | None = None, samples: int = 0, keep: Sequence[str] = ()) -> None:
+        """Raise a UsageError, before any work, for what this restorer cannot do."""
+        if self._model is not None:
+            check_label(label, self._model, self.name)
+            if samples and self._answers:
+                raise UsageError(
+                    f"the sampler {self.sampler} gives one answer and no draws, got --samples {samples}; leave it out, "
+                    "or choose another --sampler"
+                )
+            return
+        asked = {"label": label is not None, "samples": samples > 0, **dict.fromkeys(keep, True)}
+        wanted = [what for what, given in asked.items() if given]
+        if wanted:
+            raise UsageError(
+                f"{self.name} is a classical method with one answer, without draws, spread or classes;"
+                f" leave {' and '.join(wanted)} out, or choose a generative model"
+            )
+
+    def estimate(self, samples: int) -> str:
+        """Say what the restored pixels are when so many draws are asked for."""
+        if self._model is None:
+            return "classical method, one answer"
+        if self._answers:
+            return f"{self._answers}, {self.sampler} sampler"
+        if type(self._model).estimate is Model.estimate:
+            return f"mean over {max(samples, DRAWS)} draws, {self.sampler} sampler"
+        return f"one-pass estimate, {samples} draws beside it" if samples else "one-pass estimate"
+
+
+def open_restorer(
+    name: str,
+    corruption: Corruption | None = None,
+    sampler: str | None = None,
+    compute: Compute | None = None,
+    limits: Limits | None = None,
+) -> Opened:
+    """Open a model file, installed weights, or a classical method.
+
+    Parameters
+    ----------
+    name : str
+        Path of a model file, name of installed weights, or name of a restorer.
+    corruption : Corruption or None
+        What it is to undo, by which a sampler is picked for unconditional models; None: noise as in the images that
+        the model has learnt from, if they had some, and missing values.
+    sampler : str or None
+        The sampler to use instead, such as ``langevin`` or ``langevin:steps=5000``.
+    compute : Compute or None
+        Where and how models compute.
+    limits : Limits or None
+        How much is done at once.
+
+    Raises
+    ------
+    UsageError
+        Nothing has that name, or the sampler and the model do not fit.
+    """
+    compute = compute or Compute()
+    where, classical = choose(compute.device), registry.restorers()
+    if name in classical and sampler is not None:
+        raise UsageError(f"{name} is a classical method, which no sampler serves; leave --sampler {sampler} out")
+    if name in classical:
+        with blamed(f"making the restorer {name!r}", classical[name]):
+            return Opened(name, classical[name]())
+    if name not in registry.weights() and not (Path(name).suffix == ".safetensors" or Path(name).is_file()):
+        raise UsageError(_why_not(name, [*classical, *registry.weights()]))
+    path = checkpoint.resolve(name)
+    model, card = checkpoint.load(path)
+    with blamed(f"noise_spec of the model {model.name!r}", model):
+        told = model.noise_spec()
+    expected = corruption or (parse(told, registry.corruptions()) if told else IMAGE)
+    with blamed(f"choosing the sampler {sampler!r}", registry.samplers().get((sampler or "").partition(":")[0])):
+        chosen = pick_sampler(model, expected, registry.samplers(), sampler)
+    model = model.to(where).to(memory_format=torch.channels_last)
+    if compute.compiled:
+        compile_parts(model, where)
+    restorer = ModelRestorer(model, chosen, limits, compute.half)
+    asked = sampler or (None if chosen is None else chosen.name)
+    return Opened(name, restorer, card, checkpoint.digest(path), asked, where, compute.number, told)
+
+
+def _why_not(name: str, known: Sequence[str]) -> str:
+    """Say why a name cannot be opened: it is unknown, or the file that a plugin registered under it is no good."""
+    entry = registry.installed().unreadable.get(name)
+    if entry is None:
+        return unknown("model, model file or classical method", name, known)
+    return f"{entry.plugin} is not whole, {entry.value}; install it again"
+
+
+def check_label(label: int | None, model: Model, name: str) -> None:
+    """Raise a UsageError where a model does not know the class `label`."""
+    classes = getattr(model.config, "classes", 0)
+    if label is None or 0 <= label < classes:
+        return
+    if not classes:
+        raise UsageError(f"{name} knows no classes; leave the label out")
+    raise UsageError(f"the label is a class from 0 to {classes - 1} of {name}, got {label}")

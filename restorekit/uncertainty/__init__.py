@@ -1,0 +1,1 @@
+"""Noise levels, calibrated intervals, self-check and anomaly detection."""

@@ -1,0 +1,140 @@
+"""Finding damage: values that a model does not expect, given what is around their neighbourhood.
+
+Squares of an image are hidden and restored from the rest; what was there is then compared with the restoration, in
+units of what the model would be off by itself, noise included; then once more, without what looked suspicious.
+How far off counts as damage is read off clean images, so that the share of their values taken for damage is as asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from itertools import product
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from restorekit.core import channels as per_channel
+from restorekit.core.contracts import Restorer
+from restorekit.core.errors import UsageError
+from restorekit.core.rng import Noise
+from restorekit.core.types import Observation
+from restorekit.corruptions import Missing
+from restorekit.uncertainty.noise_level import IMAGE, estimate_sigma
+
+SETS = 4  # each square is hidden in one pass of so many, its neighbours in the others
+SUSPECT = 4.0  # standard deviations from which a value is not trusted to tell of its neighbours
+LEAST = 1 / 255  # spread on [0, 1] under which a model is not believed to be sure
+BINS = 4096  # of scores on clean images, by which their quantiles are found
+
+
+@dataclass(frozen=True)
+class Detector:
+    """What looks for damage.
+
+    Parameters
+    ----------
+    restorer : Restorer
+        One that gives standard deviations.
+    side : int
+        Of the squares that are hidden, pixels: wider than dust, narrower than what is to be told from it.
+    """
+
+    restorer: Restorer
+    side: int = 8
+
+    def scores(self, x: Tensor, noise: Noise) -> Tensor:
+        """Return how many standard deviations each pixel is off, (1, 1, H, W), the channel that is off most counting.
+
+        Parameters
+        ----------
+        x : Tensor, (1, C, H, W)
+            An image, noisy or not, NaN where it is known to be missing.
+        noise : Noise
+            With the image's name.
+        """
+        whole, observed = x.nan_to_num(0.0), x.isfinite()
+        o = Observation(whole, observed, (x.shape[1], x.shape[2], x.shape[3]))
+        sigma = estimate_sigma(o, IMAGE)
+        found = self._round(o, o.observed, sigma, noise)
+        return self._round(o, o.observed & ~grown(found > SUSPECT, 1), sigma, noise)
+
+    def _round(self, o: Observation, trusted: Tensor, sigma: Tensor, noise: Noise) -> Tensor:
+        """Return the scores, (1, 1, H, W), of what was observed, each expected from the `trusted` values around."""
+        found, known = torch.zeros_like(o.y[:, :1]), o.observed.all(1, keepdim=True)
+        for shift, number in product((0, self.side // 2), range(SETS)):  # at a square's rim damage shows beside it
+            hidden = squares(o.y, self.side, number, shift)
+            shown = trusted & ~hidden
+            off = self._off(replace(o, y=o.y * shown, observed=shown), o.y, sigma, noise)
+            found = torch.where(hidden & known, torch.maximum(off.amax(1, keepdim=True), found), found)
+        return found
+
+    def _off(self, o: Observation, x: Tensor, sigma: Tensor, noise: Noise) -> Tensor:
+        """Return the distance of x from its restoration, (1, C, H, W), in standard deviations."""
+        quiet = bool((sigma < LEAST).all())
+        told = torch.zeros_like(sigma) if quiet else sigma if self.restorer.needs_sigma else None
+        shown = replace(o, sigma=told)
+        restored = per_channel.restore(self.restorer, shown, Missing() if quiet else IMAGE, 0, noise)
+        if restored.std is None:
+            raise UsageError("detect needs a model that gives standard deviations; choose a generative one")
+        return (x - restored.mmse).abs() / (restored.std.clamp_min(LEAST) ** 2 + sigma**2).sqrt()
+
+
+def squares(x: Tensor, side: int, number: int, shift: int = 0) -> Tensor:
+    """Return True, (1, 1, H, W), in every second square of every second row of squares, of SETS such sets."""
+    rows, columns = ((torch.arange(size, device=x.device) + shift) // side % 2 for size in x.shape[2:])
+    return (2 * rows[:, None] + columns[None] == number)[None, None]
+
+
+class Quantiles:
+    """Counts scores of clean images in bins that are even in their logarithm."""
+
+    def __init__(self) -> None:
+        self._edges = torch.logspace(-2, 4, BINS + 1)
+        self._counts = torch.zeros(BINS + 2, dtype=torch.float64)
+
+    def add(self, scores: Tensor) -> None:
+        """Count the scores of an image."""
+        self._counts += torch.bincount(torch.bucketize(scores.flatten().cpu(), self._edges), minlength=BINS + 2)
+
+    def threshold(self, rate: float) -> float:
+        """Return the least edge above which at most a share `rate` of what was counted lies."""
+        above = self._counts.flip(0).cumsum(0).flip(0)  # in this bin or further up
+        share = above / self._counts.sum().clamp_min(1)
+        fine = (share[1:] <= rate).nonzero()
+        if not len(fine):
+            raise UsageError(f"no threshold keeps {rate:g} of clean pixels; give clean images without outliers")
+        return float(self._edges[min(int(fine[0]), BINS)])
+
+
+def calibrated(detector: Detector, clean: Iterable[tuple[str, Tensor]], rate: float, seed: int) -> tuple[float, float]:
+    """Return the threshold that takes a share `rate` of clean pixels for damage, and the share it does on others.
+
+    Parameters
+    ----------
+    detector : Detector
+        What looks for damage.
+    clean : iterable of (str, Tensor)
+        Names and clean images, (1, C, H, W), at least two: every other one sets the threshold, the rest check it.
+    rate : float
+        Share of pixels.
+    seed : int
+        Of the draws of a model that has no estimate in one pass.
+    """
+    quantiles, others = Quantiles(), list[Tensor]()
+    for i, (name, x) in enumerate(clean):
+        found = detector.scores(x, Noise(seed, (name,)))
+        if i % 2:
+            others.append(found.flatten().half())
+        else:
+            quantiles.add(found)
+    if not others:
+        raise UsageError("detect needs at least two clean images: one sets the threshold, the other checks it")
+    threshold = quantiles.threshold(rate)
+    return threshold, float((torch.cat(others).float() > threshold).float().mean())
+
+
+def grown(mask: Tensor, pixels: int) -> Tensor:
+    """Return a mask, (1, 1, H, W), and all within so many pixels of it: damage has soft rims."""
+    return F.max_pool2d(mask.float(), 2 * pixels + 1, 1, pixels) > 0 if pixels else mask

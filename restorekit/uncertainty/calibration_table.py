@@ -1,0 +1,226 @@
+"""Calibrated intervals: a table that says how many predicted standard deviations enclose so much of the truth.
+
+The table is indexed by what is seen when an image is restored: its channels, kind and level of noise, share of missing
+pixels, distance to the nearest pixel that was seen, and predicted standard deviation.
+`evaluation.calibration` makes it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from statistics import NormalDist
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from restorekit.core.errors import CheckpointError
+from restorekit.uncertainty.conditions import FAR, Seen
+
+Floats = npt.NDArray[np.float64]
+Cell = tuple[int, int, int, int]  # channels, 1 where noise is white, and nodes of sigma and missing
+Sort = tuple[int, int, bool, bool]  # channels, 1 where noise is white, values missing, and the others noisy then
+TINY = 1e-6  # on [0, 1]; smaller standard deviations count as this
+
+
+@dataclass(frozen=True)
+class Axes:
+    """Where the table has its nodes, each ascending.
+
+    Attributes
+    ----------
+    sigma : tuple of float
+        Noise levels on [0, 1]: known, or as `estimate_sigma` finds them.
+    missing : tuple of float
+        Shares of the pixels.
+    distance : tuple of float
+        Pixels to the nearest one that was seen; 0 is a seen one.
+    std : tuple of float
+        Predicted standard deviations on [0, 1].
+    """
+
+    sigma: tuple[float, ...] = tuple(v / 255 for v in (0, 3, 8, 15, 25, 35, 50, 75))
+    missing: tuple[float, ...] = (0.0, 0.15, 0.5, 0.8, 0.9, 0.95)
+    distance: tuple[float, ...] = (0, 1, 2, 4, 8, 16, 32)
+    std: tuple[float, ...] = tuple(2.0**p / 255 for p in range(-1, 8))
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """Nodes along each axis."""
+        return len(self.sigma), len(self.missing), len(self.distance), len(self.std)
+
+
+@dataclass(frozen=True)
+class Table:
+    """Factors of the standard deviation, by axes and level.
+
+    Attributes
+    ----------
+    axes : Axes
+        Where the nodes are.
+    levels : tuple of float
+        Shares that the intervals enclose, ascending.
+    factors : mapping of str to nested sequences, (distance, std, level)
+        One entry "c,w,i,j" for c channels, white noise or not (1, 0), and each pair of nodes i of sigma and j of
+        missing that calibration images were seen at.
+    reach : float
+        Largest distance in the calibration images, pixels.
+    images : int
+        How many there were.
+    source : str
+        What they were.
+    """
+
+    axes: Axes
+    levels: tuple[float, ...]
+    factors: Mapping[str, Any]
+    reach: float
+    images: int = 0
+    source: str = ""
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Table:
+        """Read a card's table.
+
+        Raises
+        ------
+        CheckpointError
+            It is not one.
+        """
+        try:
+            axes = Axes(**{k: tuple(map(float, v)) for k, v in values["axes"].items()})
+            table = cls(**{**values, "axes": axes, "levels": tuple(values["levels"])})
+            for (*_, i, j), factors in table._cells.items():
+                sound = factors.shape == (*axes.shape[2:], len(table.levels))
+                if not (sound and i < axes.shape[0] and j < axes.shape[1]):
+                    raise ValueError(f"cell {i},{j} does not fit the axes")
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise CheckpointError(
+                f"the card's calibration cannot be read ({error}); calibrate the model again"
+            ) from error
+        return table
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what a card holds."""
+        return asdict(self)
+
+    @cached_property
+    def _cells(self) -> dict[Cell, Floats]:
+        return {cell(key): np.asarray(factors, float) for key, factors in self.factors.items()}
+
+    def beyond(self, level: float) -> str | None:
+        """Say why a level lies outside of what the table covers; None where it does not."""
+        low, high = self.levels[0], self.levels[-1]
+        if low <= level <= high:
+            return None
+        return f"the calibration is of intervals that enclose {low:g} to {high:g}, not {level:g}"
+
+    def refusal(self, seen: Seen, level: float) -> str | None:
+        """Say why an image, or a level, lies outside of what the table covers; None where it does not."""
+        if reason := self.beyond(level):
+            return reason
+        if not self._around(seen):
+            kind = {1: "gray ", 3: "colour "}.get(seen.channels, "")
+            noise = f"{'' if seen.white else 'coarse '}noise of a level near {255 * seen.sigma:.1f}/255"
+            return f"no {kind}calibration images had {noise} and {seen.missing:.0%} of the pixels missing"
+        if seen.farthest > self.reach or seen.farthest >= FAR:
+            depth = f"{seen.farthest:.0f}{' or more' if seen.farthest >= FAR else ''}"
+            return f"its holes reach {depth} pixels deep, those of the calibration images {self.reach:.0f}"
+        return None
+
+    def factor(self, seen: Seen, distance: Tensor, std: Tensor, level: float) -> Tensor:
+        """Return by how many standard deviations an interval reaches from the mean.
+
+        Parameters
+        ----------
+        seen : Seen
+            Of the whole image; the table must not refuse it.
+        distance, std : Tensor, of one shape
+            Of the values in question: pixels to the nearest that was seen, and standard deviation.
+        level : float
+            Share that the interval is to enclose.
+
+        Returns
+        -------
+        Tensor, of that shape
+        """
+        around = self._around(seen)
+        weights = np.array(list(around.values()))
+        grid = np.tensordot(weights / weights.sum(), np.stack([self._cells[key] for key in around]), 1)
+        of_level = self._at_level(grid, level)
+        d = _place(np.log2(1 + distance.double().numpy()), np.log2(1 + np.asarray(self.axes.distance)))
+        p = _place(np.log2(std.double().clamp_min(TINY).numpy()), np.log2(self.axes.std))
+        return torch.from_numpy(_bilinear(of_level, d, p)).to(std)
+
+    def _around(self, seen: Seen) -> dict[Cell, float]:
+        """Return the nodes around an image that are of its sort, with weights; none where its nearest is not there."""
+        home = nearest(seen, self.axes)
+        found = {}
+        for i, wi in _corners(seen.sigma, self.axes.sigma):
+            for j, wj in _corners(seen.missing, self.axes.missing):
+                one = (*home[:2], i, j)
+                if one in self._cells and sort(one) == sort(home) and wi * wj > 0:
+                    found[one] = wi * wj
+        return found if home in found else {}
+
+    def _at_level(self, grid: Floats, level: float) -> Floats:
+        """Interpolate between levels, on the scale of normal quantiles."""
+        wanted, known = _quantile(level), np.array([_quantile(v) for v in self.levels])
+        relative = grid / known
+        place = np.interp(wanted, known, np.arange(len(known), dtype=float))
+        low = int(place)
+        high = min(low + 1, len(known) - 1)
+        found: Floats = (1 - place + low) * relative[..., low] + (place - low) * relative[..., high]
+        return wanted * found
+
+
+def cell(key: str) -> Cell:
+    """Read the name of a cell."""
+    c, w, i, j = map(int, key.split(","))
+    return c, w, i, j
+
+
+def nearest(seen: Seen, axes: Axes) -> Cell:
+    """Return the cell that an image lies nearest to."""
+    i = round(float(_place(np.array(seen.sigma), np.asarray(axes.sigma))))
+    j = round(float(_place(np.array(seen.missing), np.asarray(axes.missing))))
+    return seen.channels, int(seen.white), i, j
+
+
+def sort(one: Cell) -> Sort:
+    """Return the sort of images whose cells are scaled, and interpolated, together."""
+    c, w, i, j = one
+    return c, w, j > 0, i > 0 and j > 0
+
+
+def _quantile(level: float) -> float:
+    return NormalDist().inv_cdf(0.5 + level / 2)
+
+
+def _corners(value: float, nodes: Sequence[float]) -> list[tuple[int, float]]:
+    """Return the nodes around a value and their weights; none where it is more than half a step off the last."""
+    if value > nodes[-1] + (nodes[-1] - nodes[-2]) / 2:
+        return []
+    place = float(_place(np.array(value), np.asarray(nodes)))
+    low = int(place)
+    return [(low, 1 - place + low), (min(low + 1, len(nodes) - 1), place - low)]
+
+
+def _place(values: Floats, nodes: Floats) -> Floats:
+    """Return where values lie among ascending nodes, in steps from the first; those beyond the ends at the ends."""
+    found: Floats = np.interp(values, nodes, np.arange(len(nodes), dtype=float))
+    return found
+
+
+def _bilinear(grid: Floats, rows: Floats, columns: Floats) -> Floats:
+    r, c = np.floor(rows).astype(int), np.floor(columns).astype(int)
+    below, right = np.minimum(r + 1, grid.shape[0] - 1), np.minimum(c + 1, grid.shape[1] - 1)
+    v, h = rows - r, columns - c
+    top = (1 - h) * grid[r, c] + h * grid[r, right]
+    bottom = (1 - h) * grid[below, c] + h * grid[below, right]
+    found: Floats = (1 - v) * top + v * bottom
+    return found

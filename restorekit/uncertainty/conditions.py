@@ -1,0 +1,99 @@
+"""What is seen of an image when it is restored, by which its calibrated intervals are looked up."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from scipy.ndimage import distance_transform_edt
+from torch import Tensor
+from torch.nn import functional as F
+
+from restorekit.core.contracts import Corruption
+from restorekit.core.types import Observation
+from restorekit.uncertainty.noise_level import LAPLACIAN, estimate_sigma
+
+FAR = 64  # pixels; beyond, no distance is told from another
+BLOCK = 16  # side of the squares among which the flattest are sought
+FLATTEST = 0.25  # share of them that tells what the noise is like
+COARSE = 1.6  # noise that is so many times as strong at twice the scale as white noise would be is not white
+
+
+class Seen(NamedTuple):
+    """What is seen of an image.
+
+    channels : int, of those that are restored together;
+    white : bool, whether its noise, if any, is: grain, JPEG and cameras' own processing make it coarser;
+    sigma : float, noise level on [0, 1] as estimated, whatever was told: where values are missing, less than the truth;
+    missing : float, share of the values;
+    farthest : float, largest distance to a seen pixel, pixels.
+    """
+
+    channels: int
+    white: bool
+    sigma: float
+    missing: float
+    farthest: float
+
+
+def see(observation: Observation, corruption: Corruption, distance: Tensor) -> list[Seen]:
+    """Look at each image of a batch, whose `distances` are given."""
+    missing = 1 - observation.observed.float().flatten(1).mean(1)
+    rows = zip(noises(observation, corruption), missing.tolist(), distance.flatten(1).amax(1).tolist(), strict=True)
+    return [Seen(observation.shape[0], *noise, share, farthest) for noise, share, farthest in rows]
+
+
+def noises(observation: Observation, corruption: Corruption) -> list[tuple[bool, float]]:
+    """Return for each image whether its noise is white, and its level: that at twice the scale where it is not."""
+    if corruption.hides:
+        return [(True, 0.0)] * len(observation)
+    found = []
+    levels = estimate_sigma(observation, corruption).flatten().tolist()
+    for y, observed, level in zip(observation.y.cpu(), observation.observed.cpu(), levels, strict=True):
+        ratio = coarseness(y, observed)
+        found.append((ratio < COARSE, level * (1 if ratio < COARSE else ratio)))
+    return found
+
+
+def coarseness(y: Tensor, observed: Tensor) -> float:
+    """Return how strong noise is at twice the scale of pixels, relative to what it would be if it were white.
+
+    Parameters
+    ----------
+    y : Tensor, (C, H, W)
+        A noisy image.
+    observed : Tensor of bool, (1 or C, H, W)
+        Only squares without a missing value are looked at.
+
+    Returns
+    -------
+    float
+        Over the flattest squares, the ratio of the root mean squares of a Laplacian (Immerkaer, "Fast Noise Variance
+        Estimation", CVIU 1996) of means over 2 x 2 pixels and of the pixels; 1 where there are too few squares.
+    """
+    if min(y.shape[-2:]) < BLOCK + 6:  # what both Laplacians leave of it holds no square
+        return 1.0
+    fine = F.conv2d(y[:, None], LAPLACIAN[None, None].to(y))[..., 2:-2, 2:-2]
+    half = F.avg_pool2d(y[:, None], 2, 1)
+    coarse = 2 * F.conv2d(half, LAPLACIAN[None, None].to(y), dilation=2)[..., : fine.shape[-2], : fine.shape[-1]]
+    whole = F.avg_pool2d(observed.all(0)[None].float(), BLOCK) == 1
+    rows, columns = coarse.shape[-2] // BLOCK, coarse.shape[-1] // BLOCK
+    powers = torch.stack([F.avg_pool2d(t.square().mean(0), BLOCK) for t in (fine, coarse)])[:, 0, :rows, :columns]
+    own = powers[:, whole[0, :rows, :columns]]
+    flattest = own[:, own.sum(0).argsort()[: round(FLATTEST * own.shape[1])]]
+    one, two = flattest.mean(1).sqrt().tolist() if flattest.shape[1] else (1.0, 1.0)
+    return two / max(one, 1e-6)
+
+
+def distances(observed: Tensor) -> Tensor:
+    """Return the distance of every value to the nearest that was seen, (B, C, H, W) pixels, at most FAR."""
+    return torch.stack([torch.stack([_plane_distances(plane) for plane in image.cpu()]) for image in observed])
+
+
+def _plane_distances(observed: Tensor) -> Tensor:
+    if bool(observed.all()):
+        return torch.zeros(1).expand(observed.shape)
+    if not bool(observed.any()):
+        return torch.full(observed.shape, float(FAR))
+    return torch.from_numpy(np.asarray(distance_transform_edt(~observed.numpy()))).float().clamp_max(FAR)

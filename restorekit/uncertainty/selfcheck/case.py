@@ -1,0 +1,156 @@
+"""What is checked, asking its restorer again, and comparing what was observed with the answer."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from restorekit.core import channels as per_channel
+from restorekit.core.contracts import Corruption, Restorer, parts_of
+from restorekit.core.plugins import boundary
+from restorekit.core.plugins.boundary import blamed
+from restorekit.core.rng import Noise
+from restorekit.core.types import Observation, Restoration
+from restorekit.uncertainty.calibration_table import Table
+from restorekit.uncertainty.conditions import COARSE, coarseness
+from restorekit.uncertainty.noise_level import UNEVEN, unevenness
+
+TOLD_APART = ("gaussian", "clean")  # corruptions behind which an observed value is the true one plus Gaussian noise
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """One image, or crops of it, and what restores it.
+
+    Attributes
+    ----------
+    observation : Observation
+        A batch: the image, or crops of one size.
+    corruption : Corruption
+        What it is taken to have suffered.
+    restorer : Restorer
+        What is checked.
+    noise : Noise
+        Of the run, keys naming the crops: what is drawn in restoring is drawn alike each time.
+    clip : bool
+        Whether values are cut to [0, 1] where they are written, as integers are: restorations, and noise before them
+        unless some of it lies beyond.
+    table : Table or None
+        The restorer's calibration.
+    level : Tensor, (B, 1, 1, 1), or None
+        What the noise's level is taken for in estimates, where it is not what the restorer is told.
+    """
+
+    observation: Observation
+    corruption: Corruption
+    restorer: Restorer
+    noise: Noise
+    clip: bool = True
+    table: Table | None = None
+    level: Tensor | None = None
+
+    @property
+    def observed(self) -> Tensor:
+        """Where a value was seen, bool in the shape of y."""
+        return self.observation.observed.expand_as(self.observation.y)
+
+    @property
+    def comparable(self) -> bool:
+        """Whether y may be compared with x, value by value."""
+        return self.observation.direct and self.observation.y.shape[1:] == self.observation.shape
+
+    @property
+    def noisy(self) -> bool:
+        """Whether there is noise, or may be."""
+        sigma = self.observation.sigma
+        return sigma is None or not bool((sigma == 0).all())
+
+    @property
+    def sigma(self) -> Tensor:
+        """The level of the noise, (B, 1, 1, 1), where it is known."""
+        found = self.observation.sigma if self.level is None else self.level
+        assert found is not None
+        return found.expand(len(self.observation), 1, 1, 1)
+
+    @property
+    def cut_off(self) -> Tensor:
+        """Where an observed value is an end of the range, to which noise that went beyond was cut; bool like y."""
+        y, cut = self.observation.y, self.clip and self.noisy
+        if not cut or bool(((y < 0) | (y > 1)).any()):  # a file of integers holds nothing beyond
+            return torch.zeros_like(self.observed)
+        return self.observed & ((y == 0) | (y == 1))
+
+    def squared(self, x: Tensor) -> Tensor:
+        """Return the squared difference of what was observed and x, as if noise had not been cut off at the ends.
+
+        A value that was cut off counts with the mean of that square for Gaussian noise about x that goes beyond the
+        end: without this, Stein's estimate of 8-bit images is far too good in shadows and lights.
+        """
+        y = self.observation.y
+        beyond = _beyond(torch.where(y <= 0, x, 1 - x), self.sigma)
+        return torch.where(self.cut_off, beyond, (y - x).square())
+
+    def restored(self, observation: Observation) -> Restoration:
+        """Return the restorer's answer about a changed observation, as it would be written."""
+        with blamed(f"the restorer {self.restorer.name!r}", self.restorer, self.corruption):
+            answer = per_channel.restore(self.restorer, observation, self.corruption, 0, self.noise.fork("restore"))
+        found = boundary.restored(self.restorer, answer, observation, 0)
+        return replace(found, mmse=found.mmse.clamp(0, 1)) if self.clip else found
+
+    def changed(self, y: Tensor, observed: Tensor) -> Observation:
+        """Return the observation with other values and other gaps, and without a guess made from the old ones."""
+        return replace(self.observation, y=y * observed, observed=observed, guess=None)
+
+    @property
+    def refusal(self) -> str:
+        """Why no error can be estimated; empty where it can be."""
+        o, sigma = self.observation, self.observation.sigma
+        others = [p.name for p in parts_of(self.corruption) if not (p.hides or p.name in TOLD_APART)]
+        if others or not self.comparable:
+            return _apart(others or [str(self.corruption)])
+        if sigma is None or bool(sigma.isnan().any()):
+            return "the level of the noise is not known; tell it with --sigma S, or have it estimated with --sigma auto"
+        if self.noisy and (reason := self._strange):
+            return reason
+        if not self.noisy and bool(o.observed.all()):
+            return "everything in it is known"
+        return "" if bool(o.observed.any()) else "no value was observed"
+
+    @property
+    def _strange(self) -> str:
+        """In what the noise is not white noise of one level, for which alone the estimate holds."""
+        parts = list(zip(self.observation.y, self.observed, self.cut_off, strict=True))
+        coarse = statistics.fmean(coarseness(y, observed & ~cut) for y, observed, cut in parts)
+        uneven = statistics.fmean(unevenness(y, observed, cut) for y, observed, cut in parts)
+        if coarse >= COARSE:
+            return (
+                f"what looks like noise is not white, at twice the scale it is {coarse:.1f} times as strong as white "
+                "noise is there, and the estimate holds for white noise alone"
+            )
+        if 1 / UNEVEN < uneven < UNEVEN:
+            return ""
+        where, ratio = ("bright", uneven) if uneven > 1 else ("dark", 1 / uneven)
+        return (
+            f"what looks like noise is not of one level, in {where} parts its variance is {ratio:.1f} times as large "
+            "as in others, and the estimate holds for noise of one level alone"
+        )
+
+
+def _beyond(within: Tensor, sigma: Tensor) -> Tensor:
+    """Return the mean square of Gaussian noise that goes at least so far to one side."""
+    end = -within / sigma
+    density = -0.5 * end.square() - 0.5 * math.log(2 * math.pi)
+    found: Tensor = sigma.square() * (1 - end * (density - torch.special.log_ndtr(end)).exp())
+    return found
+
+
+def _apart(names: Sequence[str]) -> str:
+    return (
+        f"what {' and '.join(names)} did to the values cannot be told from the picture itself; an estimate needs "
+        "values that are exact, or have white Gaussian noise of a known level, or are missing"
+    )

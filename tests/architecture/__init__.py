@@ -1,0 +1,1 @@
+"""Figures of the architecture, read from the source tree: ``python -m tests.architecture``."""

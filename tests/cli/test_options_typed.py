@@ -1,0 +1,35 @@
+"""The command line can be typed again."""
+
+import click
+from click.testing import CliRunner
+
+from restorekit.cli.options import typed
+
+
+@click.command
+@click.argument("source")
+@click.argument("out", required=False)
+@click.option("-m", "--model", "models", multiple=True, default=("x",))
+@click.option("--sigma", type=float, default=0.5)
+@click.option("--size", type=int)
+@click.option("--json", "machine", is_flag=True)
+@click.option("--pair", nargs=2)
+def command(source, out, models, sigma, size, machine, pair):
+    click.echo(typed("do it"))
+
+
+def typed_as(*words):
+    return CliRunner().invoke(command, words).output.strip()
+
+
+def test_what_was_given_is_there_and_defaults_are_not():
+    assert typed_as("a b") == "restorekit do it 'a b'"
+    assert typed_as("a", "--json", "--size", "3", "b") == "restorekit do it a b --size 3 --json"
+
+
+def test_what_repeats_is_repeated_and_has_its_long_name():
+    assert typed_as("a", "-m", "p q", "-m", "r") == "restorekit do it a --model 'p q' --model r"
+
+
+def test_a_pair_stays_one():
+    assert typed_as("a", "--pair", "1", "2") == "restorekit do it a --pair 1 2"

@@ -1,0 +1,39 @@
+"""Facts about what `restore` says of its work, and the page that it keeps."""
+
+from dataclasses import replace
+
+import numpy as np
+from PIL import Image
+
+from restorekit.cli.restore import Checks, Following
+from tests._helpers.folder_runs import prepared, restore
+
+
+def test_a_page_is_there_from_the_first_image_on_and_is_not_written_all_the_time(tmp_path):
+    for i in range(3):
+        (tmp_path / "IN").mkdir(exist_ok=True)
+        Image.fromarray(np.full((8, 8 + i), 100, np.uint8)).save(tmp_path / "IN" / f"{i}.png")
+    setup = replace(prepared(tmp_path / "IN", tmp_path / "OUT"), pictures=True)
+    page, path, seen = Following(setup), tmp_path / "OUT" / "_restorekit" / "report.html", []
+
+    def watch(line):
+        page.line()
+        seen.append(path.read_bytes())
+
+    assert restore(setup, watch)["done"] == 3
+    assert b"still going on" in seen[0]
+    assert seen[0] == seen[1] == seen[2]
+    page.write()
+    assert b"still going on" not in path.read_bytes()
+
+
+def test_checks_that_broke_are_counted_apart():
+    checks = Checks()
+    for found in ({"psnr": 30.0, "harms": False}, {"psnr": None, "harms": False}, None):
+        checks.line({"image": "a.png", "self_check": found})
+    checks.line({"image": "b.png"})
+    told = (
+        "self-check: 2 checked, estimated PSNR 30.00 dB (median), 1 without an estimate, 0 flagged as harmed, 1 failed"
+    )
+    assert str(checks) == told
+    assert checks.to_json() == {"checked": 2, "no_estimate": 1, "flagged": 0, "failed": 1, "psnr": 30.0}

@@ -1,0 +1,59 @@
+import dataclasses
+
+import pytest
+import torch
+
+from restorekit.core.rng import Noise
+from restorekit.core.types import Observation
+from restorekit.corruptions import Chain, Gaussian, Missing, Poisson
+
+X = torch.rand(2, 3, 6, 8, generator=torch.Generator().manual_seed(0))
+
+
+def test_expanding_repeats_every_image_draws_outermost():
+    o = Chain((Poisson((5.0, 50.0)), Missing(0.5)))(X, Noise(0, ("a", "b")))
+    o = dataclasses.replace(o, label=torch.tensor([3, 4]), sigma=torch.tensor([0.1, 0.2]).view(2, 1, 1, 1), guess=X)
+    many = o.expand(3)
+    assert len(many) == 6
+    for s in range(3):
+        assert torch.equal(many.y[2 * s : 2 * s + 2], o.y)
+        assert torch.equal(many.observed[2 * s : 2 * s + 2], o.observed)
+        assert torch.equal(many.params["peak"][2 * s : 2 * s + 2], o.params["peak"])
+    assert many.label.tolist() == [3, 4] * 3
+    assert many.sigma.flatten().tolist() == pytest.approx([0.1, 0.2] * 3)
+    assert torch.equal(many.guess[4:], X)
+    assert many.shape == (3, 6, 8)
+
+
+def test_cutting_takes_rows_and_columns_which_may_repeat():
+    o = dataclasses.replace(Missing(0.5)(X, Noise(0)), guess=X)
+    rows, columns = torch.tensor([2, 3, 3]), torch.tensor([7, 0])
+    cut = o.cut(rows, columns)
+    assert torch.equal(cut.y, o.y[:, :, rows][..., columns])
+    assert torch.equal(cut.observed, o.observed[:, :, rows][..., columns])
+    assert torch.equal(cut.guess, X[:, :, rows][..., columns])
+    assert cut.shape == (3, 3, 2)
+
+
+def test_only_values_seen_without_noise_are_known():
+    seen = torch.tensor([True, False]).view(1, 1, 1, 2).expand(4, 1, 1, 2)
+    sigma = torch.tensor([0.0, 0.1, torch.nan, 0.0]).view(4, 1, 1, 1)
+    o = Observation(torch.zeros(4, 1, 1, 2), seen, (1, 1, 2), sigma)
+    assert o.unknown().flatten(1).tolist() == [[False, True], [True, True], [True, True], [False, True]]
+    assert dataclasses.replace(o, sigma=None).unknown().all()
+
+
+def test_who_is_blind_does_not_know_the_level_but_knows_that_there_is_no_noise():
+    sigma = torch.tensor([0.0, 0.1, 0.3]).view(3, 1, 1, 1)
+    o = Observation(torch.zeros(3, 1, 1, 1), torch.ones(3, 1, 1, 1).bool(), (1, 1, 1), sigma)
+    told = o.blind().sigma.flatten()
+    assert told[0] == 0
+    assert told[1:].isnan().all()
+    assert dataclasses.replace(o, sigma=None).blind().sigma is None
+
+
+def test_a_guess_that_was_made_is_not_made_again():
+    o = Missing(0.5)(X, Noise(0))
+    assert torch.equal(dataclasses.replace(o, guess=X).first_guess(Missing()), X)
+    assert torch.equal(o.first_guess(Missing()), Missing().first_guess(o))
+    assert torch.equal(Gaussian().first_guess(Gaussian(0.1)(X, Noise(0))), Gaussian(0.1)(X, Noise(0)).y)

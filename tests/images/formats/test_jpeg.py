@@ -1,0 +1,120 @@
+import io
+import struct
+
+import numpy as np
+import pytest
+from PIL import Image, ImageOps
+
+from restorekit.core.errors import ImageError
+from restorekit.images import exif, probe, read, write
+from restorekit.images.exif import PREFIX
+
+
+def _photo(height=48, width=64, channels=3):
+    waves = np.add.outer(np.sin(np.arange(height) / 5), np.cos(np.arange(width) / 7))
+    image = np.stack([127 + 60 * waves + 10 * k for k in range(channels)], axis=2).astype(np.uint8)
+    return Image.fromarray(image if channels == 3 else image[..., 0])
+
+
+@pytest.mark.parametrize("progressive", [False, True])
+@pytest.mark.parametrize("subsampling", [0, 1, 2])
+@pytest.mark.parametrize("quality", [10, 75, 100])
+def test_tables_subsampling_and_progression_are_kept(quality, subsampling, progressive, tmp_path):
+    _photo().save(tmp_path / "a.jpg", quality=quality, subsampling=subsampling, progressive=progressive)
+    picture = read(tmp_path / "a.jpg")
+    write(tmp_path / "b.jpg", picture, picture.pixels)
+    with Image.open(tmp_path / "a.jpg") as ours, Image.open(tmp_path / "b.jpg") as theirs:
+        assert ours.quantization == theirs.quantization
+        assert ours.layer == theirs.layer
+        assert bool(ours.info.get("progressive")) == bool(theirs.info.get("progressive")) == progressive
+        assert np.array_equal(np.asarray(ours), picture.pixels[0])
+    assert read(tmp_path / "b.jpg").metadata.jpeg == picture.metadata.jpeg
+
+
+def test_gray_stays_gray(tmp_path):
+    _photo(channels=1).save(tmp_path / "a.jpg", quality=60)
+    picture = read(tmp_path / "a.jpg")
+    assert picture.pixels.shape == (1, 48, 64, 1)
+    write(tmp_path / "b.jpg", picture, picture.pixels)
+    with Image.open(tmp_path / "a.jpg") as ours, Image.open(tmp_path / "b.jpg") as theirs:
+        assert theirs.mode == "L"
+        assert ours.quantization == theirs.quantization
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_it_is_read_upright_and_written_upright_with_the_rest_of_the_exif(orientation, tmp_path):
+    block = Image.Exif()
+    block[0x010F] = "Maker"
+    block[0x0112] = orientation
+    block.get_ifd(0x8769)[0x927C] = b"maker note"
+    _photo().save(tmp_path / "a.jpg", exif=block, quality=95)
+    with Image.open(tmp_path / "a.jpg") as image:
+        seen = np.asarray(ImageOps.exif_transpose(image))
+        blob = image.info["exif"]
+    picture = read(tmp_path / "a.jpg")
+    header = probe(tmp_path / "a.jpg")
+    assert (header.height, header.width) == seen.shape[:2]
+    assert np.array_equal(picture.pixels[0], seen)
+    write(tmp_path / "b.jpg", picture, picture.pixels)
+    with Image.open(tmp_path / "b.jpg") as image:
+        assert image.getexif().get(0x0112) == 1
+        assert image.info["exif"] == PREFIX + exif.reset_orientation(blob.removeprefix(PREFIX))
+        assert image.getexif().get_ifd(0x8769)[0x927C] == b"maker note"
+
+
+def test_profile_comment_xmp_iptc_and_density_are_kept(tmp_path):
+    iptc = b"Photoshop 3.0\x008BIM\x04\x04\0\0\0\0\0\x05abcde\0"
+    extra = b"\xff\xed" + struct.pack(">H", len(iptc) + 2) + iptc
+    icc = np.random.default_rng(0).bytes(100_000)  # more than one segment
+    _photo().save(
+        tmp_path / "a.jpg",
+        icc_profile=icc,
+        comment="a comment",
+        xmp=b"<x tiff:Orientation='6'/>",
+        extra=extra,
+        dpi=(72, 144),
+    )
+    picture = read(tmp_path / "a.jpg")
+    write(tmp_path / "b.jpg", picture, picture.pixels)
+    with Image.open(tmp_path / "b.jpg") as image:
+        assert image.info["icc_profile"] == icc
+        assert image.info["comment"] == b"a comment"
+        assert image.info["xmp"] == b"<x tiff:Orientation='1'/>"
+        assert image.info["photoshop"] == {0x0404: b"abcde"}
+        assert image.info["dpi"] == (72, 144)
+    assert picture.metadata.icc == icc
+
+
+def test_no_density_is_made_up(tmp_path):
+    _photo().save(tmp_path / "a.jpg")
+    picture = read(tmp_path / "a.jpg")
+    assert picture.metadata.dpi is None
+    write(tmp_path / "b.jpg", picture, picture.pixels)
+    assert read(tmp_path / "b.jpg").metadata.dpi is None
+
+
+def test_cmyk_is_refused_with_a_way_out(tmp_path):
+    _photo().convert("CMYK").save(tmp_path / "a.jpg")
+    for function in (probe, read):
+        with pytest.raises(ImageError, match=r"CMYK JPEG .*magick"):
+            function(tmp_path / "a.jpg")
+
+
+def test_further_pictures_in_the_file_are_dropped_with_a_note(tmp_path):
+    _photo().save(tmp_path / "a.jpg", "MPO", save_all=True, append_images=[_photo()])
+    picture = read(tmp_path / "a.jpg")
+    assert picture.notes == ("only the first of several pictures in the file is kept",)
+    write(tmp_path / "b.jpg", picture, picture.pixels)
+    assert read(tmp_path / "b.jpg").notes == ()
+
+
+def test_an_end_marker_inside_a_thumbnail_does_not_hide_a_truncation(tmp_path):
+    thumbnail = io.BytesIO()
+    _photo(8, 8).save(thumbnail, "JPEG")
+    extra = b"\xff\xe5" + struct.pack(">H", len(thumbnail.getvalue()) + 2) + thumbnail.getvalue()
+    _photo().save(tmp_path / "a.jpg", extra=extra)
+    assert read(tmp_path / "a.jpg").pixels.shape == (1, 48, 64, 3)
+    data = (tmp_path / "a.jpg").read_bytes()
+    (tmp_path / "a.jpg").write_bytes(data[:-40])
+    with pytest.raises(ImageError, match="truncated"):
+        read(tmp_path / "a.jpg")

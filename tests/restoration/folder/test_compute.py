@@ -1,0 +1,80 @@
+"""Facts about images that are restored together."""
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+
+from restorekit.core.types import Restoration
+from restorekit.images import formats
+from restorekit.images.picture import Picture
+from restorekit.restoration.folder import compute
+from tests._helpers.folder_runs import RNG, Darker, prepared, restore, tree
+
+
+def test_images_done_before_still_take_part_in_their_batch(source, tmp_path):
+    out = tmp_path / "OUT"
+    restore(prepared(source, out))
+    whole = tree(out)
+    (out / "sub 0" / "2.png").unlink()
+    second = Darker()
+    restore(prepared(source, out, second))
+    assert second.seen == [("sub 0/0.png", "sub 0/2.png")]
+    assert tree(out) == whole
+
+
+def test_an_image_that_a_batch_fails_on_does_not_take_the_others_with_it(source, tmp_path):
+    Image.fromarray(np.full((8, 8), 255, np.uint8)).save(source / "sub 0" / "0.png")
+    said = []
+    assert restore(prepared(source, tmp_path / "OUT"), said.append) == {"done": 5, "skipped": 0, "failed": 1}
+    assert [line["error"] for line in said if line["status"] == "failed"] == [
+        f"{source / 'sub 0' / '0.png'}: too bright"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("error", "told"), [(ValueError("oh"), "unexpected ValueError: oh"), (MemoryError(), "out of memory")]
+)
+def test_whatever_a_restorer_raises_is_an_image_s_failure(source, tmp_path, monkeypatch, error, told):
+    def broken(self, *arguments):
+        raise error
+
+    monkeypatch.setattr(Darker, "__call__", broken)
+    said = []
+    assert restore(prepared(source, tmp_path / "OUT"), said.append)["failed"] == 6
+    assert all(told in line["error"] for line in said)
+
+
+def test_what_the_model_does_not_give_is_not_waited_for(source, tmp_path, monkeypatch):
+    monkeypatch.setattr(Darker, "__call__", lambda self, seen, corruption, n, noise: Restoration(seen.y / 2))
+    setup = prepared(source, tmp_path / "OUT", keep=("std",))
+    assert restore(setup)["done"] == 6
+    assert restore(setup)["skipped"] == 6
+
+
+def test_frames_go_in_batches_of_at_most_so_many(tmp_path, monkeypatch):
+    tifffile.imwrite(tmp_path / "a.tif", RNG.integers(0, 255, (5, 8, 8), dtype=np.uint8), photometric="minisblack")
+    assert restore(prepared(tmp_path / "a.tif", tmp_path / "whole"))["done"] == 1
+    for name, most in (("MOST", 2), ("PIXELS", 2 * 64)):
+        one = Darker()
+        with monkeypatch.context() as patch:
+            patch.setattr(compute, name, most)
+            restore(prepared(tmp_path / "a.tif", tmp_path / name, one))
+        assert [len(keys) for keys in one.seen] == [2, 2, 1]
+        assert tree(tmp_path / name) == tree(tmp_path / "whole")
+
+
+def test_images_of_one_size_that_suffered_differently_are_batches_of_their_own(tmp_path):
+    pixels, one = RNG.integers(0, 255, (1, 8, 8, 1), dtype=np.uint8), Darker()
+    (tmp_path / "IN").mkdir()
+    for name, spec in (("a", "poisson"), ("b", "gaussian"), ("c", "poisson")):
+        formats.write(tmp_path / "IN" / f"{name}.png", Picture(pixels), pixels, spec=spec)
+    assert restore(prepared(tmp_path / "IN", tmp_path / "OUT", one))["done"] == 3
+    assert one.seen == [("a.png", "c.png"), ("b.png",)]
+
+
+def test_what_was_asked_for_and_is_not_given_is_noted(source, tmp_path, monkeypatch):
+    monkeypatch.setattr(Darker, "__call__", lambda self, seen, corruption, n, noise: Restoration(seen.y / 2))
+    said = []
+    restore(prepared(source, tmp_path / "OUT", keep=("std",), samples=1), said.append)
+    assert all(line["notes"] == ["std and draws not written, as the model gives none"] for line in said)

@@ -1,0 +1,205 @@
+"""Facts about restoring from Python."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+
+import numpy as np
+import pytest
+import torch
+
+import restorekit
+from restorekit import testing
+from restorekit.core.config import checked_sigma
+from restorekit.core.devices import Compute
+from restorekit.core.errors import CheckpointError, RestorekitWarning, UsageError
+from restorekit.models import VAE, checkpoint
+from restorekit.restoration.api import Loaded
+from restorekit.restoration.loading import open_restorer
+
+RNG = np.random.default_rng(0)
+
+
+@pytest.fixture(scope="module")
+def model(model_file):
+    return restorekit.load(str(model_file), device="cpu")
+
+
+@pytest.mark.parametrize("shape", [(9, 13), (9, 13, 1), (9, 13, 3), (1, 1), (13, 9, 2), (33, 40, 5)])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+def test_numpy_in_numpy_out(model, shape, dtype):
+    image = RNG.random(shape)
+    image = (image * np.iinfo(dtype).max if np.dtype(dtype).kind == "u" else image).astype(dtype)
+    result = model(image, samples=2)
+    for field, lead in ((result.mmse, ()), (result.std, ()), (result.draws, (2,))):
+        assert isinstance(field, np.ndarray)
+        assert field.shape == (*lead, *shape)
+        assert np.isfinite(field).all()
+    assert result.low is None
+
+
+@pytest.mark.parametrize("shape", [(9, 13), (1, 9, 13), (3, 9, 13), (2, 3, 9, 13)])
+def test_torch_in_torch_out(model, shape):
+    result = model(torch.rand(shape), samples=2)
+    assert isinstance(result.mmse, torch.Tensor)
+    assert result.mmse.shape == result.std.shape == shape
+    assert result.draws.shape == (2, *shape)
+
+
+def test_numpy_and_torch_agree(model):
+    image = RNG.integers(0, 256, (9, 13, 3), dtype=np.uint8)
+    lost = RNG.random((9, 13)) < 0.3
+    one = model(image, missing=lost, sigma=0.1, samples=2, seed=5)
+    other = model(torch.from_numpy(image).movedim(-1, 0), missing=torch.from_numpy(lost), sigma=0.1, samples=2, seed=5)
+    assert np.array_equal(one.mmse, other.mmse.movedim(0, -1).numpy())
+    assert np.array_equal(one.draws, other.draws.movedim(1, -1).numpy())
+
+
+def test_nan_is_missing(model):
+    image = RNG.random((9, 13)).astype(np.float32)
+    lost = RNG.random((9, 13)) < 0.3
+    assert np.array_equal(model(np.where(lost, np.nan, image)).mmse, model(image, missing=lost).mmse)
+
+
+def test_what_was_seen_without_noise_comes_back_exactly(model):
+    image = RNG.random((9, 13, 3)).astype(np.float32)
+    lost = RNG.random((9, 13)) < 0.5
+    result = model(image, missing=lost, sigma=0)
+    assert np.array_equal(result.mmse[~lost], image[~lost])
+    assert not result.std[~lost].any()
+    assert not np.array_equal(model(image, missing=lost).mmse[~lost], image[~lost])
+
+
+def test_bands_are_restored_one_by_one(model):
+    image = RNG.random((9, 13, 2)).astype(np.float32)
+    both, first = model(image), model(image[..., 0])
+    assert np.array_equal(both.mmse[..., 0], first.mmse)
+
+
+def test_draws_depend_on_the_seed_and_on_nothing_else(model):
+    image = RNG.random((9, 13)).astype(np.float32)
+    first, again, other = (model(image, samples=2, seed=seed).draws for seed in (1, 1, 2))
+    assert np.array_equal(first, again)
+    assert not np.array_equal(first, other)
+
+
+def test_an_image_of_which_nothing_was_seen_gives_finite_values(model):
+    assert np.isfinite(model(np.full((9, 13), np.nan, np.float32)).mmse).all()
+
+
+def test_classical_methods_load_too():
+    image = RNG.random((16, 16)).astype(np.float32)
+    result = restorekit.load("telea")(image, missing=np.eye(16), sigma=0)
+    assert np.array_equal(result.mmse[np.eye(16) == 0], image[np.eye(16) == 0])
+    assert result.std is None
+    with pytest.raises(UsageError, match="classical method"):
+        restorekit.load("telea")(image, samples=3)
+
+
+@pytest.mark.parametrize(
+    ("sigma", "told"),
+    [(25, "did you mean 25/255"), (-0.1, "from 0 to 1"), (float("nan"), "from 0 to 1"), ("auto", "is a number on")],
+)
+def test_sigma_is_on_the_unit_scale(model, sigma, told):
+    with pytest.raises(UsageError, match=told):
+        model(np.zeros((4, 4), np.uint8), sigma=sigma)
+    assert checked_sigma(25 / 255, "25/255") == 25 / 255
+
+
+@pytest.mark.parametrize("samples", [-1, 2.5])
+def test_draws_are_counted_by_a_whole_number(model, samples):
+    with pytest.raises(UsageError, match="whole number of draws"):
+        model(np.zeros((4, 4), np.uint8), samples=samples)
+
+
+def test_a_model_without_classes_takes_no_label(model):
+    with pytest.raises(UsageError, match="knows no classes"):
+        model(np.zeros((4, 4), np.uint8), label=1)
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [("telae", "did you mean telea"), ("no/such.safetensors", "there is no model file"), ("", "there is no model")],
+)
+def test_unknown_names_are_sentences(name, told):
+    with pytest.raises(UsageError, match=told):
+        open_restorer(name, compute=Compute("cpu"))
+
+
+def test_a_file_that_is_no_model_is_a_sentence(tmp_path):
+    (tmp_path / "x.safetensors").write_bytes(b"nothing of the kind")
+    with pytest.raises(CheckpointError, match="not a whole safetensors file"):
+        open_restorer(str(tmp_path / "x.safetensors"), compute=Compute("cpu"))
+
+
+def test_a_device_that_is_absent_is_a_sentence(model_file, monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    for name in (str(model_file), "telea"):
+        with pytest.raises(UsageError, match="--device cuda"):
+            open_restorer(name, compute=Compute("cuda"))
+
+
+def test_what_the_estimate_is_is_said(model_file):
+    assert open_restorer(str(model_file), compute=Compute("cpu")).estimate(0) == "one-pass estimate"
+    assert open_restorer(str(model_file), compute=Compute("cpu")).estimate(4) == "one-pass estimate, 4 draws beside it"
+    assert open_restorer("telea").estimate(0) == "classical method, one answer"
+
+
+def test_a_calibrated_model_gives_the_ends_of_an_interval(model_file, tmp_path):
+    """As many standard deviations about the estimate as its table says, where that reaches."""
+    axes = {"sigma": (0.0, 0.1), "missing": (0.0, 0.5), "distance": (0.0, 8.0), "std": (0.01, 0.2)}
+    factors = {"1,1,0,0": [[[3.0]] * 2] * 2, "1,1,1,0": [[[3.0]] * 2] * 2}
+    table = {"axes": axes, "levels": (0.9,), "factors": factors, "reach": 0.0, "images": 9, "source": "x"}
+    file = tmp_path / "sure.safetensors"
+    card = dataclasses.replace(checkpoint.read_card(model_file), calibration=table)
+    checkpoint.save(file, checkpoint.read_weights(model_file), card)
+    sure, image = restorekit.load(str(file), device="cpu"), RNG.normal(0.5, 0.05, (64, 48)).astype(np.float32)
+    found = sure(image, sigma=0.1, interval=0.9)
+    assert np.allclose(found.high - found.mmse, 3 * found.std, atol=1e-6)
+    assert np.allclose(found.mmse - found.low, 3 * found.std, atol=1e-6)
+    assert sure(image, sigma=0.1).low is None
+    with pytest.warns(RestorekitWarning, match=r"low and high are NaN: no gray calibration images had noise"):
+        assert np.isnan(sure(RNG.random((64, 48), np.float32), interval=0.9).low).all()
+    with pytest.raises(UsageError, match=r"a share between 0 and 1, such as 0\.9, got 90"):
+        sure(image, interval=90)
+
+
+def test_an_interval_of_a_model_without_calibration_is_refused(model):
+    with pytest.raises(UsageError, match="run restorekit calibrate on it"):
+        model(RNG.random((8, 8), np.float32), interval=0.9)
+
+
+def test_no_compiler_is_an_error_in_a_sentence(model_file, monkeypatch):
+    def broken(function):
+        raise RuntimeError("no g++\nat all")
+
+    monkeypatch.setattr("torch.compile", broken)
+    with pytest.raises(UsageError, match=r"--compile needs a C\+\+ compiler.*got: no g\+\+; leave it out"):
+        open_restorer(str(model_file), compute=Compute("cpu", compiled=True))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("g++") is None, reason="compiling needs g++")
+def test_a_compiled_model_gives_what_it_gives_otherwise(model_file):
+    image = RNG.random((64, 64)).astype(np.float32)
+    compute = Compute("cpu", compiled=True)
+    opened = open_restorer(str(model_file), compute=compute)
+    assert opened.restorer.model.trunk._compiled_call_impl is not None
+    plain, compiled = (Loaded(o)(image) for o in (open_restorer(str(model_file), compute=Compute("cpu")), opened))
+    for one, other in ((plain.mmse, compiled.mmse), (plain.std, compiled.std)):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("spec", "size"), [("blur:size=1+gaussian:sigma=0.1", (24, 32)), ("downsample+gaussian:sigma=0.1", (48, 64))]
+)
+def test_damage_may_be_more_than_noise(spec, size, tmp_path):
+    model, file = testing.build(VAE, VAE.Config(hidden=(8,), latent=2)), tmp_path / "vae.safetensors"
+    checkpoint.save(file, model.state_dict(), checkpoint.describe(model))
+    loaded = restorekit.load(str(file), device="cpu", sampler="langevin:steps=5", corruption=spec)
+    image = np.random.default_rng(0).random((24, 32), dtype=np.float32)
+    with pytest.warns(RestorekitWarning):
+        assert loaded(image).mmse.shape == size
+    with pytest.raises(UsageError, match="a part of the corruption"):
+        loaded(image, sigma=0.1)
