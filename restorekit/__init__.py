@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from restorekit.core.contracts import Corruption, LatentModel, Metric, Model, Restorer, Sampler
     from restorekit.core.plugins.hookspecs import hookimpl
-    from restorekit.core.rng import Noise
+    from restorekit.core.rng import Rng
     from restorekit.core.types import Batch, Draws, Estimate, Geometry, Observation, Ranged, Restoration, Terms
     from restorekit.restoration.api import load
 
@@ -17,7 +17,7 @@ __version__ = "0.1.0"
 # Public names are imported when they are first used, so that `import restorekit` stays free of torch.
 _HOMES = {
     "hookimpl": "restorekit.core.plugins.hookspecs",
-    "Noise": "restorekit.core.rng",
+    "Rng": "restorekit.core.rng",
     "load": "restorekit.restoration.api",
     **dict.fromkeys(
         ("Batch", "Draws", "Estimate", "Geometry", "Observation", "Ranged", "Restoration", "Terms"),
@@ -28,8 +28,8 @@ _HOMES = {
     ),
 }
 __all__ = [
-    "Batch", "Corruption", "Draws", "Estimate", "Geometry", "LatentModel", "Metric", "Model", "Noise", "Observation",
-    "Ranged", "Restoration", "Restorer", "Sampler", "Terms", "__version__", "hookimpl", "load",
+    "Batch", "Corruption", "Draws", "Estimate", "Geometry", "LatentModel", "Metric", "Model", "Observation",
+    "Ranged", "Restoration", "Restorer", "Rng", "Sampler", "Terms", "__version__", "hookimpl", "load",
 ]  # fmt: skip
 
 

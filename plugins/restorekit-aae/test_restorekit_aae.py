@@ -9,7 +9,7 @@ from restorekit_aae import AAE, CAAE, AAEConfig
 from restorekit_aae.discriminator import Discriminator, divergence, moments
 from torch import distributions
 
-from restorekit import Batch, Noise, testing
+from restorekit import Batch, Rng, testing
 from restorekit.core.distributions import DiagonalGaussian
 from restorekit.core.errors import SpecError, UsageError
 from restorekit.corruptions import Clean, Missing
@@ -33,7 +33,7 @@ def test_the_contract_is_kept(cls, config):
 def _batch(count=64, label=None, damage=None, seed=0):
     damage = damage or Clean()
     x = pictures(count, 1, 12, 12)
-    return Batch(x, dataclasses.replace(damage(x, Noise(seed)), label=label), damage, 0)
+    return Batch(x, dataclasses.replace(damage(x, Rng(seed)), label=label), damage, 0)
 
 
 def _trained(cls, batch, steps, **settings):
@@ -43,7 +43,7 @@ def _trained(cls, batch, steps, **settings):
     for step in range(steps):
         for name, optimiser in optimisers.items():
             model.zero_grad()
-            model.terms(batch, Noise(step), name).loss.backward()
+            model.terms(batch, Rng(step), name).loss.backward()
             optimiser.step()
     return model.eval()
 
@@ -59,20 +59,20 @@ def test_the_mean_logit_becomes_the_divergence_of_latents_from_the_prior():
     judge, mean = Discriminator(2, (32,), 0, False), torch.tensor([0.8, -0.5])
     optimiser = torch.optim.Adam(judge.parameters(), 1e-2)
     for step in range(400):
-        found, drawn = (Noise(step).normal(name, (512, 2), "cpu") for name in ("q", "p"))
+        found, drawn = (Rng(step).normal(name, (512, 2), "cpu") for name in ("q", "p"))
         loss = torch.nn.functional.softplus(-judge(found + mean, None)) + torch.nn.functional.softplus(
             judge(drawn, None)
         )
         optimiser.zero_grad()
         loss.mean().backward()
         optimiser.step()
-    logit = judge(Noise(0).normal("test", (20000, 2), "cpu") + mean, None).mean()
+    logit = judge(Rng(0).normal("test", (20000, 2), "cpu") + mean, None).mean()
     assert float(logit.detach()) == pytest.approx(0.5 * float(mean @ mean), abs=0.1)
 
 
 @pytest.mark.parametrize("shape", [(2,), (2, 3, 5)])
 def test_the_slope_is_that_of_finite_differences(shape):
-    z = Noise(0).normal("z", (3, *shape), "cpu").double()
+    z = Rng(0).normal("z", (3, *shape), "cpu").double()
     _, judge = _logits(z.float(), spatial=len(shape) == 3)
     _, slope = judge.steepness(z.float(), None)
     square = torch.zeros(3)
@@ -91,7 +91,7 @@ def test_every_class_and_not_knowing_it_are_told_apart_by_the_discriminator():
 
 
 def test_moments_are_the_divergence_of_a_gaussian_in_closed_form():
-    mu = Noise(0).normal("mu", (500, 3), "cpu") @ torch.tensor([[1.0, 0.3, 0], [0, 0.5, 0], [0.2, 0, 0.7]]) + 0.4
+    mu = Rng(0).normal("mu", (500, 3), "cpu") @ torch.tensor([[1.0, 0.3, 0], [0, 0.5, 0], [0.2, 0, 0.7]]) + 0.4
     q = DiagonalGaussian(mu, torch.full_like(mu, math.log(0.04)))
     own = distributions.MultivariateNormal(mu.mean(0), torch.cov(mu.T, correction=0) + 0.04 * torch.eye(3))
     prior = distributions.MultivariateNormal(torch.zeros(3), torch.eye(3))
@@ -117,7 +117,7 @@ def test_each_side_has_an_objective_of_its_own():
         model.discriminator.layers[-1].weight.zero_()
         model.discriminator.layers[-1].bias.zero_()
     batch = _batch()
-    mine, theirs = (model.terms(batch, Noise(0), group) for group in ("model", "discriminator"))
+    mine, theirs = (model.terms(batch, Rng(0), group) for group in ("model", "discriminator"))
     assert float(theirs.loss.detach()) == pytest.approx(2 * math.log(2))  # it knows nothing
     blind = float(mine.loss.detach() - mine.parts["distortion"])
     assert blind == pytest.approx(3 * math.log(2), abs=1e-3)
@@ -127,11 +127,11 @@ def test_each_side_has_an_objective_of_its_own():
 
 
 def test_latents_are_taken_to_the_prior_by_the_discriminator_and_nearer_with_moments():
-    v = Noise(0).uniform("v", (256, 2), "cpu") - 0.5  # images of two factors that no Gaussian gives
-    x = (0.5 + (v @ Noise(0).normal("w", (2, 144), "cpu")) / 3).view(-1, 1, 12, 12)
-    batch = Batch(x, Clean()(x, Noise(0)), Clean(), 0)
+    v = Rng(0).uniform("v", (256, 2), "cpu") - 0.5  # images of two factors that no Gaussian gives
+    x = (0.5 + (v @ Rng(0).normal("w", (2, 144), "cpu")) / 3).view(-1, 1, 12, 12)
+    batch = Batch(x, Clean()(x, Rng(0)), Clean(), 0)
     settings = ({"match": 0.0}, {"match": 30.0, "moments": False}, {"match": 30.0})
-    alone, judged, held = (_trained(AAE, batch, 200, **s).diagnose(batch, Noise(0)) for s in settings)
+    alone, judged, held = (_trained(AAE, batch, 200, **s).diagnose(batch, Rng(0)) for s in settings)
     assert float(alone["moments"]) > 2.0
     assert float(judged["moments"]) < 1.0
     assert float(held["moments"]) < 0.1
@@ -143,7 +143,7 @@ def test_one_pass_is_the_mean_of_draws():
     model = _trained(CAAE, batch, 150)
     with torch.no_grad():
         one = model.estimate(batch.observation, batch.corruption)
-        draws = model.sample(batch.observation, batch.corruption, 64, Noise(1))
+        draws = model.sample(batch.observation, batch.corruption, 64, Rng(1))
     errors = [float(((found - batch.x) ** 2).mean().log10()) for found in (one.mean, draws.mean.mean(0))]
     assert 10 * abs(errors[0] - errors[1]) < 0.1  # dB
     assert float(draws.mean.std(0).min()) > 0
@@ -154,7 +154,7 @@ def test_a_conditional_one_is_scored_where_values_are_unknown():
     batch = _batch(4, damage=Missing(0.5))
     other = dataclasses.replace(batch, x=torch.where(batch.observation.observed, 0.9, batch.x))
     model = testing.build(CAAE, AAEConfig(**TINY))
-    one, two = (model.terms(b, Noise(0)).parts["distortion"] for b in (batch, other))
+    one, two = (model.terms(b, Rng(0)).parts["distortion"] for b in (batch, other))
     assert torch.equal(one, two)
 
 
@@ -173,6 +173,6 @@ def test_the_preset_is_as_large_as_the_vae_it_is_compared_with(cls):
 def test_what_cannot_be_is_a_sentence():
     model = testing.build(AAE, AAEConfig(**TINY))
     with pytest.raises(UsageError, match="clean images"):
-        model.terms(dataclasses.replace(_batch(2), x=None), Noise(0))
+        model.terms(dataclasses.replace(_batch(2), x=None), Rng(0))
     with pytest.raises(SpecError, match="height and width"):
         AAEConfig(size=(3,))

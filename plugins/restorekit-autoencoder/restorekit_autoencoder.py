@@ -18,7 +18,7 @@ from typing import Any, ClassVar
 
 from torch import Tensor
 
-from restorekit import Batch, Corruption, Draws, Estimate, Model, Noise, Observation, Terms, hookimpl
+from restorekit import Batch, Corruption, Draws, Estimate, Model, Observation, Rng, Terms, hookimpl
 from restorekit.core.errors import UsageError
 from restorekit.models.config import NetworkConfig
 from restorekit.models.likelihood_heads import Head
@@ -62,36 +62,36 @@ class Autoencoder(Model):
         """Take channels, size and number of classes from the training images where they are not set."""
         return config.fitted(shape, classes)
 
-    def terms(self, batch: Batch, noise: Noise, group: str = "model") -> Terms:
+    def terms(self, batch: Batch, rng: Rng, group: str = "model") -> Terms:
         """Return minus the log-likelihood of the clean image: a distortion, without any rate."""
         if batch.x is None:
             raise UsageError(
                 "an autoencoder learns from clean images and the damage it is told, and got damaged ones alone; leave "
                 "--self-supervised out, or train a vae or cvae"
             )
-        o, drop = batch.observation, noise if self.training and self.config.dropout else None
-        code = self.network.encode(o.first_guess(batch.corruption), o.label, drop and drop.fork("encoder"))
+        o, drop = batch.observation, rng if self.training and self.config.dropout else None
+        code = self.network.encode(o.initial_estimate(batch.corruption), o.label, drop and drop.fork("encoder"))
         raw = self.network.decode(code, o.label, drop and drop.fork("decoder"))
         distortion = -self.head(raw.float(), self.spread).log_prob(batch.x).mean()
         return Terms(distortion, {"distortion": distortion.detach()})
 
     def estimate(self, observation: Observation, corruption: Corruption) -> Estimate:
         """Return mean and standard deviation of the decoder; what was observed without noise stays as it is."""
-        code = self.network.encode(observation.first_guess(corruption), observation.label, None)
+        code = self.network.encode(observation.initial_estimate(corruption), observation.label, None)
         likelihood = self.head(self.network.decode(code, observation.label, None).float(), self.spread)
         mean, std = likelihood.mean, likelihood.variance.sqrt()
         return Estimate(observation.keep_known(mean, observation.y), observation.keep_known(std, std.new_zeros(())))
 
-    def sample(self, observation: Observation, corruption: Corruption, n: int, noise: Noise) -> Draws:
+    def sample(self, observation: Observation, corruption: Corruption, n: int, rng: Rng) -> Draws:
         """Return the estimate n times with its variance: there is nothing to draw, so all draws are the same."""
         found = self.estimate(observation, corruption)
         assert found.std is not None
         shape = (n, *found.mean.shape)
         return Draws(found.mean.expand(shape), (found.std**2).expand(shape))
 
-    def diagnose(self, batch: Batch, noise: Noise) -> dict[str, Tensor]:
+    def diagnose(self, batch: Batch, rng: Rng) -> dict[str, Tensor]:
         """Return the number of active units: numbers of the code that vary over images."""
-        code = self.network.encode(batch.observation.first_guess(batch.corruption), batch.observation.label, None)
+        code = self.network.encode(batch.observation.initial_estimate(batch.corruption), batch.observation.label, None)
         varying = code.transpose(0, 1).flatten(1).var(1, correction=0) > 0.01
         return {"active_units": varying.float().sum()}
 

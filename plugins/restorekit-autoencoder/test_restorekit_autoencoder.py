@@ -6,7 +6,7 @@ import pytest
 import torch
 from restorekit_autoencoder import Autoencoder, AutoencoderConfig
 
-from restorekit import Batch, Noise
+from restorekit import Batch, Rng
 from restorekit.core.errors import SpecError, UsageError
 from restorekit.corruptions import Gaussian, Missing
 from restorekit.models import VAE
@@ -40,7 +40,7 @@ def model():
 
 def _images(count):
     """Pictures of two degrees of freedom, so that three numbers of code say all of them."""
-    slope = Noise(0).uniform("slope", (count, 2, 1, 1), "cpu") - 0.5
+    slope = Rng(0).uniform("slope", (count, 2, 1, 1), "cpu") - 0.5
     ramp = torch.linspace(-0.5, 0.5, 12)
     return 0.5 + 0.4 * (slope[:, :1] * ramp[:, None] + slope[:, 1:] * ramp)
 
@@ -67,10 +67,10 @@ def test_the_preset_has_as_many_parameters_as_such_a_vae():
 
 def test_nothing_in_it_is_random(model):
     x = _images(4)
-    batch = Batch(x, Missing(0.5)(x, Noise(0)), Missing(0.5))
-    first, second = (model.terms(batch, Noise(seed)) for seed in (1, 2))
+    batch = Batch(x, Missing(0.5)(x, Rng(0)), Missing(0.5))
+    first, second = (model.terms(batch, Rng(seed)) for seed in (1, 2))
     assert torch.equal(first.loss, second.loss)
-    draws = model.sample(batch.observation, Missing(0.5), 3, Noise(1))
+    draws = model.sample(batch.observation, Missing(0.5), 3, Rng(1))
     estimate = model.estimate(batch.observation, Missing(0.5))
     assert all(torch.equal(mean, estimate.mean) for mean in draws.mean)
     torch.testing.assert_close(draws.variance[2].sqrt(), estimate.std)
@@ -78,8 +78,8 @@ def test_nothing_in_it_is_random(model):
 
 def test_its_objective_is_the_decoders_likelihood_of_the_clean_image_and_has_no_rate(model):
     x = _images(4)
-    batch = Batch(x, Gaussian(0.1)(x, Noise(0)), Gaussian(0.1))
-    terms = model.terms(batch, Noise(0))
+    batch = Batch(x, Gaussian(0.1)(x, Rng(0)), Gaussian(0.1))
+    terms = model.terms(batch, Rng(0))
     assert set(terms.parts) == {"distortion"}
     found = model.estimate(batch.observation, Gaussian(0.1))
     law = torch.distributions.Normal(found.mean, found.std)
@@ -88,13 +88,13 @@ def test_its_objective_is_the_decoders_likelihood_of_the_clean_image_and_has_no_
 
 def test_what_was_observed_without_noise_comes_back_and_what_was_noisy_does_not(model):
     x = _images(3)
-    exact = Missing(0.5)(x, Noise(0))
+    exact = Missing(0.5)(x, Rng(0))
     found = model.estimate(exact, Missing(0.5))
     seen = exact.observed.expand_as(x)
     assert torch.equal(found.mean[seen], x[seen])
     assert float(found.std[seen].detach().max()) == 0
     assert float(found.std[~seen].detach().min()) > 0
-    noisy = Gaussian(0.1)(x, Noise(0))
+    noisy = Gaussian(0.1)(x, Rng(0))
     assert not bool((model.estimate(noisy, Gaussian(0.1)).mean == noisy.y).any())
 
 
@@ -103,9 +103,9 @@ def test_it_learns_to_take_noise_out():
     adam, x, damage = torch.optim.Adam(model.parameters(), 0.01), _images(64), Gaussian(0.2)
     for step in range(300):
         adam.zero_grad()
-        torch.autograd.backward(model.terms(Batch(x, damage(x, Noise(step)), damage), Noise(step)).loss)
+        torch.autograd.backward(model.terms(Batch(x, damage(x, Rng(step)), damage), Rng(step)).loss)
         adam.step()
-    o = damage(x, Noise(1000))
+    o = damage(x, Rng(1000))
     found = model.estimate(o, damage)
     error = (found.mean - x).square().mean().sqrt()
     assert error < 0.25 * (o.y - x).square().mean().sqrt()
@@ -115,7 +115,7 @@ def test_it_learns_to_take_noise_out():
 def test_it_says_what_it_cannot_do():
     x = _images(2)
     with pytest.raises(UsageError, match="clean images"):
-        build(Autoencoder).terms(Batch(None, Gaussian(0.1)(x, Noise(0)), Gaussian(0.1)), Noise(0))
+        build(Autoencoder).terms(Batch(None, Gaussian(0.1)(x, Rng(0)), Gaussian(0.1)), Rng(0))
     with pytest.raises(SpecError, match="height and width"):
         AutoencoderConfig(size=(28,))
     with pytest.raises(SpecError, match="at least one width"):

@@ -9,7 +9,7 @@ import pytest
 import torch
 from restorekit_betavae import BetaVAE, BetaVAEConfig, factors, mig
 
-from restorekit import Batch, Noise, load, testing
+from restorekit import Batch, Rng, load, testing
 from restorekit.core.errors import SpecError, UsageError
 from restorekit.corruptions import Clean
 from restorekit.models import VAE
@@ -31,7 +31,7 @@ def _terms(cls, step=None, **settings):
     model = testing.build(cls, cls.Config(**TINY, **settings))
     shake(model)
     x = pictures(4, 1, 12, 12)
-    return model.terms(Batch(x, Clean()(x, Noise(0)), Clean(), step), Noise(0))
+    return model.terms(Batch(x, Clean()(x, Rng(0)), Clean(), step), Rng(0))
 
 
 def _paid(**settings):
@@ -58,7 +58,7 @@ def test_training_takes_the_rate_to_the_capacity():
     model = testing.build(BetaVAE, BetaVAEConfig(**TINY, likelihood="bernoulli", beta=50.0, capacity=1.5)).train()
     x, optimiser = pictures(64, 1, 12, 12), torch.optim.Adam(model.parameters(), 1e-2)
     for step in range(300):
-        terms = model.terms(Batch(x, Clean()(x, Noise(0)), Clean(), step), Noise(step))
+        terms = model.terms(Batch(x, Clean()(x, Rng(0)), Clean(), step), Rng(step))
         optimiser.zero_grad()
         terms.loss.backward()
         optimiser.step()
@@ -94,7 +94,7 @@ def test_no_shape_touches_the_border():
 
 def _factors(count=4000):
     """Two independent factors of 8 values, and latents of unit variance that are these factors."""
-    v = (8 * Noise(0).uniform("factors", (count, 2), "cpu")).long()
+    v = (8 * Rng(0).uniform("factors", (count, 2), "cpu")).long()
     return v, (v - 3.5) / 2.2913
 
 
@@ -111,11 +111,11 @@ def test_latents_that_are_the_factors_have_a_gap_near_1():
 def test_latents_that_mix_the_factors_or_know_nothing_have_a_gap_near_0():
     v, z = _factors()
     turned = z @ torch.tensor([[1.0, 1.0], [-1.0, 1.0]]) / 2**0.5
-    noise = Noise(1).normal("z", (4000, 5), "cpu")
+    rng = Rng(1).normal("z", (4000, 5), "cpu")
     for k in range(2):
         assert mig.gap(turned, v[:, k]).gap < 0.02
         assert float(mig.gap(turned, v[:, k]).told.min()) > 0.3  # both tell much of it, and as much
-        assert mig.gap(noise, v[:, k]).gap < 0.02
+        assert mig.gap(rng, v[:, k]).gap < 0.02
 
 
 def test_a_latent_that_is_not_used_tells_nothing():

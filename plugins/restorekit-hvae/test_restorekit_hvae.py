@@ -4,7 +4,7 @@ import math
 import pytest
 import torch
 
-from restorekit import Batch, Noise
+from restorekit import Batch, Rng
 from restorekit.core.distributions import DiagonalGaussian
 from restorekit.core.errors import SpecError
 from restorekit.corruptions import Chain, Clean, Gaussian, Missing
@@ -18,7 +18,7 @@ NAMES = ("a", "b")
 
 
 def _pictures(count=2, channels=1, side=16):
-    return Noise(3).uniform("x", (count, channels, side, side), "cpu")
+    return Rng(3).uniform("x", (count, channels, side, side), "cpu")
 
 
 def _model(cls, spread=0.1, **settings):
@@ -26,13 +26,13 @@ def _model(cls, spread=0.1, **settings):
     model = cls(cls.Config(channels=settings.pop("channels", 1), **{**SMALL, **settings})).eval()
     with torch.no_grad():  # away from where training starts: there the prior is N(0, 1) whatever is above
         for name, p in model.named_parameters():
-            p.add_(spread * Noise(1).normal(name, tuple(p.shape) or (1,), "cpu").view_as(p))
+            p.add_(spread * Rng(1).normal(name, tuple(p.shape) or (1,), "cpu").view_as(p))
     return model
 
 
 def _batch(x, corruption=None):
     corruption = corruption or Clean()
-    return Batch(x, corruption(x, Noise(0, tuple(map(str, range(len(x)))))), corruption, 5)
+    return Batch(x, corruption(x, Rng(0, tuple(map(str, range(len(x)))))), corruption, 5)
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def test_chvae_keeps_what_a_model_promises():
 
 
 def test_divergence_is_what_torch_says_and_zero_between_equals():
-    a, b = (Noise(i).normal("v", (2, 3, 4, 4), "cpu") for i in (0, 1))
+    a, b = (Rng(i).normal("v", (2, 3, 4, 4), "cpu") for i in (0, 1))
     q, p = DiagonalGaussian(a, 0.3 * b), DiagonalGaussian(b, 0.5 * a)
     normal = [torch.distributions.Normal(g.mu, (0.5 * g.logvar).exp()) for g in (q, p)]
     torch.testing.assert_close(layers.divergence(q, p), torch.distributions.kl_divergence(*normal))
@@ -58,7 +58,7 @@ def test_divergence_is_what_torch_says_and_zero_between_equals():
 
 def test_training_starts_where_every_prior_is_standard_and_the_ladder_keeps_the_size_of_its_features():
     deep = hvae.HVAE(hvae.HVAE.Config(channels=1, widths=(16,), blocks=(24,), encoder=(24,), latent=4))
-    z = deep.prior().sample(4, (1, 16, 16), Noise(0))
+    z = deep.prior().sample(4, (1, 16, 16), Rng(0))
     for level, found in zip(z, deep.prior().log_probs(z), strict=True):
         normal = torch.distributions.Normal(0, 1).log_prob(level).flatten(1).sum(1)
         torch.testing.assert_close(found, normal)
@@ -72,9 +72,9 @@ def test_rates_are_what_q_and_p_say_of_a_draw_on_average():
     model = _model(hvae.HVAE)
     x = _pictures().repeat(400, 1, 1, 1)
     q, p = model.infer(x), model.prior()
-    z = q.sample(Noise(0))
+    z = q.sample(Rng(0))
     by_draws = [a - b for a, b in zip(q.log_probs(z), p.log_probs(z), strict=True)]
-    rates = hvae.hvae.Rates(Noise(0))
+    rates = hvae.hvae.Rates(Rng(0))
     model.ladder(model._begin(x, None), model.upward(x, None, None), rates)
     for drawn, told in zip(by_draws, rates.found, strict=True):
         assert float(told.detach()) > 0
@@ -84,32 +84,32 @@ def test_rates_are_what_q_and_p_say_of_a_draw_on_average():
 
 def test_the_objective_is_distortion_plus_rate_and_free_bits_hold_up_each_group():
     model = _model(hvae.HVAE)
-    found = model.terms(_batch(_pictures()), Noise(0))
+    found = model.terms(_batch(_pictures()), Rng(0))
     torch.testing.assert_close(found.parts["nelbo"], found.parts["distortion"] + found.parts["rate"])
     torch.testing.assert_close(found.loss.detach(), found.parts["nelbo"])
-    free = _model(hvae.HVAE, free_bits=1e4).terms(_batch(_pictures()), Noise(0))
+    free = _model(hvae.HVAE, free_bits=1e4).terms(_batch(_pictures()), Rng(0))
     torch.testing.assert_close(free.loss.detach(), free.parts["distortion"] + 3e4)
 
 
 def test_the_weight_of_the_rate_grows_to_beta():
     batch = _batch(_pictures())
-    found = _model(hvae.HVAE, beta=0.5, kl_warmup=10).terms(batch, Noise(0))  # after 5 updates
+    found = _model(hvae.HVAE, beta=0.5, kl_warmup=10).terms(batch, Rng(0))  # after 5 updates
     torch.testing.assert_close(found.loss.detach(), found.parts["distortion"] + 0.25 * found.parts["rate"])
 
 
 def test_each_group_has_a_temperature_of_its_own_in_prior_and_posterior():
     model = _model(hvae.HVAE)
-    noise, shape = Noise(0, NAMES), (1, 16, 16)
-    warm = model.prior().sample(2, shape, noise)
+    rng, shape = Rng(0, NAMES), (1, 16, 16)
+    warm = model.prior().sample(2, shape, rng)
     assert len(warm) == 3
-    cold_below = model.prior().sample(2, shape, noise, (1.0, 1.0, 0.0))
+    cold_below = model.prior().sample(2, shape, rng, (1.0, 1.0, 0.0))
     assert torch.equal(warm[0], cold_below[0])
     assert torch.equal(warm[1], cold_below[1])
     assert not torch.equal(warm[2], cold_below[2])
-    cold = model.prior().sample(2, shape, noise, 0.0)
-    assert torch.equal(cold[0], model.prior().sample(2, shape, Noise(9, NAMES), 0.0)[0])
+    cold = model.prior().sample(2, shape, rng, 0.0)
+    assert torch.equal(cold[0], model.prior().sample(2, shape, Rng(9, NAMES), 0.0)[0])
     q = model.infer(_pictures())
-    torch.testing.assert_close(q.sample(noise, 0.0), q.mean)
+    torch.testing.assert_close(q.sample(rng, 0.0), q.mean)
 
 
 def test_pulled_to_a_cold_prior_the_posterior_becomes_its_mean():
@@ -117,7 +117,7 @@ def test_pulled_to_a_cold_prior_the_posterior_becomes_its_mean():
     q = model.infer(_pictures())
     torch.testing.assert_close(q.tempered((1.0, 1.0, 1.0)), q.mean)
     cold = q.tempered((1e-3, 1e-3, 1e-3))
-    wanted = model.prior().sample(2, (1, 16, 16), Noise(0, NAMES), 0.0)
+    wanted = model.prior().sample(2, (1, 16, 16), Rng(0, NAMES), 0.0)
     for found, level in zip(cold, wanted, strict=True):
         torch.testing.assert_close(found, level, atol=1e-3, rtol=1e-3)
 
@@ -144,14 +144,14 @@ def test_what_is_far_from_a_change_stays_as_it_was():
 def test_estimate_and_draws_keep_what_is_known_and_agree_where_latents_say_nothing():
     model = _model(hvae.CHVAE, trunk=(1, 1))
     x, corruption = _pictures(), Missing(0.5)
-    o = corruption(x, Noise(0, NAMES))
-    estimate, draws = model.estimate(o, corruption), model.sample(o, corruption, 3, Noise(0, NAMES))
+    o = corruption(x, Rng(0, NAMES))
+    estimate, draws = model.estimate(o, corruption), model.sample(o, corruption, 3, Rng(0, NAMES))
     for found in (estimate.mean, *draws.mean):
         assert torch.equal(torch.where(o.observed, found, 0), o.y)
     assert not torch.where(o.observed, estimate.std, 0).any()
     assert not torch.where(o.observed, draws.variance, 0).any()
     fresh = hvae.CHVAE(hvae.CHVAE.Config(channels=1, **SMALL, trunk=(1, 1))).eval()
-    same = fresh.sample(o, corruption, 2, Noise(0, NAMES))
+    same = fresh.sample(o, corruption, 2, Rng(0, NAMES))
     torch.testing.assert_close(same.mean, fresh.estimate(o, corruption).mean.expand(2, -1, -1, -1, -1))
 
 
@@ -159,7 +159,7 @@ def test_a_share_of_training_images_is_not_told_its_noise():
     batch = _batch(_pictures(), Gaussian(0.2))
     unseen = dataclasses.replace(batch, observation=batch.observation.blind())
     told, never, blinded = (
-        float(_model(hvae.CHVAE, trunk=(1, 1), blind=share).train().terms(b, Noise(0)).loss.detach())
+        float(_model(hvae.CHVAE, trunk=(1, 1), blind=share).train().terms(b, Rng(0)).loss.detach())
         for share, b in ((0.0, batch), (1.0, batch), (0.0, unseen))
     )
     assert never == blinded
@@ -171,7 +171,7 @@ def test_the_ladder_around_it_leaves_the_one_pass_mean_a_plain_regressor():
     gradients = []
     for beta in (1.0, 100.0):
         model = _model(hvae.CHVAE, trunk=(1, 1), beta=beta)
-        model.terms(_batch(_pictures(), damage), Noise(0)).loss.backward()
+        model.terms(_batch(_pictures(), damage), Rng(0)).loss.backward()
         gradients.append([p.grad.clone() for p in model.trunk.parameters() if p.grad is not None])
     assert gradients[0]
     for a, b in zip(*gradients, strict=True):
@@ -187,11 +187,11 @@ def test_it_learns_which_of_two_patterns_hides_behind_strong_noise():
     optimiser = torch.optim.Adam(model.parameters(), 5e-3)
     for step in range(150):
         optimiser.zero_grad()
-        model.terms(_batch(x), Noise(step)).loss.backward()
+        model.terms(_batch(x), Rng(step)).loss.backward()
         optimiser.step()
-    nelbo = float(model.eval().terms(_batch(x), Noise(0)).parts["nelbo"])
+    nelbo = float(model.eval().terms(_batch(x), Rng(0)).parts["nelbo"])
     assert math.log(2) - 0.01 < nelbo < 5  # the entropy of a coin is what no model can be under
-    drawn = model.decode(model.prior().sample(64, (1, 8, 8), Noise(0))).mean.round()
+    drawn = model.decode(model.prior().sample(64, (1, 8, 8), Rng(0))).mean.round()
     close = [(drawn - y).abs().flatten(1).sum(1) < 8 for y in (stripes, 1 - stripes)]
     assert all(0.2 < float(c.float().mean()) < 0.8 for c in close)
 

@@ -27,12 +27,12 @@ from restorekit import hookimpl
 from restorekit.core.contracts import Model
 from restorekit.core.distributions import DiagonalGaussian
 from restorekit.core.errors import SpecError
-from restorekit.core.rng import Noise
+from restorekit.core.rng import Rng
 from restorekit.core.types import Batch, Terms
 from restorekit.models import CVAE, VAE
 from restorekit.models.config import VAEConfig
 from restorekit.models.cvae.config import CVAEConfig
-from restorekit.models.cvae.error_model import Around, Errors
+from restorekit.models.cvae.error_model import ErrorModel, Errors
 from restorekit.models.vae.model import average
 
 GRADIENTS = ("doubly", "plain")
@@ -68,16 +68,16 @@ class IWAE(VAE):
         },
     }  # fmt: skip
 
-    def bound(self, q: DiagonalGaussian, batch: Batch, noise: Noise, share: Tensor | None = None) -> Terms:
+    def bound(self, q: DiagonalGaussian, batch: Batch, rng: Rng, share: Tensor | None = None) -> Terms:
         """Return minus log of the mean weight of several draws of z, with the gradient that is set."""
         if self.config.gradient == "plain":
-            return super().bound(q, batch, noise, share)
+            return super().bound(q, batch, rng, share)
         k, beta = self.config.importance, self.config.rate_weight(batch.step)
         many = q.expand(k)
-        z = many.sample(noise.expand(k))
+        z = many.sample(rng.expand(k))
         paths = Paths((z,))
         fixed = DiagonalGaussian(many.mu.detach(), many.logvar.detach())
-        seen, rate = self.weigh(paths.ends[0], fixed, batch, noise)
+        seen, rate = self.weigh(paths.ends[0], fixed, batch, rng)
         weight = (seen - beta * rate).view(k, -1)
         paths.weigh(weight, beta)
         return _terms(weight, seen.view(k, -1), rate.view(k, -1), share)
@@ -112,15 +112,15 @@ class CIWAE(CVAE):
     name: ClassVar[str] = "ciwae"
     Config: ClassVar[type] = CIWAEConfig
 
-    def bound(self, around: Around, errors: Errors, noise: Noise) -> Terms:
+    def bound(self, around: ErrorModel, errors: Errors, rng: Rng) -> Terms:
         """Return minus log of the mean weight of several draws of the fields' latents, with the gradient that is set.
 
         The weights are of whole images: p(u, z | y) / q(z | u, y) over all levels of z and all unknown values of u.
         """
         k = self.config.importance
         if k == 1:
-            return super().bound(around, errors, noise)
-        distortion, inferred = around.explain(errors, noise.expand(k), k)
+            return super().bound(around, errors, rng)
+        distortion, inferred = around.explain(errors, rng.expand(k), k)
         if self.config.gradient == "plain":
             rate = torch.stack(inferred.log_ratios(inferred.latents)).sum(0)
             weight = (-distortion - self.config.beta * rate).view(k, -1)
@@ -128,7 +128,7 @@ class CIWAE(CVAE):
             weight, distortion, rate = self._doubly(around, errors, inferred.latents)
         return _terms(weight, -distortion.view(k, -1), rate.view(k, -1), None)
 
-    def _doubly(self, around: Around, errors: Errors, latents: list[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+    def _doubly(self, around: ErrorModel, errors: Errors, latents: list[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
         """Return log-weights, (K, B), -log p(u | z) and log q(z) - log p(z), of paths that know their shares.
 
         Each level's q depends on the coarser ones' draws. So it is not enough to fix its mean and spread: they are

@@ -11,7 +11,7 @@ from torch import distributions
 
 from restorekit import testing
 from restorekit.core.errors import SpecError
-from restorekit.core.rng import Noise
+from restorekit.core.rng import Rng
 from restorekit.core.types import Batch
 from restorekit.corruptions import Clean, Gaussian
 from restorekit.models import CVAE, VAE
@@ -71,7 +71,7 @@ def _log_evidence(model, x):
 
 def _batch(x, corruption=None, label=None):
     corruption = corruption or Clean()
-    return Batch(x, dataclasses.replace(corruption(x, Noise(9)), label=label), corruption)
+    return Batch(x, dataclasses.replace(corruption(x, Rng(9)), label=label), corruption)
 
 
 def _encoder(model):
@@ -83,7 +83,7 @@ def _decoder(model):
 
 
 def _gradient(model, params, batch, seed):
-    found = torch.autograd.grad(model.terms(batch, Noise(seed)).loss, params, allow_unused=True)
+    found = torch.autograd.grad(model.terms(batch, Rng(seed)).loss, params, allow_unused=True)
     return torch.cat(
         [torch.zeros_like(p).flatten() if g is None else g.flatten() for p, g in zip(params, found, strict=True)]
     )
@@ -103,7 +103,7 @@ def test_one_draw_is_the_core_model(own, core, config):
     terms = []
     for model in (testing.build(own, own.Config(**config, importance=1)), testing.build(core, core.Config(**config))):
         shake(model)
-        terms.append(model.train().terms(batch, Noise(0)))
+        terms.append(model.train().terms(batch, Rng(0)))
     assert torch.equal(terms[0].loss, terms[1].loss)
     assert terms[0].parts == terms[1].parts
 
@@ -114,9 +114,9 @@ def test_the_bound_lies_between_the_elbo_and_the_evidence_and_tightens_with_the_
     found = []
     with torch.no_grad():
         evidence = float(_log_evidence(_linear(1), x[:1]))
-        elbo = -float(torch.stack([_linear(1).terms(_batch(x), Noise(i)).loss for i in range(50)]).mean())
+        elbo = -float(torch.stack([_linear(1).terms(_batch(x), Rng(i)).loss for i in range(50)]).mean())
         for k in (2, 8, 64):
-            losses = torch.stack([_linear(k, gradient=gradient).terms(_batch(x), Noise(i)).loss for i in range(50)])
+            losses = torch.stack([_linear(k, gradient=gradient).terms(_batch(x), Rng(i)).loss for i in range(50)])
             found.append((-float(losses.mean()), float(losses.std()) / 50**0.5))
     ends = [elbo, *(mean for mean, _ in found), evidence]
     steps = [b - a for a, b in pairwise(ends)]
@@ -155,7 +155,7 @@ def test_where_q_is_the_true_posterior_the_gradient_of_the_encoder_is_zero_and_t
 def test_where_q_is_the_true_posterior_every_draw_tells_the_evidence():
     x = pictures(6, 1, 2, 2)
     model = _exact(_linear(3))
-    loss = model.terms(_batch(x), Noise(0)).loss
+    loss = model.terms(_batch(x), Rng(0)).loss
     torch.testing.assert_close(-loss, _log_evidence(model, x).mean(), rtol=1e-4, atol=1e-4)
 
 
@@ -178,23 +178,23 @@ def _conditional(k, **more):
     for name, p in model.named_parameters():
         size = 0.4 if any(part in name for part in ("posterior.takes", "posterior.ups", "posterior.pixels")) else 0.1
         with torch.no_grad():
-            p.add_(size * Noise(1).normal(name, tuple(p.shape) or (1,), "cpu").view_as(p))
+            p.add_(size * Rng(1).normal(name, tuple(p.shape) or (1,), "cpu").view_as(p))
     return model
 
 
 def _around(model, batch):
     """What fields and inference network learn from, of a batch."""
-    outlook = model.trunk(batch.observation.first_guess(batch.corruption), batch.observation)
+    outlook = model.trunk(batch.observation.initial_estimate(batch.corruption), batch.observation)
     error, scored = (batch.x - outlook.mean).detach(), torch.ones_like(batch.x, dtype=torch.bool)
-    return model.around.terms(error, scored, outlook.features, len(error), Noise(0)).errors
+    return model.around.terms(error, scored, outlook.features, len(error), Rng(0)).errors
 
 
 def test_the_conditional_gradient_is_equation_8_over_all_levels():
     """Path derivatives of whole weights, finer levels' q included, times squared shares, spelled out."""
     model = _conditional(4)
     errors, params = _around(model, _batch(pictures(3, 1, 8, 8), Gaussian(0.1))), _encoder(model)
-    found = torch.autograd.grad(model.bound(model.around, errors, Noise(1)).loss, params, allow_unused=True)
-    _, inferred = model.around.explain(errors, Noise(1).expand(4), 4)
+    found = torch.autograd.grad(model.bound(model.around, errors, Rng(1)).loss, params, allow_unused=True)
+    _, inferred = model.around.explain(errors, Rng(1).expand(4), 4)
     z = [t.detach().requires_grad_() for t in inferred.latents]
     ratios = model.around.posterior(errors.u, errors.scored, errors.finest, z, z).log_ratios(z)
     weight = -model.around.distortion(errors, z) - torch.stack(ratios).sum(0)
@@ -221,7 +221,7 @@ def test_the_conditional_bound_lies_between_the_elbo_and_the_exact_density_of_er
         for k in (1, 4, 16):
             model = _conditional(k)
             errors = _around(model, batch)
-            losses = torch.stack([model.bound(model.around, errors, Noise(i)).loss for i in range(8)])
+            losses = torch.stack([model.bound(model.around, errors, Rng(i)).loss for i in range(8)])
             found.append(float(losses.mean()))
             off.append(float(losses.std()) / 8**0.5)
         exact = _exact_density(model, errors)
@@ -232,7 +232,7 @@ def test_the_conditional_bound_lies_between_the_elbo_and_the_exact_density_of_er
 def _exact_density(model, errors):
     one = [t[:1] for t in errors[:4]]
     mixture = type(errors.mixture)(*(t[:1] for t in errors.mixture))
-    white = model.around.fields.white(Noise(0), 1, (8, 8), torch.device("cpu"))
+    white = model.around.fields.white(Rng(0), 1, (8, 8), torch.device("cpu"))
     shapes, counts = [z.shape[1:] for z in white], [z.numel() for z in white]
     unit = torch.eye(sum(counts)).split(counts, 1)
     units = [z.view(-1, *shape) for z, shape in zip(unit, shapes, strict=True)]

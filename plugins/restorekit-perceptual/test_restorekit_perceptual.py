@@ -10,21 +10,21 @@ from restorekit_perceptual.lpips import SCALE, SHIFT, lpips
 from restorekit_perceptual.ms_ssim import C1, EXPONENTS, ms_ssim
 from restorekit_perceptual.weights import CONVOLUTIONS, VARIABLE, installed
 
-from restorekit import Noise, Observation, Restoration
-from restorekit.core.errors import NoFigureError
+from restorekit import Observation, Restoration, Rng
+from restorekit.core.errors import UndefinedMetricError
 from restorekit.testing import check_metric
 
 
 def picture(channels=1, height=176, width=192, seed=0):
     """A picture with structure on every scale, (1, C, H, W) on [0, 1]."""
-    coarse = Noise(seed).uniform("coarse", (1, channels, 9, 9), "cpu")
-    fine = Noise(seed).uniform("fine", (1, channels, height, width), "cpu")
+    coarse = Rng(seed).uniform("coarse", (1, channels, 9, 9), "cpu")
+    fine = Rng(seed).uniform("fine", (1, channels, height, width), "cpu")
     smooth = torch.nn.functional.interpolate(coarse, size=(height, width), mode="bicubic", align_corners=True)
     return (0.8 * smooth + 0.2 * fine).clamp(0, 1)
 
 
 def noisy(x, sigma):
-    return x + sigma * Noise(5).normal("noise", tuple(x.shape), "cpu")
+    return x + sigma * Rng(5).normal("noise", tuple(x.shape), "cpu")
 
 
 def measured(metric, a, b):
@@ -38,12 +38,12 @@ def weights(tmp_path, monkeypatch):
     slices = {0: 1, 3: 2, 6: 3, 8: 4, 10: 5}
     state = {"scaling_layer.shift": torch.zeros(1, 3, 1, 1)}
     for i, c in enumerate(CONVOLUTIONS):
-        noise, name = Noise(i), f"net.slice{slices[c.number]}.{c.number}"
+        rng, name = Rng(i), f"net.slice{slices[c.number]}.{c.number}"
         fan_in = c.channels[0] * c.kernel**2
         shape = (c.channels[1], c.channels[0], c.kernel, c.kernel)
-        state[f"{name}.weight"] = noise.normal("kernel", shape, "cpu") * math.sqrt(2 / fan_in)
-        state[f"{name}.bias"] = 0.1 * noise.normal("bias", (c.channels[1],), "cpu")
-        state[f"lin{i}.model.1.weight"] = noise.uniform("linear", (1, c.channels[1], 1, 1), "cpu")
+        state[f"{name}.weight"] = rng.normal("kernel", shape, "cpu") * math.sqrt(2 / fan_in)
+        state[f"{name}.bias"] = 0.1 * rng.normal("bias", (c.channels[1],), "cpu")
+        state[f"lin{i}.model.1.weight"] = rng.uniform("linear", (1, c.channels[1], 1, 1), "cpu")
     torch.save(state, tmp_path / "lpips.pth")
     monkeypatch.setenv(VARIABLE, str(tmp_path / "lpips.pth"))
     return tmp_path / "lpips.pth"
@@ -115,7 +115,7 @@ def test_colour_is_the_mean_over_channels():
 def test_five_scales_take_161_pixels():
     x = picture(height=161, width=170)
     assert 0 < measured(MSSSIM(), noisy(x, 0.1), x) < 1
-    with pytest.raises(NoFigureError, match="at least 161 pixels a side, got 170 x 160"):
+    with pytest.raises(UndefinedMetricError, match="at least 161 pixels a side, got 170 x 160"):
         measured(MSSSIM(), x[:, :, :160], x[:, :, :160])
 
 
@@ -152,9 +152,9 @@ def test_gmsd_of_colour_is_that_of_its_luma():
 
 
 def test_gmsd_takes_gray_and_rgb_of_some_size():
-    with pytest.raises(NoFigureError, match="got 5 channels"):
+    with pytest.raises(UndefinedMetricError, match="got 5 channels"):
         measured(GMSD(), picture(5), picture(5))
-    with pytest.raises(NoFigureError, match="at least 4 pixels a side, got 9 x 3"):
+    with pytest.raises(UndefinedMetricError, match="at least 4 pixels a side, got 9 x 3"):
         measured(GMSD(), picture(1, 3, 9), picture(1, 3, 9))
 
 
@@ -162,20 +162,22 @@ def test_gmsd_takes_gray_and_rgb_of_some_size():
 
 
 def test_without_weights_there_is_no_figure_but_what_to_do(no_weights):
-    with pytest.raises(NoFigureError, match=rf"^weights not found: let {VARIABLE} name a file"):
+    with pytest.raises(UndefinedMetricError, match=rf"^weights not found: let {VARIABLE} name a file"):
         measured(LPIPS(), picture(3), picture(3))
 
 
 def test_a_name_of_no_file_and_a_file_of_something_else_are_told(no_weights, monkeypatch):
     monkeypatch.setenv(VARIABLE, str(no_weights / "nowhere.pth"))
-    with pytest.raises(NoFigureError, match=r"nowhere\.pth, which is no file"):
+    with pytest.raises(UndefinedMetricError, match=r"nowhere\.pth, which is no file"):
         installed()
     monkeypatch.setenv(VARIABLE, str(no_weights / "other.pth"))
     (no_weights / "other.pth").write_bytes(b"nothing of the kind")
-    with pytest.raises(NoFigureError, match=r"cannot be read: .*other\.pth"):
+    with pytest.raises(UndefinedMetricError, match=r"cannot be read: .*other\.pth"):
         installed()
     torch.save({"lin0.model.1.weight": torch.zeros(1, 7, 1, 1)}, no_weights / "other.pth")
-    with pytest.raises(NoFigureError, match=r"weights not found \(features\.0\.weight, features\.3\.weight, \.\.\.\)"):
+    with pytest.raises(
+        UndefinedMetricError, match=r"weights not found \(features\.0\.weight, features\.3\.weight, \.\.\.\)"
+    ):
         installed()
 
 
@@ -229,5 +231,5 @@ def test_gray_counts_as_rgb_and_lpips_takes_31_pixels(weights):
     assert measured(LPIPS(), a, b) == pytest.approx(measured(LPIPS(), *rgb), rel=1e-5)
     small = picture(3, 31, 40)
     assert measured(LPIPS(), noisy(small, 0.1), small) > 0
-    with pytest.raises(NoFigureError, match="at least 31 pixels a side, got 40 x 30"):
+    with pytest.raises(UndefinedMetricError, match="at least 31 pixels a side, got 40 x 30"):
         measured(LPIPS(), small[:, :, :30], small[:, :, :30])

@@ -22,7 +22,7 @@ from restorekit_vintage import (
 from restorekit_vintage.grain import FLOOR
 from torch.distributions import MultivariateNormal
 
-from restorekit import Noise
+from restorekit import Rng
 from restorekit.corruptions import Chain, Missing
 from restorekit.testing import CORRUPTION_CHECKS
 
@@ -56,7 +56,7 @@ def flat(value, count=8, size=64, channels=1):
 
 
 def photos(count=4, size=64, channels=3):
-    return Noise(5).uniform("photos", (count, channels, size, size), "cpu")
+    return Rng(5).uniform("photos", (count, channels, size, size), "cpu")
 
 
 @pytest.mark.parametrize("check", CORRUPTION_CHECKS, ids=lambda check: check.__name__)
@@ -69,7 +69,7 @@ def test_contract(damage, check):
 @pytest.mark.parametrize("marks", MARKS, ids=lambda marks: f"{marks.name}-{getattr(marks, 'direction', '')}")
 def test_marks_cover_the_area_that_they_say_in_crops_of_any_size(marks, size):
     pixels = 1_000_000
-    hidden = ~marks(torch.zeros(pixels // size**2, 1, size, size), Noise(1)).observed
+    hidden = ~marks(torch.zeros(pixels // size**2, 1, size, size), Rng(1)).observed
     shares = hidden.float().mean((1, 2, 3))
     error = float(shares.std()) / math.sqrt(len(shares))
     assert float(shares.mean()) == pytest.approx(marks.area, abs=0.05 * marks.area + 3 * error)
@@ -77,8 +77,8 @@ def test_marks_cover_the_area_that_they_say_in_crops_of_any_size(marks, size):
 
 @pytest.mark.parametrize("marks", [*MARKS, Creases(relief=0.0)], ids=lambda marks: marks.name)
 def test_what_is_told_to_be_missing_is_what_looks_damaged(marks):
-    x, noise = photos(), Noise(2, tuple("abcd"))
-    told, blind = marks(x, noise), dataclasses.replace(marks, known=False)(x, noise)
+    x, rng = photos(), Rng(2, tuple("abcd"))
+    told, blind = marks(x, rng), dataclasses.replace(marks, known=False)(x, rng)
     assert marks.hides
     assert bool(blind.observed.all())
     assert blind.sigma is None
@@ -90,19 +90,19 @@ def test_what_is_told_to_be_missing_is_what_looks_damaged(marks):
 @pytest.mark.parametrize("bright", [0.0, 1.0])
 @pytest.mark.parametrize("marks", MARKS, ids=lambda marks: marks.name)
 def test_bright_marks_lighten_gray_and_dark_ones_darken_it(marks, bright):
-    change = dataclasses.replace(marks, known=False, bright=bright, area=0.01)(flat(0.5), Noise(3)).y - 0.5
+    change = dataclasses.replace(marks, known=False, bright=bright, area=0.01)(flat(0.5), Rng(3)).y - 0.5
     assert float(change.abs().max()) > 0.2
     assert float((change if bright else -change).min()) >= 0
 
 
 def test_folds_are_as_far_apart_as_they_say():
-    hidden = ~Creases(spacing=100.0, width=0.5, relief=0.0)(flat(0, 60, 96), Noise(1)).observed
+    hidden = ~Creases(spacing=100.0, width=0.5, relief=0.0)(flat(0, 60, 96), Rng(1)).observed
     crack = 3.0  # pixels across that it touches
     assert float(hidden.float().mean()) == pytest.approx(1 - (1 - crack / 100) ** 2, rel=0.1)
 
 
 def test_relief_is_light_on_one_side_and_shade_on_the_other():
-    found = Creases(spacing=400.0, width=0.5, relief=0.2)(flat(0.5, 40, 96), Noise(1))
+    found = Creases(spacing=400.0, width=0.5, relief=0.2)(flat(0.5, 40, 96), Rng(1))
     change = torch.where(found.observed, found.y - 0.5, 0.0)
     high, low = change.amax((1, 2, 3)), -change.amin((1, 2, 3))
     folded = torch.minimum(high, low) > 0.1
@@ -114,7 +114,7 @@ def test_relief_is_light_on_one_side_and_shade_on_the_other():
 @pytest.mark.parametrize("area", [0.1, 0.5])
 def test_stains_darken_the_area_that_they_say_blue_most(area):
     x = flat(1, 100, channels=3)
-    taken = 1 - Stains(area=area, size=8.0, strength=0.5, rim=0.0)(x, Noise(1)).y
+    taken = 1 - Stains(area=area, size=8.0, strength=0.5, rim=0.0)(x, Rng(1)).y
     assert float((taken[:, 2] > 0.25).float().mean()) == pytest.approx(area, abs=0.03)
     assert float(taken.min()) >= 0
     assert float(taken[:, 2].max()) == pytest.approx(0.5, abs=0.01)
@@ -122,7 +122,7 @@ def test_stains_darken_the_area_that_they_say_blue_most(area):
 
 
 def test_a_rim_is_all_that_is_left_where_the_middle_is_said_to_be_clean():
-    even, rim = (Stains(area=0.5, size=60.0, strength=0.5, rim=r)(flat(1, 100), Noise(1)).y for r in (0.0, 1.0))
+    even, rim = (Stains(area=0.5, size=60.0, strength=0.5, rim=r)(flat(1, 100), Rng(1)).y for r in (0.0, 1.0))
     assert float((1 - rim).max()) == pytest.approx(float((1 - even).max()), abs=0.1)
     assert float((1 - rim).mean()) < 0.3 * float((1 - even).mean())
 
@@ -130,14 +130,14 @@ def test_a_rim_is_all_that_is_left_where_the_middle_is_said_to_be_clean():
 def test_fading_takes_black_and_white_to_the_levels_that_it_says():
     even = Fading(strength=1.0, black=0.3, white=0.8, uneven=0.0)
     for value, level in ((0, 0.3), (1, 0.8), (0.5, 0.55)):
-        assert torch.allclose(even(flat(value), Noise(0)).y, flat(level))
+        assert torch.allclose(even(flat(value), Rng(0)).y, flat(level))
     half = dataclasses.replace(even, strength=0.5)
-    assert torch.allclose(half(flat(0), Noise(0)).y, flat(0.15))
-    assert torch.equal(dataclasses.replace(even, strength=0.0)(photos(), Noise(0)).y, photos())
+    assert torch.allclose(half(flat(0), Rng(0)).y, flat(0.15))
+    assert torch.equal(dataclasses.replace(even, strength=0.0)(photos(), Rng(0)).y, photos())
 
 
 def test_fading_is_as_uneven_as_it_says():
-    share = Fading(strength=0.5, black=1.0, white=1.0, uneven=0.2)(flat(0, 400, 32), Noise(0)).y
+    share = Fading(strength=0.5, black=1.0, white=1.0, uneven=0.2)(flat(0, 400, 32), Rng(0)).y
     assert float(share.mean()) == pytest.approx(0.5, abs=0.02)
     assert float(share.std()) == pytest.approx(0.2 * 0.5, rel=0.1)
     assert float((share[..., 1:] - share[..., :-1]).abs().max()) < 0.01
@@ -145,7 +145,7 @@ def test_fading_is_as_uneven_as_it_says():
 
 def test_dyes_fade_by_their_share_of_density_and_paper_yellows():
     x = photos()
-    y = Cast(cyan=0.5, magenta=0.2, yellow=0.0, paper=0.2, sepia=0.0)(x, Noise(0)).y
+    y = Cast(cyan=0.5, magenta=0.2, yellow=0.0, paper=0.2, sepia=0.0)(x, Rng(0)).y
     for channel, (exponent, white) in enumerate(((0.5, 0.99), (0.8, 0.95), (1.0, 0.8))):
         assert torch.allclose(y[:, channel], white * x[:, channel] ** exponent)
 
@@ -153,14 +153,14 @@ def test_dyes_fade_by_their_share_of_density_and_paper_yellows():
 def test_a_gray_image_is_the_gray_scan_of_what_a_colour_image_becomes():
     x = photos(channels=1)
     cast = Cast(cyan=0.5, paper=0.3, sepia=0.5)
-    colour = cast(x.expand(-1, 3, -1, -1), Noise(0)).y
+    colour = cast(x.expand(-1, 3, -1, -1), Rng(0)).y
     weights = torch.tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)
-    assert torch.allclose(cast(x, Noise(0)).y, (colour * weights).sum(1, keepdim=True), atol=1e-6)
+    assert torch.allclose(cast(x, Rng(0)).y, (colour * weights).sum(1, keepdim=True), atol=1e-6)
 
 
 def test_sepia_forgets_colours_and_is_brown():
     x = photos()
-    toned = Cast(cyan=0.0, magenta=0.0, yellow=0.0, paper=0.0, sepia=1.0)(x, Noise(0)).y
+    toned = Cast(cyan=0.0, magenta=0.0, yellow=0.0, paper=0.0, sepia=1.0)(x, Rng(0)).y
     red, green, blue = toned.unbind(1)
     assert torch.allclose(green, (x * torch.tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)).sum(1))
     assert bool(((red >= green) & (green >= blue)).all())
@@ -169,7 +169,7 @@ def test_sepia_forgets_colours_and_is_brown():
 @pytest.mark.parametrize("softness", [0.0, 0.5, 1.0])
 @pytest.mark.parametrize("value", [0.1, 0.3, 0.5, 0.9])
 def test_halftone_keeps_the_local_mean(value, softness):
-    y = Halftone(period=5.3, softness=softness, strength=1.0)(flat(value, 16), Noise(0)).y
+    y = Halftone(period=5.3, softness=softness, strength=1.0)(flat(value, 16), Rng(0)).y
     assert float(y.mean()) == pytest.approx(value, abs=0.005)
     assert float(torch.nn.functional.avg_pool2d(y, 32).sub(value).abs().max()) < 0.05
     assert float(y.std()) > 0.15
@@ -177,7 +177,7 @@ def test_halftone_keeps_the_local_mean(value, softness):
 
 @pytest.mark.parametrize("period", [4.0, 8.0])
 def test_halftone_has_its_period_at_its_angle(period):
-    y = Halftone(period=period, strength=1.0)(flat(0.5, 16, 128), Noise(0)).y[:, 0]
+    y = Halftone(period=period, strength=1.0)(flat(0.5, 16, 128), Rng(0)).y[:, 0]
     power = torch.fft.fft2(y - y.mean()).abs().square().mean(0)
     rows, columns = (torch.fft.fftfreq(128)[i] for i in divmod(int(power.argmax()), 128))
     assert float(torch.hypot(rows, columns)) == pytest.approx(1 / period, abs=1 / 128)
@@ -186,13 +186,13 @@ def test_halftone_has_its_period_at_its_angle(period):
 
 @pytest.mark.parametrize(("value", "share"), [(0.5, 1.0), (0.0, FLOOR), (1.0, FLOOR)])
 def test_grain_is_as_strong_as_it_says_and_strongest_in_middle_tones(value, share):
-    y = Grain(strength=0.1, size=0.8)(flat(value, 16), Noise(0)).y
+    y = Grain(strength=0.1, size=0.8)(flat(value, 16), Rng(0)).y
     assert float(y.std()) == pytest.approx(0.1 * math.sqrt(share), rel=0.03)
 
 
 @pytest.mark.parametrize("size", [0.0, 0.7, 1.5])
 def test_grain_clumps_as_it_says(size):
-    grains = Grain(strength=0.1, size=size)(flat(0.5, 32), Noise(0)).y - 0.5
+    grains = Grain(strength=0.1, size=size)(flat(0.5, 32), Rng(0)).y - 0.5
     for lag in (1, 2, 3):
         found = (grains[..., lag:] * grains[..., :-lag]).mean() / grains.square().mean()
         wanted = math.exp(-(lag**2) / (4 * size**2)) if size else 0.0
@@ -200,14 +200,14 @@ def test_grain_clumps_as_it_says(size):
 
 
 def test_channels_share_what_grain_they_do_not_have_for_themselves():
-    red, green, _ = (Grain(strength=0.1, colour=0.3)(flat(0.5, 16, channels=3), Noise(0)).y - 0.5).unbind(1)
+    red, green, _ = (Grain(strength=0.1, colour=0.3)(flat(0.5, 16, channels=3), Rng(0)).y - 0.5).unbind(1)
     assert float((red * green).mean() / 0.1**2) == pytest.approx(0.7, abs=0.03)
 
 
 def test_the_density_of_white_grain_is_the_joint_one_of_the_channels_seen():
     x = torch.tensor([0.2, 0.5, 0.8]).view(1, 3, 1, 1)
     grain = Grain(strength=0.1, size=0.0, colour=0.4)
-    o = grain(x, Noise(0))
+    o = grain(x, Rng(0))
     deviation = 0.1 * (FLOOR + (1 - FLOOR) * 4 * x * (1 - x)).sqrt().flatten()
     covariance = (0.4 * torch.eye(3) + 0.6) * deviation[:, None] * deviation
     for seen in ([True, True, True], [True, False, True], [False, True, False]):
@@ -220,12 +220,12 @@ def test_the_density_of_white_grain_is_the_joint_one_of_the_channels_seen():
 def test_a_density_is_not_claimed_where_there_is_none():
     x = photos()
     for grain in (Grain(), Grain(size=0.0, strength=0.0), Grain(size=0.0, colour=0.0)):
-        assert grain.log_prob(grain(x, Noise(0)), x) is None
+        assert grain.log_prob(grain(x, Rng(0)), x) is None
 
 
 def test_the_mixture_uses_each_kind_at_its_chance():
     mixture, count = Vintage(strength=1.0), 800
-    params = mixture(flat(0.5, count, 4), Noise(0)).params
+    params = mixture(flat(0.5, count, 4), Rng(0)).params
     assert set(params) == set(vintage.KINDS)
     for kind, amount in params.items():
         chance = getattr(mixture, kind)
@@ -239,9 +239,9 @@ def _alone(kind, **settings):
 
 @pytest.mark.parametrize("kind", vintage.KINDS)
 def test_a_mixture_of_one_kind_is_that_kind(kind):
-    x, noise = photos(), Noise(4, tuple("abcd"))
-    found = _alone(kind, strength=1.0)(x, noise)
-    only = vintage.KINDS[kind](x, noise.fork(kind))
+    x, rng = photos(), Rng(4, tuple("abcd"))
+    found = _alone(kind, strength=1.0)(x, rng)
+    only = vintage.KINDS[kind](x, rng.fork(kind))
     assert torch.equal(found.y, only.y)
     assert torch.equal(found.observed, only.observed)
     assert found.sigma is None
@@ -249,25 +249,25 @@ def test_a_mixture_of_one_kind_is_that_kind(kind):
 
 @pytest.mark.parametrize("kind", vintage.KINDS)
 def test_less_strength_is_less_damage_and_none_is_none(kind):
-    x, noise = photos(16, channels=3), Noise(4)
-    weak, strong = ((_alone(kind, strength=s, known=False)(x, noise).y - x).square().mean() for s in (0.3, 1.0))
+    x, rng = photos(16, channels=3), Rng(4)
+    weak, strong = ((_alone(kind, strength=s, known=False)(x, rng).y - x).square().mean() for s in (0.3, 1.0))
     assert float(weak) < float(strong)
-    assert torch.equal(_alone(kind, strength=0.0)(x, noise).y, x)
+    assert torch.equal(_alone(kind, strength=0.0)(x, rng).y, x)
 
 
 def test_a_mixture_may_leave_all_marks_in_the_picture():
-    x, noise = flat(0.5, 32), Noise(1)
-    assert not bool(Vintage(strength=1.0)(x, noise).observed.all())
-    assert bool(Vintage(strength=1.0, known=False)(x, noise).observed.all())
+    x, rng = flat(0.5, 32), Rng(1)
+    assert not bool(Vintage(strength=1.0)(x, rng).observed.all())
+    assert bool(Vintage(strength=1.0, known=False)(x, rng).observed.all())
 
 
 @pytest.mark.parametrize("damage", [*MARKS, Creases(known=False), Vintage(strength=1.0, known=False)], ids=str)
 def test_where_a_device_would_wait_all_pixels_are_painted_to_the_same_effect(damage, monkeypatch):
-    x, noise = photos(), Noise(1, tuple("abcd"))
-    some = damage(x, noise)
+    x, rng = photos(), Rng(1, tuple("abcd"))
+    some = damage(x, rng)
     for module in (lattice, vintage):
         monkeypatch.setattr(module, "chosen", lambda which: torch.arange(len(which)))
-    every = damage(x, noise)
+    every = damage(x, rng)
     assert torch.allclose(some.y, every.y, atol=1e-6)
     assert torch.equal(some.observed, every.observed)
 
@@ -276,8 +276,8 @@ def test_where_a_device_would_wait_all_pixels_are_painted_to_the_same_effect(dam
     "damage", [Fading(), Cast(), Creases(known=True), Dust(known=False), Vintage(strength=1.0)], ids=str
 )
 def test_what_changed_is_not_taken_for_known_however_free_of_noise(damage):
-    x = Noise(1).uniform("x", (2, 3, 64, 64), "cpu")
-    seen = damage(x, Noise(0))
+    x = Rng(1).uniform("x", (2, 3, 64, 64), "cpu")
+    seen = damage(x, Rng(0))
     told = dataclasses.replace(seen, sigma=torch.zeros(2, 1, 1, 1))
     kept = ~told.unknown().expand_as(x)
     assert torch.equal(seen.y[kept], x[kept])

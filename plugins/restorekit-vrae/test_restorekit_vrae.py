@@ -8,7 +8,7 @@ import torch
 from restorekit_vrae import VRAE, Amortised, VRAEConfig
 from restorekit_vrae.lines import AXES, Lines
 
-from restorekit import Batch, Geometry, LatentModel, Noise, Observation, Terms
+from restorekit import Batch, Geometry, LatentModel, Observation, Rng, Terms
 from restorekit.core.distributions import DiagonalGaussian
 from restorekit.core.errors import SpecError, UsageError
 from restorekit.core.interpolation import fill
@@ -46,12 +46,12 @@ def test_its_sampler_keeps_the_contract(check):
 
 
 def _images(count, channels=1, height=12, width=12):
-    return Noise(1).uniform("images", (count, channels, height, width), "cpu")
+    return Rng(1).uniform("images", (count, channels, height, width), "cpu")
 
 
 def _waves(count):
     """Pictures whose columns follow from their neighbours: sines of any frequency and phase."""
-    frequency, phase = (Noise(2).uniform(name, (count, 1, 1, 1), "cpu") for name in ("frequency", "phase"))
+    frequency, phase = (Rng(2).uniform(name, (count, 1, 1, 1), "cpu") for name in ("frequency", "phase"))
     ramp = torch.linspace(0, 1, 12)
     return (0.5 + 0.4 * torch.sin(6 * (0.5 + frequency) * (ramp + 0.3 * ramp[:, None]) + 6 * phase)).contiguous()
 
@@ -107,11 +107,11 @@ def test_a_line_is_written_from_the_latents_of_all():
 def test_its_objective_is_the_bound_by_draws():
     model = build(VRAE, CONFIGS["columns"])
     x = _images(1).repeat(3000, 1, 1, 1)
-    batch = Batch(x, Clean()(x, Noise(0)), Clean())
+    batch = Batch(x, Clean()(x, Rng(0)), Clean())
     with torch.no_grad():
-        parts = model.terms(batch, Noise(0)).parts
+        parts = model.terms(batch, Rng(0)).parts
         q = model.infer(x)
-        z = q.sample(Noise(3))
+        z = q.sample(Rng(3))
         bound = model.decode(z).log_prob(x) + model.prior().log_prob(z) - q.log_prob(z)
     error = bound.std() / 3000**0.5
     assert abs(float(parts["nelbo"] + bound.mean())) < 6 * float(error)
@@ -121,20 +121,20 @@ def test_its_objective_is_the_bound_by_draws():
 
 def test_only_training_hides_anything():
     x = _images(4)
-    batch = Batch(x, Clean()(x, Noise(0)), Clean())
+    batch = Batch(x, Clean()(x, Rng(0)), Clean())
     hiding, showing = (build(VRAE, dataclasses.replace(CONFIGS["columns"], hide=hide)) for hide in (0.9, 0.0))
-    assert torch.equal(hiding.terms(batch, Noise(0)).loss, showing.terms(batch, Noise(0)).loss)
-    assert torch.equal(showing.train().terms(batch, Noise(0)).loss, showing.eval().terms(batch, Noise(0)).loss)
-    assert not torch.equal(hiding.train().terms(batch, Noise(0)).loss, showing.terms(batch, Noise(0)).loss)
+    assert torch.equal(hiding.terms(batch, Rng(0)).loss, showing.terms(batch, Rng(0)).loss)
+    assert torch.equal(showing.train().terms(batch, Rng(0)).loss, showing.eval().terms(batch, Rng(0)).loss)
+    assert not torch.equal(hiding.train().terms(batch, Rng(0)).loss, showing.terms(batch, Rng(0)).loss)
 
 
 def test_free_bits_and_the_warm_up_weigh_the_rate():
     x = _images(4)
-    batch = Batch(x, Clean()(x, Noise(0)), Clean(), 5)
+    batch = Batch(x, Clean()(x, Rng(0)), Clean(), 5)
     config = dataclasses.replace(CONFIGS["columns"], beta=2.0, free_bits=0.0, kl_warmup=10)
-    terms = build(VRAE, config).terms(batch, Noise(0))
+    terms = build(VRAE, config).terms(batch, Rng(0))
     torch.testing.assert_close(terms.loss, terms.parts["distortion"] + terms.parts["rate"])
-    free = build(VRAE, dataclasses.replace(config, free_bits=1000.0)).terms(batch, Noise(0))
+    free = build(VRAE, dataclasses.replace(config, free_bits=1000.0)).terms(batch, Rng(0))
     torch.testing.assert_close(free.loss, free.parts["distortion"] + (3 + 2) * 1000.0)
 
 
@@ -154,14 +154,16 @@ def test_it_learns_to_fill_dead_columns():
     adam, x = torch.optim.Adam(model.parameters(), 0.01), _waves(64)
     for step in range(150):
         adam.zero_grad()
-        torch.autograd.backward(model.terms(Batch(x, Clean()(x, Noise(0)), Clean()), Noise(step)).loss)
+        torch.autograd.backward(model.terms(Batch(x, Clean()(x, Rng(0)), Clean()), Rng(step)).loss)
         adam.step()
     damage = DeadLines(0.5)
-    o = damage(x, Noise(1000))
+    o = damage(x, Rng(1000))
     with torch.no_grad():
-        draws = Amortised()(model.eval(), damage, o, 16, Noise(0))
+        draws = Amortised()(model.eval(), damage, o, 16, Rng(0))
     dead = (~o.observed).expand_as(x)
-    error, linear = ((guess - x)[dead].square().mean().sqrt() for guess in (draws.mean.mean(0), fill(o.y, o.observed)))
+    error, linear = (
+        (initial - x)[dead].square().mean().sqrt() for initial in (draws.mean.mean(0), fill(o.y, o.observed))
+    )
     assert error < 0.75 * linear
     assert torch.equal(draws.mean[0][~dead], x[~dead])
 
@@ -183,14 +185,14 @@ class OneLevel(LatentModel):
     def decode(self, z, label=None):
         return DiagonalGaussian(z.view(-1, 1, 1, 1).expand(-1, 1, 2, 3), torch.tensor(0.25).log())
 
-    def terms(self, batch, noise, group="model"):
+    def terms(self, batch, rng, group="model"):
         return Terms(torch.zeros(()), {})
 
 
 def test_its_sampler_is_exact_where_q_is():
     x, seen = _images(1, 1, 2, 3), torch.tensor([True, False, True]).expand(1, 1, 2, 3)
     o, count = Observation(x * seen, seen, (1, 2, 3), torch.zeros(1, 1, 1, 1)), 4
-    draws = Amortised()(OneLevel(None), DeadLines(0.5), o, 4000, Noise(0))
+    draws = Amortised()(OneLevel(None), DeadLines(0.5), o, 4000, Rng(0))
     variance = 1 / (1 + 4 * count)
     mean = 4 * variance * float(o.y.sum())
     missing = draws.mean[:, ~seen]
@@ -209,7 +211,7 @@ def test_its_sampler_is_picked_for_what_it_is_for():
     assert "gibbs" in Amortised().refuse(hiding, Gaussian(0.1))
     x = _images(1)
     with pytest.raises(UsageError, match="does not undo gaussian"):
-        Amortised()(hiding, Gaussian(0.1), Gaussian(0.1)(x, Noise(0)), 1, Noise(0))
+        Amortised()(hiding, Gaussian(0.1), Gaussian(0.1)(x, Rng(0)), 1, Rng(0))
 
 
 def test_settings_that_make_no_sense_are_told():

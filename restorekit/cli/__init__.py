@@ -93,10 +93,10 @@ def _fault(error: BaseException) -> str | None:
     if "restorekit.core.plugins.registry" not in sys.modules:  # none has been asked for anything yet
         return None
     from restorekit.core.plugins import registry
-    from restorekit.core.plugins.boundary import told
+    from restorekit.core.plugins.boundary import error_message
 
     left_out = registry.installed().problems.values() if isinstance(error, UsageError) else ()
-    text = told(error)
+    text = error_message(error)
     return text and "\nrestorekit: not in use: ".join([text, *left_out])
 
 

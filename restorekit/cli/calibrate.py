@@ -16,7 +16,7 @@ from restorekit.core.errors import UsageError
 if TYPE_CHECKING:
     from restorekit.core.devices import Precision
     from restorekit.evaluation.calibration import Fit
-    from restorekit.evaluation.protocol import Told
+    from restorekit.evaluation.protocol import NoisePolicy
 
 EXAMPLE = """\b
 Example:
@@ -72,7 +72,7 @@ def command(
         raise UsageError(f"{model} is a classical method without a spread; calibrate a model")
     images = load_images(clean, limit, None, parse_range(span))
     prepare(out.parent)
-    told: Told = "auto" if any(needs_sigma(opened, corruption) for _, corruption in corruptions) else "blind"
+    told: NoisePolicy = "auto" if any(needs_sigma(opened, corruption) for _, corruption in corruptions) else "blind"
     source = f"{len(images)} images of {Path(clean).name}, fingerprint {images.fingerprint[:16]}"
     failed: list[str] = []
     with ImagesProgress(len(images), "calibrating", machine) as progress:
@@ -81,7 +81,7 @@ def command(
             failed.extend([key] if error else [])
             progress.advance(error and f"{key}: {error}")
 
-        found = fit(opened.restorer, evaluate.subjects(images), corruptions, seed, note, source, told)
+        found = fit(opened.restorer, evaluate.test_images(images), corruptions, seed, note, source, told)
     card = dataclasses.replace(opened.card, calibration=found.table.to_json())
     checkpoint.save(out, checkpoint.read_weights(checkpoint.resolve(model)), card)
     _tell(found, out, machine)

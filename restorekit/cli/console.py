@@ -314,9 +314,9 @@ def _protocol(results: Results, names: Mapping[str, str]) -> str:
 
 def _directions(results: Results) -> list[str]:
     """Say of the figures in the tables which values are good ones."""
-    from restorekit.evaluation.metric_values import APART, in_order
+    from restorekit.evaluation.metric_values import DIFFERENCE_SUFFIX, in_order
 
-    figures = [f for f in results.metrics if not f.name.endswith(APART)]  # of which `print_compared` tells
+    figures = [f for f in results.metrics if not f.name.endswith(DIFFERENCE_SUFFIX)]  # of which `print_compared` tells
     there = [f for f in in_order(figures) if any(run.get(f.name) is not None for run in results.runs)]
     ways = {way: [_HEADS.get(f.name, f.name) for f in there if f.better == way] for way in ("higher", "lower")}
     goals = [f"{_HEADS.get(f.name, f.name)} is best at {f.goal:g}" for f in there if f.goal is not None]
@@ -328,9 +328,9 @@ def _one_table(runs: list[dict[str, Any]], names: Mapping[str, str]) -> Table:
     from rich.markup import escape
     from rich.table import Table
 
-    from restorekit.evaluation.metric_values import APART
+    from restorekit.evaluation.metric_values import DIFFERENCE_SUFFIX
 
-    columns = [*_HEADS, *(k for k in runs[0] if k not in (*_HEADS, *_APART) and not k.endswith(APART))]
+    columns = [*_HEADS, *(k for k in runs[0] if k not in (*_HEADS, *_APART) and not k.endswith(DIFFERENCE_SUFFIX))]
     shown = [k for k in columns if any(run.get(k) is not None for run in runs)]
     shown = [k for k in shown if k not in _QUIET] if len(shown) > MOST else shown
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)

@@ -20,7 +20,7 @@ from restorekit.core.errors import ImageError, PluginError, UsageError
 if TYPE_CHECKING:
     from restorekit.core.contracts import Corruption, Metric
     from restorekit.core.devices import Compute, Precision
-    from restorekit.evaluation.protocol import Contender, Results, Trial
+    from restorekit.evaluation.protocol import Method, Results, Scenario
     from restorekit.images.dataset import LabelledImages, Labels
     from restorekit.report.page import Page
     from restorekit.restoration.loading import Opened
@@ -123,7 +123,7 @@ def command(
     measured = metrics_asked(metrics)
     measured_with = versions()
     protocol = Protocol(Path(clean).name, seed, len(images), choose(device), measured_with, compute.number)
-    subjects = evaluate.subjects(images)
+    subjects = evaluate.test_images(images)
     prepare(report)
     warn_of_range(images)
     with ImagesProgress(len(images), "evaluating", machine) as progress:
@@ -173,10 +173,10 @@ def _trial(
     samples: int,
     sampler: str | None,
     compute: Compute,
-) -> Trial:
+) -> Scenario:
     from restorekit.core.plugins import registry
     from restorekit.corruptions.spec import parse
-    from restorekit.evaluation.protocol import Trial
+    from restorekit.evaluation.protocol import Scenario
     from restorekit.restoration.classical import best_baselines
 
     corruption = parse(spec, registry.corruptions())
@@ -184,14 +184,14 @@ def _trial(
     if "auto" in baselines:
         classical += best_baselines(corruption)
     names = dict.fromkeys([*models, *classical])
-    return Trial(spec, corruption, [_contender(n, corruption, told, samples, sampler, compute) for n in names])
+    return Scenario(spec, corruption, [_contender(n, corruption, told, samples, sampler, compute) for n in names])
 
 
 def _contender(
     name: str, corruption: Corruption, told: str | None, samples: int, sampler: str | None, compute: Compute
-) -> Contender:
+) -> Method:
     from restorekit.core.plugins import registry
-    from restorekit.evaluation.protocol import Contender
+    from restorekit.evaluation.protocol import Method
     from restorekit.restoration.loading import open_restorer
 
     opened = open_restorer(name, corruption, None if name in registry.restorers() else sampler, compute)
@@ -203,7 +203,7 @@ def _contender(
             " give --sigma true or auto"
         )
     n = samples if learned else 0
-    return Contender(name, opened.restorer, shown, n, learned, opened.estimate(n), opened.table, opened.digest)
+    return Method(name, opened.restorer, shown, n, learned, opened.estimate(n), opened.table, opened.digest)
 
 
 def needs_sigma(opened: Opened, corruption: Corruption) -> bool:
@@ -216,27 +216,27 @@ def needs_sigma(opened: Opened, corruption: Corruption) -> bool:
 def metrics_asked(names: Sequence[str]) -> list[Metric]:
     """Return the metrics that are asked for; of all of them, where none is, those that can be made."""
     from restorekit.core.plugins import registry
-    from restorekit.core.plugins.boundary import blamed, told
+    from restorekit.core.plugins.boundary import attribute_errors, error_message
 
     found = []
     for name in names or registry.metrics():
         cls = registry.lookup("metrics", name)
         try:
-            with blamed(f"making the metric {name!r}", cls):
+            with attribute_errors(f"making the metric {name!r}", cls):
                 found.append(cls())
         except PluginError as error:
             if names:
                 raise
-            click.echo(f"{name} is not measured: {told(error)}", err=True)
+            click.echo(f"{name} is not measured: {error_message(error)}", err=True)
     return found
 
 
 def with_sections(page: Page, results: Results, report: Path) -> Page:
     """Return a page with what plugins add to it; what of them breaks is said, and kept in the folder of the report."""
-    from restorekit.core.plugins.boundary import told
+    from restorekit.core.plugins.boundary import error_message
     from restorekit.report.plugin_sections import added
 
-    found = added(results, lambda error: click.echo(f"a section is left out: {told(error, report)}", err=True))
+    found = added(results, lambda error: click.echo(f"a section is left out: {error_message(error, report)}", err=True))
     return replace(page, sections=found)
 
 

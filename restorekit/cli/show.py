@@ -53,14 +53,14 @@ def _calibration(table: dict[str, Any]) -> str:
 def _found(name: str) -> list[dict[str, Any]]:
     """Return what is known under a name, once for each kind that has it."""
     from restorekit.core.plugins import registry
-    from restorekit.core.plugins.boundary import blamed
+    from restorekit.core.plugins.boundary import attribute_errors
 
     installed = registry.installed()
     listed = {kind: installed.entries(kind) for kind in KINDS}
     found = []
     for kind, entries in listed.items():
         if name in entries:
-            with blamed(f"the settings and presets of {name!r}", entries[name].value):
+            with attribute_errors(f"the settings and presets of {name!r}", entries[name].value):
                 found.append(_class(kind.removesuffix("s"), entries[name]))
     weights = installed.entries("weights")
     if name in weights:

@@ -8,11 +8,11 @@ import torch
 from torch import Tensor
 
 from restorekit.core.contracts import Corruption, Restorer
-from restorekit.core.rng import Noise
+from restorekit.core.rng import Rng
 from restorekit.core.types import Observation, Restoration
 
 
-def restore(restorer: Restorer, observation: Observation, corruption: Corruption, n: int, noise: Noise) -> Restoration:
+def restore(restorer: Restorer, observation: Observation, corruption: Corruption, n: int, rng: Rng) -> Restoration:
     """Restore a batch held in memory, band by band where the restorer does not take its channels.
 
     Parameters
@@ -25,7 +25,7 @@ def restore(restorer: Restorer, observation: Observation, corruption: Corruption
         What damaged them.
     n : int
         Draws asked for; 0 = one pass.
-    noise : Noise
+    rng : Rng
         Its keys name the images; a band has a stream of its own.
 
     Returns
@@ -35,11 +35,11 @@ def restore(restorer: Restorer, observation: Observation, corruption: Corruption
     """
     channels = observation.shape[0]
     if together(restorer, channels) == channels:
-        return restorer(observation, corruption, n, noise)
-    keys = noise.keys or tuple(str(i) for i in range(len(observation)))
+        return restorer(observation, corruption, n, rng)
+    keys = rng.keys or tuple(str(i) for i in range(len(observation)))
     bands = []
     for c, (_, band) in enumerate(parts(observation, 1)):
-        own = replace(noise, keys=tuple(f"{key}#band{c}" for key in keys))
+        own = replace(rng, keys=tuple(f"{key}#band{c}" for key in keys))
         bands.append(restorer(band, corruption, n, own))
     return _stacked(bands)
 
@@ -62,8 +62,8 @@ def _band(o: Observation, c: int) -> Observation:
     def pick(t: Tensor) -> Tensor:
         return t[:, c : c + 1] if t.shape[1] > 1 else t
 
-    guess = None if o.guess is None else pick(o.guess)
-    return replace(o, y=pick(o.y), observed=pick(o.observed), shape=(1, *o.shape[1:]), guess=guess)
+    initial = None if o.initial is None else pick(o.initial)
+    return replace(o, y=pick(o.y), observed=pick(o.observed), shape=(1, *o.shape[1:]), initial=initial)
 
 
 def _stacked(bands: list[Restoration]) -> Restoration:

@@ -18,7 +18,7 @@ from restorekit.core.config import as_typed
 from restorekit.core.distributions import Latents, Likelihood, Prior
 from restorekit.core.errors import UsageError
 from restorekit.core.interpolation import fill
-from restorekit.core.rng import Noise
+from restorekit.core.rng import Rng
 from restorekit.core.types import Batch, Draws, Estimate, Geometry, Linear, Observation, Restoration, Source, Terms
 
 
@@ -34,7 +34,7 @@ class Corruption(ABC):
     hides: ClassVar[bool] = False  # takes values out (y = 0, observed = False) and does nothing else
 
     @abstractmethod
-    def __call__(self, x: Tensor, noise: Noise) -> Observation:
+    def __call__(self, x: Tensor, rng: Rng) -> Observation:
         """Draw an observation of x, (B, C, H, W) in [0, 1], on its device."""
 
     def log_prob(self, observation: Observation, x: Tensor) -> Tensor | None:
@@ -49,22 +49,22 @@ class Corruption(ABC):
         """Return (C, H, W) of the x whose y has `shape`; C is `channels` where y does not tell. For what changes it."""
         return shape
 
-    def first_guess(self, observation: Observation) -> Tensor:
+    def initial_estimate(self, observation: Observation) -> Tensor:
         """Return a rough x, (B, C, H, W): what a conditional model is shown. Missing values are interpolated."""
         return fill(observation.y, observation.observed)
 
     @property
     def interpolates(self) -> bool:
         """Whether the first guess does no more than to interpolate missing values, so that it is y where none are."""
-        return type(self).first_guess is Corruption.first_guess
+        return type(self).initial_estimate is Corruption.initial_estimate
 
-    def draw(self, key: str, x: Tensor, noise: Noise) -> Tensor:
+    def draw(self, key: str, x: Tensor, rng: Rng) -> Tensor:
         """Return the field `key` for each image of x, (B, 1, 1, 1): its value, or one draw of its range."""
         value, shape = getattr(self, key), (x.shape[0], 1, 1, 1)
         if not isinstance(value, tuple):
             return x.new_full(shape, value)
         low, high = value
-        u: Tensor = noise.uniform(f"{self.name}.{key}", shape, x.device).to(x.dtype)
+        u: Tensor = rng.uniform(f"{self.name}.{key}", shape, x.device).to(x.dtype)
         return u * float(high - low) + float(low)
 
     def __str__(self) -> str:
@@ -104,7 +104,7 @@ class Model(nn.Module, ABC):
         return dataclasses.replace(config, classes=config.classes or classes) if hasattr(config, "classes") else config
 
     @abstractmethod
-    def terms(self, batch: Batch, noise: Noise, group: str = "model") -> Terms:
+    def terms(self, batch: Batch, rng: Rng, group: str = "model") -> Terms:
         """Return the objective of one parameter group on one batch."""
 
     def forward(self, ask: Callable[[Model], Terms]) -> Terms:
@@ -119,7 +119,7 @@ class Model(nn.Module, ABC):
         return {"model": list(self.parameters())}
 
     @abstractmethod
-    def sample(self, observation: Observation, corruption: Corruption, n: int, noise: Noise) -> Draws:
+    def sample(self, observation: Observation, corruption: Corruption, n: int, rng: Rng) -> Draws:
         """Return n draws of p(x | y)."""
 
     def estimate(self, observation: Observation, corruption: Corruption) -> Estimate | None:
@@ -130,7 +130,7 @@ class Model(nn.Module, ABC):
         """Return the spec of the noise in the images that it has learnt from; None where they were clean."""
         return None
 
-    def diagnose(self, batch: Batch, noise: Noise) -> dict[str, Tensor]:
+    def diagnose(self, batch: Batch, rng: Rng) -> dict[str, Tensor]:
         """Return scalars that show known failures: KL per latent group (nats per image), active units (count)."""
         return {}
 
@@ -154,13 +154,13 @@ class LatentModel(Model):
     def decode(self, z: Any, label: Tensor | None = None) -> Likelihood:
         """Return p(x | z)."""
 
-    def sample(self, observation: Observation, corruption: Corruption, n: int, noise: Noise) -> Draws:
+    def sample(self, observation: Observation, corruption: Corruption, n: int, rng: Rng) -> Draws:
         """Return n draws of p(x | y) made by `sampler`."""
         if self.sampler is None:
             raise UsageError(
                 f"the model {self.name!r} is unconditional and needs a sampler to restore; set model.sampler"
             )
-        return self.sampler(self, corruption, observation, n, noise)
+        return self.sampler(self, corruption, observation, n, rng)
 
 
 class Sampler(ABC):
@@ -172,9 +172,7 @@ class Sampler(ABC):
     shares: ClassVar[bool] = False  # draws of an image share work, so that they are best made at once
 
     @abstractmethod
-    def __call__(
-        self, model: LatentModel, corruption: Corruption, observation: Observation, n: int, noise: Noise
-    ) -> Draws:
+    def __call__(self, model: LatentModel, corruption: Corruption, observation: Observation, n: int, rng: Rng) -> Draws:
         """Return n draws."""
 
     def merit(self, model: Model) -> int:
@@ -195,14 +193,14 @@ class Restorer(ABC):
     geometry: Geometry = Geometry()
 
     @abstractmethod
-    def __call__(self, observation: Observation, corruption: Corruption, n: int, noise: Noise) -> Restoration:
+    def __call__(self, observation: Observation, corruption: Corruption, n: int, rng: Rng) -> Restoration:
         """Restore a batch; n = 0 asks for the one-pass estimate, n > 0 for n draws."""
 
-    def rows(self, source: Source, corruption: Corruption, n: int, noise: Noise) -> Iterator[tuple[int, Restoration]]:
+    def rows(self, source: Source, corruption: Corruption, n: int, rng: Rng) -> Iterator[tuple[int, Restoration]]:
         """Restore from the top down; yield (top, finished rows) until all are done. Whole at once unless overridden."""
-        yield 0, self(source.rows(0, source.shape[2]), corruption, n, noise)
+        yield 0, self(source.rows(0, source.shape[2]), corruption, n, rng)
 
-    def suits(self, corruption: Corruption) -> bool:
+    def is_applicable(self, corruption: Corruption) -> bool:
         """Say whether this restorer is meant for that corruption."""
         return True
 

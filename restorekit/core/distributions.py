@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from restorekit.core.rng import Noise
+from restorekit.core.rng import Rng
 
 Temperature = float | tuple[float, ...]  # of all levels of z, or of each
 
@@ -45,7 +45,7 @@ class Likelihood(Protocol):
     def log_prob(self, x: Tensor, observed: Tensor | None = None) -> Tensor:
         """Return log p(x | z), (B,) nats, over the observed values (all where None), constants kept."""
 
-    def sample(self, noise: Noise) -> Tensor:
+    def sample(self, rng: Rng) -> Tensor:
         """Draw x, (B, C, H, W)."""
 
 
@@ -56,7 +56,7 @@ class Latents(Protocol):
     def mean(self) -> Any:
         """Mean of z; of a hierarchical z each level's, given the means of those before it."""
 
-    def sample(self, noise: Noise, temperature: float = 1.0) -> Any:
+    def sample(self, rng: Rng, temperature: float = 1.0) -> Any:
         """Draw z."""
 
     def log_prob(self, z: Any) -> Tensor:
@@ -66,7 +66,7 @@ class Latents(Protocol):
 class Prior(Protocol):
     """p(z)."""
 
-    def sample(self, n: int, shape: tuple[int, ...], noise: Noise, temperature: float = 1.0) -> Any:
+    def sample(self, n: int, shape: tuple[int, ...], rng: Rng, temperature: float = 1.0) -> Any:
         """Draw n latents for images of the given (C, H, W)."""
 
     def log_prob(self, z: Any) -> Tensor:
@@ -133,9 +133,9 @@ class DiagonalGaussian:
         """Variance, in the shape of `mu`."""
         return self.logvar.exp().expand_as(self.mu)
 
-    def sample(self, noise: Noise, temperature: float = 1.0) -> Tensor:
+    def sample(self, rng: Rng, temperature: float = 1.0) -> Tensor:
         """Draw a value; `temperature` multiplies the standard deviation."""
-        eps = noise.normal(self.name, tuple(self.mu.shape), self.mu.device, self.stride)
+        eps = rng.normal(self.name, tuple(self.mu.shape), self.mu.device, self.stride)
         return self.mu + temperature * (0.5 * self.logvar).exp() * eps
 
     def expand(self, n: int) -> DiagonalGaussian:
@@ -175,9 +175,9 @@ class Bernoulli:
         """Variance p (1 - p)."""
         return self.mean * (1 - self.mean)
 
-    def sample(self, noise: Noise) -> Tensor:
+    def sample(self, rng: Rng) -> Tensor:
         """Draw zeros and ones."""
-        u = noise.uniform("bernoulli", tuple(self.logits.shape), self.logits.device)
+        u = rng.uniform("bernoulli", tuple(self.logits.shape), self.logits.device)
         return (u < self.mean).to(self.logits.dtype)
 
     def log_prob(self, x: Tensor, observed: Tensor | None = None) -> Tensor:
@@ -215,9 +215,9 @@ class DiscretisedLogistic:
         """Variance of the logistic before it is cut into bins: (pi s)^2 / 3."""
         return ((2 * self.logscale).exp() * (math.pi**2 / 3)).expand_as(self.mu)
 
-    def sample(self, noise: Noise) -> Tensor:
+    def sample(self, rng: Rng) -> Tensor:
         """Draw values on the grid of `levels`."""
-        u = noise.uniform("logistic", tuple(self.mu.shape), self.mu.device).clamp(1e-6, 1 - 1e-6)
+        u = rng.uniform("logistic", tuple(self.mu.shape), self.mu.device).clamp(1e-6, 1 - 1e-6)
         x = self.mu + self.logscale.exp() * torch.logit(u)
         return (x.clamp(0, 1) * (self.levels - 1)).round() / (self.levels - 1)
 
@@ -306,14 +306,14 @@ class LogisticMixture:
         between = (self.mu.clamp(0, 1) - self.mean[:, None]) ** 2
         return (self.weights * (within + between)).sum(1)
 
-    def sample(self, noise: Noise) -> Tensor:
+    def sample(self, rng: Rng) -> Tensor:
         """Draw values on the grid of `levels`."""
         b, _, c, h, w = self.mu.shape
-        which = noise.uniform("component", (b, 1, h, w), self.mu.device)[:, None]
+        which = rng.uniform("component", (b, 1, h, w), self.mu.device)[:, None]
         chosen = (self.weights.cumsum(1) < which).sum(1, keepdim=True).clamp_max(self.mu.shape[1] - 1)
         index = chosen.expand(-1, -1, c, -1, -1)
         mu, logscale = self.mu.gather(1, index)[:, 0], self.logscale.gather(1, index)[:, 0]
-        u = noise.uniform("logistic", (b, c, h, w), mu.device).clamp(1e-6, 1 - 1e-6)
+        u = rng.uniform("logistic", (b, c, h, w), mu.device).clamp(1e-6, 1 - 1e-6)
         x = mu + logscale.exp() * torch.logit(u)
         return (x.clamp(0, 1) * (self.levels - 1)).round() / (self.levels - 1)
 

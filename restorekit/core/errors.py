@@ -22,7 +22,7 @@ class ImageError(RestorekitError):
     """One image cannot be read, restored or written; the others go on (exit code 1)."""
 
 
-class NoFigureError(RestorekitError):
+class UndefinedMetricError(RestorekitError):
     """A metric has no figure for an image; its text, such as "nothing is missing", says why and stands in its place."""
 
 

@@ -8,7 +8,7 @@ from torch import Tensor
 from restorekit.core.contracts import Corruption, parts_of
 from restorekit.core.distributions import LOG_2PI, DiagonalGaussian, Likelihood, per_image
 from restorekit.core.errors import UsageError
-from restorekit.core.rng import Noise
+from restorekit.core.rng import Rng
 from restorekit.core.types import Observation
 
 
@@ -77,10 +77,10 @@ def _log_normal(x: Tensor, mean: Tensor, variance: Tensor) -> Tensor:
     return -0.5 * ((x - mean) ** 2 / variance + variance.log() + LOG_2PI)
 
 
-def redraw(likelihood: Likelihood, observation: Observation, noise: Noise) -> Tensor:
+def redraw(likelihood: Likelihood, observation: Observation, rng: Rng) -> Tensor:
     """Draw x ~ p(x | z, y), (B, C, H, W): missing values from the decoder itself, noisy ones from `posterior`."""
     mean, variance = posterior(likelihood, observation)
-    x = mean + variance.sqrt() * noise.normal("x", tuple(mean.shape), mean.device)
+    x = mean + variance.sqrt() * rng.normal("x", tuple(mean.shape), mean.device)
     if isinstance(likelihood, DiagonalGaussian) or bool(observation.observed.all()):
         return x
-    return torch.where(observation.observed, x, likelihood.sample(noise.fork("missing")))
+    return torch.where(observation.observed, x, likelihood.sample(rng.fork("missing")))

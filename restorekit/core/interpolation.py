@@ -39,10 +39,10 @@ def fill(y: Tensor, observed: Tensor, coarse: Tensor | None = None) -> Tensor:
     Tensor, (B, C, H, W)
         y where observed, interpolated values elsewhere, 0.5 where nothing at all was observed.
     """
-    guess = torch.where(observed, y, push(*_weighted(y, observed), coarse))
+    initial = torch.where(observed, y, push(*_weighted(y, observed), coarse))
     for _ in range(SWEEPS):
-        guess = torch.where(observed, y, _around(guess))
-    return guess
+        initial = torch.where(observed, y, _around(initial))
+    return initial
 
 
 def _around(t: Tensor) -> Tensor:
@@ -55,12 +55,12 @@ def _around(t: Tensor) -> Tensor:
     return (across[..., :-2, :] + 2 * across[..., 1:-1, :] + across[..., 2:, :] - 4 * t) / 12
 
 
-def bend(guess: Tensor, observed: Tensor) -> Tensor:
+def bend(initial: Tensor, observed: Tensor) -> Tensor:
     """Smooth the missing values of a guess towards the least bending of the surface, like a thin plate.
 
     Parameters
     ----------
-    guess : Tensor, (B, C, H, W)
+    initial : Tensor, (B, C, H, W)
         What `fill` gives.
     observed : Tensor of bool, (B, 1 or C, H, W)
         True where the value is exact, and stays.
@@ -71,12 +71,12 @@ def bend(guess: Tensor, observed: Tensor) -> Tensor:
         0.7 dB nearer to photographs than the guess at 80 % missing. Only where values are exact: it would bend
         the surface through their noise.
     """
-    step = STEP * (~observed).to(guess.dtype)
-    change = torch.zeros_like(guess)
+    step = STEP * (~observed).to(initial.dtype)
+    change = torch.zeros_like(initial)
     for _ in range(BENDS):
-        change = MOMENTUM * change - step * _laplacian(_laplacian(guess))
-        guess = guess + change
-    return guess
+        change = MOMENTUM * change - step * _laplacian(_laplacian(initial))
+        initial = initial + change
+    return initial
 
 
 def _laplacian(t: Tensor) -> Tensor:

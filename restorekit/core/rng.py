@@ -22,7 +22,7 @@ _Fill = Callable[[tuple[int, ...], Generator], Tensor]
 
 
 @dataclass(frozen=True)
-class Noise:
+class Rng:
     """Named random numbers for a batch of images.
 
     Parameters
@@ -46,40 +46,40 @@ class Noise:
     path: tuple[str, ...] = ()
     first: int = 0
 
-    def fork(self, name: str) -> Noise:
+    def fork(self, name: str) -> Rng:
         """Return an independent source named `name`."""
         return replace(self, path=(*self.path, name))
 
-    def at(self, keys: tuple[str, ...], origins: tuple[tuple[int, int], ...]) -> Noise:
+    def at(self, keys: tuple[str, ...], origins: tuple[tuple[int, int], ...]) -> Rng:
         """Return the source for a batch of tiles: one key and one (top, left) each."""
         return replace(self, keys=keys, origins=origins)
 
-    def before(self, pixels: int) -> Noise:
+    def before(self, pixels: int) -> Rng:
         """Return the source whose fields begin that many pixels above and left of where these do."""
         if self.keys is None:
             return self
         origins = self.origins or ((0, 0),) * len(self.keys)
         return replace(self, origins=tuple((top - pixels, left - pixels) for top, left in origins))
 
-    def after(self, first: int) -> Noise:
+    def after(self, first: int) -> Rng:
         """Return the same source with draws counted from `first`."""
         return replace(self, first=first)
 
-    def expand(self, n: int) -> Noise:
+    def expand(self, n: int) -> Rng:
         """Return the source for n draws of every image, draws outermost."""
         if self.keys is None:
             return self.fork(f"draws{self.first}+{n}")
         keys = tuple(f"{key}#{s}" for s in range(self.first, self.first + n) for key in self.keys)
         return replace(self, keys=keys, origins=None if self.origins is None else self.origins * n, first=0)
 
-    def take(self, rows: list[int]) -> Noise:
+    def take(self, rows: list[int]) -> Rng:
         """Return the source for some images of the batch."""
         if self.keys is None:
             return self
         origins = None if self.origins is None else tuple(self.origins[i] for i in rows)
         return replace(self, keys=tuple(self.keys[i] for i in rows), origins=origins)
 
-    def apart(self) -> Noise:
+    def apart(self) -> Rng:
         """Return a source in which tiles of one image have nothing in common, for models that see them one by one."""
         if self.keys is None or self.origins is None:
             return self
@@ -177,7 +177,7 @@ class Noise:
 
 
 @dataclass(frozen=True)
-class Step(Noise):
+class Step(Rng):
     """The numbers of one step of a chain.
 
     Parameters

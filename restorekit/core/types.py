@@ -50,7 +50,7 @@ class Observation:
         Class index; -1 = unknown.
     params : mapping of str to Tensor, (B, ...)
         What was drawn from ranges; `Corruption.log_prob` and `Corruption.operator` read it.
-    guess : Tensor, (B, C, H, W), or None
+    initial : Tensor, (B, C, H, W), or None
         The corruption's first guess at x where somebody computed it already (over the whole image,
         before it was cut into tiles).
     direct : bool
@@ -63,7 +63,7 @@ class Observation:
     sigma: Tensor | None = None
     label: Tensor | None = None
     params: Mapping[str, Tensor] = field(default_factory=dict)
-    guess: Tensor | None = None
+    initial: Tensor | None = None
     direct: bool = True
 
     def __len__(self) -> int:
@@ -79,9 +79,9 @@ class Observation:
 
     def _mapped(self, change: Callable[[Tensor], Tensor]) -> Observation:
         """Change all tensors, (B, ...), in the same way."""
-        sigma, label, guess = (None if t is None else change(t) for t in (self.sigma, self.label, self.guess))
+        sigma, label, initial = (None if t is None else change(t) for t in (self.sigma, self.label, self.initial))
         params, y, observed = {k: change(v) for k, v in self.params.items()}, change(self.y), change(self.observed)
-        return replace(self, y=y, observed=observed, sigma=sigma, label=label, params=params, guess=guess)
+        return replace(self, y=y, observed=observed, sigma=sigma, label=label, params=params, initial=initial)
 
     def expand(self, n: int) -> Observation:
         """Repeat every image `n` times, draws outermost: (n * B, ...)."""
@@ -93,9 +93,9 @@ class Observation:
         def pick(t: Tensor) -> Tensor:
             return t.index_select(2, rows).index_select(3, columns)
 
-        guess = None if self.guess is None else pick(self.guess)
+        initial = None if self.initial is None else pick(self.initial)
         shape = (self.shape[0], len(rows), len(columns))
-        return replace(self, y=pick(self.y), observed=pick(self.observed), shape=shape, guess=guess)
+        return replace(self, y=pick(self.y), observed=pick(self.observed), shape=shape, initial=initial)
 
     def unknown(self) -> Tensor:
         """Where x is not known exactly: missing values, and all values unless the noise is known to be 0.
@@ -118,9 +118,9 @@ class Observation:
             return self
         return replace(self, sigma=self.sigma.masked_fill(self.sigma > 0, torch.nan))
 
-    def first_guess(self, corruption: Corruption) -> Tensor:
+    def initial_estimate(self, corruption: Corruption) -> Tensor:
         """Return `guess` where it was computed already, else ask the corruption for it."""
-        return corruption.first_guess(self) if self.guess is None else self.guess
+        return corruption.initial_estimate(self) if self.initial is None else self.initial
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from restorekit.core.contracts import Corruption
 from restorekit.core.errors import SpecError
-from restorekit.core.rng import Noise
+from restorekit.core.rng import Rng
 from restorekit.core.types import Observation, Ranged, shape_of
 
 CUT = 3.0  # standard deviations at which a Gaussian ends
@@ -88,9 +88,9 @@ class Blur(Corruption):
     angle: Ranged = field(default=0.0, metadata={"low": -180.0, "high": 180.0, "unit": "degrees"})
     kernel: str = ""
 
-    def __call__(self, x: Tensor, noise: Noise) -> Observation:
+    def __call__(self, x: Tensor, rng: Rng) -> Observation:
         """Blur x, (B, C, H, W)."""
-        params = {f"blur.{key}": self.draw(key, x, noise) for key in ("size", "angle")}
+        params = {f"blur.{key}": self.draw(key, x, rng) for key in ("size", "angle")}
         observed = x.new_ones((x.shape[0], 1, *x.shape[2:]), dtype=torch.bool)
         sigma = x.new_zeros(x.shape[0], 1, 1, 1)
         plain = Observation(x, observed, shape_of(x), sigma, params=params, direct=False)

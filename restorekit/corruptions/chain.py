@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from restorekit.core.contracts import Corruption
-from restorekit.core.rng import Noise
+from restorekit.core.rng import Rng
 from restorekit.core.types import Linear, Observation, shape_of
 from restorekit.corruptions.clean import Clean
 from restorekit.corruptions.gaussian import Gaussian
@@ -51,11 +51,11 @@ class Chain(Corruption):
     def _altering(self) -> list[Corruption]:
         return [p for p in self.parts if not (p.hides or isinstance(p, Clean))]
 
-    def __call__(self, x: Tensor, noise: Noise) -> Observation:
+    def __call__(self, x: Tensor, rng: Rng) -> Observation:
         """Apply every part to x, (B, C, H, W)."""
-        result = self.parts[0](x, noise.fork("0"))
+        result = self.parts[0](x, rng.fork("0"))
         for i, part in enumerate(self.parts[1:], 1):
-            result = _then(result, part(result.y, noise.fork(str(i))))
+            result = _then(result, part(result.y, rng.fork(str(i))))
         return replace(result, shape=shape_of(x))
 
     def log_prob(self, observation: Observation, x: Tensor) -> Tensor | None:
@@ -86,15 +86,15 @@ class Chain(Corruption):
         """Whether the part that makes the first guess only interpolates."""
         return not self._reshaping and self.parts[0].interpolates
 
-    def first_guess(self, observation: Observation) -> Tensor:
+    def initial_estimate(self, observation: Observation) -> Tensor:
         """Return the guess of the first part that alters values; of those that change the shape, the last one first."""
         if not self._reshaping:
-            return self.parts[0].first_guess(observation)
+            return self.parts[0].initial_estimate(observation)
         channels, height, width = observation.shape
         for part in reversed(self._reshaping):
             before = part.clean_shape(shape_of(observation.y), channels)
-            guess = part.first_guess(replace(observation, shape=before))
-            observation = replace(observation, y=guess, observed=torch.ones_like(guess[:, :1], dtype=torch.bool))
+            initial = part.initial_estimate(replace(observation, shape=before))
+            observation = replace(observation, y=initial, observed=torch.ones_like(initial[:, :1], dtype=torch.bool))
         return observation.y[..., :height, :width]
 
     @property

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from restorekit.core.contracts import Corruption
-from restorekit.core.rng import Noise
+from restorekit.core.rng import Rng
 from restorekit.core.types import Observation, shape_of
 
 
@@ -19,7 +19,7 @@ class Clean(Corruption):
 
     name: ClassVar[str] = "clean"
 
-    def __call__(self, x: Tensor, noise: Noise) -> Observation:
+    def __call__(self, x: Tensor, rng: Rng) -> Observation:
         """Return x, (B, C, H, W), observed whole."""
         observed = x.new_ones((x.shape[0], 1, *x.shape[2:]), dtype=torch.bool)
         return Observation(x, observed, shape_of(x), x.new_zeros(x.shape[0], 1, 1, 1))

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from restorekit.core.contracts import Corruption
 from restorekit.core.interpolation import fill
-from restorekit.core.rng import Noise
+from restorekit.core.rng import Rng
 from restorekit.core.types import Observation, shape_of
 
 
@@ -58,7 +58,7 @@ class Downsample(Corruption):
 
     factor: int = field(default=2, metadata={"low": 2, "high": 16})
 
-    def __call__(self, x: Tensor, noise: Noise) -> Observation:
+    def __call__(self, x: Tensor, rng: Rng) -> Observation:
         """Shrink x, (B, C, H, W)."""
         y = Shrinking(self.factor, shape_of(x)).apply(x)
         observed = torch.ones_like(y[:, :1], dtype=torch.bool)
@@ -72,7 +72,7 @@ class Downsample(Corruption):
         """Return the shape of the image whose squares are all whole."""
         return shape[0], shape[1] * self.factor, shape[2] * self.factor
 
-    def first_guess(self, observation: Observation) -> Tensor:
+    def initial_estimate(self, observation: Observation) -> Tensor:
         """Return y enlarged by cubic interpolation, missing values filled in first."""
         height, width = observation.shape[1:]
         small = fill(observation.y, observation.observed)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from restorekit.core.contracts import Corruption
-from restorekit.core.rng import Noise
+from restorekit.core.rng import Rng
 from restorekit.core.types import Observation, Ranged, shape_of
 
 
@@ -29,10 +29,10 @@ class Gaussian(Corruption):
 
     sigma: Ranged = field(default=25 / 255, metadata={"low": 0.0, "high": 1.0, "of_255": True})
 
-    def __call__(self, x: Tensor, noise: Noise) -> Observation:
+    def __call__(self, x: Tensor, rng: Rng) -> Observation:
         """Add noise to x, (B, C, H, W)."""
-        sigma = self.draw("sigma", x, noise)
-        y = x + sigma * noise.normal(self.name, tuple(x.shape), x.device)
+        sigma = self.draw("sigma", x, rng)
+        y = x + sigma * rng.normal(self.name, tuple(x.shape), x.device)
         observed = x.new_ones((x.shape[0], 1, *x.shape[2:]), dtype=torch.bool)
         return Observation(y, observed, shape_of(x), sigma)
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from restorekit.core.contracts import Corruption
 from restorekit.core.errors import ImageError
 from restorekit.core.interpolation import fill
-from restorekit.core.rng import Noise
+from restorekit.core.rng import Rng
 from restorekit.core.types import Observation, shape_of
 
 LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, as cv2 and the gray test sets have it
@@ -40,7 +40,7 @@ class Grayscale(Corruption):
     name: ClassVar[str] = "grayscale"
     smooth: ClassVar[bool] = True
 
-    def __call__(self, x: Tensor, noise: Noise) -> Observation:
+    def __call__(self, x: Tensor, rng: Rng) -> Observation:
         """Take the colour out of x, (B, C, H, W)."""
         y = _luma(x.shape[1]).apply(x)
         observed = torch.ones_like(y, dtype=torch.bool)
@@ -58,7 +58,7 @@ class Grayscale(Corruption):
             )
         return channels, shape[1], shape[2]
 
-    def first_guess(self, observation: Observation) -> Tensor:
+    def initial_estimate(self, observation: Observation) -> Tensor:
         """Return gray in every channel."""
         return fill(observation.y, observation.observed).expand(-1, observation.shape[0], -1, -1)
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from restorekit.core.contracts import Corruption
-from restorekit.core.rng import Noise
+from restorekit.core.rng import Rng
 from restorekit.core.types import Observation, Ranged
 from restorekit.corruptions.missing import hide
 
@@ -37,19 +37,19 @@ class Holes(Corruption):
     area: Ranged = field(default=0.2, metadata={"low": 0.0, "high": 1.0, "share": True})
     shape: str = field(default="mixed", metadata={"choices": ("mixed", "strokes", "boxes")})
 
-    def __call__(self, x: Tensor, noise: Noise) -> Observation:
+    def __call__(self, x: Tensor, rng: Rng) -> Observation:
         """Cut holes into x, (B, C, H, W)."""
-        area = self.draw("area", x, noise)
-        return hide(x, _beyond(self._distance(x, noise), area))
+        area = self.draw("area", x, rng)
+        return hide(x, _beyond(self._distance(x, rng), area))
 
-    def _distance(self, x: Tensor, noise: Noise) -> Tensor:
+    def _distance(self, x: Tensor, rng: Rng) -> Tensor:
         """Return a field, (B, 1, H, W), that grows with the distance from the shapes."""
         if self.shape == "strokes":
-            return _strokes(x, noise)
+            return _strokes(x, rng)
         if self.shape == "boxes":
-            return _boxes(x, noise)
-        coin = noise.uniform("holes.coin", (x.shape[0], 1, 1, 1), x.device) < 0.5
-        return torch.where(coin, _strokes(x, noise), _boxes(x, noise))
+            return _boxes(x, rng)
+        coin = rng.uniform("holes.coin", (x.shape[0], 1, 1, 1), x.device) < 0.5
+        return torch.where(coin, _strokes(x, rng), _boxes(x, rng))
 
 
 def _beyond(distance: Tensor, area: Tensor) -> Tensor:
@@ -65,15 +65,15 @@ def _grid(x: Tensor) -> tuple[Tensor, Tensor]:
     return rows[None, :, None], columns[None, None, :]
 
 
-def _strokes(x: Tensor, noise: Noise) -> Tensor:
+def _strokes(x: Tensor, rng: Rng) -> Tensor:
     """Return the distance, in pixels, to a few wandering pen strokes."""
     b, (h, w) = x.shape[0], x.shape[2:]
     size = x.new_tensor([h, w])
-    start = noise.uniform("holes.start", (b, STROKES, 1, 2), x.device) * size
-    step = (noise.uniform("holes.step", (b, STROKES, VERTICES - 1, 2), x.device) - 0.5) * 0.6 * size.min()
+    start = rng.uniform("holes.start", (b, STROKES, 1, 2), x.device) * size
+    step = (rng.uniform("holes.step", (b, STROKES, VERTICES - 1, 2), x.device) - 0.5) * 0.6 * size.min()
     path = torch.cat([start, step], 2).cumsum(2)
     # the first stroke always exists, each further one half of the time
-    absent = noise.uniform("holes.absent", (b, STROKES), x.device) < x.new_tensor([0.0] + [0.5] * (STROKES - 1))
+    absent = rng.uniform("holes.absent", (b, STROKES), x.device) < x.new_tensor([0.0] + [0.5] * (STROKES - 1))
     nearest = x.new_full((b, h, w), torch.inf)
     for s in range(STROKES):
         for v in range(VERTICES - 1):
@@ -91,13 +91,13 @@ def _segment_distance(x: Tensor, a: Tensor, b: Tensor) -> Tensor:
     return torch.hypot(rows - ay - along * dy, columns - ax - along * dx)
 
 
-def _boxes(x: Tensor, noise: Noise) -> Tensor:
+def _boxes(x: Tensor, rng: Rng) -> Tensor:
     """Return the distance to a few box centres, in units of each box's own half sides."""
     b, (h, w) = x.shape[0], x.shape[2:]
     rows, columns = _grid(x)
-    centre = noise.uniform("holes.centre", (b, BOXES, 2), x.device) * x.new_tensor([h, w])
-    half = 0.2 + noise.uniform("holes.half", (b, BOXES, 2), x.device)
-    absent = noise.uniform("holes.fewer", (b, BOXES), x.device) < x.new_tensor([0.0] + [0.5] * (BOXES - 1))
+    centre = rng.uniform("holes.centre", (b, BOXES, 2), x.device) * x.new_tensor([h, w])
+    half = 0.2 + rng.uniform("holes.half", (b, BOXES, 2), x.device)
+    absent = rng.uniform("holes.fewer", (b, BOXES), x.device) < x.new_tensor([0.0] + [0.5] * (BOXES - 1))
     nearest = x.new_full((b, h, w), torch.inf)
     for i in range(BOXES):
         (cy, cx), (sy, sx) = (p[:, i, :, None, None].unbind(1) for p in (centre, half))

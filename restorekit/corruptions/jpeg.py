@@ -12,7 +12,7 @@ from PIL import Image
 from torch import Tensor
 
 from restorekit.core.contracts import Corruption
-from restorekit.core.rng import Noise
+from restorekit.core.rng import Rng
 from restorekit.core.types import Observation, Ranged, shape_of
 
 COLOURS = 3
@@ -35,10 +35,10 @@ class JPEG(Corruption):
     quality: Ranged = field(default=75.0, metadata={"low": 1, "high": 100})
     share: float = field(default=1.0, metadata={"low": 0.0, "high": 1.0, "share": True})
 
-    def __call__(self, x: Tensor, noise: Noise) -> Observation:
+    def __call__(self, x: Tensor, rng: Rng) -> Observation:
         """Store x, (B, C, H, W)."""
-        quality = self.draw("quality", x, noise)
-        chosen = (noise.uniform(self.name, (x.shape[0], 1, 1, 1), x.device) < self.share).flatten().tolist()
+        quality = self.draw("quality", x, rng)
+        chosen = (rng.uniform(self.name, (x.shape[0], 1, 1, 1), x.device) < self.share).flatten().tolist()
         rows = zip(x, quality.flatten().tolist(), chosen, strict=True)
         y = torch.stack([_stored(image, round(q)) if choose else image for image, q, choose in rows])
         observed = x.new_ones((x.shape[0], 1, *x.shape[2:]), dtype=torch.bool)

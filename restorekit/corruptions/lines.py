@@ -8,7 +8,7 @@ from typing import ClassVar
 from torch import Tensor
 
 from restorekit.core.contracts import Corruption
-from restorekit.core.rng import Noise
+from restorekit.core.rng import Rng
 from restorekit.core.types import Observation, Ranged
 from restorekit.corruptions.missing import hide
 
@@ -31,13 +31,13 @@ class Lines(Corruption):
     rate: Ranged = field(default=0.1, metadata={"low": 0.0, "high": 1.0, "share": True})
     axis: str = field(default="columns", metadata={"choices": ("columns", "rows", "both")})
 
-    def __call__(self, x: Tensor, noise: Noise) -> Observation:
+    def __call__(self, x: Tensor, rng: Rng) -> Observation:
         """Lose lines of x, (B, C, H, W)."""
         b, _, h, w = x.shape
-        rate = self.draw("rate", x, noise)
+        rate = self.draw("rate", x, rng)
         observed = x.new_ones(b, 1, h, w) > 0
         if self.axis != "rows":
-            observed = observed & (noise.uniform("lines.columns", (b, 1, 1, w), x.device) >= rate)
+            observed = observed & (rng.uniform("lines.columns", (b, 1, 1, w), x.device) >= rate)
         if self.axis != "columns":
-            observed = observed & (noise.uniform("lines.rows", (b, 1, h, 1), x.device) >= rate)
+            observed = observed & (rng.uniform("lines.rows", (b, 1, h, 1), x.device) >= rate)
         return hide(x, observed)

@@ -8,7 +8,7 @@ from typing import ClassVar
 from torch import Tensor
 
 from restorekit.core.contracts import Corruption
-from restorekit.core.rng import Noise
+from restorekit.core.rng import Rng
 from restorekit.core.types import Observation, Ranged, shape_of
 
 
@@ -30,11 +30,11 @@ class Missing(Corruption):
     rate: Ranged = field(default=0.5, metadata={"low": 0.0, "high": 1.0, "share": True})
     per_channel: bool = False
 
-    def __call__(self, x: Tensor, noise: Noise) -> Observation:
+    def __call__(self, x: Tensor, rng: Rng) -> Observation:
         """Lose pixels of x, (B, C, H, W)."""
         b, c, h, w = x.shape
-        rate = self.draw("rate", x, noise)
-        u = noise.uniform(self.name, (b, c if self.per_channel else 1, h, w), x.device)
+        rate = self.draw("rate", x, rng)
+        u = rng.uniform(self.name, (b, c if self.per_channel else 1, h, w), x.device)
         return hide(x, u >= rate)
 
 

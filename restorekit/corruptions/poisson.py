@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from restorekit.core.contracts import Corruption
-from restorekit.core.rng import Noise
+from restorekit.core.rng import Rng
 from restorekit.core.types import Observation, Ranged, shape_of
 
 
@@ -28,10 +28,10 @@ class Poisson(Corruption):
 
     peak: Ranged = field(default=30.0, metadata={"low": 1e-3, "high": 1e6, "unit": "photons at x = 1"})
 
-    def __call__(self, x: Tensor, noise: Noise) -> Observation:
+    def __call__(self, x: Tensor, rng: Rng) -> Observation:
         """Count photons of x, (B, C, H, W); negative intensities count as 0."""
-        peak = self.draw("peak", x, noise)
-        y = noise.poisson(self.name, peak * x.clamp_min(0)) / peak
+        peak = self.draw("peak", x, rng)
+        y = rng.poisson(self.name, peak * x.clamp_min(0)) / peak
         observed = x.new_ones((x.shape[0], 1, *x.shape[2:]), dtype=torch.bool)
         return Observation(y, observed, shape_of(x), params={"peak": peak})
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from restorekit.core.contracts import Corruption
-from restorekit.core.rng import Noise
+from restorekit.core.rng import Rng
 from restorekit.core.types import Observation, shape_of
 
 
@@ -32,11 +32,11 @@ class Quantise(Corruption):
     bits: int = field(default=8, metadata={"low": 1, "high": 16})
     share: float = field(default=1.0, metadata={"low": 0.0, "high": 1.0, "share": True})
 
-    def __call__(self, x: Tensor, noise: Noise) -> Observation:
+    def __call__(self, x: Tensor, rng: Rng) -> Observation:
         """Store x, (B, C, H, W)."""
         levels = 2**self.bits - 1
         stored = (x.clamp(0, 1) * levels).round() / levels
-        chosen = noise.uniform(self.name, (x.shape[0], 1, 1, 1), x.device) < self.share
+        chosen = rng.uniform(self.name, (x.shape[0], 1, 1, 1), x.device) < self.share
         observed = x.new_ones((x.shape[0], 1, *x.shape[2:]), dtype=torch.bool)
         sigma = chosen * (1 / (levels * 12**0.5))  # of a rounding error, which is uniform over a step
         return Observation(torch.where(chosen, stored, x), observed, shape_of(x), sigma)

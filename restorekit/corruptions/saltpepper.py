@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from restorekit.core.contracts import Corruption
-from restorekit.core.rng import Noise
+from restorekit.core.rng import Rng
 from restorekit.core.types import Observation, Ranged, shape_of
 
 
@@ -27,10 +27,10 @@ class SaltPepper(Corruption):
 
     rate: Ranged = field(default=0.1, metadata={"low": 0.0, "high": 1.0, "share": True})
 
-    def __call__(self, x: Tensor, noise: Noise) -> Observation:
+    def __call__(self, x: Tensor, rng: Rng) -> Observation:
         """Replace values of x, (B, C, H, W)."""
-        rate = self.draw("rate", x, noise)
-        u = noise.uniform(self.name, tuple(x.shape), x.device)
+        rate = self.draw("rate", x, rng)
+        u = rng.uniform(self.name, tuple(x.shape), x.device)
         y = torch.where(u < rate / 2, 0.0, torch.where(u < rate, 1.0, x))
         observed = x.new_ones((x.shape[0], 1, *x.shape[2:]), dtype=torch.bool)
         return Observation(y, observed, shape_of(x), params={"rate": rate})

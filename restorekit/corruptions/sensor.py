@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from restorekit.core.contracts import Corruption
-from restorekit.core.rng import Noise
+from restorekit.core.rng import Rng
 from restorekit.core.types import Observation, Ranged, shape_of
 
 REACH = 4  # pixels to each side that the smear is cut off at: two of its largest standard deviations
@@ -46,10 +46,10 @@ class Sensor(Corruption):
         """Whether log_prob is known and differentiable: where nothing smears the noise."""
         return self.blur == 0
 
-    def __call__(self, x: Tensor, noise: Noise) -> Observation:
+    def __call__(self, x: Tensor, rng: Rng) -> Observation:
         """Add noise to x, (B, C, H, W)."""
-        params = {key: self.draw(key, x, noise) for key in ("gain", "sigma", "blur")}
-        grains = smeared(noise.normal(self.name, tuple(x.shape), x.device), params["blur"])
+        params = {key: self.draw(key, x, rng) for key in ("gain", "sigma", "blur")}
+        grains = smeared(rng.normal(self.name, tuple(x.shape), x.device), params["blur"])
         observed = x.new_ones((x.shape[0], 1, *x.shape[2:]), dtype=torch.bool)
         return Observation(
             x + _level(x, params["gain"], params["sigma"]) * grains, observed, shape_of(x), params=params

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from restorekit.core.contracts import Corruption
-from restorekit.core.rng import Noise
+from restorekit.core.rng import Rng
 from restorekit.core.types import Observation, shape_of
 
 DARK = 1e-4  # intensities under this count as this: black has no density
@@ -32,9 +32,9 @@ class Speckle(Corruption):
 
     looks: int = field(default=16, metadata={"low": 1, "high": 1000})
 
-    def __call__(self, x: Tensor, noise: Noise) -> Observation:
+    def __call__(self, x: Tensor, rng: Rng) -> Observation:
         """Multiply x, (B, C, H, W), by noise; negative intensities count as 0."""
-        normals = noise.normal(self.name, (len(x), 2 * self.looks * x.shape[1], *x.shape[2:]), x.device)
+        normals = rng.normal(self.name, (len(x), 2 * self.looks * x.shape[1], *x.shape[2:]), x.device)
         gamma = normals.square().view(len(x), -1, *x.shape[1:]).sum(1) / (2 * self.looks)  # chi squared
         observed = x.new_ones((x.shape[0], 1, *x.shape[2:]), dtype=torch.bool)
         return Observation(x.clamp_min(DARK) * gamma, observed, shape_of(x))

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from restorekit.core.contracts import Corruption
-from restorekit.core.rng import Noise
+from restorekit.core.rng import Rng
 from restorekit.core.types import Observation, Ranged, shape_of
 
 
@@ -30,10 +30,10 @@ class Stripes(Corruption):
     strength: Ranged = field(default=0.05, metadata={"low": 0.0, "high": 1.0, "of_255": True})
     axis: str = field(default="columns", metadata={"choices": ("columns", "rows")})
 
-    def __call__(self, x: Tensor, noise: Noise) -> Observation:
+    def __call__(self, x: Tensor, rng: Rng) -> Observation:
         """Offset the lines of x, (B, C, H, W)."""
         b, c, h, w = x.shape
         shape = (b, c, 1, w) if self.axis == "columns" else (b, c, h, 1)
-        y = x + self.draw("strength", x, noise) * noise.normal(self.name, shape, x.device)
+        y = x + self.draw("strength", x, rng) * rng.normal(self.name, shape, x.device)
         observed = x.new_ones((b, 1, h, w), dtype=torch.bool)
         return Observation(y, observed, shape_of(x))

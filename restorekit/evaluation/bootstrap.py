@@ -21,7 +21,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from restorekit.evaluation.metric_values import Figure
+from restorekit.evaluation.metric_values import MetricInfo
 
 LEVEL = 0.95
 RESAMPLES = 4999
@@ -77,7 +77,7 @@ class Comparison:
 
 
 def compare(
-    ours: Mapping[str, float | None], theirs: Mapping[str, float | None], figure: Figure, seed: int = 0
+    ours: Mapping[str, float | None], theirs: Mapping[str, float | None], figure: MetricInfo, seed: int = 0
 ) -> Comparison:
     """Compare two methods image by image.
 
@@ -121,14 +121,14 @@ def _told(found: tuple[float, float] | str) -> tuple[tuple[float | None, float |
     return ((None, None), found) if isinstance(found, str) else (found, "")
 
 
-def _gains(a: Array, b: Array, figure: Figure) -> Array:
+def _gains(a: Array, b: Array, figure: MetricInfo) -> Array:
     """Return by how much each of a is better than that of b; 0 for ties."""
     with np.errstate(invalid="ignore"):  # infinite minus infinite, which is a tie
         gain = (1 if better(figure) == "higher" else -1) * _apart(a, b, figure)
     return np.where(indistinct(a, b, figure.unit), 0.0, gain)
 
 
-def better(figure: Figure) -> Literal["higher", "lower"]:
+def better(figure: MetricInfo) -> Literal["higher", "lower"]:
     """Return which differences of a figure are good ones: "lower" of distances to a goal."""
     return "lower" if figure.goal is not None else figure.better or "higher"
 
@@ -138,7 +138,7 @@ def how(seed: int) -> str:
     return f"bootstrap-t over images, {RESAMPLES} resamples, seed {seed}; none for fewer than {LEAST} images"
 
 
-def _apart(a: Array, b: Array, figure: Figure) -> Array:
+def _apart(a: Array, b: Array, figure: MetricInfo) -> Array:
     """Return differences; of a figure with a goal, those of the distances to it."""
     if figure.goal is not None:
         a, b = abs(a - figure.goal), abs(b - figure.goal)
@@ -197,7 +197,7 @@ def _off(values: Array, mean: float, error: float, generator: np.random.Generato
     return np.concatenate(found)
 
 
-def clear(found: Comparison, figure: Figure) -> int:
+def clear(found: Comparison, figure: MetricInfo) -> int:
     """Return 1 where the first of two is better beyond doubt, -1 where it is worse, 0 where the interval holds 0."""
     if found.low is None or found.high is None or found.low <= 0 <= found.high:
         return 0

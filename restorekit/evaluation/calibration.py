@@ -22,13 +22,13 @@ from restorekit.core import channels as per_channel
 from restorekit.core.contracts import Corruption, Restorer
 from restorekit.core.errors import ImageError, UsageError
 from restorekit.core.plugins import boundary
-from restorekit.core.plugins.boundary import blamed
-from restorekit.core.rng import Noise
-from restorekit.evaluation.evaluate import as_told, of_one_image
-from restorekit.evaluation.protocol import Subject, Told
+from restorekit.core.plugins.boundary import attribute_errors
+from restorekit.core.rng import Rng
+from restorekit.evaluation.evaluate import of_one_image, with_noise_policy
+from restorekit.evaluation.protocol import NoisePolicy, TestImage
 from restorekit.training.crops import gray
 from restorekit.uncertainty.calibration_table import TINY, Axes, Sort, Table, cell, nearest, sort
-from restorekit.uncertainty.conditions import Seen, distances, see
+from restorekit.uncertainty.conditions import Conditions, distances, see
 from restorekit.uncertainty.conformal import Counts, Tally, scores, sums
 from restorekit.uncertainty.intervals import half_width
 
@@ -57,8 +57,8 @@ class Fit:
 
 
 def fit(
-    restorer: Restorer, subjects: Sequence[Subject], corruptions: Sequence[tuple[str, Corruption]],
-    seed: int = 0, watch: Watch = lambda key, error: None, source: str = "", told: Told = "blind",
+    restorer: Restorer, subjects: Sequence[TestImage], corruptions: Sequence[tuple[str, Corruption]],
+    seed: int = 0, watch: Watch = lambda key, error: None, source: str = "", told: NoisePolicy = "blind",
 ) -> Fit:  # fmt: skip
     """Damage and restore clean images, and make the table.
 
@@ -106,7 +106,7 @@ def _enough(images: int) -> None:
         )
 
 
-def _measured(bench: Bench, subjects: Iterable[Subject]) -> tuple[Table, float]:
+def _measured(bench: Bench, subjects: Iterable[TestImage]) -> tuple[Table, float]:
     """Return a table that holds for these images, and the one scale of all spreads that would."""
     axes, reach, whole = Axes(), 0.0, Tally()
     tallies: dict[tuple[int, int], Tally] = defaultdict(lambda: Tally(int(np.prod(axes.shape))))
@@ -165,7 +165,7 @@ def _line(line: Counts) -> Counts:
     return np.interp(np.arange(len(line)), known, line[known]) if len(known) else line
 
 
-def _checked(table: Table, bench: Bench, subjects: Iterable[Subject], globally: float) -> Fit:
+def _checked(table: Table, bench: Bench, subjects: Iterable[TestImage], globally: float) -> Fit:
     """Scale the table to control the risk on images that it was not filled from, and measure it there."""
     tallies: dict[Sort, list[Tally]] = defaultdict(lambda: [Tally() for _ in LEVELS])
     found: dict[tuple[str, int], list[Found | None]] = defaultdict(list)
@@ -237,7 +237,7 @@ class Sample:
     """One restored image: what was seen of it; distance, |x - m| and s of each value that was unknown, (N,)."""
 
     corruption: str
-    seen: Seen
+    seen: Conditions
     distance: Tensor
     error: Counts
     std: Tensor
@@ -263,11 +263,11 @@ class Bench:
 
     restorer: Restorer
     corruptions: Sequence[tuple[str, Corruption]]
-    told: Told
+    told: NoisePolicy
     seed: int
     watch: Watch
 
-    def samples(self, subjects: Iterable[Subject]) -> Iterator[list[Sample]]:
+    def samples(self, subjects: Iterable[TestImage]) -> Iterator[list[Sample]]:
         """Yield what was found of each image that can be used, in each way that a restorer may see it."""
         for subject in subjects:
             try:
@@ -278,7 +278,7 @@ class Bench:
             yield from found
             self.watch(subject.key, None)
 
-    def _views(self, subject: Subject) -> Iterator[Tensor]:
+    def _views(self, subject: TestImage) -> Iterator[Tensor]:
         """Yield an image, or its bands one by one; and a colour image in gray too, where both can be restored."""
         with of_one_image():
             x = subject.read()
@@ -286,13 +286,13 @@ class Bench:
         if x.shape[1] == 3 and {1, 3} <= set(self.restorer.geometry.channels):
             yield gray(x)
 
-    def _sample(self, subject: Subject, x: Tensor, spec: str, corruption: Corruption) -> Sample:
-        noise = Noise(self.seed, (subject.key,)).fork("calibrate")
+    def _sample(self, subject: TestImage, x: Tensor, spec: str, corruption: Corruption) -> Sample:
+        rng = Rng(self.seed, (subject.key,)).fork("calibrate")
         with of_one_image():
-            observation = replace(boundary.damage(corruption, x, noise.fork(spec)), label=subject.label)
-            shown = as_told(observation, corruption, self.told)
-            with blamed(f"the restorer {self.restorer.name!r}", self.restorer, corruption):
-                found = self.restorer(shown, corruption, 0, noise)
+            observation = replace(boundary.apply_corruption(corruption, x, rng.fork(spec)), label=subject.label)
+            shown = with_noise_policy(observation, corruption, self.told)
+            with attribute_errors(f"the restorer {self.restorer.name!r}", self.restorer, corruption):
+                found = self.restorer(shown, corruption, 0, rng)
             restored = boundary.restored(self.restorer, found, shown, 0)
         if restored.std is None:
             raise UsageError("a calibration turns standard deviations into intervals, and this restorer gives none")

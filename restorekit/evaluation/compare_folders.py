@@ -19,13 +19,13 @@ from restorekit.core.contracts import Metric
 from restorekit.core.devices import versions
 from restorekit.core.errors import ImageError, UsageError
 from restorekit.core.execution import Engine
-from restorekit.core.plugins.boundary import told
-from restorekit.core.psnr import finish
+from restorekit.core.plugins.boundary import error_message
+from restorekit.core.psnr import quantise_8bit
 from restorekit.core.types import Observation, Restoration, shape_of
 from restorekit.evaluation import head_to_head as rivals
 from restorekit.evaluation.evaluate import of_one_image, truth, unsaid
 from restorekit.evaluation.head_to_head import Duel
-from restorekit.evaluation.metric_values import BEFORE, Figure, figures_of, means, measure
+from restorekit.evaluation.metric_values import BEFORE, MetricInfo, means, measure, metric_infos
 from restorekit.evaluation.metrics.fidelity import PSNR
 from restorekit.evaluation.protocol import Protocol, Results, failed
 from restorekit.images.dataset import LabelledImages, load_images
@@ -138,7 +138,7 @@ def measured(
         One run, named so, of the damage "" that is not known. Rows have ``notes``.
     """
     gains = sets.observed is not None and "psnr" in {metric.name for metric in metrics}
-    figures = [*figures_of(metrics), *(BEFORE if gains else ())]
+    figures = [*metric_infos(metrics), *(BEFORE if gains else ())]
     given = {j: i for i, j in sets.given.pairs} if sets.given else {}
     tasks = [Task(i, j, given.get(j), sets.clean.keys[j]) for i, j in sets.pairs.pairs]
     rows, failures = list[Row](), [{"image": key, "error": why} for key, why in sets.pairs.unclear.items()]
@@ -159,7 +159,7 @@ def measured(
     return Results(protocol, [_run(name, rows, figures)], rows, failures, figures)
 
 
-def _run(name: str, rows: Sequence[Row], figures: Sequence[Figure]) -> Row:
+def _run(name: str, rows: Sequence[Row], figures: Sequence[MetricInfo]) -> Row:
     """Return the means of all rows; of how the tool works nothing is known."""
     values, reasons = means(rows, [figure.name for figure in figures])
     unknown = {"sigma": None, "draws": 0, "learned": False, "estimate": ""}
@@ -167,15 +167,15 @@ def _run(name: str, rows: Sequence[Row], figures: Sequence[Figure]) -> Row:
 
 
 def _row(
-    key: str, name: str, images: Images, metrics: Sequence[Metric], figures: Sequence[Figure], log: Path | None
+    key: str, name: str, images: Images, metrics: Sequence[Metric], figures: Sequence[MetricInfo], log: Path | None
 ) -> tuple[Row, list[dict[str, str]]]:
     """Return the row of one image, and what broke."""
     x, o = images.clean, images.observation
-    values, reasons, faults = measure(metrics, Restoration(finish(images.restored)), x, o)
+    values, reasons, faults = measure(metrics, Restoration(quantise_8bit(images.restored)), x, o)
     if BEFORE[0] in figures:
         more, why = _before(images, values.get("psnr"))
         values, reasons = {**values, **more}, {**reasons, **why}
-    broken = [{"image": key, "restorer": name, "error": str(told(fault, log))} for fault in faults]
+    broken = [{"image": key, "restorer": name, "error": str(error_message(fault, log))} for fault in faults]
     row = {"corruption": "", "restorer": name, "image": key, **values, "reasons": reasons, "notes": list(images.notes)}
     return row, broken
 
@@ -186,7 +186,7 @@ def _before(images: Images, after: float | None) -> tuple[dict[str, float | None
     if images.before is None:
         why = "what was given is not there, or has another size or other channels"
         return dict.fromkeys(names), dict.fromkeys(names, why)
-    before = PSNR()(Restoration(finish(images.before)), images.clean, images.observation)
+    before = PSNR()(Restoration(quantise_8bit(images.before)), images.clean, images.observation)
     gain = None if after is None or math.isinf(before) or math.isinf(after) else after - before
     reasons = {} if gain is not None else {names[1]: "one of both is infinite, as it is the clean image"}
     return {names[0]: before, names[1]: gain}, reasons

@@ -19,19 +19,19 @@ from torch import Tensor
 from restorekit.core import channels as per_channel
 from restorekit.core.contracts import Corruption, Metric
 from restorekit.core.distributions import LEVEL
-from restorekit.core.errors import ImageError, NoFigureError, PluginError, UsageError
+from restorekit.core.errors import ImageError, PluginError, UndefinedMetricError, UsageError
 from restorekit.core.execution import Engine
 from restorekit.core.plugins import boundary
-from restorekit.core.plugins.boundary import blamed, told
-from restorekit.core.psnr import finish
-from restorekit.core.rng import Noise
+from restorekit.core.plugins.boundary import attribute_errors, error_message
+from restorekit.core.psnr import quantise_8bit
+from restorekit.core.rng import Rng
 from restorekit.core.types import Observation, Restoration
 from restorekit.evaluation.likelihood import nelbo
-from restorekit.evaluation.metric_values import OF_A_RUN, figures_of, means, measure
+from restorekit.evaluation.metric_values import OF_A_RUN, means, measure, metric_infos
 from restorekit.evaluation.metrics.uncertainty import LEVELS, coverage_by_width, share_inside, sparsification
-from restorekit.evaluation.protocol import Contender, Protocol, Results, Subject, Told, Trial
+from restorekit.evaluation.protocol import Method, NoisePolicy, Protocol, Results, Scenario, TestImage
 from restorekit.images.dataset import LabelledImages
-from restorekit.images.previews import glance
+from restorekit.images.previews import make_preview
 from restorekit.restoration.model_restorer import ModelRestorer
 from restorekit.uncertainty.intervals import enclose
 from restorekit.uncertainty.noise_level import estimate_sigma
@@ -47,7 +47,7 @@ class Judged(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class Jury:
+class ImageEvaluator:
     """What an image goes through; a plugin that breaks takes down what it was asked for, and nothing beside it.
 
     Attributes
@@ -60,43 +60,43 @@ class Jury:
         Names of the images of which there are some.
     """
 
-    trials: Sequence[Trial]
+    trials: Sequence[Scenario]
     metrics: Sequence[Metric]
     seed: int
     log: Path | None
     views: Path | None = None
     pictured: Collection[str] = ()
 
-    def judge(self, subject: Subject, x: Tensor) -> Judged:
+    def judge(self, subject: TestImage, x: Tensor) -> Judged:
         """Return what is found of one image, (1, C, H, W)."""
-        judged, noise = Judged([], []), Noise(self.seed, (subject.key,))
+        judged, rng = Judged([], []), Rng(self.seed, (subject.key,))
         for trial in self.trials:
             with self._noted(judged, subject, trial):
-                observation = boundary.damage(trial.corruption, x, noise)
+                observation = boundary.apply_corruption(trial.corruption, x, rng)
                 observation = observation if subject.label is None else replace(observation, label=subject.label)
                 for contender in trial.contenders:
                     with self._noted(judged, subject, trial, contender):
                         judged.rows.append(self._row(subject, x, trial, contender, observation, judged))
-        self._explain(judged, subject, x, noise.fork("draws"))
+        self._explain(judged, subject, x, rng.fork("draws"))
         return judged
 
-    def _explain(self, judged: Judged, subject: Subject, x: Tensor, noise: Noise) -> None:
+    def _explain(self, judged: Judged, subject: TestImage, x: Tensor, rng: Rng) -> None:
         """Say in each row how well its contender explains the clean image, which no damage changes."""
         made = {row["restorer"] for row in judged.rows}
         asked = {c.name: (trial, c) for trial in reversed(self.trials) for c in trial.contenders if c.name in made}
         for name, (trial, contender) in asked.items():
-            value, reasons = self._explained(judged, subject, x, trial, contender, noise)
+            value, reasons = self._explained(judged, subject, x, trial, contender, rng)
             for row in judged.rows:
                 if row["restorer"] == name:
                     row["nelbo"] = value
                     row["reasons"] |= reasons
 
     def _explained(
-        self, judged: Judged, subject: Subject, x: Tensor, trial: Trial, contender: Contender, noise: Noise
+        self, judged: Judged, subject: TestImage, x: Tensor, trial: Scenario, contender: Method, rng: Rng
     ) -> tuple[float | None, dict[str, str]]:
         try:
-            return _nelbo(contender, x, subject.label, noise), {}
-        except NoFigureError as none:
+            return _nelbo(contender, x, subject.label, rng), {}
+        except UndefinedMetricError as none:
             return None, {"nelbo": str(none)}
         except PluginError as error:
             judged.failures.append(self._failure(error, subject, trial, contender))
@@ -104,7 +104,7 @@ class Jury:
 
     @contextmanager
     def _noted(
-        self, judged: Judged, subject: Subject, trial: Trial, contender: Contender | None = None
+        self, judged: Judged, subject: TestImage, trial: Scenario, contender: Method | None = None
     ) -> Iterator[None]:
         try:
             yield
@@ -112,18 +112,24 @@ class Jury:
             judged.failures.append(self._failure(error, subject, trial, contender))
 
     def _failure(
-        self, error: PluginError, subject: Subject, trial: Trial, contender: Contender | None
+        self, error: PluginError, subject: TestImage, trial: Scenario, contender: Method | None
     ) -> dict[str, str]:
         whom = {} if contender is None else {"restorer": contender.name}
-        return {"image": subject.key, "corruption": trial.spec, **whom, "error": str(told(error, self.log))}
+        return {"image": subject.key, "corruption": trial.spec, **whom, "error": str(error_message(error, self.log))}
 
     def _row(
-        self, subject: Subject, x: Tensor, trial: Trial, contender: Contender, observation: Observation, judged: Judged
+        self,
+        subject: TestImage,
+        x: Tensor,
+        trial: Scenario,
+        contender: Method,
+        observation: Observation,
+        judged: Judged,
     ) -> Row:
-        noise, started = Noise(self.seed, (subject.key,)).fork("draws"), time.perf_counter()
-        shown = as_told(observation, trial.corruption, contender.told)
-        with blamed(f"the restorer {contender.restorer.name!r}", contender.restorer, trial.corruption):
-            answer = per_channel.restore(contender.restorer, shown, trial.corruption, contender.draws, noise)
+        rng, started = Rng(self.seed, (subject.key,)).fork("draws"), time.perf_counter()
+        shown = with_noise_policy(observation, trial.corruption, contender.told)
+        with attribute_errors(f"the restorer {contender.restorer.name!r}", contender.restorer, trial.corruption):
+            answer = per_channel.restore(contender.restorer, shown, trial.corruption, contender.draws, rng)
         seconds = time.perf_counter() - started
         answer = boundary.restored(contender.restorer, answer, shown, contender.draws)
         restoration, calibrated = _enclosed(answer, shown, trial.corruption, contender)
@@ -138,7 +144,7 @@ class Jury:
             row["calibration"] = _calibration(answer, shown, trial.corruption, contender, (x, observation))
             row["sparsification"] = sparsification(finished, x, observation)
         if self.views is not None and subject.key in self.pictured:
-            seen = glance(finished, observation, x, taken=trial.corruption.name != "clean")
+            seen = make_preview(finished, observation, x, taken=trial.corruption.name != "clean")
             row["views"] = seen.write(self.views, _stem(*name.values()), _stem(trial.spec, subject.key))
         return row
 
@@ -148,16 +154,16 @@ def _stem(*names: str) -> str:
     return hashlib.sha256("\n".join(names).encode()).hexdigest()[:16]
 
 
-def _nelbo(contender: Contender, x: Tensor, label: Tensor | None, noise: Noise) -> float:
+def _nelbo(contender: Method, x: Tensor, label: Tensor | None, rng: Rng) -> float:
     """Return how well a model explains the clean image, whatever the damage; NoFigureError for what is no model."""
     if not isinstance(contender.restorer, ModelRestorer):
-        raise NoFigureError("it is no model of images")
-    with blamed(f"the model {contender.restorer.model.name!r}", contender.restorer.model):
-        return nelbo(contender.restorer.model, x, label, noise)
+        raise UndefinedMetricError("it is no model of images")
+    with attribute_errors(f"the model {contender.restorer.model.name!r}", contender.restorer.model):
+        return nelbo(contender.restorer.model, x, label, rng)
 
 
 def _enclosed(
-    restoration: Restoration, shown: Observation, corruption: Corruption, contender: Contender, level: float = LEVEL
+    restoration: Restoration, shown: Observation, corruption: Corruption, contender: Method, level: float = LEVEL
 ) -> tuple[Restoration, bool | None]:
     """Add the calibrated interval of one image, and say whether there is one; None where the model has none at all."""
     if contender.table is None or restoration.std is None:
@@ -171,7 +177,7 @@ def _calibration(
     answer: Restoration,
     shown: Observation,
     corruption: Corruption,
-    contender: Contender,
+    contender: Method,
     truth: tuple[Tensor, Observation],
 ) -> list[float | None] | None:
     """Return the share of the truth inside the interval of each of LEVELS; None without a spread."""
@@ -181,7 +187,7 @@ def _calibration(
     return [share_inside(_finished(i), *truth, level) for i, level in zip(intervals, LEVELS, strict=True)]
 
 
-def as_told(observation: Observation, corruption: Corruption, told: Told) -> Observation:
+def with_noise_policy(observation: Observation, corruption: Corruption, told: NoisePolicy) -> Observation:
     """Return what a restorer is shown, told of the noise what `told` says; without noise that is always known."""
     if told == "true" or observation.sigma is None:
         return observation
@@ -191,12 +197,12 @@ def as_told(observation: Observation, corruption: Corruption, told: Told) -> Obs
 
 
 def _finished(r: Restoration) -> Restoration:
-    return replace(r, mmse=finish(r.mmse), draws=None if r.draws is None else finish(r.draws))
+    return replace(r, mmse=quantise_8bit(r.mmse), draws=None if r.draws is None else quantise_8bit(r.draws))
 
 
 def evaluate(
-    subjects: Iterable[Subject],
-    trials: Sequence[Trial],
+    subjects: Iterable[TestImage],
+    trials: Sequence[Scenario],
     metrics: Sequence[Metric],
     engine: Engine,
     protocol: Protocol,
@@ -233,14 +239,14 @@ def evaluate(
     Results
     """
     rows, failures, said = list[Row](), list[dict[str, str]](), set[str]()
-    jury = Jury(trials, metrics, protocol.seed, log, views, pictured)
+    jury = ImageEvaluator(trials, metrics, protocol.seed, log, views, pictured)
 
     @of_one_image()
-    def read(subject: Subject) -> Tensor:
+    def read(subject: TestImage) -> Tensor:
         return subject.read()
 
     @of_one_image()
-    def compute(subject: Subject, x: Tensor) -> Judged:
+    def compute(subject: TestImage, x: Tensor) -> Judged:
         return jury.judge(subject, x)
 
     for outcome in engine.run(subjects, read, compute, lambda _, found: found):
@@ -248,7 +254,7 @@ def evaluate(
         rows.extend(found.rows)
         failures.extend(found.failures)
         watch(outcome.task.key, unsaid(found.failures, said))
-    measured = [*figures_of(metrics), *OF_A_RUN]
+    measured = [*metric_infos(metrics), *OF_A_RUN]
     return Results(protocol, _runs(rows, trials, [f.name for f in measured]), rows, failures, measured)
 
 
@@ -268,7 +274,7 @@ def of_one_image() -> Iterator[None]:
         raise ImageError(str(error)) from error
 
 
-def _runs(rows: list[dict[str, Any]], trials: Sequence[Trial], names: Sequence[str]) -> list[dict[str, Any]]:
+def _runs(rows: list[dict[str, Any]], trials: Sequence[Scenario], names: Sequence[str]) -> list[dict[str, Any]]:
     runs = []
     for trial in trials:
         for contender in trial.contenders:
@@ -296,14 +302,16 @@ def _coverage(rows: list[dict[str, Any]]) -> dict[str, list[float] | int | None]
     }
 
 
-def subjects(images: LabelledImages) -> list[Subject]:
+def test_images(images: LabelledImages) -> list[TestImage]:
     """Return every image of a data set as a subject; files are read when their turn comes."""
 
     def reader(i: int) -> Callable[[], Tensor]:
         return lambda: truth(images, i)
 
     labels = images.labels
-    return [Subject(key, reader(i), None if labels is None else labels[i : i + 1]) for i, key in enumerate(images.keys)]
+    return [
+        TestImage(key, reader(i), None if labels is None else labels[i : i + 1]) for i, key in enumerate(images.keys)
+    ]
 
 
 def truth(images: LabelledImages, i: int) -> Tensor:

@@ -13,7 +13,7 @@ from typing import Any
 
 from restorekit.core.errors import UsageError
 from restorekit.evaluation.bootstrap import LEVEL, Comparison, better, compare
-from restorekit.evaluation.metric_values import APART, BEFORE, OF_A_RUN, Figure, in_order
+from restorekit.evaluation.metric_values import BEFORE, DIFFERENCE_SUFFIX, OF_A_RUN, MetricInfo, in_order
 from restorekit.evaluation.protocol import SCHEMA, Results
 from restorekit.images.pairing import stem
 
@@ -37,7 +37,7 @@ class Duel:
     corruption: str
     restorer: str
     against: str
-    figure: Figure
+    figure: MetricInfo
     found: Comparison
 
     def to_json(self) -> dict[str, Any]:
@@ -48,7 +48,7 @@ class Duel:
         return {**names, "metric": self.figure.name, **found, "level": LEVEL, "differences": pairs}
 
 
-def deciding(figures: Sequence[Figure]) -> Figure | None:
+def deciding(figures: Sequence[MetricInfo]) -> MetricInfo | None:
     """Return the figure that tells the best of several: PSNR, else the first that has a better end; None without."""
     apart = {figure.name for figure in OF_A_RUN}
     fit = [figure for figure in figures if figure.better and figure.name not in apart]
@@ -62,7 +62,7 @@ def against_baselines(results: Results) -> list[Duel]:
     return [duel for spec in specs for duel in _on_damage(results, spec, figure)] if figure else []
 
 
-def _on_damage(results: Results, spec: str, figure: Figure) -> list[Duel]:
+def _on_damage(results: Results, spec: str, figure: MetricInfo) -> list[Duel]:
     runs = [run for run in results.runs if run["corruption"] == spec]
     best = _best([run for run in runs if not run["learned"]], figure)
     found = []
@@ -72,7 +72,7 @@ def _on_damage(results: Results, spec: str, figure: Figure) -> list[Duel]:
     return [duel for duel in found if duel.found.images]
 
 
-def _best(runs: Sequence[dict[str, Any]], figure: Figure) -> str | None:
+def _best(runs: Sequence[dict[str, Any]], figure: MetricInfo) -> str | None:
     """Return the method of the best mean; the first of equals."""
     sign = 1 if figure.better == "higher" else -1
     measured = [run for run in runs if run[figure.name] is not None]
@@ -181,7 +181,7 @@ def duels(results: Results, other: Other) -> list[Duel]:
     return found
 
 
-def _shared(results: Results) -> list[Figure]:
+def _shared(results: Results) -> list[MetricInfo]:
     """Return what can be compared, the deciding one first: not how long it took, and not what was given."""
     apart, first = {figure.name for figure in (*OF_A_RUN, *BEFORE)}, deciding(results.metrics)
     fit = [f for f in results.metrics if (f.better or f.goal is not None) and f.name not in apart]
@@ -200,10 +200,10 @@ def strongest(found: Sequence[Sequence[Duel]]) -> Sequence[Duel]:
 
 def with_differences(results: Results, duels: Sequence[Duel]) -> Results:
     """Return results whose rows hold the difference of every figure to another run, and whose run the mean of it."""
-    found = {duel.figure.name + APART: dict(duel.found.differences) for duel in duels}
-    run = {**results.runs[0], **{duel.figure.name + APART: duel.found.difference for duel in duels}}
+    found = {duel.figure.name + DIFFERENCE_SUFFIX: dict(duel.found.differences) for duel in duels}
+    run = {**results.runs[0], **{duel.figure.name + DIFFERENCE_SUFFIX: duel.found.difference for duel in duels}}
     figures = [
-        Figure(duel.figure.name + APART, duel.figure.unit, better(duel.figure), meaning=_meaning(duel))
+        MetricInfo(duel.figure.name + DIFFERENCE_SUFFIX, duel.figure.unit, better(duel.figure), meaning=_meaning(duel))
         for duel in duels
     ]
     rows = [_with(row, found) for row in results.images]

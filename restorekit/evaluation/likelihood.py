@@ -32,9 +32,9 @@ from restorekit.core.distributions import (
     LogisticMixture,
     Prior,
 )
-from restorekit.core.errors import ImageError, NoFigureError, RestorekitError, UsageError
+from restorekit.core.errors import ImageError, RestorekitError, UndefinedMetricError, UsageError
 from restorekit.core.files import atomic
-from restorekit.core.rng import Noise
+from restorekit.core.rng import Rng
 from restorekit.core.types import shape_of
 from restorekit.images.dataset import LabelledImages
 from restorekit.samplers.base import parts
@@ -75,7 +75,7 @@ class Score:
 
 
 @torch.inference_mode()
-def score(model: LatentModel, x: Tensor, label: Tensor | None, k: int, chunk: int, noise: Noise) -> Score:
+def score(model: LatentModel, x: Tensor, label: Tensor | None, k: int, chunk: int, rng: Rng) -> Score:
     """Score images.
 
     Parameters
@@ -90,20 +90,20 @@ def score(model: LatentModel, x: Tensor, label: Tensor | None, k: int, chunk: in
         Draws of z, at least one.
     chunk : int
         How many of them at a time; sums are kept, not the draws.
-    noise : Noise
+    rng : Rng
         Of the draws, by the images' names.
     """
     one = two = x.new_full((len(x),), -torch.inf)  # log of the sums of weights and of their squares
     first: list[tuple[Tensor, Tensor]] = []
     for start in range(0, k, chunk):
-        distortion, rates = _terms(model, x, label, min(chunk, k - start), noise.after(start))
+        distortion, rates = _terms(model, x, label, min(chunk, k - start), rng.after(start))
         first = first or [(distortion[0], rates[:, 0])]
         weight = -distortion - rates.sum(0)
         one, two = torch.logaddexp(one, weight.logsumexp(0)), torch.logaddexp(two, (2 * weight).logsumexp(0))
     return Score(*first[0], math.log(k) - one, (2 * one - two).exp())
 
 
-def nelbo(model: Model, x: Tensor, label: Tensor | None, noise: Noise) -> float:
+def nelbo(model: Model, x: Tensor, label: Tensor | None, rng: Rng) -> float:
     """Return the negative ELBO of one clean image, (1, C, H, W), in nats, by one draw of z.
 
     NoFigureError for models that are conditional, and for images of a size or colour that the model does not take.
@@ -111,18 +111,18 @@ def nelbo(model: Model, x: Tensor, label: Tensor | None, noise: Noise) -> float:
     g, (channels, height, width) = model.geometry, shape_of(x)
     fits = channels in g.channels and (g.size or (height, width)) == (height, width)
     if not isinstance(model, LatentModel):
-        raise NoFigureError("it is no model of images, but of what restores them")
+        raise UndefinedMetricError("it is no model of images, but of what restores them")
     if not fits or height % g.multiple or width % g.multiple:
-        raise NoFigureError(f"the model takes no image of {channels} channel(s) and {width} x {height} pixels")
+        raise UndefinedMetricError(f"the model takes no image of {channels} channel(s) and {width} x {height} pixels")
     device = next(model.parameters()).device
-    return float(score(model, x.to(device), None if label is None else label.to(device), 1, 1, noise).nelbo)
+    return float(score(model, x.to(device), None if label is None else label.to(device), 1, 1, rng).nelbo)
 
 
-def _terms(model: LatentModel, x: Tensor, label: Tensor | None, n: int, noise: Noise) -> tuple[Tensor, Tensor]:
+def _terms(model: LatentModel, x: Tensor, label: Tensor | None, n: int, rng: Rng) -> tuple[Tensor, Tensor]:
     """Return -log p(x | z), (n, B) nats, and log q(z | x) - log p(z) of each level, (levels, n, B), of n draws of z."""
     many, labels = x.repeat(n, 1, 1, 1), None if label is None else label.repeat(n)
     q = model.infer(many, None, labels)
-    z = q.sample(noise.expand(n))
+    z = q.sample(rng.expand(n))
     distortion = -model.decode(z, labels).log_prob(many)
     rates = _rates(q, model.prior(labels), z)
     return distortion.view(n, -1), rates.view(len(rates), n, -1)
@@ -153,11 +153,11 @@ class Grid:
     density: bool
     told: str
 
-    def dequantised(self, x: Tensor, noise: Noise) -> Tensor:
+    def dequantised(self, x: Tensor, rng: Rng) -> Tensor:
         """Add uniform noise over a step of the grid, so that a density cannot be made large at will on it."""
         if not (self.density and self.levels):
             return x
-        return x + (noise.uniform("dequantise", tuple(x.shape), x.device) - 0.5) / (self.levels - 1)
+        return x + (rng.uniform("dequantise", tuple(x.shape), x.device) - 0.5) / (self.levels - 1)
 
     def bits(self, nll: Tensor, values: int) -> Tensor:
         """Return bits for each of an image's values."""
@@ -259,9 +259,9 @@ def score_all(model: LatentModel, images: LabelledImages, k: int, seed: int, out
     summary, device = Summary(), next(model.parameters()).device
     with out.open("w", encoding="utf-8") as file:
         for keys, x, label, levels in _batches(model, images, summary.failures, watch):
-            noise = Noise(seed, keys)
+            rng = Rng(seed, keys)
             on = grid(model, x.to(device), levels)
-            rows = _scored(model, on, on.dequantised(x.to(device), noise), label, k, noise)
+            rows = _scored(model, on, on.dequantised(x.to(device), rng), label, k, rng)
             for key, row in zip(keys, rows, strict=True):
                 summary.rows.append({"image": key, **row})
                 file.write(json.dumps(summary.rows[-1]) + "\n")
@@ -272,9 +272,9 @@ def score_all(model: LatentModel, images: LabelledImages, k: int, seed: int, out
     return summary
 
 
-def _scored(model: LatentModel, on: Grid, x: Tensor, label: Tensor | None, k: int, noise: Noise) -> list[Row]:
+def _scored(model: LatentModel, on: Grid, x: Tensor, label: Tensor | None, k: int, rng: Rng) -> list[Row]:
     """Return the figures of each image of a batch."""
-    found = score(model, x, label, k, max(1, VALUES // x.numel()), noise)
+    found = score(model, x, label, k, max(1, VALUES // x.numel()), rng)
     levels = {f"rate_{i}": rate for i, rate in enumerate(found.rates)} if len(found.rates) > 1 else {}
     columns = {
         "nelbo": found.nelbo, "distortion": found.distortion, "rate": found.rate, **levels, "nll": found.nll,

@@ -13,17 +13,17 @@ from typing import Any, Literal, NamedTuple
 from torch import Tensor
 
 from restorekit.core.contracts import Metric
-from restorekit.core.errors import NoFigureError, PluginError
+from restorekit.core.errors import PluginError, UndefinedMetricError
 from restorekit.core.plugins import boundary
 from restorekit.core.types import Observation, Restoration
 
-APART = "_difference"  # ends the name of a figure that is a difference to another run
+DIFFERENCE_SUFFIX = "_difference"  # ends the name of a figure that is a difference to another run
 NO_REASON = "it does not apply here"
 INFINITE = "it is infinite, which JSON has no number for"
 
 
 @dataclass(frozen=True)
-class Figure:
+class MetricInfo:
     """What a figure is.
 
     Attributes
@@ -48,9 +48,9 @@ class Figure:
 
 
 OF_A_RUN = (
-    Figure("seconds_per_megapixel", "s", "lower", meaning="Time that restoring took, per million pixels."),
-    Figure("seconds", "s", "lower", meaning="Time that restoring took, per image."),
-    Figure("nelbo", "nats", "lower", meaning="Minus the evidence lower bound of the clean image under the model."),
+    MetricInfo("seconds_per_megapixel", "s", "lower", meaning="Time that restoring took, per million pixels."),
+    MetricInfo("seconds", "s", "lower", meaning="Time that restoring took, per image."),
+    MetricInfo("nelbo", "nats", "lower", meaning="Minus the evidence lower bound of the clean image under the model."),
 )
 
 
@@ -72,9 +72,11 @@ class Measured(NamedTuple):
     faults: list[PluginError]
 
 
-def figures_of(metrics: Sequence[Metric]) -> list[Figure]:
+def metric_infos(metrics: Sequence[Metric]) -> list[MetricInfo]:
     """Return what metrics say of themselves; the meaning is the first sentence of their docstring."""
-    return [Figure(m.name, m.unit, "" if m.goal is not None else m.better, m.goal, _first_sentence(m)) for m in metrics]
+    return [
+        MetricInfo(m.name, m.unit, "" if m.goal is not None else m.better, m.goal, _first_sentence(m)) for m in metrics
+    ]
 
 
 def measure(
@@ -86,7 +88,7 @@ def measure(
         value, why = None, NO_REASON
         try:
             value = boundary.measured(metric, restoration, reference, observation)
-        except NoFigureError as none:
+        except UndefinedMetricError as none:
             why = str(none) or NO_REASON
         except PluginError as fault:
             found.faults.append(fault)
@@ -143,7 +145,7 @@ def _first_sentence(metric: Metric) -> str:
 _LATE = ("seconds_per_megapixel", "seconds", "nelbo")  # after what a plugin measures
 
 
-def in_order(figures: Iterable[Figure]) -> list[Figure]:
+def in_order(figures: Iterable[MetricInfo]) -> list[MetricInfo]:
     """Return figures in the order of their importance; how long it took and what a model says of itself come last."""
     return sorted(figures, key=lambda figure: _place(figure.name))
 
@@ -166,12 +168,12 @@ TITLES = {
 
 def title(name: str) -> str:
     """Return a word or two for a figure, or for a difference of it to another run; of a plugin's, its name."""
-    own = name.removesuffix(APART)
+    own = name.removesuffix(DIFFERENCE_SUFFIX)
     words = TITLES.get(own, own.replace("_", " "))
     return words if own == name else f"{words} difference"
 
 
 BEFORE = (
-    Figure("psnr_before", "dB", meaning="PSNR of what was given to be restored, as its file is."),
-    Figure("psnr_gain", "dB", "higher", meaning="PSNR of the restoration minus that of what was given."),
+    MetricInfo("psnr_before", "dB", meaning="PSNR of what was given to be restored, as its file is."),
+    MetricInfo("psnr_gain", "dB", "higher", meaning="PSNR of the restoration minus that of what was given."),
 )

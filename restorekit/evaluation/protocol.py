@@ -9,16 +9,16 @@ from typing import Any, Literal
 from torch import Tensor
 
 from restorekit.core.contracts import Corruption, Restorer
-from restorekit.evaluation.metric_values import Figure
+from restorekit.evaluation.metric_values import MetricInfo
 from restorekit.evaluation.metrics.fidelity import WINDOW, WINDOW_SIGMA
 from restorekit.uncertainty.calibration_table import Table
 
-Told = Literal["true", "blind", "auto"]
+NoisePolicy = Literal["true", "blind", "auto"]
 SCHEMA = 1
 
 
 @dataclass(frozen=True, eq=False)
-class Contender:
+class Method:
     """A restorer as it stands in the table.
 
     Attributes
@@ -43,7 +43,7 @@ class Contender:
 
     name: str
     restorer: Restorer
-    told: Told
+    told: NoisePolicy
     draws: int = 0
     learned: bool = False
     estimate: str = ""
@@ -52,12 +52,12 @@ class Contender:
 
 
 @dataclass(frozen=True, eq=False)
-class Trial:
+class Scenario:
     """One corruption, by the spec as typed, and who restores it."""
 
     spec: str
     corruption: Corruption
-    contenders: Sequence[Contender]
+    contenders: Sequence[Method]
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ class Results:
     runs: list[dict[str, Any]]
     images: list[dict[str, Any]]
     failures: list[dict[str, str]]
-    metrics: list[Figure] = field(default_factory=list)
+    metrics: list[MetricInfo] = field(default_factory=list)
     comparisons: list[dict[str, Any]] = field(default_factory=list)
     command: str = ""
 
@@ -113,7 +113,7 @@ class Results:
 
 
 @dataclass(frozen=True, eq=False)
-class Subject:
+class TestImage:
     """An image to be damaged and restored: its name, and how to get it, (1, C, H, W) on [0, 1]."""
 
     key: str

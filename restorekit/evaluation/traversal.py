@@ -14,7 +14,7 @@ from restorekit.core.contracts import LatentModel
 from restorekit.core.devices import choose
 from restorekit.core.distributions import Levelled, Temperature
 from restorekit.core.errors import UsageError
-from restorekit.core.rng import Noise
+from restorekit.core.rng import Rng
 from restorekit.evaluation.likelihood import rates
 from restorekit.images.dataset import LabelledImages
 from restorekit.models import checkpoint
@@ -65,11 +65,11 @@ def draw(
     shape = (geometry.channels[0], height, width)
     if steps:
         _check_ways(model, turned, shape, name)
-        return _ways(model, count, shape, label, Noise(seed), steps, turned)
+        return _ways(model, count, shape, label, Rng(seed), steps, turned)
     _check_temperature(model, temperature, shape, name)
     portions = [(first, min(PORTION, count - first)) for first in range(0, count, PORTION)]
-    noise = Noise(seed)
-    return torch.cat([_portion(model, n, shape, label, noise.fork(str(i)), temperature) for i, n in portions])
+    rng = Rng(seed)
+    return torch.cat([_portion(model, n, shape, label, rng.fork(str(i)), temperature) for i, n in portions])
 
 
 def _latent(name: str, device: str) -> LatentModel:
@@ -92,7 +92,7 @@ def ranked(name: str, images: LabelledImages, device: str) -> list[tuple[int, fl
 def _check_temperature(model: LatentModel, temperature: Temperature, shape: tuple[int, ...], name: str) -> None:
     """Raise a UsageError where temperatures are not one for all levels of latents, or one for each."""
     prior = model.prior()
-    levels = len(parts(prior.sample(1, shape, Noise(0)))) if isinstance(prior, Levelled) else 1
+    levels = len(parts(prior.sample(1, shape, Rng(0)))) if isinstance(prior, Levelled) else 1
     if isinstance(temperature, tuple) and len(temperature) != levels:
         raise UsageError(
             f"{name} takes one temperature, or one for each of its levels of latents, which are {levels}, got "
@@ -103,7 +103,7 @@ def _check_temperature(model: LatentModel, temperature: Temperature, shape: tupl
 @torch.inference_mode()
 def _check_ways(model: LatentModel, turned: Sequence[int] | None, shape: tuple[int, ...], name: str) -> None:
     """Raise a UsageError where latents of several levels are to be turned, whose numbers would mean more than one."""
-    if turned is not None and len(parts(model.prior().sample(1, shape, Noise(0)))) > 1:
+    if turned is not None and len(parts(model.prior().sample(1, shape, Rng(0)))) > 1:
         raise UsageError(
             f"{name} has latents at several levels, of which --traverse has no numbers; draw with --temperature, such "
             "as 1,0, to see what a level does"
@@ -111,24 +111,24 @@ def _check_ways(model: LatentModel, turned: Sequence[int] | None, shape: tuple[i
 
 
 def _portion(
-    model: LatentModel, n: int, shape: tuple[int, ...], label: int | None, noise: Noise, temperature: Temperature
+    model: LatentModel, n: int, shape: tuple[int, ...], label: int | None, rng: Rng, temperature: Temperature
 ) -> Tensor:
     labels = None if label is None else torch.full((n,), label, device=next(model.parameters()).device)
     with torch.inference_mode():
         prior: Any = model.prior(labels)  # of levels, where there is a temperature for each
-        z = prior.sample(n, shape, noise, temperature)
+        z = prior.sample(n, shape, rng, temperature)
         return model.decode(z, labels).mean.cpu()
 
 
 @torch.inference_mode()
 def _ways(
-    model: LatentModel, count: int, shape: tuple[int, ...], label: int | None, noise: Noise, steps: int,
+    model: LatentModel, count: int, shape: tuple[int, ...], label: int | None, rng: Rng, steps: int,
     turned: Sequence[int] | None,
 ) -> Tensor:  # fmt: skip
     """Return decoder means along ways through the latents, one way after the other."""
     device = next(model.parameters()).device
     labels = None if label is None else torch.full((count,), label, device=device)
-    ends = [model.prior(labels).sample(count, shape, noise.fork(name)) for name in ("from", "to")]
+    ends = [model.prior(labels).sample(count, shape, rng.fork(name)) for name in ("from", "to")]
     weights = torch.linspace(0, 1, steps, device=device)
     ways = mapped(lambda a, b: _between(a, b, weights) if turned is None else _turned(a, weights, turned), *ends)
     many = None if label is None else torch.full((len(parts(ways)[0]),), label, device=device)

@@ -146,7 +146,7 @@ TITLES = {
 
 
 @dataclass(frozen=True, eq=False)
-class Glance:
+class Preview:
     """One restoration, as a person sees it.
 
     Attributes
@@ -217,9 +217,9 @@ def nice(value: float) -> float:
     return next(n * ten for n in (*_NICE, 10) if n * ten >= levels * (1 - 1e-9)) / 255
 
 
-def glance(
+def make_preview(
     restoration: Restoration, observation: Observation | None, truth: Tensor | None = None, taken: bool = False
-) -> Glance:
+) -> Preview:
     """Return what a person sees of one image held in memory, all on [0, 1].
 
     Parameters
@@ -235,7 +235,7 @@ def glance(
     """
     after = _last(restoration.mmse[0])
     result = pictured(after, UNIT)
-    peek = Peek(*after.shape)
+    peek = PreviewCollector(*after.shape)
     peek.put(0, slice(None), 0, restoration, 0)
     layers = dict(peek.layers)
     if truth is not None:
@@ -249,7 +249,7 @@ def glance(
     if taken and before is not None and before.shape[:2] == result.shape[:2]:
         layers["residual"] = difference(before, result)
     shown = None if truth is None else pictured(_last(truth[0]), UNIT)
-    return Glance(after.shape[:2], before, result, shown, missing, layers, peek.pictures())
+    return Preview(after.shape[:2], before, result, shown, missing, layers, peek.pictures())
 
 
 def _apart(one: Floats, other: Floats, by: int) -> Floats:
@@ -269,7 +269,7 @@ def difference(one: Bytes, other: Bytes) -> Floats:
     return found
 
 
-class Peek:
+class PreviewCollector:
     """Keeps of a picture's first frame, while it is restored band by band, what its report shows beside the result.
 
     Parameters

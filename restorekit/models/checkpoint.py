@@ -23,7 +23,7 @@ from restorekit.core.contracts import Model
 from restorekit.core.errors import CheckpointError, SpecError, unknown
 from restorekit.core.files import atomic
 from restorekit.core.plugins import registry
-from restorekit.core.plugins.boundary import blamed
+from restorekit.core.plugins.boundary import attribute_errors
 from restorekit.core.plugins.registry import CARD
 
 FORMAT = 1
@@ -151,7 +151,7 @@ def load(path: Path) -> tuple[Model, Card]:
         what = f"a {card.model!r} of the package {card.package!r} {card.version}"
         raise CheckpointError(f"{path} holds {what}, {_lack(card)}")
     cls = known[card.model]
-    with torch.random.fork_rng(devices=[]), blamed(f"making the model {cls.name!r}", cls):
+    with torch.random.fork_rng(devices=[]), attribute_errors(f"making the model {cls.name!r}", cls):
         model = _made(cls, card, path)
     try:
         model.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in read_weights(path).items()})

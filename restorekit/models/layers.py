@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from restorekit.core.rng import Noise
+from restorekit.core.rng import Rng
 
 
 class Residual(nn.Module):
@@ -49,11 +49,11 @@ def down(inputs: int, outputs: int) -> nn.Conv2d:
     return nn.Conv2d(inputs, outputs, 2, stride=2)
 
 
-def dropout(x: Tensor, rate: float, noise: Noise, name: str) -> Tensor:
+def dropout(x: Tensor, rate: float, rng: Rng, name: str) -> Tensor:
     """Zero values of x, (B, ...), with probability `rate` and scale the rest, from explicit noise."""
     if rate == 0:
         return x
-    keep = noise.uniform(name, tuple(x.shape), x.device) >= rate
+    keep = rng.uniform(name, tuple(x.shape), x.device) >= rate
     return torch.where(keep, x / (1 - rate), 0.0)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from restorekit.core.errors import PluginError
 from restorekit.core.plugins import registry
-from restorekit.core.plugins.boundary import BrokenError, blamed
+from restorekit.core.plugins.boundary import BrokenError, attribute_errors
 from restorekit.evaluation.protocol import Results
 
 
@@ -23,7 +23,7 @@ def added(results: Results, warn: Callable[[PluginError], None]) -> list[tuple[s
     found = []
     for title, cls in registry.classes("sections").items():
         try:
-            with blamed(f"rendering the section {title!r}", cls):
+            with attribute_errors(f"rendering the section {title!r}", cls):
                 html = cls().render(results)
                 if not isinstance(html, str):
                     raise BrokenError(f"expected HTML as a str, got {type(html).__name__}")

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from restorekit.evaluation.head_to_head import Duel, same_images
-from restorekit.evaluation.metric_values import Figure, in_order, title
+from restorekit.evaluation.metric_values import MetricInfo, in_order, title
 from restorekit.evaluation.protocol import Results
 from restorekit.report.page import Column, Run
 from restorekit.report.wording import count
@@ -128,7 +128,7 @@ def values(row: Mapping[str, Any], shown: Iterable[Column]) -> tuple[dict[str, f
     return found, {name: reasons[name] for name in found if name in reasons}
 
 
-def _column(figure: Figure) -> Column:
+def _column(figure: MetricInfo) -> Column:
     return Column(figure.name, title(figure.name), figure.unit, figure.better, figure.goal, figure.meaning)
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from restorekit.evaluation.bootstrap import LEVEL, TIES, Comparison, clear, how
 from restorekit.evaluation.head_to_head import Duel, gain
-from restorekit.evaluation.metric_values import APART, NO_REASON, OF_A_RUN, Figure, title
+from restorekit.evaluation.metric_values import DIFFERENCE_SUFFIX, NO_REASON, OF_A_RUN, MetricInfo, title
 from restorekit.evaluation.protocol import Results
 from restorekit.report.page import Row
 
@@ -50,7 +50,7 @@ def number(value: float) -> str:
     return f"{value:.2f}" if abs(value) >= 2 else f"{value:.3f}"
 
 
-def quantity(value: float, figure: Figure) -> str:
+def quantity(value: float, figure: MetricInfo) -> str:
     """Return a figure with its unit."""
     return f"{number(value)}{figure.unit and ' '}{figure.unit}"
 
@@ -58,7 +58,7 @@ def quantity(value: float, figure: Figure) -> str:
 def absent(results: Results) -> list[str]:
     """Say which figures some or all rows lack, and why: a sentence for each reason, whatever the numbers in it."""
     apart, found = {figure.name for figure in OF_A_RUN}, dict[tuple[str, tuple[int, ...]], tuple[str, list[str]]]()
-    for figure in (f for f in results.metrics if f.name not in apart and not f.name.endswith(APART)):
+    for figure in (f for f in results.metrics if f.name not in apart and not f.name.endswith(DIFFERENCE_SUFFIX)):
         lacking = defaultdict[str, list[int]](list)
         said = dict[str, str]()
         for i, row in enumerate(results.images):
@@ -85,7 +85,7 @@ def _of(rows: Sequence[int], results: Results) -> str:
     return f" of {count(len(images), 'image')}, {named(images)}"
 
 
-def difference(found: Comparison, figure: Figure) -> str:
+def difference(found: Comparison, figure: MetricInfo) -> str:
     """Say what a mean difference comes to and how sure it is: "0.42 dB lower (95 % interval: ...)"."""
     if found.difference is None:
         return "no difference can be told"
@@ -103,7 +103,7 @@ def signed(value: float) -> str:
     return f"{value:+.2f}" if abs(value) >= 2 else f"{value:+.3f}"
 
 
-def _way(value: float, figure: Figure) -> str:
+def _way(value: float, figure: MetricInfo) -> str:
     if figure.goal is not None:
         return f"{'nearer to' if value < 0 else 'further from'} {figure.goal:g}"
     return "higher" if value > 0 else "lower"

@@ -20,7 +20,7 @@ from restorekit.core.contracts import Corruption
 from restorekit.core.devices import Compute, Precision
 from restorekit.core.errors import UsageError
 from restorekit.core.plugins import registry
-from restorekit.core.rng import Noise
+from restorekit.core.rng import Rng
 from restorekit.core.types import Observation, Restoration
 from restorekit.corruptions.spec import parse
 from restorekit.restoration.loading import Opened, open_restorer
@@ -98,8 +98,8 @@ class Loaded:
         if known := self._known(sigma):
             corruption, shape = known, known.clean_shape(shape, max(self.opened.restorer.geometry.channels))
             observation = stated(replace(observation, shape=shape), known)
-        noise = Noise(seed, tuple(str(i) for i in range(len(y))))
-        restored = per_channel.restore(self.opened.restorer, observation, corruption, samples, noise)
+        rng = Rng(seed, tuple(str(i) for i in range(len(y))))
+        restored = per_channel.restore(self.opened.restorer, observation, corruption, samples, rng)
         if interval is not None:
             together, table = per_channel.together(self.opened.restorer, shape[0]), self.opened.table
             restored = enclose_told(restored, observation, corruption, together, table, interval)

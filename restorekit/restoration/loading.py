@@ -13,7 +13,7 @@ from restorekit.core.contracts import Corruption, Model, Restorer
 from restorekit.core.devices import Compute, choose, compile_parts
 from restorekit.core.errors import UsageError, unknown
 from restorekit.core.plugins import registry
-from restorekit.core.plugins.boundary import blamed
+from restorekit.core.plugins.boundary import attribute_errors
 from restorekit.corruptions.spec import parse
 from restorekit.models import checkpoint
 from restorekit.models.checkpoint import Card
@@ -134,16 +134,18 @@ def open_restorer(
     if name in classical and sampler is not None:
         raise UsageError(f"{name} is a classical method, which no sampler serves; leave --sampler {sampler} out")
     if name in classical:
-        with blamed(f"making the restorer {name!r}", classical[name]):
+        with attribute_errors(f"making the restorer {name!r}", classical[name]):
             return Opened(name, classical[name]())
     if name not in registry.weights() and not (Path(name).suffix == ".safetensors" or Path(name).is_file()):
         raise UsageError(_why_not(name, [*classical, *registry.weights()]))
     path = checkpoint.resolve(name)
     model, card = checkpoint.load(path)
-    with blamed(f"noise_spec of the model {model.name!r}", model):
+    with attribute_errors(f"noise_spec of the model {model.name!r}", model):
         told = model.noise_spec()
     expected = corruption or (parse(told, registry.corruptions()) if told else IMAGE)
-    with blamed(f"choosing the sampler {sampler!r}", registry.samplers().get((sampler or "").partition(":")[0])):
+    with attribute_errors(
+        f"choosing the sampler {sampler!r}", registry.samplers().get((sampler or "").partition(":")[0])
+    ):
         chosen = pick_sampler(model, expected, registry.samplers(), sampler)
     model = model.to(where).to(memory_format=torch.channels_last)
     if compute.compiled:

@@ -17,8 +17,8 @@ from torch import Tensor
 from restorekit.core.contracts import Corruption, LatentModel, Model, Restorer, Sampler
 from restorekit.core.errors import ImageError, UsageError
 from restorekit.core.plugins import boundary
-from restorekit.core.plugins.boundary import blamed, ran_out_of_memory, whose
-from restorekit.core.rng import Noise
+from restorekit.core.plugins.boundary import attribute_errors, ran_out_of_memory, whose
+from restorekit.core.rng import Rng
 from restorekit.core.types import Observation, Restoration, Source
 from restorekit.restoration.tiling import BYTES_PER_PIXEL, FEATHER, TOLD, Limits, Sweep, mirrored, restoration
 
@@ -77,26 +77,26 @@ class ModelRestorer(Restorer):
         if isinstance(model, LatentModel):
             model.sampler = sampler
 
-    def __call__(self, observation: Observation, corruption: Corruption, n: int, noise: Noise) -> Restoration:
+    def __call__(self, observation: Observation, corruption: Corruption, n: int, rng: Rng) -> Restoration:
         """Restore a batch held in memory; draws are returned where n > 0."""
         held = Held(with_guess(observation, corruption))
         if held.resized:
-            return self._whole(held.observation, corruption, n, noise)
-        return _joined([band for _, band in self.rows(held, corruption, n, noise)])
+            return self._whole(held.observation, corruption, n, rng)
+        return _joined([band for _, band in self.rows(held, corruption, n, rng)])
 
-    def _whole(self, observation: Observation, corruption: Corruption, n: int, noise: Noise) -> Restoration:
+    def _whole(self, observation: Observation, corruption: Corruption, n: int, rng: Rng) -> Restoration:
         """Restore images of another size than their observation in one pass, as tiles of the two do not match."""
         device, (height, width) = next(self.model.parameters()).device, observation.shape[1:]
         shown = with_guess(padded(observation, corruption, self.model), corruption)
         try:
-            result = self.solve(shown.to(device), corruption, n, noise, self.limits)
+            result = self.solve(shown.to(device), corruption, n, rng, self.limits)
         except (RuntimeError, MemoryError) as error:
             if not ran_out_of_memory(error):
                 raise
             raise out_of_room(observation, error) from error
         return restoration({k: v[..., :height, :width].cpu() for k, v in result.items()})
 
-    def rows(self, source: Source, corruption: Corruption, n: int, noise: Noise) -> Iterator[tuple[int, Restoration]]:
+    def rows(self, source: Source, corruption: Corruption, n: int, rng: Rng) -> Iterator[tuple[int, Restoration]]:
         """Restore by bands of tiles from the top down; on out-of-memory start again with smaller tiles."""
         if source.shape[1] not in self.geometry.channels:
             takes = " or ".join(map(str, self.geometry.channels))
@@ -105,12 +105,12 @@ class ModelRestorer(Restorer):
             )
         if source.resized:
             check_room(*source.shape[2:], self.limits)
-            yield 0, self._whole(source.rows(0, source.shape[2]), corruption, n, noise)
+            yield 0, self._whole(source.rows(0, source.shape[2]), corruption, n, rng)
             return
         limits, done = self.limits, 0
         while True:
             try:
-                for top, band in self._sweep(source, corruption, n, noise, limits):
+                for top, band in self._sweep(source, corruption, n, rng, limits):
                     end = top + band.mmse.shape[2]
                     if end > done:
                         yield done, _slice(band, done - top)
@@ -122,26 +122,26 @@ class ModelRestorer(Restorer):
                 limits = _halved(limits, self.model, error)
 
     def _sweep(
-        self, source: Source, corruption: Corruption, n: int, noise: Noise, limits: Limits
+        self, source: Source, corruption: Corruption, n: int, rng: Rng, limits: Limits
     ) -> Iterator[tuple[int, Restoration]]:
         """Restore by bands of tiles that keep within the limits."""
         device = next(self.model.parameters()).device
 
-        def solve(tiles: Observation, own: Noise) -> dict[str, Tensor]:
+        def solve(tiles: Observation, own: Rng) -> dict[str, Tensor]:
             return self.solve(tiles.to(device), corruption, n, own, limits)
 
-        with blamed(f"operator of the corruption {str(corruption)!r}", corruption):
+        with attribute_errors(f"operator of the corruption {str(corruption)!r}", corruption):
             operator = corruption.operator(source.rows(0, 1))
         reach = self.geometry.halo + (0 if operator is None else operator.halo)
-        return Sweep(solve, self.geometry._replace(halo=reach), source, noise, limits, n).bands()
+        return Sweep(solve, self.geometry._replace(halo=reach), source, rng, limits, n).bands()
 
     def solve(
-        self, observation: Observation, corruption: Corruption, n: int, noise: Noise, limits: Limits
+        self, observation: Observation, corruption: Corruption, n: int, rng: Rng, limits: Limits
     ) -> dict[str, Tensor]:
         """Return mmse, var, and draws where n > 0, of a batch of tiles; in full precision where half gives NaN."""
         for half in (True, False) if self.half else (False,):
             with torch.inference_mode(), self._precision(half):
-                result = self._pass(observation, corruption, n, noise, limits)
+                result = self._pass(observation, corruption, n, rng, limits)
             if all(bool(t.isfinite().all()) for t in result.values()):
                 return result
         raise ImageError(
@@ -154,13 +154,13 @@ class ModelRestorer(Restorer):
         return torch.autocast(kind, torch.bfloat16) if half else contextlib.nullcontext()
 
     def _pass(
-        self, observation: Observation, corruption: Corruption, n: int, noise: Noise, limits: Limits
+        self, observation: Observation, corruption: Corruption, n: int, rng: Rng, limits: Limits
     ) -> dict[str, Tensor]:
         told = dict[str, list[Tensor]]()
         estimate = boundary.estimate(self.model, observation, corruption)
         one = self.sampler is not None and self.sampler.answers
         count = n if estimate is not None else 1 if one else max(n, DRAWS)
-        portions = self._portions(observation, corruption, count, noise, limits, told)
+        portions = self._portions(observation, corruption, count, rng, limits, told)
         if estimate is None:
             result = _mean_of_draws(portions, n, observation.y.new_zeros(len(observation), *observation.shape))
         else:
@@ -174,14 +174,14 @@ class ModelRestorer(Restorer):
         return known | {TOLD + k: _spread_out(torch.stack(v).mean(0), observation) for k, v in told.items()}
 
     def _portions(
-        self, observation: Observation, corruption: Corruption, n: int, noise: Noise, limits: Limits,
+        self, observation: Observation, corruption: Corruption, n: int, rng: Rng, limits: Limits,
         told: dict[str, list[Tensor]],
     ) -> Iterator[tuple[Tensor, Tensor | None]]:  # fmt: skip
         """Draw a few at a time, as many as the limits allow; gather what the sampler tells."""
         shared = self.sampler is not None and self.sampler.shares
         portion = limits.draws(len(observation) * math.prod(observation.shape[1:]), shared)
         for first in range(0, n, portion):
-            draws = boundary.draws(self.model, observation, corruption, min(portion, n - first), noise.after(first))
+            draws = boundary.draws(self.model, observation, corruption, min(portion, n - first), rng.after(first))
             for name, value in draws.told.items():
                 told.setdefault(name, []).append(value)
             yield draws.mean, draws.variance
@@ -210,8 +210,8 @@ def _spread_out(value: Tensor, observation: Observation) -> Tensor:
 def with_guess(observation: Observation, corruption: Corruption) -> Observation:
     """Compute the first guess over the whole image, so that it does not depend on how the image is tiled."""
     if corruption.interpolates and bool(observation.observed.all()):
-        return replace(observation, guess=observation.y)
-    return replace(observation, guess=boundary.guess(observation, corruption))
+        return replace(observation, initial=observation.y)
+    return replace(observation, initial=boundary.initial_estimate(observation, corruption))
 
 
 def _slice(band: Restoration, rows: int) -> Restoration:
@@ -292,7 +292,7 @@ def _grown(observation: Observation, corruption: Corruption, multiple: int) -> O
     columns = _side(width, observation.shape[2], multiple, lambda side: clean(height, side)[2])
     if rows is None or columns is None:
         return None
-    larger = replace(observation, guess=None).cut(mirrored(0, rows, height), mirrored(0, columns, width))
+    larger = replace(observation, initial=None).cut(mirrored(0, rows, height), mirrored(0, columns, width))
     return replace(larger, shape=clean(rows, columns))
 
 

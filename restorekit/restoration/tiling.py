@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from restorekit.core.rng import Noise
+from restorekit.core.rng import Rng
 from restorekit.core.types import Geometry, Observation, Restoration, Source
 
 FEATHER = 16  # pixels over which one tile fades into the next
@@ -59,7 +59,7 @@ BYTES_PER_VALUE = 16  # what a value of a draw takes that is returned: itself, i
 SHARED = 64  # draws whose means and variances are held at once where making them apart would repeat work
 TOLD = "told "  # before the name of a field that holds what a sampler tells of each image
 
-Solve = Callable[[Observation, Noise], dict[str, Tensor]]
+Solve = Callable[[Observation, Rng], dict[str, Tensor]]
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ class Sweep:
         The model's sizes.
     source : Source
         What is restored.
-    noise : Noise
+    rng : Rng
         Of the whole images.
     limits : Limits
         How much is done at once.
@@ -112,7 +112,7 @@ class Sweep:
     solve: Solve
     geometry: Geometry
     source: Source
-    noise: Noise
+    rng: Rng
     limits: Limits
     draws: int = 0
 
@@ -149,9 +149,9 @@ class Sweep:
             strip.cut(torch.arange(strip.y.shape[2], device=device), torch.arange(left, left + tile, device=device))
             for left in lefts
         ]
-        keys = (self.noise.keys or tuple(str(i) for i in range(len(strip)))) * len(lefts)
+        keys = (self.rng.keys or tuple(str(i) for i in range(len(strip)))) * len(lefts)
         origins = tuple((top, left) for left in lefts for _ in range(len(strip)))
-        return {k: v.cpu() for k, v in self.solve(_stacked(cuts), self.noise.at(keys, origins)).items()}
+        return {k: v.cpu() for k, v in self.solve(_stacked(cuts), self.rng.at(keys, origins)).items()}
 
     def _strip(self, top: int, tile: int, width: int) -> Observation:
         """Read a tile row, mirrored where it reaches over the image's lower or right border."""
@@ -240,7 +240,9 @@ def _stacked(cuts: list[Observation]) -> Observation:
     def repeat(t: Tensor | None) -> Tensor | None:
         return None if t is None else t.repeat(count, *[1] * (t.dim() - 1))
 
-    guess = None if first.guess is None else torch.cat([c.guess for c in cuts if c.guess is not None])
-    many = replace(first, y=torch.cat([c.y for c in cuts]), observed=torch.cat([c.observed for c in cuts]), guess=guess)
+    initial = None if first.initial is None else torch.cat([c.initial for c in cuts if c.initial is not None])
+    many = replace(
+        first, y=torch.cat([c.y for c in cuts]), observed=torch.cat([c.observed for c in cuts]), initial=initial
+    )
     params = {k: v.repeat(count, *[1] * (v.dim() - 1)) for k, v in first.params.items()}
     return replace(many, sigma=repeat(first.sigma), label=repeat(first.label), params=params)

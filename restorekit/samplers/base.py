@@ -15,7 +15,7 @@ from torch import Tensor
 from restorekit.core import gaussian
 from restorekit.core.contracts import Corruption, LatentModel, Model, Sampler, parts_of
 from restorekit.core.errors import UsageError
-from restorekit.core.rng import Noise
+from restorekit.core.rng import Rng
 from restorekit.core.types import Draws, Observation
 
 
@@ -45,18 +45,14 @@ class Checking(Sampler):
         other = [part.name for part in parts_of(corruption) if not self.takes(part)]
         return f"{self.name} works with {self.takes_told}, not {other[0]}; use --sampler langevin" if other else None
 
-    def __call__(
-        self, model: LatentModel, corruption: Corruption, observation: Observation, n: int, noise: Noise
-    ) -> Draws:
+    def __call__(self, model: LatentModel, corruption: Corruption, observation: Observation, n: int, rng: Rng) -> Draws:
         """Return n draws for each image, all as one batch."""
         if reason := self.refuse(model, corruption):
             raise UsageError(reason)
-        return self.drawn(model, corruption, observation, n, noise)
+        return self.drawn(model, corruption, observation, n, rng)
 
     @abstractmethod
-    def drawn(
-        self, model: LatentModel, corruption: Corruption, observation: Observation, n: int, noise: Noise
-    ) -> Draws:
+    def drawn(self, model: LatentModel, corruption: Corruption, observation: Observation, n: int, rng: Rng) -> Draws:
         """Return n draws of a pair that is not refused."""
 
 

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from restorekit.core.errors import RestorekitWarning
 from restorekit.core.progress import tell
-from restorekit.core.rng import Noise, Step
+from restorekit.core.rng import Rng, Step
 from restorekit.core.types import Observation
 
 APART = 2.0  # standard errors of two means, were steps independent, within which they agree
@@ -59,7 +59,7 @@ class Chains:
     most: int
     flat: bool
 
-    def run(self, move: Move, state: Any, observation: Observation, noise: Noise) -> Ended:
+    def run(self, move: Move, state: Any, observation: Observation, rng: Rng) -> Ended:
         """Run one chain for each image of the batch.
 
         Parameters
@@ -71,7 +71,7 @@ class Chains:
             Where chains begin, (B, ...) each.
         observation : Observation
             (B, ...).
-        noise : Noise
+        rng : Rng
             Of the chains.
         """
         alive = torch.arange(len(observation), device=observation.y.device)
@@ -79,21 +79,21 @@ class Chains:
         ended = Ended(rows(state, alive), torch.zeros_like(alive), torch.zeros_like(calm))
         while len(alive):
             tell(self.name, taken, self.most)
-            state, trace = self._window(move, state, observation, noise, calm, taken)
+            state, trace = self._window(move, state, observation, rng, calm, taken)
             taken += len(trace)
             over, calm = calm | (taken >= self.most), calm | agree(before, trace)
             _put(ended, alive[over], rows(state, over), taken, calm[over])
             left = (~over).nonzero().flatten()
             state, before, calm, alive = rows(state, left), trace[:, left], calm[left], alive[left]
-            observation, noise = observation.take(left), noise.take(left.tolist())
+            observation, rng = observation.take(left), rng.take(left.tolist())
         self._warn(ended.settled)
         return ended
 
     def _window(
-        self, move: Move, state: Any, observation: Observation, noise: Noise, calm: Tensor, first: int
+        self, move: Move, state: Any, observation: Observation, rng: Rng, calm: Tensor, first: int
     ) -> tuple[Any, Tensor]:
         """Take a window of steps; return states and the log-densities along the way, (window, B)."""
-        source, trace = noise.steps(self.flat), list[Tensor]()
+        source, trace = rng.steps(self.flat), list[Tensor]()
         for i in range(first, min(first + self.window, self.most)):
             state, density = move(state, observation, source(i), calm)
             trace.append(density)

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from restorekit.core.contracts import Corruption, LatentModel, Model
 from restorekit.core.gaussian import evidence, posterior, redraw
-from restorekit.core.rng import AHEAD, Noise, Step
+from restorekit.core.rng import AHEAD, Rng, Step
 from restorekit.core.types import Draws, Observation
 from restorekit.samplers.base import Conjugate, as_draws
 from restorekit.samplers.chains import Chains, Move
@@ -38,30 +38,28 @@ class Gibbs(Conjugate):
         """Return 2: it is quick, whatever the size of images."""
         return 2
 
-    def drawn(
-        self, model: LatentModel, corruption: Corruption, observation: Observation, n: int, noise: Noise
-    ) -> Draws:
+    def drawn(self, model: LatentModel, corruption: Corruption, observation: Observation, n: int, rng: Rng) -> Draws:
         """Run n chains per image, all as one batch."""
-        many, streams = observation.expand(n), source(model, noise, n)
-        x = many.first_guess(corruption)
+        many, streams = observation.expand(n), source(model, rng, n)
+        x = many.initial_estimate(corruption)
         z = model.infer(x, None, many.label).sample(streams)
         chains = Chains(self.name, AHEAD, self.sweeps, model.geometry.size is not None)
         ended = chains.run(swept(model), (x, z), many, streams)
         return as_draws(posterior(model.decode(ended.state[1], many.label), many), n, ended.told(n))
 
 
-def source(model: LatentModel, noise: Noise, n: int) -> Noise:
+def source(model: LatentModel, rng: Rng, n: int) -> Rng:
     """Return the noise of n chains for each image; a model of one size sees tiles apart from each other."""
-    return (noise if model.geometry.size is None else noise.apart()).expand(n)
+    return (rng if model.geometry.size is None else rng.apart()).expand(n)
 
 
 def swept(model: LatentModel) -> Move:
     """Return what makes one alternation of a state (x, z)."""
 
-    def move(state: tuple[Tensor, Any], o: Observation, noise: Step, _: Tensor) -> tuple[tuple[Tensor, Any], Tensor]:
-        z = model.infer(state[0], None, o.label).sample(noise)
+    def move(state: tuple[Tensor, Any], o: Observation, rng: Step, _: Tensor) -> tuple[tuple[Tensor, Any], Tensor]:
+        z = model.infer(state[0], None, o.label).sample(rng)
         likelihood = model.decode(z, o.label)
         density = evidence(likelihood, o) + model.prior(o.label).log_prob(z)
-        return (redraw(likelihood, o, noise), z), density
+        return (redraw(likelihood, o, rng), z), density
 
     return move

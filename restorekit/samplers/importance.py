@@ -23,7 +23,7 @@ from restorekit.core.distributions import Latents, Prior
 from restorekit.core.errors import RestorekitWarning
 from restorekit.core.gaussian import evidence, posterior
 from restorekit.core.progress import tell
-from restorekit.core.rng import Noise, Step
+from restorekit.core.rng import Rng, Step
 from restorekit.core.types import Draws, Observation
 from restorekit.samplers.base import Conjugate, choose, mapped
 
@@ -52,11 +52,9 @@ class Importance(Conjugate):
 
     proposals: int = field(default=1000, metadata={"low": 1})
 
-    def drawn(
-        self, model: LatentModel, corruption: Corruption, observation: Observation, n: int, noise: Noise
-    ) -> Draws:
+    def drawn(self, model: LatentModel, corruption: Corruption, observation: Observation, n: int, rng: Rng) -> Draws:
         """Try proposals a few at a time, and keep for each of n draws the one that wins."""
-        own = noise if model.geometry.size is None else noise.apart()
+        own = rng if model.geometry.size is None else rng.apart()
         tried, kept = Proposed.of(model, observation, corruption, own), Reservoir(n, len(observation), own)
         for first in range(0, self.proposals, ROUND):
             tell(self.name, first, self.proposals)
@@ -81,11 +79,11 @@ class Proposed:
     step: Callable[[int], Step]
 
     @classmethod
-    def of(cls, model: LatentModel, o: Observation, corruption: Corruption, noise: Noise) -> Proposed:
+    def of(cls, model: LatentModel, o: Observation, corruption: Corruption, rng: Rng) -> Proposed:
         """Look at the images once."""
-        q = model.infer(o.first_guess(corruption), None, o.label)
+        q = model.infer(o.initial_estimate(corruption), None, o.label)
         flat = model.geometry.size is not None
-        return cls(model, o, q, model.prior(o.label), noise.fork("proposals").steps(flat))
+        return cls(model, o, q, model.prior(o.label), rng.fork("proposals").steps(flat))
 
     def offered(self, kept: Reservoir, numbers: range) -> None:
         """Show the proposals of these numbers to images that have not enough, as many at a time as memory allows."""
@@ -103,11 +101,11 @@ class Proposed:
         seen = evidence(self.model.decode(z, many.label), many)
         return z, seen.view(len(numbers), -1) + torch.stack([ratio for _, ratio in drawn])
 
-    def _drawn(self, noise: Noise) -> tuple[Any, Tensor]:
+    def _drawn(self, rng: Rng) -> tuple[Any, Tensor]:
         """Return one z for each image, and log p(z) less the log-density of proposing it, (B,)."""
         o = self.observation
-        own, free = self.q.sample(noise.fork("q")), self.prior.sample(len(o), o.shape, noise.fork("prior"))
-        coin = noise.uniform("which", (len(o), 1), o.y.device).flatten() < 0.5
+        own, free = self.q.sample(rng.fork("q")), self.prior.sample(len(o), o.shape, rng.fork("prior"))
+        coin = rng.uniform("which", (len(o), 1), o.y.device).flatten() < 0.5
         z = choose(coin, own, free)
         from_prior = self.prior.log_prob(z)
         return z, from_prior - torch.logaddexp(self.q.log_prob(z), from_prior) + math.log(2)
@@ -120,15 +118,15 @@ class Reservoir:
     ----------
     n, images : int
         Draws for each image.
-    noise : Noise
+    rng : Rng
         Of the images.
     """
 
     z: Any
 
-    def __init__(self, n: int, images: int, noise: Noise) -> None:
+    def __init__(self, n: int, images: int, rng: Rng) -> None:
         self._n, self._images = n, images
-        self._step = noise.expand(n).fork("keep").steps(True)
+        self._step = rng.expand(n).fork("keep").steps(True)
         self._best = torch.full((n, images), -torch.inf)
         self._sums = torch.full((2, images), -torch.inf)  # log of the sums of weights and of their squares
 

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from restorekit.core.contracts import Corruption, LatentModel, Model
 from restorekit.core.errors import RestorekitWarning
-from restorekit.core.rng import Noise, Step
+from restorekit.core.rng import Rng, Step
 from restorekit.core.types import Draws, Observation
 from restorekit.samplers.base import Checking, as_draws, total, wide
 from restorekit.samplers.chains import Chains, Move
@@ -60,11 +60,9 @@ class Langevin(Checking):
         """Return much for the few latents of images of one size, little for the many of large ones: it takes long."""
         return 1 if model.geometry.size is None else 3
 
-    def drawn(
-        self, model: LatentModel, corruption: Corruption, observation: Observation, n: int, noise: Noise
-    ) -> Draws:
+    def drawn(self, model: LatentModel, corruption: Corruption, observation: Observation, n: int, rng: Rng) -> Draws:
         """Run n chains per image, all as one batch."""
-        streams = source(model, noise, n)
+        streams = source(model, rng, n)
         chains = Chains(self.name, WINDOW, self.steps, model.geometry.size is not None)
         with torch.inference_mode(False), torch.enable_grad():
             many = observation.expand(n)
@@ -100,10 +98,10 @@ class Walk(NamedTuple):
 def _moved(goal: Marginal | Joint) -> Move:
     """Return what makes one proposal."""
 
-    def move(walk: Walk, observation: Observation, noise: Step, settled: Tensor) -> tuple[Walk, Tensor]:
+    def move(walk: Walk, observation: Observation, rng: Step, settled: Tensor) -> tuple[Walk, Tensor]:
         density = replace(goal, observation=observation).log_prob
-        place, chance, taken = _step(density, walk.place, walk.length.exp(), noise)
-        adapted = walk.length + (chance - WANTED) / (1 + noise.number) ** 0.4
+        place, chance, taken = _step(density, walk.place, walk.length.exp(), rng)
+        adapted = walk.length + (chance - WANTED) / (1 + rng.number) ** 0.4
         acceptance = walk.acceptance + (taken.float() - walk.acceptance) / RECENT
         return Walk(place, torch.where(settled, walk.length, adapted), acceptance), place.value
 
@@ -118,16 +116,16 @@ def _look(density: Density, state: State) -> Place:
     return Place(tuple(t.detach() for t in own), value.detach(), slope)
 
 
-def _step(density: Density, here: Place, length: Tensor, noise: Noise) -> tuple[Place, Tensor, Tensor]:
+def _step(density: Density, here: Place, length: Tensor, rng: Rng) -> tuple[Place, Tensor, Tensor]:
     """Propose a step of the given lengths, (B,), and accept or stay; return place, chance of acceptance, acceptance."""
     shift = tuple(
-        wide(0.5 * length**2, g) * g + wide(length, g) * noise.normal(f"eps{i}", tuple(g.shape), g.device)
+        wide(0.5 * length**2, g) * g + wide(length, g) * rng.normal(f"eps{i}", tuple(g.shape), g.device)
         for i, g in enumerate(here.slope)
     )
     there = _look(density, tuple(t + d for t, d in zip(here.state, shift, strict=True)))
     log_ratio = there.value - here.value + _way(there, here, length) - _way(here, there, length)
     chance = log_ratio.nan_to_num(-torch.inf).clamp(max=0).exp()
-    taken = noise.uniform("accept", (len(chance), 1), chance.device).flatten() < chance
+    taken = rng.uniform("accept", (len(chance), 1), chance.device).flatten() < chance
     chosen = [tuple(torch.where(wide(taken, a), a, b) for a, b in zip(p, q, strict=True)) for p, q in
               ((there.state, here.state), (there.slope, here.slope))]  # fmt: skip
     return Place(chosen[0], torch.where(taken, there.value, here.value), chosen[1]), chance, taken

@@ -20,7 +20,7 @@ from restorekit.core.contracts import Corruption, LatentModel, Model
 from restorekit.core.distributions import per_image
 from restorekit.core.gaussian import posterior
 from restorekit.core.progress import tell
-from restorekit.core.rng import Noise
+from restorekit.core.rng import Rng
 from restorekit.core.types import Draws, Observation
 from restorekit.samplers.base import Checking, like
 from restorekit.samplers.targets import Joint, Marginal, State, spread, target
@@ -55,11 +55,9 @@ class Mode(Checking):
         """Return -1: a mode is no draw."""
         return -1
 
-    def drawn(
-        self, model: LatentModel, corruption: Corruption, observation: Observation, n: int, noise: Noise
-    ) -> Draws:
+    def drawn(self, model: LatentModel, corruption: Corruption, observation: Observation, n: int, rng: Rng) -> Draws:
         """Climb from all starts of all images as one batch."""
-        streams = noise.fork("map").after(0).expand(self.starts)
+        streams = rng.fork("map").after(0).expand(self.starts)
         with torch.inference_mode(False), torch.enable_grad():
             goal = target(self.name, model, corruption, observation.expand(self.starts), streams, 0.5)
             state = self._climbed(goal)

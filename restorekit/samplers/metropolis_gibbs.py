@@ -14,7 +14,7 @@ from torch import Tensor
 from restorekit.core.contracts import Corruption, LatentModel
 from restorekit.core.distributions import Latents
 from restorekit.core.gaussian import density, evidence, posterior, redraw
-from restorekit.core.rng import AHEAD, Noise, Step
+from restorekit.core.rng import AHEAD, Rng, Step
 from restorekit.core.types import Draws, Observation
 from restorekit.samplers.base import Conjugate, as_draws, choose
 from restorekit.samplers.chains import Chains, Move
@@ -49,53 +49,49 @@ class MetropolisWithinGibbs(Conjugate):
     warm: int = field(default=20, metadata={"low": 0})
     proposals: int = field(default=0, metadata={"low": 0})
 
-    def drawn(
-        self, model: LatentModel, corruption: Corruption, observation: Observation, n: int, noise: Noise
-    ) -> Draws:
+    def drawn(self, model: LatentModel, corruption: Corruption, observation: Observation, n: int, rng: Rng) -> Draws:
         """Run n chains per image, all as one batch."""
-        many, streams = observation.expand(n), source(model, noise, n)
+        many, streams = observation.expand(n), source(model, rng, n)
         chains = Chains(self.name, AHEAD, self.sweeps, model.geometry.size is not None)
-        warm = self._warmed(model, self._begin(model, corruption, observation, n, noise), many, streams)
+        warm = self._warmed(model, self._begin(model, corruption, observation, n, rng), many, streams)
         accepted = torch.zeros(len(many), device=many.y.device)
         ended = chains.run(_moved(model), (*warm, accepted), many, streams)
         told = {"acceptance": (ended.state[2] / ended.steps.clamp_min(1)).view(n, -1).mean(0), **ended.told(n)}
         return as_draws(posterior(model.decode(ended.state[1], many.label), many), n, told)
 
-    def _warmed(self, model: LatentModel, x: Tensor, observation: Observation, noise: Noise) -> tuple[Tensor, Any]:
+    def _warmed(self, model: LatentModel, x: Tensor, observation: Observation, rng: Rng) -> tuple[Tensor, Any]:
         """Return x, (B, C, H, W), and z after sweeps of pseudo-Gibbs."""
-        state = (x, model.infer(x, None, observation.label).sample(noise))
-        steps, move = noise.fork("warm").steps(model.geometry.size is not None), swept(model)
+        state = (x, model.infer(x, None, observation.label).sample(rng))
+        steps, move = rng.fork("warm").steps(model.geometry.size is not None), swept(model)
         settled = torch.zeros(len(x), dtype=torch.bool, device=x.device)
         for i in range(self.warm):
             state, _ = move(state, observation, steps(i), settled)
         return state
 
-    def _begin(
-        self, model: LatentModel, corruption: Corruption, observation: Observation, n: int, noise: Noise
-    ) -> Tensor:
+    def _begin(self, model: LatentModel, corruption: Corruption, observation: Observation, n: int, rng: Rng) -> Tensor:
         """Return where n chains of each image begin, (n B, C, H, W)."""
         if not self.proposals:
-            return observation.expand(n).first_guess(corruption)
-        found = Importance(self.proposals)(model, corruption, observation, n, noise.fork("begin"))
+            return observation.expand(n).initial_estimate(corruption)
+        found = Importance(self.proposals)(model, corruption, observation, n, rng.fork("begin"))
         assert found.variance is not None
         x = found.mean.flatten(0, 1)
-        white = noise.fork("begin").expand(n).normal("x", tuple(x.shape), x.device)
+        white = rng.fork("begin").expand(n).normal("x", tuple(x.shape), x.device)
         return x + found.variance.flatten(0, 1).sqrt() * white
 
 
 def _moved(model: LatentModel) -> Move:
     """Return what makes one proposal from a state (x, z, proposals accepted)."""
 
-    def move(state: State, o: Observation, noise: Step, _: Tensor) -> tuple[State, Tensor]:
+    def move(state: State, o: Observation, rng: Step, _: Tensor) -> tuple[State, Tensor]:
         x, z, accepted = state
         q = model.infer(x, None, o.label)
-        proposal = q.sample(noise)
+        proposal = q.sample(rng)
         gain = _weight(model, q, x, proposal, o) - _weight(model, q, x, z, o)
-        taken = noise.uniform("accept", (len(x), 1), x.device).flatten().log() < gain  # NaN, of a z far off, is no
+        taken = rng.uniform("accept", (len(x), 1), x.device).flatten().log() < gain  # NaN, of a z far off, is no
         z = choose(taken, proposal, z)
         likelihood = model.decode(z, o.label)
         height = evidence(likelihood, o) + model.prior(o.label).log_prob(z)
-        return (redraw(likelihood, o, noise), z, accepted + taken), height
+        return (redraw(likelihood, o, rng), z, accepted + taken), height
 
     return move
 

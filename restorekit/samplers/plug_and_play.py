@@ -19,7 +19,7 @@ from restorekit.core.distributions import DiagonalGaussian, Latents, Likelihood,
 from restorekit.core.errors import UsageError
 from restorekit.core.gaussian import has_closed_form, level, posterior
 from restorekit.core.progress import tell
-from restorekit.core.rng import Noise
+from restorekit.core.rng import Rng
 from restorekit.core.types import Draws, Linear, Observation
 from restorekit.samplers.base import Checking, parts
 
@@ -59,11 +59,9 @@ class PlugAndPlay(Checking):
         """Accept linear maps, Gaussian noise and missing values."""
         return is_linear(part) or has_closed_form(part)
 
-    def drawn(
-        self, model: LatentModel, corruption: Corruption, observation: Observation, n: int, noise: Noise
-    ) -> Draws:
+    def drawn(self, model: LatentModel, corruption: Corruption, observation: Observation, n: int, rng: Rng) -> Draws:
         """Restore all images as one batch."""
-        x, operator = corruption.first_guess(observation), corruption.operator(observation)
+        x, operator = corruption.initial_estimate(observation), corruption.operator(observation)
         label, temperatures = observation.label, self._temperatures(model, x, observation.label)
         variance, still = x, x.new_zeros(len(x), 1, 1, 1, dtype=torch.bool)
         for sweep in range(self.sweeps):

@@ -12,7 +12,7 @@ from restorekit.core.contracts import Corruption, LatentModel, is_linear, parts_
 from restorekit.core.distributions import LOG_2PI, DiagonalGaussian, Likelihood, per_image
 from restorekit.core.errors import UsageError
 from restorekit.core.gaussian import evidence, level, other_than_gaussian, posterior
-from restorekit.core.rng import Noise
+from restorekit.core.rng import Rng
 from restorekit.core.types import Observation
 from restorekit.samplers.base import choose, like, parts
 
@@ -95,7 +95,7 @@ def spread(likelihood: Likelihood) -> Tensor:
 
 
 def target(
-    name: str, model: LatentModel, corruption: Corruption, observation: Observation, noise: Noise, free: float = 0.0
+    name: str, model: LatentModel, corruption: Corruption, observation: Observation, rng: Rng, free: float = 0.0
 ) -> Marginal | Joint:
     """Return the density that belongs to a pair, with a start drawn from q(z | first guess).
 
@@ -106,16 +106,16 @@ def target(
     UsageError
         Noise of unknown level, or none under a corruption that needs some.
     """
-    guess = corruption.first_guess(observation)
+    initial = corruption.initial_estimate(observation)
     with torch.no_grad():
-        z = model.infer(guess, None, observation.label).sample(noise)
-        other = model.prior(observation.label).sample(len(guess), observation.shape, noise.fork("free"))
-        z = choose(noise.uniform("free", (len(guess), 1), guess.device).flatten() < free, other, z)
+        z = model.infer(initial, None, observation.label).sample(rng)
+        other = model.prior(observation.label).sample(len(initial), observation.shape, rng.fork("free"))
+        z = choose(rng.uniform("free", (len(initial), 1), initial.device).flatten() < free, other, z)
     if other_than_gaussian(corruption) is None:
         level(observation)
         return Marginal(model, observation, z)
-    joint = Joint(model, corruption, observation, z, torch.zeros_like(guess))
-    if corruption.log_prob(observation, guess) is None:
+    joint = Joint(model, corruption, observation, z, torch.zeros_like(initial))
+    if corruption.log_prob(observation, initial) is None:
         raise UsageError(_unknown(name, corruption))
     return joint
 

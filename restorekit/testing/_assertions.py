@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from restorekit.core.contracts import Corruption
-from restorekit.core.rng import Noise
+from restorekit.core.rng import Rng
 from restorekit.core.types import Draws, Estimate, Observation
 
 T = TypeVar("T")
@@ -63,7 +63,7 @@ def _place(error: BaseException, thing: object) -> str:
 
 def pictures(count: int, channels: int, height: int, width: int, low: float = 0.05, high: float = 0.95) -> Tensor:
     """Return random images, (B, C, H, W), with values from `low` to `high`: always the same ones."""
-    return low + (high - low) * Noise(0).uniform("pictures", (count, channels, height, width), "cpu")
+    return low + (high - low) * Rng(0).uniform("pictures", (count, channels, height, width), "cpu")
 
 
 def names(count: int) -> tuple[str, ...]:
@@ -76,7 +76,7 @@ def observations(corruption: Corruption) -> Iterator[tuple[Tensor, Observation]]
     for channels in (1, 3):
         for height, width in SIZES:
             x = pictures(2, channels, height, width)
-            yield x, corruption(x, Noise(0, names(2)))
+            yield x, corruption(x, Rng(0, names(2)))
 
 
 def name_of(thing: object) -> str:
@@ -127,7 +127,7 @@ def only(observation: Observation, i: int) -> Observation:
         observed=observation.observed[i : i + 1],
         sigma=cut(observation.sigma),
         label=cut(observation.label),
-        guess=cut(observation.guess),
+        initial=cut(observation.initial),
         params={k: v[i : i + 1] for k, v in observation.params.items()},
     )
 
@@ -135,7 +135,7 @@ def only(observation: Observation, i: int) -> Observation:
 def unseen(observation: Observation) -> Observation:
     """Return the observation with every value missing."""
     nothing = torch.zeros_like(observation.observed)
-    return dataclasses.replace(observation, y=torch.zeros_like(observation.y), observed=nothing, guess=None)
+    return dataclasses.replace(observation, y=torch.zeros_like(observation.y), observed=nothing, initial=None)
 
 
 def tensors(value: Observation | Draws | Estimate) -> dict[str, Tensor]:
@@ -167,7 +167,7 @@ def shake(module: nn.Module) -> None:
     """Move every parameter a little, always in the same way, so that layers that start at zero speak."""
     with torch.no_grad():
         for name, p in module.named_parameters():
-            p.add_(0.02 * Noise(0).normal(name, tuple(p.shape) or (1,), p.device).view_as(p))
+            p.add_(0.02 * Rng(0).normal(name, tuple(p.shape) or (1,), p.device).view_as(p))
 
 
 @contextmanager

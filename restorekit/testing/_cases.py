@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from restorekit.core.contracts import Corruption, LatentModel, Model, Sampler
 from restorekit.core.distributions import DiagonalGaussian
-from restorekit.core.rng import Noise
+from restorekit.core.rng import Rng
 from restorekit.core.types import Batch, Draws, Geometry, Observation, Terms
 from restorekit.corruptions import Chain, Clean, Gaussian, Missing
 from restorekit.models import VAE
@@ -63,7 +63,7 @@ def size(model: Model) -> tuple[int, int]:
 
 def damaged(x: Tensor) -> Observation:
     """Return what is observed of x: noisy, with missing values, each image with a key of its own."""
-    return DAMAGE(x, Noise(0, names(len(x))))
+    return DAMAGE(x, Rng(0, names(len(x))))
 
 
 def batches(model: Model, count: int = 4) -> Iterator[Batch]:
@@ -71,13 +71,13 @@ def batches(model: Model, count: int = 4) -> Iterator[Batch]:
     for channels in model.geometry.channels[::-1]:
         x = pictures(count, channels, *size(model))
         for damage in (DAMAGE, Missing(0.5)):
-            yield Batch(x, damage(x, Noise(0)), damage, 1)
+            yield Batch(x, damage(x, Rng(0)), damage, 1)
 
 
 def sample(model: Model, o: Observation, n: int, first: int = 0) -> Draws:
     """Return draws `first` to `first + n` of the model."""
     with torch.no_grad():
-        return model.sample(o, DAMAGE, n, Noise(0, names(len(o))).after(first))
+        return model.sample(o, DAMAGE, n, Rng(0, names(len(o))).after(first))
 
 
 Pair = tuple[Tensor, Tensor]
@@ -109,10 +109,10 @@ class Ladder:
         """Mean of each level, given that of the one before."""
         return self.top.mean, self.below(self.top.mean).mean
 
-    def sample(self, noise: Noise, temperature: float = 1.0) -> Pair:
+    def sample(self, rng: Rng, temperature: float = 1.0) -> Pair:
         """Draw z, from the top down."""
-        top = self.top.sample(noise, temperature)
-        return top, self.below(top).sample(noise, temperature)
+        top = self.top.sample(rng, temperature)
+        return top, self.below(top).sample(rng, temperature)
 
     def log_prob(self, z: Pair) -> Tensor:
         """Return log q(z), (B,) nats."""
@@ -127,10 +127,10 @@ class LadderPrior:
     width: int
     below: Callable[[Tensor], DiagonalGaussian]
 
-    def sample(self, n: int, shape: tuple[int, ...], noise: Noise, temperature: float = 1.0) -> Pair:
+    def sample(self, n: int, shape: tuple[int, ...], rng: Rng, temperature: float = 1.0) -> Pair:
         """Draw n latents for images of the given (C, H, W)."""
         zeros = self.like.new_zeros(n, self.width, shape[1] // 4, shape[2] // 4)
-        return Ladder(_upper(zeros, zeros), self.below).sample(noise, temperature)
+        return Ladder(_upper(zeros, zeros), self.below).sample(rng, temperature)
 
     def log_prob(self, z: Pair) -> Tensor:
         """Return log p(z), (B,) nats."""
@@ -174,11 +174,11 @@ class TwoLevels(LatentModel):
         mean, logvar = self.out(z[1] + self.down(z[0])).chunk(2, 1)
         return DiagonalGaussian(mean, logvar + BELOW, "x")
 
-    def terms(self, batch: Batch, noise: Noise, group: str = "model") -> Terms:
+    def terms(self, batch: Batch, rng: Rng, group: str = "model") -> Terms:
         """Return the negative ELBO."""
         assert batch.x is not None
         q = self.infer(batch.x)
-        z = q.sample(noise)
+        z = q.sample(rng)
         distortion = -self.decode(z).log_prob(batch.x).mean()
         rate = (q.log_prob(z) - self.prior().log_prob(z)).mean()
         parts = {"nelbo": distortion + rate, "distortion": distortion, "rate": rate}
@@ -211,7 +211,7 @@ def accepted(sampler: Sampler) -> list[Corruption]:
 
 def observed(corruption: Corruption, channels: int = 1) -> Observation:
     """Return what is observed of two images, always the same."""
-    return corruption(pictures(2, channels, 8, 12), Noise(0, names(2)))
+    return corruption(pictures(2, channels, 8, 12), Rng(0, names(2)))
 
 
 def drawn(
@@ -221,4 +221,4 @@ def drawn(
     latent = latent_model() if model is None else model
     assert isinstance(latent, LatentModel)
     with torch.no_grad():
-        return sampler(latent, corruption, o, n, Noise(0, names(len(o))).after(first))
+        return sampler(latent, corruption, o, n, Rng(0, names(len(o))).after(first))

@@ -17,7 +17,7 @@ from torch._subclasses import FakeTensorMode
 from torch._subclasses.fake_tensor import DataDependentOutputException, DynamicOutputShapeException
 
 from restorekit.core.contracts import Corruption, Model
-from restorekit.core.rng import Noise
+from restorekit.core.rng import Rng
 from restorekit.core.types import Batch, Observation
 from restorekit.testing._assertions import expect, name_of, names, pictures, promise, tensors
 
@@ -31,7 +31,7 @@ LACKS = ("hasPrimaryContext", "cudaErrorInsufficientDriver", "cudaErrorNoDevice"
 MODE = FakeTensorMode(allow_non_fake_inputs=True)  # one: a plugin may keep constants from one call to the next
 
 
-class Pretended(Noise):
+class Pretended(Rng):
     """Noise for a pretended device, for which there is no generator: numbers have no values there anyway."""
 
     def _generator(self, device: torch.device, *names: object) -> Generator:
@@ -64,8 +64,8 @@ def batch_there(batch: Batch) -> Batch:
         return None if t is None else there(t)
 
     observation = dataclasses.replace(
-        o, y=there(o.y), observed=there(o.observed), sigma=moved(o.sigma), label=moved(o.label), guess=moved(o.guess),
-        params={name: there(value) for name, value in o.params.items()},
+        o, y=there(o.y), observed=there(o.observed), sigma=moved(o.sigma), label=moved(o.label),
+        initial=moved(o.initial), params={name: there(value) for name, value in o.params.items()},
     )  # fmt: skip
     return Batch(moved(batch.x), observation, batch.corruption, batch.step)
 
@@ -121,7 +121,7 @@ def works_on_a_gpu(corruption: Corruption) -> None:
     _on_a_gpu(corruption, lambda: seen.append(corruption(x, Pretended(0, names(2)))))
     for o in seen:
         found.update(tensors(o))
-        for ask in (back, score, lambda o: found.update(first_guess=corruption.first_guess(o))):
+        for ask in (back, score, lambda o: found.update(initial_estimate=corruption.initial_estimate(o))):
             _on_a_gpu(corruption, functools.partial(ask, o))
     for name, value in found.items():
         here = str(value.device) == GPU

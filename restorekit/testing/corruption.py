@@ -13,7 +13,7 @@ import torch
 
 from restorekit.core.contracts import Corruption, parts_of
 from restorekit.core.plugins import registry
-from restorekit.core.rng import Noise
+from restorekit.core.rng import Rng
 from restorekit.core.types import Ranged, shape_of
 from restorekit.corruptions.spec import parse
 from restorekit.testing._assertions import (
@@ -37,14 +37,14 @@ from restorekit.testing.density import DENSITY_CHECKS
 @promise
 def draws_its_ranges_per_image(corruption: Corruption) -> None:
     """Expect a range (low, high) to act on each image as the one value that `draw` gives for it."""
-    x, noise = pictures(3, 3, 8, 8), Noise(0, names(3))
+    x, rng = pictures(3, 3, 8, 8), Rng(0, names(3))
     for key in ranged_fields(corruption):
         ranged = _with(corruption, key, some_range(corruption, key))
-        values = ranged.draw(key, x, noise).flatten().tolist()
+        values = ranged.draw(key, x, rng).flatten().tolist()
         expect(len(set(values)) > 1, f"{name_of(ranged)} must draw {key} for each image, got {values}")
-        many = ranged(x, noise)
+        many = ranged(x, rng)
         for i, value in enumerate(values):
-            alone = _with(ranged, key, value)(x, noise)
+            alone = _with(ranged, key, value)(x, rng)
             found = difference(tensors(only(many, i)), tensors(only(alone, i)), 1e-6)
             expect(
                 found is None,
@@ -173,7 +173,7 @@ def leaves_its_input_alone(corruption: Corruption) -> None:
     """Expect x to be afterwards what it was."""
     x = pictures(2, 3, 7, 5)
     before = x.clone()
-    corruption(x, Noise(0, names(2)))
+    corruption(x, Rng(0, names(2)))
     expect(torch.equal(x, before), f"{name_of(corruption)} must not change x in place; look for methods that end in _")
 
 
@@ -181,14 +181,14 @@ def leaves_its_input_alone(corruption: Corruption) -> None:
 def leaves_global_randomness_alone(corruption: Corruption) -> None:
     """Expect randomness to come from the Noise that is given."""
     with global_randomness_untouched(name_of(corruption)):
-        corruption(pictures(2, 3, 7, 5), Noise(0, names(2)))
+        corruption(pictures(2, 3, 7, 5), Rng(0, names(2)))
 
 
 @promise
 def repeats_itself(corruption: Corruption) -> None:
     """Expect the same observation from the same image and noise, with keys and without."""
     x = pictures(2, 3, 7, 5)
-    for noise in (Noise(0, names(2)), Noise(0)):
+    for noise in (Rng(0, names(2)), Rng(0)):
         found = difference(tensors(corruption(x, noise)), tensors(corruption(x, noise)))
         expect(
             found is None, f"{name_of(corruption)} must give the same from the same Noise, but {found} on a second call"
@@ -199,7 +199,7 @@ def repeats_itself(corruption: Corruption) -> None:
 def ignores_the_batch(corruption: Corruption) -> None:
     """Expect image i of a batch to be what it is alone: each key has a stream of its own."""
     for x, together in observations(corruption):
-        alone = corruption(x[1:], Noise(0, names(2)[1:]))
+        alone = corruption(x[1:], Rng(0, names(2)[1:]))
         found = difference(tensors(only(together, 1)), tensors(alone), 1e-6)
         expect(
             found is None,
@@ -225,10 +225,10 @@ def guesses_in_the_shape_of_x(corruption: Corruption) -> None:
     """Expect a finite first guess in x's shape, even where nothing was observed."""
     for x, o in observations(corruption):
         for seen, what in ((o, "some"), (unseen(o), "no")):
-            guess = corruption.first_guess(seen)
-            who = f"{name_of(corruption)}.first_guess with {what} values observed"
-            expect(guess.shape == x.shape, f"{who} must have x's shape {tuple(x.shape)}, got {tuple(guess.shape)}")
-            expect(bool(guess.isfinite().all()), f"{who} must be finite, got NaN or infinity")
+            initial = corruption.initial_estimate(seen)
+            who = f"{name_of(corruption)}.initial_estimate with {what} values observed"
+            expect(initial.shape == x.shape, f"{who} must have x's shape {tuple(x.shape)}, got {tuple(initial.shape)}")
+            expect(bool(initial.isfinite().all()), f"{who} must be finite, got NaN or infinity")
 
 
 @promise
@@ -237,7 +237,7 @@ def knows_the_shape_of_x(corruption: Corruption) -> None:
     for x, o in observations(corruption):
         seen, channels = shape_of(o.y), x.shape[1]
         clean = corruption.clean_shape(seen, channels)
-        made = shape_of(corruption(pictures(2, *clean), Noise(0, names(2))).y)
+        made = shape_of(corruption(pictures(2, *clean), Rng(0, names(2))).y)
         expect(
             clean[0] == channels and made == seen,
             f"{name_of(corruption)}.clean_shape says that {seen} was observed of an image of {clean}, but one of "

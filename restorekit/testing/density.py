@@ -8,7 +8,7 @@ from collections.abc import Callable
 import torch
 
 from restorekit.core.contracts import Corruption
-from restorekit.core.rng import Noise
+from restorekit.core.rng import Rng
 from restorekit.testing._assertions import (
     CLOSE,
     ROUNDING,
@@ -45,7 +45,7 @@ def has_an_unbiased_score(corruption: Corruption) -> None:
     if not corruption.smooth:
         return
     x = pictures(1, 1, 8, 8).repeat(512, 1, 1, 1).requires_grad_()
-    found = corruption.log_prob(corruption(x.detach(), Noise(0)), x)
+    found = corruption.log_prob(corruption(x.detach(), Rng(0)), x)
     if found is None:
         return
     score = torch.autograd.grad(found.sum(), x)[0].double()
@@ -70,7 +70,7 @@ def has_an_adjoint(corruption: Corruption) -> None:
             isinstance(operator.halo, int) and operator.halo >= 0,
             f"{who}: halo must be an int >= 0, got {operator.halo}",
         )
-        u, v = (Noise(0).normal(name, tuple(t.shape), "cpu") for name, t in (("u", o.y), ("v", x)))
+        u, v = (Rng(0).normal(name, tuple(t.shape), "cpu") for name, t in (("u", o.y), ("v", x)))
         ax, back = operator.apply(x), operator.adjoint(u)
         expect(ax.shape == o.y.shape, f"{who}: apply must give y's shape {tuple(o.y.shape)}, got {tuple(ax.shape)}")
         expect(back.shape == x.shape, f"{who}: adjoint must give x's shape {tuple(x.shape)}, got {tuple(back.shape)}")
@@ -85,7 +85,7 @@ def has_an_adjoint(corruption: Corruption) -> None:
 def tells_its_noise(corruption: Corruption) -> None:
     """Expect y - Ax to have the standard deviation sigma where that is told: 0 means that y is x."""
     x = pictures(4, 3, 48, 48, 0.4, 0.6)  # far from the ends, which some corruptions clip at
-    o = corruption(x, Noise(0, names(4)))
+    o = corruption(x, Rng(0, names(4)))
     operator = corruption.operator(o)
     clean = x if operator is None else operator.apply(x)
     if o.sigma is None or clean.shape != o.y.shape:

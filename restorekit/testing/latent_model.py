@@ -10,7 +10,7 @@ from torch import Tensor
 
 from restorekit.core.contracts import LatentModel
 from restorekit.core.distributions import Levelled, Tempered
-from restorekit.core.rng import Noise
+from restorekit.core.rng import Rng
 from restorekit.testing._assertions import CLOSE, ROUNDING, expect, name_of, names, pictures, promise, shake
 
 COUNT = 3
@@ -22,14 +22,14 @@ MANY = 64  # draws of one image
 def infers_a_posterior(model: LatentModel) -> None:
     """Expect q(z | x) to draw latents, a tensor or a tuple of them, and to have a density per image."""
     q = model.infer(_images(model))
-    z = q.sample(Noise(0, names(COUNT)))
+    z = q.sample(Rng(0, names(COUNT)))
     shapes = [tuple(level.shape) for level in _levels(z)]
     expect(
         [tuple(level.shape) for level in _levels(q.mean)] == shapes,
         f"{name_of(model)}.infer: mean and draws must have one shape",
     )
     _per_image(model, "infer(x).log_prob(z)", q.log_prob(z))
-    again = q.sample(Noise(0, names(COUNT)))
+    again = q.sample(Rng(0, names(COUNT)))
     same = all(torch.equal(a, b) for a, b in zip(_levels(z), _levels(again), strict=True))
     expect(same, f"{name_of(model)}.infer(x).sample must repeat under the same Noise")
 
@@ -39,12 +39,12 @@ def infers_a_posterior(model: LatentModel) -> None:
 def has_a_prior(model: LatentModel) -> None:
     """Expect p(z) to draw latents like those of q, that the decoder takes, and to have a density per image."""
     x = _images(model)
-    z = model.prior().sample(COUNT, tuple(x.shape[1:]), Noise(0, names(COUNT)))
+    z = model.prior().sample(COUNT, tuple(x.shape[1:]), Rng(0, names(COUNT)))
     like = [tuple(level.shape) for level in _levels(model.infer(x).mean)]
     shapes = [tuple(level.shape) for level in _levels(z)]
     expect(shapes == like, f"{name_of(model)}.prior: draws must have the shapes of q's latents, {like}, got {shapes}")
     _per_image(model, "prior().log_prob(z)", model.prior().log_prob(z))
-    cold = model.prior().sample(COUNT, tuple(x.shape[1:]), Noise(0, names(COUNT)), 0.0)
+    cold = model.prior().sample(COUNT, tuple(x.shape[1:]), Rng(0, names(COUNT)), 0.0)
     warm = [float((level - mean).abs().max()) for level, mean in zip(_levels(z), _levels(cold), strict=True)]
     expect(all(w > 0 for w in warm), f"{name_of(model)}.prior: draws must differ from those at temperature 0")
 
@@ -60,7 +60,7 @@ def tells_of_levels(model: LatentModel) -> None:
     )
     if not isinstance(q, Levelled) or not isinstance(prior, Levelled):
         return
-    z = q.sample(Noise(0, names(COUNT)))
+    z = q.sample(Rng(0, names(COUNT)))
     for what, law in (("infer(x)", q), ("prior()", prior)):
         found, whole = law.log_probs(z), law.log_prob(z)
         wanted = (
@@ -73,8 +73,8 @@ def tells_of_levels(model: LatentModel) -> None:
         close = apart <= CLOSE * (1 + float(whole.abs().max()))
         expect(close, f"{wanted} that add up to log_prob(z), but they differ by {apart:.3g}")
     shape = (model.geometry.channels[0], *_images(model).shape[2:])
-    _cools_each_level(model, "infer(x)", lambda t: q.sample(Noise(0, names(COUNT)), t))
-    _cools_each_level(model, "prior()", lambda t: prior.sample(COUNT, shape, Noise(0, names(COUNT)), t))
+    _cools_each_level(model, "infer(x)", lambda t: q.sample(Rng(0, names(COUNT)), t))
+    _cools_each_level(model, "prior()", lambda t: prior.sample(COUNT, shape, Rng(0, names(COUNT)), t))
 
 
 def _cools_each_level(model: LatentModel, what: str, draw: Callable[[Any], Any]) -> None:
@@ -120,7 +120,7 @@ def decodes_to_a_likelihood(model: LatentModel) -> None:
     shake(model)
     x = _images(model)
     likelihood = model.decode(model.infer(x).mean)
-    drawn = likelihood.sample(Noise(0, names(COUNT)))
+    drawn = likelihood.sample(Rng(0, names(COUNT)))
     for name, value in {"mean": likelihood.mean, "variance": likelihood.variance, "sample": drawn}.items():
         expect(
             value.shape == x.shape,
@@ -147,7 +147,7 @@ def ignores_what_was_not_observed(model: LatentModel) -> None:
     """Expect q(z | x, observed) not to change with values that were not observed."""
     shake(model)
     x = _images(model)
-    observed = Noise(0).uniform("observed", (COUNT, 1, *x.shape[2:]), "cpu") < 0.5
+    observed = Rng(0).uniform("observed", (COUNT, 1, *x.shape[2:]), "cpu") < 0.5
     first, second = (model.infer(torch.where(observed, x, hidden), observed).mean for hidden in (0.0, 1.0))
     apart = max(float((a - b).abs().max()) for a, b in zip(_levels(first), _levels(second), strict=True))
     expect(
@@ -163,7 +163,7 @@ def draws_as_its_moments_say(model: LatentModel) -> None:
     shake(model)
     z = model.infer(_images(model)[:1]).mean
     likelihood = model.decode(tuple(map(_many, z)) if isinstance(z, tuple) else _many(z))
-    drawn, mean, variance = likelihood.sample(Noise(0)), likelihood.mean[0], likelihood.variance[0]
+    drawn, mean, variance = likelihood.sample(Rng(0)), likelihood.mean[0], likelihood.variance[0]
     spread = float(variance.mean().sqrt())
     apart = float((drawn.mean(0) - mean).square().mean().sqrt())
     expect(

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from restorekit.core.contracts import Metric
-from restorekit.core.errors import NoFigureError
-from restorekit.core.psnr import finish
-from restorekit.core.rng import Noise
+from restorekit.core.errors import UndefinedMetricError
+from restorekit.core.psnr import quantise_8bit
+from restorekit.core.rng import Rng
 from restorekit.core.types import Observation, Restoration
 from restorekit.testing._assertions import (
     copied,
@@ -63,7 +63,7 @@ def gives_one_number(metric: Metric) -> None:
     """Expect a float, or no figure where it does not apply, of gray and colour, with and without spread and draws."""
     for restoration, x, seen, what in _cases():
         value = _asked(metric, restoration, x, seen)
-        none = value is None or isinstance(value, NoFigureError)
+        none = value is None or isinstance(value, UndefinedMetricError)
         expect(
             none or (isinstance(value, float) and not math.isnan(value)),
             f"{name_of(metric)} must give a float for a restoration {what}, got {value!r}; use float(...), and raise "
@@ -76,7 +76,7 @@ def says_why_there_is_none(metric: Metric) -> None:
     """Expect a reason, one line for a person, where there is no figure."""
     for restoration, x, seen, what in _cases():
         value = _asked(metric, restoration, x, seen)
-        reason = str(value) if isinstance(value, NoFigureError) else "" if value is None else "a figure"
+        reason = str(value) if isinstance(value, UndefinedMetricError) else "" if value is None else "a figure"
         expect(
             reason.strip() != "" and "\n" not in reason,
             f"{name_of(metric)} must say why there is no figure for a restoration {what}, got {value!r}; raise "
@@ -132,7 +132,7 @@ def _scenes() -> list[tuple[Tensor, Observation]]:
 def _cases() -> Iterator[tuple[Restoration, Tensor, Observation, str]]:
     """Yield restorations with the clean image, what was observed, and words for it."""
     for x, o in _scenes():
-        full, plain = _restored(x, NEAR), Restoration(finish(x))
+        full, plain = _restored(x, NEAR), Restoration(quantise_8bit(x))
         yield full, x, o, "with spread and draws"
         yield plain, x, o, "without spread and draws, and equal to the truth"
         lossless = dataclasses.replace(o, observed=torch.ones_like(o.observed), y=x)
@@ -143,15 +143,15 @@ def _asked(metric: Metric, restoration: Restoration, x: Tensor, observation: Obs
     """Return what a metric gives, or that it has no figure."""
     try:
         return metric(restoration, x, observation)
-    except NoFigureError as none:
+    except UndefinedMetricError as none:
         return none
 
 
 def _restored(x: Tensor, error: float, misled: bool = False) -> Restoration:
     """Return a restoration so far from x, with draws, its spread where its errors are or, misled, elsewhere."""
-    off = x + error * Noise(1).normal("error", tuple(x.shape), "cpu")
+    off = x + error * Rng(1).normal("error", tuple(x.shape), "cpu")
     spread = error + (off - x).abs().flip([3] if misled else [])
-    return Restoration(finish(off), spread, torch.stack([finish(off), finish(off.flip(3))]))
+    return Restoration(quantise_8bit(off), spread, torch.stack([quantise_8bit(off), quantise_8bit(off.flip(3))]))
 
 
 def _fields(restoration: Restoration) -> dict[str, Tensor]:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from restorekit.core.config import from_json, taken
 from restorekit.core.contracts import LatentModel, Model
-from restorekit.core.rng import Noise
+from restorekit.core.rng import Rng
 from restorekit.testing._assertions import described, expect, global_randomness_untouched, name_of, promise, tensors
 from restorekit.testing._cases import batches, build, channel_counts
 from restorekit.testing._fake_device import GPU, Pretended, batch_there, model_there, stops, waits
@@ -104,7 +104,7 @@ def has_a_scalar_objective(model: Model) -> None:
     """Expect a finite scalar loss that has a gradient, and parts that are detached scalars, for every group."""
     for batch in batches(model):
         for group in model.param_groups():
-            who, terms = f"{name_of(model)}.terms for the group {group!r}", model.train().terms(batch, Noise(0), group)
+            who, terms = f"{name_of(model)}.terms for the group {group!r}", model.train().terms(batch, Rng(0), group)
             expect(terms.loss.dim() == 0, f"{who}: loss must be a scalar, got shape {tuple(terms.loss.shape)}")
             expect(bool(terms.loss.isfinite()), f"{who}: loss must be finite, got {float(terms.loss.detach())}")
             expect(terms.loss.requires_grad, f"{who}: loss must have a gradient")
@@ -123,7 +123,7 @@ def repeats_its_objective(model: Model) -> None:
     batch = next(batches(model))
     for group in model.train().param_groups():
         with global_randomness_untouched(f"{name_of(model)}.terms"):
-            first, second = (float(model.terms(batch, Noise(0), group).loss.detach()) for _ in range(2))
+            first, second = (float(model.terms(batch, Rng(0), group).loss.detach()) for _ in range(2))
         expect(
             first == second, f"{name_of(model)}.terms must repeat under the same Noise, got {first} and then {second}"
         )
@@ -177,7 +177,7 @@ def trains_every_parameter(model: Model) -> None:
             optimizers.freeze_others(group, groups)
             for batch in batches(model, 8):
                 seen = dataclasses.replace(batch, step=step + 1)
-                torch.autograd.backward(model.terms(seen, Noise(step), group.name).loss)
+                torch.autograd.backward(model.terms(seen, Rng(step), group.name).loss)
             for p in group.params:
                 finite = p.grad is None or bool(p.grad.isfinite().all())
                 expect(
@@ -197,7 +197,7 @@ def trains_every_parameter(model: Model) -> None:
 @promise
 def diagnoses_in_scalars(model: Model) -> None:
     """Expect `diagnose` to return finite scalars."""
-    for name, value in model.diagnose(next(batches(model)), Noise(0)).items():
+    for name, value in model.diagnose(next(batches(model)), Rng(0)).items():
         sound = isinstance(value, Tensor) and value.dim() == 0 and bool(value.isfinite())
         expect(sound, f"{name_of(model)}.diagnose: {name!r} must be a finite scalar tensor, got {value}")
 

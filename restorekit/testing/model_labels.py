@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from restorekit.core.contracts import LatentModel, Model
-from restorekit.core.rng import Noise
+from restorekit.core.rng import Rng
 from restorekit.core.types import Batch, Observation
 from restorekit.testing._assertions import CLOSE, difference, expect, name_of, names, pictures, promise, shake, tensors
 from restorekit.testing._cases import DAMAGE, batches, build, damaged, sample, size
@@ -27,7 +27,7 @@ def learns_from_labels(model: Model) -> None:
         return
     for batch in map(_with_labels, batches(own, len(LABELS))):
         for group in own.param_groups():
-            loss = own.train().terms(batch, Noise(0), group).loss
+            loss = own.train().terms(batch, Rng(0), group).loss
             expect(
                 bool(loss.isfinite()),
                 f"{name_of(model)}.terms for the group {group!r} must be finite for labels {LABELS} (int64, -1 = "
@@ -95,7 +95,7 @@ def _answers(model: Model, o: Observation) -> dict[str, Tensor]:
     found |= {} if estimate is None else {f"estimate(...).{name}": value for name, value in tensors(estimate).items()}
     if isinstance(model, LatentModel):
         x = pictures(len(o), *o.shape)
-        z, q = model.prior(o.label).sample(len(o), o.shape, Noise(0, names(len(o)))), model.infer(x, None, o.label)
+        z, q = model.prior(o.label).sample(len(o), o.shape, Rng(0, names(len(o)))), model.infer(x, None, o.label)
         found |= {f"prior(label)[{i}]": t for i, t in enumerate(z if isinstance(z, tuple) else (z,))}
         found |= {f"infer(...).mean[{i}]": t for i, t in enumerate(q.mean if isinstance(q.mean, tuple) else (q.mean,))}
         found["decode(...).mean"] = model.decode(q.mean, o.label).mean

@@ -17,7 +17,7 @@ from torch import Tensor
 from restorekit.core.config import from_json
 from restorekit.core.contracts import LatentModel, Model
 from restorekit.core.plugins import registry
-from restorekit.core.rng import Noise
+from restorekit.core.rng import Rng
 from restorekit.core.types import Draws, Estimate, Observation
 from restorekit.corruptions import Gaussian, Missing
 from restorekit.models import checkpoint
@@ -114,7 +114,7 @@ def ignores_the_batch(model: Model) -> None:
         _same_alone(model, "estimate", difference(tensors(second), tensors(alone), CLOSE))
     draws = sample(model, o, 2)
     second_draws = Draws(draws.mean[:, 1:], None if draws.variance is None else draws.variance[:, 1:])
-    own = model.sample(only(o, 1), DAMAGE, 2, Noise(0, names(2)[1:]))
+    own = model.sample(only(o, 1), DAMAGE, 2, Rng(0, names(2)[1:]))
     _same_alone(model, "sample", difference(tensors(second_draws), tensors(own), CLOSE))
 
 
@@ -134,8 +134,8 @@ def restores_files_of_any_size(model: Model) -> None:
     damage, channels = Missing(0.5), model.geometry.channels[-1]
     for height, width in ((7, 5), (SIDE + 5, SIDE + 8)):
         x = pictures(2, channels, height, width)
-        o = damage(x, Noise(0, names(2)))
-        found = restorer(o, damage, 1, Noise(0, names(2)))
+        o = damage(x, Rng(0, names(2)))
+        found = restorer(o, damage, 1, Rng(0, names(2)))
         what = f"{name_of(model)}: an image of {height} x {width} pixels, restored,"
         expect(found.mmse.shape == x.shape, f"{what} must be {tuple(x.shape)}, got {tuple(found.mmse.shape)}")
         kept = torch.equal(torch.where(o.observed, found.mmse, 0.0), o.y)
@@ -169,9 +169,9 @@ def _shown(model: Model, x: Tensor) -> Tensor:
         mean: Tensor = model.decode(model.infer(x).mean).mean
         return mean
     noisy = Gaussian(0.1)
-    o = dataclasses.replace(noisy(x, Noise(0, names(len(x)))), y=x, guess=x)
+    o = dataclasses.replace(noisy(x, Rng(0, names(len(x)))), y=x, initial=x)
     found = model.estimate(o, noisy)
-    return model.sample(o, noisy, 1, Noise(0, names(len(x)))).mean[0] if found is None else found.mean
+    return model.sample(o, noisy, 1, Rng(0, names(len(x)))).mean[0] if found is None else found.mean
 
 
 @promise

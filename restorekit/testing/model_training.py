@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 from restorekit.core.contracts import Model
-from restorekit.core.rng import Noise
+from restorekit.core.rng import Rng
 from restorekit.core.types import Batch, Terms
 from restorekit.corruptions import Missing
 from restorekit.testing._assertions import copied, expect, name_of, names, pictures, promise, same_as_before, shake
@@ -31,9 +31,9 @@ def learns_from_any_batch(model: Model) -> None:
         (pictures(1, model.geometry.channels[0], *size(model)), DAMAGE, "a batch of one image"),
         (pictures(2, model.geometry.channels[0], *size(model)), hidden, "images of which nothing was observed"),
     ):
-        batch = Batch(x, damage(x, Noise(0)), damage, 1)
+        batch = Batch(x, damage(x, Rng(0)), damage, 1)
         for group in model.param_groups():
-            loss = model.train().terms(batch, Noise(0), group).loss
+            loss = model.train().terms(batch, Rng(0), group).loss
             expect(
                 bool(loss.isfinite()),
                 f"{name_of(model)}.terms for the group {group!r} must be finite for {what}, got {float(loss.detach())}"
@@ -113,7 +113,7 @@ TRAINING_CHECKS: tuple[Callable[[Any], None], ...] = (
 
 
 def _terms(model: Model, batch: Batch, group: str) -> Terms:
-    return model.train().terms(batch, Noise(0), group)
+    return model.train().terms(batch, Rng(0), group)
 
 
 LEVEL = 0.1  # standard deviation of the noise
@@ -128,7 +128,7 @@ def learns_from_damaged_images(model: Model) -> None:
     for batch in batches(own):
         o = batch.observation
         other = dataclasses.replace(o, y=torch.where(o.observed, o.y, 0.7))
-        loss, changed = (own.terms(Batch(None, seen, DAMAGE, 1), Noise(0)).loss for seen in (o, other))
+        loss, changed = (own.terms(Batch(None, seen, DAMAGE, 1), Rng(0)).loss for seen in (o, other))
         finite = bool(loss.isfinite()) and loss.requires_grad
         expect(finite, f"{who}.terms of a batch without x must be finite and have gradients, got {loss}")
         same = bool((loss - changed).abs() <= 1e-5 * loss.abs().clamp_min(1))

@@ -8,7 +8,7 @@ import torch
 
 from restorekit.core.contracts import Corruption, Restorer
 from restorekit.core.errors import RestorekitError, UsageError
-from restorekit.core.rng import Noise
+from restorekit.core.rng import Rng
 from restorekit.core.types import Observation, Restoration
 from restorekit.corruptions import Gaussian, Missing
 from restorekit.testing._assertions import (
@@ -49,7 +49,7 @@ def declares_itself(restorer: Restorer) -> None:
     """Expect a name, a docstring, and an answer to which corruptions it is meant for."""
     described(restorer)
     for corruption in (Gaussian(0.1), Missing(0.5)):
-        said = restorer.suits(corruption)
+        said = restorer.is_applicable(corruption)
         expect(
             isinstance(said, bool), f"{name_of(restorer)}.suits must say True or False of {corruption}, got {said!r}"
         )
@@ -110,7 +110,7 @@ def draws_or_says_that_it_cannot(restorer: Restorer) -> None:
     """Expect draws where they are asked for, (S, B, C, H, W), or a UsageError that speaks of draws or samples."""
     corruption, o = next(iter(_scenes(restorer)))
     try:
-        found = restorer(o, corruption, 2, Noise(0, names(len(o))))
+        found = restorer(o, corruption, 2, Rng(0, names(len(o))))
     except UsageError as error:
         told = "draws" in str(error) or "samples" in str(error)
         expect(told, f"{name_of(restorer)} must say of draws or samples that it gives none, got {str(error)!r}")
@@ -136,14 +136,14 @@ RESTORER_CHECKS: tuple[Callable[[Restorer], None], ...] = (
 
 def _scenes(restorer: Restorer) -> list[tuple[Corruption, Observation]]:
     """Return damage that the restorer is meant for, and what is observed under it."""
-    corruption = next((c for c in (Gaussian(0.1), Missing(0.5)) if restorer.suits(c)), Missing(0.2))
+    corruption = next((c for c in (Gaussian(0.1), Missing(0.5)) if restorer.is_applicable(c)), Missing(0.2))
     takes = [shape for shape in SHAPES if shape[0] in restorer.geometry.channels]
-    return [(corruption, corruption(pictures(1, *shape), Noise(0, names(1)))) for shape in takes]
+    return [(corruption, corruption(pictures(1, *shape), Rng(0, names(1)))) for shape in takes]
 
 
 def _answer(restorer: Restorer, o: Observation, corruption: Corruption) -> Restoration | None:
     """Return the restoration; None where the restorer says in a sentence that it cannot."""
     try:
-        return restorer(o, corruption, 0, Noise(0, names(len(o))))
+        return restorer(o, corruption, 0, Rng(0, names(len(o))))
     except RestorekitError:
         return None

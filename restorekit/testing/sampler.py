@@ -10,7 +10,7 @@ import torch
 from restorekit.core.contracts import Corruption, LatentModel, Sampler
 from restorekit.core.errors import UsageError
 from restorekit.core.plugins import registry
-from restorekit.core.rng import Noise
+from restorekit.core.rng import Rng
 from restorekit.corruptions import Gaussian
 from restorekit.models import CVAE, VAE
 from restorekit.testing._assertions import (
@@ -77,7 +77,7 @@ def refuses_in_a_sentence(sampler: Sampler) -> None:
 def _raises(sampler: Sampler, model: LatentModel, corruption: Corruption) -> None:
     x = pictures(1, 1, 8, 8)
     try:
-        sampler(model, corruption, corruption(x, Noise(0, names(1))), 1, Noise(0, names(1)))
+        sampler(model, corruption, corruption(x, Rng(0, names(1))), 1, Rng(0, names(1)))
     except UsageError:
         return
     raise AssertionError(
@@ -139,7 +139,7 @@ def ignores_the_batch(sampler: Sampler) -> None:
         o = observed(corruption)
         second = {k: v[:, 1:] for k, v in tensors(drawn(sampler, corruption, o, 2)).items()}
         with torch.no_grad():
-            alone = sampler(latent_model(), corruption, only(o, 1), 2, Noise(0, names(2)[1:]))
+            alone = sampler(latent_model(), corruption, only(o, 1), 2, Rng(0, names(2)[1:]))
         found = difference(second, tensors(alone), CLOSE)
         expect(
             found is None, f"{name_of(sampler)} with {corruption} must treat an image alone as in a batch, but {found}"

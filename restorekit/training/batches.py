@@ -12,7 +12,7 @@ from torch import Tensor
 
 from restorekit.core.contracts import Corruption
 from restorekit.core.plugins import boundary
-from restorekit.core.rng import Noise
+from restorekit.core.rng import Rng
 from restorekit.core.types import Batch
 from restorekit.training import self_supervised
 from restorekit.training.crops import StreamedPool, augment, gray, order, place
@@ -46,50 +46,48 @@ class Batches:
 
 def portions(job: Job, step: int, fabric: Fabric) -> list[Batch]:
     """Cut, turn and damage the images of one update, on the device, each portion in a way of its own."""
-    noise = Noise(job.seed).fork(f"step{step}")
+    rng = Rng(job.seed).fork(f"step{step}")
     index = _which(job, step)
     index = index.repeat(-(-fabric.world_size // len(index)))[fabric.global_rank :: fabric.world_size]
     shares = [share for share in index.tensor_split(job.recipe.portions) if len(share)]
-    return [
-        _batch(job, step, share, noise.fork(f"portion{i}") if i else noise, fabric) for i, share in enumerate(shares)
-    ]
+    return [_batch(job, step, share, rng.fork(f"portion{i}") if i else rng, fabric) for i, share in enumerate(shares)]
 
 
 def _which(job: Job, step: int) -> Tensor:
     """Return the images of an update, (B,); where only some have a class, a share of them is drawn from those."""
-    batch, noise, count, told = job.recipe.batch, Noise(job.seed), len(job.pool.sizes), job.told
-    some = job.recipe.of_told if len(told) else 0
+    batch, rng, count, told = job.recipe.batch, Rng(job.seed), len(job.pool.sizes), job.told
+    some = job.recipe.labelled_per_batch if len(told) else 0
     if not some:
-        return order(count, batch, step, noise)
-    first = told[order(len(told), some, step, noise.fork("labelled"))]
-    return torch.cat([first, order(count, batch - some, step, noise)]) if some < batch else first
+        return order(count, batch, step, rng)
+    first = told[order(len(told), some, step, rng.fork("labelled"))]
+    return torch.cat([first, order(count, batch - some, step, rng)]) if some < batch else first
 
 
-def _batch(job: Job, step: int, index: Tensor, noise: Noise, fabric: Fabric) -> Batch:
+def _batch(job: Job, step: int, index: Tensor, rng: Rng, fabric: Fabric) -> Batch:
     """Cut, turn and damage the images that `index`, (B,), names."""
     recipe = job.recipe
-    corruption = _pick(job.corruptions, noise)
-    turned_gray = job.pool.channels == 3 and float(torch.rand((), generator=noise.generator("gray"))) < recipe.gray
-    noise = noise.fork(f"rank{fabric.global_rank}")
-    x = job.pool.crops(place(job.pool, index, recipe.crop, noise))
-    x = augment(x, noise) if recipe.augment else x
+    corruption = _pick(job.corruptions, rng)
+    turned_gray = job.pool.channels == 3 and float(torch.rand((), generator=rng.generator("gray"))) < recipe.gray
+    rng = rng.fork(f"rank{fabric.global_rank}")
+    x = job.pool.crops(place(job.pool, index, recipe.crop, rng))
+    x = augment(x, rng) if recipe.augment else x
     x = gray(x) if turned_gray else x
     x = x.contiguous(memory_format=torch.channels_last)
-    observation = boundary.damage(corruption, x, noise.fork("corruption"))
+    observation = boundary.apply_corruption(corruption, x, rng.fork("corruption"))
     if job.labels is not None:
         observation = dataclasses.replace(
-            observation, label=_some(job.labels[index], recipe.unlabelled, noise).to(x.device)
+            observation, label=_some(job.labels[index], recipe.unlabelled, rng).to(x.device)
         )
     return self_supervised.batch(x, observation, corruption, step)
 
 
-def _some(labels: Tensor, hidden: float, noise: Noise) -> Tensor:
+def _some(labels: Tensor, hidden: float, rng: Rng) -> Tensor:
     """Hide a share of the class labels, (B,): -1 means unknown."""
-    return torch.where(noise.uniform("unlabelled", (len(labels),), "cpu") < hidden, -1, labels)
+    return torch.where(rng.uniform("unlabelled", (len(labels),), "cpu") < hidden, -1, labels)
 
 
-def _pick(corruptions: Sequence[tuple[Corruption, float]], noise: Noise) -> Corruption:
+def _pick(corruptions: Sequence[tuple[Corruption, float]], rng: Rng) -> Corruption:
     if len(corruptions) == 1:
         return corruptions[0][0]
     weights = torch.tensor([weight for _, weight in corruptions])
-    return corruptions[int(torch.multinomial(weights, 1, generator=noise.generator("which")))][0]
+    return corruptions[int(torch.multinomial(weights, 1, generator=rng.generator("which")))][0]

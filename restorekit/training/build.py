@@ -19,7 +19,7 @@ from restorekit.core.contracts import Corruption, LatentModel, Model
 from restorekit.core.devices import Compute, Precision, choose
 from restorekit.core.errors import CheckpointError, SpecError, UsageError, unknown
 from restorekit.core.plugins import registry
-from restorekit.core.plugins.boundary import blamed
+from restorekit.core.plugins.boundary import attribute_errors
 from restorekit.core.types import Geometry
 from restorekit.corruptions import Clean
 from restorekit.corruptions.spec import parse, weighted
@@ -311,7 +311,7 @@ def _own(
     names: tuple[str, ...],
 ) -> Start:  # fmt: skip
     """Return installed weights of the same model, configuration and classes, or random ones under a seeded fork."""
-    with blamed(f"fit_config of the model {cls.name!r}", cls):
+    with attribute_errors(f"fit_config of the model {cls.name!r}", cls):
         config = cls.fit_config(from_json(cls.Config, values), shape, len(names))
     model = _built(cls, config, values, seed)
     for name, path in registry.weights().items() if installed else ():
@@ -340,7 +340,7 @@ def _network(config: Any) -> dict[str, Any]:
 
 def _built(cls: type[Model], config: Any, values: Mapping[str, Any], seed: int = 0) -> Model:
     """Build a model at random, under a seeded fork; settings that no network can be made of are the user's."""
-    with torch.random.fork_rng(devices=[]), blamed(f"making the model {cls.name!r}", cls):
+    with torch.random.fork_rng(devices=[]), attribute_errors(f"making the model {cls.name!r}", cls):
         torch.manual_seed(seed)
         try:
             return cls(config)

@@ -79,7 +79,7 @@ class Recipe:
     keep_half: bool = False
 
     @property
-    def of_told(self) -> int:
+    def labelled_per_batch(self) -> int:
         """Images of a batch that are drawn from those of known class, where there are others of unknown class."""
         return min(round(self.labelled * self.batch), self.batch)
 

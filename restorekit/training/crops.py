@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from restorekit.core.errors import UsageError
-from restorekit.core.rng import Noise
+from restorekit.core.rng import Rng
 from restorekit.core.types import Geometry
 from restorekit.corruptions.grayscale import LUMA
 from restorekit.images.dataset import LabelledImages
@@ -121,7 +121,7 @@ def _unit(pixels: Tensor) -> Tensor:
     return pixels.contiguous().to(torch.float32) / full
 
 
-def order(count: int, batch: int, step: int, noise: Noise) -> Tensor:
+def order(count: int, batch: int, step: int, rng: Rng) -> Tensor:
     """Return the image indices of one step: each epoch visits every image once, in an order of its own.
 
     Parameters
@@ -130,7 +130,7 @@ def order(count: int, batch: int, step: int, noise: Noise) -> Tensor:
         Number of images, and images per step; an epoch's last batch may be smaller.
     step : int
         Steps done before; the result depends on nothing else, so that a resumed run goes on exactly.
-    noise : Noise
+    rng : Rng
         Source of the permutations.
 
     Returns
@@ -138,28 +138,28 @@ def order(count: int, batch: int, step: int, noise: Noise) -> Tensor:
     Tensor of int64, (B,)
     """
     epoch, part = divmod(step, -(-count // batch))
-    return _shuffled(count, noise.fork(f"epoch{epoch}"))[part * batch : (part + 1) * batch]
+    return _shuffled(count, rng.fork(f"epoch{epoch}"))[part * batch : (part + 1) * batch]
 
 
 @lru_cache(4)
-def _shuffled(count: int, noise: Noise) -> Tensor:
-    return torch.randperm(count, generator=noise.generator("order"))
+def _shuffled(count: int, rng: Rng) -> Tensor:
+    return torch.randperm(count, generator=rng.generator("order"))
 
 
-def place(pool: Pool, index: Tensor, crop: int, noise: Noise) -> Windows:
+def place(pool: Pool, index: Tensor, crop: int, rng: Rng) -> Windows:
     """Draw where each image of `index` is cropped; crop 0 takes whole images, which then have one size."""
     sizes = pool.sizes[index]
     if crop == 0:
         corner = torch.zeros(len(index), dtype=torch.int64)
         return Windows(index, corner, corner, int(sizes[0, 0]), int(sizes[0, 1]))
-    u = torch.rand(len(index), 2, generator=noise.generator("crop"))
+    u = torch.rand(len(index), 2, generator=rng.generator("crop"))
     top, left = (u * (sizes - crop + 1).clamp_min(1)).long().unbind(1)
     return Windows(index, top, left, crop, crop)
 
 
-def augment(x: Tensor, noise: Noise) -> Tensor:
+def augment(x: Tensor, rng: Rng) -> Tensor:
     """Flip each image of x, (B, C, H, W), at random, and transpose it where it is square: one of eight symmetries."""
-    flips = noise.uniform("flips", (len(x), 3, 1, 1, 1), x.device) < 0.5
+    flips = rng.uniform("flips", (len(x), 3, 1, 1, 1), x.device) < 0.5
     x = torch.where(flips[:, 0], x.flip(2), x)
     x = torch.where(flips[:, 1], x.flip(3), x)
     return torch.where(flips[:, 2], x.transpose(2, 3), x) if x.shape[2] == x.shape[3] else x

@@ -11,7 +11,7 @@ from types import FrameType
 from typing import Any
 
 from restorekit.core.errors import PluginError, UsageError
-from restorekit.core.plugins.boundary import told, whose
+from restorekit.core.plugins.boundary import error_message, whose
 from restorekit.training.job import Job
 from restorekit.training.resume import State
 
@@ -67,7 +67,7 @@ def kept_whole(job: Job, state: State, save: Callable[[], None], processes: int)
         if not isinstance(error, PluginError):  # a fault of our own, or a sentence that says what to do
             error.add_note(how)
             raise
-        raise PluginError(f"{told(error, job.run)}; {how}") from None
+        raise PluginError(f"{error_message(error, job.run)}; {how}") from None
 
 
 def refuse_to_learn_nothing(state: State) -> None:

@@ -71,7 +71,7 @@ class Job:
         With `labelled` of 1 only those of known class are.
         """
         told, batch = self.told, self.recipe.batch
-        rest = batch - (self.recipe.of_told if len(told) else 0)
+        rest = batch - (self.recipe.labelled_per_batch if len(told) else 0)
         return -(-len(self.pool.sizes) // rest) if rest else -(-len(told) // batch)
 
     def progress(self, step: int, seconds: float) -> float:

@@ -48,7 +48,7 @@ class Log:
         for line in self.lines:
             event, step = found.setdefault(line["event"], {}), line["step"]
             for name, value in line.items():
-                if name not in _MOMENT and is_figure(value):
+                if name not in _MOMENT and is_metric_value(value):
                     event.setdefault(name, {})[step] = float(value)
         return found
 
@@ -66,7 +66,7 @@ class Log:
         return [(step, value) for step, value in told.items() if math.isfinite(value)]
 
 
-def is_figure(value: object) -> bool:
+def is_metric_value(value: object) -> bool:
     """Say whether a value of a line is a number, NaN and infinity among them."""
     return isinstance(value, int | float) and not isinstance(value, bool)
 

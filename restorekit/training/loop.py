@@ -19,8 +19,8 @@ from torch.nn import Parameter
 from restorekit import __version__
 from restorekit.core.contracts import Model
 from restorekit.core.plugins import boundary
-from restorekit.core.plugins.boundary import blamed
-from restorekit.core.rng import Noise
+from restorekit.core.plugins.boundary import attribute_errors
+from restorekit.core.rng import Rng
 from restorekit.core.types import Batch, Terms
 from restorekit.models import checkpoint
 from restorekit.training import optimizers
@@ -152,11 +152,11 @@ def _surroundings(fabric: Fabric) -> dict[str, Any]:
 
 def _update(job: Job, state: State, portions: list[Batch], progress: float, fabric: Fabric) -> dict[str, Tensor]:
     """Step every parameter group once; return the means of the parts of their objectives."""
-    noise, parts = Noise(job.seed).fork(f"update{state.step}.{fabric.global_rank}"), dict[str, Tensor]()
+    rng, parts = Rng(job.seed).fork(f"update{state.step}.{fabric.global_rank}"), dict[str, Tensor]()
     pace = job.recipe.pace(state.step, progress)
     for group in state.groups:
         optimizers.freeze_others(group, state.groups)
-        parts.update(_gradients(state.module, portions, noise, group.name, fabric))
+        parts.update(_gradients(state.module, portions, rng, group.name, fabric))
         _share(group.params, fabric)
         state.whole = False  # until all groups have stepped
         optimizers.step(group, job.recipe, pace, state.step)
@@ -166,15 +166,15 @@ def _update(job: Job, state: State, portions: list[Batch], progress: float, fabr
     return parts
 
 
-def _gradients(module: Any, portions: list[Batch], noise: Noise, group: str, fabric: Fabric) -> dict[str, Tensor]:
+def _gradients(module: Any, portions: list[Batch], rng: Rng, group: str, fabric: Fabric) -> dict[str, Tensor]:
     """Add up one objective's gradients over the portions of a batch; return the means of its parts."""
     images, means = sum(len(p.observation) for p in portions), dict[str, Tensor]()
     for i, batch in enumerate(portions):
-        own, share = noise.fork(f"portion{i}") if i else noise, len(batch.observation) / images
-        ask = functools.partial(_ask, batch=batch, noise=own.fork(group), group=group)
+        own, share = rng.fork(f"portion{i}") if i else rng, len(batch.observation) / images
+        ask = functools.partial(_ask, batch=batch, rng=own.fork(group), group=group)
         with fabric.no_backward_sync(module):  # `_share` does it, for the parts of a model that were used at all
             terms = module(ask)
-            with blamed(f"the gradient of terms for {group!r}", module.module):
+            with attribute_errors(f"the gradient of terms for {group!r}", module.module):
                 fabric.backward(terms.loss * share)
         for name, value in terms.parts.items():
             means[name] = means.get(name, 0) + share * value
@@ -191,8 +191,8 @@ def _share(params: list[Parameter], fabric: Fabric) -> None:
         p.grad = gradient.view(p.shape)
 
 
-def _ask(model: Model, batch: Batch, noise: Noise, group: str) -> Terms:
-    return boundary.terms(model, batch, noise, group)
+def _ask(model: Model, batch: Batch, rng: Rng, group: str) -> Terms:
+    return boundary.terms(model, batch, rng, group)
 
 
 def _health(job: Job, state: State, progress: float) -> dict[str, float]:
@@ -210,7 +210,7 @@ def _validate(job: Job, state: State, fabric: Fabric, log: Callable[..., None]) 
         return {}
     corruptions = [c for c, _ in job.corruptions]
     model = state.average.eval()
-    with fabric.autocast(), blamed(f"a validation of the model {model.name!r}", model, *corruptions):
+    with fabric.autocast(), attribute_errors(f"a validation of the model {model.name!r}", model, *corruptions):
         found = measure(model, job.held, corruptions, job.seed)
         preview(model, job.held, corruptions, job.seed, job.run / "previews" / f"{state.step:07d}.png")
         sample_grid(model, job.held, corruptions[0], job.seed, job.run / "samples" / f"{state.step:07d}.png")

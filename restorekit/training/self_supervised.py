@@ -14,7 +14,7 @@ from restorekit.core.contracts import Corruption, parts_of
 from restorekit.core.errors import UsageError
 from restorekit.core.gaussian import has_closed_form
 from restorekit.core.plugins import boundary
-from restorekit.core.rng import Noise
+from restorekit.core.rng import Rng
 from restorekit.core.types import Batch, Observation, shape_of
 from restorekit.images.dataset import LabelledImages
 from restorekit.images.intensity import IntensityRange
@@ -24,7 +24,7 @@ LOOKED_AT = 50  # images whose noise is estimated, at most
 
 
 @dataclass(frozen=True)
-class Given(Corruption):
+class KnownNoise(Corruption):
     """Take an image for an observation: NaN is missing, the rest has Gaussian noise of a known level.
 
     Parameters
@@ -37,7 +37,7 @@ class Given(Corruption):
 
     sigma: float = field(default=0.0, metadata={"low": 0.0, "high": 1.0, "of_255": True})
 
-    def __call__(self, x: Tensor, noise: Noise) -> Observation:
+    def __call__(self, x: Tensor, rng: Rng) -> Observation:
         """Say what is observed in x, (B, C, H, W), which may hold NaN."""
         observed = x.isfinite()
         level = torch.full((len(x), 1, 1, 1), self.sigma, device=x.device)
@@ -46,7 +46,7 @@ class Given(Corruption):
 
 def batch(x: Tensor, observation: Observation, corruption: Corruption, step: int | None = None) -> Batch:
     """Return what is learnt from: x is no truth where it was given as an observation."""
-    return Batch(None if isinstance(corruption, Given) else x, observation, corruption, step)
+    return Batch(None if isinstance(corruption, KnownNoise) else x, observation, corruption, step)
 
 
 class Damaged(LabelledImages):
@@ -72,7 +72,7 @@ class Damaged(LabelledImages):
         if lost is not None:
             x = x.masked_fill(lost.movedim(-1, 0), torch.nan)
         if self._corruption is not None:
-            o = boundary.damage(self._corruption, x[None], Noise(self._seed, (self.keys[i],)).fork("given"))
+            o = boundary.apply_corruption(self._corruption, x[None], Rng(self._seed, (self.keys[i],)).fork("given"))
             x = torch.where(o.observed, o.y, torch.nan)[0]
         return x.movedim(0, -1).contiguous()
 
@@ -155,10 +155,7 @@ def _own(corruption: Corruption) -> float:
 
 
 def _estimated(x: Tensor) -> float:
-    from restorekit.uncertainty.noise_level import (  # needs scikit-image, which a training does not
-        IMAGE,
-        estimate_sigma,
-    )
+    from restorekit.uncertainty.noise_level import IMAGE, estimate_sigma
 
-    o = Given()(x[None], Noise(0))
+    o = KnownNoise()(x[None], Rng(0))
     return float(estimate_sigma(o, IMAGE))

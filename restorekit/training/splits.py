@@ -14,7 +14,7 @@ from torch import Tensor
 from restorekit.core.contracts import Corruption, Model
 from restorekit.core.errors import UsageError
 from restorekit.images.dataset import LabelledImages
-from restorekit.training.self_supervised import Damaged, Given, level
+from restorekit.training.self_supervised import Damaged, KnownNoise, level
 
 HELD = 20  # images held out for validation, at most
 
@@ -173,4 +173,4 @@ def unseen(
     if noise.grain != "known" and "grain" not in names:
         raise UsageError(f"the model {cls.name!r} does not learn noise; give --sigma auto, or a number")
     settings = {name: value for name, value in (("noise", noise.sigma), ("grain", noise.grain)) if name in names}
-    return Unseen(own, other, Given(noise.sigma), {**cls.unseen, **settings})
+    return Unseen(own, other, KnownNoise(noise.sigma), {**cls.unseen, **settings})

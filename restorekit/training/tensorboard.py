@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from restorekit.core.errors import UsageError
-from restorekit.training.log import HEALTH, is_figure
+from restorekit.training.log import HEALTH, is_metric_value
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard.writer import SummaryWriter
@@ -60,7 +60,7 @@ class Board:
 
             self._writer = SummaryWriter(self._run / "tensorboard", purge_step=line["step"])
         for name, value in line.items():
-            if is_figure(value) and name not in ("step", "seconds", "progress", "epoch"):
+            if is_metric_value(value) and name not in ("step", "seconds", "progress", "epoch"):
                 self._writer.add_scalar(_tag(line["event"], name), value, line["step"])
         if line["event"] == "validation":
             self._picture(self._writer, line["step"])

@@ -13,10 +13,10 @@ from torchvision.utils import make_grid
 
 from restorekit.core.contracts import Corruption, LatentModel, Model
 from restorekit.core.plugins import boundary
-from restorekit.core.rng import Noise
+from restorekit.core.rng import Rng
 from restorekit.core.types import Batch, Estimate, Geometry
 from restorekit.training.crops import Pool, Windows
-from restorekit.training.self_supervised import Given
+from restorekit.training.self_supervised import KnownNoise
 from restorekit.training.self_supervised import batch as as_batch
 
 SIDE = 192  # validation looks at centres of at most this many pixels a side
@@ -75,9 +75,9 @@ def measure(model: Model, held: Validation, corruptions: Sequence[Corruption], s
     return sums
 
 
-def _one(model: Model, batch: Batch, noise: Noise, runs: int) -> dict[str, Tensor]:
-    found = dict(boundary.terms(model, batch, noise).parts)
-    found.update(boundary.diagnosis(model, batch, noise.fork("diagnose")))
+def _one(model: Model, batch: Batch, rng: Rng, runs: int) -> dict[str, Tensor]:
+    found = dict(boundary.terms(model, batch, rng).parts)
+    found.update(boundary.diagnosis(model, batch, rng.fork("diagnose")))
     estimate = boundary.estimate(model, batch.observation, batch.corruption)
     if estimate is not None and batch.x is not None:
         restored = batch.observation.keep_known(estimate.mean, batch.observation.y)
@@ -94,18 +94,18 @@ def _finished(x: Tensor) -> Tensor:
     return (x.clamp(0, 1) * 255).round() / 255
 
 
-def _batches(held: Validation, corruption: Corruption, seed: int) -> list[tuple[Batch, Noise]]:
+def _batches(held: Validation, corruption: Corruption, seed: int) -> list[tuple[Batch, Rng]]:
     count = max(1, PORTION // held.x[0, 0].numel())
     return [_batch(held, slice(i, i + count), corruption, seed) for i in range(0, len(held.x), count)]
 
 
-def _batch(held: Validation, cut: slice, corruption: Corruption, seed: int) -> tuple[Batch, Noise]:
-    x, noise = held.x[cut], Noise(seed, held.names[cut]).fork("validation")
-    observation = boundary.damage(corruption, x, noise)
-    observation = observation if isinstance(corruption, Given) else observation.blind()
+def _batch(held: Validation, cut: slice, corruption: Corruption, seed: int) -> tuple[Batch, Rng]:
+    x, rng = held.x[cut], Rng(seed, held.names[cut]).fork("validation")
+    observation = boundary.apply_corruption(corruption, x, rng)
+    observation = observation if isinstance(corruption, KnownNoise) else observation.blind()
     if held.labels is not None:
         observation = replace(observation, label=held.labels[cut])
-    return as_batch(x, observation, corruption), noise
+    return as_batch(x, observation, corruption), rng
 
 
 @torch.no_grad()
@@ -124,14 +124,14 @@ def preview(model: Model, held: Validation, corruptions: Sequence[Corruption], s
     write_grid(torch.stack(cells), columns, path)
 
 
-def _panels(model: Model, batch: Batch, noise: Noise) -> list[Tensor]:
+def _panels(model: Model, batch: Batch, rng: Rng) -> list[Tensor]:
     o, estimate = batch.observation, boundary.estimate(model, batch.observation, batch.corruption)
     truth = o.y if batch.x is None else batch.x
     if estimate is None and isinstance(model, LatentModel):
         again = reconstruct(model, truth, o.label)
         return [truth, again, truth, _spread((again - truth).abs())]
     if estimate is None:
-        draws = boundary.draws(model, o, batch.corruption, DRAWS, noise).mean
+        draws = boundary.draws(model, o, batch.corruption, DRAWS, rng).mean
         estimate = Estimate(draws.mean(0), draws.std(0))
     std = torch.zeros_like(o.y) if estimate.std is None else o.keep_known(estimate.std, torch.zeros_like(o.y))
     return [o.y, o.keep_known(estimate.mean, o.y), truth, _spread(std)]
@@ -150,13 +150,13 @@ def reconstruct(model: LatentModel, x: Tensor, label: Tensor | None) -> Tensor:
 @torch.no_grad()
 def sample_grid(model: Model, held: Validation, corruption: Corruption, seed: int, path: Path) -> None:
     """Write a picture of draws: from the prior, or of one observation where the model is conditional."""
-    noise = Noise(seed, held.names[:4]).fork("samples")
+    rng = Rng(seed, held.names[:4]).fork("samples")
     if isinstance(model, LatentModel):
-        z = model.prior().sample(64, tuple(held.x.shape[1:]), Noise(seed))
+        z = model.prior().sample(64, tuple(held.x.shape[1:]), Rng(seed))
         cells, columns = model.decode(z).mean, 8
     else:
         batch, _ = _batch(held, slice(0, 4), corruption, seed)
-        draws = boundary.draws(model, batch.observation, batch.corruption, 6, noise).mean
+        draws = boundary.draws(model, batch.observation, batch.corruption, 6, rng).mean
         cells, columns = draws.transpose(0, 1).flatten(0, 1), 6
     write_grid(cells, columns, path)
 

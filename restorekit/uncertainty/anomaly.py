@@ -18,7 +18,7 @@ from torch.nn import functional as F
 from restorekit.core import channels as per_channel
 from restorekit.core.contracts import Restorer
 from restorekit.core.errors import UsageError
-from restorekit.core.rng import Noise
+from restorekit.core.rng import Rng
 from restorekit.core.types import Observation
 from restorekit.corruptions import Missing
 from restorekit.uncertainty.noise_level import IMAGE, estimate_sigma
@@ -44,38 +44,38 @@ class Detector:
     restorer: Restorer
     side: int = 8
 
-    def scores(self, x: Tensor, noise: Noise) -> Tensor:
+    def scores(self, x: Tensor, rng: Rng) -> Tensor:
         """Return how many standard deviations each pixel is off, (1, 1, H, W), the channel that is off most counting.
 
         Parameters
         ----------
         x : Tensor, (1, C, H, W)
             An image, noisy or not, NaN where it is known to be missing.
-        noise : Noise
+        rng : Rng
             With the image's name.
         """
         whole, observed = x.nan_to_num(0.0), x.isfinite()
         o = Observation(whole, observed, (x.shape[1], x.shape[2], x.shape[3]))
         sigma = estimate_sigma(o, IMAGE)
-        found = self._round(o, o.observed, sigma, noise)
-        return self._round(o, o.observed & ~grown(found > SUSPECT, 1), sigma, noise)
+        found = self._round(o, o.observed, sigma, rng)
+        return self._round(o, o.observed & ~grown(found > SUSPECT, 1), sigma, rng)
 
-    def _round(self, o: Observation, trusted: Tensor, sigma: Tensor, noise: Noise) -> Tensor:
+    def _round(self, o: Observation, trusted: Tensor, sigma: Tensor, rng: Rng) -> Tensor:
         """Return the scores, (1, 1, H, W), of what was observed, each expected from the `trusted` values around."""
         found, known = torch.zeros_like(o.y[:, :1]), o.observed.all(1, keepdim=True)
         for shift, number in product((0, self.side // 2), range(SETS)):  # at a square's rim damage shows beside it
             hidden = squares(o.y, self.side, number, shift)
             shown = trusted & ~hidden
-            off = self._off(replace(o, y=o.y * shown, observed=shown), o.y, sigma, noise)
+            off = self._off(replace(o, y=o.y * shown, observed=shown), o.y, sigma, rng)
             found = torch.where(hidden & known, torch.maximum(off.amax(1, keepdim=True), found), found)
         return found
 
-    def _off(self, o: Observation, x: Tensor, sigma: Tensor, noise: Noise) -> Tensor:
+    def _off(self, o: Observation, x: Tensor, sigma: Tensor, rng: Rng) -> Tensor:
         """Return the distance of x from its restoration, (1, C, H, W), in standard deviations."""
         quiet = bool((sigma < LEAST).all())
         told = torch.zeros_like(sigma) if quiet else sigma if self.restorer.needs_sigma else None
         shown = replace(o, sigma=told)
-        restored = per_channel.restore(self.restorer, shown, Missing() if quiet else IMAGE, 0, noise)
+        restored = per_channel.restore(self.restorer, shown, Missing() if quiet else IMAGE, 0, rng)
         if restored.std is None:
             raise UsageError("detect needs a model that gives standard deviations; choose a generative one")
         return (x - restored.mmse).abs() / (restored.std.clamp_min(LEAST) ** 2 + sigma**2).sqrt()
@@ -124,7 +124,7 @@ def calibrated(detector: Detector, clean: Iterable[tuple[str, Tensor]], rate: fl
     """
     quantiles, others = Quantiles(), list[Tensor]()
     for i, (name, x) in enumerate(clean):
-        found = detector.scores(x, Noise(seed, (name,)))
+        found = detector.scores(x, Rng(seed, (name,)))
         if i % 2:
             others.append(found.flatten().half())
         else:

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from restorekit.core.errors import CheckpointError
-from restorekit.uncertainty.conditions import FAR, Seen
+from restorekit.uncertainty.conditions import FAR, Conditions
 
 Floats = npt.NDArray[np.float64]
 Cell = tuple[int, int, int, int]  # channels, 1 where noise is white, and nodes of sigma and missing
@@ -119,7 +119,7 @@ class Table:
             return None
         return f"the calibration is of intervals that enclose {low:g} to {high:g}, not {level:g}"
 
-    def refusal(self, seen: Seen, level: float) -> str | None:
+    def refusal(self, seen: Conditions, level: float) -> str | None:
         """Say why an image, or a level, lies outside of what the table covers; None where it does not."""
         if reason := self.beyond(level):
             return reason
@@ -132,7 +132,7 @@ class Table:
             return f"its holes reach {depth} pixels deep, those of the calibration images {self.reach:.0f}"
         return None
 
-    def factor(self, seen: Seen, distance: Tensor, std: Tensor, level: float) -> Tensor:
+    def factor(self, seen: Conditions, distance: Tensor, std: Tensor, level: float) -> Tensor:
         """Return by how many standard deviations an interval reaches from the mean.
 
         Parameters
@@ -156,7 +156,7 @@ class Table:
         p = _place(np.log2(std.double().clamp_min(TINY).numpy()), np.log2(self.axes.std))
         return torch.from_numpy(_bilinear(of_level, d, p)).to(std)
 
-    def _around(self, seen: Seen) -> dict[Cell, float]:
+    def _around(self, seen: Conditions) -> dict[Cell, float]:
         """Return the nodes around an image that are of its sort, with weights; none where its nearest is not there."""
         home = nearest(seen, self.axes)
         found = {}
@@ -184,7 +184,7 @@ def cell(key: str) -> Cell:
     return c, w, i, j
 
 
-def nearest(seen: Seen, axes: Axes) -> Cell:
+def nearest(seen: Conditions, axes: Axes) -> Cell:
     """Return the cell that an image lies nearest to."""
     i = round(float(_place(np.array(seen.sigma), np.asarray(axes.sigma))))
     j = round(float(_place(np.array(seen.missing), np.asarray(axes.missing))))

@@ -20,7 +20,7 @@ FLATTEST = 0.25  # share of them that tells what the noise is like
 COARSE = 1.6  # noise that is so many times as strong at twice the scale as white noise would be is not white
 
 
-class Seen(NamedTuple):
+class Conditions(NamedTuple):
     """What is seen of an image.
 
     channels : int, of those that are restored together;
@@ -37,11 +37,11 @@ class Seen(NamedTuple):
     farthest: float
 
 
-def see(observation: Observation, corruption: Corruption, distance: Tensor) -> list[Seen]:
+def see(observation: Observation, corruption: Corruption, distance: Tensor) -> list[Conditions]:
     """Look at each image of a batch, whose `distances` are given."""
     missing = 1 - observation.observed.float().flatten(1).mean(1)
     rows = zip(noises(observation, corruption), missing.tolist(), distance.flatten(1).amax(1).tolist(), strict=True)
-    return [Seen(observation.shape[0], *noise, share, farthest) for noise, share, farthest in rows]
+    return [Conditions(observation.shape[0], *noise, share, farthest) for noise, share, farthest in rows]
 
 
 def noises(observation: Observation, corruption: Corruption) -> list[tuple[bool, float]]:

@@ -14,7 +14,7 @@ from restorekit.core.contracts import Corruption
 from restorekit.core.errors import RestorekitWarning, UsageError
 from restorekit.core.types import Observation, Restoration
 from restorekit.uncertainty.calibration_table import Table
-from restorekit.uncertainty.conditions import Seen, distances, see
+from restorekit.uncertainty.conditions import Conditions, distances, see
 
 
 def enclose(
@@ -78,6 +78,6 @@ def enclose_told(
     return enclosed
 
 
-def half_width(table: Table, seen: Seen, distance: Tensor, std: Tensor, level: float) -> Tensor:
+def half_width(table: Table, seen: Conditions, distance: Tensor, std: Tensor, level: float) -> Tensor:
     """Return half the width of the interval about each value, as `Table.factor` takes its parameters."""
     return std * table.factor(seen, distance.expand(std.shape), std.cpu(), level).to(std)

@@ -21,7 +21,7 @@ from torch.nn import functional as F
 
 from restorekit.core.contracts import Corruption
 from restorekit.core.interpolation import fill
-from restorekit.core.rng import Noise
+from restorekit.core.rng import Rng
 from restorekit.core.types import Observation
 from restorekit.corruptions import Chain, Gaussian, Missing
 
@@ -46,7 +46,7 @@ def expected(known: Corruption | None, noisy: bool | None) -> Corruption:
 
 def stated(observation: Observation, corruption: Corruption) -> Observation:
     """Return an observation with what a corruption whose values are numbers says of any: noise level and parameters."""
-    found, count = corruption(torch.zeros(1, *observation.shape), Noise(0)), len(observation)
+    found, count = corruption(torch.zeros(1, *observation.shape), Rng(0)), len(observation)
     params = {name: value.expand(count, *value.shape[1:]) for name, value in found.params.items()}
     sigma = None if found.sigma is None else found.sigma.expand(count, 1, 1, 1)
     return replace(observation, sigma=sigma, params=params, direct=found.direct)
@@ -67,7 +67,7 @@ def estimate_sigma(observation: Observation, corruption: Corruption) -> Tensor:
     Tensor, (B, 1, 1, 1), on [0, 1]
     """
     same = observation.y.shape[1:] == observation.shape  # an enlarged image has smoother noise than was seen
-    seen = observation.first_guess(corruption) if same else fill(observation.y, observation.observed)
+    seen = observation.initial_estimate(corruption) if same else fill(observation.y, observation.observed)
     images = seen.movedim(1, -1).cpu().numpy()
     levels = torch.tensor([noise_level(image) for image in images])
     return levels.to(observation.y).view(-1, 1, 1, 1)
@@ -158,7 +158,7 @@ def unevenness(y: Tensor, observed: Tensor, cut_off: Tensor) -> float:
 
 def _noise_like(y: Tensor) -> Tensor:
     """Return noise of level 1, by which the choice of the flattest squares is made up for."""
-    return Noise(0, ("level",)).normal("pure", (1, *y.shape), "cpu")[0]
+    return Rng(0, ("level",)).normal("pure", (1, *y.shape), "cpu")[0]
 
 
 def _squares(y: Tensor, observed: Tensor, cut_off: Tensor) -> _Squares | None:

@@ -33,7 +33,7 @@ class Motion(Corruption):
 
     name = "motion"
 
-    def __call__(self, x, noise):
+    def __call__(self, x, rng):
         return keeps(Shear().apply(x))
 
     def operator(self, observation):
@@ -48,8 +48,8 @@ def broken(base, **members):
 def changed(base, **fields):
     """Make a call that changes fields of the observation that `base` gives."""
 
-    def call(self, x, noise):
-        o = base.__call__(self, x, noise)
+    def call(self, x, rng):
+        o = base.__call__(self, x, rng)
         return replace(o, **{k: f(o) for k, f in fields.items()})
 
     return call

@@ -27,13 +27,13 @@ class Darker(Restorer):
     def __init__(self):
         self.seen = []
 
-    def __call__(self, observation, corruption, n, noise):
-        self.seen.append(noise.keys)
+    def __call__(self, observation, corruption, n, rng):
+        self.seen.append(rng.keys)
         if bool((observation.y == 1).flatten(1).all(1).any()):
             raise ImageError("too bright")
-        guess = observation.first_guess(corruption)
-        draws = torch.stack([guess * s / 10 for s in range(n)]) if n else None
-        return Restoration(guess / 2, torch.full_like(guess, 0.1), draws)
+        initial = observation.initial_estimate(corruption)
+        draws = torch.stack([initial * s / 10 for s in range(n)]) if n else None
+        return Restoration(initial / 2, torch.full_like(initial, 0.1), draws)
 
 
 def prepared(source, out, restorer=None, mask=None, **values):

@@ -6,7 +6,7 @@ import torch
 from torch.nn import functional as F
 
 from restorekit.core.contracts import Restorer
-from restorekit.core.rng import Noise
+from restorekit.core.rng import Rng
 from restorekit.core.types import Geometry, Observation, Restoration
 
 
@@ -18,7 +18,7 @@ class Shrinking(Restorer):
     def __init__(self, share):
         self.share = share
 
-    def __call__(self, observation, corruption, n, noise):
+    def __call__(self, observation, corruption, n, rng):
         return Restoration(self.share * observation.y)
 
 
@@ -27,7 +27,7 @@ class Filtering(Shrinking):
 
     name = "filtering"
 
-    def __call__(self, observation, corruption, n, noise):
+    def __call__(self, observation, corruption, n, rng):
         around = sum(observation.y.roll(step, axis) for step in (-1, 1) for axis in (2, 3))
         return Restoration(self.share * observation.y + (1 - self.share) / 4 * around)
 
@@ -40,7 +40,7 @@ class Knowing(Shrinking):
     def __init__(self, x, off=0.0, std=None):
         self.x, self.off, self.std = x, off, std
 
-    def __call__(self, observation, corruption, n, noise):
+    def __call__(self, observation, corruption, n, rng):
         error = 0 if self.std is None else self.off * self.std
         return Restoration((self.x + error).expand_as(observation.y), self.std)
 
@@ -53,14 +53,14 @@ class Interpolating(Shrinking):
     def __init__(self):
         super().__init__(1.0)
 
-    def __call__(self, observation, corruption, n, noise):
-        return Restoration(observation.first_guess(corruption))
+    def __call__(self, observation, corruption, n, rng):
+        return Restoration(observation.initial_estimate(corruption))
 
 
 def picture(channels=1, side=64, seed=0):
     """A smooth picture with a textured half, (1, C, side, side), on [0.2, 0.8]."""
-    coarse = Noise(seed).uniform("coarse", (1, channels, 5, 5), "cpu")
-    fine = 0.2 * Noise(seed).uniform("fine", (1, channels, side, side), "cpu")
+    coarse = Rng(seed).uniform("coarse", (1, channels, 5, 5), "cpu")
+    fine = 0.2 * Rng(seed).uniform("fine", (1, channels, side, side), "cpu")
     fine[..., : side // 2] = 0.1
     return 0.2 + 0.4 * F.interpolate(coarse, size=(side, side), mode="bicubic", align_corners=True).clamp(0, 1) + fine
 
@@ -68,6 +68,6 @@ def picture(channels=1, side=64, seed=0):
 def noisy(x, sigma, observed=None, seed=0):
     """An observation of x with white noise, and gaps."""
     seen = torch.ones_like(x, dtype=torch.bool) if observed is None else observed.expand_as(x)
-    y = x + sigma * Noise(seed, ("a",) * len(x)).normal("noise", tuple(x.shape), "cpu")
+    y = x + sigma * Rng(seed, ("a",) * len(x)).normal("noise", tuple(x.shape), "cpu")
     level = torch.full((len(x), 1, 1, 1), float(sigma))
     return Observation(y * seen, seen, tuple(x.shape[1:]), level)

@@ -11,7 +11,7 @@ from torch import nn
 
 from restorekit import LatentModel
 from restorekit.core.distributions import LOG_2PI, DiagonalGaussian, per_image
-from restorekit.core.rng import Noise
+from restorekit.core.rng import Rng
 from restorekit.core.types import Geometry, Terms
 
 
@@ -33,8 +33,8 @@ class FullGaussian:
     def mean(self):
         return self.mu
 
-    def sample(self, noise, temperature=1.0):
-        return self.mu + temperature * noise.normal("z", tuple(self.mu.shape), self.mu.device) @ self.scale.T
+    def sample(self, rng, temperature=1.0):
+        return self.mu + temperature * rng.normal("z", tuple(self.mu.shape), self.mu.device) @ self.scale.T
 
     def log_prob(self, z):
         white = torch.linalg.solve_triangular(self.scale, (z - self.mu).T, upper=False)
@@ -46,8 +46,8 @@ class StandardNormal:
     latent: int
     device: torch.device | str = "cpu"
 
-    def sample(self, n, shape, noise, temperature=1.0):
-        return temperature * noise.normal("z", (n, self.latent), self.device)
+    def sample(self, n, shape, rng, temperature=1.0):
+        return temperature * rng.normal("z", (n, self.latent), self.device)
 
     def log_prob(self, z):
         return per_image(-0.5 * (z**2 + LOG_2PI))
@@ -65,9 +65,9 @@ class LinearGaussian(LatentModel):
         apart = x.flatten(1) - self.centre
         return apart if observed is None else torch.where(observed.flatten(1), apart, 0.0)
 
-    def terms(self, batch, noise, group="model"):
+    def terms(self, batch, rng, group="model"):
         q = self.infer(batch.x)
-        z = q.sample(noise)
+        z = q.sample(rng)
         distortion = -self.decode(z).log_prob(batch.x).mean()
         rate = (q.log_prob(z) - self.prior().log_prob(z)).mean()
         loss = distortion + rate
@@ -89,9 +89,9 @@ class LinearGaussian(LatentModel):
         return torch.stack(means), torch.stack(covariances)
 
 
-def updated(mean, covariance, weight, noise, seen):
+def updated(mean, covariance, weight, rng, seen):
     """p(z | seen) where z ~ N(mean, covariance) and seen = weight z + N(0, noise)."""
-    back, before = weight.T @ torch.linalg.inv(noise), torch.linalg.inv(covariance)
+    back, before = weight.T @ torch.linalg.inv(rng), torch.linalg.inv(covariance)
     spread = torch.linalg.inv(before + back @ weight)
     return FullGaussian((mean @ before + seen @ back.T) @ spread, torch.linalg.cholesky(spread))
 
@@ -105,8 +105,8 @@ class PCA(LinearGaussian):
     def __init__(self, config):
         super().__init__(config)
         values = config.size[0] * config.size[1]
-        self.weight = nn.Parameter(0.6 * Noise(3).normal("weight", (values, config.latent), "cpu"))
-        self.centre = nn.Parameter(0.5 + 0.1 * Noise(3).normal("centre", (values,), "cpu"))
+        self.weight = nn.Parameter(0.6 * Rng(3).normal("weight", (values, config.latent), "cpu"))
+        self.centre = nn.Parameter(0.5 + 0.1 * Rng(3).normal("centre", (values,), "cpu"))
         self.logvar = nn.Parameter(torch.tensor(2 * math.log(config.tau)))
         self.geometry = Geometry(tuple(config.size), 1, 0, (1,))
 

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from restorekit.core.distributions import DiagonalGaussian, each
-from restorekit.core.rng import Noise
+from restorekit.core.rng import Rng
 from restorekit.core.types import Geometry
 from tests._helpers.linear_gaussian import FullGaussian, LinearGaussian, StandardNormal, updated
 
@@ -36,9 +36,9 @@ class Bare:
     def mean(self):
         return self.top.mean, self.below(self.top.mean).mean
 
-    def sample(self, noise, temperature=1.0):
-        top = self.top.sample(noise.fork("top"), temperature)
-        return top, self.below(top).sample(noise.fork("bottom"), temperature)
+    def sample(self, rng, temperature=1.0):
+        top = self.top.sample(rng.fork("top"), temperature)
+        return top, self.below(top).sample(rng.fork("bottom"), temperature)
 
     def log_prob(self, z):
         return self.top.log_prob(z[0]) + self.below(z[0]).log_prob(z[1])
@@ -50,10 +50,10 @@ class Rungs(Bare):
     def log_probs(self, z):
         return self.top.log_prob(z[0]), self.below(z[0]).log_prob(z[1])
 
-    def sample(self, noise, temperature=1.0):
+    def sample(self, rng, temperature=1.0):
         above, below = each(temperature, 2)
-        top = self.top.sample(noise.fork("top"), above)
-        return top, self.below(top).sample(noise.fork("bottom"), below)
+        top = self.top.sample(rng.fork("top"), above)
+        return top, self.below(top).sample(rng.fork("bottom"), below)
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,10 +66,10 @@ class Posterior(Rungs):
 
 @dataclass(frozen=True, eq=False)
 class LadderPrior(Rungs):
-    def sample(self, n, shape, noise, temperature=1.0):
+    def sample(self, n, shape, rng, temperature=1.0):
         scale, (above, below) = self.top.scale, each(temperature, 2)
-        top = StandardNormal(len(scale), scale.device).sample(n, shape, noise.fork("top"), above) @ scale.T
-        return top, self.below(top).sample(noise.fork("bottom"), below)
+        top = StandardNormal(len(scale), scale.device).sample(n, shape, rng.fork("top"), above) @ scale.T
+        return top, self.below(top).sample(rng.fork("bottom"), below)
 
 
 class Ladder(LinearGaussian):
@@ -83,9 +83,9 @@ class Ladder(LinearGaussian):
         values, (top, bottom) = math.prod(config.size), config.latent
         shapes = {"across": (bottom, top), "weight": (values, bottom), "skip": (values, top), "scale": (bottom, bottom)}
         for name, shape in shapes.items():
-            self.register_parameter(name, nn.Parameter(0.5 * Noise(3).normal(name, shape, "cpu")))
-        self.shift = nn.Parameter(0.3 * Noise(3).normal("shift", (bottom,), "cpu"))
-        self.offset = nn.Parameter(0.5 + 0.1 * Noise(3).normal("offset", (values,), "cpu"))
+            self.register_parameter(name, nn.Parameter(0.5 * Rng(3).normal(name, shape, "cpu")))
+        self.shift = nn.Parameter(0.3 * Rng(3).normal("shift", (bottom,), "cpu"))
+        self.offset = nn.Parameter(0.5 + 0.1 * Rng(3).normal("offset", (values,), "cpu"))
         self.logvar = nn.Parameter(torch.tensor(2 * math.log(config.tau)))
         self.geometry = Geometry(tuple(config.size), 1, 0, (1,))
 

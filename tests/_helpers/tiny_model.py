@@ -28,12 +28,12 @@ class Tiny(Model):
         self.geometry = Geometry(None, 2, 2, (1,))
 
     def look(self, observation, corruption):
-        guess = observation.first_guess(corruption)
-        h = self.net(torch.cat([guess, observation.observed.expand_as(guess).float()], 1)).relu()
+        initial = observation.initial_estimate(corruption)
+        h = self.net(torch.cat([initial, observation.observed.expand_as(initial).float()], 1)).relu()
         mean, logvar = self.head(h).chunk(2, 1)
         return DiagonalGaussian(mean, logvar.clamp(-10, 2))
 
-    def terms(self, batch, noise, group="model"):
+    def terms(self, batch, rng, group="model"):
         score = -self.look(batch.observation, batch.corruption).log_prob(batch.x).mean()
         return Terms(score, {"distortion": score.detach()})
 
@@ -41,7 +41,7 @@ class Tiny(Model):
         found = self.look(observation, corruption)
         return Estimate(found.mean, found.variance.sqrt())
 
-    def sample(self, observation, corruption, n, noise):
+    def sample(self, observation, corruption, n, rng):
         found = self.look(observation, corruption)
         many = DiagonalGaussian(found.mu.repeat(n, 1, 1, 1), found.logvar.repeat(n, 1, 1, 1))
-        return Draws(many.sample(noise.expand(n)).view(n, *found.mu.shape), None)
+        return Draws(many.sample(rng.expand(n)).view(n, *found.mu.shape), None)

@@ -9,7 +9,7 @@ from torch import nn
 from restorekit import LatentModel
 from restorekit.core.distributions import Bernoulli, DiagonalGaussian
 from restorekit.core.gaussian import evidence, posterior
-from restorekit.core.rng import Noise
+from restorekit.core.rng import Rng
 from restorekit.core.types import Geometry, Observation
 from tests._helpers.linear_gaussian import PCA, StandardNormal
 
@@ -20,10 +20,10 @@ TAU = 0.1
 
 def observed(sigma, seen, operator=None, cls=PCA):
     """A linear model, and what is observed of two draws of it with the noise and the gaps asked for."""
-    model, noise = cls(cls.Config()).eval().requires_grad_(False), Noise(5)
-    x = model.decode(model.prior().sample(2, (1, 2, 3), noise)).sample(noise)
+    model, rng = cls(cls.Config()).eval().requires_grad_(False), Rng(5)
+    x = model.decode(model.prior().sample(2, (1, 2, 3), rng)).sample(rng)
     clean = x if operator is None else operator.apply(x)
-    y = clean + sigma * noise.normal("y", tuple(clean.shape), "cpu")
+    y = clean + sigma * rng.normal("y", tuple(clean.shape), "cpu")
     seen = seen.expand(2, -1, -1, -1)
     level = torch.full((2, 1, 1, 1), sigma)
     return model, Observation(y * seen, seen, (1, 2, 3), level, direct=operator is None)
@@ -56,7 +56,7 @@ class Fork(LatentModel):
         mu = torch.stack([(z - 0.5) ** 2, z], -1).view(-1, 1, 1, 2)
         return DiagonalGaussian(mu, torch.full_like(mu, 2 * math.log(TAU)), "x")
 
-    def terms(self, batch, noise, group="model"):
+    def terms(self, batch, rng, group="model"):
         raise AssertionError("nothing here asks for it")
 
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 import restorekit
-from restorekit.core.rng import Noise
+from restorekit.core.rng import Rng
 from restorekit.core.types import Observation
 from restorekit.corruptions import Missing
 from restorekit.images.formats.arrays import load_stack
@@ -51,8 +51,8 @@ def main(data: Path, models: list[str]) -> None:
     """Print the error of the mean image, of nearest neighbours, and of each model with each sampler."""
     train, test = (images(data / "mnist" / f"{part}-images-idx3-ubyte.gz") for part in ("train", "t10k"))
     half, x = Missing(0.5), test[::EVERY]
-    o = half(x, Noise(1, tuple(map(str, range(len(x))))))
-    known = half(train, Noise(2))
+    o = half(x, Rng(1, tuple(map(str, range(len(x))))))
+    known = half(train, Rng(2))
     mean = known.y.sum(0) / known.observed.sum(0)
     print(f"mean of each value {error(mean.expand_as(x), x, o):.4f}")
     print(f"{NEAREST} nearest neighbours {error(nearest(o, known), x, o):.4f}")

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from restorekit.core.devices import Compute
-from restorekit.core.rng import Noise
+from restorekit.core.rng import Rng
 from restorekit.core.types import Observation
 from restorekit.corruptions import Gaussian
 from restorekit.restoration.loading import open_restorer
@@ -83,7 +83,7 @@ def ours(observation: Observation, name: str = "default", half: bool = False) ->
 def main(rounds: int) -> None:
     """Measure all in turn and print the median ratios."""
     x = torch.rand(1, 1, SIDE, SIDE, generator=torch.Generator().manual_seed(0))
-    observation = Gaussian(SIGMA)(x, Noise(0))
+    observation = Gaussian(SIGMA)(x, Rng(0))
     own, y = ours(observation.blind()), observation.y
     rivals = {"DnCNN": faster(lambda: layers(1, 1, 17), y), "FFDNet": faster(FFDNet, y)}
     own()
@@ -97,7 +97,7 @@ def main(rounds: int) -> None:
         print(f"{model} is {statistics.median(ratios):.2f} times as fast in bfloat16 (median)")
     if importlib.util.find_spec("bm3d"):
         bm3d = open_restorer("bm3d", Gaussian(SIGMA)).restorer
-        slow = seconds(lambda: bm3d(observation, Gaussian(SIGMA), 0, Noise(0)))
+        slow = seconds(lambda: bm3d(observation, Gaussian(SIGMA), 0, Rng(0)))
         print(f"bm3d takes {slow / statistics.median(t for t, _ in times):.1f} times as long")
 
 

@@ -17,7 +17,7 @@ import torch
 
 from restorekit.core.devices import Compute
 from restorekit.core.plugins import registry
-from restorekit.core.rng import Noise
+from restorekit.core.rng import Rng
 from restorekit.corruptions import Chain, Gaussian, Missing
 from restorekit.images.dataset import load_images
 from restorekit.restoration.loading import open_restorer
@@ -52,17 +52,17 @@ def main(name: str, source: str, count: int) -> None:
     """Print seconds for an image and draw, share in the networks, length of chains and PSNR of every sampler."""
     images = load_images(source)
     x = torch.stack([images[i] for i in range(0, len(images.keys), len(images.keys) // count)][:count])
-    noise, clock, passes = Noise(0, tuple(map(str, range(len(x))))), Clock(), Clock()
+    rng, clock, passes = Rng(0, tuple(map(str, range(len(x))))), Clock(), Clock()
     torch.autograd.grad = passes.timed(clock.timed(torch.autograd.grad))
     targets.Marginal.log_prob = passes.timed(targets.Marginal.log_prob)  # type: ignore[method-assign]
     model: Any = open_restorer(name, DAMAGES[0], "gibbs", Compute("cpu")).restorer.model  # type: ignore[attr-defined]
     model.network.encode, model.network.decode = (clock.timed(f) for f in (model.network.encode, model.network.decode))
     for damage in DAMAGES:
-        o = with_guess(damage(x, noise), damage)
+        o = with_guess(damage(x, rng), damage)
         for sampler in (cls() for cls in registry.samplers().values()):
             clock.seconds, passes.seconds, started = 0.0, 0.0, time.perf_counter()
             with torch.inference_mode():
-                draws = sampler(model, damage, o, DRAWS, noise)
+                draws = sampler(model, damage, o, DRAWS, rng)
             took, mean = time.perf_counter() - started, draws.mean.mean(0)
             psnr = -10 * (mean - x).square().flatten(1).mean(1).log10().mean()
             told = " ".join(f"{key} {float(value.mean()):.2f}" for key, value in draws.told.items())

@@ -23,8 +23,8 @@ from torch import Tensor
 from restorekit.core.contracts import Corruption
 from restorekit.core.devices import Compute
 from restorekit.core.distributions import LEVEL
-from restorekit.core.psnr import finish
-from restorekit.core.rng import Noise
+from restorekit.core.psnr import quantise_8bit
+from restorekit.core.rng import Rng
 from restorekit.core.types import Observation, Restoration
 from restorekit.corruptions import Gaussian, Holes, Missing
 from restorekit.evaluation.metrics.fidelity import PSNR
@@ -58,20 +58,20 @@ def images(folder: Path) -> Iterator[tuple[str, Tensor]]:
 
 def pair(opened: Opened, key: str, x: Tensor, corruption: Corruption, way: str) -> Pair:
     """Damage an image, restore it, and check the restoration with and without the truth."""
-    noise = Noise(0, (key,))
-    observation = corruption(x, noise)
+    rng = Rng(0, (key,))
+    observation = corruption(x, rng)
     if way.startswith("8 bits"):
-        observation = replace(observation, y=finish(observation.y))
+        observation = replace(observation, y=quantise_8bit(observation.y))
     estimated = way.endswith("auto")
     if estimated:
         observation = replace(observation, sigma=estimate_sigma(observation, corruption))
-    check = self_check(observation, corruption, opened.restorer, noise, opened.table, estimated=estimated)
-    found = opened.restorer(observation, corruption, 0, noise.fork("restore"))
+    check = self_check(observation, corruption, opened.restorer, rng, opened.table, estimated=estimated)
+    found = opened.restorer(observation, corruption, 0, rng.fork("restore"))
     return Pair(check, _psnr(found, x, observation), _coverage(found, x, observation, corruption, opened))
 
 
 def _psnr(found: Restoration, x: Tensor, observation: Observation) -> float:
-    psnr = PSNR()(replace(found, mmse=finish(found.mmse)), x, observation)
+    psnr = PSNR()(replace(found, mmse=quantise_8bit(found.mmse)), x, observation)
     assert psnr is not None
     return psnr
 

@@ -20,8 +20,8 @@ from torch import Tensor
 import restorekit
 from restorekit.core.contracts import Corruption
 from restorekit.core.devices import Compute
-from restorekit.core.psnr import finish
-from restorekit.core.rng import Noise
+from restorekit.core.psnr import quantise_8bit
+from restorekit.core.rng import Rng
 from restorekit.corruptions import Gaussian, Holes, Missing
 from restorekit.restoration.loading import open_restorer
 from restorekit.restoration.model_restorer import ModelRestorer, with_guess
@@ -39,7 +39,7 @@ def read(path: Path, gray: bool) -> Tensor:
 
 def psnr(found: Tensor, x: Tensor) -> float:
     """Return the PSNR of what is rounded to 8 bits."""
-    return float(-10 * (finish(found) - x).square().mean().log10())
+    return float(-10 * (quantise_8bit(found) - x).square().mean().log10())
 
 
 def drawn_masks(data: Path, size: torch.Size) -> Iterator[Tensor]:
@@ -109,13 +109,13 @@ def drawn(x: Tensor, corruption: Corruption, name: str) -> Drawn:
     """Damage images, restore them, and make draws of each."""
     restorer = open_restorer(name, corruption, compute=Compute("cpu")).restorer
     assert isinstance(restorer, ModelRestorer)
-    noise = Noise(5, tuple(f"p{i}" for i in range(len(x))))
-    seen = with_guess(corruption(x, noise).blind(), corruption)
+    rng = Rng(5, tuple(f"p{i}" for i in range(len(x))))
+    seen = with_guess(corruption(x, rng).blind(), corruption)
     with torch.inference_mode():
         told = restorer.model.estimate(seen, corruption)
-        draws = restorer.model.sample(seen, corruption, EACH, noise.fork("draws"))
+        draws = restorer.model.sample(seen, corruption, EACH, rng.fork("draws"))
     assert draws.variance is not None
-    own = draws.variance.sqrt() * noise.fork("own").expand(EACH).normal(
+    own = draws.variance.sqrt() * rng.fork("own").expand(EACH).normal(
         "own", (EACH * len(x), *x.shape[1:]), "cpu"
     ).view_as(draws.mean)
     unknown = seen.unknown().expand_as(x)

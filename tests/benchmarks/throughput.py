@@ -21,7 +21,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from restorekit.core.contracts import Model
 from restorekit.core.devices import Compute
-from restorekit.core.rng import Noise
+from restorekit.core.rng import Rng
 from restorekit.corruptions import Gaussian, Missing
 from restorekit.restoration.loading import open_restorer
 from restorekit.restoration.model_restorer import ModelRestorer
@@ -73,7 +73,7 @@ def main(name: str, side: int, count: int, compiled: bool) -> None:
     rate = convolution(model.config.widths[0], x)
     print(f"{torch.cuda.get_device_name()}: convolution of width {model.config.widths[0]} {rate / 1e12:.0f} TFLOP/s")
     for corruption in (Gaussian(25 / 255), Missing(0.8)):
-        observation = corruption(x, Noise(0)).blind()
+        observation = corruption(x, Rng(0)).blind()
         with torch.autocast("cuda", torch.bfloat16):
             work = flops(partial(plain.estimate, observation, corruption))
             time = seconds(partial(model.estimate, observation, corruption))

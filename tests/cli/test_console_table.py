@@ -5,7 +5,7 @@ import pytest
 from restorekit.cli.console import print_compared, print_results
 from restorekit.evaluation.bootstrap import compare
 from restorekit.evaluation.head_to_head import Duel
-from restorekit.evaluation.metric_values import Figure
+from restorekit.evaluation.metric_values import MetricInfo
 from restorekit.evaluation.protocol import Protocol, Results
 
 
@@ -67,15 +67,19 @@ def test_what_must_be_seen_first_stands_first(capsys):
 
 
 def test_which_values_are_good_ones_is_said_of_the_figures_that_are_there(capsys):
-    figures = [Figure("psnr", "dB", "higher"), Figure("coverage90", "", "", 0.9), Figure("mine", "", "lower")]
+    figures = [
+        MetricInfo("psnr", "dB", "higher"),
+        MetricInfo("coverage90", "", "", 0.9),
+        MetricInfo("mine", "", "lower"),
+    ]
     runs = [_run(coverage90=0.8, mine=1.0)]
-    print_results(Results(Protocol("IN", 7, 3, "cpu", {}), runs, [], [], [*figures, Figure("gone", "", "lower")]))
+    print_results(Results(Protocol("IN", 7, 3, "cpu", {}), runs, [], [], [*figures, MetricInfo("gone", "", "lower")]))
     said = " ".join(capsys.readouterr().out.split())
     assert "higher is better: psnr; lower is better: mine; cover is best at 0.9; noise" in said
 
 
 def test_a_comparison_has_a_line_for_each_figure_and_names_what_got_worse(capsys):
-    psnr, nrmse = Figure("psnr", "dB", "higher"), Figure("nrmse", "", "lower")
+    psnr, nrmse = MetricInfo("psnr", "dB", "higher"), MetricInfo("nrmse", "", "lower")
     ours = {f"{i}.png": 30.0 + i for i in range(8)}
     theirs = {**dict.fromkeys(ours, 31.0), "7.png": 33.0}
     found = [Duel("", "a[1]", "b", figure, compare(ours, theirs, figure)) for figure in (psnr, nrmse)]

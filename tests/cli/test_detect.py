@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from restorekit import testing
-from restorekit.core.rng import Noise
+from restorekit.core.rng import Rng
 from restorekit.models import VAE, checkpoint
 from restorekit.testing._assertions import shake
 
@@ -14,7 +14,7 @@ from restorekit.testing._assertions import shake
 def folders(tmp_path, images):
     """Clean pictures, and others of which one in a hundred pixels is dead."""
     x = (images(6, 1, 64, 64, seed=2)[:, 0] * 255).round().byte().numpy()
-    dead = (Noise(0).uniform("dead", (64, 64), "cpu") < 0.01).numpy()
+    dead = (Rng(0).uniform("dead", (64, 64), "cpu") < 0.01).numpy()
     for i, image in enumerate(x):
         folder = tmp_path / ("good" if i < 4 else "bad") / "sub"
         folder.mkdir(parents=True, exist_ok=True)

@@ -7,7 +7,7 @@ from safetensors.torch import load_file
 
 import restorekit
 from restorekit.core.plugins import registry
-from restorekit.core.rng import Noise
+from restorekit.core.rng import Rng
 from restorekit.corruptions.spec import parse
 from restorekit.models import checkpoint
 
@@ -35,7 +35,7 @@ def test_a_cvae_that_saw_noisy_images_alone_takes_noise_out(run, clean, images, 
     )
     assert card.config["noise"] == pytest.approx(0.15)
     x = images(2, 1, 48, 48, seed=7)
-    y = x + 0.15 * Noise(1).normal("n", tuple(x.shape), "cpu")
+    y = x + 0.15 * Rng(1).normal("n", tuple(x.shape), "cpu")
     model = restorekit.load(str(tmp_path / "R" / "model.safetensors"), device="cpu")
     restored = model(y[0, 0])
     before, after = (float((t - x[0, 0]).square().mean()) for t in (y[0, 0], restored.mmse))
@@ -45,13 +45,13 @@ def test_a_cvae_that_saw_noisy_images_alone_takes_noise_out(run, clean, images, 
 
 def test_a_vae_that_saw_half_of_each_image_fills_the_rest_in(run, tmp_path):
     """Waves of one length, which differ by their phase."""
-    phase = 6.28 * Noise(0).uniform("phase", (200, 1, 1), "cpu")
+    phase = 6.28 * Rng(0).uniform("phase", (200, 1, 1), "cpu")
     waves = 0.5 + 0.4 * torch.sin(phase + 0.5 * torch.arange(16)).expand(200, 16, 16)
     np.save(tmp_path / "clean.npy", (255 * waves).round().to(torch.uint8).numpy())
     words = ("--model", "vae", *MLP, "--set", "batch=20", "--set", "lr=3e-3", "--steps", 400)
     _train(run, tmp_path / "clean.npy", tmp_path / "R", *words, "--corruption", "missing:rate=0.5")
     x = 0.5 + 0.4 * torch.sin(1.0 + 0.5 * torch.arange(16)).expand(16, 16)
-    lost = Noise(1).uniform("m", (16, 16), "cpu") < 0.5
+    lost = Rng(1).uniform("m", (16, 16), "cpu") < 0.5
     for sampler in ("gibbs", "mwg", "importance"):
         model = restorekit.load(str(tmp_path / "R" / "model.safetensors"), device="cpu", sampler=sampler)
         restored = model(x, missing=lost, sigma=0).mmse
@@ -59,7 +59,7 @@ def test_a_vae_that_saw_half_of_each_image_fills_the_rest_in(run, tmp_path):
 
 
 def test_a_folder_that_is_noisy_itself_is_learnt_from_with_its_level(run, tmp_path, images):
-    x = images(12, 1, 48, 48) + 0.1 * Noise(1).normal("n", (12, 1, 48, 48), "cpu")
+    x = images(12, 1, 48, 48) + 0.1 * Rng(1).normal("n", (12, 1, 48, 48), "cpu")
     np.save(tmp_path / "noisy.npy", x[:, 0].clamp(0, 1).numpy())
     words = ("--model", "cvae", *SMALL, "--steps", 2, "--range", "0..1")
     assert _train(run, tmp_path / "noisy.npy", tmp_path / "a", *words, "--sigma", "20/255").config["noise"] == 20 / 255
@@ -113,13 +113,13 @@ def test_observed_whole_and_free_of_noise_the_objective_of_a_vae_is_the_usual_on
     from restorekit.corruptions import Clean
     from restorekit.models import VAE
     from restorekit.testing._assertions import pictures, shake
-    from restorekit.training.self_supervised import Given
+    from restorekit.training.self_supervised import KnownNoise
 
     model = testing.build(VAE, VAE.Config(hidden=(8, 8), latent=2))
     shake(model)
     x = pictures(3, 1, 8, 8)
-    one = model.terms(Batch(x, Clean()(x, Noise(0)), Clean()), Noise(0))
-    other = model.terms(Batch(None, Given(0.0)(x, Noise(0)), Given(0.0)), Noise(0))
+    one = model.terms(Batch(x, Clean()(x, Rng(0)), Clean()), Rng(0))
+    other = model.terms(Batch(None, KnownNoise(0.0)(x, Rng(0)), KnownNoise(0.0)), Rng(0))
     torch.testing.assert_close(one.loss, other.loss)
 
 
@@ -133,12 +133,12 @@ def test_noise_is_learnt_with_the_images_and_known_when_they_are_restored(run, c
     true, found = (parse(s, registry.corruptions()) for s in (spec, checkpoint.load(file)[0].noise_spec()))
     for level in (0.3, 0.7):
         x = torch.full((1, 1, 256, 256), level)
-        expected, own = (float((c(x, Noise(3)).y - x).square().mean()) for c in (true, found))
+        expected, own = (float((c(x, Rng(3)).y - x).square().mean()) for c in (true, found))
         assert own == pytest.approx(expected, rel=0.3)
     x = np.load(clean) / 255.0
-    noise, folder = Noise(7, tuple(map(str, range(len(x))))), tmp_path / "noisy"
+    rng, folder = Rng(7, tuple(map(str, range(len(x))))), tmp_path / "noisy"
     folder.mkdir()
-    np.save(folder / "y.npy", true(torch.tensor(x)[:, None].float(), noise).y[:, 0].numpy())
+    np.save(folder / "y.npy", true(torch.tensor(x)[:, None].float(), rng).y[:, 0].numpy())
     code, _, err = run("restore", folder, tmp_path / "OUT", "--model", file, "--range", "0..1", "--device", "cpu")
     assert code == 0, err
     assert "noise as in the images that" in err
@@ -153,7 +153,7 @@ def test_a_vae_restores_what_it_has_learnt_from_with_the_noise_it_has_learnt(run
     file = tmp_path / "R" / "model.safetensors"
     noise = parse(checkpoint.load(file)[0].noise_spec(), registry.corruptions())
     x = torch.full((1, 1, 200, 200), 0.5)
-    assert 0.15 < float((noise(x, Noise(0)).y - x).std()) < 0.35
+    assert 0.15 < float((noise(x, Rng(0)).y - x).std()) < 0.35
     y = torch.rand(48, 48, generator=torch.Generator().manual_seed(0))
     restored = restorekit.load(str(file), device="cpu")(y, seed=1)
     assert float(restored.std.mean()) < 0.35

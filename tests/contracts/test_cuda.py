@@ -7,7 +7,7 @@ import torch
 
 import restorekit
 from restorekit.core.plugins import registry
-from restorekit.core.rng import Noise
+from restorekit.core.rng import Rng
 from restorekit.corruptions.spec import parse
 from restorekit.restoration import model_restorer
 from restorekit.restoration.model_restorer import _halved as halved
@@ -26,8 +26,8 @@ def _rms(t):
 @pytest.mark.parametrize("missing", [0.0, 0.6])
 def test_the_default_restores_within_half_a_gray_level_of_what_the_cpu_gives(images, channels, missing):
     x = images(1, channels, 200, 168)
-    y = x + 0.1 * (missing == 0) * Noise(1).normal("n", tuple(x.shape), "cpu")
-    lost = Noise(1).uniform("m", (200, 168), "cpu") < missing
+    y = x + 0.1 * (missing == 0) * Rng(1).normal("n", tuple(x.shape), "cpu")
+    lost = Rng(1).uniform("m", (200, 168), "cpu") < missing
     sigma = None if missing == 0 else 0
     one, other = (restorekit.load("default", device=d)(y[0], missing=lost, sigma=sigma) for d in ("cpu", "cuda"))
     assert _rms(one.mmse - other.mmse.cpu()) < 0.5 / 255
@@ -36,7 +36,7 @@ def test_the_default_restores_within_half_a_gray_level_of_what_the_cpu_gives(ima
 
 def test_draws_on_a_gpu_repeat_with_their_seed_and_spread_as_the_std_says(images):
     x = images(1, 1, 128, 128)
-    y = (x + 0.1 * Noise(1).normal("n", tuple(x.shape), "cpu"))[0]
+    y = (x + 0.1 * Rng(1).normal("n", tuple(x.shape), "cpu"))[0]
     model = restorekit.load("default", device="cuda")
     one, again, other = (model(y, samples=16, seed=seed) for seed in (3, 3, 4))
     assert torch.equal(one.draws, again.draws)
@@ -49,7 +49,7 @@ def test_a_tile_too_large_for_the_card_is_cut_and_the_seams_do_not_show(images, 
     cuts = []
     monkeypatch.setattr(model_restorer, "_halved", lambda *words: cuts.append(halved(*words)) or cuts[-1])
     x = images(1, 1, 1024, 1024)
-    y = (x + 0.1 * Noise(1).normal("n", tuple(x.shape), "cpu"))[0]
+    y = (x + 0.1 * Rng(1).normal("n", tuple(x.shape), "cpu"))[0]
     model = restorekit.load("default", device="cuda")
     whole = model(y).mmse
     torch.cuda.empty_cache()
@@ -67,7 +67,7 @@ def test_a_tile_too_large_for_the_card_is_cut_and_the_seams_do_not_show(images, 
 @pytest.mark.parametrize("name", sorted(registry.corruptions()))
 def test_damage_is_done_where_the_image_is(name, images):
     x = images(2, 3, 40, 48).cuda()
-    found = parse(name, registry.corruptions())(x, Noise(0))
+    found = parse(name, registry.corruptions())(x, Rng(0))
     values = [getattr(found, f.name) for f in dataclasses.fields(found)]
     tensors = [v for v in [*values, *found.params.values()] if isinstance(v, torch.Tensor)]
     assert {t.device.type for t in tensors} == {"cuda"}
@@ -85,6 +85,6 @@ def test_training_in_half_precision_learns_and_its_file_works_on_the_cpu(images,
     )  # fmt: skip
     assert code == 0, err
     x = images(1, 1, 64, 64, seed=9)[0]
-    y = x + 25 / 255 * Noise(1).normal("n", tuple(x.shape), "cpu")
+    y = x + 25 / 255 * Rng(1).normal("n", tuple(x.shape), "cpu")
     restored = restorekit.load(str(tmp_path / "run" / "model.safetensors"), device="cpu")(y).mmse
     assert _rms(restored - x) < 0.6 * _rms(y - x)

@@ -9,7 +9,7 @@ import torch
 
 from restorekit.core import channels as per_channel
 from restorekit.core.contracts import Restorer
-from restorekit.core.rng import Noise
+from restorekit.core.rng import Rng
 from restorekit.core.types import Geometry, Restoration
 from restorekit.corruptions import Missing
 
@@ -22,24 +22,24 @@ class Shown(Restorer):
     def __init__(self, *channels):
         self.geometry, self.keys = Geometry(channels=channels), []
 
-    def __call__(self, observation, corruption, n, noise):
-        self.keys.append(noise.keys)
-        draws = torch.stack([noise.fork(str(s)).normal("x", tuple(observation.y.shape), "cpu") for s in range(n)])
-        return Restoration(observation.y, observation.guess, draws)
+    def __call__(self, observation, corruption, n, rng):
+        self.keys.append(rng.keys)
+        draws = torch.stack([rng.fork(str(s)).normal("x", tuple(observation.y.shape), "cpu") for s in range(n)])
+        return Restoration(observation.y, observation.initial, draws)
 
 
 def observed(channels, per_channel=False):
     x = torch.rand(2, channels, 6, 5)
-    o = Missing(0.5, per_channel=per_channel)(x, Noise(0, ("a", "b")))
-    return replace(o, guess=x)
+    o = Missing(0.5, per_channel=per_channel)(x, Rng(0, ("a", "b")))
+    return replace(o, initial=x)
 
 
 @pytest.mark.parametrize("per_channel", [False, True])
 def test_an_image_is_split_into_bands_and_put_together_again(per_channel):
     restorer, o = Shown(1, 3), observed(5, per_channel)
-    found = per_channel.restore(restorer, o, Missing(), 2, Noise(0, ("a", "b")))
+    found = per_channel.restore(restorer, o, Missing(), 2, Rng(0, ("a", "b")))
     assert torch.equal(found.mmse, o.y)
-    assert torch.equal(found.std, o.guess)
+    assert torch.equal(found.std, o.initial)
     assert found.draws.shape == (2, *o.y.shape)
     assert found.low is None
     assert restorer.keys == [(f"a#band{c}", f"b#band{c}") for c in range(5)]
@@ -49,11 +49,11 @@ def test_an_image_is_split_into_bands_and_put_together_again(per_channel):
 @pytest.mark.parametrize(("takes", "channels"), [((1, 3), 3), ((1, 3), 1), ((3,), 1)])
 def test_what_the_restorer_takes_or_cannot_take_in_any_way_is_left_to_it(takes, channels):
     restorer = Shown(*takes)
-    per_channel.restore(restorer, observed(channels), Missing(), 1, Noise(0, ("a", "b")))
+    per_channel.restore(restorer, observed(channels), Missing(), 1, Rng(0, ("a", "b")))
     assert restorer.keys == [("a", "b")]
 
 
 def test_bands_have_keys_where_images_have_none():
     restorer = Shown(1)
-    per_channel.restore(restorer, observed(2), Missing(), 1, Noise(0))
+    per_channel.restore(restorer, observed(2), Missing(), 1, Rng(0))
     assert restorer.keys == [("0#band0", "1#band0"), ("0#band1", "1#band1")]

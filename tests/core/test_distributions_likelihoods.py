@@ -5,17 +5,17 @@ import torch
 from torch import distributions
 
 from restorekit.core.distributions import Bernoulli, DiagonalGaussian, DiscretisedLogistic, capped, floored, per_image
-from restorekit.core.rng import Noise
+from restorekit.core.rng import Rng
 
 SHAPE = (2, 3, 4, 5)
 
 
 def _normal(name, shape=SHAPE):
-    return Noise(0).normal(name, shape, "cpu")
+    return Rng(0).normal(name, shape, "cpu")
 
 
 def _seen():
-    return Noise(0).uniform("seen", (2, 1, 4, 5), "cpu") < 0.5
+    return Rng(0).uniform("seen", (2, 1, 4, 5), "cpu") < 0.5
 
 
 def test_per_image_sums_what_was_observed():
@@ -43,15 +43,15 @@ def test_the_gaussian_is_torchs(logvar):
 
 def test_temperature_scales_the_deviation_of_a_gaussian_draw():
     q = DiagonalGaussian(_normal("mu"), _normal("logvar"))
-    one, half = q.sample(Noise(1)) - q.mean, q.sample(Noise(1), 0.5) - q.mean
+    one, half = q.sample(Rng(1)) - q.mean, q.sample(Rng(1), 0.5) - q.mean
     torch.testing.assert_close(half, 0.5 * one)
-    assert torch.equal(q.sample(Noise(1), 0.0), q.mean)
+    assert torch.equal(q.sample(Rng(1), 0.0), q.mean)
 
 
 def test_draws_of_a_gaussian_have_its_moments():
     shape = (20000, 1, 1, 2)
     q = DiagonalGaussian(torch.full(shape, 0.3), torch.full(shape, math.log(0.04)))
-    x = q.sample(Noise(1)).double()
+    x = q.sample(Rng(1)).double()
     assert abs(float(x.mean()) - 0.3) < 5 * 0.2 / math.sqrt(40000)
     assert abs(float(x.var()) - 0.04) < 5 * 0.04 * math.sqrt(2 / 40000)
 
@@ -67,7 +67,7 @@ def test_the_bernoulli_is_torchs_and_takes_gray_values():
 
 
 def test_draws_of_a_bernoulli_are_zeros_and_ones_at_its_rate():
-    x = Bernoulli(torch.full((1, 1, 200, 200), math.log(0.2 / 0.8))).sample(Noise(1))
+    x = Bernoulli(torch.full((1, 1, 200, 200), math.log(0.2 / 0.8))).sample(Rng(1))
     assert set(x.unique().tolist()) == {0.0, 1.0}
     assert abs(float(x.mean()) - 0.2) < 5 * math.sqrt(0.16 / 40000)
 
@@ -104,7 +104,7 @@ def test_gradients_of_the_discretised_logistic_are_finite_in_the_tails(mu, logsc
 def test_draws_of_the_discretised_logistic_follow_its_probabilities():
     mu = torch.full((1, 1, 200, 200), 0.3)
     law = DiscretisedLogistic(mu, torch.tensor(-2.0), 8)
-    x = (law.sample(Noise(1)) * 7).round().long().flatten()
+    x = (law.sample(Rng(1)) * 7).round().long().flatten()
     bins = torch.arange(8).view(-1, 1, 1, 1) / 7
     p = DiscretisedLogistic(torch.full_like(bins, 0.3), torch.tensor(-2.0), 8).log_prob(bins).exp()
     expected = p * x.numel()

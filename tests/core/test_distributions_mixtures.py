@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from restorekit.core.distributions import DiscretisedLogistic, LogisticMixture
-from restorekit.core.rng import Noise
+from restorekit.core.rng import Rng
 
 
 def test_a_mixture_of_one_component_is_the_discretised_logistic(images):
@@ -15,7 +15,7 @@ def test_a_mixture_of_one_component_is_the_discretised_logistic(images):
 
 
 def test_a_mixture_s_probabilities_add_up_to_one_and_have_its_moments():
-    raw = Noise(0).normal("raw", (1, 5 * 3, 1, 1), "cpu")
+    raw = Rng(0).normal("raw", (1, 5 * 3, 1, 1), "cpu")
     mixture = LogisticMixture.read(raw, 1)
     grid = (torch.arange(256) / 255).view(-1, 1, 1, 1)
     many = LogisticMixture(*(t.expand(256, *t.shape[1:]) for t in (mixture.logits, mixture.mu, mixture.logscale)))
@@ -32,7 +32,7 @@ def test_a_mixture_s_probabilities_add_up_to_one_and_have_its_moments():
 def test_draws_of_a_mixture_have_its_probabilities():
     raw = torch.tensor([0.5, -0.5, 0.3, -0.2, 0.1, 0.2]).view(1, 6, 1, 1)  # two components of one channel
     mixture = LogisticMixture.read(raw.expand(20000, 6, 1, 1), 1)
-    drawn = mixture.sample(Noise(1)).flatten()
+    drawn = mixture.sample(Rng(1)).flatten()
     values = (torch.tensor([0.0, 1.0])).view(-1, 1, 1, 1)
     two = LogisticMixture.read(raw.expand(2, 6, 1, 1), 1)
     for value, p in zip((0.0, 1.0), two.log_prob(values).exp().tolist(), strict=True):
@@ -41,7 +41,7 @@ def test_draws_of_a_mixture_have_its_probabilities():
 
 
 def test_channels_of_a_mixture_share_their_component_and_a_missing_one_is_left_out_exactly():
-    raw = Noise(0).normal("raw", (1, 5 * 7, 1, 1), "cpu")
+    raw = Rng(0).normal("raw", (1, 5 * 7, 1, 1), "cpu")
     law = LogisticMixture.read(raw.expand(256, -1, 1, 1), 3)
     seen = torch.tensor([True, True, False]).view(1, 3, 1, 1)
     x = torch.tensor([0.2, 0.7, 0.0]).view(1, 3, 1, 1).repeat(256, 1, 1, 1)

@@ -5,7 +5,7 @@ import torch
 
 from restorekit.core.distributions import Bernoulli, DiagonalGaussian
 from restorekit.core.gaussian import evidence, posterior, redraw
-from restorekit.core.rng import Noise
+from restorekit.core.rng import Rng
 from restorekit.core.types import Observation
 from tests._helpers.linear_gaussian import PCA, PCAConfig
 
@@ -38,9 +38,7 @@ def test_the_evidence_is_that_of_the_marginal_law(sigma):
     y = torch.tensor([0.3, 0.0, 0.9, 0.6, 0.0, 0.0]).view(1, 1, 2, 3)
     o = Observation(y, SEEN, (1, 2, 3), torch.full((1, 1, 1, 1), sigma)).expand(200_000)
     with torch.no_grad():
-        found = evidence(model.decode(model.prior().sample(200_000, (1, 2, 3), Noise(0))), o).logsumexp(0) - math.log(
-            2e5
-        )
+        found = evidence(model.decode(model.prior().sample(200_000, (1, 2, 3), Rng(0))), o).logsumexp(0) - math.log(2e5)
         covariance = model.covariance()[observed][:, observed] + sigma**2 * torch.eye(3)
         law = torch.distributions.MultivariateNormal(model.centre[observed], covariance)
     assert float(found) == pytest.approx(float(law.log_prob(y.flatten()[observed])), abs=0.02)
@@ -49,7 +47,7 @@ def test_the_evidence_is_that_of_the_marginal_law(sigma):
 def test_what_is_missing_is_drawn_from_the_decoder_itself():
     likelihood = Bernoulli(torch.full((500, 1, 2, 3), -1.0))
     o = Observation(torch.ones(500, 1, 2, 3) * SEEN, SEEN.expand(500, -1, -1, -1), (1, 2, 3), torch.zeros(500, 1, 1, 1))
-    x = redraw(likelihood, o, Noise(0))
+    x = redraw(likelihood, o, Rng(0))
     assert bool((x[o.observed] == 1).all())
     free = x[~o.observed]
     assert set(free.tolist()) == {0.0, 1.0}

@@ -3,13 +3,13 @@ import torch
 from skimage.restoration import inpaint_biharmonic
 
 from restorekit.core.interpolation import CELL, MARGIN, MOMENTUM, STEP, bend, fill, pull, push
-from restorekit.core.rng import Noise
+from restorekit.core.rng import Rng
 
 SIZES = [(1, 1), (1, 7), (9, 1), (5, 3), (16, 16), (33, 20)]
 
 
 def _some(height, width, rate=0.5, count=2, channels=1):
-    return Noise(0).uniform("seen", (count, channels, height, width), "cpu") >= rate
+    return Rng(0).uniform("seen", (count, channels, height, width), "cpu") >= rate
 
 
 @pytest.mark.parametrize(("height", "width"), SIZES)
@@ -91,17 +91,17 @@ def test_a_window_with_the_cells_of_the_whole_is_filled_as_in_the_whole(rate, im
 @pytest.mark.parametrize(("height", "width"), SIZES)
 def test_bending_keeps_observed_values_and_constant_images(height, width, images):
     x, seen = images(2, 3, height, width), _some(height, width)
-    guess = fill(x * seen, seen)
-    found = bend(guess, seen)
+    initial = fill(x * seen, seen)
+    found = bend(initial, seen)
     assert torch.equal(found[seen.expand_as(x)], x[seen.expand_as(x)])
-    flat = torch.full_like(guess, 0.7)
+    flat = torch.full_like(initial, 0.7)
     torch.testing.assert_close(bend(flat, seen), flat)
 
 
 def test_bending_comes_nearer_to_the_biharmonic_interpolation(images):
     x, seen = images(1, 1, 40, 40), _some(40, 40, 0.8, count=1)
-    guess = fill(x * seen, seen)
-    found, goal = guess, torch.from_numpy(inpaint_biharmonic(x[0, 0].numpy(), ~seen[0, 0].numpy()))
+    initial = fill(x * seen, seen)
+    found, goal = initial, torch.from_numpy(inpaint_biharmonic(x[0, 0].numpy(), ~seen[0, 0].numpy()))
     inner = (0, 0, slice(4, -4), slice(4, -4))  # the border is continued in another way
     errors = []
     for _ in range(8):
@@ -113,7 +113,7 @@ def test_bending_comes_nearer_to_the_biharmonic_interpolation(images):
 
 def test_bending_is_stable_where_next_to_nothing_was_observed():
     assert STEP < 2 * (1 + MOMENTUM) / 64
-    rough = Noise(0).uniform("rough", (1, 1, 32, 32), "cpu")
+    rough = Rng(0).uniform("rough", (1, 1, 32, 32), "cpu")
     seen = torch.zeros(1, 1, 32, 32, dtype=torch.bool)
     found = rough
     for _ in range(20):
@@ -123,6 +123,6 @@ def test_bending_is_stable_where_next_to_nothing_was_observed():
 
 def test_bending_moves_channels_that_are_missing_on_their_own(images):
     x, seen = images(1, 3, 16, 16), _some(16, 16, count=1, channels=3)
-    guess = fill(x * seen, seen)
-    alone = torch.cat([bend(guess[:, c : c + 1], seen[:, c : c + 1]) for c in range(3)], 1)
-    torch.testing.assert_close(bend(guess, seen), alone)
+    initial = fill(x * seen, seen)
+    alone = torch.cat([bend(initial[:, c : c + 1], seen[:, c : c + 1]) for c in range(3)], 1)
+    torch.testing.assert_close(bend(initial, seen), alone)

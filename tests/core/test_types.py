@@ -3,7 +3,7 @@ import dataclasses
 import pytest
 import torch
 
-from restorekit.core.rng import Noise
+from restorekit.core.rng import Rng
 from restorekit.core.types import Observation
 from restorekit.corruptions import Chain, Gaussian, Missing, Poisson
 
@@ -11,8 +11,8 @@ X = torch.rand(2, 3, 6, 8, generator=torch.Generator().manual_seed(0))
 
 
 def test_expanding_repeats_every_image_draws_outermost():
-    o = Chain((Poisson((5.0, 50.0)), Missing(0.5)))(X, Noise(0, ("a", "b")))
-    o = dataclasses.replace(o, label=torch.tensor([3, 4]), sigma=torch.tensor([0.1, 0.2]).view(2, 1, 1, 1), guess=X)
+    o = Chain((Poisson((5.0, 50.0)), Missing(0.5)))(X, Rng(0, ("a", "b")))
+    o = dataclasses.replace(o, label=torch.tensor([3, 4]), sigma=torch.tensor([0.1, 0.2]).view(2, 1, 1, 1), initial=X)
     many = o.expand(3)
     assert len(many) == 6
     for s in range(3):
@@ -21,17 +21,17 @@ def test_expanding_repeats_every_image_draws_outermost():
         assert torch.equal(many.params["peak"][2 * s : 2 * s + 2], o.params["peak"])
     assert many.label.tolist() == [3, 4] * 3
     assert many.sigma.flatten().tolist() == pytest.approx([0.1, 0.2] * 3)
-    assert torch.equal(many.guess[4:], X)
+    assert torch.equal(many.initial[4:], X)
     assert many.shape == (3, 6, 8)
 
 
 def test_cutting_takes_rows_and_columns_which_may_repeat():
-    o = dataclasses.replace(Missing(0.5)(X, Noise(0)), guess=X)
+    o = dataclasses.replace(Missing(0.5)(X, Rng(0)), initial=X)
     rows, columns = torch.tensor([2, 3, 3]), torch.tensor([7, 0])
     cut = o.cut(rows, columns)
     assert torch.equal(cut.y, o.y[:, :, rows][..., columns])
     assert torch.equal(cut.observed, o.observed[:, :, rows][..., columns])
-    assert torch.equal(cut.guess, X[:, :, rows][..., columns])
+    assert torch.equal(cut.initial, X[:, :, rows][..., columns])
     assert cut.shape == (3, 3, 2)
 
 
@@ -53,7 +53,7 @@ def test_who_is_blind_does_not_know_the_level_but_knows_that_there_is_no_noise()
 
 
 def test_a_guess_that_was_made_is_not_made_again():
-    o = Missing(0.5)(X, Noise(0))
-    assert torch.equal(dataclasses.replace(o, guess=X).first_guess(Missing()), X)
-    assert torch.equal(o.first_guess(Missing()), Missing().first_guess(o))
-    assert torch.equal(Gaussian().first_guess(Gaussian(0.1)(X, Noise(0))), Gaussian(0.1)(X, Noise(0)).y)
+    o = Missing(0.5)(X, Rng(0))
+    assert torch.equal(dataclasses.replace(o, initial=X).initial_estimate(Missing()), X)
+    assert torch.equal(o.initial_estimate(Missing()), Missing().initial_estimate(o))
+    assert torch.equal(Gaussian().initial_estimate(Gaussian(0.1)(X, Rng(0))), Gaussian(0.1)(X, Rng(0)).y)

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from restorekit.core.rng import Noise
+from restorekit.core.rng import Rng
 
 
 @pytest.fixture
@@ -10,6 +10,6 @@ def lost():
 
     def find(corruption, count=4, channels=1, side=100):
         x = torch.full((count, channels, side, side), 0.5)
-        return ~corruption(x, Noise(0, tuple(map(str, range(count))))).observed
+        return ~corruption(x, Rng(0, tuple(map(str, range(count))))).observed
 
     return find

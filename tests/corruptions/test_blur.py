@@ -3,10 +3,10 @@ import pytest
 import torch
 
 from restorekit.core.errors import SpecError
-from restorekit.core.rng import Noise
+from restorekit.core.rng import Rng
 from restorekit.corruptions import Blur, Chain, Gaussian
 
-NOISE = Noise(0, ("a",))
+NOISE = Rng(0, ("a",))
 
 
 def _answer(corruption, side=41):
@@ -72,7 +72,7 @@ def test_a_kernel_that_is_none_is_an_error_in_a_sentence(kernel, tmp_path):
 def test_what_is_behind_a_blur_is_unknown_however_free_of_noise():
     x = torch.rand(2, 3, 12, 15)
     for corruption in (Blur(), Chain((Blur(), Gaussian(0.0)))):
-        o = corruption(x, Noise(0))
+        o = corruption(x, Rng(0))
         assert bool(o.unknown().expand_as(x).all())
         assert torch.equal(o.keep_known(x, o.y), x)
         assert corruption.log_prob(o, x) is None
@@ -80,6 +80,6 @@ def test_what_is_behind_a_blur_is_unknown_however_free_of_noise():
 
 def test_with_noise_it_has_the_density_of_the_blurred_image():
     x, corruption = torch.rand(2, 1, 12, 15), Chain((Blur(), Gaussian(0.1)))
-    o = corruption(x, Noise(0))
+    o = corruption(x, Rng(0))
     expected = torch.distributions.Normal(Blur().operator(o).apply(x), 0.1).log_prob(o.y).sum((1, 2, 3))
     torch.testing.assert_close(corruption.log_prob(o, x), expected)

@@ -6,7 +6,7 @@ from torch import distributions
 from torch.nn import functional as F
 
 from restorekit.core.contracts import Corruption
-from restorekit.core.rng import Noise
+from restorekit.core.rng import Rng
 from restorekit.core.types import Observation
 from restorekit.corruptions import (
     Blur,
@@ -24,7 +24,7 @@ from restorekit.corruptions import (
 )
 
 X = torch.linspace(0.1, 0.9, 96).view(2, 1, 6, 8)
-NOISE = Noise(0, ("a", "b"))
+NOISE = Rng(0, ("a", "b"))
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Shift(Corruption):
     name = "shift"
     by: int = 1
 
-    def __call__(self, x, noise):
+    def __call__(self, x, rng):
         seen = torch.ones_like(x[:, :1]).bool()
         return Observation(Roll(self.by).apply(x), seen, tuple(x.shape[1:]), x.new_zeros(len(x), 1, 1, 1))
 
@@ -66,7 +66,7 @@ def test_gaussians_add_in_quadrature():
     observation = chain(X, NOISE)
     torch.testing.assert_close(observation.sigma.flatten(), torch.tensor([0.5, 0.5]))
     torch.testing.assert_close(chain.log_prob(observation, X), _normal(observation.y, X, 0.5))
-    many = Chain((Gaussian(0.3), Gaussian(0.4)))(torch.zeros(1, 1, 200, 200), Noise(0, ("a",))).y
+    many = Chain((Gaussian(0.3), Gaussian(0.4)))(torch.zeros(1, 1, 200, 200), Rng(0, ("a",))).y
     assert abs(float(many.double().std()) - 0.5) < 5 * 0.5 / (2 * 40000) ** 0.5
 
 
@@ -125,7 +125,7 @@ def test_other_orders_can_only_be_simulated(parts):
     chain = Chain((*parts, Missing(0.3)))
     observation = chain(X, NOISE)
     assert chain.log_prob(observation, X) is None
-    assert chain.first_guess(observation).isfinite().all()
+    assert chain.initial_estimate(observation).isfinite().all()
 
 
 @pytest.mark.parametrize("law", [Poisson(30.0), SaltPepper(0.2)], ids=str)
@@ -178,7 +178,7 @@ def test_the_shape_of_x_is_kept_in_a_chain():
     class Halve(Corruption):
         name = "halve"
 
-        def __call__(self, x, noise):
+        def __call__(self, x, rng):
             y = F.avg_pool2d(x, 2)
             return Observation(y, torch.ones_like(y[:, :1]).bool(), tuple(x.shape[1:]), y.new_zeros(len(y), 1, 1, 1))
 
@@ -197,7 +197,7 @@ def test_smoothness_is_that_of_the_parts_that_alter():
 def test_the_shape_of_x_is_found_from_the_last_part_to_the_first():
     chain = Chain((Grayscale(), Downsample(3), Downsample(2), Gaussian(0.1)))
     assert chain.clean_shape((1, 4, 5), 3) == (3, 24, 30)
-    assert tuple(chain(torch.zeros(1, 3, 24, 30), Noise(0)).y.shape) == (1, 1, 4, 5)
+    assert tuple(chain(torch.zeros(1, 3, 24, 30), Rng(0)).y.shape) == (1, 1, 4, 5)
     assert Chain((Gaussian(0.1), Missing(0.5))).clean_shape((3, 4, 5), 1) == (3, 4, 5)
 
 
@@ -205,13 +205,13 @@ def test_the_shape_of_x_is_found_from_the_last_part_to_the_first():
 def test_the_guess_undoes_every_change_of_the_shape(first):
     chain, flat = Chain((first, Downsample(2))), torch.full((1, 3, 9, 7), 0.4)
     assert not chain.interpolates
-    torch.testing.assert_close(chain.first_guess(chain(flat, Noise(0))), flat)
+    torch.testing.assert_close(chain.initial_estimate(chain(flat, Rng(0))), flat)
 
 
 def test_noise_that_a_linear_part_mixes_is_of_unknown_level():
     x = torch.full((1, 1, 8, 8), 0.5)
-    assert Chain((Gaussian(0.1), Downsample(2)))(x, Noise(0)).sigma.isnan().all()
-    assert float(Chain((Gaussian(0.0), Downsample(2), Gaussian(0.1)))(x, Noise(0)).sigma) == pytest.approx(0.1)
+    assert Chain((Gaussian(0.1), Downsample(2)))(x, Rng(0)).sigma.isnan().all()
+    assert float(Chain((Gaussian(0.0), Downsample(2), Gaussian(0.1)))(x, Rng(0)).sigma) == pytest.approx(0.1)
 
 
 def test_a_square_was_seen_where_all_of_it_was():
@@ -219,11 +219,11 @@ def test_a_square_was_seen_where_all_of_it_was():
     class Spoilt(Corruption):
         name = "spoilt"
 
-        def __call__(self, x, noise):
+        def __call__(self, x, rng):
             seen = torch.ones_like(x[:, :1]).bool()
             seen[..., 0, 0] = False
             return Observation(0.9 * x * seen, seen, tuple(x.shape[1:]), None)
 
-    assert Chain((Spoilt(), Downsample(2)))(torch.ones(1, 1, 4, 4), Noise(0)).observed.flatten().tolist() == [
+    assert Chain((Spoilt(), Downsample(2)))(torch.ones(1, 1, 4, 4), Rng(0)).observed.flatten().tolist() == [
         False, True, True, True,
     ]  # fmt: skip

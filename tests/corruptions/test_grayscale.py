@@ -2,14 +2,14 @@ import pytest
 import torch
 
 from restorekit.core.errors import ImageError
-from restorekit.core.rng import Noise
+from restorekit.core.rng import Rng
 from restorekit.corruptions import Grayscale
 from restorekit.training.crops import gray
 
 
 def test_it_is_the_gray_of_the_test_sets():
     x = torch.rand(2, 3, 5, 6)
-    o = Grayscale()(x, Noise(0))
+    o = Grayscale()(x, Rng(0))
     torch.testing.assert_close(o.y, gray(x))
     assert o.shape == (3, 5, 6)
     assert not o.direct
@@ -17,13 +17,13 @@ def test_it_is_the_gray_of_the_test_sets():
 
 def test_the_first_guess_has_no_colour():
     x = torch.rand(2, 3, 5, 6)
-    o = Grayscale()(x, Noise(0))
-    torch.testing.assert_close(Grayscale().first_guess(o), o.y.expand_as(x))
+    o = Grayscale()(x, Rng(0))
+    torch.testing.assert_close(Grayscale().initial_estimate(o), o.y.expand_as(x))
 
 
 def test_a_gray_image_stays_and_is_known():
     x = torch.rand(2, 1, 5, 6)
-    o = Grayscale()(x, Noise(0))
+    o = Grayscale()(x, Rng(0))
     assert torch.equal(o.y, x)
     assert not bool(o.unknown().any())
 

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from restorekit.core.rng import Noise
+from restorekit.core.rng import Rng
 from restorekit.corruptions import Holes
 
 
@@ -13,10 +13,10 @@ def test_holes_have_exactly_the_area_asked_for(shape, area, lost):
 
 
 def test_holes_have_the_area_drawn_for_each_image():
-    corruption, noise = Holes((0.1, 0.6)), Noise(0, ("a", "b", "c"))
+    corruption, rng = Holes((0.1, 0.6)), Rng(0, ("a", "b", "c"))
     x = torch.zeros(3, 1, 40, 50)
-    area = corruption.draw("area", x, noise).flatten()
-    lost = (~corruption(x, noise).observed).flatten(1).sum(1)
+    area = corruption.draw("area", x, rng).flatten()
+    lost = (~corruption(x, rng).observed).flatten(1).sum(1)
     assert ((lost - area * 2000).abs() <= 1).all()
     assert len(lost.unique()) == 3
 
@@ -29,8 +29,8 @@ def test_holes_are_connected_regions_and_not_dust(shape, lost):
 
 
 def test_a_mixed_hole_is_sometimes_a_stroke_and_sometimes_a_box():
-    noise, x = Noise(0, tuple(map(str, range(16)))), torch.zeros(16, 1, 32, 32)
-    mixed, strokes, boxes = (Holes(0.2, shape)(x, noise).observed for shape in ("mixed", "strokes", "boxes"))
+    rng, x = Rng(0, tuple(map(str, range(16)))), torch.zeros(16, 1, 32, 32)
+    mixed, strokes, boxes = (Holes(0.2, shape)(x, rng).observed for shape in ("mixed", "strokes", "boxes"))
     like_strokes = [torch.equal(a, b) for a, b in zip(mixed, strokes, strict=True)]
     like_boxes = [torch.equal(a, b) for a, b in zip(mixed, boxes, strict=True)]
     assert [a != b for a, b in zip(like_strokes, like_boxes, strict=True)] == [True] * 16

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from restorekit.core.rng import Noise
+from restorekit.core.rng import Rng
 from restorekit.corruptions import Holes, Lines, Missing
 
 
@@ -32,8 +32,8 @@ def test_pixels_or_single_values_are_lost(lost):
 
 @pytest.mark.parametrize("corruption", [Missing(0.5), Holes(0.3), Lines(0.3)], ids=str)
 def test_what_is_left_is_exact_and_said_to_be(corruption):
-    x = Noise(0).uniform("x", (2, 3, 20, 20), "cpu")
-    observation = corruption(x, Noise(0, ("a", "b")))
+    x = Rng(0).uniform("x", (2, 3, 20, 20), "cpu")
+    observation = corruption(x, Rng(0, ("a", "b")))
     assert corruption.hides
     assert torch.equal(observation.y, x * observation.observed)
     assert (observation.sigma == 0).all()

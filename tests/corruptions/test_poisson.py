@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import distributions
 
-from restorekit.core.rng import Noise
+from restorekit.core.rng import Rng
 from restorekit.corruptions import Poisson
 
 X = torch.linspace(0.05, 1.0, 48).view(2, 1, 4, 6)
@@ -12,14 +12,14 @@ X = torch.linspace(0.05, 1.0, 48).view(2, 1, 4, 6)
 
 def test_log_prob_is_that_of_the_counts():
     corruption = Poisson(20.0)
-    observation = corruption(X, Noise(0))
+    observation = corruption(X, Rng(0))
     counts = (observation.y * 20).round()
     expected = distributions.Poisson(20 * X).log_prob(counts).sum((1, 2, 3))
     torch.testing.assert_close(corruption.log_prob(observation, X), expected, rtol=1e-4, atol=1e-3)
 
 
 def test_y_is_a_count_over_the_peak_with_the_right_moments():
-    y = Poisson(8.0)(torch.full((1, 1, 300, 300), 0.5), Noise(0, ("a",))).y.double()
+    y = Poisson(8.0)(torch.full((1, 1, 300, 300), 0.5), Rng(0, ("a",))).y.double()
     counts = y * 8
     assert torch.equal(counts, counts.round())
     assert abs(float(counts.mean()) - 4) < 5 * 2 / 300
@@ -28,7 +28,7 @@ def test_y_is_a_count_over_the_peak_with_the_right_moments():
 
 def test_the_law_sums_to_one_and_matches_what_is_simulated():
     x = torch.full((1, 1, 200, 200), 0.3)
-    observation = Poisson(10.0)(x, Noise(0, ("a",)))
+    observation = Poisson(10.0)(x, Rng(0, ("a",)))
     counts = (observation.y * 10).round().long().flatten()
     k = torch.arange(12.0).view(-1, 1, 1, 1)
     single = type(observation)(
@@ -42,10 +42,10 @@ def test_the_law_sums_to_one_and_matches_what_is_simulated():
 
 
 def test_black_and_negative_intensities_give_no_photons():
-    observation = Poisson(30.0)(torch.tensor([-0.5, 0.0]).view(1, 1, 1, 2), Noise(0))
+    observation = Poisson(30.0)(torch.tensor([-0.5, 0.0]).view(1, 1, 1, 2), Rng(0))
     assert observation.y.flatten().tolist() == [0, 0]
     assert Poisson(30.0).log_prob(observation, torch.zeros(1, 1, 1, 2)).tolist() == pytest.approx([0.0], abs=1e-9)
 
 
 def test_the_noise_level_is_not_told_as_gaussian():
-    assert Poisson(30.0)(X, Noise(0)).sigma is None
+    assert Poisson(30.0)(X, Rng(0)).sigma is None

@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from restorekit.core.rng import Noise
+from restorekit.core.rng import Rng
 from restorekit.core.types import Observation
 from restorekit.corruptions import SaltPepper
 
@@ -27,7 +27,7 @@ def test_the_law_is_the_closed_form_and_sums_to_one(rate, x):
 
 def test_simulated_frequencies_match_the_law():
     x, rate = torch.full((1, 1, 300, 300), 0.25), 0.2
-    y = SaltPepper(rate)(x, Noise(0, ("a",))).y.flatten()
+    y = SaltPepper(rate)(x, Rng(0, ("a",))).y.flatten()
     counts = torch.stack([(y == v).sum() for v in (0.0, 1.0, 0.25)]).double()
     assert counts.sum() == y.numel()
     expected = _law(0.25, rate, [0.0, 1.0, 0.25]).double() * y.numel()
@@ -40,6 +40,6 @@ def test_a_value_that_cannot_be_has_probability_zero():
 
 
 def test_which_values_were_replaced_is_not_told():
-    observation = SaltPepper(0.5)(torch.full((1, 1, 8, 8), 0.5), Noise(0))
+    observation = SaltPepper(0.5)(torch.full((1, 1, 8, 8), 0.5), Rng(0))
     assert observation.observed.all()
     assert observation.sigma is None

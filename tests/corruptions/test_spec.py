@@ -82,7 +82,7 @@ class Odd(Corruption):
     word: str = "any"
     level: Ranged = field(default=1.0, metadata={"low": 1e-3, "high": 5.0, "unit": "photons"})
 
-    def __call__(self, x, noise):
+    def __call__(self, x, rng):
         raise AssertionError("nothing here asks for it")
 
 

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from restorekit.evaluation.bootstrap import LEAST, compare, indistinct, interval
-from restorekit.evaluation.metric_values import Figure
+from restorekit.evaluation.metric_values import MetricInfo
 
-DB = Figure("psnr", "dB", "higher")
-PLAIN = Figure("nrmse", "", "lower")
-SHARE = Figure("coverage90", "", "", 0.9)
+DB = MetricInfo("psnr", "dB", "higher")
+PLAIN = MetricInfo("nrmse", "", "lower")
+SHARE = MetricInfo("coverage90", "", "", 0.9)
 
 
 def listed(values):

@@ -3,12 +3,12 @@
 import pytest
 
 from restorekit.evaluation.head_to_head import against_baselines, deciding
-from restorekit.evaluation.metric_values import OF_A_RUN, Figure
+from restorekit.evaluation.metric_values import OF_A_RUN, MetricInfo
 from restorekit.evaluation.protocol import Protocol, Results
 from restorekit.report.tables import columns, page_runs
 from restorekit.report.wording import lost
 
-FIGURES = [Figure("psnr", "dB", "higher"), Figure("coverage90", "", "", 0.9), *OF_A_RUN]
+FIGURES = [MetricInfo("psnr", "dB", "higher"), MetricInfo("coverage90", "", "", 0.9), *OF_A_RUN]
 
 
 def results(values, figures=FIGURES, name="psnr"):
@@ -57,7 +57,7 @@ def test_where_a_model_loses_it_is_said_worst_first():
 
 
 def test_lower_is_better_where_psnr_was_not_measured_and_the_figure_says_so():
-    figures = [Figure("coverage90", "", "", 0.9), Figure("gmsd", "", "lower"), *OF_A_RUN]
+    figures = [MetricInfo("coverage90", "", "", 0.9), MetricInfo("gmsd", "", "lower"), *OF_A_RUN]
     assert deciding(figures).name == "gmsd"
     (found,) = against_baselines(results({"g": {"M": [0.2], "a": [0.1], "b": [0.4]}}, figures, "gmsd"))
     assert (found.against, found.found.losses) == ("a", 1)

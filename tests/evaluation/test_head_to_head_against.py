@@ -15,10 +15,15 @@ from restorekit.evaluation.head_to_head import (
     strongest,
     with_differences,
 )
-from restorekit.evaluation.metric_values import OF_A_RUN, Figure
+from restorekit.evaluation.metric_values import OF_A_RUN, MetricInfo
 from restorekit.evaluation.protocol import Protocol, Results
 
-FIGURES = [Figure("ssim", "", "higher"), Figure("psnr", "dB", "higher"), Figure("cover", "", "", 0.9), *OF_A_RUN]
+FIGURES = [
+    MetricInfo("ssim", "", "higher"),
+    MetricInfo("psnr", "dB", "higher"),
+    MetricInfo("cover", "", "", 0.9),
+    *OF_A_RUN,
+]
 
 
 def results(restorer, suffix=".png", corruption="", **figures):

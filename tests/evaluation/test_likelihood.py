@@ -5,7 +5,7 @@ import torch
 from torch.distributions import MultivariateNormal, kl_divergence
 
 from restorekit import testing
-from restorekit.core.rng import Noise
+from restorekit.core.rng import Rng
 from restorekit.evaluation.likelihood import Grid, Use, grid, score
 from restorekit.models import VAE
 from restorekit.testing._assertions import pictures, shake
@@ -21,7 +21,7 @@ def _exact(model, x):
 
 def test_where_q_is_the_true_posterior_one_draw_gives_the_exact_likelihood():
     model, o = observed(0.0, ALL)
-    found = score(model, o.y, None, 1, 1, Noise(0))
+    found = score(model, o.y, None, 1, 1, Rng(0))
     torch.testing.assert_close(found.nelbo, _exact(model, o.y), rtol=1e-4, atol=1e-4)
     torch.testing.assert_close(found.nll, found.nelbo)
     torch.testing.assert_close(found.nelbo, found.distortion + found.rate)
@@ -42,7 +42,7 @@ class Poor:
 def test_with_a_poor_q_the_bound_tightens_with_k_to_the_exact_likelihood():
     model, o = observed(0.0, ALL)
     x = o.y[:1].expand(400, -1, -1, -1)
-    bounds = [float(score(Poor(model), x, None, k, 64, Noise(0)).nll.mean()) for k in (1, 5, 50, 500)]
+    bounds = [float(score(Poor(model), x, None, k, 64, Rng(0)).nll.mean()) for k in (1, 5, 50, 500)]
     exact = float(_exact(model, x[:1]))
     assert bounds == sorted(bounds, reverse=True)
     assert bounds[0] > exact + 0.3
@@ -51,11 +51,11 @@ def test_with_a_poor_q_the_bound_tightens_with_k_to_the_exact_likelihood():
 
 def test_draws_in_chunks_are_as_good_as_at_once_and_few_of_poor_ones_count():
     model, o = observed(0.0, ALL)
-    noise = Noise(0, ("a", "b"))
-    one, many = (score(Poor(model), o.y, None, 60, chunk, noise) for chunk in (60, 7))
+    rng = Rng(0, ("a", "b"))
+    one, many = (score(Poor(model), o.y, None, 60, chunk, rng) for chunk in (60, 7))
     torch.testing.assert_close(one.nll, many.nll)
     assert bool(((one.effective > 1) & (one.effective < 59)).all())
-    assert score(model, o.y, None, 60, 60, noise).effective.tolist() == pytest.approx([60, 60], rel=1e-3)
+    assert score(model, o.y, None, 60, 60, rng).effective.tolist() == pytest.approx([60, 60], rel=1e-3)
 
 
 @pytest.fixture
@@ -77,7 +77,7 @@ def test_rates_of_levels_make_the_rate_and_are_the_divergences_of_the_levels(lad
     spread, top = q.scale @ q.scale.T, model.config.latent[0]
     both = _divergence(q.mean, spread, (mean, covariance))
     upper = _divergence(q.mean[:top], spread[:top, :top], (mean[:top], covariance[:top, :top]))
-    found = score(model, x, None, 1, 1, Noise(0))
+    found = score(model, x, None, 1, 1, Rng(0))
     assert found.rates.shape == (2, len(x))
     torch.testing.assert_close(found.rate, found.rates.sum(0))
     torch.testing.assert_close(found.nelbo, _exact(model, x), rtol=1e-4, atol=1e-4)
@@ -88,14 +88,14 @@ def test_rates_of_levels_make_the_rate_and_are_the_divergences_of_the_levels(lad
 
 def test_a_model_that_does_not_tell_of_its_levels_has_the_rate_of_all(ladder, monkeypatch):
     model, x = ladder
-    both, infer = score(model, x[:9], None, 5, 2, Noise(0)), model.infer
+    both, infer = score(model, x[:9], None, 5, 2, Rng(0)), model.infer
 
     def bare(*given):
         q = infer(*given)
         return Bare(q.top, q.below)
 
     monkeypatch.setattr(model, "infer", bare)
-    found = score(model, x[:9], None, 5, 2, Noise(0))
+    found = score(model, x[:9], None, 5, 2, Rng(0))
     assert found.rates.shape == (1, 9)
     torch.testing.assert_close(found.rate, both.rate, rtol=1e-4, atol=1e-4)
     torch.testing.assert_close(found.nll, both.nll)
@@ -110,11 +110,11 @@ def test_bits_of_a_uniform_density_are_those_of_the_grid():
 
 def test_uniform_noise_over_a_step_is_added_to_what_has_a_density():
     x = torch.full((2, 1, 50, 50), 0.5)
-    moved = 255 * (Grid(256, True, "").dequantised(x, Noise(0)) - x)
+    moved = 255 * (Grid(256, True, "").dequantised(x, Rng(0)) - x)
     assert -0.5 <= float(moved.min()) < -0.49
     assert 0.49 < float(moved.max()) <= 0.5
-    assert Grid(256, False, "").dequantised(x, Noise(0)) is x
-    assert Grid(0, True, "").dequantised(x, Noise(0)) is x
+    assert Grid(256, False, "").dequantised(x, Rng(0)) is x
+    assert Grid(0, True, "").dequantised(x, Rng(0)) is x
 
 
 @pytest.mark.parametrize(

@@ -3,9 +3,9 @@
 import math
 
 from restorekit.core.contracts import Metric
-from restorekit.core.errors import NoFigureError
+from restorekit.core.errors import UndefinedMetricError
 from restorekit.core.types import Restoration
-from restorekit.evaluation.metric_values import INFINITE, NO_REASON, figures_of, means, measure
+from restorekit.evaluation.metric_values import INFINITE, NO_REASON, means, measure, metric_infos
 from restorekit.evaluation.metrics.fidelity import PSNR
 from restorekit.evaluation.metrics.uncertainty import Coverage90
 from tests._helpers.observations import draw, seen
@@ -30,7 +30,7 @@ class Reasoned(Mute):
     name = "reasoned"
 
     def __call__(self, restoration, reference, observation):
-        raise NoFigureError("it is Sunday")
+        raise UndefinedMetricError("it is Sunday")
 
 
 class Undefined(Mute):
@@ -43,7 +43,7 @@ class Undefined(Mute):
 
 
 def test_a_figure_tells_unit_direction_goal_and_the_first_sentence_of_its_metric():
-    mute, psnr, coverage = figures_of([Mute(), PSNR(), Coverage90()])
+    mute, psnr, coverage = metric_infos([Mute(), PSNR(), Coverage90()])
     assert (mute.name, mute.unit, mute.better, mute.goal) == ("mute", "cd", "lower", None)
     assert mute.meaning == "Says nothing, at length."
     assert (psnr.unit, psnr.better) == ("dB", "higher")

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from restorekit.core.errors import UsageError
-from restorekit.core.rng import Noise
+from restorekit.core.rng import Rng
 from restorekit.evaluation import traversal
 from restorekit.evaluation.traversal import draw
 from restorekit.images.dataset import load_images
@@ -60,7 +60,7 @@ def test_a_conditional_model_has_no_prior_to_draw_from(model_file):
 
 
 def test_a_way_leads_from_one_draw_to_another_and_stays_as_far_out_as_draws_are(vae):
-    one, other = (Noise(0).normal(name, (5, 400), "cpu") for name in "ab")
+    one, other = (Rng(0).normal(name, (5, 400), "cpu") for name in "ab")
     found = traversal._between(one, other, torch.linspace(0, 1, 7)).view(5, 7, 400)
     torch.testing.assert_close(found[:, 0], one, atol=1e-4, rtol=0)
     torch.testing.assert_close(found[:, -1], other, atol=1e-4, rtol=0)

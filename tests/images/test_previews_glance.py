@@ -3,10 +3,10 @@ import pytest
 import torch
 from PIL import Image
 
-from restorekit.core.rng import Noise
+from restorekit.core.rng import Rng
 from restorekit.core.types import Restoration
 from restorekit.corruptions import Gaussian, Missing
-from restorekit.images.previews import DRAWS, SIDE, Peek, glance, nice
+from restorekit.images.previews import DRAWS, SIDE, PreviewCollector, make_preview, nice
 from restorekit.report.page import Views
 from restorekit.report.pages.restored import as_views
 from restorekit.testing._assertions import pictures
@@ -20,17 +20,17 @@ def test_the_end_of_a_scale_is_a_round_number_of_levels(levels, end):
 
 
 def _restored(x, draws=3):
-    noise = Noise(0)
-    spread = 0.1 * noise.uniform("std", tuple(x.shape), "cpu")
-    means = noise.uniform("draws", (draws, *x.shape), "cpu")
+    rng = Rng(0)
+    spread = 0.1 * rng.uniform("std", tuple(x.shape), "cpu")
+    means = rng.uniform("draws", (draws, *x.shape), "cpu")
     return Restoration(0.9 * x, spread, means, 0.9 * x - spread, 0.9 * x + 2 * spread)
 
 
 @pytest.mark.parametrize("channels", [1, 3])
 def test_a_glance_shows_what_was_given_what_came_out_and_how_sure(channels):
     x = pictures(1, channels, 6, 7)
-    o = Missing(0.5)(x, Noise(3, ("a",)))
-    found = glance(_restored(x), o, x, taken=True)
+    o = Missing(0.5)(x, Rng(3, ("a",)))
+    found = make_preview(_restored(x), o, x, taken=True)
     lost = ~o.observed[0, 0].numpy()
     assert found.size == (6, 7)
     assert np.array_equal(found.missing, lost)
@@ -45,14 +45,14 @@ def test_a_glance_shows_what_was_given_what_came_out_and_how_sure(channels):
 
 def test_without_spread_draws_gaps_or_truth_there_are_no_pictures_of_them():
     x = pictures(1, 1, 4, 4)
-    found = glance(Restoration(x), Gaussian(0.1)(x, Noise(0)))
+    found = make_preview(Restoration(x), Gaussian(0.1)(x, Rng(0)))
     assert (found.truth, found.missing, found.layers, list(found.draws)) == (None, None, {}, [])
 
 
 def test_bands_of_rows_and_of_channels_make_up_the_whole():
     height, width = 5, 2 * SIDE + 3  # of every three pixels one is looked at
     whole = _restored(pictures(1, 2, height, width), DRAWS + 2)
-    together, apart = Peek(height, width, 2), Peek(height, width, 2)
+    together, apart = PreviewCollector(height, width, 2), PreviewCollector(height, width, 2)
     together.put(0, slice(None), 0, whole, 0)
     for c in range(2):
         for top, bottom in ((0, 1), (1, 4), (4, 5)):
@@ -67,15 +67,15 @@ def test_bands_of_rows_and_of_channels_make_up_the_whole():
 
 
 def test_frames_but_the_first_are_passed_over():
-    peek = Peek(4, 4, 1)
+    peek = PreviewCollector(4, 4, 1)
     peek.put(1, slice(None), 0, _restored(pictures(1, 1, 4, 4)), 0)
     assert not peek.layers and peek.draws is None
 
 
 def test_what_is_written_is_what_a_page_reads(tmp_path):
     x = pictures(1, 3, 6, 7)
-    o = Missing(0.5)(x, Noise(3, ("a",)))
-    told = glance(_restored(x), o, x).write(tmp_path / "views", "one", "shared")
+    o = Missing(0.5)(x, Rng(3, ("a",)))
+    told = make_preview(_restored(x), o, x).write(tmp_path / "views", "one", "shared")
     views = as_views(told)
     assert isinstance(views, Views)
     assert (views.before, views.after) == ("views/shared-before.png", "views/one-after.png")

@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from restorekit.core.rng import Noise
+from restorekit.core.rng import Rng
 from restorekit.models.layers import Residual, Up, down, dropout, stack
 
 X = torch.linspace(-1, 1, 2 * 4 * 6 * 8).view(2, 4, 6, 8)
@@ -35,8 +35,8 @@ def test_down_and_up_change_the_size_by_two():
 
 def test_dropout_zeroes_at_its_rate_and_keeps_the_mean():
     x = torch.ones(1, 1, 200, 200)
-    found = dropout(x, 0.3, Noise(0), "d")
+    found = dropout(x, 0.3, Rng(0), "d")
     assert set(found.unique().tolist()) == {0.0, float(torch.tensor(1.0) / 0.7)}
     assert abs(float(found.mean()) - 1) < 5 * math.sqrt(0.3 / 0.7 / x.numel())
-    assert torch.equal(found, dropout(x, 0.3, Noise(0), "d"))
-    assert dropout(x, 0.0, Noise(0), "d") is x
+    assert torch.equal(found, dropout(x, 0.3, Rng(0), "d"))
+    assert dropout(x, 0.0, Rng(0), "d") is x

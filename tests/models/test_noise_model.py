@@ -5,7 +5,7 @@ import torch
 
 from restorekit.core.errors import SpecError
 from restorekit.core.plugins import registry
-from restorekit.core.rng import Noise
+from restorekit.core.rng import Rng
 from restorekit.corruptions.spec import parse
 from restorekit.models import VAE
 from restorekit.models.cvae.blindspot import noise_loss
@@ -24,7 +24,7 @@ def test_its_spec_is_a_corruption_of_that_variance(gain):
     grain = Grain(0.1, gain)
     corruption = parse(grain.spec(), registry.corruptions())
     x = torch.full((1, 1, 400, 400), 0.7)
-    found = (corruption(x, Noise(0)).y - x).square().mean()
+    found = (corruption(x, Rng(0)).y - x).square().mean()
     torch.testing.assert_close(found, grain.variance(torch.tensor(0.7)), rtol=0.02, atol=0)
 
 
@@ -37,7 +37,7 @@ def test_known_noise_is_not_learnt():
 def test_errors_beside_a_spread_give_the_noise_that_is_left():
     """At the minimum the variances add up to the errors' own, but for what makes noise a little cheaper."""
     spread, level = 0.2, 0.3
-    error = (spread**2 + level**2) ** 0.5 * Noise(0).normal("e", (1, 1, 300, 300), "cpu")
+    error = (spread**2 + level**2) ** 0.5 * Rng(0).normal("e", (1, 1, 300, 300), "cpu")
     grain, scored = Grain(0.05, False), torch.ones(1, 1, 300, 300, dtype=torch.bool)
     adam = torch.optim.Adam(grain.parameters(), lr=0.01)
     logvar = torch.full_like(error, spread**2).log()

@@ -3,12 +3,12 @@
 import pytest
 
 from restorekit.evaluation.bootstrap import clear, compare
-from restorekit.evaluation.metric_values import OF_A_RUN, Figure
+from restorekit.evaluation.metric_values import OF_A_RUN, MetricInfo
 from restorekit.evaluation.protocol import Protocol, Results, failed
 from restorekit.report.page import Row, Views
 from restorekit.report.wording import absent, count, difference, method_names, named, pictured
 
-DB, COVER = Figure("psnr", "dB", "higher"), Figure("coverage90", "", "", 0.9)
+DB, COVER = MetricInfo("psnr", "dB", "higher"), MetricInfo("coverage90", "", "", 0.9)
 
 
 def row(restorer, image, reasons=None, **values):
@@ -16,7 +16,7 @@ def row(restorer, image, reasons=None, **values):
 
 
 def results(rows, *names):
-    figures = [*(Figure(name, "", "higher") for name in names), *OF_A_RUN]
+    figures = [*(MetricInfo(name, "", "higher") for name in names), *OF_A_RUN]
     return Results(Protocol("IN", 7, 3, "cpu", {}), [], rows, [], figures)
 
 

@@ -8,7 +8,7 @@ from torch.nn import functional as F
 from restorekit import testing
 from restorekit.core.contracts import Model
 from restorekit.core.errors import ImageError, RestorekitError
-from restorekit.core.rng import Noise
+from restorekit.core.rng import Rng
 from restorekit.core.types import Draws, Estimate, Geometry
 from restorekit.corruptions import Chain, Gaussian, Missing, SaltPepper
 from restorekit.models import CVAE, VAE
@@ -42,19 +42,19 @@ class Local(Model):
         self.geometry = Geometry(size, multiple, halo, (1, 3))
         self.seen = []
 
-    def terms(self, batch, noise, group="model"):
+    def terms(self, batch, rng, group="model"):
         raise AssertionError("nothing here asks for it")
 
     def estimate(self, observation, corruption):
         self.seen.append(tuple(observation.y.shape))
-        guess = observation.first_guess(corruption)
-        mean = F.avg_pool2d(F.pad(guess, (1, 1, 1, 1), mode="replicate"), 3, 1)
-        return Estimate(self.scale * mean, 0.1 + 0.1 * guess)
+        initial = observation.initial_estimate(corruption)
+        mean = F.avg_pool2d(F.pad(initial, (1, 1, 1, 1), mode="replicate"), 3, 1)
+        return Estimate(self.scale * mean, 0.1 + 0.1 * initial)
 
-    def sample(self, observation, corruption, n, noise):
-        guess = observation.first_guess(corruption)
-        eps = noise.expand(n).normal("x", (n * len(guess), *guess.shape[1:]), guess.device)
-        return Draws(guess + 0.1 * eps.view(n, *guess.shape), torch.full((n, *guess.shape), 0.04))
+    def sample(self, observation, corruption, n, rng):
+        initial = observation.initial_estimate(corruption)
+        eps = rng.expand(n).normal("x", (n * len(initial), *initial.shape[1:]), initial.device)
+        return Draws(initial + 0.1 * eps.view(n, *initial.shape), torch.full((n, *initial.shape), 0.04))
 
 
 class DrawsOnly(Local):
@@ -66,12 +66,12 @@ class DrawsOnly(Local):
 
 def _observed(images, count=1, channels=1, height=100, width=150, corruption=DAMAGE):
     x = images(count, channels, height, width)
-    noise = Noise(0, tuple(f"image {i}" for i in range(count)))
-    return x, corruption(x, noise), noise
+    rng = Rng(0, tuple(f"image {i}" for i in range(count)))
+    return x, corruption(x, rng), rng
 
 
-def _restored(model, observation, noise, n=0, limits=None, corruption=DAMAGE):
-    return ModelRestorer(model, limits=limits)(observation, corruption, n, noise)
+def _restored(model, observation, rng, n=0, limits=None, corruption=DAMAGE):
+    return ModelRestorer(model, limits=limits)(observation, corruption, n, rng)
 
 
 def _apart(a, b):
@@ -122,14 +122,14 @@ def test_what_lies_beyond_the_halo_does_not_matter(config):
     shake(model)
     halo, multiple = model.geometry.halo, model.geometry.multiple
     x = testing.facts.pictures(1, 1, multiple * 4, 3 * halo)
-    noise = Noise(0, ("a",))
-    first = with_guess(DAMAGE(x, noise), DAMAGE)
+    rng = Rng(0, ("a",))
+    first = with_guess(DAMAGE(x, rng), DAMAGE)
     far = torch.arange(3 * halo) >= 2 * halo
     turned = dataclasses.replace(
-        first, y=torch.where(far, 1 - first.y, first.y), guess=torch.where(far, 1 - first.guess, first.guess)
+        first, y=torch.where(far, 1 - first.y, first.y), initial=torch.where(far, 1 - first.initial, first.initial)
     )
     with torch.no_grad():
-        for method in (lambda o: model.estimate(o, DAMAGE), lambda o: model.sample(o, DAMAGE, 1, noise)):
+        for method in (lambda o: model.estimate(o, DAMAGE), lambda o: model.sample(o, DAMAGE, 1, rng)):
             for a, b in zip(method(first)[:2], method(turned)[:2], strict=True):
                 assert float((a - b)[..., :halo].abs().max()) < 1e-3
                 assert float((a - b)[..., 2 * halo :].abs().max()) > 1e-4
@@ -156,14 +156,14 @@ def test_the_guess_is_made_over_the_whole_image(images):
 
 def test_where_everything_was_seen_the_guess_is_y_unless_the_corruption_makes_its_own(images):
     class Inverted(Gaussian):
-        def first_guess(self, observation):
+        def initial_estimate(self, observation):
             return 1 - observation.y
 
     _, o, _ = _observed(images, 1, 1, 20, 20, Gaussian(0.1))
-    assert with_guess(o, Gaussian(0.1)).guess is o.y
-    assert with_guess(o, Chain((Gaussian(0.1), Missing(0.0)))).guess is o.y
+    assert with_guess(o, Gaussian(0.1)).initial is o.y
+    assert with_guess(o, Chain((Gaussian(0.1), Missing(0.0)))).initial is o.y
     for own in (Inverted(0.1), Chain((Inverted(0.1), Missing(0.0)))):
-        assert torch.equal(with_guess(o, own).guess, 1 - o.y)
+        assert torch.equal(with_guess(o, own).initial, 1 - o.y)
 
 
 # ------------------------------------------------------------------------------------------ any size
@@ -217,7 +217,7 @@ def test_an_image_is_restored_alone_as_in_a_batch(small, images):
     _, o, noise = _observed(images, 3, 1, 40, 50)
     together = _restored(small, o, noise, 2)
     for i, key in enumerate(noise.keys):
-        alone = _restored(small, testing.facts.only(o, i), Noise(0, (key,)), 2)
+        alone = _restored(small, testing.facts.only(o, i), Rng(0, (key,)), 2)
         own = dataclasses.replace(
             together, mmse=together.mmse[i : i + 1], std=together.std[i : i + 1], draws=together.draws[:, i : i + 1]
         )
@@ -322,9 +322,9 @@ def test_out_of_memory_halves_the_tiles_and_goes_on(images, monkeypatch, error, 
 
 def test_after_out_of_memory_fewer_draws_are_made_at_once(images, monkeypatch):
     class Counts(Local):
-        def sample(self, observation, corruption, n, noise):
+        def sample(self, observation, corruption, n, rng):
             self.seen.append((n, *observation.y.shape[2:]))
-            return super().sample(observation, corruption, n, noise)
+            return super().sample(observation, corruption, n, rng)
 
         def estimate(self, observation, corruption):
             return None

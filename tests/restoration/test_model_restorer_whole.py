@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from restorekit.core.errors import ImageError
-from restorekit.core.rng import Noise
+from restorekit.core.rng import Rng
 from restorekit.corruptions import Chain, Downsample, Gaussian, Grayscale, Missing
 from restorekit.restoration.model_restorer import Held, ModelRestorer, check_room, padded
 from restorekit.restoration.tiling import Limits
@@ -16,7 +16,7 @@ X = torch.rand(2, 1, 21, 30, generator=torch.Generator().manual_seed(0))
 
 @pytest.fixture
 def seen():
-    return DAMAGE(X, Noise(0, ("a", "b")))
+    return DAMAGE(X, Rng(0, ("a", "b")))
 
 
 def test_an_image_that_fits_is_left_alone(seen):
@@ -35,25 +35,25 @@ def test_an_observation_is_mirrored_up_to_the_multiples_of_the_model(seen):
 
 def test_a_square_that_was_cut_off_is_made_whole():
     damage = Downsample(2)
-    seen = damage(torch.rand(1, 3, 15, 15), Noise(0))
+    seen = damage(torch.rand(1, 3, 15, 15), Rng(0))
     assert padded(seen, damage, Local(multiple=8)).shape == (3, 16, 16)
 
 
 @pytest.mark.parametrize("n", [0, 3])
 @pytest.mark.parametrize("multiple", [1, 8])
 def test_what_is_restored_has_the_size_of_x_whatever_the_model_takes(seen, multiple, n):
-    result = ModelRestorer(Local(multiple=multiple))(seen, DAMAGE, n, Noise(0, ("a", "b")))
+    result = ModelRestorer(Local(multiple=multiple))(seen, DAMAGE, n, Rng(0, ("a", "b")))
     assert result.mmse.shape == result.std.shape == X.shape
     assert n == 0 or result.draws.shape == (n, *X.shape)
-    plain = ModelRestorer(Local())(seen, DAMAGE, 0, Noise(0))
+    plain = ModelRestorer(Local())(seen, DAMAGE, 0, Rng(0))
     torch.testing.assert_close(result.mmse[..., :-6, :-6], plain.mmse[..., :-6, :-6], atol=1e-3, rtol=0)  # of the fill
 
 
 def test_a_source_is_restored_in_one_band(seen):
     restorer = ModelRestorer(Local())
-    ((top, band),) = restorer.rows(Held(seen), DAMAGE, 2, Noise(0, ("a", "b")))
+    ((top, band),) = restorer.rows(Held(seen), DAMAGE, 2, Rng(0, ("a", "b")))
     assert (top, band.mmse.shape) == (0, X.shape)
-    whole = restorer(seen, DAMAGE, 2, Noise(0, ("a", "b")))
+    whole = restorer(seen, DAMAGE, 2, Rng(0, ("a", "b")))
     assert torch.equal(band.mmse, whole.mmse)
     assert torch.equal(band.draws, whole.draws)
 
@@ -61,7 +61,7 @@ def test_a_source_is_restored_in_one_band(seen):
 def test_colours_are_restored_by_tiles():
     x = torch.rand(1, 3, 40, 40)
     restorer = ModelRestorer(Local(), limits=Limits(20, 400))
-    assert restorer(Grayscale()(x, Noise(0)), Grayscale(), 0, Noise(0)).mmse.shape == x.shape
+    assert restorer(Grayscale()(x, Rng(0)), Grayscale(), 0, Rng(0)).mmse.shape == x.shape
     assert len(restorer.model.seen) > 1
 
 
@@ -82,7 +82,7 @@ def test_a_corruption_that_leads_to_no_multiple_is_one_sentence(seen):
 def test_an_image_beyond_the_memory_is_refused_before_it_is_read(seen):
     check_room(21, 30, Limits(64, 21 * 30))
     with pytest.raises(ImageError, match=r"restored whole, 30 x 21 in up to 0\.0 GB; raise --max-memory"):
-        list(ModelRestorer(Local(), limits=Limits(8, 629)).rows(Held(seen), DAMAGE, 0, Noise(0)))
+        list(ModelRestorer(Local(), limits=Limits(8, 629)).rows(Held(seen), DAMAGE, 0, Rng(0)))
 
 
 def test_out_of_memory_is_one_sentence_and_other_errors_pass(seen, monkeypatch):
@@ -92,12 +92,12 @@ def test_out_of_memory_is_one_sentence_and_other_errors_pass(seen, monkeypatch):
     ):  # fmt: skip
         monkeypatch.setattr(restorer, "solve", lambda *arguments, error=error: (_ for _ in ()).throw(error))
         with pytest.raises(kind, match=told):
-            restorer(seen, DAMAGE, 0, Noise(0))
+            restorer(seen, DAMAGE, 0, Rng(0))
 
 
 def test_draws_are_made_in_portions_of_the_clean_size(seen):
     model, counts = Local(), []
     real = model.sample
-    model.sample = lambda o, c, n, noise: counts.append(n) or real(o, c, n, noise)
-    ModelRestorer(model, limits=Limits(64, 2 * X[0].numel() * 3))(seen, DAMAGE, 7, Noise(0, ("a", "b")))
+    model.sample = lambda o, c, n, rng: counts.append(n) or real(o, c, n, rng)
+    ModelRestorer(model, limits=Limits(64, 2 * X[0].numel() * 3))(seen, DAMAGE, 7, Rng(0, ("a", "b")))
     assert counts == [3, 3, 1]

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from restorekit.core.rng import Noise
+from restorekit.core.rng import Rng
 from restorekit.core.types import Geometry, Observation
 from restorekit.restoration.model_restorer import Held
 from restorekit.restoration.tiling import Limits, Sweep, mirrored
@@ -23,13 +23,13 @@ def _passes(draws, limits, height=400, width=300):
     """Return the shapes, (B, C, h, w), of the tiles that are solved together."""
     y, seen = torch.rand(1, 1, height, width), []
 
-    def solve(tiles, noise):
+    def solve(tiles, rng):
         seen.append(tuple(tiles.y.shape))
         return {"mmse": tiles.y, "draws": tiles.y.expand(draws, *tiles.y.shape)}
 
     source = Held(Observation(y, torch.ones_like(y).bool(), (1, height, width)))
     found = torch.zeros_like(y)
-    for top, band in Sweep(solve, Geometry(halo=1), source, Noise(0), limits, draws).bands():
+    for top, band in Sweep(solve, Geometry(halo=1), source, Rng(0), limits, draws).bands():
         found[:, :, top : top + band.mmse.shape[2]] = band.draws[-1]
     torch.testing.assert_close(found, y)
     return seen

@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 import torch
 
-from restorekit.core.rng import Noise
+from restorekit.core.rng import Rng
 from restorekit.corruptions import Blur, Chain, Gaussian, Missing
 from restorekit.samplers import Importance, Langevin, MetropolisWithinGibbs, Mode, PlugAndPlay
 from restorekit.samplers.targets import Joint, Marginal
@@ -46,7 +46,7 @@ def agrees(draws, means, covariances, effective=None):
 def test_draws_have_the_mean_and_covariance_of_the_exact_posterior(name, corruption, sigma, seen, cls):
     """Chains are one for each draw, so that the effective number is that of draws; proposals are shared."""
     model, o = observed(sigma, seen, cls=cls)
-    draws = SAMPLERS[name]()(model, corruption, o, NUMBER[cls], Noise(0))
+    draws = SAMPLERS[name]()(model, corruption, o, NUMBER[cls], Rng(0))
     agrees(draws, *model.posterior(o), draws.told.get("effective_proposals"))
 
 
@@ -60,7 +60,7 @@ class Astray(Ladder):
 @pytest.mark.parametrize("name", ["mwg", "importance"])
 def test_a_poor_q_over_levels_changes_nothing_where_it_is_weighed(name):
     model, o = observed(0.4, SEEN, cls=Astray)
-    draws = SAMPLERS[name]()(model, Chain((Gaussian(0.4), Missing(0.5))), o, 4000, Noise(0))
+    draws = SAMPLERS[name]()(model, Chain((Gaussian(0.4), Missing(0.5))), o, 4000, Rng(0))
     agrees(draws, *model.posterior(o), draws.told.get("effective_proposals"))
     assert float(draws.told.get("acceptance", torch.tensor(0.5)).max()) < 0.9
 
@@ -69,7 +69,7 @@ def test_a_poor_q_over_levels_changes_nothing_where_it_is_weighed(name):
 def test_a_decoder_of_zeros_and_ones_is_sampled_by_its_first_two_moments(name):
     """In `mwg` the accept step must weigh x by the law that it is drawn from."""
     model, o, exact = coins(0.4)
-    draws = SAMPLERS[name]()(model, Gaussian(0.4), o, 4000, Noise(0))
+    draws = SAMPLERS[name]()(model, Gaussian(0.4), o, 4000, Rng(0))
     found = draws.mean[:, 0].flatten(1)
     number = min(4000, float(draws.told.get("effective_proposals", torch.tensor(4000.0))))
     assert ((found.mean(0) - exact).abs() < 4 * found.std(0) / number**0.5).all()
@@ -78,7 +78,7 @@ def test_a_decoder_of_zeros_and_ones_is_sampled_by_its_first_two_moments(name):
 def test_gibbs_is_biased_by_how_far_q_is_from_the_posterior():
     """As its docs say: where q takes priors for wider than they are, so are the draws, by more than a quarter."""
     model, o = observed(0.4, SEEN, cls=Astray)
-    draws = SAMPLERS["gibbs"]()(model, Chain((Gaussian(0.4), Missing(0.5))), o, 4000, Noise(0))
+    draws = SAMPLERS["gibbs"]()(model, Chain((Gaussian(0.4), Missing(0.5))), o, 4000, Rng(0))
     _, covariances = model.posterior(o)
     exact = covariances[0].diag()
     found = draws.mean[:, 0].flatten(1).var(0) + draws.variance[:, 0].flatten(1).mean(0)
@@ -90,7 +90,7 @@ def test_gibbs_is_biased_by_how_far_q_is_from_the_posterior():
 @pytest.mark.parametrize("name", MODES)
 def test_modes_are_the_joint_mode(name, corruption, sigma, seen, cls):
     model, o = observed(sigma, seen, cls=cls)
-    draws = SAMPLERS[name]()(model, corruption, o, 3, Noise(0))
+    draws = SAMPLERS[name]()(model, corruption, o, 3, Rng(0))
     means, _ = model.posterior(o)
     torch.testing.assert_close(draws.mean.flatten(2), means.expand(3, -1, -1), atol=2e-3, rtol=0)
 
@@ -100,7 +100,7 @@ BLURRED = Chain((Blur(size=0.7), Gaussian(0.3)))
 
 def _blurred(cls=PCA):
     """The model, an observation of two images behind a blur, and the blur of six."""
-    two, six = (BLURRED(torch.zeros(n, 1, 2, 3), Noise(0)) for n in (2, 6))
+    two, six = (BLURRED(torch.zeros(n, 1, 2, 3), Rng(0)) for n in (2, 6))
     model, o = observed(0.3, SEEN, BLURRED.operator(two), cls)
     return model, dataclasses.replace(o, params=two.params), BLURRED.operator(six)
 
@@ -108,7 +108,7 @@ def _blurred(cls=PCA):
 def test_langevin_draws_behind_a_blur_are_those_of_the_exact_posterior():
     """Where p(y | z) is not used in closed form: the chain is one of z and of the decoder's noise."""
     model, o, operator = _blurred()
-    draws = Langevin(steps=600)(model, BLURRED, o, DRAWS, Noise(0))
+    draws = Langevin(steps=600)(model, BLURRED, o, DRAWS, Rng(0))
     agrees(draws, *model.posterior(o, operator))
     assert float(draws.told["acceptance"].mean()) == pytest.approx(0.574, abs=0.05)
 
@@ -118,7 +118,7 @@ def test_langevin_draws_behind_a_blur_are_those_of_the_exact_posterior():
 def test_modes_behind_a_blur_are_the_joint_mode(sampler, cls):
     model, o, operator = _blurred(cls)
     means, _ = model.posterior(o, operator)
-    found = sampler(model, BLURRED, o, 1, Noise(0)).mean[0].flatten(1)
+    found = sampler(model, BLURRED, o, 1, Rng(0)).mean[0].flatten(1)
     torch.testing.assert_close(found, means, atol=5e-3, rtol=0)
 
 
@@ -126,7 +126,7 @@ def test_the_density_on_both_has_the_one_on_z_as_its_margin():
     """Averaged over the decoder's noise, the joint density is the marginal one."""
     model, o = observed(0.4, SEEN)
     many, z = o.cut(torch.arange(2), torch.arange(3)).expand(50_000), torch.full((100_000, 2), 0.3)
-    e = Noise(0).normal("e", (100_000, 1, 2, 3), "cpu")
+    e = Rng(0).normal("e", (100_000, 1, 2, 3), "cpu")
     corruption = Chain((Gaussian(0.4), Missing(0.5)))
     joint = Joint(model, corruption, many, z, e)
     found = (joint.prior((z, e)) + joint.seen(joint.image((z, e))[1])).view(50_000, 2).double()
@@ -140,7 +140,7 @@ def test_the_density_on_both_has_the_one_on_z_as_its_margin():
 def test_both_of_two_modes_are_found_in_the_right_proportion(sampler):
     model, o, share = forked()
     assert 0.2 < share < 0.4
-    draws = sampler(model, Missing(0.5), o, 4000, Noise(0))
+    draws = sampler(model, Missing(0.5), o, 4000, Rng(0))
     found = (draws.mean[..., 1] > 0.5).float().mean()
     number = min(4000, float(draws.told.get("effective_proposals", torch.tensor(4000.0))))
     assert float(found) == pytest.approx(share, abs=5 * (share * (1 - share) / number) ** 0.5)
@@ -148,6 +148,6 @@ def test_both_of_two_modes_are_found_in_the_right_proportion(sampler):
 
 def test_a_mode_is_one_of_the_two_whatever_their_proportion():
     model, o, _ = forked()
-    draws = Mode()(model, Missing(0.5), o, 5, Noise(0))
+    draws = Mode()(model, Missing(0.5), o, 5, Rng(0))
     assert len(draws.mean.flatten(1).unique(dim=0)) == 1
     assert float(draws.mean[0, ..., 1]) == pytest.approx(-0.5, abs=0.05)  # the higher one: the prior is higher there

@@ -7,7 +7,7 @@ import torch
 
 from restorekit import testing
 from restorekit.core.errors import UsageError
-from restorekit.core.rng import Noise
+from restorekit.core.rng import Rng
 from restorekit.core.types import Observation
 from restorekit.corruptions import Chain, Clean, Gaussian, Missing, Poisson, SaltPepper
 from restorekit.models import CVAE
@@ -23,7 +23,7 @@ def test_an_unknown_noise_level_is_an_error_that_says_what_to_do(sigma):
     unknown = Observation(observation.y, observation.observed, observation.shape, sigma)
     for sampler in built_in("samplers").values():
         with pytest.raises(UsageError, match="--sigma auto"):
-            sampler()(model, Gaussian(0.1), unknown, 1, Noise(0))
+            sampler()(model, Gaussian(0.1), unknown, 1, Rng(0))
 
 
 def test_refusals_name_what_would_work():
@@ -38,4 +38,4 @@ def test_refusals_name_what_would_work():
 def test_a_latent_model_without_a_sampler_says_so():
     model, observation = observed(0.1, SEEN)
     with pytest.raises(UsageError, match="sampler"):
-        model.sample(observation, Gaussian(0.1), 1, Noise(0))
+        model.sample(observation, Gaussian(0.1), 1, Rng(0))

@@ -5,7 +5,7 @@ import torch
 
 from restorekit.core.distributions import DiagonalGaussian
 from restorekit.core.errors import UsageError
-from restorekit.core.rng import Noise
+from restorekit.core.rng import Rng
 from restorekit.corruptions import Chain, Gaussian, Missing
 from restorekit.samplers import PlugAndPlay
 from restorekit.samplers.plug_and_play import tempered
@@ -37,7 +37,7 @@ def test_a_level_at_a_temperature_is_one_whose_prior_is_that_much_narrower(
 ):
     """To the exact posterior mean of x, and not to that of the model as it is."""
     model, o = observed(sigma, seen, cls=Ladder)
-    found = PlugAndPlay(temperature=temperature)(model, corruption, o, 1, Noise(0)).mean[0].flatten(1)
+    found = PlugAndPlay(temperature=temperature)(model, corruption, o, 1, Rng(0)).mean[0].flatten(1)
     means, _ = Ladder(LadderConfig(scales=scales)).posterior(o)
     torch.testing.assert_close(found, means, atol=2e-3, rtol=0)
     apart = float((means - model.posterior(o)[0]).abs().max())
@@ -65,7 +65,7 @@ def test_a_diagonal_gaussian_is_tempered_in_closed_form():
 def test_temperatures_that_do_not_fit_the_levels_are_one_sentence(temperature):
     model, o = observed(0.4, ALL, cls=Ladder)
     with pytest.raises(UsageError, match=r"or one for each of the 2 of 'ladder' .* got .*; give one"):
-        PlugAndPlay(temperature=temperature)(model, Gaussian(0.4), o, 1, Noise(0))
+        PlugAndPlay(temperature=temperature)(model, Gaussian(0.4), o, 1, Rng(0))
 
 
 class Untempered(Ladder):
@@ -78,6 +78,6 @@ class Untempered(Ladder):
 def test_latents_that_cannot_be_tempered_are_one_sentence_and_work_without(cls, kind):
     model, o = observed(0.4, ALL, cls=cls)
     with pytest.raises(UsageError, match=f"a method `tempered`, got {kind}; use temperature 1"):
-        PlugAndPlay(temperature=(0.5,))(model, Gaussian(0.4), o, 1, Noise(0))
-    found = PlugAndPlay()(model, Gaussian(0.4), o, 1, Noise(0)).mean[0].flatten(1)
+        PlugAndPlay(temperature=(0.5,))(model, Gaussian(0.4), o, 1, Rng(0))
+    found = PlugAndPlay()(model, Gaussian(0.4), o, 1, Rng(0)).mean[0].flatten(1)
     torch.testing.assert_close(found, model.posterior(o)[0], atol=2e-3, rtol=0)

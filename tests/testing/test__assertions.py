@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from restorekit.core.rng import Noise
+from restorekit.core.rng import Rng
 from restorekit.core.types import Draws, Observation
 from restorekit.corruptions import Gaussian
 from restorekit.testing._assertions import (
@@ -30,7 +30,7 @@ from restorekit.testing._assertions import (
 
 def _observation():
     x = pictures(3, 3, 4, 5)
-    observed = Noise(0).uniform("observed", (3, 1, 4, 5), "cpu") < 0.5
+    observed = Rng(0).uniform("observed", (3, 1, 4, 5), "cpu") < 0.5
     sigma = torch.tensor([0.1, torch.nan, 0.0]).view(3, 1, 1, 1)
     return Observation(
         x * observed, observed, (3, 4, 5), sigma, torch.tensor([2, -1, 0]), {"peak": torch.arange(3.0)}, x
@@ -70,7 +70,7 @@ def test_an_unseen_observation_holds_nothing_of_the_image():
     found = unseen(_observation())
     assert not found.observed.any()
     assert not found.y.any()
-    assert found.guess is None
+    assert found.initial is None
 
 
 def test_tensors_are_named_and_what_is_not_there_is_left_out():
@@ -130,8 +130,8 @@ def test_a_draw_from_a_global_generator_is_seen_and_named(draw, name):
 
 def test_draws_from_noise_leave_global_generators_alone():
     with global_randomness_untouched("Blur"):
-        Noise(0, names(2)).normal("z", (2, 3), "cpu")
-        torch.rand((), generator=Noise(0).generator("z"))
+        Rng(0, names(2)).normal("z", (2, 3), "cpu")
+        torch.rand((), generator=Rng(0).generator("z"))
 
 
 def test_what_raises_is_told_with_its_place_in_the_authors_own_file():

@@ -23,13 +23,13 @@ class Halve(Corruption):
 
     name = "halve"
 
-    def __call__(self, x, noise):
+    def __call__(self, x, rng):
         return replace(keeps(F.avg_pool2d(x, 2, ceil_mode=True)), shape=tuple(x.shape[1:]))
 
     def clean_shape(self, shape, channels):
         return shape[0], 2 * shape[1], 2 * shape[2]
 
-    def first_guess(self, observation):
+    def initial_estimate(self, observation):
         return F.interpolate(observation.y, size=observation.shape[1:])
 
 
@@ -37,7 +37,7 @@ class Halve(Corruption):
 class Melts(Corruption):
     name = "melts"
 
-    def __call__(self, x, noise):
+    def __call__(self, x, rng):
         return keeps(x)
 
 
@@ -48,9 +48,9 @@ class OneDraw(Corruption):
     name = "onedraw"
     sigma: Ranged = 0.1
 
-    def __call__(self, x, noise):
-        sigma = self.draw("sigma", x, noise)[:1].expand(len(x), 1, 1, 1)
-        return replace(keeps(x), y=x + sigma * noise.normal("n", tuple(x.shape), x.device), sigma=sigma)
+    def __call__(self, x, rng):
+        sigma = self.draw("sigma", x, rng)[:1].expand(len(x), 1, 1, 1)
+        return replace(keeps(x), y=x + sigma * rng.normal("n", tuple(x.shape), x.device), sigma=sigma)
 
 
 def _numpy_global(x):
@@ -81,7 +81,7 @@ BROKEN = [
         _fake_device.works_on_a_gpu,
         broken(Gaussian, __call__=changed(Gaussian, y=lambda o: o.y + torch.zeros(o.y.shape))),
     ),
-    (_fake_device.works_on_a_gpu, broken(Gaussian, first_guess=lambda self, o: torch.zeros(len(o), *o.shape))),
+    (_fake_device.works_on_a_gpu, broken(Gaussian, initial_estimate=lambda self, o: torch.zeros(len(o), *o.shape))),
     (corruptions.is_a_frozen_dataclass, Melts()),
     (corruptions.is_a_frozen_dataclass, broken(Gaussian, name="")),
     (corruptions.has_shapes_and_types, broken(Gaussian, __call__=changed(Gaussian, y=lambda o: o.y.double()))),
@@ -106,8 +106,8 @@ BROKEN = [
     (corruptions.is_finite, broken(Gaussian, __call__=changed(Gaussian, y=lambda o: o.y / 0))),
     (corruptions.is_finite, broken(Gaussian, __call__=changed(Gaussian, sigma=lambda o: -o.sigma))),
     (corruptions.is_zero_where_missing, broken(Missing, __call__=changed(Missing, y=lambda o: o.y + 0.5))),
-    (corruptions.leaves_its_input_alone, broken(Gaussian, __call__=lambda self, x, noise: keeps(x.add_(0.1)))),
-    (corruptions.leaves_global_randomness_alone, broken(Gaussian, __call__=lambda self, x, noise: _global(x))),
+    (corruptions.leaves_its_input_alone, broken(Gaussian, __call__=lambda self, x, rng: keeps(x.add_(0.1)))),
+    (corruptions.leaves_global_randomness_alone, broken(Gaussian, __call__=lambda self, x, rng: _global(x))),
     (
         corruptions.leaves_global_randomness_alone,
         broken(Gaussian, __call__=lambda s, x, n: keeps(x + random.random())),
@@ -116,19 +116,19 @@ BROKEN = [
         corruptions.leaves_global_randomness_alone,
         broken(Gaussian, __call__=lambda s, x, n: _numpy_global(x)),
     ),
-    (corruptions.repeats_itself, broken(Gaussian, __call__=lambda self, x, noise: _global(x))),
-    (corruptions.ignores_the_batch, broken(Gaussian, __call__=lambda self, x, noise: keeps(x - x.mean()))),
+    (corruptions.repeats_itself, broken(Gaussian, __call__=lambda self, x, rng: _global(x))),
+    (corruptions.ignores_the_batch, broken(Gaussian, __call__=lambda self, x, rng: keeps(x - x.mean()))),
     (
         corruptions.ignores_the_batch,
-        broken(Gaussian, __call__=lambda s, x, noise: keeps(x + torch.rand(x.shape, generator=noise.generator("n")))),
+        broken(Gaussian, __call__=lambda s, x, rng: keeps(x + torch.rand(x.shape, generator=rng.generator("n")))),
     ),
     (corruption.draws_its_ranges_per_image, OneDraw()),
     (corruptions.comes_back_from_its_spec, broken(Gaussian, __str__=lambda self: "broken:sigma=0.5")),
     (
         corruptions.guesses_in_the_shape_of_x,
-        broken(Missing, first_guess=lambda self, o: o.y / o.observed.float().mean()),
+        broken(Missing, initial_estimate=lambda self, o: o.y / o.observed.float().mean()),
     ),
-    (corruptions.guesses_in_the_shape_of_x, broken(Missing, first_guess=lambda self, o: o.y[:, :1])),
+    (corruptions.guesses_in_the_shape_of_x, broken(Missing, initial_estimate=lambda self, o: o.y[:, :1])),
     (corruptions.knows_the_shape_of_x, broken(Halve, clean_shape=Corruption.clean_shape)),
     (corruptions.knows_the_shape_of_x, broken(Gaussian, clean_shape=lambda self, shape, channels: (2, *shape[1:]))),
     (corruptions.only_hides, broken(Gaussian, hides=True)),

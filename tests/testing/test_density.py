@@ -13,8 +13,8 @@ from tests._helpers.broken_corruptions import Motion, Shear, broken, changed, ke
 from tests._helpers.check_failures import caught
 
 
-def _noisy(self, x, noise):
-    return keeps(x + 0.2 * noise.normal("n", tuple(x.shape), x.device))
+def _noisy(self, x, rng):
+    return keeps(x + 0.2 * rng.normal("n", tuple(x.shape), x.device))
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ class WidePrior(PCA):
 class ColdPrior(PCA):
     def prior(self, label=None):
         class Cold(StandardNormal):
-            def sample(self, n, shape, noise, temperature=1.0):
+            def sample(self, n, shape, rng, temperature=1.0):
                 return torch.zeros(n, self.latent)
 
         return Cold(self.config.latent)
@@ -58,9 +58,9 @@ class OneLevel(Ladder):
 class OneHeat(Ladder):
     def prior(self, label=None):
         class Even(LadderPrior):
-            def sample(self, n, shape, noise, temperature=1.0):
+            def sample(self, n, shape, rng, temperature=1.0):
                 warmth = temperature if isinstance(temperature, float) else temperature[-1]
-                return super().sample(n, shape, noise, warmth)
+                return super().sample(n, shape, rng, warmth)
 
         p = super().prior()
         return Even(p.top, p.below)
@@ -115,7 +115,7 @@ def _law(**members):
 
 
 Wide = _law(variance=property(lambda self: 9 * self.logvar.exp().expand_as(self.mu)))
-Shifted = _law(sample=lambda self, noise: DiagonalGaussian.sample(self, noise) + 1)
+Shifted = _law(sample=lambda self, rng: DiagonalGaussian.sample(self, rng) + 1)
 
 
 BROKEN = [

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from restorekit.core.errors import NoFigureError
+from restorekit.core.errors import UndefinedMetricError
 from restorekit.evaluation.metrics.fidelity import PSNR
 from restorekit.testing import METRIC_CHECKS, check_metric, metric
 from tests._helpers.check_failures import caught
@@ -44,7 +44,7 @@ class Speechless(PSNR):
 
 class Talkative(PSNR):
     def __call__(self, restoration, reference, observation):
-        raise NoFigureError("today\nit does not please me")
+        raise UndefinedMetricError("today\nit does not please me")
 
 
 class Dreams(PSNR):

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from restorekit import Batch, Noise, Terms
+from restorekit import Batch, Rng, Terms
 from restorekit.testing import MODEL_CHECKS, build, check_model, model
 from restorekit.testing.model_labels import LABEL_CHECKS
 from restorekit.testing.model_restoration import RESTORING_CHECKS
@@ -39,36 +39,36 @@ class Forgets(Tiny):
 
 
 class PerImage(Tiny):
-    def terms(self, batch, noise, group="model"):
+    def terms(self, batch, rng, group="model"):
         score = -self.look(batch.observation, batch.corruption).log_prob(batch.x)
         return Terms(score, {"distortion": score.detach().mean()})
 
 
 class Attached(Tiny):
-    def terms(self, batch, noise, group="model"):
-        terms = super().terms(batch, noise, group)
+    def terms(self, batch, rng, group="model"):
+        terms = super().terms(batch, rng, group)
         return Terms(terms.loss, {"distortion": terms.loss})
 
 
 class Explodes(Tiny):
-    def terms(self, batch, noise, group="model"):
-        return super().terms(batch, noise, group)._replace(loss=self.net.weight.sum() / 0)
+    def terms(self, batch, rng, group="model"):
+        return super().terms(batch, rng, group)._replace(loss=self.net.weight.sum() / 0)
 
 
 class Dreams(Tiny):
-    def terms(self, batch, noise, group="model"):
-        terms = super().terms(batch, noise, group)
+    def terms(self, batch, rng, group="model"):
+        terms = super().terms(batch, rng, group)
         return terms._replace(loss=terms.loss * torch.rand(()))
 
 
 class Waits(Tiny):
-    def terms(self, batch, noise, group="model"):
-        terms = super().terms(batch, noise, group)
+    def terms(self, batch, rng, group="model"):
+        terms = super().terms(batch, rng, group)
         return terms._replace(loss=terms.loss / max(1.0, float(batch.observation.observed.sum())))
 
 
 class Picks(Tiny):
-    def terms(self, batch, noise, group="model"):
+    def terms(self, batch, rng, group="model"):
         error = self.look(batch.observation, batch.corruption).mean - batch.x
         loss = (error[~batch.observation.observed] ** 2).mean()
         return Terms(loss, {"distortion": loss.detach()})
@@ -81,21 +81,21 @@ class Idle(Tiny):
 
 
 class RootOfZero(Tiny):
-    def terms(self, batch, noise, group="model"):
+    def terms(self, batch, rng, group="model"):
         mean = self.look(batch.observation, batch.corruption).mean
         loss = ((mean - mean.detach()) ** 2).sum().sqrt()
         return Terms(loss, {"distortion": loss.detach()})
 
 
 class Homebound(Tiny):
-    def terms(self, batch, noise, group="model"):
-        terms = super().terms(batch, noise, group)
+    def terms(self, batch, rng, group="model"):
+        terms = super().terms(batch, rng, group)
         return terms._replace(loss=terms.loss + (self.head.bias * torch.ones(2)).sum())
 
 
 class ReadsItself(Tiny):
-    def terms(self, batch, noise, group="model"):
-        terms = super().terms(batch, noise, group)
+    def terms(self, batch, rng, group="model"):
+        terms = super().terms(batch, rng, group)
         return terms._replace(loss=terms.loss * max(1.0, float(self.head.bias.detach()[0])))
 
 
@@ -128,7 +128,7 @@ class Strange(Tiny):
 
 
 class Diagnoses(Tiny):
-    def diagnose(self, batch: Batch, noise: Noise):
+    def diagnose(self, batch: Batch, rng: Rng):
         return {"kl": torch.zeros(3)}
 
 

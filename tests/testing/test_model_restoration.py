@@ -45,17 +45,17 @@ class NeedsSigma(Tiny):
 
 
 class Wanders(Tiny):
-    def sample(self, observation, corruption, n, noise):
-        draws = super().sample(observation, corruption, n, noise)
+    def sample(self, observation, corruption, n, rng):
+        draws = super().sample(observation, corruption, n, rng)
         return Draws(draws.mean + torch.rand(()), None)
 
 
 class Numbers(Tiny):
     """Draws all n at once from one stream, so that portions are other draws."""
 
-    def sample(self, observation, corruption, n, noise):
+    def sample(self, observation, corruption, n, rng):
         found = self.look(observation, corruption)
-        eps = torch.randn((n, *found.mu.shape), generator=noise.generator("all"))
+        eps = torch.randn((n, *found.mu.shape), generator=rng.generator("all"))
         return Draws(found.mu + eps, None)
 
 
@@ -66,14 +66,14 @@ class Averages(Tiny):
 
 
 class SharesNoise(Tiny):
-    def sample(self, observation, corruption, n, noise):
+    def sample(self, observation, corruption, n, rng):
         found = self.look(observation, corruption)
-        return Draws(found.mu + torch.randn(n, *found.mu.shape, generator=noise.generator("all")), None)
+        return Draws(found.mu + torch.randn(n, *found.mu.shape, generator=rng.generator("all")), None)
 
 
 class Scribbles(Tiny):
-    def sample(self, observation, corruption, n, noise):
-        draws = super().sample(observation, corruption, n, noise)
+    def sample(self, observation, corruption, n, rng):
+        draws = super().sample(observation, corruption, n, rng)
         observation.y.mul_(0.5)
         return draws
 

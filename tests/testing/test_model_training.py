@@ -17,33 +17,33 @@ def _terms(loss):
 
 
 class CountsSeen(Tiny):
-    def terms(self, batch, noise, group="model"):
+    def terms(self, batch, rng, group="model"):
         o = batch.observation
         error = self.look(o, batch.corruption).mean - batch.x
         return _terms((error**2 * o.observed).sum() / o.observed.sum())
 
 
 class WholeBatch(Tiny):
-    def terms(self, batch, noise, group="model"):
+    def terms(self, batch, rng, group="model"):
         return _terms((self.look(batch.observation, batch.corruption).mean - batch.x).std(0).sum())
 
 
 class Weighted(TwoLevels):
-    def terms(self, batch, noise, group="model"):
-        terms = super().terms(batch, noise, group)
+    def terms(self, batch, rng, group="model"):
+        terms = super().terms(batch, rng, group)
         return terms._replace(parts={**terms.parts, "nelbo": terms.parts["distortion"] + 2 * terms.parts["rate"]})
 
 
 class Overwrites(Tiny):
-    def terms(self, batch, noise, group="model"):
-        terms = super().terms(batch, noise, group)
+    def terms(self, batch, rng, group="model"):
+        terms = super().terms(batch, rng, group)
         batch.x.clamp_(0.2, 0.8)
         return terms
 
 
 class Views(Tiny):
     def look(self, observation, corruption):
-        self.net(observation.first_guess(corruption).repeat(1, 2, 1, 1)).view(len(observation), -1)
+        self.net(observation.initial_estimate(corruption).repeat(1, 2, 1, 1)).view(len(observation), -1)
         return super().look(observation, corruption)
 
 
@@ -55,14 +55,14 @@ class Scatters(Tiny):
 
 
 class NeedsStep(Tiny):
-    def terms(self, batch, noise, group="model"):
-        terms = super().terms(batch, noise, group)
+    def terms(self, batch, rng, group="model"):
+        terms = super().terms(batch, rng, group)
         return terms._replace(loss=terms.loss * min(1.0, batch.step / 10))
 
 
 class NeedsSigma(Tiny):
-    def terms(self, batch, noise, group="model"):
-        terms = super().terms(batch, noise, group)
+    def terms(self, batch, rng, group="model"):
+        terms = super().terms(batch, rng, group)
         share = batch.observation.sigma.mean()
         return Terms(terms.loss * (1 + share), {"distortion": terms.parts["distortion"] * (1 + share)})
 

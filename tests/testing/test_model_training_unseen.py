@@ -15,23 +15,23 @@ class Learns(Tiny):
 
     unseen: ClassVar[dict] = {}
 
-    def terms(self, batch, noise, group="model"):
+    def terms(self, batch, rng, group="model"):
         if batch.x is not None:
-            return super().terms(batch, noise, group)
+            return super().terms(batch, rng, group)
         o, half = batch.observation, torch.arange(batch.observation.y.shape[3]) % 2 == 0
         found = self.look(replace(o, y=o.y * half, observed=o.observed & half), batch.corruption)
         return Terms(-found.log_prob(o.y, o.observed & ~half).mean(), {})
 
 
 class Peeks(Learns):
-    def terms(self, batch, noise, group="model"):
+    def terms(self, batch, rng, group="model"):
         score = -self.look(batch.observation, batch.corruption).log_prob(batch.observation.y).mean()
         return Terms(score, {})
 
 
 class Detached(Learns):
-    def terms(self, batch, noise, group="model"):
-        return Terms(super().terms(batch, noise, group).loss.detach(), {})
+    def terms(self, batch, rng, group="model"):
+        return Terms(super().terms(batch, rng, group).loss.detach(), {})
 
 
 @dataclass(frozen=True)

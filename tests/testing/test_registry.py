@@ -50,7 +50,7 @@ class Exploding(Missing):
 
     name = "exploding"
 
-    def __call__(self, x, noise):
+    def __call__(self, x, rng):
         raise ZeroDivisionError("nobody knows")
 
 

@@ -14,15 +14,15 @@ class Fills(Restorer):
 
     name = "fills"
 
-    def __call__(self, observation, corruption, n, noise):
+    def __call__(self, observation, corruption, n, rng):
         if n:
             raise UsageError(f"{self.name} makes no draws; ask for 0")
         return Restoration(observation.keep_known(self.mean(observation, corruption), observation.y))
 
     def mean(self, observation, corruption):
-        return observation.first_guess(corruption)
+        return observation.initial_estimate(corruption)
 
-    def suits(self, corruption):
+    def is_applicable(self, corruption):
         return corruption.hides
 
 
@@ -33,18 +33,18 @@ class Undocumented(Fills):
 class Hesitates(Fills):
     """Does not say what it is for."""
 
-    def suits(self, corruption):
+    def is_applicable(self, corruption):
         return None
 
 
 class Shrinks(Fills):
-    def __call__(self, observation, corruption, n, noise):
-        return Restoration(super().__call__(observation, corruption, n, noise).mmse[..., 1:])
+    def __call__(self, observation, corruption, n, rng):
+        return Restoration(super().__call__(observation, corruption, n, rng).mmse[..., 1:])
 
 
 class Doubles(Fills):
-    def __call__(self, observation, corruption, n, noise):
-        return Restoration(super().__call__(observation, corruption, n, noise).mmse.double())
+    def __call__(self, observation, corruption, n, rng):
+        return Restoration(super().__call__(observation, corruption, n, rng).mmse.double())
 
 
 class Averages(Fills):
@@ -53,13 +53,13 @@ class Averages(Fills):
 
 
 class Trusts(Fills):
-    def __call__(self, observation, corruption, n, noise):
-        return Restoration(super().__call__(observation, corruption, n, noise).mmse, -torch.ones_like(observation.y))
+    def __call__(self, observation, corruption, n, rng):
+        return Restoration(super().__call__(observation, corruption, n, rng).mmse, -torch.ones_like(observation.y))
 
 
 class Rounds(Fills):
-    def __call__(self, observation, corruption, n, noise):
-        return Restoration((super().__call__(observation, corruption, n, noise).mmse * 255).round() / 255)
+    def __call__(self, observation, corruption, n, rng):
+        return Restoration((super().__call__(observation, corruption, n, rng).mmse * 255).round() / 255)
 
 
 class Scribbles(Fills):
@@ -82,15 +82,15 @@ class Counts(Fills):
 
 
 class Silent(Fills):
-    def __call__(self, observation, corruption, n, noise):
-        return super().__call__(observation, corruption, 0, noise)
+    def __call__(self, observation, corruption, n, rng):
+        return super().__call__(observation, corruption, 0, rng)
 
 
 class Curt(Fills):
-    def __call__(self, observation, corruption, n, noise):
+    def __call__(self, observation, corruption, n, rng):
         if n:
             raise UsageError("no")
-        return super().__call__(observation, corruption, n, noise)
+        return super().__call__(observation, corruption, n, rng)
 
 
 BROKEN = [

@@ -23,7 +23,7 @@ class TakesAll(Gibbs):
 
 
 class GoesOn(Gibbs):
-    def __call__(self, model, corruption, observation, n, noise):
+    def __call__(self, model, corruption, observation, n, rng):
         return Draws(observation.y[None], None)
 
 
@@ -45,8 +45,8 @@ class Drifts(Gibbs):
 
 
 class Leans(Gibbs):
-    def __call__(self, model, corruption, observation, n, noise):
-        draws = super().__call__(model, corruption, observation, n, noise)
+    def __call__(self, model, corruption, observation, n, rng):
+        draws = super().__call__(model, corruption, observation, n, rng)
         return Draws(draws.mean - draws.mean.mean(), draws.variance)
 
 
@@ -85,21 +85,21 @@ class Tells(Gibbs):
 
 
 class Scribbles(Gibbs):
-    def __call__(self, model, corruption, observation, n, noise):
-        draws = super().__call__(model, corruption, observation, n, noise)
+    def __call__(self, model, corruption, observation, n, rng):
+        draws = super().__call__(model, corruption, observation, n, rng)
         observation.y.mul_(0.9)
         return draws
 
 
 class Ignores(Gibbs):
-    def __call__(self, model, corruption, observation, n, noise):
+    def __call__(self, model, corruption, observation, n, rng):
         blank = replace(observation, y=torch.where(observation.observed, 0.5, 0.0))
-        return super().__call__(model, corruption, blank, n, noise)
+        return super().__call__(model, corruption, blank, n, rng)
 
 
 class Drops(Gibbs):
-    def __call__(self, model, corruption, observation, n, noise):
-        return super().__call__(model, corruption, replace(observation, label=None), n, noise)
+    def __call__(self, model, corruption, observation, n, rng):
+        return super().__call__(model, corruption, replace(observation, label=None), n, rng)
 
 
 class Gray(Gibbs):

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from restorekit.core.rng import Noise
+from restorekit.core.rng import Rng
 from restorekit.training.crops import HeldPool, StreamedPool, Windows, augment, gray, order, place
 
 CPU = torch.device("cpu")
@@ -10,7 +10,7 @@ SIZES = [(20, 30), (17, 23), (40, 12)]
 
 def _images(dtype=torch.uint8, channels=3, sizes=SIZES):
     full = {torch.uint8: 255, torch.uint16: 65535}.get(dtype)
-    found = [Noise(i).uniform("image", (*size, channels), "cpu") for i, size in enumerate(sizes)]
+    found = [Rng(i).uniform("image", (*size, channels), "cpu") for i, size in enumerate(sizes)]
     return found if full is None else [(t * full).round().to(torch.int32).to(dtype) for t in found]
 
 
@@ -55,10 +55,10 @@ def test_outside_an_image_its_border_is_repeated(kind):
 @pytest.mark.parametrize("sizes", [SIZES, [(16, 12)] * 5], ids=["various", "equal"])
 def test_held_and_streamed_pools_agree(sizes):
     pools = _pools(_images(sizes=sizes))
-    windows = place(pools["held"], torch.tensor([0, 2, 1, 0]), 12, Noise(4))
+    windows = place(pools["held"], torch.tensor([0, 2, 1, 0]), 12, Rng(4))
     assert torch.equal(pools["held"].crops(windows), pools["streamed"].crops(windows))
     if len(set(sizes)) == 1:
-        whole = place(pools["held"], torch.tensor([3, 1]), 0, Noise(4))
+        whole = place(pools["held"], torch.tensor([3, 1]), 0, Rng(4))
         assert (whole.height, whole.width) == (16, 12)
         assert torch.equal(pools["held"].crops(whole), pools["streamed"].crops(whole))
 
@@ -68,7 +68,7 @@ def test_each_epoch_visits_every_image_once_in_an_order_of_its_own(count, batch)
     steps = -(-count // batch)
     epochs = []
     for epoch in range(3):
-        visited = torch.cat([order(count, batch, epoch * steps + i, Noise(5)) for i in range(steps)])
+        visited = torch.cat([order(count, batch, epoch * steps + i, Rng(5)) for i in range(steps)])
         assert visited.sort().values.tolist() == list(range(count))
         epochs.append(visited.tolist())
     assert epochs[0] != epochs[1] != epochs[2]
@@ -76,23 +76,23 @@ def test_each_epoch_visits_every_image_once_in_an_order_of_its_own(count, batch)
 
 
 def test_the_order_depends_on_seed_and_step_alone():
-    early = order(100, 8, 30, Noise(5))
+    early = order(100, 8, 30, Rng(5))
     for step in range(40):
-        order(100, 8, step, Noise(6))
-    assert torch.equal(early, order(100, 8, 30, Noise(5)))
-    assert not torch.equal(early, order(100, 8, 30, Noise(6)))
+        order(100, 8, step, Rng(6))
+    assert torch.equal(early, order(100, 8, 30, Rng(5)))
+    assert not torch.equal(early, order(100, 8, 30, Rng(6)))
 
 
 def test_crops_lie_inside_and_reach_every_place():
     pool = _pools(_images())["held"]
     index = torch.zeros(4000, dtype=torch.int64)
-    windows = place(pool, index, 16, Noise(2))
+    windows = place(pool, index, 16, Rng(2))
     assert sorted(windows.top.unique().tolist()) == list(range(5))
     assert sorted(windows.left.unique().tolist()) == list(range(15))
 
 
 def test_a_crop_larger_than_the_image_starts_at_its_corner():
-    windows = place(_pools(_images())["held"], torch.tensor([1, 2]), 32, Noise(2))
+    windows = place(_pools(_images())["held"], torch.tensor([1, 2]), 32, Rng(2))
     assert windows.left.tolist() == [0, 0]
     assert int(windows.top[0]) == 0
 
@@ -100,7 +100,7 @@ def test_a_crop_larger_than_the_image_starts_at_its_corner():
 def test_augmentation_gives_all_eight_symmetries_and_nothing_else():
     x = torch.arange(9.0).view(1, 1, 3, 3)
     turned = {tuple(f.flatten().tolist()) for k in range(4) for f in (x.rot90(k, (2, 3)), x.rot90(k, (2, 3)).flip(3))}
-    found = augment(x.expand(400, -1, -1, -1), Noise(3))
+    found = augment(x.expand(400, -1, -1, -1), Rng(3))
     assert {tuple(f.flatten().tolist()) for f in found} == turned
     counts = torch.tensor([sum(tuple(f.flatten().tolist()) == t for f in found) for t in turned])
     assert ((counts - 50).abs() < 5 * 50**0.5).all()
@@ -108,7 +108,7 @@ def test_augmentation_gives_all_eight_symmetries_and_nothing_else():
 
 def test_images_that_are_not_square_keep_their_shape():
     x = torch.arange(6.0).view(1, 1, 2, 3).expand(64, -1, -1, -1)
-    found = augment(x, Noise(3))
+    found = augment(x, Rng(3))
     assert found.shape == x.shape
     assert {tuple(f.flatten().tolist()) for f in found} == {
         (0, 1, 2, 3, 4, 5), (2, 1, 0, 5, 4, 3), (3, 4, 5, 0, 1, 2), (5, 4, 3, 2, 1, 0),

@@ -20,8 +20,8 @@ from safetensors import safe_open
 
 from restorekit import testing
 from restorekit.core.errors import CheckpointError
-from restorekit.core.psnr import finish
-from restorekit.core.rng import Noise
+from restorekit.core.psnr import quantise_8bit
+from restorekit.core.rng import Rng
 from restorekit.core.types import Batch, Geometry, Observation, Restoration
 from restorekit.corruptions import Chain, Clean, Gaussian, Missing
 from restorekit.evaluation.metrics.fidelity import PSNR
@@ -41,7 +41,7 @@ STEPS = 9
 
 
 def _images(sizes=((20, 24), (18, 30), (40, 17), (16, 16), (22, 22))):
-    return [(Noise(i).uniform("image", (*size, 3), "cpu") * 255).to(torch.uint8) for i, size in enumerate(sizes)]
+    return [(Rng(i).uniform("image", (*size, 3), "cpu") * 255).to(torch.uint8) for i, size in enumerate(sizes)]
 
 
 def _pool(kind="held"):
@@ -306,7 +306,7 @@ def test_portions_add_up_to_the_gradient_of_the_whole_batch(tmp_path):
             Batch(x[c], dataclasses.replace(seen, y=x[c], observed=seen.observed[c], sigma=sigma[c]), Clean())
             for c in cuts
         ]
-        loop._gradients(module, portions, Noise(0), "model", fabric)
+        loop._gradients(module, portions, Rng(0), "model", fabric)
         found.append([p.grad.clone() for p in model.trunk.mean.parameters()])
         model.zero_grad()
     for one, several in zip(*found, strict=True):
@@ -360,11 +360,11 @@ def test_every_parameter_group_is_stepped_with_the_others_frozen(tmp_path):
         def param_groups(self):
             return {"trunk": list(self.trunk.parameters()), "around": list(self.around.parameters())}
 
-        def terms(self, batch, noise, group="model"):
+        def terms(self, batch, rng, group="model"):
             if self.training:
                 free = {name.split(".")[0] for name, p in self.named_parameters() if p.requires_grad}
                 Two.seen.append((group, free))
-            return super().terms(batch, noise, group)
+            return super().terms(batch, rng, group)
 
     job = dataclasses.replace(_job(tmp_path / "run"), steps=2)
     _train(job, testing.build(Two, SMALL))
@@ -375,10 +375,10 @@ def test_epochs_see_every_image_and_labels_go_along(tmp_path):
     class Counts(VAE):
         seen: ClassVar[list] = []
 
-        def terms(self, batch, noise, group="model"):
+        def terms(self, batch, rng, group="model"):
             if self.training:
                 Counts.seen.extend(zip(batch.x[:, 0, 0, 0].tolist(), batch.observation.label.tolist(), strict=True))
-            return super().terms(batch, noise, group)
+            return super().terms(batch, rng, group)
 
     images = [torch.full((4, 4, 1), i, dtype=torch.uint8) for i in range(7)]
     model = testing.build(Counts, Counts.Config(network="mlp", size=(4, 4), hidden=(8,), latent=2, classes=10))
@@ -441,8 +441,8 @@ def test_the_log_tells_the_means_since_its_last_line_and_the_run_is_saved_meanwh
 @pytest.mark.parametrize("channels", [1, 3])
 def test_the_psnr_of_training_is_that_of_the_metrics(channels):
     x = testing.facts.pictures(3, channels, 20, 24)
-    restored = finish(x + 0.1 * Noise(0).normal("e", tuple(x.shape), "cpu"))
-    observation = Clean()(x, Noise(0))
+    restored = quantise_8bit(x + 0.1 * Rng(0).normal("e", tuple(x.shape), "cpu"))
+    observation = Clean()(x, Rng(0))
     for i, value in enumerate(psnr(restored, x).tolist()):
         one = slice(i, i + 1)
         assert value == pytest.approx(PSNR()(Restoration(restored[one]), x[one], observation), abs=1e-4)
@@ -464,7 +464,7 @@ def test_validation_measures_the_mean_over_images_and_corruptions():
 def test_an_untrained_model_scores_as_the_noisy_image():
     held, sigma = _held(), 0.1
     found = measure(testing.build(CVAE, SMALL), held, [Gaussian(sigma)], 0)
-    noisy = finish(Gaussian(sigma)(held.x, Noise(0, held.names).fork("validation")).y)
+    noisy = quantise_8bit(Gaussian(sigma)(held.x, Rng(0, held.names).fork("validation")).y)
     assert found["psnr"] == pytest.approx(float(psnr(noisy, held.x).mean()), rel=1e-4)
 
 

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from restorekit.core.rng import Noise
+from restorekit.core.rng import Rng
 from restorekit.training.muon import Muon, hidden, orthogonalised
 
 
@@ -16,7 +16,7 @@ def test_heads_and_biases_are_not_hidden(shape, expected):
 
 @pytest.mark.parametrize("shape", [(24, 20), (20, 24), (32, 288)])
 def test_an_orthogonalised_matrix_has_singular_values_near_one_and_the_same_vectors(shape):
-    matrix = Noise(1).normal("matrix", shape, "cpu")
+    matrix = Rng(1).normal("matrix", shape, "cpu")
     found = orthogonalised(matrix)
     u, _, v = torch.linalg.svd(matrix, full_matrices=False)
     values = (u.T @ found @ v.T).diagonal()
@@ -25,17 +25,17 @@ def test_an_orthogonalised_matrix_has_singular_values_near_one_and_the_same_vect
 
 
 def test_a_step_of_muon_has_the_length_of_its_rate():
-    p = nn.Parameter(Noise(1).normal("p", (32, 2, 3, 3), "cpu"))
+    p = nn.Parameter(Rng(1).normal("p", (32, 2, 3, 3), "cpu"))
     before = p.detach().clone()
-    p.grad = 1e3 * Noise(2).normal("g", (32, 2, 3, 3), "cpu")
+    p.grad = 1e3 * Rng(2).normal("g", (32, 2, 3, 3), "cpu")
     Muon([p], lr=0.01).step()
     length = torch.linalg.matrix_norm((p.detach() - before).view(32, 18), 2)
     assert 0.5 < float(length) / (0.01 * (32 / 18) ** 0.5) < 1.3
 
 
 def _weight():
-    p = nn.Parameter(Noise(1).normal("p", (20, 24), "cpu"))
-    p.grad = Noise(2).normal("g", (20, 24), "cpu")
+    p = nn.Parameter(Rng(1).normal("p", (20, 24), "cpu"))
+    p.grad = Rng(2).normal("g", (20, 24), "cpu")
     return p
 
 
@@ -43,7 +43,7 @@ def test_a_step_goes_along_the_orthogonalised_momentum_looking_ahead():
     p = _weight()
     optimiser, mean = Muon([p], lr=0.01, momentum=0.9), torch.zeros(20, 24)
     for step in range(3):
-        p.grad = Noise(step).normal("g", (20, 24), "cpu")
+        p.grad = Rng(step).normal("g", (20, 24), "cpu")
         mean = 0.9 * mean + 0.1 * p.grad
         expected = p.detach() - 0.01 * orthogonalised(0.1 * p.grad + 0.9 * mean)
         optimiser.step()
@@ -77,13 +77,13 @@ def test_an_update_that_is_to_be_skipped_leaves_weight_and_momentum_as_they_were
 def test_weights_that_are_updated_together_move_as_if_alone():
     """Of one shape and of another, with gradients of different scale."""
     shapes = [(20, 24), (32, 2, 3, 3), (20, 24), (20, 24)]
-    together = [nn.Parameter(Noise(i).normal("p", shape, "cpu")) for i, shape in enumerate(shapes)]
+    together = [nn.Parameter(Rng(i).normal("p", shape, "cpu")) for i, shape in enumerate(shapes)]
     alone = [nn.Parameter(p.detach().clone()) for p in together]
     settings = {"lr": 0.01, "weight_decay": 0.1}
     every, each = Muon(together, **settings), [Muon([p], **settings) for p in alone]
     for step in range(3):
         for i, (p, q) in enumerate(zip(together, alone, strict=True)):
-            p.grad = 10.0**i * Noise(step).normal(f"g{i}", tuple(p.shape), "cpu")
+            p.grad = 10.0**i * Rng(step).normal(f"g{i}", tuple(p.shape), "cpu")
             q.grad = p.grad.clone()
         for optimiser in (every, *each):
             optimiser.found_inf = torch.tensor(float(step == 1))

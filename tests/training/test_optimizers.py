@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from restorekit.core.rng import Noise
+from restorekit.core.rng import Rng
 from restorekit.training import optimizers
 from restorekit.training.config import Recipe
 from restorekit.training.muon import Muon
@@ -19,7 +19,7 @@ class Pair(nn.Module):
 
     def __init__(self):
         super().__init__()
-        self.hidden = nn.Parameter(0.1 * Noise(0).normal("hidden", (24, 20), "cpu"))
+        self.hidden = nn.Parameter(0.1 * Rng(0).normal("hidden", (24, 20), "cpu"))
         self.bias = nn.Parameter(torch.linspace(-1, 1, 10))
         self.other = nn.Parameter(torch.tensor([0.3, -0.2]))
 
@@ -188,7 +188,7 @@ def test_gradients_reach_the_chosen_group_alone():
 def test_averages_carry_buffers_along():
     """Running statistics are no parameters, yet belong to the model that is saved."""
     target, source = nn.BatchNorm2d(3), nn.BatchNorm2d(3)
-    source(5 + Noise(0).normal("x", (4, 3, 5, 5), "cpu"))
+    source(5 + Rng(0).normal("x", (4, 3, 5, 5), "cpu"))
     optimizers.average(target, source, 0.9)
     torch.testing.assert_close(target.running_mean, source.running_mean)
     assert int(target.num_batches_tracked) == 1

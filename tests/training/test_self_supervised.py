@@ -3,10 +3,10 @@ import pytest
 import torch
 
 from restorekit.core.errors import UsageError
-from restorekit.core.rng import Noise
+from restorekit.core.rng import Rng
 from restorekit.corruptions import JPEG, Chain, Gaussian, Missing
 from restorekit.images.dataset import load_images
-from restorekit.training.self_supervised import Damaged, Given, level
+from restorekit.training.self_supervised import Damaged, KnownNoise, level
 
 
 @pytest.fixture
@@ -17,7 +17,7 @@ def images(tmp_path):
 
 def test_nan_is_missing_and_the_rest_is_observed_with_the_noise_that_is_told():
     x = torch.tensor([0.2, torch.nan, 0.7]).view(1, 1, 1, 3)
-    o = Given(0.1)(x, Noise(0))
+    o = KnownNoise(0.1)(x, Rng(0))
     assert o.observed.flatten().tolist() == [True, False, True]
     assert o.y.flatten().tolist() == pytest.approx([0.2, 0, 0.7])
     assert o.sigma.flatten().tolist() == pytest.approx([0.1])

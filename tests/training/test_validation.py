@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from restorekit import testing
-from restorekit.core.rng import Noise
+from restorekit.core.rng import Rng
 from restorekit.core.types import Batch, Geometry
 from restorekit.corruptions import Clean, Gaussian, Missing
 from restorekit.models.config import VAEConfig
@@ -97,9 +97,9 @@ def test_a_reconstruction_is_measured_as_such(held):
 
 def test_the_picture_of_a_reconstruction_is_not_the_truth(held):
     model = testing.build(VAE, VAEConfig(channels=1)).eval()
-    o = Clean()(held.x, Noise(0))
+    o = Clean()(held.x, Rng(0))
     with torch.no_grad():
-        first, again, truth, error = _panels(model, Batch(held.x, o, Clean()), Noise(0))
+        first, again, truth, error = _panels(model, Batch(held.x, o, Clean()), Rng(0))
     assert torch.equal(first, truth)
     assert not torch.equal(again, truth)
     assert error.any()
@@ -111,11 +111,11 @@ def test_a_model_of_draws_alone_is_pictured_by_their_mean(held):
             return None
 
     model = testing.build(Draws, SMALL).eval()
-    noise = Noise(0, held.names)
-    o = Missing(0.5)(held.x, noise)
+    rng = Rng(0, held.names)
+    o = Missing(0.5)(held.x, rng)
     with torch.no_grad():
-        mean = model.sample(o, Missing(0.5), 4, noise).mean.mean(0)
-        shown = _panels(model, Batch(held.x, o, Missing(0.5)), noise)[1]
+        mean = model.sample(o, Missing(0.5), 4, rng).mean.mean(0)
+        shown = _panels(model, Batch(held.x, o, Missing(0.5)), rng)[1]
     torch.testing.assert_close(shown, torch.where(o.observed, held.x, mean))
 
 

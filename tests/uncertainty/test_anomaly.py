@@ -3,7 +3,7 @@ import torch
 
 from restorekit.core.devices import Compute
 from restorekit.core.errors import UsageError
-from restorekit.core.rng import Noise
+from restorekit.core.rng import Rng
 from restorekit.restoration.loading import open_restorer
 from restorekit.uncertainty.anomaly import SETS, Detector, Quantiles, calibrated, grown, squares
 
@@ -23,14 +23,14 @@ def test_squares_of_all_sets_cover_every_pixel_once():
 
 def test_dead_pixels_of_a_smooth_picture_are_off_and_the_others_are_not(detector, images):
     x = images(1, 1, 64, 64, seed=3)
-    dead = Noise(0).uniform("dead", (1, 1, 64, 64), "cpu") < 0.01
-    found = detector.scores(torch.where(dead, (x + 0.5) % 1, x), Noise(0, ("a",)))
+    dead = Rng(0).uniform("dead", (1, 1, 64, 64), "cpu") < 0.01
+    found = detector.scores(torch.where(dead, (x + 0.5) % 1, x), Rng(0, ("a",)))
     assert float(found[dead].median()) > 1.5 * float(found[~dead].quantile(0.99))
 
 
 def test_what_is_missing_is_not_damage(detector, images):
     x = images(1, 3, 32, 32).masked_fill(torch.arange(32) == 7, torch.nan)
-    found = detector.scores(x, Noise(0, ("a",)))
+    found = detector.scores(x, Rng(0, ("a",)))
     assert found.isfinite().all()
     assert float(found[..., 7].abs().max()) == 0
 

@@ -8,7 +8,7 @@ import torch
 
 from restorekit.core.errors import CheckpointError
 from restorekit.uncertainty.calibration_table import Axes, Table
-from restorekit.uncertainty.conditions import FAR, Seen
+from restorekit.uncertainty.conditions import FAR, Conditions
 
 AXES = Axes(sigma=(0.0, 0.1, 0.2), missing=(0.0, 0.5, 0.9), distance=(0.0, 1.0, 3.0), std=(0.01, 0.02, 0.04))
 LEVELS = (0.5, 0.9)
@@ -22,7 +22,7 @@ def _table(factors=None):
 
 
 def _factor(table, sigma=0.0, missing=0.0, distance=0.0, std=0.01, level=0.9):
-    seen = Seen(1, True, sigma, missing, distance)
+    seen = Conditions(1, True, sigma, missing, distance)
     assert table.refusal(seen, level) is None
     return float(table.factor(seen, torch.full((1, 1, 1), distance), torch.full((1, 1, 1), std), level))
 
@@ -60,19 +60,19 @@ def test_levels_between_follow_the_normal_quantiles(level):
 @pytest.mark.parametrize("level", [0.49, 0.95])
 def test_levels_beyond_those_that_were_measured_are_refused(level):
     told = f"the calibration is of intervals that enclose 0.5 to 0.9, not {level}"
-    assert _table().refusal(Seen(1, True, 0.0, 0.0, 0.0), level) == told
+    assert _table().refusal(Conditions(1, True, 0.0, 0.0, 0.0), level) == told
 
 
 @pytest.mark.parametrize(
     ("seen", "told"),
     [
-        (Seen(1, True, 0.26, 0.0, 0.0), "noise of a level near 66.3/255"),
-        (Seen(1, True, 0.2, 0.5, 1.0), "noise of a level near 51.0/255 and 50% of the pixels missing"),
-        (Seen(1, True, 0.1, 0.9, 1.0), "90% of the pixels missing"),
-        (Seen(1, True, 0.16, 0.0, 0.0), "noise of a level near 40.8/255"),
-        (Seen(1, False, 0.1, 0.0, 0.0), "coarse noise of a level near 25.5/255"),
-        (Seen(3, True, 0.0, 0.0, 0.0), "no colour calibration images had noise of a level near 0.0/255"),
-        (Seen(1, True, 0.0, 0.4, 9.0), "holes reach 9 pixels deep, those of the calibration images 3"),
+        (Conditions(1, True, 0.26, 0.0, 0.0), "noise of a level near 66.3/255"),
+        (Conditions(1, True, 0.2, 0.5, 1.0), "noise of a level near 51.0/255 and 50% of the pixels missing"),
+        (Conditions(1, True, 0.1, 0.9, 1.0), "90% of the pixels missing"),
+        (Conditions(1, True, 0.16, 0.0, 0.0), "noise of a level near 40.8/255"),
+        (Conditions(1, False, 0.1, 0.0, 0.0), "coarse noise of a level near 25.5/255"),
+        (Conditions(3, True, 0.0, 0.0, 0.0), "no colour calibration images had noise of a level near 0.0/255"),
+        (Conditions(1, True, 0.0, 0.4, 9.0), "holes reach 9 pixels deep, those of the calibration images 3"),
     ],
 )
 def test_what_no_calibration_image_was_like_is_refused(seen, told):
@@ -81,13 +81,13 @@ def test_what_no_calibration_image_was_like_is_refused(seen, told):
 
 def test_half_a_step_beyond_the_last_node_is_still_like_it():
     assert _factor(_table(), missing=1.09) == pytest.approx(5 * 1.645, abs=3e-3)
-    assert _table().refusal(Seen(1, True, 0.0, 1.11, 0.0), 0.9) is not None
+    assert _table().refusal(Conditions(1, True, 0.0, 1.11, 0.0), 0.9) is not None
 
 
 def test_a_depth_that_is_told_from_no_greater_one_is_refused():
     table = dataclasses.replace(_table(), reach=float(FAR))
-    assert table.refusal(Seen(1, True, 0.0, 0.0, FAR - 1.0), 0.9) is None
-    assert f"reach {FAR} or more pixels deep" in table.refusal(Seen(1, True, 0.0, 0.0, float(FAR)), 0.9)
+    assert table.refusal(Conditions(1, True, 0.0, 0.0, FAR - 1.0), 0.9) is None
+    assert f"reach {FAR} or more pixels deep" in table.refusal(Conditions(1, True, 0.0, 0.0, float(FAR)), 0.9)
 
 
 def test_a_table_comes_back_from_its_card():

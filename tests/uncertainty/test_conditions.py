@@ -3,7 +3,7 @@ import dataclasses
 import pytest
 import torch
 
-from restorekit.core.rng import Noise
+from restorekit.core.rng import Rng
 from restorekit.corruptions import Gaussian, Missing
 from restorekit.uncertainty.conditions import COARSE, FAR, coarseness, distances, see
 
@@ -21,12 +21,12 @@ def test_distances_are_euclidean_to_the_nearest_seen_value_of_the_same_channel()
 def test_what_is_seen_is_the_estimated_level_the_share_and_the_farthest():
     x = torch.full((2, 1, 64, 64), 0.5)
     corruption = Gaussian(0.1)
-    o = corruption(x, Noise(0))
+    o = corruption(x, Rng(0))
     for shown in (o, o.blind()):
         found = see(shown, corruption, distances(o.observed))
         assert [s.sigma for s in found] == [pytest.approx(0.1, rel=0.1)] * 2
         assert all(s.white and s.channels == 1 and s.missing == 0 for s in found)
-    lost = Missing(0.5)(x, Noise(0))
+    lost = Missing(0.5)(x, Rng(0))
     found = see(dataclasses.replace(lost, sigma=None), Missing(0.5), distances(lost.observed))
     assert [(s.sigma, s.white) for s in found] == [(0, True)] * 2
     assert found[0].missing == pytest.approx(0.5, abs=0.01)
@@ -35,7 +35,7 @@ def test_what_is_seen_is_the_estimated_level_the_share_and_the_farthest():
 
 def test_white_noise_is_as_strong_at_twice_the_scale_and_smeared_noise_is_stronger():
     x = torch.full((1, 3, 128, 96), 0.5)
-    white = Gaussian(0.1)(x, Noise(0))
+    white = Gaussian(0.1)(x, Rng(0))
     assert coarseness(white.y[0], white.observed[0]) == pytest.approx(1, abs=0.05)
     smeared = torch.nn.functional.avg_pool2d(white.y, 2, 1)
     assert coarseness(smeared[0], white.observed[0, :, 1:, 1:]) > COARSE
@@ -46,9 +46,9 @@ def test_white_noise_is_as_strong_at_twice_the_scale_and_smeared_noise_is_strong
 
 def test_only_squares_without_a_gap_tell_what_noise_is_like():
     x = torch.full((1, 1, 128, 96), 0.5)
-    o = Gaussian(0.1)(x, Noise(0))
+    o = Gaussian(0.1)(x, Rng(0))
     half = torch.ones(1, 128, 96, dtype=torch.bool)
-    half[:, 64:] = Noise(1).uniform("m", (1, 64, 96), "cpu") < 0.5
+    half[:, 64:] = Rng(1).uniform("m", (1, 64, 96), "cpu") < 0.5
     assert coarseness((o.y[0] * half), half) == pytest.approx(1, abs=0.1)
     assert coarseness(o.y[0], torch.zeros_like(half)) == 1
     assert coarseness(o.y[0, :, :12], half[:, :12]) == 1

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from restorekit.core.errors import RestorekitWarning, UsageError
-from restorekit.core.rng import Noise
+from restorekit.core.rng import Rng
 from restorekit.core.types import Restoration
 from restorekit.corruptions import Gaussian, Missing
 from restorekit.uncertainty.calibration_table import Axes, Table
@@ -19,7 +19,7 @@ def _table(**factors):
 
 def _noisy(count=1, channels=1, sigma=0.1):
     x = torch.full((count, channels, 64, 64), 0.5)
-    o = Gaussian(sigma)(x, Noise(0, tuple(f"i{i}" for i in range(count))))
+    o = Gaussian(sigma)(x, Rng(0, tuple(f"i{i}" for i in range(count))))
     return Restoration(x, std=torch.full_like(x, 0.01)), o
 
 
@@ -60,7 +60,7 @@ def test_channels_that_are_restored_one_by_one_are_looked_up_one_by_one():
 
 def test_gaps_between_exact_values_are_without_noise():
     x = torch.full((1, 1, 64, 64), 0.5)
-    o = Missing(0.5)(x, Noise(0))
+    o = Missing(0.5)(x, Rng(0))
     found, refusals = enclose(Restoration(x, std=x / 50), o, Missing(0.5), 1, _table(_1_1_0_1=2.0), 0.9)
     assert refusals == [None]
     torch.testing.assert_close(found.high - found.mmse, x / 25)

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from restorekit.core.rng import Noise
+from restorekit.core.rng import Rng
 from restorekit.uncertainty.noise_level import ERROR_8BIT, TEXTURE, UNEVEN, level, unevenness
 from tests._helpers.known_restorers import picture
 
@@ -11,7 +11,7 @@ SIDE = 256
 
 
 def noise(channels=1, seed=5):
-    return Noise(seed).normal("n", (1, channels, SIDE, SIDE), "cpu")[0]
+    return Rng(seed).normal("n", (1, channels, SIDE, SIDE), "cpu")[0]
 
 
 def everywhere(y):
@@ -42,7 +42,7 @@ def test_values_that_are_not_valid_do_not_count():
 def test_too_little_tells_nothing():
     y = noise()
     assert level(y[:, :60], *everywhere(y[:, :60])) is None
-    assert level(y, Noise(1).uniform("m", (1, SIDE, SIDE), "cpu") < 0.5, everywhere(y)[1]) is None
+    assert level(y, Rng(1).uniform("m", (1, SIDE, SIDE), "cpu") < 0.5, everywhere(y)[1]) is None
 
 
 def test_squares_whose_noise_was_cut_off_do_not_count():

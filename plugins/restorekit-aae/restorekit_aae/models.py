@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from restorekit import Batch, Corruption, Draws, Estimate, LatentModel, Model, Noise, Observation, Terms
+from restorekit import Batch, Corruption, Draws, Estimate, LatentModel, Model, Observation, Rng, Terms
 from restorekit.core.distributions import DiagonalGaussian, Likelihood, Prior, floored
 from restorekit.core.errors import UsageError
 from restorekit.models import VAE
@@ -98,13 +98,13 @@ class Adversarial(Model):
         q = self.coder.posterior(x if observed is None else x * observed, label, None)
         return replace(q, logvar=floored(q.logvar, self.config.spread))
 
-    def terms(self, batch: Batch, noise: Noise, group: str = "model") -> Terms:
+    def terms(self, batch: Batch, rng: Rng, group: str = "model") -> Terms:
         """Return distortion and how well the discriminator tells latents from the prior; or how badly it does."""
         label = batch.observation.label
         if group == "discriminator":
-            return self._judging(batch, noise)
+            return self._judging(batch, rng)
         q = self.posterior(self.shown(batch), None, label)
-        z = q.sample(noise)
+        z = q.sample(rng)
         distortion = -self.coder.decode(z, label).log_prob(_truth(batch), self.scored(batch)).mean()
         logits = self.discriminator(z, label)
         parts = {"distortion": distortion, "rate": divergence(q).mean(), "mismatch": logits.mean()}
@@ -112,27 +112,27 @@ class Adversarial(Model):
         loss = distortion + self.config.match * against
         return Terms(loss, {name: value.detach() for name, value in parts.items()})
 
-    def _judging(self, batch: Batch, noise: Noise) -> Terms:
+    def _judging(self, batch: Batch, rng: Rng) -> Terms:
         """Return the cross-entropy of the discriminator, 2 log 2 where it knows nothing, and the penalty."""
         label = batch.observation.label
-        found, drawn = self._both_sides(batch, noise)
+        found, drawn = self._both_sides(batch, rng)
         at_prior, slope = self.discriminator.steepness(drawn, label)
         entropy = F.softplus(-self.discriminator(found, label)).mean() + F.softplus(at_prior).mean()
         loss = entropy + 0.5 * self.config.penalty * slope.mean()
         return Terms(loss, {"discriminator": entropy.detach()})
 
     @torch.no_grad()
-    def _both_sides(self, batch: Batch, noise: Noise) -> tuple[Tensor, Tensor]:
+    def _both_sides(self, batch: Batch, rng: Rng) -> tuple[Tensor, Tensor]:
         """Return latents of the encoder and draws of the prior."""
         label, shape = batch.observation.label, batch.observation.shape
-        found = self.posterior(self.shown(batch), None, label).sample(noise)
-        return found, self.coder.prior(label).sample(len(found), shape, noise.fork("prior"))
+        found = self.posterior(self.shown(batch), None, label).sample(rng)
+        return found, self.coder.prior(label).sample(len(found), shape, rng.fork("prior"))
 
     @torch.no_grad()
-    def diagnose(self, batch: Batch, noise: Noise) -> dict[str, Tensor]:
+    def diagnose(self, batch: Batch, rng: Rng) -> dict[str, Tensor]:
         """Return the share of latents that the discriminator tells apart (0.5: none), and how far moments are off."""
         label = batch.observation.label
-        found, drawn = (self.discriminator(z, label) for z in self._both_sides(batch, noise))
+        found, drawn = (self.discriminator(z, label) for z in self._both_sides(batch, rng))
         told = 0.5 * ((found > 0).float().mean() + (drawn < 0).float().mean())
         return {"told_apart": told, "moments": moments(self.posterior(self.shown(batch), None, label))}
 
@@ -154,9 +154,9 @@ class AAE(Adversarial, LatentModel):
         """Return p(x | z)."""
         return self.coder.decode(z, label)
 
-    def terms(self, batch: Batch, noise: Noise, group: str = "model") -> Terms:
+    def terms(self, batch: Batch, rng: Rng, group: str = "model") -> Terms:
         """Return the objective of a side; of encoder and decoder the negative ELBO is told beside it."""
-        loss, parts = super().terms(batch, noise, group)
+        loss, parts = super().terms(batch, rng, group)
         bound = {"nelbo": parts["distortion"] + parts["rate"]} if group == "model" else {}
         return Terms(loss, {**bound, **parts})
 
@@ -168,7 +168,7 @@ class CAAE(Adversarial):
 
     def shown(self, batch: Batch) -> Tensor:
         """Return the first guess at x."""
-        return batch.observation.first_guess(batch.corruption)
+        return batch.observation.initial_estimate(batch.corruption)
 
     def scored(self, batch: Batch) -> Tensor | None:
         """Return where x is not known."""
@@ -176,14 +176,14 @@ class CAAE(Adversarial):
 
     def estimate(self, observation: Observation, corruption: Corruption) -> Estimate:
         """Return mean and standard deviation of the decoder at the mean of q(z | y)."""
-        q = self.posterior(observation.first_guess(corruption), None, observation.label)
+        q = self.posterior(observation.initial_estimate(corruption), None, observation.label)
         found = self.coder.decode(q.mean, observation.label)
         return Estimate(found.mean, found.variance.sqrt())
 
-    def sample(self, observation: Observation, corruption: Corruption, n: int, noise: Noise) -> Draws:
+    def sample(self, observation: Observation, corruption: Corruption, n: int, rng: Rng) -> Draws:
         """Return what the decoder makes of n draws of q(z | y)."""
-        q = self.posterior(observation.first_guess(corruption), None, observation.label)
-        found = self.coder.decode(q.expand(n).sample(noise.expand(n)), observation.expand(n).label)
+        q = self.posterior(observation.initial_estimate(corruption), None, observation.label)
+        found = self.coder.decode(q.expand(n).sample(rng.expand(n)), observation.expand(n).label)
         shape = (n, len(observation), *observation.shape)
         return Draws(found.mean.view(shape), found.variance.view(shape))
 

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from restorekit import Batch, Corruption, Draws, Estimate, Geometry, Model, Noise, Observation, Terms
+from restorekit import Batch, Corruption, Draws, Estimate, Geometry, Model, Observation, Rng, Terms
 from restorekit.core.distributions import DiagonalGaussian, Likelihood, floored
 from restorekit.core.errors import SpecError
 from restorekit.models.cvae.config import CVAEConfig
@@ -88,20 +88,20 @@ class CHVAE(Model):
         """Take channels and number of classes from the training images where they are not set."""
         return config.fitted(shape, classes)
 
-    def terms(self, batch: Batch, noise: Noise, group: str = "model") -> Terms:
+    def terms(self, batch: Batch, rng: Rng, group: str = "model") -> Terms:
         """Return the negative conditional ELBO of what is unknown of x, with the errors of mean and spread beside it.
 
         The ladder stands around the one-pass mean, to which none of its gradients returns.
         """
         assert batch.x is not None  # without `unseen` nobody asks for more
-        o, drop = self._blinded(batch.observation, noise), noise if self.training and self.config.dropout else None
+        o, drop = self._blinded(batch.observation, rng), rng if self.training and self.config.dropout else None
         unknown = o.unknown().expand_as(batch.x)
         outlook = self._look(o, batch.corruption)
         apart = torch.where(unknown, batch.x - outlook.mean, 0.0)
         values = unknown.sum().clamp_min(1)
         regression = 0.5 * values / len(o) * (apart.square().sum() / values + self.config.floor**2).log()
         doubt = -self._doubted(outlook).log_prob(batch.x, unknown).mean()
-        around, rates = Outlook(outlook.mean.detach(), tuple(f.detach() for f in outlook.features)), Rates(noise)
+        around, rates = Outlook(outlook.mean.detach(), tuple(f.detach() for f in outlook.features)), Rates(rng)
         seen = self.upward(torch.cat([batch.x, around.mean], 1), o.label, drop)
         h = self.ladder(self._begin(o), seen, rates, drop, self._told(around))
         distortion = -self._likelihood(h, around.mean).log_prob(batch.x, unknown).mean()
@@ -109,11 +109,11 @@ class CHVAE(Model):
         more = {"squared_error": apart.square().sum() / values, "one_pass": doubt}
         return Terms(terms.loss + regression + doubt, {**terms.parts, **{k: v.detach() for k, v in more.items()}})
 
-    def sample(self, observation: Observation, corruption: Corruption, n: int, noise: Noise) -> Draws:
+    def sample(self, observation: Observation, corruption: Corruption, n: int, rng: Rng) -> Draws:
         """Return n draws of p(x | y)."""
         outlook = self._look(observation, corruption)
         many = Outlook(outlook.mean.repeat(n, 1, 1, 1), tuple(f.repeat(n, 1, 1, 1) for f in outlook.features))
-        o, own = observation.expand(n), noise.expand(n)
+        o, own = observation.expand(n), rng.expand(n)
         h = self.ladder(self._begin(o), None, lambda i, p, q: p.sample(own), None, self._told(many))
         found = self._likelihood(h, many.mean)
         mean, variance = o.keep_known(found.mean, o.y), o.keep_known(found.variance, torch.zeros_like(found.mean))
@@ -129,20 +129,20 @@ class CHVAE(Model):
             observation.keep_known(std, torch.zeros_like(std)),
         )
 
-    def diagnose(self, batch: Batch, noise: Noise) -> dict[str, Tensor]:
+    def diagnose(self, batch: Batch, rng: Rng) -> dict[str, Tensor]:
         """Return the rate of all groups of latents together, nats per image."""
-        parts = self.terms(batch, noise).parts
+        parts = self.terms(batch, rng).parts
         return {"rate": parts["rate"]}
 
-    def _blinded(self, o: Observation, noise: Noise) -> Observation:
+    def _blinded(self, o: Observation, rng: Rng) -> Observation:
         """Make a share of the training images blind."""
         if not self.training or o.sigma is None:
             return o
-        coin = noise.uniform("blind", (len(o), 1, 1, 1), o.y.device)
+        coin = rng.uniform("blind", (len(o), 1, 1, 1), o.y.device)
         return replace(o, sigma=torch.where((coin < self.config.blind) & (o.sigma > 0), torch.nan, o.sigma))
 
     def _look(self, o: Observation, corruption: Corruption) -> Outlook:
-        found: Outlook = self.trunk(o.first_guess(corruption), o)
+        found: Outlook = self.trunk(o.initial_estimate(corruption), o)
         return found
 
     def _told(self, outlook: Outlook) -> tuple[Tensor, ...]:

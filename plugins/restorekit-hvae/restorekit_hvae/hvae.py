@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from restorekit import Batch, Geometry, LatentModel, Noise, Observation, Terms
+from restorekit import Batch, Geometry, LatentModel, Observation, Rng, Terms
 from restorekit.core.distributions import DiagonalGaussian, Likelihood, per_image
 from restorekit.core.gaussian import evidence
 from restorekit.models.likelihood_heads import Head
@@ -70,12 +70,12 @@ class HVAE(LatentModel):
         start = self.ladder.begin(len(z[0]), (z[0].shape[2], z[0].shape[3]), label)
         return self._likelihood(self.ladder(start, None, lambda i, p, q: z[i]))
 
-    def terms(self, batch: Batch, noise: Noise, group: str = "model") -> Terms:
+    def terms(self, batch: Batch, rng: Rng, group: str = "model") -> Terms:
         """Return the negative ELBO, rates of each group of latents weighted, parts not."""
         o = batch.observation
-        drop = noise if self.training and self.config.dropout else None
-        shown = o.first_guess(batch.corruption) if batch.x is None else batch.x
-        seen, rates = self.upward(shown, o.label, drop), Rates(noise)
+        drop = rng if self.training and self.config.dropout else None
+        shown = o.initial_estimate(batch.corruption) if batch.x is None else batch.x
+        seen, rates = self.upward(shown, o.label, drop), Rates(rng)
         likelihood = self._likelihood(self.ladder(self._begin(shown, o.label), seen, rates, drop))
         distortion = -_seen(likelihood, batch.x, o).mean()
         return rates.terms(distortion, self.config, batch.step)
@@ -84,10 +84,10 @@ class HVAE(LatentModel):
         """Return what was told of the noise."""
         return f"gaussian:sigma={self.config.noise:.6g}" if self.config.noise else None
 
-    def diagnose(self, batch: Batch, noise: Noise) -> dict[str, Tensor]:
+    def diagnose(self, batch: Batch, rng: Rng) -> dict[str, Tensor]:
         """Return the rate of each group of latents, nats per image, top first."""
         o = batch.observation
-        shown, rates = o.first_guess(batch.corruption) if batch.x is None else batch.x, Rates(noise)
+        shown, rates = o.initial_estimate(batch.corruption) if batch.x is None else batch.x, Rates(rng)
         self.ladder(self._begin(shown, o.label), self.upward(shown, o.label, None), rates)
         return {f"rate_{name}": rate for name, rate in zip(self.ladder.names, rates.found, strict=True)}
 
@@ -104,12 +104,12 @@ class Rates:
 
     Parameters
     ----------
-    noise : Noise
+    rng : Rng
         Of the draws.
     """
 
-    def __init__(self, noise: Noise) -> None:
-        self.noise = noise
+    def __init__(self, rng: Rng) -> None:
+        self.noise = rng
         self.found: list[Tensor] = []
 
     def __call__(self, number: int, p: DiagonalGaussian, q: DiagonalGaussian | None) -> Tensor:

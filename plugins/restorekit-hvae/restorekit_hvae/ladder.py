@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from restorekit import Noise
+from restorekit import Rng
 from restorekit.core.distributions import DiagonalGaussian
 from restorekit.models.layers import rows
 from restorekit_hvae.config import LadderConfig
@@ -41,13 +41,13 @@ class Upward(nn.Module):
         )  # fmt: skip
         self.labels = nn.Embedding(config.classes + 1, widths[0]) if config.classes else None
 
-    def forward(self, x: Tensor, label: Tensor | None, noise: Noise | None) -> tuple[Tensor, ...]:
+    def forward(self, x: Tensor, label: Tensor | None, rng: Rng | None) -> tuple[Tensor, ...]:
         """Map x, (B, C, H, W), to features of each scale, (B, width, h, w)."""
         h = _labelled(self.enter(F.pixel_unshuffle(x, self.finest)), self.labels, label)
         seen = []
         for i, blocks in enumerate(self.blocks):
             h = self.downs[i - 1](h) if i else h
-            h = blocks(h, noise and noise.fork(f"up{i}"))
+            h = blocks(h, rng and rng.fork(f"up{i}"))
             seen.append(h)
         return tuple(seen)
 
@@ -83,7 +83,7 @@ class Ladder(nn.Module):
         h: Tensor,
         seen: tuple[Tensor, ...] | None,
         choose: Choice,
-        noise: Noise | None = None,
+        rng: Rng | None = None,
         context: tuple[Tensor, ...] | None = None,
     ) -> Tensor:
         """Walk down the ladder.
@@ -96,7 +96,7 @@ class Ladder(nn.Module):
             What `Upward` saw of x at each scale, finest first; None where there is no x.
         choose : callable
             Given a group's number, p(z | above) and, where x is seen, q(z | above, x), returns its z.
-        noise : Noise or None
+        rng : Rng or None
             Of dropout; None in use.
         context : tuple of Tensor or None
             Further features of each scale, finest first, which are added when it is entered.
@@ -110,14 +110,14 @@ class Ladder(nn.Module):
             h = up(h) if context is None else up(h) + context[i]
             for number, scale in enumerate(self.scales):
                 if scale == i:
-                    h = self._rung(number, h, None if seen is None else seen[i], choose, noise)
+                    h = self._rung(number, h, None if seen is None else seen[i], choose, rng)
         return h
 
-    def _rung(self, number: int, h: Tensor, seen: Tensor | None, choose: Choice, noise: Noise | None) -> Tensor:
+    def _rung(self, number: int, h: Tensor, seen: Tensor | None, choose: Choice, rng: Rng | None) -> Tensor:
         rung: Any = self.rungs[number]
         h, p = rung.above(h)
         q = None if seen is None else rung.shown(h, seen, p)
-        out: Tensor = rung.put(h, choose(number, p, q), noise)
+        out: Tensor = rung.put(h, choose(number, p, q), rng)
         return out
 
 
@@ -129,10 +129,10 @@ class Stack(nn.Module):
         inner, scale = max(1, round(config.bottleneck * width)), max(1, sum(config.encoder)) ** -0.5
         self.blocks = nn.ModuleList(Bottleneck(width, width, inner, scale, config.dropout) for _ in range(count))
 
-    def forward(self, h: Tensor, noise: Noise | None) -> Tensor:
+    def forward(self, h: Tensor, rng: Rng | None) -> Tensor:
         """Map (B, width, h, w) to the same shape."""
         for i, block in enumerate(self.blocks):
-            h = h + block(h, noise and noise.fork(f"block{i}"))
+            h = h + block(h, rng and rng.fork(f"block{i}"))
         return h
 
 

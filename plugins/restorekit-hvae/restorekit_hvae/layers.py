@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from restorekit import Noise
+from restorekit import Rng
 from restorekit.core.distributions import DiagonalGaussian
 from restorekit.models.layers import dropout
 
@@ -34,10 +34,10 @@ class Bottleneck(nn.Module):
             self.leave.weight.mul_(scale)
             nn.init.zeros_(self.leave.bias)  # type: ignore[arg-type]
 
-    def forward(self, h: Tensor, noise: Noise | None = None) -> Tensor:
+    def forward(self, h: Tensor, rng: Rng | None = None) -> Tensor:
         """Map (B, inputs, h, w) to (B, outputs, h, w); dropout acts where noise is given."""
         h = F.gelu(self.middle(F.gelu(self.enter(F.gelu(h)))))
-        out: Tensor = self.leave(h if noise is None else dropout(h, self.rate, noise, "dropout"))
+        out: Tensor = self.leave(h if rng is None else dropout(h, self.rate, rng, "dropout"))
         return out
 
 
@@ -88,10 +88,10 @@ class Rung(nn.Module):
         off, ratio = self.posterior(torch.cat([h, seen], 1)).float().chunk(2, 1)
         return DiagonalGaussian(p.mu + off, p.logvar + _bounded(ratio), self.name, self.stride)
 
-    def put(self, h: Tensor, z: Tensor, noise: Noise | None) -> Tensor:
+    def put(self, h: Tensor, z: Tensor, rng: Rng | None) -> Tensor:
         """Return the features below, (B, width, h, w)."""
         h = h + self.take(z)
-        out: Tensor = h + self.mix(h, noise and noise.fork(self.name))
+        out: Tensor = h + self.mix(h, rng and rng.fork(self.name))
         return out
 
 

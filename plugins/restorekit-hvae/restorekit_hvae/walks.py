@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from restorekit import Noise
+from restorekit import Rng
 from restorekit.core.distributions import DiagonalGaussian, Temperature, each
 from restorekit_hvae.ladder import Ladder
 
@@ -42,10 +42,10 @@ class Walk:
         """Mean of each group given the means of those above."""
         return self._down(lambda i, p, q: (q or p).mean)
 
-    def sample(self, noise: Noise, temperature: Temperature = 1.0) -> Latents:
+    def sample(self, rng: Rng, temperature: Temperature = 1.0) -> Latents:
         """Draw z; `temperature`, of all or of each group, multiplies its standard deviation."""
         own = each(temperature, len(self.ladder.names))
-        return self._down(lambda i, p, q: (q or p).sample(noise, own[i]))
+        return self._down(lambda i, p, q: (q or p).sample(rng, own[i]))
 
     def log_probs(self, z: Latents) -> tuple[Tensor, ...]:
         """Return the log-density of each group given those above, (B,) nats."""
@@ -105,10 +105,10 @@ class Unseen:
     stride: int
     label: Tensor | None = None
 
-    def sample(self, n: int, shape: tuple[int, ...], noise: Noise, temperature: Temperature = 1.0) -> Latents:
+    def sample(self, n: int, shape: tuple[int, ...], rng: Rng, temperature: Temperature = 1.0) -> Latents:
         """Draw n latents for images of shape (C, H, W)."""
         grid = shape[1] // self.stride, shape[2] // self.stride
-        return Walk(self.ladder, self.ladder.begin(n, grid, self.label)).sample(noise, temperature)
+        return Walk(self.ladder, self.ladder.begin(n, grid, self.label)).sample(rng, temperature)
 
     def log_probs(self, z: Latents) -> tuple[Tensor, ...]:
         """Return the log-density of each group given those above, (B,) nats."""

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from restorekit import Metric, Observation, Restoration
-from restorekit.core.errors import NoFigureError
+from restorekit.core.errors import UndefinedMetricError
 
 CONSTANT = 170 / 255**2  # the c of equation 4, of images on [0, 1]
 LUMA = (0.299, 0.587, 0.114)  # of red, green and blue
@@ -37,9 +37,9 @@ class GMSD(Metric):
         """Return the deviation."""
         channels, height, width = reference.shape[1:]
         if channels not in (1, 3):
-            raise NoFigureError(f"it takes gray or RGB images, got {channels} channels")
+            raise UndefinedMetricError(f"it takes gray or RGB images, got {channels} channels")
         if min(height, width) < LEAST:
-            raise NoFigureError(f"it takes images of at least {LEAST} pixels a side, got {width} x {height}")
+            raise UndefinedMetricError(f"it takes images of at least {LEAST} pixels a side, got {width} x {height}")
         return float(gmsd(restoration.mmse.double(), reference.double()))
 
 

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from restorekit import Metric, Observation, Restoration
-from restorekit.core.errors import NoFigureError
+from restorekit.core.errors import UndefinedMetricError
 from restorekit_perceptual.weights import CONVOLUTIONS, Weights, installed
 
 SHIFT, SCALE = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)  # of red, green and blue on [-1, 1]
@@ -37,9 +37,9 @@ class LPIPS(Metric):
         """Return the distance."""
         channels, height, width = reference.shape[1:]
         if channels not in (1, 3):
-            raise NoFigureError(f"it takes gray or RGB images, got {channels} channels")
+            raise UndefinedMetricError(f"it takes gray or RGB images, got {channels} channels")
         if min(height, width) < LEAST:
-            raise NoFigureError(f"it takes images of at least {LEAST} pixels a side, got {width} x {height}")
+            raise UndefinedMetricError(f"it takes images of at least {LEAST} pixels a side, got {width} x {height}")
         return float(lpips(restoration.mmse, reference, installed()))
 
 

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from restorekit import Metric, Observation, Restoration
-from restorekit.core.errors import NoFigureError
+from restorekit.core.errors import UndefinedMetricError
 
 EXPONENTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # of each scale, the finest first
 WINDOW, SIGMA = 11, 1.5  # pixels a side of the Gaussian window, and its standard deviation
@@ -37,7 +37,9 @@ class MSSSIM(Metric):
         """Return the mean over channels."""
         height, width = reference.shape[-2:]
         if min(height, width) < LEAST:
-            raise NoFigureError(f"five scales take images of at least {LEAST} pixels a side, got {width} x {height}")
+            raise UndefinedMetricError(
+                f"five scales take images of at least {LEAST} pixels a side, got {width} x {height}"
+            )
         return float(ms_ssim(restoration.mmse.double(), reference.double()).mean())
 
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from restorekit.core.errors import NoFigureError
+from restorekit.core.errors import UndefinedMetricError
 
 VARIABLE = "RESTOREKIT_LPIPS"  # names a file
 _LAYERS = re.compile(r"(?:net\.slice\d+|features)\.(\d+)\.(weight|bias)")  # of the package lpips, and of torchvision
@@ -59,7 +59,7 @@ def installed() -> Weights:
     found = places()
     named = os.environ.get(VARIABLE)
     if named and not Path(named).is_file():
-        raise NoFigureError(f"weights not found: {VARIABLE} names {named}, which is no file")
+        raise UndefinedMetricError(f"weights not found: {VARIABLE} names {named}, which is no file")
     return _read(tuple((path, path.stat().st_mtime_ns) for path in found))
 
 
@@ -80,7 +80,9 @@ def _tensors(path: Path) -> dict[str, Tensor]:
     try:
         found = torch.load(path, "cpu", weights_only=True)
     except Exception as error:  # whatever a damaged file makes of the reader
-        raise NoFigureError(f"weights cannot be read: {path} ({type(error).__name__}); get a whole copy") from error
+        raise UndefinedMetricError(
+            f"weights cannot be read: {path} ({type(error).__name__}); get a whole copy"
+        ) from error
     return {key: value for key, value in found.items() if isinstance(value, Tensor)} if isinstance(found, dict) else {}
 
 
@@ -95,7 +97,7 @@ def _checked(layers: dict[tuple[int, str], Tensor], linear: dict[int, Tensor]) -
         lacking += [f"lin{i}.model.1.weight"] if _shape(linear.get(i)) != (c.channels[1],) else []
     if lacking:
         what = f" ({', '.join(lacking[:2])}{', ...' * (len(lacking) > 2)})" if layers or linear else ""
-        raise NoFigureError(
+        raise UndefinedMetricError(
             f"weights not found{what}: let {VARIABLE} name a file with the state of lpips.LPIPS(net='alex'), or put "
             "torchvision's AlexNet into its cache beside the installed package lpips; nothing is downloaded"
         )

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from restorekit.core.contracts import Corruption
-from restorekit.core.rng import Noise
+from restorekit.core.rng import Rng
 from restorekit.core.types import Observation, shape_of
 from restorekit.corruptions.missing import hide
 
@@ -22,12 +22,12 @@ class Ageing(Corruption):
     """Damage that comes in any amount."""
 
     @abstractmethod
-    def age(self, x: Tensor, noise: Noise, amount: Tensor) -> Observation:
+    def age(self, x: Tensor, rng: Rng, amount: Tensor) -> Observation:
         """Damage x, (B, C, H, W), by `amount`, (B, 1, 1, 1), of what the fields say: 0 leaves it as it is."""
 
-    def __call__(self, x: Tensor, noise: Noise) -> Observation:
+    def __call__(self, x: Tensor, rng: Rng) -> Observation:
         """Damage x, (B, C, H, W), as the fields say."""
-        return self.age(x, noise, x.new_ones(len(x), 1, 1, 1))
+        return self.age(x, rng, x.new_ones(len(x), 1, 1, 1))
 
 
 class Marks(NamedTuple):
@@ -64,12 +64,12 @@ class Marked(Ageing):
         return self.known
 
     @abstractmethod
-    def marks(self, x: Tensor, noise: Noise, amount: Tensor) -> Marks:
+    def marks(self, x: Tensor, rng: Rng, amount: Tensor) -> Marks:
         """Return the marks on x, (B, C, H, W); `amount`, (B, 1, 1, 1), scales how much they cover."""
 
-    def age(self, x: Tensor, noise: Noise, amount: Tensor) -> Observation:
+    def age(self, x: Tensor, rng: Rng, amount: Tensor) -> Observation:
         """Cover some of x, (B, C, H, W)."""
-        marks = self.marks(x, noise, amount)
+        marks = self.marks(x, rng, amount)
         if self.hides:
             return hide(x, marks.cover <= 0)
         y = x + marks.relief

@@ -8,7 +8,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from restorekit.core.rng import Noise
+from restorekit.core.rng import Rng
 from restorekit.core.types import Observation, Ranged
 from restorekit_vintage.ageing import LUMINANCE, Ageing, seen
 
@@ -43,12 +43,12 @@ class Cast(Ageing):
     paper: Ranged = field(default=0.2, metadata={"low": 0.0, "high": 1.0, "share": True})
     sepia: Ranged = field(default=0.0, metadata={"low": 0.0, "high": 1.0, "share": True})
 
-    def age(self, x: Tensor, noise: Noise, amount: Tensor) -> Observation:
+    def age(self, x: Tensor, rng: Rng, amount: Tensor) -> Observation:
         """Shift the colours of x, (B, C, H, W)."""
         rgb = x.expand(-1, 3, -1, -1) if x.shape[1] == 1 else x
-        lost = torch.cat([self.draw(dye, x, noise) for dye in DYES], 1)
-        yellowed = self.draw("paper", x, noise) * x.new_tensor(YELLOWED).view(1, 3, 1, 1)
-        printed = rgb if self.sepia == 0 else _toned(rgb, amount * self.draw("sepia", x, noise))
+        lost = torch.cat([self.draw(dye, x, rng) for dye in DYES], 1)
+        yellowed = self.draw("paper", x, rng) * x.new_tensor(YELLOWED).view(1, 3, 1, 1)
+        printed = rgb if self.sepia == 0 else _toned(rgb, amount * self.draw("sepia", x, rng))
         y = _power(printed, 1 - amount * lost)
         y = y * (1 - amount * yellowed)
         return seen(_gray(y) if x.shape[1] == 1 else y)

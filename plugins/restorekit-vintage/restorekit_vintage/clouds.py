@@ -7,10 +7,10 @@ import math
 import torch
 from torch import Tensor
 
-from restorekit.core.rng import Noise
+from restorekit.core.rng import Rng
 
 
-def clouds(x: Tensor, noise: Noise, name: str, size: Tensor, least: float) -> Tensor:
+def clouds(x: Tensor, rng: Rng, name: str, size: Tensor, least: float) -> Tensor:
     """Return a smooth normal field over each image: mean 0, standard deviation 1.
 
     It is a cubic B-spline through random knots.
@@ -19,7 +19,7 @@ def clouds(x: Tensor, noise: Noise, name: str, size: Tensor, least: float) -> Te
     ----------
     x : Tensor, (B, C, H, W)
         The images: their size and device.
-    noise : Noise
+    rng : Rng
         What it is drawn from, under `name`.
     name : str
         Each field of an image needs its own.
@@ -34,8 +34,8 @@ def clouds(x: Tensor, noise: Noise, name: str, size: Tensor, least: float) -> Te
     """
     b, (h, w) = len(x), x.shape[2:]
     rows, columns = (math.ceil(n / least) + 5 for n in (h, w))
-    knots = noise.normal(f"{name}.knots", (b, 1, rows, columns), x.device)
-    shift = noise.uniform(f"{name}.shift", (b, 2), x.device).view(b, 2, 1)
+    knots = rng.normal(f"{name}.knots", (b, 1, rows, columns), x.device)
+    shift = rng.uniform(f"{name}.shift", (b, 2), x.device).view(b, 2, 1)
     down, right = (
         _weights(n, k, size[:, 0], s[..., None]) for n, k, s in ((h, rows, shift[:, 0]), (w, columns, shift[:, 1]))
     )

@@ -8,7 +8,7 @@ from typing import ClassVar, NamedTuple
 import torch
 from torch import Tensor
 
-from restorekit.core.rng import Noise
+from restorekit.core.rng import Rng
 from restorekit.core.types import Ranged
 from restorekit.corruptions.sensor import smeared
 from restorekit_vintage.ageing import Marked, Marks
@@ -51,18 +51,18 @@ class Creases(Marked):
         """Whether values go missing and no other thing happens: there is no relief."""
         return self.known and self.relief == 0
 
-    def marks(self, x: Tensor, noise: Noise, amount: Tensor) -> Marks:
+    def marks(self, x: Tensor, rng: Rng, amount: Tensor) -> Marks:
         """Return the folds of x, (B, C, H, W)."""
-        flakes = noise.normal("creases.flakes", (len(x), 1, *x.shape[2:]), x.device)
+        flakes = rng.normal("creases.flakes", (len(x), 1, *x.shape[2:]), x.device)
         flakes = smeared(flakes, x.new_full((len(x), 1, 1, 1), CRUMB)).flatten()
-        first, second = (self._direction(x, noise, f"{self.name}.{i}", amount, flakes) for i in range(2))
+        first, second = (self._direction(x, rng, f"{self.name}.{i}", amount, flakes) for i in range(2))
         return first.over(second)
 
-    def _direction(self, x: Tensor, noise: Noise, name: str, amount: Tensor, flakes: Tensor) -> Marks:
+    def _direction(self, x: Tensor, rng: Rng, name: str, amount: Tensor, flakes: Tensor) -> Marks:
         """Return the folds of one direction."""
-        spacing, width, relief = (self.draw(key, x, noise) for key in ("spacing", "width", "relief"))
-        turn = TAU * noise.uniform(f"{name}.turn", (len(x), 1, 1, 1), x.device)
-        at, fades = Lattice(x, noise, name, turn, (LENGTH, spacing), CLOSEST), (REACH * spacing).clamp(3, 10)
+        spacing, width, relief = (self.draw(key, x, rng) for key in ("spacing", "width", "relief"))
+        turn = TAU * rng.uniform(f"{name}.turn", (len(x), 1, 1, 1), x.device)
+        at, fades = Lattice(x, rng, name, turn, (LENGTH, spacing), CLOSEST), (REACH * spacing).clamp(3, 10)
         there, place, side, a, b = at.numbers(5)
         one = _Fold(
             offset=(2 * place - 1) * 0.2 * spacing[:, 0],

@@ -9,7 +9,7 @@ from typing import ClassVar, NamedTuple
 import torch
 from torch import Tensor
 
-from restorekit.core.rng import Noise
+from restorekit.core.rng import Rng
 from restorekit.core.types import Ranged
 from restorekit_vintage.ageing import Marked, Marks, shade
 from restorekit_vintage.lattice import TAU, Lattice, Place, only
@@ -44,17 +44,17 @@ class Dust(Marked):
     bright: float = field(default=0.8, metadata={"low": 0.0, "high": 1.0, "share": True})
     known: bool = True
 
-    def marks(self, x: Tensor, noise: Noise, amount: Tensor) -> Marks:
+    def marks(self, x: Tensor, rng: Rng, amount: Tensor) -> Marks:
         """Return the dust on x, (B, C, H, W)."""
-        area, size = amount * self.draw("area", x, noise), self.draw("size", x, noise)
-        specks = self._layer(x, noise, "specks", SPECKS * area, size, CELL)
-        return specks.over(self._layer(x, noise, "lumps", (1 - SPECKS) * area, LUMP * size, LUMP * CELL))
+        area, size = amount * self.draw("area", x, rng), self.draw("size", x, rng)
+        specks = self._layer(x, rng, "specks", SPECKS * area, size, CELL)
+        return specks.over(self._layer(x, rng, "lumps", (1 - SPECKS) * area, LUMP * size, LUMP * CELL))
 
-    def _layer(self, x: Tensor, noise: Noise, name: str, area: Tensor, size: Tensor, cell: float) -> Marks:
+    def _layer(self, x: Tensor, rng: Rng, name: str, area: Tensor, size: Tensor, cell: float) -> Marks:
         """Return specks of one size."""
         name = f"{self.name}.{name}"
-        turn = TAU * noise.uniform(f"{name}.turn", (len(x), 1, 1, 1), x.device)
-        at = Lattice(x, noise, name, turn, (cell, cell))
+        turn = TAU * rng.uniform(f"{name}.turn", (len(x), 1, 1, 1), x.device)
+        at = Lattice(x, rng, name, turn, (cell, cell))
         big, up, aside, there, thin, tone, a, b = at.numbers(8)
         radius = size[:, 0] * (SMALLEST + SPAN * big**3)
         own = math.pi * (1 + (OVAL**2 + KNOB**2) / 2) * MEAN_SQUARE * size[:, 0].square()

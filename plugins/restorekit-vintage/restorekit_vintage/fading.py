@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from restorekit.core.rng import Noise
+from restorekit.core.rng import Rng
 from restorekit.core.types import Observation, Ranged
 from restorekit_vintage.ageing import Ageing, seen
 from restorekit_vintage.clouds import clouds
@@ -38,9 +38,9 @@ class Fading(Ageing):
     white: Ranged = field(default=0.85, metadata={"low": 0.0, "high": 1.0})
     uneven: Ranged = field(default=0.15, metadata={"low": 0.0, "high": 1.0})
 
-    def age(self, x: Tensor, noise: Noise, amount: Tensor) -> Observation:
+    def age(self, x: Tensor, rng: Rng, amount: Tensor) -> Observation:
         """Fade x, (B, C, H, W)."""
-        strength, black, white, uneven = (self.draw(key, x, noise) for key in ("strength", "black", "white", "uneven"))
-        place = clouds(x, noise, self.name, x.new_full((len(x), 1, 1, 1), SIZE), SIZE)
+        strength, black, white, uneven = (self.draw(key, x, rng) for key in ("strength", "black", "white", "uneven"))
+        place = clouds(x, rng, self.name, x.new_full((len(x), 1, 1, 1), SIZE), SIZE)
         share = (amount * strength * (1 + uneven * place)).clamp(0, 1)
         return seen(x + share * (black + (white - black) * x - x))

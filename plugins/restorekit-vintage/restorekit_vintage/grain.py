@@ -9,7 +9,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from restorekit.core.rng import Noise
+from restorekit.core.rng import Rng
 from restorekit.core.types import Observation, Ranged
 from restorekit.corruptions.sensor import smeared
 from restorekit_vintage.ageing import Ageing, seen
@@ -47,12 +47,12 @@ class Grain(Ageing):
         """Whether log_prob is known and differentiable for images of any channels: of white grain, never quite gray."""
         return self.size == 0 and self.colour != 0
 
-    def age(self, x: Tensor, noise: Noise, amount: Tensor) -> Observation:
+    def age(self, x: Tensor, rng: Rng, amount: Tensor) -> Observation:
         """Add grain to x, (B, C, H, W)."""
-        params = {key: self.draw(key, x, noise) for key in ("strength", "size", "colour")}
+        params = {key: self.draw(key, x, rng) for key in ("strength", "size", "colour")}
         params["strength"] = amount * params["strength"]
         own, shared = (
-            smeared(noise.normal(f"grain.{name}", (len(x), c, *x.shape[2:]), x.device), params["size"])
+            smeared(rng.normal(f"grain.{name}", (len(x), c, *x.shape[2:]), x.device), params["size"])
             for name, c in (("own", x.shape[1]), ("shared", 1))
         )
         grains = params["colour"].sqrt() * own + (1 - params["colour"]).sqrt() * shared

@@ -8,7 +8,7 @@ from typing import ClassVar, NamedTuple
 import torch
 from torch import Tensor
 
-from restorekit.core.rng import Noise
+from restorekit.core.rng import Rng
 from restorekit.core.types import Ranged
 from restorekit_vintage.ageing import Marked, Marks, shade
 from restorekit_vintage.lattice import TAU, Lattice, Place, only
@@ -41,16 +41,16 @@ class Hairs(Marked):
     bright: float = field(default=0.6, metadata={"low": 0.0, "high": 1.0, "share": True})
     known: bool = True
 
-    def marks(self, x: Tensor, noise: Noise, amount: Tensor) -> Marks:
+    def marks(self, x: Tensor, rng: Rng, amount: Tensor) -> Marks:
         """Return the hairs on x, (B, C, H, W)."""
-        area, width = amount * self.draw("area", x, noise) / LAYERS, self.draw("width", x, noise)
-        first, second = (self._layer(x, noise, f"{self.name}.{i}", area, width) for i in range(LAYERS))
+        area, width = amount * self.draw("area", x, rng) / LAYERS, self.draw("width", x, rng)
+        first, second = (self._layer(x, rng, f"{self.name}.{i}", area, width) for i in range(LAYERS))
         return first.over(second)
 
-    def _layer(self, x: Tensor, noise: Noise, name: str, area: Tensor, width: Tensor) -> Marks:
+    def _layer(self, x: Tensor, rng: Rng, name: str, area: Tensor, width: Tensor) -> Marks:
         """Return the hairs of one lattice."""
-        turn = TAU * noise.uniform(f"{name}.turn", (len(x), 1, 1, 1), x.device)
-        at = Lattice(x, noise, name, turn, (CELL, CELL))
+        turn = TAU * rng.uniform(f"{name}.turn", (len(x), 1, 1, 1), x.device)
+        at = Lattice(x, rng, name, turn, (CELL, CELL))
         long, bend, thick, there, tone, up, aside, way, a, b = at.numbers(10)
         half, support = CELL / 2 * (0.2 + 0.65 * long), width[:, 0] * (0.6 + 0.8 * thick) + 1
         room = CELL / 2 - half - support

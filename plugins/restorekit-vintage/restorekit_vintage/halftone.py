@@ -8,7 +8,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from restorekit.core.rng import Noise
+from restorekit.core.rng import Rng
 from restorekit.core.types import Observation, Ranged
 from restorekit_vintage.ageing import Ageing, seen
 
@@ -38,21 +38,21 @@ class Halftone(Ageing):
     softness: Ranged = field(default=0.5, metadata={"low": 0.0, "high": 1.0})
     strength: Ranged = field(default=0.7, metadata={"low": 0.0, "high": 1.0, "share": True})
 
-    def age(self, x: Tensor, noise: Noise, amount: Tensor) -> Observation:
+    def age(self, x: Tensor, rng: Rng, amount: Tensor) -> Observation:
         """Print x, (B, C, H, W)."""
-        soft, strength = self.draw("softness", x, noise), self.draw("strength", x, noise)
+        soft, strength = self.draw("softness", x, rng), self.draw("strength", x, rng)
         soft = torch.minimum(soft, 2 * torch.minimum(x, 1 - x)).clamp_min(1e-3)  # more would not keep the mean
-        dots = ((x - self._thresholds(x, noise)) / soft + 0.5).clamp(0, 1)
+        dots = ((x - self._thresholds(x, rng)) / soft + 0.5).clamp(0, 1)
         return seen(x + amount * strength * (dots - x))
 
-    def _thresholds(self, x: Tensor, noise: Noise) -> Tensor:
+    def _thresholds(self, x: Tensor, rng: Rng) -> Tensor:
         """Return a screen for each channel, (B, C, H, W), with thresholds evenly in [0, 1]."""
         b, c, h, w = x.shape
         angles = x.new_tensor(COLOUR_ANGLES if c == len(COLOUR_ANGLES) else (GRAY_ANGLE,) * c).view(1, -1, 1, 1)
-        lean = noise.normal("halftone.lean", (b, 1, 1, 1), x.device)  # degrees: the page was not quite straight
-        phase = noise.uniform("halftone.phase", (b, 2 * c), x.device).view(b, 2, c, 1, 1)
+        lean = rng.normal("halftone.lean", (b, 1, 1, 1), x.device)  # degrees: the page was not quite straight
+        phase = rng.uniform("halftone.phase", (b, 2 * c), x.device).view(b, 2, c, 1, 1)
         rows, columns = torch.arange(h, device=x.device).view(-1, 1), torch.arange(w, device=x.device)
-        cos, sin = (f(torch.deg2rad(angles + lean)) / self.draw("period", x, noise) for f in (torch.cos, torch.sin))
+        cos, sin = (f(torch.deg2rad(angles + lean)) / self.draw("period", x, rng) for f in (torch.cos, torch.sin))
         up, aside = (rows * cos + columns * sin + phase[:, 0], columns * cos - rows * sin + phase[:, 1])
         return _evenly(_zigzag(up) + _zigzag(aside))
 

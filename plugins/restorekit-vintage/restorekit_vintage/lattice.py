@@ -13,7 +13,7 @@ from typing import NamedTuple, TypeVar
 import torch
 from torch import Tensor
 
-from restorekit.core.rng import Noise
+from restorekit.core.rng import Rng
 
 TAU = 2 * math.pi
 Tables = TypeVar("Tables", bound=NamedTuple)
@@ -42,7 +42,7 @@ class Lattice:
     ----------
     x : Tensor, (B, C, H, W)
         The images: their size, device and dtype.
-    noise : Noise
+    rng : Rng
         Shifts and numbers are drawn from it under `name`.
     name : str
         Lattices of one image need different ones.
@@ -57,19 +57,19 @@ class Lattice:
     def __init__(
         self,
         x: Tensor,
-        noise: Noise,
+        rng: Rng,
         name: str,
         turn: Tensor,
         cell: tuple[float, Tensor | float],
         least: float | None = None,
     ) -> None:
         b, (h, w) = len(x), x.shape[2:]
-        self._noise, self._name, self._x, self._cell = noise, name, x, cell
+        self._noise, self._name, self._x, self._cell = rng, name, x, cell
         rows, columns = torch.arange(h, device=x.device).view(-1, 1), torch.arange(w, device=x.device)
         cos, sin, reach = turn.cos(), turn.sin(), math.hypot(h, w)
         smallest = cell[0], cell[1] if isinstance(cell[1], float) else least or 1.0
         self._counts = tuple(math.ceil(2 * reach / size) + 2 for size in smallest)
-        shift = noise.uniform(f"{name}.shift", (b, 2), x.device).view(b, 2, 1, 1)
+        shift = rng.uniform(f"{name}.shift", (b, 2), x.device).view(b, 2, 1, 1)
         # places in units of cells, from 0 on: sums of a column and a row, so that few steps are done for all pixels
         self._along = ((rows * cos + reach) / cell[0] + shift[:, :1]) + columns * sin / cell[0]
         self._across = ((reach - rows * sin) / cell[1] + shift[:, 1:]) + columns * cos / cell[1]

@@ -7,7 +7,7 @@ from typing import ClassVar, NamedTuple
 
 from torch import Tensor
 
-from restorekit.core.rng import Noise
+from restorekit.core.rng import Rng
 from restorekit.core.types import Ranged
 from restorekit_vintage.ageing import Marked, Marks, shade
 from restorekit_vintage.lattice import TAU, Lattice, Place, only
@@ -48,17 +48,17 @@ class Scratches(Marked):
     direction: str = field(default="any", metadata={"choices": ("any", "vertical")})
     known: bool = True
 
-    def marks(self, x: Tensor, noise: Noise, amount: Tensor) -> Marks:
+    def marks(self, x: Tensor, rng: Rng, amount: Tensor) -> Marks:
         """Return the scratches on x, (B, C, H, W)."""
-        area, width = amount * self.draw("area", x, noise) / LAYERS, self.draw("width", x, noise)
-        layers = [self._layer(x, noise, f"{self.name}.{i}", area, width) for i in range(LAYERS)]
+        area, width = amount * self.draw("area", x, rng) / LAYERS, self.draw("width", x, rng)
+        layers = [self._layer(x, rng, f"{self.name}.{i}", area, width) for i in range(LAYERS)]
         return layers[0].over(layers[1]).over(layers[2])
 
-    def _layer(self, x: Tensor, noise: Noise, name: str, area: Tensor, width: Tensor) -> Marks:
+    def _layer(self, x: Tensor, rng: Rng, name: str, area: Tensor, width: Tensor) -> Marks:
         """Return the scratches of one direction."""
         length, breadth = CELLS[self.direction]
-        lean = noise.normal(f"{name}.turn", (len(x), 1, 1, 1), x.device)
-        at = Lattice(x, noise, name, lean * (LEAN if self.direction == "vertical" else TAU), (length, breadth))
+        lean = rng.normal(f"{name}.turn", (len(x), 1, 1, 1), x.device)
+        at = Lattice(x, rng, name, lean * (LEAN if self.direction == "vertical" else TAU), (length, breadth))
         there, tone, *numbers = at.numbers(14)
         one = _drawn(numbers, width[:, 0], self.direction, shade(tone, self.bright))
         own = 4 * (one.half - 2) * one.reach * (1 - one.gaps / 2)  # pixels

@@ -8,7 +8,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from restorekit.core.rng import Noise
+from restorekit.core.rng import Rng
 from restorekit.core.types import Observation, Ranged
 from restorekit_vintage.ageing import Ageing, seen, tinted
 from restorekit_vintage.clouds import clouds
@@ -42,12 +42,12 @@ class Stains(Ageing):
     strength: Ranged = field(default=0.4, metadata={"low": 0.0, "high": 1.0, "share": True})
     rim: Ranged = field(default=0.5, metadata={"low": 0.0, "high": 1.0, "share": True})
 
-    def age(self, x: Tensor, noise: Noise, amount: Tensor) -> Observation:
+    def age(self, x: Tensor, rng: Rng, amount: Tensor) -> Observation:
         """Stain x, (B, C, H, W)."""
-        area, size, strength, rim = (self.draw(key, x, noise) for key in ("area", "size", "strength", "rim"))
+        area, size, strength, rim = (self.draw(key, x, rng) for key in ("area", "size", "strength", "rim"))
         least = min(self.size) if isinstance(self.size, tuple) else self.size
-        liquid = clouds(x, noise, "stains.large", size, least)
-        fine = clouds(x, noise, "stains.fine", FINE * size, FINE * least)
+        liquid = clouds(x, rng, "stains.large", size, least)
+        fine = clouds(x, rng, "stains.fine", FINE * size, FINE * least)
         level = (liquid + FINE * fine) / (1 + FINE**2) ** 0.5  # standard normal again
         inside = (level + torch.special.ndtri(area.clamp(1e-6, 1 - 1e-6))) * size / 2  # pixels from the outline, about
         soft = 1 + SOFT * size

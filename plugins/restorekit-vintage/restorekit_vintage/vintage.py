@@ -8,7 +8,7 @@ from typing import Any, ClassVar, cast
 
 from torch import Tensor
 
-from restorekit.core.rng import Noise
+from restorekit.core.rng import Rng
 from restorekit.core.types import Observation, Ranged, shape_of
 from restorekit_vintage.ageing import Ageing, Marked, seen
 from restorekit_vintage.cast import Cast
@@ -72,14 +72,14 @@ class Vintage(Ageing):
     dust: float = _chance(0.6)
     hairs: float = _chance(0.25)
 
-    def age(self, x: Tensor, noise: Noise, amount: Tensor) -> Observation:
+    def age(self, x: Tensor, rng: Rng, amount: Tensor) -> Observation:
         """Damage x, (B, C, H, W); `params` of the observation tell how much of each kind every image got."""
-        strength, params = amount * self.draw("strength", x, noise), {}
+        strength, params = amount * self.draw("strength", x, rng), {}
         y, observed = x.clone(), seen(x).observed
         for name, kind in self._kinds():
-            coin = noise.uniform(f"vintage.{name}", (len(x), 1, 1, 1), x.device) < getattr(self, name)
+            coin = rng.uniform(f"vintage.{name}", (len(x), 1, 1, 1), x.device) < getattr(self, name)
             params[name] = strength * coin
-            _further(y, observed, kind, noise.fork(name), params[name])
+            _further(y, observed, kind, rng.fork(name), params[name])
         return Observation(y, observed, shape_of(x), params=params, direct=False)
 
     def _kinds(self) -> Iterator[tuple[str, Ageing]]:
@@ -89,12 +89,12 @@ class Vintage(Ageing):
                 yield name, replace(cast(Any, kind), known=self.known) if isinstance(kind, Marked) else kind
 
 
-def _further(y: Tensor, observed: Tensor, kind: Ageing, noise: Noise, amount: Tensor) -> None:
+def _further(y: Tensor, observed: Tensor, kind: Ageing, rng: Rng, amount: Tensor) -> None:
     """Damage further, in place, those images of a batch of which `amount` is above 0."""
     rows = chosen(amount.flatten() > 0)
     if not len(rows):
         return
-    found = kind.age(y[rows], noise.take(rows.tolist()) if noise.keys else noise, amount[rows])
+    found = kind.age(y[rows], rng.take(rows.tolist()) if rng.keys else rng, amount[rows])
     left = observed[rows] & found.observed
     y.index_copy_(0, rows, found.y * left)
     observed.index_copy_(0, rows, left)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from restorekit import Noise
+from restorekit import Rng
 from restorekit.core.distributions import LOG_2PI, DiagonalGaussian, Temperature, each, per_image
 
 Latent = tuple[Tensor, Tensor]
@@ -34,11 +34,11 @@ class Inferred:
         """Means of both levels, of the lines given the mean of the image's."""
         return self.whole.mean, self.below(self.whole.mean).mean
 
-    def sample(self, noise: Noise, temperature: Temperature = 1.0) -> Latent:
+    def sample(self, rng: Rng, temperature: Temperature = 1.0) -> Latent:
         """Draw both levels; `temperature`, of both or of each, multiplies the standard deviations."""
         above, below = each(temperature, 2)
-        whole = self.whole.sample(noise, above)
-        return whole, self.below(whole).sample(noise, below)
+        whole = self.whole.sample(rng, above)
+        return whole, self.below(whole).sample(rng, below)
 
     def log_probs(self, z: Latent) -> tuple[Tensor, Tensor]:
         """Return the log-density of each level given the one before, (B,) nats each."""
@@ -67,11 +67,11 @@ class Standard:
     local: int
     device: torch.device
 
-    def sample(self, n: int, shape: tuple[int, ...], noise: Noise, temperature: Temperature = 1.0) -> Latent:
+    def sample(self, n: int, shape: tuple[int, ...], rng: Rng, temperature: Temperature = 1.0) -> Latent:
         """Draw the latents of n images; `temperature`, of both levels or of each, multiplies the standard deviation."""
         above, below = each(temperature, 2)
-        whole = noise.normal("whole", (n, self.latent), self.device)
-        return above * whole, below * noise.normal("lines", (n, self.count, self.local), self.device)
+        whole = rng.normal("whole", (n, self.latent), self.device)
+        return above * whole, below * rng.normal("lines", (n, self.count, self.local), self.device)
 
     def log_probs(self, z: Latent) -> tuple[Tensor, Tensor]:
         """Return the log-density of each level, (B,) nats each."""

@@ -22,7 +22,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from restorekit import Batch, Geometry, LatentModel, Noise, Observation, Terms
+from restorekit import Batch, Geometry, LatentModel, Observation, Rng, Terms
 from restorekit.core.distributions import DiagonalGaussian, Likelihood
 from restorekit.core.gaussian import evidence
 from restorekit.core.interpolation import bend, fill
@@ -84,13 +84,13 @@ class VRAE(LatentModel):
         """Return p(x | z)."""
         return self.head(self.cut.joined(self.decoder(*z, label)).float(), self.spread)
 
-    def terms(self, batch: Batch, noise: Noise, group: str = "model") -> Terms:
+    def terms(self, batch: Batch, rng: Rng, group: str = "model") -> Terms:
         """Return the negative ELBO with weighted rate, of the observed values where there is no x; parts unweighted."""
         o = batch.observation
-        q = self.infer(o.y if batch.x is None else batch.x, self._shown(batch, noise), o.label)
-        whole = q.whole.sample(noise)
+        q = self.infer(o.y if batch.x is None else batch.x, self._shown(batch, rng), o.label)
+        whole = q.whole.sample(rng)
         lines = q.below(whole)
-        likelihood = self.decode((whole, lines.sample(noise)), o.label)
+        likelihood = self.decode((whole, lines.sample(rng)), o.label)
         seen = evidence(likelihood, o) if batch.x is None else likelihood.log_prob(batch.x)
         rates = q.whole.rates().mean(0), lines.rates().mean(0).sum(0)  # nats of each latent
         costs = torch.cat(rates).clamp_min(self.config.free_bits).sum()
@@ -100,21 +100,21 @@ class VRAE(LatentModel):
             self.config.rate_weight(batch.step) * costs,
         )
 
-    def _shown(self, batch: Batch, noise: Noise) -> Tensor | None:
+    def _shown(self, batch: Batch, rng: Rng) -> Tensor | None:
         """Return which values q is shown, (B, 1 or C, H, W): in training fewer than there are; None = all."""
         seen = batch.observation.observed if batch.x is None else None
         if not (self.training and self.config.hide):
             return seen
-        left = self._left(batch.observation, noise)
+        left = self._left(batch.observation, rng)
         return left if seen is None else left & seen
 
-    def _left(self, observation: Observation, noise: Noise) -> Tensor:
+    def _left(self, observation: Observation, rng: Rng) -> Tensor:
         """Return what is left when a share of the lines, or of the pixels, of each image is hidden."""
         (_, height, width), images, device = observation.shape, len(observation), observation.y.device
-        share = self.config.hide * noise.uniform("hide.share", (images, 1, 1, 1), device)
-        lines = noise.uniform("hide.lines", self.cut.single(images), device)
-        pixels = noise.uniform("hide.pixels", (images, 1, height, width), device)
-        by_line = noise.uniform("hide.kind", (images, 1, 1, 1), device) < 0.5
+        share = self.config.hide * rng.uniform("hide.share", (images, 1, 1, 1), device)
+        lines = rng.uniform("hide.lines", self.cut.single(images), device)
+        pixels = rng.uniform("hide.pixels", (images, 1, height, width), device)
+        by_line = rng.uniform("hide.kind", (images, 1, 1, 1), device) < 0.5
         left: Tensor = torch.where(by_line, lines, pixels) >= share
         return left
 
@@ -122,7 +122,7 @@ class VRAE(LatentModel):
         """Return what was told of the noise."""
         return f"gaussian:sigma={self.config.noise:.6g}" if self.config.noise else None
 
-    def diagnose(self, batch: Batch, noise: Noise) -> dict[str, Tensor]:
+    def diagnose(self, batch: Batch, rng: Rng) -> dict[str, Tensor]:
         """Return how many latents are active, of the image and of all its lines: their means vary over images."""
         o = batch.observation
         q = self.infer(o.y, o.observed, o.label) if batch.x is None else self.infer(batch.x, None, o.label)

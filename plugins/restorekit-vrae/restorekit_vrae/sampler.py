@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from restorekit import Corruption, Draws, LatentModel, Model, Noise, Observation, Sampler
+from restorekit import Corruption, Draws, LatentModel, Model, Observation, Rng, Sampler
 from restorekit.core.contracts import parts_of
 from restorekit.core.errors import UsageError
 from restorekit.core.gaussian import posterior
@@ -38,14 +38,12 @@ class Amortised(Sampler):
             f"{self.name} fills in missing values and does not undo {other[0]}; use --sampler gibbs" if other else None
         )
 
-    def __call__(
-        self, model: LatentModel, corruption: Corruption, observation: Observation, n: int, noise: Noise
-    ) -> Draws:
+    def __call__(self, model: LatentModel, corruption: Corruption, observation: Observation, n: int, rng: Rng) -> Draws:
         """Return n draws for each image, all as one batch."""
         if reason := self.refuse(model, corruption):
             raise UsageError(reason)
         many = observation.expand(n)
-        own = (noise if model.geometry.size is None else noise.apart()).expand(n)
+        own = (rng if model.geometry.size is None else rng.apart()).expand(n)
         z = model.infer(many.y, many.observed, many.label).sample(own)
         mean, variance = posterior(model.decode(z, many.label), many)
         return Draws(mean.view(n, -1, *mean.shape[1:]), variance.view(n, -1, *mean.shape[1:]))

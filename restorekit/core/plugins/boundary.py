@@ -21,31 +21,31 @@ from restorekit.core.contracts import Corruption, LatentModel, Metric, Model, Re
 from restorekit.core.errors import PluginError, RestorekitError, brief
 from restorekit.core.plugins import registry
 from restorekit.core.plugins.registry import Plugin
-from restorekit.core.rng import Noise
+from restorekit.core.rng import Rng
 from restorekit.core.types import Batch, Draws, Estimate, Observation, Restoration, Source, Terms
 
 
-def terms(model: Model, batch: Batch, noise: Noise, group: str = "model") -> Terms:
+def terms(model: Model, batch: Batch, rng: Rng, group: str = "model") -> Terms:
     """Return the objective of one group on one batch."""
-    with blamed(f"terms of the model {model.name!r}", model, batch.corruption):
-        found = model.terms(batch, noise, group)
+    with attribute_errors(f"terms of the model {model.name!r}", model, batch.corruption):
+        found = model.terms(batch, rng, group)
         _kind(found, Terms, "Terms")
         _shape(found.loss, (), "loss")
         _scalars(found.parts, "parts")
         return found
 
 
-def diagnosis(model: Model, batch: Batch, noise: Noise) -> dict[str, Tensor]:
+def diagnosis(model: Model, batch: Batch, rng: Rng) -> dict[str, Tensor]:
     """Return scalars that show known failures."""
-    with blamed(f"diagnose of the model {model.name!r}", model, batch.corruption):
-        found = model.diagnose(batch, noise)
+    with attribute_errors(f"diagnose of the model {model.name!r}", model, batch.corruption):
+        found = model.diagnose(batch, rng)
         _scalars(found, "what it returns")
         return found
 
 
 def estimate(model: Model, observation: Observation, corruption: Corruption) -> Estimate | None:
     """Return mean and spread of one pass; None where the model has no such."""
-    with blamed(f"estimate of the model {model.name!r}", model, corruption):
+    with attribute_errors(f"estimate of the model {model.name!r}", model, corruption):
         found = model.estimate(observation, corruption)
         if found is not None:
             _kind(found, Estimate, "Estimate or None")
@@ -54,22 +54,22 @@ def estimate(model: Model, observation: Observation, corruption: Corruption) -> 
         return found
 
 
-def draws(model: Model, observation: Observation, corruption: Corruption, n: int, noise: Noise) -> Draws:
+def draws(model: Model, observation: Observation, corruption: Corruption, n: int, rng: Rng) -> Draws:
     """Return n draws of p(x | y)."""
     sampler = model.sampler if isinstance(model, LatentModel) else None
     through = "" if sampler is None else f" through the sampler {sampler.name!r}"
-    with blamed(f"sample of the model {model.name!r}{through}", model, corruption):
-        found = model.sample(observation, corruption, n, noise)
+    with attribute_errors(f"sample of the model {model.name!r}{through}", model, corruption):
+        found = model.sample(observation, corruption, n, rng)
         _kind(found, Draws, "Draws")
         _shape(found.mean, (n, len(observation), *observation.shape), "mean")
         _like(found.variance, found.mean, "variance")
         return found
 
 
-def damage(corruption: Corruption, x: Tensor, noise: Noise) -> Observation:
+def apply_corruption(corruption: Corruption, x: Tensor, rng: Rng) -> Observation:
     """Return an observation of x."""
-    with blamed(f"the corruption {str(corruption)!r}", corruption):
-        found = corruption(x, noise)
+    with attribute_errors(f"the corruption {str(corruption)!r}", corruption):
+        found = corruption(x, rng)
         _kind(found, Observation, "Observation")
         _dimensions(found.y, len(x), "y")
         _dimensions(found.observed, len(x), "observed")
@@ -78,21 +78,21 @@ def damage(corruption: Corruption, x: Tensor, noise: Noise) -> Observation:
         return found
 
 
-def guess(observation: Observation, corruption: Corruption) -> Tensor:
+def initial_estimate(observation: Observation, corruption: Corruption) -> Tensor:
     """Return the first guess at x."""
-    with blamed(f"first_guess of the corruption {str(corruption)!r}", corruption):
-        found = observation.first_guess(corruption)
+    with attribute_errors(f"initial_estimate of the corruption {str(corruption)!r}", corruption):
+        found = observation.initial_estimate(corruption)
         _shape(found, (len(observation), *observation.shape), "the first guess")
         return found
 
 
 def rows(
-    restorer: Restorer, source: Source, corruption: Corruption, n: int, noise: Noise
+    restorer: Restorer, source: Source, corruption: Corruption, n: int, rng: Rng
 ) -> Iterator[tuple[int, Restoration]]:
     """Restore from the top down; yield (top, finished rows), of finite values."""
     count, channels, _, width = source.shape
-    with blamed(f"the restorer {restorer.name!r}", restorer, corruption):
-        for top, band in restorer.rows(source, corruption, n, noise):
+    with attribute_errors(f"the restorer {restorer.name!r}", restorer, corruption):
+        for top, band in restorer.rows(source, corruption, n, rng):
             _kind(band, Restoration, "Restoration")
             height = band.mmse.shape[-2] if isinstance(band.mmse, Tensor) and band.mmse.dim() == 4 else 1
             _restored(band, (count, channels, height, width), n)
@@ -101,7 +101,7 @@ def rows(
 
 def restored(restorer: Restorer, answer: Restoration, observation: Observation, n: int) -> Restoration:
     """Return what a restorer answered about a batch, once it is found to be whole and finite."""
-    with blamed(f"the restorer {restorer.name!r}", restorer):
+    with attribute_errors(f"the restorer {restorer.name!r}", restorer):
         _kind(answer, Restoration, "Restoration")
         _restored(answer, (len(observation), *observation.shape), n)
         return answer
@@ -109,7 +109,7 @@ def restored(restorer: Restorer, answer: Restoration, observation: Observation, 
 
 def measured(metric: Metric, restoration: Restoration, reference: Tensor, observation: Observation) -> float | None:
     """Return the metric of one restored image; a NoFigureError passes, as it is an answer too."""
-    with blamed(f"the metric {metric.name!r}", metric):
+    with attribute_errors(f"the metric {metric.name!r}", metric):
         found = metric(restoration, reference, observation)
         if found is not None and not isinstance(found, float | int):
             raise BrokenError(f"expected a float, or a NoFigureError that says why not, got {type(found).__name__}")
@@ -164,7 +164,7 @@ class BrokenError(Exception):
 
 
 @contextmanager
-def blamed(doing: str, *things: object) -> Iterator[None]:
+def attribute_errors(doing: str, *things: object) -> Iterator[None]:
     """Turn whatever a stranger's code raises within into a PluginError that names the stranger.
 
     Parameters
@@ -231,7 +231,7 @@ def ran_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error)
 
 
-def told(error: BaseException, folder: Path | None = None) -> str | None:
+def error_message(error: BaseException, folder: Path | None = None) -> str | None:
     """Return one sentence for a user, with where the traceback lies; None for what no plugin is to blame for.
 
     Parameters

@@ -15,7 +15,7 @@ from skimage.metrics import normalized_root_mse, peak_signal_noise_ratio, struct
 from torch import Tensor
 
 from restorekit.core.contracts import Metric
-from restorekit.core.errors import NoFigureError
+from restorekit.core.errors import UndefinedMetricError
 from restorekit.core.plugins.hookspecs import hookimpl
 from restorekit.core.types import Observation, Restoration
 
@@ -44,10 +44,12 @@ class PSNRMissing(Metric):
     def __call__(self, restoration: Restoration, reference: Tensor, observation: Observation) -> float:
         """Return 10 log10(1 / mean squared error over the values that were not observed)."""
         if observation.y.shape != reference.shape:
-            raise NoFigureError("what was seen has another shape than the image, so that no value of it is missing")
+            raise UndefinedMetricError(
+                "what was seen has another shape than the image, so that no value of it is missing"
+            )
         missing = ~observation.observed.expand_as(reference)
         if not missing.any():
-            raise NoFigureError("no value is marked as missing")
+            raise UndefinedMetricError("no value is marked as missing")
         return _psnr(restoration.mmse[missing], reference[missing])
 
 
@@ -64,7 +66,9 @@ class SSIM(Metric):
         """Return the mean SSIM."""
         height, width = reference.shape[-2:]
         if min(height, width) < WINDOW:
-            raise NoFigureError(f"it takes images of at least {WINDOW} x {WINDOW} pixels, got {width} x {height}")
+            raise UndefinedMetricError(
+                f"it takes images of at least {WINDOW} x {WINDOW} pixels, got {width} x {height}"
+            )
         value = structural_similarity(  # type: ignore[no-untyped-call]  # scikit-image has no types
             _numpy(reference[0]),
             _numpy(restoration.mmse[0]),
@@ -86,7 +90,7 @@ class NRMSE(Metric):
     def __call__(self, restoration: Restoration, reference: Tensor, observation: Observation) -> float:
         """Return ||estimate - reference|| / ||reference||."""
         if not reference.any():
-            raise NoFigureError("the clean image is black, so that errors are relative to nothing")
+            raise UndefinedMetricError("the clean image is black, so that errors are relative to nothing")
         return float(normalized_root_mse(_numpy(reference), _numpy(restoration.mmse), normalization="euclidean"))
 
 
@@ -99,7 +103,7 @@ class DrawPSNR(Metric):
     def __call__(self, restoration: Restoration, reference: Tensor, observation: Observation) -> float:
         """Return the mean of the draws' PSNR."""
         if restoration.draws is None or len(restoration.draws) == 0:
-            raise NoFigureError("there are no draws; a model makes them with --samples N")
+            raise UndefinedMetricError("there are no draws; a model makes them with --samples N")
         return sum(_psnr(draw, reference) for draw in restoration.draws) / len(restoration.draws)
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from restorekit.core.contracts import Metric
 from restorekit.core.distributions import LEVEL
-from restorekit.core.errors import NoFigureError
+from restorekit.core.errors import UndefinedMetricError
 from restorekit.core.plugins.hookspecs import hookimpl
 from restorekit.core.types import Observation, Restoration
 
@@ -29,7 +29,7 @@ class _OfIntervals(Metric):
         """Return the mean; NoFigureError without a spread, or where everything was known."""
         ends, where = _interval(restoration), _in_doubt(observation, reference)
         if ends is None:
-            raise NoFigureError(NO_SPREAD)
+            raise UndefinedMetricError(NO_SPREAD)
         low, high, x = (t.expand_as(reference)[where].double() for t in (*ends, reference))
         return float(self.of(low, high, x).mean())
 
@@ -87,7 +87,9 @@ class Spearman(Metric):
         """Return the correlation, in [-1, 1]; NoFigureError where either is the same everywhere."""
         found = _errors(restoration, reference, observation)
         if any(len(t) < 2 or t.min() == t.max() for t in found):
-            raise NoFigureError("the spread or the error is the same everywhere, so that there is no order in it")
+            raise UndefinedMetricError(
+                "the spread or the error is the same everywhere, so that there is no order in it"
+            )
         return float(spearmanr(*(t.numpy() for t in found)).statistic)
 
 
@@ -105,7 +107,7 @@ class Sparsification(Metric):
         """Return the area; NoFigureError without a spread, or without any error."""
         std, error = (t.numpy() for t in _errors(restoration, reference, observation))
         if not error.any():
-            raise NoFigureError("there is no error to rank")
+            raise UndefinedMetricError("there is no error to rank")
         return float(np.mean(_curve(error, std) - _curve(error, error)))
 
 
@@ -123,7 +125,7 @@ class NormalisedError(Metric):
         """Return the ratio; NoFigureError where no variance was expected."""
         std, error = _errors(restoration, reference, observation)
         if not std.any():
-            raise NoFigureError("the spread is 0 everywhere")
+            raise UndefinedMetricError("the spread is 0 everywhere")
         return float(error.square().sum() / std.square().sum())
 
 
@@ -182,7 +184,7 @@ def _errors(restoration: Restoration, reference: Tensor, observation: Observatio
     """Return standard deviation and absolute error of the missing or noisy values, (N,); NoFigureError without such."""
     where = _in_doubt(observation, reference)
     if restoration.std is None:
-        raise NoFigureError(NO_SPREAD)
+        raise UndefinedMetricError(NO_SPREAD)
     return restoration.std[where].double(), (reference - restoration.mmse)[where].abs().double()
 
 
@@ -190,7 +192,7 @@ def _in_doubt(observation: Observation, reference: Tensor) -> Tensor:
     """Return where the reference was missing or noisy; NoFigureError where it was not, anywhere."""
     where = _unknown(observation, reference)
     if not where.any():
-        raise NoFigureError("nothing was missing or noisy")
+        raise UndefinedMetricError("nothing was missing or noisy")
     return where
 
 

@@ -36,7 +36,7 @@ def spots(observation: Observation, side: int, which: Tensor) -> Tensor:
 def without(observation: Observation, hidden: Tensor) -> Observation:
     """Return what is left of an observation where values are hidden, (B, 1, H, W)."""
     return replace(
-        observation, y=observation.y * ~hidden, observed=observation.observed & ~hidden, guess=None
+        observation, y=observation.y * ~hidden, observed=observation.observed & ~hidden, initial=None
     )  # fmt: skip
 
 

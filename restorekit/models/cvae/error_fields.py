@@ -28,7 +28,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from restorekit.core.distributions import DiagonalGaussian, capped, floored
-from restorekit.core.rng import Noise
+from restorekit.core.rng import Rng
 from restorekit.models.cvae.config import CVAEConfig
 from restorekit.models.cvae.unet import fold
 
@@ -85,13 +85,13 @@ class Fields(nn.Module):
         scale = ((1 - own) / (gains.square().sum(2) + 1e-6)).sqrt()
         return Mixture(gains * scale[:, :, None], own)
 
-    def white(self, noise: Noise, count: int, size: tuple[int, int], device: torch.device) -> list[Tensor]:
+    def white(self, rng: Rng, count: int, size: tuple[int, int], device: torch.device) -> list[Tensor]:
         """Draw latents from the prior, finest first, with MARGIN cells more on each side than the image has."""
         found = []
         for scale in range(self.levels):
             stride = 2**scale
             cells = [side // stride + 2 * MARGIN for side in size]
-            far = noise.before(MARGIN * stride)
+            far = rng.before(MARGIN * stride)
             found.append(far.normal(f"z{stride}", (count, KINDS, cells[0], cells[1]), device, stride))
         return found
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from restorekit.core.distributions import DiagonalGaussian, per_image
-from restorekit.core.rng import Noise
+from restorekit.core.rng import Rng
 from restorekit.models.cvae.config import CVAEConfig
 from restorekit.models.cvae.error_fields import Fields, Mixture
 from restorekit.models.cvae.inference_network import Inferred, Posterior
@@ -44,14 +44,14 @@ class Side(NamedTuple):
     mismatch: Tensor
 
 
-class Around(nn.Module):
+class ErrorModel(nn.Module):
     """Spread, fields and inference network of one trunk."""
 
     def __init__(self, config: CVAEConfig) -> None:
         super().__init__()
         self.fields, self.posterior = Fields(config), Posterior(config)
 
-    def terms(self, error: Tensor, scored: Tensor, features: tuple[Tensor, ...], share: int, noise: Noise) -> Side:
+    def terms(self, error: Tensor, scored: Tensor, features: tuple[Tensor, ...], share: int, rng: Rng) -> Side:
         """Return the objectives of spread and energies, and what `explain` takes.
 
         Parameters
@@ -64,7 +64,7 @@ class Around(nn.Module):
             The trunk's, which this does not change.
         share : int
             Images from the first on that gains and inference network learn from.
-        noise : Noise
+        rng : Rng
             Of the latents.
         """
         features, channels = tuple(f.detach() for f in features), error.shape[1]
@@ -72,7 +72,7 @@ class Around(nn.Module):
         logvar = self.fields.logvar(context, channels)
         error_, scored_, s = error[:share], scored[:share], (0.5 * logvar[:share]).exp()
         mixture = self.fields.mixture(context[:share], channels)
-        one, other = (self._errors(s * scored_, mixture, noise.fork(name)) for name in ("one", "other"))
+        one, other = (self._errors(s * scored_, mixture, rng.fork(name)) for name in ("one", "other"))
         return Side(
             spread_loss(error, logvar, scored),
             -DiagonalGaussian(torch.zeros_like(error), logvar).log_prob(error, scored),
@@ -80,10 +80,10 @@ class Around(nn.Module):
             mismatch(error_, one, other),
         )
 
-    def explain(self, errors: Errors, noise: Noise, draws: int = 1) -> tuple[Tensor, Inferred]:
+    def explain(self, errors: Errors, rng: Rng, draws: int = 1) -> tuple[Tensor, Inferred]:
         """Return -log p(x | z, y), (draws B,) nats over the unknown values, and the latents it is of."""
         u = errors.u
-        white = self.fields.white(noise, draws * len(u), (u.shape[2], u.shape[3]), u.device)
+        white = self.fields.white(rng, draws * len(u), (u.shape[2], u.shape[3]), u.device)
         inferred = self.posterior(u, errors.scored, errors.finest, white)
         return self.distortion(errors, inferred.latents), inferred
 
@@ -92,22 +92,22 @@ class Around(nn.Module):
         u, logs, scored = (t.repeat(len(latents[0]) // len(t), 1, 1, 1) for t in errors[:3])
         return per_image(logs, scored) - self.fields.likelihood(latents, errors.mixture).log_prob(u, scored)
 
-    def _errors(self, s: Tensor, mixture: Mixture, noise: Noise) -> Tensor:
+    def _errors(self, s: Tensor, mixture: Mixture, rng: Rng) -> Tensor:
         """Draw errors of spread s, (B, C, H, W), from the prior."""
-        white = self.fields.white(noise, len(s), (s.shape[2], s.shape[3]), s.device)
-        return s * self.fields.likelihood(white, mixture).sample(noise)
+        white = self.fields.white(rng, len(s), (s.shape[2], s.shape[3]), s.device)
+        return s * self.fields.likelihood(white, mixture).sample(rng)
 
     def forward(self, features: tuple[Tensor, ...], channels: int) -> Tensor:
         """Return log s^2, (B, C, H, W), off the trunk's features."""
         return self.fields.logvar(self.fields.read(features), channels)
 
     def draw(
-        self, features: tuple[Tensor, ...], shape: tuple[int, int, int], noise: Noise, n: int
+        self, features: tuple[Tensor, ...], shape: tuple[int, int, int], rng: Rng, n: int
     ) -> tuple[Tensor, DiagonalGaussian]:
         """Return s, (B, C, H, W), and p(u | z) of n draws of z from the prior for each image, (n B, C, H, W)."""
         context = self.fields.read(features)
         s = (0.5 * self.fields.logvar(context, shape[0])).exp()
-        white = self.fields.white(noise, n * len(s), shape[1:], s.device)
+        white = self.fields.white(rng, n * len(s), shape[1:], s.device)
         return s, self.fields.likelihood(white, self.fields.mixture(context, shape[0]))
 
 

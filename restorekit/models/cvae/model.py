@@ -33,11 +33,11 @@ from restorekit.core.contracts import Corruption, Model
 from restorekit.core.distributions import LOG_2PI, per_image
 from restorekit.core.errors import UsageError
 from restorekit.core.interpolation import bend
-from restorekit.core.rng import Noise
+from restorekit.core.rng import Rng
 from restorekit.core.types import Batch, Draws, Estimate, Geometry, Observation, Terms
 from restorekit.models.cvae.blindspot import noise_loss, predicted, spots, weighed_in, without
 from restorekit.models.cvae.config import CVAEConfig
-from restorekit.models.cvae.error_model import Around, Errors, spread_loss
+from restorekit.models.cvae.error_model import ErrorModel, Errors, spread_loss
 from restorekit.models.cvae.unet import Outlook, Trunk
 from restorekit.models.noise_model import learnt
 
@@ -64,12 +64,12 @@ class CVAE(Model):
 
     def __init__(self, config: CVAEConfig) -> None:
         super().__init__(config)
-        self.trunk, self.around = Trunk(config), Around(config)
+        self.trunk, self.around = Trunk(config), ErrorModel(config)
         self.grain = learnt(config.grain, config.noise)
         halo = config.halo
         if config.filling:
             second = config.for_filling()
-            self.filling_trunk, self.filling_around = Trunk(second), Around(second)
+            self.filling_trunk, self.filling_around = Trunk(second), ErrorModel(second)
             halo = max(halo, second.halo)
         self.geometry = Geometry(None, 2 ** max(len(config.widths), config.levels - 1), halo, (1, 3))
 
@@ -78,13 +78,13 @@ class CVAE(Model):
         chosen = PARTS[self.config.learns]
         return {"model": [p for name, p in self.named_parameters() if any(part in name for part in chosen)]}
 
-    def terms(self, batch: Batch, noise: Noise, group: str = "model") -> Terms:
+    def terms(self, batch: Batch, rng: Rng, group: str = "model") -> Terms:
         """Return the trunk's error, the Gaussian score of its spread, and the fields' negative ELBO; unknown values."""
         if batch.x is None and self.config.spots:
-            return self._unseen_terms(batch, noise)
+            return self._unseen_terms(batch, rng)
         x, observation = _truth(batch), batch.observation
         if not self._fills(batch.corruption):
-            observation = self._hide_sigma(observation, noise)
+            observation = self._hide_sigma(observation, rng)
         scored = observation.unknown().expand_as(x)
         count = scored.flatten(1).sum(1).clamp_min(1).to(x.dtype)
         with torch.set_grad_enabled(torch.is_grad_enabled() and self.config.learns in ("all", "trunk")):
@@ -95,25 +95,25 @@ class CVAE(Model):
         parts = {"regression": 0.5 * count * (torch.log(mse.clamp_min(1e-10)) + LOG_2PI + 1)}
         if self.config.learns != "trunk":
             share = max(1, round(self.config.latent_share * len(x))) if self.training else len(x)
-            side = around.terms(error.detach(), scored, outlook.features, share, noise)
-            fields = self.bound(around, side.errors, noise)
+            side = around.terms(error.detach(), scored, outlook.features, share, rng)
+            fields = self.bound(around, side.errors, rng)
             # what stands around the trunk has weights of its own: a small factor only keeps it out of the clipping norm
             beside = fields.loss / count[:share].mean() + float(self.config.octaves) * side.mismatch
             loss = loss + 0.01 * (side.spread_loss.mean() + beside)
             parts |= {"spread": side.score, **fields.parts}
         return Terms(loss, {k: v.detach().mean() for k, v in parts.items()})
 
-    def bound(self, around: Around, errors: Errors, noise: Noise) -> Terms:
+    def bound(self, around: ErrorModel, errors: Errors, rng: Rng) -> Terms:
         """Return the negative ELBO of what fields and inference network say of errors, with weighted rate."""
-        distortion, inferred = around.explain(errors, noise)
+        distortion, inferred = around.explain(errors, rng)
         rate = torch.stack([per_image(kl) for kl in inferred.rates]).sum(0)
         loss = distortion.mean() + self._rate(inferred.rates)
         return Terms(loss, {"distortion": distortion.detach().mean(), "rate": rate.detach().mean()})
 
-    def _unseen_terms(self, batch: Batch, noise: Noise) -> Terms:
+    def _unseen_terms(self, batch: Batch, rng: Rng) -> Terms:
         """Return how far predictions of hidden values are from what was observed of them, and the spread's score."""
         o = batch.observation if self.grain is None else replace(batch.observation, sigma=None)
-        which = (self.config.spots**2 * noise.uniform("spots", (len(o), 1), "cpu")).long().flatten()
+        which = (self.config.spots**2 * rng.uniform("spots", (len(o), 1), "cpu")).long().flatten()
         hidden = spots(o, self.config.spots, which)
         outlook, around = self._look(replace(without(o, hidden), sigma=self._level(o)), batch.corruption)
         scored = (hidden & o.observed).expand_as(o.y)
@@ -142,21 +142,21 @@ class CVAE(Model):
         sigma = observation.sigma
         return own if sigma is None else torch.where(sigma.isnan(), own, sigma)
 
-    def _hide_sigma(self, observation: Observation, noise: Noise) -> Observation:
+    def _hide_sigma(self, observation: Observation, rng: Rng) -> Observation:
         """Make a share of the images blind."""
         if observation.sigma is None or not self.training:
             return observation
-        coin = noise.uniform("blind", (len(observation), 1, 1, 1), observation.y.device)
+        coin = rng.uniform("blind", (len(observation), 1, 1, 1), observation.y.device)
         return replace(observation, sigma=torch.where(coin < self.config.blind, torch.nan, observation.sigma))
 
-    def _look(self, observation: Observation, corruption: Corruption) -> tuple[Outlook, Around]:
+    def _look(self, observation: Observation, corruption: Corruption) -> tuple[Outlook, ErrorModel]:
         """Return what the trunk for this corruption says, and what goes with it."""
-        guess = observation.first_guess(corruption)
+        initial = observation.initial_estimate(corruption)
         if not self._fills(corruption):
-            return self.trunk(guess, observation), self.around
-        guess = bend(guess, observation.observed)
-        exact = replace(observation, sigma=guess.new_zeros(len(guess), 1, 1, 1))
-        return self.filling_trunk(guess, exact), self.filling_around
+            return self.trunk(initial, observation), self.around
+        initial = bend(initial, observation.observed)
+        exact = replace(observation, sigma=initial.new_zeros(len(initial), 1, 1, 1))
+        return self.filling_trunk(initial, exact), self.filling_around
 
     def _fills(self, corruption: Corruption) -> bool:
         return self.config.filling and corruption.hides
@@ -187,28 +187,28 @@ class CVAE(Model):
         logvar: Tensor = around(outlook.features, observation.shape[0])
         return Estimate(outlook.mean, (0.5 * logvar).exp())
 
-    def sample(self, observation: Observation, corruption: Corruption, n: int, noise: Noise) -> Draws:
+    def sample(self, observation: Observation, corruption: Corruption, n: int, rng: Rng) -> Draws:
         """Return n draws: the trunk runs once, the fields n times; with `spots`, each value is drawn by itself."""
         if self.config.spots:
             found = self.estimate(observation, corruption)
             assert found.std is not None
             (count, *rest), device = found.mean.shape, found.mean.device
-            white = noise.expand(n).normal("x", (n * count, *rest), device).view(n, count, *rest)
+            white = rng.expand(n).normal("x", (n * count, *rest), device).view(n, count, *rest)
             return Draws(found.mean + found.std * white, None)
         outlook, around = self._look(observation, corruption)
-        s, likelihood = around.draw(outlook.features, observation.shape, noise.expand(n), n)
+        s, likelihood = around.draw(outlook.features, observation.shape, rng.expand(n), n)
         shape = (n, *outlook.mean.shape)
         return Draws(outlook.mean + s * likelihood.mean.view(shape), s**2 * likelihood.variance.view(shape))
 
-    def diagnose(self, batch: Batch, noise: Noise) -> dict[str, Tensor]:
+    def diagnose(self, batch: Batch, rng: Rng) -> dict[str, Tensor]:
         """Return KL per level in nats per image, finest first, and the count of latent channels in use."""
         if batch.x is None and self.config.spots:
             return {}
         x = _truth(batch)
         outlook, around = self._look(batch.observation, batch.corruption)
         scored = batch.observation.unknown().expand_as(x)
-        side = around.terms(torch.where(scored, x - outlook.mean, 0.0), scored, outlook.features, len(x), noise)
-        rates = around.explain(side.errors, noise)[1].rates
+        side = around.terms(torch.where(scored, x - outlook.mean, 0.0), scored, outlook.features, len(x), rng)
+        rates = around.explain(side.errors, rng)[1].rates
         found = {f"kl_{2**i}": per_image(kl).mean() for i, kl in enumerate(rates)}
         active = torch.cat([(kl.mean((0, 2, 3)) > math.log(1.01) / 2).float() for kl in rates])
         return {**found, "active_units": active.sum()}

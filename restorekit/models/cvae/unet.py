@@ -48,9 +48,9 @@ class Trunk(nn.Module):
         nn.init.zeros_(self.mean.weight)
         nn.init.zeros_(self.mean.bias)  # type: ignore[arg-type]
 
-    def forward(self, guess: Tensor, observation: Observation) -> Outlook:
+    def forward(self, initial: Tensor, observation: Observation) -> Outlook:
         """Map the first guess, (B, C, H, W), and what is known about it to an `Outlook`."""
-        h = self._labelled(self.stem(F.pixel_unshuffle(shown(guess, observation), 2)), observation, 0)
+        h = self._labelled(self.stem(F.pixel_unshuffle(shown(initial, observation), 2)), observation, 0)
         skips: list[Tensor] = []
         for i, blocks in enumerate(self.encoder):
             h = blocks(self.downs[i - 1](h) if i else h)
@@ -60,8 +60,8 @@ class Trunk(nn.Module):
         for i in reversed(range(len(self.ups))):
             h = self.decoder[i](self.ups[i](h) + skips[i])
             features.append(h)
-        channels = guess.shape[1]
-        mean = guess + fold(F.pixel_shuffle(self.mean(h), 2), channels).float()
+        channels = initial.shape[1]
+        mean = initial + fold(F.pixel_shuffle(self.mean(h), 2), channels).float()
         return Outlook(mean, tuple(reversed(features)))
 
     def _labelled(self, h: Tensor, observation: Observation, place: int) -> Tensor:
@@ -86,14 +86,14 @@ def fold(t: Tensor, channels: int) -> Tensor:
     return t.mean(1, keepdim=True) if channels == 1 else t
 
 
-def shown(guess: Tensor, observation: Observation) -> Tensor:
+def shown(initial: Tensor, observation: Observation) -> Tensor:
     """Stack what the network sees, (B, 8, H, W): guess, observed, sigma, and whether sigma is known."""
-    b, _, h, w = guess.shape
+    b, _, h, w = initial.shape
     sigma = observation.sigma
     if sigma is None:
-        sigma = guess.new_full((b, 1, 1, 1), torch.nan)
+        sigma = initial.new_full((b, 1, 1, 1), torch.nan)
     known = ~sigma.isnan()
-    level = torch.cat([torch.where(known, sigma, 0.0), known.to(guess.dtype)], 1).expand(-1, -1, h, w)
-    seen = observation.observed.to(guess.dtype)
+    level = torch.cat([torch.where(known, sigma, 0.0), known.to(initial.dtype)], 1).expand(-1, -1, h, w)
+    seen = observation.observed.to(initial.dtype)
     seen = seen if seen.shape[2:] == (h, w) else F.interpolate(seen, (h, w))  # of an observation of another size
-    return torch.cat([three(guess), three(seen), level], 1)
+    return torch.cat([three(initial), three(seen), level], 1)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from restorekit.core.rng import Noise
+from restorekit.core.rng import Rng
 from restorekit.models.config import NetworkConfig
 from restorekit.models.layers import Up, down, dropout, embedded, stack
 
@@ -26,12 +26,12 @@ class MLP(nn.Module):
         self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(widths))
         self.rate = rate
 
-    def forward(self, h: Tensor, noise: Noise | None) -> Tensor:
+    def forward(self, h: Tensor, rng: Rng | None) -> Tensor:
         """Map (B, inputs) to (B, outputs); dropout acts where noise is given."""
         *inner, last = self.layers  # a slice would make a new module, which takes a tenth of a small update
         for i, layer in enumerate(inner):
             h = layer(h).relu_()
-            h = h if noise is None else dropout(h, self.rate, noise, f"dropout{i}")
+            h = h if rng is None else dropout(h, self.rate, rng, f"dropout{i}")
         out: Tensor = last(h)
         return out
 
@@ -59,14 +59,14 @@ class MLPNetwork(nn.Module):
         self.encoder = MLP(values + config.classes, config.hidden, per_latent * config.latent, dropping)
         self.decoder = MLP(config.latent + config.classes, config.hidden[::-1], math.prod(self.shape), dropping)
 
-    def encode(self, x: Tensor, label: Tensor | None, noise: Noise | None) -> Tensor:
+    def encode(self, x: Tensor, label: Tensor | None, rng: Rng | None) -> Tensor:
         """Map x, (B, C, H, W), to mu and logvar, (B, per_latent * latent)."""
-        out: Tensor = self.encoder(self._with(x.flatten(1), label), noise)
+        out: Tensor = self.encoder(self._with(x.flatten(1), label), rng)
         return out
 
-    def decode(self, z: Tensor, label: Tensor | None, noise: Noise | None) -> Tensor:
+    def decode(self, z: Tensor, label: Tensor | None, rng: Rng | None) -> Tensor:
         """Map z, (B, latent), to (B, numbers, H, W)."""
-        out: Tensor = self.decoder(self._with(z, label), noise)
+        out: Tensor = self.decoder(self._with(z, label), rng)
         return out.view(-1, *self.shape)
 
     def _with(self, h: Tensor, label: Tensor | None) -> Tensor:
@@ -100,24 +100,24 @@ class ConvNetwork(nn.Module):
             nn.Embedding(config.classes + 1, w) for w in (widths[0], widths[-1]) if config.classes
         )
 
-    def encode(self, x: Tensor, label: Tensor | None, noise: Noise | None) -> Tensor:
+    def encode(self, x: Tensor, label: Tensor | None, rng: Rng | None) -> Tensor:
         """Map x, (B, C, H, W), to mu and logvar, (B, per_latent * latent, h, w)."""
         h = self.encoder(self._with(self.enter(F.pixel_unshuffle(x, 2)), label, 0))
-        out: Tensor = self.posterior(self._drop(h, noise, "encoder"))
+        out: Tensor = self.posterior(self._drop(h, rng, "encoder"))
         return out
 
-    def decode(self, z: Tensor, label: Tensor | None, noise: Noise | None) -> Tensor:
+    def decode(self, z: Tensor, label: Tensor | None, rng: Rng | None) -> Tensor:
         """Map z, (B, latent, h, w), to (B, numbers, H, W)."""
         h = self.decoder(self._with(self.take(z), label, 1))
-        return F.pixel_shuffle(self.leave(self._drop(h, noise, "decoder")), 2)
+        return F.pixel_shuffle(self.leave(self._drop(h, rng, "decoder")), 2)
 
     def _with(self, h: Tensor, label: Tensor | None, place: int) -> Tensor:
         if not self.classes:
             return h
         return h + embedded(label, self.labels[place].get_parameter("weight"), len(h))[:, :, None, None]
 
-    def _drop(self, h: Tensor, noise: Noise | None, name: str) -> Tensor:
-        return h if noise is None else dropout(h, self.rate, noise, name)
+    def _drop(self, h: Tensor, rng: Rng | None, name: str) -> Tensor:
+        return h if rng is None else dropout(h, self.rate, rng, name)
 
 
 def network(

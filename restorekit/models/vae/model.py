@@ -27,7 +27,7 @@ from restorekit.core.contracts import LatentModel
 from restorekit.core.distributions import LOG_2PI, DiagonalGaussian, Latents, Likelihood, Prior, per_image
 from restorekit.core.errors import UsageError
 from restorekit.core.gaussian import evidence, noisy
-from restorekit.core.rng import Noise
+from restorekit.core.rng import Rng
 from restorekit.core.types import Batch, Observation, Terms
 from restorekit.models.config import VAEConfig
 from restorekit.models.likelihood_heads import Head
@@ -54,10 +54,10 @@ class StandardPrior:
     stride: int
     device: torch.device
 
-    def sample(self, n: int, shape: tuple[int, ...], noise: Noise, temperature: float = 1.0) -> Tensor:
+    def sample(self, n: int, shape: tuple[int, ...], rng: Rng, temperature: float = 1.0) -> Tensor:
         """Draw n latents for images of shape (C, H, W); `temperature` multiplies the standard deviation."""
         grid = (shape[1] // self.stride, shape[2] // self.stride) if self.stride else ()
-        return temperature * noise.normal("z", (n, self.latent, *grid), self.device, max(self.stride, 1))
+        return temperature * rng.normal("z", (n, self.latent, *grid), self.device, max(self.stride, 1))
 
     def log_prob(self, z: Tensor) -> Tensor:
         """Return log p(z), (B,) nats."""
@@ -116,17 +116,17 @@ class VAE(LatentModel):
         """Return p(x | z), with `alpha` p(x | label, z)."""
         return self.likelihood(z, label, None) if self.classifier is None else self.likelihood(z[1], z[0], None)
 
-    def terms(self, batch: Batch, noise: Noise, group: str = "model") -> Terms:
+    def terms(self, batch: Batch, rng: Rng, group: str = "model") -> Terms:
         """Return the negative ELBO with weighted rate, of the observed values where there is no x; parts unweighted."""
-        return self.objective(batch, noise) if self.classifier is None else marginal(self, batch, noise)
+        return self.objective(batch, rng) if self.classifier is None else marginal(self, batch, rng)
 
-    def objective(self, batch: Batch, noise: Noise, share: Tensor | None = None) -> Terms:
+    def objective(self, batch: Batch, rng: Rng, share: Tensor | None = None) -> Terms:
         """Return the objective of images that count by their share, (B,), of 1; all alike where None."""
         o = batch.observation
-        q = self.posterior(self.shown(batch), o.label, self.dropping(noise, "encoder"))
+        q = self.posterior(self.shown(batch), o.label, self.dropping(rng, "encoder"))
         if self.config.importance > 1:
-            return self.bound(q, batch, noise, share)
-        likelihood = self.likelihood(q.sample(noise), o.label, self.dropping(noise, "decoder"))
+            return self.bound(q, batch, rng, share)
+        likelihood = self.likelihood(q.sample(rng), o.label, self.dropping(rng, "decoder"))
         distortion = -average(self._seen(likelihood, batch.x, o), share)
         kl = q.rates()
         rates = average(kl.view(*kl.shape[:2], -1).sum(2), share)  # nats of each latent channel
@@ -140,20 +140,20 @@ class VAE(LatentModel):
         cost: Tensor = self.config.rate_weight(step) * rates.clamp_min(self.config.free_bits).sum()
         return cost
 
-    def bound(self, q: DiagonalGaussian, batch: Batch, noise: Noise, share: Tensor | None = None) -> Terms:
+    def bound(self, q: DiagonalGaussian, batch: Batch, rng: Rng, share: Tensor | None = None) -> Terms:
         """Return minus log of the mean weight of several draws of z, which weighs each draw's gradient by its share."""
         k = self.config.importance
         many = q.expand(k)
-        seen, rate = self.weigh(many.sample(noise.expand(k)), many, batch, noise)
+        seen, rate = self.weigh(many.sample(rng.expand(k)), many, batch, rng)
         weight = (seen - self.config.rate_weight(batch.step) * rate).view(k, -1)
         loss = math.log(k) - average(weight.logsumexp(0), share)
         return as_terms(loss, -average(seen.view(k, -1).mean(0), share), average(rate.view(k, -1).mean(0), share))
 
-    def weigh(self, z: Tensor, q: DiagonalGaussian, batch: Batch, noise: Noise) -> tuple[Tensor, Tensor]:
+    def weigh(self, z: Tensor, q: DiagonalGaussian, batch: Batch, rng: Rng) -> tuple[Tensor, Tensor]:
         """Return log p(x | z), or log p(y | z), and log q(z) - log p(z), (k B,) nats, of k draws for each image."""
         k = len(z) // len(batch.observation)
         o, x = batch.observation.expand(k), None if batch.x is None else batch.x.repeat(k, 1, 1, 1)
-        seen = self._seen(self.likelihood(z, o.label, self.dropping(noise.expand(k), "decoder")), x, o)
+        seen = self._seen(self.likelihood(z, o.label, self.dropping(rng.expand(k), "decoder")), x, o)
         return seen, q.log_prob(z) - self.standard.log_prob(z)
 
     def noise_spec(self) -> str | None:
@@ -162,7 +162,7 @@ class VAE(LatentModel):
             return self.grain.spec()
         return f"gaussian:sigma={self.config.noise:.6g}" if self.config.noise else None
 
-    def diagnose(self, batch: Batch, noise: Noise) -> dict[str, Tensor]:
+    def diagnose(self, batch: Batch, rng: Rng) -> dict[str, Tensor]:
         """Return the number of active units: latents whose posterior mean varies over images (Burda et al. 2016).
 
         With `alpha`, also the share of images whose class the classifier finds, of those that tell it, if any does.
@@ -177,16 +177,16 @@ class VAE(LatentModel):
 
     def shown(self, batch: Batch) -> Tensor:
         """Return what the encoder is shown in training, (B, C, H, W): x, or the first guess where there is none."""
-        return batch.observation.first_guess(batch.corruption) if batch.x is None else batch.x
+        return batch.observation.initial_estimate(batch.corruption) if batch.x is None else batch.x
 
-    def posterior(self, x: Tensor, label: Tensor | None, noise: Noise | None) -> DiagonalGaussian:
+    def posterior(self, x: Tensor, label: Tensor | None, rng: Rng | None) -> DiagonalGaussian:
         """Return q(z | x); dropout acts where noise is given."""
-        mu, logvar = self.network.encode(x, label, noise).float().chunk(2, 1)
+        mu, logvar = self.network.encode(x, label, rng).float().chunk(2, 1)
         return DiagonalGaussian(mu, logvar, "z", max(self.stride, 1))
 
-    def likelihood(self, z: Tensor, label: Tensor | None, noise: Noise | None) -> Likelihood:
+    def likelihood(self, z: Tensor, label: Tensor | None, rng: Rng | None) -> Likelihood:
         """Return p(x | z); dropout acts where noise is given."""
-        return self.head(self.network.decode(z, label, noise).float(), self.spread)
+        return self.head(self.network.decode(z, label, rng).float(), self.spread)
 
     def _seen(self, likelihood: Likelihood, x: Tensor | None, observation: Observation) -> Tensor:
         """Return log p(x | z), (B,) nats, or log p(y | z) where there is no x."""
@@ -196,9 +196,9 @@ class VAE(LatentModel):
             return evidence(likelihood, observation)
         return noisy(likelihood, observation, self.grain.variance(likelihood.mean))
 
-    def dropping(self, noise: Noise, part: str) -> Noise | None:
+    def dropping(self, rng: Rng, part: str) -> Rng | None:
         """Return the noise of a part's dropout; None where there is none."""
-        return noise.fork(part) if self.training and self.config.dropout else None
+        return rng.fork(part) if self.training and self.config.dropout else None
 
 
 def average(values: Tensor, share: Tensor | None) -> Tensor:

@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from restorekit.core.distributions import DiagonalGaussian, Prior, Temperature, each
-from restorekit.core.rng import Noise
+from restorekit.core.rng import Rng
 from restorekit.core.types import Batch, Terms
 from restorekit.models.config import VAEConfig
 from restorekit.models.layers import down, dropout, rows, stack
@@ -53,14 +53,14 @@ class Classifier(nn.Module):
         self.conv = nn.Sequential(nn.PixelUnshuffle(2), enter, *inner, stack(widths[-1], 2), nn.ReLU())
         self.last = nn.Linear(widths[-1], config.classes)
 
-    def forward(self, x: Tensor, noise: Noise | None = None) -> Tensor:
+    def forward(self, x: Tensor, rng: Rng | None = None) -> Tensor:
         """Map x, (B, C, H, W), to log-probabilities, (B, classes); dropout acts where noise is given."""
         if self.mlp is not None:
-            raw = self.mlp(x.flatten(1), noise)
+            raw = self.mlp(x.flatten(1), rng)
         else:
             assert self.conv is not None
             h = self.conv(x).mean((2, 3))
-            raw = self.last(h if noise is None else dropout(h, self.rate, noise, "classifier"))
+            raw = self.last(h if rng is None else dropout(h, self.rate, rng, "classifier"))
         return F.log_softmax(raw.float(), 1)
 
 
@@ -82,9 +82,9 @@ class Classes:
     logs: Tensor
     known: Tensor
 
-    def sample(self, noise: Noise, temperature: float = 1.0) -> Tensor:
+    def sample(self, rng: Rng, temperature: float = 1.0) -> Tensor:
         """Draw ones and zeros, (B, classes); `temperature` multiplies what is off the mean."""
-        u = noise.uniform("label", (len(self.probs), 1), self.probs.device)
+        u = rng.uniform("label", (len(self.probs), 1), self.probs.device)
         count = self.probs.shape[1]
         number = (self.probs.cumsum(1) <= u).sum(1).clamp_max(count - 1)
         return torch.lerp(self.probs, torch.eye(count, device=u.device)[number], temperature)
@@ -122,11 +122,11 @@ class LabelledLatents:
         """Probabilities of the classes, and the mean of z given those."""
         return self.classes.probs, self.given(self.classes.probs).mean
 
-    def sample(self, noise: Noise, temperature: Temperature = 1.0) -> Labelled:
+    def sample(self, rng: Rng, temperature: Temperature = 1.0) -> Labelled:
         """Draw a class, and z given it."""
         of_class, of_z = each(temperature, 2)
-        label = self.classes.sample(noise, of_class)
-        return label, self.given(label).sample(noise, of_z)
+        label = self.classes.sample(rng, of_class)
+        return label, self.given(label).sample(rng, of_z)
 
     def log_prob(self, z: Labelled) -> Tensor:
         """Return log q(label, z | x), (B,) nats."""
@@ -158,10 +158,10 @@ class LabelledPrior:
     own: Prior
     device: torch.device
 
-    def sample(self, n: int, shape: tuple[int, ...], noise: Noise, temperature: Temperature = 1.0) -> Labelled:
+    def sample(self, n: int, shape: tuple[int, ...], rng: Rng, temperature: Temperature = 1.0) -> Labelled:
         """Draw a class and z for each of n images of shape (C, H, W)."""
         of_class, of_z = each(temperature, 2)
-        return self._classes(n).sample(noise, of_class), self.own.sample(n, shape, noise, of_z)
+        return self._classes(n).sample(rng, of_class), self.own.sample(n, shape, rng, of_z)
 
     def log_prob(self, z: Labelled) -> Tensor:
         """Return log p(label, z), (B,) nats."""
@@ -187,14 +187,14 @@ def inferred(model: VAE, shown: Tensor, label: Tensor | None) -> LabelledLatents
     return LabelledLatents(told(label, model.classifier(shown)), lambda found: model.posterior(shown, found, None))
 
 
-def marginal(model: VAE, batch: Batch, noise: Noise) -> Terms:
+def marginal(model: VAE, batch: Batch, rng: Rng) -> Terms:
     """Return the objective of images of which some have a class: all classes are tried, each counts by its share."""
     assert model.classifier is not None
     o, count = batch.observation, model.config.classes
-    logs = model.classifier(model.shown(batch), model.dropping(noise, "classifier"))
+    logs = model.classifier(model.shown(batch), model.dropping(rng, "classifier"))
     law = told(o.label, logs)
     right = (law.probs * logs).sum(1)
-    found = model.objective(_each(batch, count), noise.expand(count), (law.probs / len(o)).T.flatten())
+    found = model.objective(_each(batch, count), rng.expand(count), (law.probs / len(o)).T.flatten())
     rate = torch.where(law.known, 0.0, right + math.log(count)).mean()
     fit = torch.where(law.known, -right, 0.0).mean()
     loss = found.loss + model.config.rate_weight(batch.step) * rate + float(model.config.alpha) * fit

@@ -17,9 +17,9 @@ from restorekit.core.types import Restoration
 from restorekit.evaluation.bootstrap import LEVEL, indistinct, interval
 from restorekit.evaluation.compare_folders import Images
 from restorekit.evaluation.head_to_head import Duel, deciding, gain, strongest
-from restorekit.evaluation.metric_values import BEFORE, Figure, title
+from restorekit.evaluation.metric_values import BEFORE, MetricInfo, title
 from restorekit.evaluation.protocol import Results, failed
-from restorekit.images.previews import glance
+from restorekit.images.previews import make_preview
 from restorekit.report.charts import distribution
 from restorekit.report.page import Chart, Column, Page, Row, Run, Views
 from restorekit.report.pages.restored import as_views
@@ -97,7 +97,7 @@ def charts(results: Results, compared: Compared) -> list[Chart]:
     return [own, *_differences(figure, compared)]
 
 
-def _differences(figure: Figure, compared: Compared) -> list[Chart]:
+def _differences(figure: MetricInfo, compared: Compared) -> list[Chart]:
     """Draw the differences, image by image, to every other run that has the figure, all in one chart."""
     first = [duels[0] for duels in compared if duels and duels[0].figure.name == figure.name]
     series = {_whom(duel): [value for _, value in duel.found.differences] for duel in first}
@@ -107,7 +107,7 @@ def _differences(figure: Figure, compared: Compared) -> list[Chart]:
     return [distribution(f"{title(figure.name)} minus {whom}, image by image", figure.unit, series)]
 
 
-def _average(results: Results, figure: Figure) -> str:
+def _average(results: Results, figure: MetricInfo) -> str:
     """Say a mean, how sure it is, and between which images it lies."""
     found = {row["image"]: row[figure.name] for row in results.images if row[figure.name] is not None}
     finite = {image: value for image, value in found.items() if np.isfinite(value)}
@@ -202,7 +202,7 @@ class Album:
         if key not in self.names:
             return
         given = images.observation if images.given else None
-        seen = glance(Restoration(images.restored), given, images.clean, taken=given is not None)
+        seen = make_preview(Restoration(images.restored), given, images.clean, taken=given is not None)
         self.views[key] = as_views(seen.write(self.folder, hashlib.sha256(key.encode()).hexdigest()[:16]))
 
 

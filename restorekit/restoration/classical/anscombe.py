@@ -40,7 +40,7 @@ class Anscombe(SameSize):
         cleaned = self.inner().denoise(stable / scale, sigma) if sigma > 0 else stable / scale
         return invert(cleaned * scale) / peak
 
-    def suits(self, corruption: Corruption) -> bool:
+    def is_applicable(self, corruption: Corruption) -> bool:
         """Say whether there is photon noise."""
         return any(part.name == "poisson" for part in parts_of(corruption))
 

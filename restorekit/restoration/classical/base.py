@@ -12,7 +12,7 @@ from torch import Tensor
 
 from restorekit.core.contracts import Corruption, Restorer, is_linear, parts_of
 from restorekit.core.errors import UsageError
-from restorekit.core.rng import Noise
+from restorekit.core.rng import Rng
 from restorekit.core.types import Observation, Restoration
 from restorekit.restoration.classical.arrays import (
     GRAY,
@@ -66,7 +66,7 @@ class ClassicalRestorer(Restorer):
     comes back gray (0.5).
     """
 
-    def __call__(self, observation: Observation, corruption: Corruption, n: int, noise: Noise) -> Restoration:
+    def __call__(self, observation: Observation, corruption: Corruption, n: int, rng: Rng) -> Restoration:
         """Restore each image of a batch.
 
         Raises
@@ -128,7 +128,7 @@ class Denoiser(SameSize):
     def denoise(self, image: Image, sigma: float) -> Image:
         """Return `image`, (H, W, C), without its white Gaussian noise of standard deviation sigma > 0."""
 
-    def suits(self, corruption: Corruption) -> bool:
+    def is_applicable(self, corruption: Corruption) -> bool:
         """Say whether there is noise, and nothing but noise and missing values."""
         altering = [part for part in parts_of(corruption) if not part.hides]
         return bool(altering) and not any(is_linear(part) or part.name == "saltpepper" for part in altering)
@@ -164,7 +164,7 @@ class Inpainter(SameSize):
     def inpaint(self, image: Image, missing: NDArray[np.bool_]) -> Image:
         """Return `image`, (H, W, C), with the pixels of `missing`, (H, W), some but not all, filled in."""
 
-    def suits(self, corruption: Corruption) -> bool:
+    def is_applicable(self, corruption: Corruption) -> bool:
         """Say whether values were lost."""
         return any(part.hides for part in parts_of(corruption))
 
@@ -182,7 +182,7 @@ def _only(observation: Observation, i: int) -> Observation:
         sigma=pick(observation.sigma),
         label=pick(observation.label),
         params={k: v[i : i + 1] for k, v in observation.params.items()},
-        guess=pick(observation.guess),
+        initial=pick(observation.initial),
     )
 
 

@@ -40,7 +40,7 @@ def best_baselines(corruption: Corruption, quick: bool = False) -> list[str]:
 def _against(altering: list[Corruption], quick: bool) -> list[str]:
     """Return the methods for what altered the values: what changes the image's shape comes first."""
     names = {part.name for part in altering}
-    shrunk = ["lanczos"] if any(Lanczos().suits(part) for part in altering) else []
+    shrunk = ["lanczos"] if any(Lanczos().is_applicable(part) for part in altering) else []
     linear = ["wiener"] if any(is_linear(part) for part in altering) else []
     if shrunk or linear:
         return shrunk + linear

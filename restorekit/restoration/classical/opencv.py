@@ -91,6 +91,6 @@ class Lanczos(ClassicalRestorer):
             image = large.reshape(height, width, -1).astype(np.float64)
         return np.broadcast_to(image, scene.shape).copy()
 
-    def suits(self, corruption: Corruption) -> bool:
+    def is_applicable(self, corruption: Corruption) -> bool:
         """Say whether the image became smaller."""
         return any("down" in part.name for part in parts_of(corruption))

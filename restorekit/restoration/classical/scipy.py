@@ -67,7 +67,7 @@ class Median(SameSize):
         size = _window(sigma, 28 / 255, 48 / 255)
         return ndimage.median_filter(filled, (size, size, 1)) if sigma > 0 else filled
 
-    def suits(self, corruption: Corruption) -> bool:
+    def is_applicable(self, corruption: Corruption) -> bool:
         """Say whether there is salt and pepper."""
         return any(part.name == "saltpepper" for part in parts_of(corruption))
 
@@ -108,7 +108,7 @@ class Wiener(ClassicalRestorer):
         result: Image = solution.reshape(scene.shape)
         return result
 
-    def suits(self, corruption: Corruption) -> bool:
+    def is_applicable(self, corruption: Corruption) -> bool:
         """Say whether there is a linear operator or white noise."""
         return any(is_linear(part) or part.name == "gaussian" for part in parts_of(corruption))
 

@@ -16,7 +16,7 @@ from restorekit.core.errors import ImageError
 from restorekit.core.types import Restoration
 from restorekit.images.intensity import from_unit
 from restorekit.images.picture import Array
-from restorekit.images.previews import Peek
+from restorekit.images.previews import PreviewCollector
 from restorekit.restoration.folder.planes import Plane
 
 IN_MEMORY = 2**28  # bytes of a spread or of draws that are kept in memory; more goes to a file without a name
@@ -53,7 +53,7 @@ class Canvas:
     extras: dict[str, Floats] = field(default_factory=dict)
     refusals: list[str] = field(default_factory=list)
     told: dict[str, float] = field(default_factory=dict)
-    peek: Peek | None = None
+    peek: PreviewCollector | None = None
     _spread: float | None = None
 
     @property

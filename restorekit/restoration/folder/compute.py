@@ -19,11 +19,11 @@ from torch import Tensor
 
 from restorekit.core.contracts import Corruption
 from restorekit.core.plugins import boundary
-from restorekit.core.rng import Noise
+from restorekit.core.rng import Rng
 from restorekit.core.types import Restoration
 from restorekit.images.discovery import Item
 from restorekit.images.picture import Array, Picture, repainted
-from restorekit.images.previews import Glance, Peek, difference, pictured
+from restorekit.images.previews import Preview, PreviewCollector, difference, pictured
 from restorekit.restoration.assumptions import middle
 from restorekit.restoration.folder.batching import MOST, PIXELS
 from restorekit.restoration.folder.canvas import Canvas
@@ -33,7 +33,7 @@ from restorekit.restoration.folder.planes import Plane, PlaneSource
 from restorekit.restoration.folder.read import Opened, Reading, sentence
 from restorekit.restoration.folder.selfcheck import Verdict, share_missing, verdict
 from restorekit.uncertainty.calibration_table import Table
-from restorekit.uncertainty.conditions import FAR, Seen, distances, noises
+from restorekit.uncertainty.conditions import FAR, Conditions, distances, noises
 from restorekit.uncertainty.intervals import half_width
 
 
@@ -62,7 +62,7 @@ class Finished:
     canvas: Canvas
     untouched: bool
     facts: Mapping[str, Any]
-    glance: Glance | None = None
+    glance: Preview | None = None
 
 
 class Computed(NamedTuple):
@@ -120,7 +120,7 @@ def _restored(alike: list[Opened], setup: Setup) -> list[Canvas]:
 
 def _canvas(opened: Opened, keep: Sequence[str], setup: Setup) -> Canvas:
     pixels = _blank(opened)
-    return Canvas(pixels, keep, setup.own, peek=Peek(*pixels.shape[1:]) if setup.pictures else None)
+    return Canvas(pixels, keep, setup.own, peek=PreviewCollector(*pixels.shape[1:]) if setup.pictures else None)
 
 
 def _blank(opened: Opened) -> Array:
@@ -134,9 +134,9 @@ def _blank(opened: Opened) -> Array:
 def _portion(pairs: list[tuple[Plane, Canvas]], corruption: Corruption, setup: Setup) -> None:
     options = setup.options
     source = PlaneSource([plane for plane, _ in pairs], corruption, options.label)
-    noise = Noise(options.seed, tuple(plane.key for plane, _ in pairs)).fork("restore")
+    rng = Rng(options.seed, tuple(plane.key for plane, _ in pairs)).fork("restore")
     intervals = _intervals([plane for plane, _ in pairs], corruption, setup)
-    for top, band in boundary.rows(setup.restorer, source, corruption, options.samples, noise):
+    for top, band in boundary.rows(setup.restorer, source, corruption, options.samples, rng):
         whole = with_ends(band, top, intervals)
         for i, (plane, canvas) in enumerate(pairs):
             canvas.put(plane, top, whole, i)
@@ -173,7 +173,7 @@ def _finished(opened: Opened, canvas: Canvas, seconds: float, setup: Setup) -> F
     return Finished(opened.item, changed, canvas, untouched, {**opened.digests, **facts}, glance)
 
 
-def _glance(opened: Opened, canvas: Canvas, peek: Peek) -> Glance:
+def _glance(opened: Opened, canvas: Canvas, peek: PreviewCollector) -> Preview:
     """Return what a person sees of the first frame."""
     plane, pixels = opened.planes[0], canvas.pixels[0]
     missing = _missing([p for p in opened.planes if p.frame == 0])
@@ -182,7 +182,7 @@ def _glance(opened: Opened, canvas: Canvas, peek: Peek) -> Glance:
     if before.shape[:2] == after.shape[:2] and not plane.exact:
         layers["residual"] = difference(before, after)
     lost = None if missing is None else np.asarray(missing.any(2))[:: peek.step, :: peek.step]
-    return Glance(pixels.shape[:2], before, after, None, lost, layers, peek.pictures())
+    return Preview(pixels.shape[:2], before, after, None, lost, layers, peek.pictures())
 
 
 def _missing(planes: Sequence[Plane]) -> npt.NDArray[np.bool_] | None:
@@ -224,7 +224,7 @@ class Enclosed:
     plane: Plane
     level: float
     table: Table | None = None
-    seen: Seen | None = None
+    seen: Conditions | None = None
     refusal: str | None = None
 
     def half(self, top: int, std: Tensor) -> Tensor:
@@ -243,7 +243,7 @@ def enclosed(plane: Plane, corruption: Corruption, table: Table | None, level: f
         return Enclosed(plane, level, refusal="the calibration is of images whose size and channels are kept")
     noise = noises(middle(plane, corruption), corruption)[0]
     missing = 0.0 if plane.missing is None else float(plane.missing.mean())
-    seen = Seen(plane.pixels.shape[2], *noise, missing, _farthest(plane))
+    seen = Conditions(plane.pixels.shape[2], *noise, missing, _farthest(plane))
     refusal = table.refusal(seen, level)
     return Enclosed(plane, level, None if refusal else table, seen, refusal)
 

@@ -14,7 +14,7 @@ import torch
 from restorekit.core.contracts import Corruption
 from restorekit.core.errors import ImageError, RestorekitError, UsageError
 from restorekit.core.plugins import boundary
-from restorekit.core.rng import Noise
+from restorekit.core.rng import Rng
 from restorekit.core.types import Observation
 from restorekit.corruptions import Chain
 from restorekit.images import formats
@@ -87,11 +87,11 @@ def _damage(item: Item, plan: Damage) -> None:
     if channels not in (1, 3):
         raise ImageError(f"{item.path} has {channels} channels; corrupt takes gray and RGB images, so split it first")
     _refuse_marked(item, picture, plan.beside)
-    settled = settle(plan.corruption, picture.pixels.shape, Noise(plan.seed, (item.key,)))
+    settled = settle(plan.corruption, picture.pixels.shape, Rng(plan.seed, (item.key,)))
     scale, _ = resolve_range(picture, plan.range)
     x = torch.from_numpy(to_unit(picture.pixels, scale)).movedim(-1, 1)
     keys = tuple(item.key if len(x) == 1 else f"{item.key}#{i}" for i in range(len(x)))
-    observation = _without(boundary.damage(settled, x, Noise(plan.seed, keys)), picture, item)
+    observation = _without(boundary.apply_corruption(settled, x, Rng(plan.seed, keys)), picture, item)
     suffix = ".tif" if plan.depth == "32f" or len(x) > 1 else ".png"
     target = plan.out / Path(item.key).with_suffix(suffix)
     mask, earlier = missing_path(target, len(x)), plan.beside.of(target)
@@ -158,11 +158,11 @@ def _carried(source: Picture, values: Array) -> Metadata:
     return dataclasses.replace(Metadata(), exif=told.exif, icc=told.icc, dpi=told.dpi)
 
 
-def settle(corruption: Corruption, shape: tuple[int, ...], noise: Noise) -> Corruption:
+def settle(corruption: Corruption, shape: tuple[int, ...], rng: Rng) -> Corruption:
     """Replace every range by the value that it draws for one image, so that the spec says what was done."""
     if isinstance(corruption, Chain):
-        return Chain(tuple(settle(part, shape, noise.fork(str(i))) for i, part in enumerate(corruption.parts)))
+        return Chain(tuple(settle(part, shape, rng.fork(str(i))) for i, part in enumerate(corruption.parts)))
     dummy, fields = torch.zeros(1, 1, 1, 1), dataclasses.fields(cast(Any, corruption))
     ranged = [field.name for field in fields if isinstance(getattr(corruption, field.name), tuple)]
-    drawn = {name: float(corruption.draw(name, dummy, noise)) for name in ranged}
+    drawn = {name: float(corruption.draw(name, dummy, rng)) for name in ranged}
     return cast(Corruption, dataclasses.replace(cast(Any, corruption), **drawn))

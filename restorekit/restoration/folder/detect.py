@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from restorekit.core.errors import RestorekitError
-from restorekit.core.rng import Noise
+from restorekit.core.rng import Rng
 from restorekit.images import formats
 from restorekit.images.dataset import LabelledImages
 from restorekit.images.picture import Metadata, Picture
@@ -67,7 +67,7 @@ def _masked(
     x, lost = images[i][None], images.missing(i)
     if lost is not None:
         x = x.masked_fill(lost.movedim(-1, 0)[None], torch.nan)
-    damaged = grown(detector.scores(x, Noise(seed, (images.keys[i],))) > threshold, grow)
+    damaged = grown(detector.scores(x, Rng(seed, (images.keys[i],))) > threshold, grow)
     whole = damaged | x.isnan().any(1, keepdim=True)
     values = (255 * whole.movedim(1, -1).numpy()).astype(np.uint8)
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -14,7 +14,7 @@ from torch import Tensor
 from restorekit.core.contracts import Corruption
 from restorekit.core.errors import ImageError
 from restorekit.core.interpolation import CELL, MARGIN, fill, pull, push
-from restorekit.core.rng import Noise
+from restorekit.core.rng import Rng
 from restorekit.core.types import Observation, shape_of
 from restorekit.images.intensity import IntensityRange, to_unit
 from restorekit.images.picture import Array, Picture
@@ -172,8 +172,8 @@ class PlaneSource:
             return self.observed(0, len(self.planes[0].pixels))
         observation = self.observed(top, bottom)
         if all(p.missing is None for p in self.planes):
-            return replace(observation, guess=observation.y) if self.corruption.interpolates else observation
-        return replace(observation, guess=self._guess(top, bottom))
+            return replace(observation, initial=observation.y) if self.corruption.interpolates else observation
+        return replace(observation, initial=self._guess(top, bottom))
 
     def observed(self, top: int, bottom: int, left: int = 0, right: int | None = None) -> Observation:
         """Return a window of the planes themselves, without a guess."""
@@ -197,7 +197,7 @@ class PlaneSource:
         """What the corruption says of any image: the values it was given, and whether y is x but for noise."""
         wanted = (self.planes[0].pixels.shape[2], TINY, TINY)
         clean = self.corruption.clean_shape(wanted, self.shape[1])
-        found = self.corruption(torch.zeros(1, *clean), Noise(0))
+        found = self.corruption(torch.zeros(1, *clean), Rng(0))
         if shape_of(found.y) != wanted:
             raise ImageError(
                 f"{self.corruption} makes {shape_of(found.y)} of images of {clean}, of which its clean_shape expects "
@@ -222,11 +222,11 @@ class PlaneSource:
         whole = replace(window, y=y, observed=torch.ones_like(window.observed))
         top, left = top - low * CELL, left - first * CELL
         rows, columns = slice(top, bottom - low * CELL), slice(left, right - first * CELL)
-        return whole.first_guess(self.corruption)[:, :, rows, columns]
+        return whole.initial_estimate(self.corruption)[:, :, rows, columns]
 
     @cached_property
     def _whole(self) -> Tensor:
-        return self.observed(0, self.shape[2]).first_guess(self.corruption)
+        return self.observed(0, self.shape[2]).initial_estimate(self.corruption)
 
     @cached_property
     def _coarse(self) -> Tensor:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from restorekit.core.contracts import Corruption
 from restorekit.core.errors import ImageError, UsageError
-from restorekit.core.plugins.boundary import told
+from restorekit.core.plugins.boundary import error_message
 from restorekit.images import formats
 from restorekit.images.discovery import Item
 from restorekit.images.intensity import resolve_range
@@ -84,7 +84,7 @@ def open_group(group: Group, setup: Setup, journal: Journal) -> Reading:
 
 def sentence(error: Exception, own: Path | None = None) -> str:
     """Return what to tell of whatever kept an image from being restored; tracebacks go into the run's own folder."""
-    if (text := told(error, own)) is not None:
+    if (text := error_message(error, own)) is not None:
         return text
     if isinstance(error, MemoryError):
         return "out of memory; lower --max-memory, close other programs, or cut the image into parts"

@@ -12,7 +12,7 @@ import torch
 
 from restorekit.core.contracts import Corruption, parts_of
 from restorekit.core.plugins import registry
-from restorekit.core.rng import Noise
+from restorekit.core.rng import Rng
 from restorekit.core.types import Observation
 from restorekit.corruptions import Chain
 from restorekit.restoration.classical import best_baselines
@@ -57,7 +57,7 @@ def _checked(opened: Opened, setup: Setup) -> SelfCheck:
         self_check,
         crops,
         opened.corruption,
-        noise=Noise(setup.options.seed, keys),
+        rng=Rng(setup.options.seed, keys),
         clip=_ends(planes[0]),
         estimated=setup.estimates_level(opened.picture.spec),
         part=_part(opened.planes, cuts, len(planes)),

@@ -13,8 +13,8 @@ from torch import Tensor
 from restorekit.core import channels as per_channel
 from restorekit.core.contracts import Corruption, Restorer, parts_of
 from restorekit.core.plugins import boundary
-from restorekit.core.plugins.boundary import blamed
-from restorekit.core.rng import Noise
+from restorekit.core.plugins.boundary import attribute_errors
+from restorekit.core.rng import Rng
 from restorekit.core.types import Observation, Restoration
 from restorekit.uncertainty.calibration_table import Table
 from restorekit.uncertainty.conditions import COARSE, coarseness
@@ -35,7 +35,7 @@ class Case:
         What it is taken to have suffered.
     restorer : Restorer
         What is checked.
-    noise : Noise
+    rng : Rng
         Of the run, keys naming the crops: what is drawn in restoring is drawn alike each time.
     clip : bool
         Whether values are cut to [0, 1] where they are written, as integers are: restorations, and noise before them
@@ -49,7 +49,7 @@ class Case:
     observation: Observation
     corruption: Corruption
     restorer: Restorer
-    noise: Noise
+    rng: Rng
     clip: bool = True
     table: Table | None = None
     level: Tensor | None = None
@@ -97,14 +97,14 @@ class Case:
 
     def restored(self, observation: Observation) -> Restoration:
         """Return the restorer's answer about a changed observation, as it would be written."""
-        with blamed(f"the restorer {self.restorer.name!r}", self.restorer, self.corruption):
-            answer = per_channel.restore(self.restorer, observation, self.corruption, 0, self.noise.fork("restore"))
+        with attribute_errors(f"the restorer {self.restorer.name!r}", self.restorer, self.corruption):
+            answer = per_channel.restore(self.restorer, observation, self.corruption, 0, self.rng.fork("restore"))
         found = boundary.restored(self.restorer, answer, observation, 0)
         return replace(found, mmse=found.mmse.clamp(0, 1)) if self.clip else found
 
     def changed(self, y: Tensor, observed: Tensor) -> Observation:
         """Return the observation with other values and other gaps, and without a guess made from the old ones."""
-        return replace(self.observation, y=y * observed, observed=observed, guess=None)
+        return replace(self.observation, y=y * observed, observed=observed, initial=None)
 
     @property
     def refusal(self) -> str:

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import torch
 
 from restorekit.core.contracts import Corruption, Restorer
-from restorekit.core.rng import Noise
+from restorekit.core.rng import Rng
 from restorekit.core.types import Observation, Restoration
 from restorekit.uncertainty.calibration_table import Table
 from restorekit.uncertainty.noise_level import Level, level
@@ -40,7 +40,7 @@ BY_CHANCE = (
 
 @torch.no_grad()
 def self_check(
-    observation: Observation, corruption: Corruption, restorer: Restorer, noise: Noise,
+    observation: Observation, corruption: Corruption, restorer: Restorer, rng: Rng,
     table: Table | None = None, clip: bool = True, estimated: bool = False, part: Part | None = None,
 ) -> SelfCheck:  # fmt: skip
     """Estimate how good the restoration of one image is, without the truth, by restoring it some times more.
@@ -55,7 +55,7 @@ def self_check(
         What it is taken to have suffered.
     restorer : Restorer
         What is checked: its one-pass estimate, else the mean over as many draws as it makes unasked.
-    noise : Noise
+    rng : Rng
         Of the run, a key for each crop: the same gives the same result.
     table : Table, optional
         The restorer's calibration, by which coverage is of its calibrated intervals.
@@ -81,7 +81,7 @@ def self_check(
     >>> self_check(Missing(0.5)(x, noise), Missing(0.5), open_restorer("delaunay").restorer, noise).method
     'hiding'
     """
-    case = Case(observation, corruption, restorer, noise, clip, table)
+    case = Case(observation, corruption, restorer, rng, clip, table)
     known = part or Part(1.0, 1 - float(case.observed.double().mean()))
     if not case.comparable:
         return SelfCheck(reason=case.refusal, share=known.share)

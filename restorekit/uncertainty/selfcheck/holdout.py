@@ -29,7 +29,7 @@ from torch.nn import functional as F
 from restorekit.core import channels as per_channel
 from restorekit.core.distributions import HALF, LEVEL
 from restorekit.core.interpolation import fill
-from restorekit.core.rng import Noise
+from restorekit.core.rng import Rng
 from restorekit.core.types import Observation, Restoration
 from restorekit.uncertainty.conditions import distances
 from restorekit.uncertainty.intervals import enclose
@@ -158,7 +158,7 @@ def mean_variance(found: Restoration, where: Tensor) -> float:
 
 def _compared(case: Case, number: int) -> Tensor:
     """Return sums over blocks of what is found at the values of one pass."""
-    hidden = hide(case.observed, case.noise.fork("self-check"), number)
+    hidden = hide(case.observed, case.rng.fork("self-check"), number)
     left = case.observed & ~hidden
     shown = case.changed(case.observation.y, left)
     found = case.restored(shown)
@@ -211,14 +211,14 @@ def connected(pattern: Tensor) -> bool:
     return bool(share[pattern].mean() - share[~pattern].mean() > CONNECTED)
 
 
-def hide(observed: Tensor, noise: Noise, number: int) -> Tensor:
+def hide(observed: Tensor, rng: Rng, number: int) -> Tensor:
     """Choose observed values to hide; another number gives others.
 
     Parameters
     ----------
     observed : Tensor of bool, (B, C, H, W)
         Some are missing.
-    noise : Noise
+    rng : Rng
         Decides.
     number : int
         From 0 on.
@@ -230,36 +230,36 @@ def hide(observed: Tensor, noise: Noise, number: int) -> Tensor:
     """
     pattern = pattern_of(observed)
     if not connected(pattern):
-        return _single(pattern, noise, number).expand_as(observed)
-    images = [_copied(pattern[i : i + 1], noise.take([i]).fork(f"copies{number}")) for i in range(len(pattern))]
+        return _single(pattern, rng, number).expand_as(observed)
+    images = [_copied(pattern[i : i + 1], rng.take([i]).fork(f"copies{number}")) for i in range(len(pattern))]
     return torch.cat(images).expand_as(observed)
 
 
-def _single(pattern: Tensor, noise: Noise, number: int) -> Tensor:
-    u = noise.uniform("hidden", tuple(pattern.shape), pattern.device)
+def _single(pattern: Tensor, rng: Rng, number: int) -> Tensor:
+    u = rng.uniform("hidden", tuple(pattern.shape), pattern.device)
     return pattern & (u >= number * SHARE) & (u < (number + 1) * SHARE)
 
 
-def _copied(pattern: Tensor, noise: Noise) -> Tensor:
+def _copied(pattern: Tensor, rng: Rng) -> Tensor:
     """Lay copies of one image's gaps, (1, C, H, W), over what was observed, until they hide the share."""
     hidden, wanted = torch.zeros_like(pattern), SHARE * int(pattern.sum())
     for copy in range(COPIES):
-        hidden = hidden | (_best(pattern, hidden, noise.fork(f"copy{copy}")) & pattern)
+        hidden = hidden | (_best(pattern, hidden, rng.fork(f"copy{copy}")) & pattern)
         if int(hidden.sum()) >= wanted:
             break
-    return _cut(hidden, MOST * int(pattern.sum()), noise)
+    return _cut(hidden, MOST * int(pattern.sum()), rng)
 
 
-def _best(pattern: Tensor, hidden: Tensor, noise: Noise) -> Tensor:
+def _best(pattern: Tensor, hidden: Tensor, rng: Rng) -> Tensor:
     """Return the gaps, shifted to where they have the fewest of their like close by."""
     near = _widened(hidden | ~pattern)
-    places = [_shifted(~pattern, noise.fork(f"try{t}")) for t in range(TRIES)]
+    places = [_shifted(~pattern, rng.fork(f"try{t}")) for t in range(TRIES)]
     return min(places, key=lambda moved: int((moved & near).sum()))
 
 
-def _shifted(gaps: Tensor, noise: Noise) -> Tensor:
+def _shifted(gaps: Tensor, rng: Rng) -> Tensor:
     """Shift gaps by a random way, around the borders of the image."""
-    way = noise.uniform("way", (1, 2), "cpu")[0] * torch.tensor(gaps.shape[2:])
+    way = rng.uniform("way", (1, 2), "cpu")[0] * torch.tensor(gaps.shape[2:])
     return gaps.roll(tuple(way.int().tolist()), (2, 3))
 
 
@@ -269,9 +269,9 @@ def _widened(gaps: Tensor) -> Tensor:
     return F.max_pool2d(rows, (2 * APART + 1, 1), 1, (APART, 0)) > 0
 
 
-def _cut(hidden: Tensor, most: float, noise: Noise) -> Tensor:
+def _cut(hidden: Tensor, most: float, rng: Rng) -> Tensor:
     """Keep so many hidden values at most, those of the rows from a random one on."""
-    start = int(noise.uniform("row", (1, 1), "cpu") * hidden.shape[2])
+    start = int(rng.uniform("row", (1, 1), "cpu") * hidden.shape[2])
     rolled = hidden.roll(-start, 2)
     kept = rolled.sum((0, 1, 3)).cumsum(0) <= most
     return (rolled & kept[None, None, :, None]).roll(start, 2)

@@ -82,7 +82,7 @@ def _probed(case: Case, base: Restoration, number: int) -> _Probed:
     Values that were cut off at an end of the range stay there when the noise changes a little.
     """
     seen, y, step = case.observed & ~case.cut_off, case.observation.y, STEP * case.sigma
-    coin = case.noise.fork("self-check").uniform(f"probe{number}", tuple(y.shape), y.device)
+    coin = case.rng.fork("self-check").uniform(f"probe{number}", tuple(y.shape), y.device)
     probe = torch.where(coin < 0.5, -1.0, 1.0) * seen
     moved = case.restored(case.changed(y + step * probe, case.observation.observed))
     along = (moved.mmse - base.mmse) / step * seen

@@ -4,7 +4,7 @@ import pytest
 
 from restorekit.core.errors import ImageError, PluginError
 from restorekit.core.plugins import registry
-from restorekit.core.plugins.boundary import blamed, told
+from restorekit.core.plugins.boundary import attribute_errors, error_message
 from restorekit.corruptions import Chain, Missing
 from tests._helpers.broken_plugin import strange
 
@@ -12,7 +12,7 @@ __all__ = ["strange"]
 
 
 def breaks(error, *things):
-    with blamed("a test", *things):
+    with attribute_errors("a test", *things):
         raise error
 
 
@@ -41,8 +41,8 @@ def test_a_strangers_part_of_a_chain_is_to_blame_where_the_traceback_names_nobod
 def test_a_traceback_is_kept_once_in_the_folder_of_the_run(strange, tmp_path):
     with pytest.raises(PluginError) as raised:
         breaks(TypeError("odd"), registry.models()["wobbly"])
-    first, second = (told(raised.value, tmp_path) for _ in range(2))
+    first, second = (error_message(raised.value, tmp_path) for _ in range(2))
     assert first == second
     assert first.endswith(f"(traceback: {tmp_path / 'errors.log'})")
     assert (tmp_path / "errors.log").read_text().count("TypeError: odd\n") == 1
-    assert told(ValueError("ours"), tmp_path) is None
+    assert error_message(ValueError("ours"), tmp_path) is None

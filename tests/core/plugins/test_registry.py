@@ -130,7 +130,7 @@ def test_a_hook_that_returns_none_is_an_error(one, kind):
 class Loose(Corruption):
     name = "loose"
 
-    def __call__(self, x, noise):
+    def __call__(self, x, rng):
         raise AssertionError("nothing here asks for it")
 
 
@@ -142,7 +142,7 @@ def test_a_corruption_that_is_no_frozen_dataclass_is_an_error(one, cls):
 class Mine(Restorer):
     name = "mine"
 
-    def __call__(self, observation, corruption, n, noise):
+    def __call__(self, observation, corruption, n, rng):
         raise AssertionError("nothing here asks for it")
 
 

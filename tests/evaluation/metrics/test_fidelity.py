@@ -6,7 +6,7 @@ import torch
 from scipy.ndimage import gaussian_filter
 
 from restorekit.core import psnr
-from restorekit.core.errors import NoFigureError
+from restorekit.core.errors import UndefinedMetricError
 from restorekit.core.types import Restoration
 from restorekit.evaluation.metric_values import measure
 from restorekit.evaluation.metrics import fidelity
@@ -15,7 +15,7 @@ from tests._helpers.observations import draw, seen
 
 def test_finish_clamps_and_rounds_to_8_bits():
     x = torch.tensor([-0.5, 0.0, 0.4 / 255, 0.6 / 255, 1.0, 1.7])
-    assert torch.equal(psnr.finish(x), torch.tensor([0.0, 0.0, 0.0, 1 / 255, 1.0, 1.0]))
+    assert torch.equal(psnr.quantise_8bit(x), torch.tensor([0.0, 0.0, 0.0, 1 / 255, 1.0, 1.0]))
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -54,9 +54,9 @@ def test_psnr_missing_takes_masks_per_channel():
 def test_psnr_missing_does_not_apply():
     x = draw(1, 1, 6, 4)
     half = seen(x[..., ::2, ::2], torch.zeros(1, 1, 3, 2, dtype=torch.bool))
-    with pytest.raises(NoFigureError, match="no value is marked as missing"):
+    with pytest.raises(UndefinedMetricError, match="no value is marked as missing"):
         fidelity.PSNRMissing()(Restoration(x), x, seen(x))
-    with pytest.raises(NoFigureError, match="another shape"):
+    with pytest.raises(UndefinedMetricError, match="another shape"):
         fidelity.PSNRMissing()(Restoration(x), x, half)
 
 
@@ -82,7 +82,7 @@ def test_ssim_is_the_mean_over_channels():
 
 def test_ssim_says_why_a_small_image_has_none():
     x = draw(1, 1, 11, 10)
-    with pytest.raises(NoFigureError, match="at least 11 x 11 pixels, got 10 x 11"):
+    with pytest.raises(UndefinedMetricError, match="at least 11 x 11 pixels, got 10 x 11"):
         fidelity.SSIM()(Restoration(x), x, seen(x))
     assert fidelity.SSIM()(Restoration(draw(1, 1, 11, 11)), draw(1, 1, 11, 11), seen(x)) == pytest.approx(1.0)
 
@@ -90,7 +90,7 @@ def test_ssim_says_why_a_small_image_has_none():
 def test_nrmse_is_relative_to_the_clean_image():
     x = draw(1, 3, 8, 8)
     assert fidelity.NRMSE()(Restoration(0.9 * x), x, seen(x)) == pytest.approx(0.1, abs=1e-6)
-    with pytest.raises(NoFigureError, match="black"):
+    with pytest.raises(UndefinedMetricError, match="black"):
         fidelity.NRMSE()(Restoration(x), torch.zeros_like(x), seen(x))
 
 
@@ -102,7 +102,7 @@ def test_ideal_draws_lie_3_db_under_their_mean():
     restoration = Restoration(mean, draws=draws)
     gap = fidelity.PSNR()(restoration, x, seen(x)) - fidelity.DrawPSNR()(restoration, x, seen(x))
     assert gap == pytest.approx(3.01, abs=0.1)
-    with pytest.raises(NoFigureError, match="no draws"):
+    with pytest.raises(UndefinedMetricError, match="no draws"):
         fidelity.DrawPSNR()(Restoration(mean), x, seen(x))
 
 

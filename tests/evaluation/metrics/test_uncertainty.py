@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from restorekit.core.errors import NoFigureError
+from restorekit.core.errors import UndefinedMetricError
 from restorekit.core.types import Restoration
 from restorekit.evaluation.metrics import uncertainty
 from tests._helpers.observations import draw, seen
@@ -37,9 +37,9 @@ def test_a_calibrated_interval_goes_before_the_spread():
 def test_coverage_needs_a_spread_and_something_unknown():
     x = draw(1, 1, 4, 4)
     for metric in (uncertainty.Coverage90(), uncertainty.Width90()):
-        with pytest.raises(NoFigureError, match="no spread"):
+        with pytest.raises(UndefinedMetricError, match="no spread"):
             metric(Restoration(x), x, seen(x))
-        with pytest.raises(NoFigureError, match="nothing was missing or noisy"):
+        with pytest.raises(UndefinedMetricError, match="nothing was missing or noisy"):
             metric(Restoration(x, std=x), x, seen(x, sigma=0.0))
 
 
@@ -88,9 +88,9 @@ def test_a_spread_that_knows_nothing_leaves_the_area_of_the_oracle():
 def test_ranking_needs_a_spread_and_errors_that_differ():
     x = draw(1, 1, 4, 4)
     for metric, why in ((uncertainty.Spearman(), "no order"), (uncertainty.Sparsification(), "no error to rank")):
-        with pytest.raises(NoFigureError, match="no spread"):
+        with pytest.raises(UndefinedMetricError, match="no spread"):
             metric(Restoration(x + 0.1), x, seen(x))
-        with pytest.raises(NoFigureError, match=why):
+        with pytest.raises(UndefinedMetricError, match=why):
             metric(Restoration(x, std=x), x, seen(x))
 
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from restorekit import testing
-from restorekit.core.rng import Noise
+from restorekit.core.rng import Rng
 from restorekit.core.types import Batch, Estimate
 from restorekit.corruptions import Chain, Gaussian, Missing
 from restorekit.models import CVAE
@@ -23,7 +23,7 @@ def model():
 
 
 def _observed(channels=1):
-    return DAMAGE(pictures(2, channels, 24, 40), Noise(0, ("a", "b")))
+    return DAMAGE(pictures(2, channels, 24, 40), Rng(0, ("a", "b")))
 
 
 def test_the_spots_of_all_numbers_cover_every_pixel_once():
@@ -34,10 +34,10 @@ def test_the_spots_of_all_numbers_cover_every_pixel_once():
 
 
 def test_what_is_hidden_is_neither_seen_nor_guessed_from():
-    o = dataclasses.replace(_observed(), guess=torch.ones(2, 1, 24, 40))
+    o = dataclasses.replace(_observed(), initial=torch.ones(2, 1, 24, 40))
     hidden = spots(o, 3, torch.tensor([0, 4]))
     left = without(o, hidden)
-    assert left.guess is None
+    assert left.initial is None
     assert not bool((left.observed & hidden).any())
     assert float(torch.where(hidden, left.y, 0.0).abs().max()) == 0
 
@@ -79,7 +79,7 @@ def test_noise_that_is_not_told_is_that_of_what_was_learnt_from(model):
 def test_draws_vary_as_the_spread_says(model):
     o = _observed()
     with torch.no_grad():
-        draws, estimate = model.sample(o, DAMAGE, 500, Noise(0)), model.estimate(o, DAMAGE)
+        draws, estimate = model.sample(o, DAMAGE, 500, Rng(0)), model.estimate(o, DAMAGE)
     assert draws.mean.shape == (500, 2, 1, 24, 40)
     assert draws.variance is None
     torch.testing.assert_close(draws.mean.std(0).mean(), estimate.std.mean(), rtol=0.01, atol=0)
@@ -89,11 +89,11 @@ def test_draws_vary_as_the_spread_says(model):
 def test_it_learns_from_hidden_values_that_were_observed_alone(model):
     """Gradients reach trunk and spread; what was never observed changes nothing."""
     o = _observed()
-    loss = model.terms(Batch(None, o, DAMAGE), Noise(0)).loss
+    loss = model.terms(Batch(None, o, DAMAGE), Rng(0)).loss
     loss.backward()
     learnt = {name.split(".")[0] for name, p in model.named_parameters() if p.grad is not None and bool(p.grad.any())}
     assert {"trunk", "around"} <= learnt
     model.zero_grad()
     moved = dataclasses.replace(o, y=torch.where(o.observed, o.y, 0.9))
-    again = model.terms(Batch(None, dataclasses.replace(moved, y=moved.y * o.observed), DAMAGE), Noise(0)).loss
+    again = model.terms(Batch(None, dataclasses.replace(moved, y=moved.y * o.observed), DAMAGE), Rng(0)).loss
     assert float(again.detach()) == float(loss.detach())

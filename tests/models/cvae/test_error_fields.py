@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from restorekit import testing
-from restorekit.core.rng import Noise
+from restorekit.core.rng import Rng
 from restorekit.models import CVAE
 from restorekit.models.cvae.error_fields import DIRECTIONS, KINDS, LEAST, MARGIN, MOST, MOST_OWN, Fields, filters
 from restorekit.testing._assertions import shake
@@ -21,14 +21,14 @@ def _fields(config=SMALL):
 
 def _context(fields, count=2):
     shake(fields)
-    features = tuple(Noise(i).normal("f", (count, w, 16 >> i, 24 >> i), "cpu") for i, w in enumerate(SMALL.widths))
+    features = tuple(Rng(i).normal("f", (count, w, 16 >> i, 24 >> i), "cpu") for i, w in enumerate(SMALL.widths))
     return fields.read(features)
 
 
 @pytest.mark.parametrize("level", [0, 1, 2, 3])
 def test_a_field_has_mean_0_and_variance_1_at_every_place_within_a_cell(level):
     fields = _fields(dataclasses.replace(SMALL, levels=4))
-    z = fields.white(Noise(0), 4000, (16, 16), CPU)[level]
+    z = fields.white(Rng(0), 4000, (16, 16), CPU)[level]
     found = fields.field(level, z)
     assert found.shape == (4000, KINDS, 16, 16)
     assert float(found.mean(0).abs().max()) < 5.5 / 4000**0.5
@@ -52,7 +52,7 @@ def test_the_covariance_of_draws_is_that_of_the_formula():
     gains = torch.zeros(1, 1, 2 * KINDS, 4, 4)
     gains[:, :, 0, :, :2], gains[:, :, 0, :, 2:], gains[:, :, 1] = 0.8, 0.2, 0.3
     own = 1 - gains.square().sum(2)
-    z = fields.white(Noise(0), 20000, (8, 8), CPU)
+    z = fields.white(Rng(0), 20000, (8, 8), CPU)
     found = fields.likelihood(z, (gains, own)).mean[:, 0, 4]
     kernel = filters()[:2, 0]
     kernel = kernel / kernel.square().sum((1, 2), keepdim=True).sqrt()
@@ -65,8 +65,8 @@ def test_the_covariance_of_draws_is_that_of_the_formula():
 def test_latents_of_a_window_are_those_of_the_whole_and_so_are_fields():
     """A tile sees the fields of the image it is cut from, up to and over its edges."""
     fields = _fields()
-    whole = fields.white(Noise(0, ("a",)), 1, (64, 96), CPU)
-    tile = fields.white(Noise(0).at(("a",), ((16, 32),)), 1, (32, 32), CPU)
+    whole = fields.white(Rng(0, ("a",)), 1, (64, 96), CPU)
+    tile = fields.white(Rng(0).at(("a",), ((16, 32),)), 1, (32, 32), CPU)
     for level in range(SMALL.levels):
         expected = fields.field(level, whole[level])[..., 16:48, 32:64]
         torch.testing.assert_close(fields.field(level, tile[level]), expected, atol=1e-5, rtol=0)
@@ -74,7 +74,7 @@ def test_latents_of_a_window_are_those_of_the_whole_and_so_are_fields():
 
 def test_a_ridge_is_smoother_along_its_direction_than_across():
     fields = _fields()
-    z = fields.white(Noise(0), 2000, (8, 8), CPU)[0]
+    z = fields.white(Rng(0), 2000, (8, 8), CPU)[0]
     ridge = fields.field(0, z)[:, 0]  # along the columns' index
     along, across = (ridge[:, 4, 3] * ridge[:, 4, 4]).mean(), (ridge[:, 3, 4] * ridge[:, 4, 4]).mean()
     assert float(along) > 0.6
@@ -98,7 +98,7 @@ def test_no_value_on_the_unit_scale_is_less_sure_than_a_coin(push):
 def test_the_margin_is_what_a_field_needs_around_an_image():
     """One cell further out changes nothing; the outermost of the margin does."""
     fields = _fields()
-    z = fields.white(Noise(0), 1, (16, 16), CPU)[1]
+    z = fields.white(Rng(0), 1, (16, 16), CPU)[1]
     before, moved = fields.field(1, z), z.clone()
     moved[..., 0, :] += 1
     changed = (fields.field(1, moved) - before).abs().amax((0, 1, 3))

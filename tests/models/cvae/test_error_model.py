@@ -3,7 +3,7 @@ import dataclasses
 import torch
 
 from restorekit import testing
-from restorekit.core.rng import Noise
+from restorekit.core.rng import Rng
 from restorekit.models import CVAE
 from restorekit.models.cvae.error_model import spread_loss
 from restorekit.testing._assertions import shake
@@ -26,9 +26,9 @@ def test_draws_have_the_spread_that_the_estimate_tells():
     """Variance between decoder means, and the decoder's own, make s^2 at every value."""
     model = testing.build(CVAE, dataclasses.replace(SMALL))
     shake(model)
-    features = tuple(Noise(i).normal("f", (1, w, 8 >> i, 12 >> i), "cpu") for i, w in enumerate(SMALL.widths))
+    features = tuple(Rng(i).normal("f", (1, w, 8 >> i, 12 >> i), "cpu") for i, w in enumerate(SMALL.widths))
     with torch.no_grad():
-        s, likelihood = model.around.draw(features, (3, 16, 24), Noise(0).expand(4000), 4000)
+        s, likelihood = model.around.draw(features, (3, 16, 24), Rng(0).expand(4000), 4000)
     total = s**2 * (likelihood.mean.var(0) + likelihood.variance[0])
     torch.testing.assert_close(total, s**2, rtol=0.13, atol=0)
     assert float(likelihood.mean.mean(0).abs().max()) < 5.5 / 4000**0.5

@@ -5,7 +5,7 @@ import torch
 from torch import distributions
 
 from restorekit import testing
-from restorekit.core.rng import Noise
+from restorekit.core.rng import Rng
 from restorekit.models import CVAE
 from restorekit.models.cvae.error_fields import KINDS, MARGIN
 from restorekit.models.cvae.inference_network import Inferred, Posterior, _law, bounded, drawn, inside
@@ -23,9 +23,9 @@ def _posterior(config=SMALL):
 
 
 def _inputs(channels=3, value=None):
-    u = Noise(1).normal("u", (2, channels, *SIZE), "cpu") if value is None else torch.full((2, channels, *SIZE), value)
-    finest = Noise(2).normal("f", (2, SMALL.widths[0], 8, 12), "cpu")
-    white = testing.build(CVAE, SMALL).around.fields.white(Noise(3), 2, SIZE, torch.device("cpu"))
+    u = Rng(1).normal("u", (2, channels, *SIZE), "cpu") if value is None else torch.full((2, channels, *SIZE), value)
+    finest = Rng(2).normal("f", (2, SMALL.widths[0], 8, 12), "cpu")
+    white = testing.build(CVAE, SMALL).around.fields.white(Rng(3), 2, SIZE, torch.device("cpu"))
     return u, torch.ones_like(u, dtype=torch.bool), finest, white
 
 
@@ -39,8 +39,8 @@ def test_latents_and_rates_stand_at_every_level_finest_first(channels):
 
 
 def test_the_rate_is_the_divergence_from_the_prior_and_around_the_image_latents_are_the_priors():
-    raw = Noise(0).normal("raw", (2, 2 * KINDS, 4, 6), "cpu")
-    white = Noise(1).normal("white", (2, KINDS, 4 + 2 * MARGIN, 6 + 2 * MARGIN), "cpu")
+    raw = Rng(0).normal("raw", (2, 2 * KINDS, 4, 6), "cpu")
+    white = Rng(1).normal("white", (2, KINDS, 4 + 2 * MARGIN, 6 + 2 * MARGIN), "cpu")
     law = _law(raw)
     z = drawn(law, white)
     kl = Inferred([z], [law]).rates[0]
@@ -57,7 +57,7 @@ def test_the_rate_is_the_divergence_from_the_prior_and_around_the_image_latents_
 
 def test_the_ratio_to_the_prior_is_that_of_densities_within_the_margin_and_its_mean_the_rate():
     posterior, (u, unknown, finest, _) = _posterior(), _inputs()
-    white = testing.build(CVAE, SMALL).around.fields.white(Noise(4), 2 * 300, SIZE, torch.device("cpu"))
+    white = testing.build(CVAE, SMALL).around.fields.white(Rng(4), 2 * 300, SIZE, torch.device("cpu"))
     with torch.no_grad():
         found = posterior(u, unknown, finest, white)
         ratios = found.log_ratios(found.latents)

@@ -1,12 +1,12 @@
 import pytest
 import torch
 
-from restorekit.core.rng import Noise
+from restorekit.core.rng import Rng
 from restorekit.models.cvae.spectral_loss import energies, mismatch
 
 
 def test_the_energies_of_all_octaves_add_up_to_that_of_the_error():
-    error = Noise(0).normal("e", (2, 3, 32, 64), "cpu")
+    error = Rng(0).normal("e", (2, 3, 32, 64), "cpu")
     found = sum(e.mean() for e in energies(error))
     assert float(found) == pytest.approx(float(error.square().mean()), rel=1e-5)
 
@@ -20,7 +20,7 @@ def test_a_wave_has_its_energy_in_the_octave_of_its_length(period, octave):
 
 
 def test_draws_like_the_error_match_it_and_others_do_not():
-    error, one, other = (Noise(i).normal("e", (64, 1, 32, 32), "cpu") for i in range(3))
+    error, one, other = (Rng(i).normal("e", (64, 1, 32, 32), "cpu") for i in range(3))
     alike = float(mismatch(error, one, other))
     assert 0 < alike < 0.15  # the error's own energy varies from window to window
     assert float(mismatch(error, 2 * one, 2 * other)) > alike + 0.1
@@ -29,13 +29,13 @@ def test_draws_like_the_error_match_it_and_others_do_not():
 
 
 def test_the_gradient_leads_to_the_energy_of_the_error():
-    error, one, other = (Noise(i).normal("e", (256, 1, 16, 16), "cpu") for i in range(3))
+    error, one, other = (Rng(i).normal("e", (256, 1, 16, 16), "cpu") for i in range(3))
     assert _slopes_change_sign(error, one, other)
 
 
 def test_errors_that_are_seldom_but_large_count_in_full():
     """Nine errors in ten are a third as strong as draws, one is thrice as strong: the mean energy is that of draws."""
-    error, one, other = (Noise(i).normal("e", (500, 1, 16, 16), "cpu") for i in range(3))
+    error, one, other = (Rng(i).normal("e", (500, 1, 16, 16), "cpu") for i in range(3))
     strength = torch.where(torch.arange(500) % 10 == 0, 9.0, 1 / 9).sqrt()
     assert _slopes_change_sign(error * strength[:, None, None, None], one, other)
 

@@ -5,7 +5,7 @@ import torch
 
 from restorekit import testing
 from restorekit.core.errors import SpecError
-from restorekit.core.rng import Noise
+from restorekit.core.rng import Rng
 from restorekit.corruptions import Chain, Gaussian, Missing
 from restorekit.models import CVAE
 from restorekit.models.cvae.unet import Trunk, fold, shown, three
@@ -37,8 +37,8 @@ def _trunk(config=SMALL):
 
 
 def _seen(channels=3):
-    observation = DAMAGE(pictures(2, channels, 16, 24), Noise(1))
-    return DAMAGE.first_guess(observation), observation
+    observation = DAMAGE(pictures(2, channels, 16, 24), Rng(1))
+    return DAMAGE.initial_estimate(observation), observation
 
 
 def test_features_stand_at_every_level_finest_first():
@@ -49,8 +49,8 @@ def test_features_stand_at_every_level_finest_first():
 
 @pytest.mark.parametrize("channels", [1, 3])
 def test_before_training_the_mean_is_the_first_guess(channels):
-    guess, observation = _seen(channels)
-    torch.testing.assert_close(_trunk()(guess, observation).mean, guess)
+    initial, observation = _seen(channels)
+    torch.testing.assert_close(_trunk()(initial, observation).mean, initial)
 
 
 def test_the_halo_is_three_quarters_of_what_a_pixel_depends_on():
@@ -60,10 +60,10 @@ def test_the_halo_is_three_quarters_of_what_a_pixel_depends_on():
         with torch.no_grad():
             for p in trunk.parameters():
                 p.fill_(1e-2)  # nothing is cut off or cancels, so that every path counts
-        guess = torch.full((1, 1, 160, 160), 0.5, requires_grad=True)
-        observation = Gaussian(0.1)(guess.detach(), Noise(0))
-        trunk(guess, observation).mean[0, 0, 80, 80].backward()
-        rows = guess.grad[0, 0].abs().sum(1).nonzero()
+        initial = torch.full((1, 1, 160, 160), 0.5, requires_grad=True)
+        observation = Gaussian(0.1)(initial.detach(), Rng(0))
+        trunk(initial, observation).mean[0, 0, 80, 80].backward()
+        rows = initial.grad[0, 0].abs().sum(1).nonzero()
         reach = max(80 - int(rows.min()), int(rows.max()) - 80)
         assert reach < 80
         assert 0.75 * reach <= config.halo < 0.75 * reach + 16
@@ -78,14 +78,14 @@ def test_the_sizes_for_filling_replace_those_of_the_other_trunk_and_nothing_else
 
 
 def test_the_network_is_shown_guess_observed_level_and_whether_it_is_known():
-    guess, observation = _seen()
+    initial, observation = _seen()
     sigma = torch.tensor([0.1, torch.nan]).view(2, 1, 1, 1)
-    found = shown(guess, dataclasses.replace(observation, sigma=sigma))
+    found = shown(initial, dataclasses.replace(observation, sigma=sigma))
     assert found.shape == (2, 8, 16, 24)
-    assert torch.equal(found[:, :3], guess)
+    assert torch.equal(found[:, :3], initial)
     assert torch.equal(found[:, 3:6], observation.observed.expand(-1, 3, -1, -1).float())
     assert [found[i, 6:].flatten(1).unique().tolist() for i in (0, 1)] == [pytest.approx([0.1, 1]), [0]]
-    unknown = shown(guess, dataclasses.replace(observation, sigma=None))
+    unknown = shown(initial, dataclasses.replace(observation, sigma=None))
     assert not unknown[:, 6:].any()
 
 
@@ -104,8 +104,8 @@ def test_a_class_is_told_at_both_ends_and_an_unknown_one_is_a_class_of_its_own(p
     shake(trunk)
     with torch.no_grad():
         trunk.labels[1 - place].weight.zero_()
-    guess, observation = _seen()
-    told = trunk(guess, dataclasses.replace(observation, label=torch.tensor([2, -1]))).mean
-    untold = trunk(guess, observation).mean
+    initial, observation = _seen()
+    told = trunk(initial, dataclasses.replace(observation, label=torch.tensor([2, -1]))).mean
+    untold = trunk(initial, observation).mean
     assert not torch.allclose(told[0], untold[0])
     torch.testing.assert_close(told[1], untold[1])

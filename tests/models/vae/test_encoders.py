@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from restorekit.core.rng import Noise
+from restorekit.core.rng import Rng
 from restorekit.models.config import NetworkConfig
 from restorekit.models.vae.encoders import MLP, ConvNetwork, MLPNetwork
 from restorekit.testing._assertions import pictures, shake
@@ -82,8 +82,8 @@ def test_labels_condition_encoder_and_decoder_where_there_are_classes(kind):
 @pytest.mark.parametrize("kind", [MLPNetwork, ConvNetwork])
 def test_dropout_acts_where_noise_is_given_and_repeats_with_it(kind):
     network, x = _network(kind, rate=0.5), pictures(2, 3, 4, 8 if kind is ConvNetwork else 6)
-    plain, first, again, other = (network.encode(x, None, noise) for noise in (None, Noise(0), Noise(0), Noise(1)))
+    plain, first, again, other = (network.encode(x, None, rng) for rng in (None, Rng(0), Rng(0), Rng(1)))
     assert torch.equal(first, again)
     assert not torch.equal(first, plain)
     assert not torch.equal(first, other)
-    assert not torch.equal(network.decode(plain[:, :5], None, Noise(0)), network.decode(plain[:, :5], None, None))
+    assert not torch.equal(network.decode(plain[:, :5], None, Rng(0)), network.decode(plain[:, :5], None, None))

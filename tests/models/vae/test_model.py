@@ -9,7 +9,7 @@ from restorekit import testing
 from restorekit.core.config import from_json
 from restorekit.core.distributions import Bernoulli, DiagonalGaussian, DiscretisedLogistic
 from restorekit.core.errors import SpecError
-from restorekit.core.rng import Noise
+from restorekit.core.rng import Rng
 from restorekit.core.types import Batch
 from restorekit.corruptions import Clean, Missing
 from restorekit.evaluation.likelihood import score
@@ -27,7 +27,7 @@ def _preset(name):
 
 
 def _batch(x, label=None, step=None):
-    observation = Clean()(x, Noise(0))
+    observation = Clean()(x, Rng(0))
     return Batch(x, dataclasses.replace(observation, label=label), Clean(), step)
 
 
@@ -59,9 +59,9 @@ def _by_hand():
 
 
 def test_the_bernoulli_nelbo_is_the_one_by_hand():
-    model, noise = _by_hand(), Noise(3, ("a", "b"))
+    model, rng = _by_hand(), Rng(3, ("a", "b"))
     images = [(0.0, 1.0), (0.25, 0.75)]
-    eps = noise.normal("z", (2, 1), "cpu").flatten().tolist()
+    eps = rng.normal("z", (2, 1), "cpu").flatten().tolist()
     distortion = rate = 0.0
     for (a, b), e in zip(images, eps, strict=True):
         mu, logvar = 0.5 * a - b + 0.3, 0.2 * a + 0.1 * b - 0.4
@@ -69,7 +69,7 @@ def test_the_bernoulli_nelbo_is_the_one_by_hand():
         p, q = 1 / (1 + math.exp(-(2 * z + 0.1))), 1 / (1 + math.exp(-(-z + 0.2)))
         distortion -= a * math.log(p) + (1 - a) * math.log(1 - p) + b * math.log(q) + (1 - b) * math.log(1 - q)
         rate += 0.5 * (mu**2 + math.exp(logvar) - logvar - 1)
-    terms = model.terms(_batch(torch.tensor(images).view(2, 1, 1, 2)), noise)
+    terms = model.terms(_batch(torch.tensor(images).view(2, 1, 1, 2)), rng)
     assert float(terms.parts["distortion"]) == pytest.approx(distortion / 2, rel=1e-5)
     assert float(terms.parts["rate"]) == pytest.approx(rate / 2, rel=1e-5)
     assert float(terms.parts["nelbo"]) == pytest.approx((distortion + rate) / 2, rel=1e-5)
@@ -84,7 +84,7 @@ def test_the_rate_is_the_divergence_in_closed_form(network):
     q = model.infer(x)
     normal = distributions.Normal(q.mu, (0.5 * q.logvar).exp())
     expected = distributions.kl_divergence(normal, distributions.Normal(0.0, 1.0)).flatten(1).sum(1).mean()
-    assert float(model.terms(_batch(x), Noise(0)).parts["rate"]) == pytest.approx(float(expected.detach()), rel=1e-5)
+    assert float(model.terms(_batch(x), Rng(0)).parts["rate"]) == pytest.approx(float(expected.detach()), rel=1e-5)
 
 
 def test_the_rate_is_the_mean_of_log_q_minus_log_p():
@@ -93,9 +93,9 @@ def test_the_rate_is_the_mean_of_log_q_minus_log_p():
     x = testing.facts.pictures(1, 1, 12, 12).expand(20000, -1, -1, -1)
     with torch.no_grad():
         q, p = model.infer(x), model.prior()
-        z = q.sample(Noise(0))
+        z = q.sample(Rng(0))
         gap = (q.log_prob(z) - p.log_prob(z)).double()
-        rate = model.terms(_batch(x[:2]), Noise(0)).parts["rate"]
+        rate = model.terms(_batch(x[:2]), Rng(0)).parts["rate"]
     assert abs(float(gap.mean()) - float(rate)) < 5 * float(gap.std()) / 20000**0.5
 
 
@@ -131,7 +131,7 @@ def test_the_weight_of_the_rate_warms_up_and_free_bits_cost_nothing():
     def excess(step, **changes):
         model = testing.build(VAE, VAE.Config(**base, **changes))
         shake(model)
-        terms = model.terms(_batch(x, step=step), Noise(0))
+        terms = model.terms(_batch(x, step=step), Rng(0))
         return float(terms.loss.detach() - terms.parts["distortion"]), float(terms.parts["rate"])
 
     weighted, rate = excess(25, beta=2.0, kl_warmup=100)
@@ -167,9 +167,9 @@ def test_training_images_set_what_is_left_open():
 def test_dropout_acts_in_training_alone():
     model = testing.build(VAE, VAE.Config(network="mlp", hidden=(16,), latent=2, dropout=0.5))
     batch = _batch(testing.facts.pictures(4, 1, 12, 12))
-    losses = {mode: [float(model.train(mode).terms(batch, Noise(0)).loss.detach())] for mode in (True, False)}
+    losses = {mode: [float(model.train(mode).terms(batch, Rng(0)).loss.detach())] for mode in (True, False)}
     assert losses[True] != losses[False]
-    again = float(model.train().terms(batch, Noise(0)).loss.detach())
+    again = float(model.train().terms(batch, Rng(0)).loss.detach())
     assert [again] == losses[True]
 
 
@@ -180,14 +180,14 @@ def test_active_units_are_those_whose_mean_varies():
         encoder.weight.zero_()
         encoder.weight[0, 0] = 5.0
     x = torch.linspace(0, 1, 20).view(10, 1, 1, 2)
-    assert float(model.diagnose(_batch(x), Noise(0))["active_units"]) == 1
+    assert float(model.diagnose(_batch(x), Rng(0))["active_units"]) == 1
 
 
 def test_a_missing_value_is_shown_as_nothing():
     model = testing.build(VAE, VAE.Config(hidden=(8, 8), latent=2))
     shake(model)
     x = testing.facts.pictures(2, 1, 12, 12)
-    o = Missing(0.5)(x, Noise(0))
+    o = Missing(0.5)(x, Rng(0))
     torch.testing.assert_close(model.infer(x, o.observed).mean, model.infer(o.y).mean)
 
 
@@ -208,15 +208,13 @@ def _small(importance, **more):
 
 def test_the_bound_of_several_draws_is_the_importance_weighted_estimate():
     """The loss is the mean of nll by as many draws, as `likelihood.score` has it, and tightens with them."""
-    x = (Noise(3).uniform("x", (4, 1, 8, 8), "cpu") < 0.3).float()
+    x = (Rng(3).uniform("x", (4, 1, 8, 8), "cpu") < 0.3).float()
     found = []
     for k in (1, 4, 32):
         model = _small(k)
         with torch.no_grad():
-            losses = torch.stack([model.terms(_batch(x), Noise(seed)).loss for seed in range(200)])
-            nll = torch.stack(
-                [score(model, x, None, k, k, Noise(seed, tuple("abcd"))).nll.mean() for seed in range(200)]
-            )
+            losses = torch.stack([model.terms(_batch(x), Rng(seed)).loss for seed in range(200)])
+            nll = torch.stack([score(model, x, None, k, k, Rng(seed, tuple("abcd"))).nll.mean() for seed in range(200)])
         error = (losses.var() + nll.var()).sqrt() / 200**0.5
         assert abs(float(losses.mean() - nll.mean())) < 5 * float(error)
         found.append(float(losses.mean()))
@@ -224,11 +222,11 @@ def test_the_bound_of_several_draws_is_the_importance_weighted_estimate():
 
 
 def test_the_bound_of_several_draws_counts_observed_values_alone():
-    x = (Noise(3).uniform("x", (4, 1, 8, 8), "cpu") < 0.3).float()
-    o = Missing(0.5)(x, Noise(1))
+    x = (Rng(3).uniform("x", (4, 1, 8, 8), "cpu") < 0.3).float()
+    o = Missing(0.5)(x, Rng(1))
     other = dataclasses.replace(o, y=torch.where(o.observed, o.y, 0.7))
     model = _small(4)
-    one, two = (model.terms(Batch(None, seen, Missing(0.5)), Noise(2)).loss for seen in (o, other))
+    one, two = (model.terms(Batch(None, seen, Missing(0.5)), Rng(2)).loss for seen in (o, other))
     assert torch.equal(one, two)
     one.backward()
     assert all(bool(p.grad.isfinite().all()) for p in model.parameters())
@@ -246,8 +244,8 @@ def test_images_count_by_their_share(more):
     model = testing.build(VAE, config)
     shake(model)
     x = testing.facts.pictures(3, 1, 8, 8)
-    one = model.objective(_batch(x), Noise(0, ("a", "b", "c")), torch.tensor([2 / 3, 1 / 3, 0.0]))
-    other = model.objective(_batch(x[[0, 0, 1]]), Noise(0, ("a", "a", "b")))
+    one = model.objective(_batch(x), Rng(0, ("a", "b", "c")), torch.tensor([2 / 3, 1 / 3, 0.0]))
+    other = model.objective(_batch(x[[0, 0, 1]]), Rng(0, ("a", "a", "b")))
     torch.testing.assert_close(one.loss, other.loss, rtol=1e-5, atol=1e-4)
     for name in one.parts:
         torch.testing.assert_close(one.parts[name], other.parts[name], rtol=1e-5, atol=1e-4)
@@ -256,6 +254,6 @@ def test_images_count_by_their_share(more):
 def test_a_bound_of_several_draws_drops_out_under_names_of_images_too(images):
     x = images(2, 1, 16, 16)
     model = VAE(VAE.Config(channels=1, hidden=(8, 8), latent=2, importance=3, dropout=0.5)).train()
-    noise = Noise(0, ("a", "b"))
-    batch = Batch(x, Clean()(x, noise), Clean(), 1)
-    assert torch.equal(model.terms(batch, noise).loss, model.terms(batch, noise).loss)
+    rng = Rng(0, ("a", "b"))
+    batch = Batch(x, Clean()(x, rng), Clean(), 1)
+    assert torch.equal(model.terms(batch, rng).loss, model.terms(batch, rng).loss)

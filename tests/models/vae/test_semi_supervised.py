@@ -7,7 +7,7 @@ from torch import distributions
 
 from restorekit import testing
 from restorekit.core.errors import UsageError
-from restorekit.core.rng import Noise
+from restorekit.core.rng import Rng
 from restorekit.core.types import Batch
 from restorekit.corruptions import Clean, Gaussian, Speckle
 from restorekit.evaluation.likelihood import score
@@ -27,7 +27,7 @@ def _model(config=SMALL, certain=False):
     shake(model)
     for name, p in model.named_parameters():
         with torch.no_grad():
-            p.add_(0.5 * Noise(2).normal(name, tuple(p.shape) or (1,), "cpu").view_as(p))
+            p.add_(0.5 * Rng(2).normal(name, tuple(p.shape) or (1,), "cpu").view_as(p))
     if certain:
         with torch.no_grad():
             model.network.encoder.layers[-1].weight[1:] = 0
@@ -36,13 +36,13 @@ def _model(config=SMALL, certain=False):
 
 
 def _batch(x, label):
-    o = Clean()(x, Noise(0))
+    o = Clean()(x, Rng(0))
     return Batch(x, dataclasses.replace(o, label=None if label is None else torch.tensor(label)), Clean())
 
 
 def _loss(model, x, label):
     """The model's own negative ELBO of one image of a class."""
-    return model.objective(_batch(x[None], [label]), Noise(5)).loss
+    return model.objective(_batch(x[None], [label]), Rng(5)).loss
 
 
 def test_the_objective_is_equations_6_to_9():
@@ -50,7 +50,7 @@ def test_the_objective_is_equations_6_to_9():
     logs = model.classifier(x)
     unlabelled = sum(logs[1, y].exp() * (_loss(model, x[1], y) + logs[1, y] + math.log(3)) for y in range(3))
     labelled = [_loss(model, x[i], labels[i]) - 2.0 * logs[i, labels[i]] for i in (0, 2)]
-    found = model.terms(_batch(x, labels), Noise(0))
+    found = model.terms(_batch(x, labels), Rng(0))
     torch.testing.assert_close(found.loss, (unlabelled + sum(labelled)) / 3, rtol=1e-5, atol=1e-4)
     right = found.parts["nelbo"] + 2.0 * found.parts["label"]
     torch.testing.assert_close(right, found.loss.detach(), rtol=1e-5, atol=1e-4)
@@ -58,7 +58,7 @@ def test_the_objective_is_equations_6_to_9():
 
 def test_no_label_and_unknown_labels_are_one():
     model, x = _model(), pictures(4, 1, 2, 2)
-    losses = [model.terms(_batch(x, label), Noise(0)).loss for label in (None, [-1] * 4)]
+    losses = [model.terms(_batch(x, label), Rng(0)).loss for label in (None, [-1] * 4)]
     assert torch.equal(*losses)
 
 
@@ -73,16 +73,16 @@ def _evidence(model, x, label):
 
 @torch.no_grad()
 def test_weights_of_labels_and_latents_tell_the_exact_evidence():
-    model, x, noise = _model(), pictures(5, 1, 2, 2), Noise(0, names(5))
+    model, x, rng = _model(), pictures(5, 1, 2, 2), Rng(0, names(5))
     model.spread.fill_(-0.5)
     for p in model.network.encoder.parameters():  # q is loose, but not off
         p[:1].mul_(0.3)
         p[1:] = 0
     exact = torch.stack([_evidence(model, x, label) for label in range(3)])
-    found = score(model, x, None, 4000, 4000, noise)
+    found = score(model, x, None, 4000, 4000, rng)
     assert ((found.nll + exact.logsumexp(0) - math.log(3)).abs() < 4 / found.effective.sqrt()).all()
     assert found.rates.shape == (2, 5)
-    given = score(model, x, torch.tensor([0, 1, 2, -1, 0]), 4000, 4000, noise)
+    given = score(model, x, torch.tensor([0, 1, 2, -1, 0]), 4000, 4000, rng)
     picked = [exact[0, 0], exact[1, 1], exact[2, 2], exact[:, 3].logsumexp(0) - math.log(3), exact[0, 4]]
     assert ((given.nll + torch.stack(picked)).abs() < 4 / given.effective.sqrt()).all()
     assert given.rates[0, [0, 1, 2, 4]].eq(0).all()
@@ -93,18 +93,18 @@ def test_a_class_that_is_told_is_kept_and_others_are_drawn_as_often_as_the_class
     model, x = _model(), pictures(2, 1, 2, 2)
     label, _ = model.infer(x, None, torch.tensor([1, -1])).mean
     torch.testing.assert_close(label, torch.stack([torch.tensor([0.0, 1.0, 0.0]), model.classifier(x)[1].exp()]))
-    many = model.infer(x[1:].expand(20000, -1, -1, -1)).sample(Noise(0))[0]
+    many = model.infer(x[1:].expand(20000, -1, -1, -1)).sample(Rng(0))[0]
     assert torch.equal(many.sum(1), torch.ones(20000))
     error = (label[1] * (1 - label[1]) / 20000).sqrt()
     assert ((many.mean(0) - label[1]).abs() < 5 * error).all()
-    prior = model.prior().sample(20000, (1, 2, 2), Noise(1))[0].mean(0)
+    prior = model.prior().sample(20000, (1, 2, 2), Rng(1))[0].mean(0)
     assert ((prior - 1 / 3).abs() < 5 * (2 / 9 / 20000) ** 0.5).all()
 
 
 def test_a_probability_of_one_is_always_drawn():
     law = told(None, torch.tensor([[0.0, -1e9], [-1e9, 0.0]]))
     for seed in range(50):
-        assert torch.equal(law.sample(Noise(seed)), torch.eye(2))
+        assert torch.equal(law.sample(Rng(seed)), torch.eye(2))
 
 
 @torch.no_grad()
@@ -124,7 +124,7 @@ def test_samplers_that_climb_refuse_classes_and_others_restore_without_a_label()
     for sampler in (Langevin(), Mode()):
         assert "is a class" in (sampler.refuse(model, Speckle(0.1)) or "")
         assert sampler.refuse(testing.build(VAE, dataclasses.replace(SMALL, alpha=0.0)), Speckle(0.1)) is None
-    draws = Gibbs(sweeps=20)(model, Gaussian(0.1), Gaussian(0.1)(x, Noise(0, names(2))), 3, Noise(1, names(2)))
+    draws = Gibbs(sweeps=20)(model, Gaussian(0.1), Gaussian(0.1)(x, Rng(0, names(2))), 3, Rng(1, names(2)))
     assert draws.mean.shape == (3, 2, 1, 2, 2)
     assert bool(draws.mean.isfinite().all())
 
@@ -148,9 +148,9 @@ def test_unlabelled_images_teach_what_the_few_labelled_ones_leave_open():
     label = torch.cat([torch.tensor([0, 1]), torch.full((16,), -1)])
     optimiser = torch.optim.Adam(model.parameters(), lr=0.01)
     for step in range(250):
-        o = dataclasses.replace(Clean()(x, Noise(0)), label=label)
+        o = dataclasses.replace(Clean()(x, Rng(0)), label=label)
         optimiser.zero_grad()
-        model.terms(Batch(x, o, Clean()), Noise(step)).loss.backward()
+        model.terms(Batch(x, o, Clean()), Rng(step)).loss.backward()
         optimiser.step()
     lower = kinds.clone()
     lower[:, :, 0] = 0.5
@@ -166,4 +166,4 @@ def test_accuracy_is_over_told_classes_alone():
 def test_accuracy_is_told_where_some_image_tells_its_class():
     model, x = _model(), pictures(5, 1, 2, 2)
     for label, there in ((None, False), ([-1] * 5, False), ([0, -1, 2, -1, -1], True)):
-        assert ("accuracy" in model.diagnose(_batch(x, label), Noise(0))) == there
+        assert ("accuracy" in model.diagnose(_batch(x, label), Rng(0))) == there

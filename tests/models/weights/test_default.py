@@ -10,7 +10,7 @@ from safetensors import safe_open
 
 from restorekit.core import channels as per_channel
 from restorekit.core.devices import Compute
-from restorekit.core.rng import Noise
+from restorekit.core.rng import Rng
 from restorekit.corruptions import Gaussian, Holes, Missing
 from restorekit.models import CVAE, checkpoint
 from restorekit.restoration.loading import open_restorer
@@ -34,7 +34,7 @@ def pictures():
 
 def restored(name, observation, corruption, draws=0):
     restorer = open_restorer(name, corruption, compute=Compute("cpu")).restorer
-    return per_channel.restore(restorer, observation, corruption, draws, Noise(3))
+    return per_channel.restore(restorer, observation, corruption, draws, Rng(3))
 
 
 def psnr(found, x):
@@ -44,7 +44,7 @@ def psnr(found, x):
 @pytest.mark.parametrize("corruption", [Missing(0.5), Missing(0.8), Missing(0.9)], ids=str)
 @pytest.mark.parametrize("rival", FILLING)
 def test_it_fills_missing_pixels_better_than_every_classical_method(corruption, rival, pictures):
-    o = corruption(pictures, Noise(1))
+    o = corruption(pictures, Rng(1))
     own = psnr(restored("default", o, corruption).mmse, pictures)
     assert own > psnr(restored(rival, o, corruption).mmse, pictures) + 0.4
 
@@ -53,14 +53,14 @@ def test_it_fills_missing_pixels_better_than_every_classical_method(corruption, 
 @pytest.mark.parametrize("rival", NOISY)
 def test_it_removes_noise_of_unknown_level_better_than_methods_that_are_told_it(level, rival, pictures):
     corruption = Gaussian(level / 255)
-    o = corruption(pictures, Noise(1))
+    o = corruption(pictures, Rng(1))
     own = psnr(restored("default", o.blind(), corruption).mmse, pictures)
     assert own > psnr(restored(rival, o, corruption).mmse, pictures) + 0.2
 
 
 @pytest.mark.parametrize("corruption", [Missing(0.8), Gaussian(25 / 255), Holes(area=0.15)], ids=lambda c: c.name)
 def test_the_large_model_is_better(corruption, pictures):
-    o = corruption(pictures, Noise(1)).blind()
+    o = corruption(pictures, Rng(1)).blind()
     own, small = (psnr(restored(name, o, corruption).mmse, pictures) for name in ("large", "default"))
     assert own > small + 0.1
 
@@ -68,7 +68,7 @@ def test_the_large_model_is_better(corruption, pictures):
 @pytest.mark.parametrize("name", ["default", "large"])
 @pytest.mark.parametrize("corruption", [Missing(0.8), Gaussian(25 / 255), Holes(area=0.15)], ids=lambda c: c.name)
 def test_the_one_pass_estimate_is_as_good_as_the_mean_of_64_draws(corruption, name, pictures):
-    o = corruption(pictures, Noise(1)).blind()
+    o = corruption(pictures, Rng(1)).blind()
     found = restored(name, o, corruption, 64)
     near = 0.2 if corruption.name == "holes" else 0.1  # of long waves, few in a hole, 64 draws leave more to chance
     assert psnr(found.mmse, pictures) == pytest.approx(psnr(found.draws.mean(0), pictures), abs=near)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from restorekit.core.devices import Compute
-from restorekit.core.rng import Noise
+from restorekit.core.rng import Rng
 from restorekit.corruptions import Chain, Gaussian, Holes, Missing
 from restorekit.evaluation.metrics.uncertainty import Coverage90
 from restorekit.restoration.loading import open_restorer
@@ -54,10 +54,10 @@ def _coverage(opened, pictures, corruption, level, told=False):
     """The share within the interval of each picture, and how many the calibration does not cover."""
     found, beyond = [], 0
     for i, x in enumerate(pictures):
-        noise = Noise(7, (f"p{i}",))
-        seen = corruption(x[None], noise)
+        rng = Rng(7, (f"p{i}",))
+        seen = corruption(x[None], rng)
         seen = seen if told else seen.blind()
-        restored = opened.restorer(seen, corruption, 0, noise)
+        restored = opened.restorer(seen, corruption, 0, rng)
         (enclosed, (refusal,)) = enclose(restored, seen, corruption, len(x), opened.table, level)
         beyond += refusal is not None
         found += [] if refusal else [Coverage90()(enclosed, x[None], seen)]

@@ -5,13 +5,13 @@ import math
 import pytest
 
 from restorekit.evaluation.head_to_head import Other, duels, with_differences
-from restorekit.evaluation.metric_values import BEFORE, Figure
+from restorekit.evaluation.metric_values import BEFORE, MetricInfo
 from restorekit.evaluation.protocol import Protocol, Results
 from restorekit.report.page import Views
 from restorekit.report.pages.compared import harm, page_of
 from restorekit.report.tables import tables
 
-FIGURES = [Figure("glow", "cd", "lower", meaning="How it glows."), Figure("psnr", "dB", "higher"), *BEFORE]
+FIGURES = [MetricInfo("glow", "cd", "lower", meaning="How it glows."), MetricInfo("psnr", "dB", "higher"), *BEFORE]
 
 
 @pytest.fixture

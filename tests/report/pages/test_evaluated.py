@@ -2,12 +2,12 @@ import re
 import xml.etree.ElementTree as ET
 
 from restorekit.evaluation.head_to_head import against_baselines
-from restorekit.evaluation.metric_values import OF_A_RUN, Figure
+from restorekit.evaluation.metric_values import OF_A_RUN, MetricInfo
 from restorekit.evaluation.protocol import Protocol, Results
 from restorekit.report.pages.evaluated import page_of
 from restorekit.report.tables import tables
 
-FIGURES = [Figure("psnr", "dB", "higher"), Figure("coverage90", "", "", 0.9), *OF_A_RUN]
+FIGURES = [MetricInfo("psnr", "dB", "higher"), MetricInfo("coverage90", "", "", 0.9), *OF_A_RUN]
 TOLD = {"sigma": "blind", "draws": 0, "estimate": "one pass", "reasons": {}, "seconds_per_megapixel": 0.5, "seconds": 1}
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from scipy.stats import poisson
 
-from restorekit.core.rng import Noise
+from restorekit.core.rng import Rng
 from restorekit.corruptions import Chain, Gaussian, Missing, Poisson
 from restorekit.restoration.classical.anscombe import AnscombeBM3D, AnscombeNLM, estimate_peak, invert, stabilise
 from restorekit.restoration.classical.skimage import NLM
@@ -45,7 +45,7 @@ def test_variance_becomes_one(mean):
 @pytest.mark.parametrize("peak", [2.0, 10.0, 100.0])
 @pytest.mark.parametrize("channels", [1, 3])
 def test_peak_is_estimated_from_the_picture(peak, channels):
-    y = Poisson(peak)(waves(channels), Noise(0, ("a",))).y[0].permute(1, 2, 0).double().numpy()
+    y = Poisson(peak)(waves(channels), Rng(0, ("a",))).y[0].permute(1, 2, 0).double().numpy()
     assert estimate_peak(y) == pytest.approx(peak, rel=0.2)
 
 
@@ -57,10 +57,10 @@ def test_a_peak_comes_out_of_any_picture():
 @pytest.mark.parametrize("channels", [1, 3])
 def test_dark_noise_is_denoised_better_than_without_the_transform(channels):
     x = waves(channels)
-    observation = Poisson(5.0)(x, Noise(0, ("a",)))
+    observation = Poisson(5.0)(x, Rng(0, ("a",)))
     blind = dataclasses.replace(observation, params={})
     plain, told, guessed = (
-        float((r(o, Poisson(5.0), 0, Noise(0)).mmse - x).square().mean())
+        float((r(o, Poisson(5.0), 0, Rng(0)).mmse - x).square().mean())
         for r, o in ((NLM(), observation), (AnscombeNLM(), observation), (AnscombeNLM(), blind))
     )
     assert max(told, guessed) < 0.5 * plain  # the peak is guessed to a tenth: which of the two wins depends on the draw
@@ -68,24 +68,24 @@ def test_dark_noise_is_denoised_better_than_without_the_transform(channels):
 
 def test_light_is_kept_on_average():
     x = torch.full((1, 1, 64, 64), 0.5)
-    mmse = AnscombeNLM()(Poisson(2.0)(x, Noise(0, ("a",))), Poisson(2.0), 0, Noise(0)).mmse
+    mmse = AnscombeNLM()(Poisson(2.0)(x, Rng(0, ("a",))), Poisson(2.0), 0, Rng(0)).mmse
     assert float(mmse.mean()) == pytest.approx(0.5, abs=0.02)
 
 
 def test_gaps_and_further_noise_are_taken():
     x = waves()
     corruption = Chain((Poisson(50.0), Gaussian(0.1), Missing(0.3)))
-    observation = corruption(x, Noise(0, ("a",)))
-    mmse = AnscombeNLM()(observation, corruption, 0, Noise(0)).mmse
+    observation = corruption(x, Rng(0, ("a",)))
+    mmse = AnscombeNLM()(observation, corruption, 0, Rng(0)).mmse
     assert float((mmse - x).square().mean().sqrt()) < 0.07
 
 
 @pytest.mark.skipif(importlib.util.find_spec("bm3d") is None, reason="needs the extra [bm3d]")
 def test_bm3d_inside_is_no_worse_than_nlm():
     x = waves(size=48)
-    observation = Poisson(10.0)(x, Noise(0, ("a",)))
+    observation = Poisson(10.0)(x, Rng(0, ("a",)))
     nlm, bm3d = (
-        float((r(observation, Poisson(10.0), 0, Noise(0)).mmse - x).square().mean())
+        float((r(observation, Poisson(10.0), 0, Rng(0)).mmse - x).square().mean())
         for r in (AnscombeNLM(), AnscombeBM3D())
     )
     assert bm3d < nlm

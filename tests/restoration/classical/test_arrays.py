@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from restorekit.core.rng import Noise
+from restorekit.core.rng import Rng
 from restorekit.corruptions import Gaussian
 from restorekit.restoration.classical.arrays import channelwise, from_opponent, opponent, padded, triangulate
 from restorekit.uncertainty.noise_level import noise_level
@@ -46,7 +46,7 @@ def test_small_images_are_mirrored_outwards():
 
 @pytest.mark.parametrize("sigma", [5 / 255, 25 / 255, 0.4])
 def test_noise_level_of_smooth_pictures_is_found(sigma, images):
-    y = Gaussian(sigma)(images(1, 3, 128, 128), Noise(0, ("a",))).y[0].permute(1, 2, 0).double().numpy()
+    y = Gaussian(sigma)(images(1, 3, 128, 128), Rng(0, ("a",))).y[0].permute(1, 2, 0).double().numpy()
     assert noise_level(y) == pytest.approx(sigma, rel=0.05)
 
 
@@ -58,7 +58,7 @@ def test_a_flat_image_and_one_too_small_to_tell_have_no_noise(shape, value):
 
 @pytest.mark.filterwarnings("error")
 def test_a_flat_channel_hides_the_noise_of_the_others_from_nobody(images):
-    y = Gaussian(0.1)(images(1, 3, 64, 64), Noise(0, ("a",))).y[0].permute(1, 2, 0).double().numpy()
+    y = Gaussian(0.1)(images(1, 3, 64, 64), Rng(0, ("a",))).y[0].permute(1, 2, 0).double().numpy()
     flat = y.copy()
     flat[..., 1] = 0.0
     assert noise_level(flat) == pytest.approx(noise_level(y[..., [0, 2]]))

@@ -12,7 +12,7 @@ from restorekit.restoration.classical import baselines, best_baselines, restorek
 class Blur(Corruption):
     name: ClassVar[str] = "blur"
 
-    def __call__(self, x, noise):
+    def __call__(self, x, rng):
         raise AssertionError("nothing here asks for it")
 
     def operator(self, observation):
@@ -29,7 +29,7 @@ class Stripes(Corruption):
     name: ClassVar[str] = "stripes"
     hides: ClassVar[bool] = True
 
-    def __call__(self, x, noise):
+    def __call__(self, x, rng):
         raise AssertionError("nothing here asks for it")
 
 

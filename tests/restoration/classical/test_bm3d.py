@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from restorekit.core.errors import UsageError
-from restorekit.core.rng import Noise
+from restorekit.core.rng import Rng
 from restorekit.corruptions import Gaussian
 from restorekit.restoration.classical import bm3d
 from restorekit.restoration.classical.bm3d import BM3D
@@ -30,9 +30,9 @@ def noisy(channels):
 def test_without_the_package_one_sentence_says_how_to_get_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "bm3d", None)
     x = torch.full((1, 1, 16, 16), 0.5)
-    observation = Gaussian(0.1)(x, Noise(0, ("a",)))
+    observation = Gaussian(0.1)(x, Rng(0, ("a",)))
     with pytest.raises(UsageError, match=r'pip install "restorekit\[bm3d\]" \(non-commercial use only\)'):
-        BM3D()(observation, Gaussian(0.1), 0, Noise(0))
+        BM3D()(observation, Gaussian(0.1), 0, Rng(0))
 
 
 @installed

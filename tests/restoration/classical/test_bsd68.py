@@ -20,8 +20,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from restorekit.core.psnr import finish
-from restorekit.core.rng import Noise
+from restorekit.core.psnr import quantise_8bit
+from restorekit.core.rng import Rng
 from restorekit.core.types import Restoration
 from restorekit.corruptions import restorekit_register_corruptions
 from restorekit.corruptions.spec import parse
@@ -56,10 +56,10 @@ def read(path: Path, crop: int | None = None) -> Tensor:
 
 def psnr(spec: str, restorer: str, x: Tensor, key: str) -> float:
     """Corrupt x, restore it, and return the PSNR in dB."""
-    corruption, noise = parse(spec, CORRUPTIONS), Noise(0, (key,))
-    observation = corruption(x, noise)
-    result = RESTORERS[restorer]()(observation, corruption, 0, noise)
-    return PSNR()(Restoration(finish(result.mmse)), x, observation) or 0.0
+    corruption, rng = parse(spec, CORRUPTIONS), Rng(0, (key,))
+    observation = corruption(x, rng)
+    result = RESTORERS[restorer]()(observation, corruption, 0, rng)
+    return PSNR()(Restoration(quantise_8bit(result.mmse)), x, observation) or 0.0
 
 
 def corners(spec: str, restorer: str, folder: Path) -> list[float]:

@@ -7,7 +7,7 @@ import torch
 
 from restorekit.core.contracts import Corruption
 from restorekit.core.errors import UsageError
-from restorekit.core.rng import Noise
+from restorekit.core.rng import Rng
 from restorekit.core.types import Observation
 from restorekit.corruptions import Chain, Gaussian, Missing, Poisson, SaltPepper
 from restorekit.restoration.classical import restorekit_register_restorers
@@ -38,8 +38,8 @@ def smooth(channels, height, width, batch=1):
 
 
 def run(restorer, corruption, x, keys=("a",)):
-    observation = corruption(x, Noise(0, keys))
-    return restorer(observation, corruption, 0, Noise(0)), observation
+    observation = corruption(x, Rng(0, keys))
+    return restorer(observation, corruption, 0, Rng(0)), observation
 
 
 @pytest.mark.parametrize(("channels", "height", "width"), SIZES)
@@ -64,7 +64,7 @@ def test_a_channel_without_values_gives_gray(restorer):
     observed = torch.ones(1, 3, 12, 13, dtype=torch.bool)
     observed[:, 1] = False
     observation = Observation(x * observed, observed, (3, 12, 13), torch.zeros(1, 1, 1, 1))
-    mmse = restorer(observation, Missing(0.5), 0, Noise(0)).mmse
+    mmse = restorer(observation, Missing(0.5), 0, Rng(0)).mmse
     assert mmse.isfinite().all()
     assert torch.equal(mmse[:, ::2], x[:, ::2])
 
@@ -93,18 +93,18 @@ def test_a_batch_is_its_images_one_by_one(restorer):
 
 def test_inputs_are_left_as_they_were(restorer):
     corruption = Chain((Gaussian(0.1), Missing(0.5)))
-    observation = corruption(smooth(3, 16, 16), Noise(0, ("a",)))
+    observation = corruption(smooth(3, 16, 16), Rng(0, ("a",)))
     before = dataclasses.replace(observation, y=observation.y.clone(), observed=observation.observed.clone())
-    restorer(observation, corruption, 0, Noise(0))
+    restorer(observation, corruption, 0, Rng(0))
     assert torch.equal(observation.y, before.y)
     assert torch.equal(observation.observed, before.observed)
 
 
 def test_draws_are_refused(restorer):
     corruption = Gaussian(0.1)
-    observation = corruption(smooth(1, 8, 8), Noise(0, ("a",)))
+    observation = corruption(smooth(1, 8, 8), Rng(0, ("a",)))
     with pytest.raises(UsageError, match=f"{restorer.name} is a classical method .* got 4 samples"):
-        restorer(observation, corruption, 4, Noise(0))
+        restorer(observation, corruption, 4, Rng(0))
 
 
 @pytest.mark.parametrize("name", DENOISERS)
@@ -122,15 +122,15 @@ def test_an_unknown_noise_level_is_estimated(name):
     if name == "bm3d":
         pytest.importorskip("bm3d", reason="needs the extra [bm3d]")
     x = smooth(1, 60, 64)
-    observation = Gaussian(0.1)(x, Noise(0, ("a",)))
+    observation = Gaussian(0.1)(x, Rng(0, ("a",)))
     told, blind = (
-        BY_NAME[name]()(o, Gaussian(0.1), 0, Noise(0)).mmse
+        BY_NAME[name]()(o, Gaussian(0.1), 0, Rng(0)).mmse
         for o in (observation, dataclasses.replace(observation, sigma=None))
     )
     assert (blind - told).square().mean().sqrt() < 0.02
-    assert torch.equal(BY_NAME[name]()(observation.blind(), Gaussian(0.1), 0, Noise(0)).mmse, blind)
+    assert torch.equal(BY_NAME[name]()(observation.blind(), Gaussian(0.1), 0, Rng(0)).mmse, blind)
     flat = Observation(torch.full_like(x, 0.3), observation.observed, observation.shape)
-    assert torch.allclose(BY_NAME[name]()(flat, Gaussian(0.1), 0, Noise(0)).mmse, flat.y, atol=0.5 / 2048)
+    assert torch.allclose(BY_NAME[name]()(flat, Gaussian(0.1), 0, Rng(0)).mmse, flat.y, atol=0.5 / 2048)
 
 
 @pytest.mark.parametrize("name", INPAINTERS)
@@ -146,7 +146,7 @@ def test_inpainters_continue_a_slope(name):
     observed = torch.ones(1, 1, 20, 24, dtype=torch.bool)
     observed[..., 8:12, 8:13] = False
     observation = Observation(x * observed, observed, (3, 20, 24), torch.zeros(1, 1, 1, 1))
-    assert (BY_NAME[name]()(observation, Missing(0.1), 0, Noise(0)).mmse - x).abs().max() < 0.06
+    assert (BY_NAME[name]()(observation, Missing(0.1), 0, Rng(0)).mmse - x).abs().max() < 0.06
 
 
 @pytest.mark.parametrize("name", [n for n in NAMES if n not in ("lanczos", "wiener")])
@@ -156,12 +156,12 @@ def test_another_shape_is_refused_with_a_way_out(name):
     y = torch.zeros(1, 1, 4, 5)
     observation = Observation(y, torch.ones(1, 1, 4, 5, dtype=torch.bool), (1, 8, 10), torch.zeros(1, 1, 1, 1))
     with pytest.raises(UsageError, match="of 8 x 10 x 1, got 4 x 5 x 1; use lanczos or wiener"):
-        BY_NAME[name]()(observation, Gaussian(0.1), 0, Noise(0))
+        BY_NAME[name]()(observation, Gaussian(0.1), 0, Rng(0))
 
 
 def test_what_suits_what():
     def fitting(corruption: Corruption) -> set[str]:
-        return {name for name, cls in BY_NAME.items() if cls().suits(corruption)}
+        return {name for name, cls in BY_NAME.items() if cls().is_applicable(corruption)}
 
     assert fitting(Missing(0.5)) == set(INPAINTERS)
     assert fitting(SaltPepper(0.1)) == {"median"}

@@ -7,7 +7,7 @@ import torch
 from torch.nn import functional as F
 
 from restorekit.core.contracts import Corruption
-from restorekit.core.rng import Noise
+from restorekit.core.rng import Rng
 from restorekit.core.types import Observation
 from restorekit.corruptions import Chain, Gaussian, Missing, Quantise, SaltPepper
 from restorekit.restoration.classical.scipy import Delaunay, DelaunayCubic, Median, Wiener
@@ -41,7 +41,7 @@ class Through(Corruption):
     name: ClassVar[str] = "through"
     map: object = None
 
-    def __call__(self, x, noise):
+    def __call__(self, x, rng):
         y = self.map.apply(x)
         return Observation(
             y, torch.ones_like(y[:, :1], dtype=torch.bool), tuple(x.shape[1:]), x.new_zeros(len(x), 1, 1, 1)
@@ -60,8 +60,8 @@ def picture(channels=1, height=48, width=40):
 
 
 def restore(restorer, corruption, x):
-    observation = corruption(x, Noise(0, ("a",)))
-    return restorer(observation, corruption, 0, Noise(0)).mmse, observation
+    observation = corruption(x, Rng(0, ("a",)))
+    return restorer(observation, corruption, 0, Rng(0)).mmse, observation
 
 
 def rmse(a, b):
@@ -77,11 +77,11 @@ def test_cubic_triangles_follow_a_curve_better_than_linear_ones():
 
 def test_delaunay_interpolates_linearly():
     x = torch.linspace(0, 1, 20).expand(1, 1, 20, 20).contiguous()
-    observation = Missing(0.5)(x, Noise(0, ("a",)))
+    observation = Missing(0.5)(x, Rng(0, ("a",)))
     observed = observation.observed.clone()
     observed[..., [0, -1], :] = observed[..., :, [0, -1]] = True  # no pixel outside the triangles
     whole = Observation(x * observed, observed, (1, 20, 20), torch.zeros(1, 1, 1, 1))
-    assert torch.allclose(Delaunay()(whole, Missing(0.5), 0, Noise(0)).mmse, x, atol=1e-6)
+    assert torch.allclose(Delaunay()(whole, Missing(0.5), 0, Rng(0)).mmse, x, atol=1e-6)
 
 
 @pytest.mark.parametrize("channels", [1, 3])

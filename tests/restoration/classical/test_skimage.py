@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from restorekit.core.errors import ImageError
-from restorekit.core.rng import Noise
+from restorekit.core.rng import Rng
 from restorekit.core.types import Observation
 from restorekit.corruptions import Missing
 from restorekit.restoration.classical.skimage import TV, Biharmonic, Wavelet
@@ -18,7 +18,7 @@ def test_biharmonic_is_exact_where_the_second_laplacian_is_zero():
     x = (0.5 + 0.2 * rows * columns + 0.1 * (rows**2 - columns**2) + 0.1 * rows)[None, None]
     observed = torch.ones(1, 1, 24, 30, dtype=torch.bool)
     observed[..., 9:16, 10:19] = False
-    mmse = Biharmonic()(observation(x, observed), Missing(0.1), 0, Noise(0)).mmse
+    mmse = Biharmonic()(observation(x, observed), Missing(0.1), 0, Rng(0)).mmse
     assert torch.allclose(mmse, x, atol=1e-5)
 
 
@@ -29,7 +29,7 @@ def test_biharmonic_refuses_too_large_a_hole_and_names_another_way(monkeypatch):
     observed[..., 3:8, 3:8] = False
     message = "at most 24 missing pixels in one connected region, got 25; use navier-stokes or delaunay"
     with pytest.raises(ImageError, match=message):
-        Biharmonic()(observation(x, observed), Missing(0.1), 0, Noise(0))
+        Biharmonic()(observation(x, observed), Missing(0.1), 0, Rng(0))
 
 
 def test_biharmonic_takes_many_small_holes(monkeypatch):
@@ -39,7 +39,7 @@ def test_biharmonic_takes_many_small_holes(monkeypatch):
     for row in range(2, 20, 8):
         for column in range(2, 20, 8):
             observed[..., row : row + 2, column : column + 2] = False
-    assert torch.allclose(Biharmonic()(observation(x, observed), Missing(0.1), 0, Noise(0)).mmse, x, atol=1e-6)
+    assert torch.allclose(Biharmonic()(observation(x, observed), Missing(0.1), 0, Rng(0)).mmse, x, atol=1e-6)
 
 
 def test_wavelet_commutes_with_shifts_inside():

@@ -46,7 +46,7 @@ def test_whatever_a_restorer_raises_is_an_image_s_failure(source, tmp_path, monk
 
 
 def test_what_the_model_does_not_give_is_not_waited_for(source, tmp_path, monkeypatch):
-    monkeypatch.setattr(Darker, "__call__", lambda self, seen, corruption, n, noise: Restoration(seen.y / 2))
+    monkeypatch.setattr(Darker, "__call__", lambda self, seen, corruption, n, rng: Restoration(seen.y / 2))
     setup = prepared(source, tmp_path / "OUT", keep=("std",))
     assert restore(setup)["done"] == 6
     assert restore(setup)["skipped"] == 6
@@ -74,7 +74,7 @@ def test_images_of_one_size_that_suffered_differently_are_batches_of_their_own(t
 
 
 def test_what_was_asked_for_and_is_not_given_is_noted(source, tmp_path, monkeypatch):
-    monkeypatch.setattr(Darker, "__call__", lambda self, seen, corruption, n, noise: Restoration(seen.y / 2))
+    monkeypatch.setattr(Darker, "__call__", lambda self, seen, corruption, n, rng: Restoration(seen.y / 2))
     said = []
     restore(prepared(source, tmp_path / "OUT", keep=("std",), samples=1), said.append)
     assert all(line["notes"] == ["std and draws not written, as the model gives none"] for line in said)

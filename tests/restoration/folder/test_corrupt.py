@@ -11,7 +11,7 @@ from PIL import Image
 
 from restorekit.core.errors import UsageError
 from restorekit.core.plugins import registry
-from restorekit.core.rng import Noise
+from restorekit.core.rng import Rng
 from restorekit.corruptions.spec import parse
 from restorekit.images import formats
 from restorekit.images.discovery import Item, find_images
@@ -85,10 +85,10 @@ def test_a_range_is_settled_per_image_and_written_into_the_file(corrupt, tmp_pat
 
 def test_the_settled_values_are_those_that_the_range_draws():
     ranged = parse("gaussian:sigma=0..50/255+missing:rate=0.1..0.9", registry.corruptions())
-    noise = Noise(3, ("x",))
-    fixed = settle(ranged, (1, 8, 8, 1), noise)
-    x = Noise(0).uniform("x", (1, 1, 8, 8), "cpu")
-    one, other = ranged(x, noise), fixed(x, noise)
+    rng = Rng(3, ("x",))
+    fixed = settle(ranged, (1, 8, 8, 1), rng)
+    x = Rng(0).uniform("x", (1, 1, 8, 8), "cpu")
+    one, other = ranged(x, rng), fixed(x, rng)
     assert np.allclose(one.y, other.y, atol=1e-6)
     assert (one.observed == other.observed).all()
 

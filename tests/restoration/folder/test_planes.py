@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from restorekit.core.errors import ImageError
-from restorekit.core.rng import Noise
+from restorekit.core.rng import Rng
 from restorekit.corruptions import Chain, Downsample, Gaussian, Grayscale, Holes, Lines, Missing
 from restorekit.images.intensity import IntensityRange
 from restorekit.images.picture import Picture
@@ -58,7 +58,7 @@ def test_a_band_of_rows_is_the_cut_of_the_whole():
     whole, band = source.rows(0, 40), source.rows(10, 25)
     assert torch.equal(band.y, whole.y[:, :, 10:25])
     assert torch.equal(band.observed, whole.observed[:, :, 10:25])
-    assert torch.equal(band.guess, whole.guess[:, :, 10:25])
+    assert torch.equal(band.initial, whole.initial[:, :, 10:25])
     assert band.shape == (1, 15, 30)
 
 
@@ -87,35 +87,37 @@ HOLES = Holes(0.3, "strokes")
 )
 def test_the_guess_of_a_large_image_is_that_of_the_whole(corruption, size):
     x = torch.rand(1, 1, *size, generator=torch.Generator().manual_seed(0))
-    missing = ~corruption(x, Noise(0, ("x",))).observed[0, 0, ..., None].numpy()
+    missing = ~corruption(x, Rng(0, ("x",))).observed[0, 0, ..., None].numpy()
     pixels = (x[0, 0, ..., None] * 255).byte().numpy()
     source = PlaneSource([Plane("x", pixels, missing, BYTE)], IMAGE)
     assert size[0] * size[1] > module.WHOLE
-    whole = source.observed(0, size[0]).first_guess(IMAGE)
-    bands = torch.cat([source.rows(top, min(size[0], top + 700)).guess for top in range(0, size[0], 700)], 2)
+    whole = source.observed(0, size[0]).initial_estimate(IMAGE)
+    bands = torch.cat([source.rows(top, min(size[0], top + 700)).initial for top in range(0, size[0], 700)], 2)
     torch.testing.assert_close(bands, whole, atol=1e-5, rtol=0)
 
 
 def test_a_window_is_filled_from_the_cells_of_the_whole_whatever_the_band(monkeypatch):
     one = plane(700, 300, 0.97)
-    whole = PlaneSource([one], IMAGE).rows(0, 700).guess
+    whole = PlaneSource([one], IMAGE).rows(0, 700).initial
     monkeypatch.setattr(module, "WHOLE", 100)
     monkeypatch.setattr(module, "BLOCK", 128)
     source = PlaneSource([one, one], IMAGE)
     for top, bottom in ((0, 1), (31, 33), (100, 250), (699, 700), (0, 700)):
-        found = source.rows(top, bottom).guess
+        found = source.rows(top, bottom).initial
         torch.testing.assert_close(found, whole[:, :, top:bottom].expand(2, -1, -1, -1), atol=1e-5, rtol=0)
 
 
 def test_a_corruption_with_a_guess_of_its_own_is_asked_for_it_in_large_images_too(monkeypatch):
     class Inverted(Missing):
-        def first_guess(self, observation):
-            return 1 - super().first_guess(observation)
+        def initial_estimate(self, observation):
+            return 1 - super().initial_estimate(observation)
 
     one = plane(200, 100)
-    whole = PlaneSource([one], Inverted()).rows(0, 200).guess
+    whole = PlaneSource([one], Inverted()).rows(0, 200).initial
     monkeypatch.setattr(module, "WHOLE", 100)
-    torch.testing.assert_close(PlaneSource([one], Inverted()).rows(50, 90).guess, whole[:, :, 50:90], atol=1e-5, rtol=0)
+    torch.testing.assert_close(
+        PlaneSource([one], Inverted()).rows(50, 90).initial, whole[:, :, 50:90], atol=1e-5, rtol=0
+    )
 
 
 def test_sigma_is_none_where_no_plane_knows_it_and_nan_where_one_does_not():
@@ -139,7 +141,7 @@ def test_a_plane_says_what_shape_it_is_restored_to_and_is_shown_whole():
     assert (source.shape, source.resized) == ((2, 3, 8, 10), True)
     observation = source.rows(0, 8)
     assert tuple(observation.y.shape) == (2, 3, 4, 5)
-    assert (observation.shape, observation.direct, observation.guess) == ((3, 8, 10), False, None)
+    assert (observation.shape, observation.direct, observation.initial) == ((3, 8, 10), False, None)
 
 
 def test_bands_of_a_smaller_picture_are_restored_to_its_clean_size():

@@ -8,13 +8,13 @@ import pytest
 import torch
 
 from restorekit.core.plugins.registry import corruptions
-from restorekit.core.rng import Noise
+from restorekit.core.rng import Rng
 from restorekit.corruptions import Chain, Gaussian, Missing
 from restorekit.corruptions.spec import parse
 from restorekit.uncertainty.selfcheck import Part, self_check
 from tests._helpers.known_restorers import Filtering, Interpolating, Knowing, Shrinking, noisy, picture
 
-NOISE, SIGMA = Noise(0, ("a",)), 0.1
+NOISE, SIGMA = Rng(0, ("a",)), 0.1
 NOISY, BOTH = Gaussian(SIGMA), Chain((Gaussian(SIGMA), Missing(0.5)))
 X = picture(side=128)
 HALF = Missing(0.5)(X, NOISE).observed
@@ -74,8 +74,8 @@ def test_of_other_damage_there_is_none_and_it_is_said_why(spec):
 
 
 def test_of_noise_that_is_not_white_there_is_none():
-    noise = Noise(4).normal("n", tuple(X.shape), "cpu")
-    coarse = SIGMA * sum(noise.roll((v, h), (2, 3)) for v in range(3) for h in range(3)) / 3
+    rng = Rng(4).normal("n", tuple(X.shape), "cpu")
+    coarse = SIGMA * sum(rng.roll((v, h), (2, 3)) for v in range(3) for h in range(3)) / 3
     found = self_check(replace(noisy(X, SIGMA), y=X + coarse), NOISY, Knowing(X), NOISE)
     assert found.psnr is None
     assert "not white" in found.reason
@@ -108,7 +108,7 @@ def test_the_smallest_images_are_checked_or_refused(size):
 
 def test_of_noise_that_grows_with_brightness_there_is_none():
     x = torch.linspace(0.1, 0.9, 256).expand(1, 1, 256, 256)
-    y = x + x * SIGMA * Noise(4).normal("n", (1, 1, 256, 256), "cpu")
+    y = x + x * SIGMA * Rng(4).normal("n", (1, 1, 256, 256), "cpu")
     found = self_check(replace(noisy(x, SIGMA), y=y), NOISY, Knowing(x), NOISE)
     assert found.psnr is None
     assert "in bright parts its variance" in found.reason
@@ -174,7 +174,7 @@ def test_an_error_that_chance_hides_is_no_estimate():
 
 def test_the_same_seed_gives_the_same_result():
     o = noisy(X, SIGMA, HALF)
-    first, again, other = (self_check(o, BOTH, Filtering(0.4), Noise(seed, ("a",))) for seed in (0, 0, 1))
+    first, again, other = (self_check(o, BOTH, Filtering(0.4), Rng(seed, ("a",))) for seed in (0, 0, 1))
     assert first == again
     assert first != other
 
@@ -194,9 +194,9 @@ def test_crops_stand_for_the_whole_image():
         o, y=torch.cat([o.y[..., :64, :64], o.y[..., 64:, 64:]]), sigma=o.sigma.repeat(2, 1, 1, 1), shape=(1, 64, 64),
         observed=torch.cat([o.observed[..., :64, :64], o.observed[..., 64:, 64:]]),
     )  # fmt: skip
-    noise = Noise(0, ("a@0,0", "a@64,64"))
+    rng = Rng(0, ("a@0,0", "a@64,64"))
     half, all_of_it = (
-        self_check(crops, BOTH, Shrinking(0.5), noise, part=Part(share, 0.25), clip=False) for share in (0.5, 1.0)
+        self_check(crops, BOTH, Shrinking(0.5), rng, part=Part(share, 0.25), clip=False) for share in (0.5, 1.0)
     )
     assert half.psnr == all_of_it.psnr
     assert half.psnr_se > all_of_it.psnr_se

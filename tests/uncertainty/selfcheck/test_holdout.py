@@ -5,23 +5,23 @@ import math
 import pytest
 import torch
 
-from restorekit.core.rng import Noise
+from restorekit.core.rng import Rng
 from restorekit.corruptions import Gaussian, Holes, Lines, Missing
 from restorekit.uncertainty.conditions import distances
 from restorekit.uncertainty.selfcheck.case import Case
 from restorekit.uncertainty.selfcheck.holdout import MOST, PASSES, SHARE, connected, hide, measure
 from tests._helpers.known_restorers import Interpolating, Knowing, noisy, picture
 
-NOISE = Noise(0, ("a",))
+NOISE = Rng(0, ("a",))
 BLANK = torch.zeros(1, 1, 256, 256)
 
 
 def gaps(corruption, channels=1, seed=0):
-    return corruption(BLANK.expand(1, channels, -1, -1), Noise(seed, ("a",))).observed.expand(1, channels, -1, -1)
+    return corruption(BLANK.expand(1, channels, -1, -1), Rng(seed, ("a",))).observed.expand(1, channels, -1, -1)
 
 
 def measured(o, restorer, seed=0):
-    case = Case(o, Missing(), restorer, Noise(seed, ("a",)), clip=False)
+    case = Case(o, Missing(), restorer, Rng(seed, ("a",)), clip=False)
     return measure(case, case.restored(o))
 
 
@@ -101,7 +101,7 @@ def test_of_a_flat_picture_the_error_is_nothing(corruption):
 
 def test_of_errors_that_go_with_what_is_told_of_them_the_estimate_is_exact():
     x = picture(side=256)
-    std = 0.01 + 0.2 * Noise(8).uniform("std", tuple(x.shape), "cpu") ** 3
+    std = 0.01 + 0.2 * Rng(8).uniform("std", tuple(x.shape), "cpu") ** 3
     o = noisy(x, 0.0, gaps(Holes(0.25)))
     found = measured(o, Knowing(x, 0.5, std))
     truth = float((0.5 * std[~o.observed]).double().square().mean())
@@ -114,7 +114,7 @@ def test_without_a_spread_it_is_unbiased_and_its_standard_error_is_right():
     x, off, errors = picture(side=64), [], []
     for seed in range(40):
         o = noisy(x, 0.0, gaps(Missing(0.5), seed=seed)[..., :64, :64])
-        wrong = 0.1 * Noise(seed, ("a",)).normal("wrong", tuple(x.shape), "cpu")
+        wrong = 0.1 * Rng(seed, ("a",)).normal("wrong", tuple(x.shape), "cpu")
         found = measured(o, Knowing(x + wrong), seed)
         off.append(found.mse.value - 0.01)
         errors.append(found.mse.error)
@@ -143,7 +143,7 @@ def test_coverage_counts_hidden_values_inside_the_interval(std, share):
 def test_gaussian_errors_of_the_spread_that_is_told_are_covered_in_nine_of_ten_cases():
     x = picture(side=256)
     std = torch.full_like(x, 0.05)
-    wrong = std * Noise(9).normal("wrong", tuple(x.shape), "cpu")
+    wrong = std * Rng(9).normal("wrong", tuple(x.shape), "cpu")
     found = measured(noisy(x, 0.0, gaps(Missing(0.5))), Knowing(x + wrong, 0.0, std))
     assert found.coverage.value == pytest.approx(0.9, abs=4 * found.coverage.error)
     assert 0 < found.coverage.error < 0.03

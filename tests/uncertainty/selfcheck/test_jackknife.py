@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from restorekit.core.rng import Noise
+from restorekit.core.rng import Rng
 from restorekit.uncertainty.selfcheck.jackknife import BLOCKS, block_sums, jackknife
 
 
@@ -36,7 +36,7 @@ def test_it_sees_that_neighbours_go_together():
     """Means of fields that are constant over 16 x 16 pixels: the naive error is 16 times too small, this one is not."""
     means, errors = [], []
     for seed in range(200):
-        coarse = Noise(seed).normal("f", (1, 1, 8, 8), "cpu")
+        coarse = Rng(seed).normal("f", (1, 1, 8, 8), "cpu")
         field = coarse.repeat_interleave(16, 2).repeat_interleave(16, 3)
         mean, error = jackknife(lambda s: s[0] / s[1], block_sums(torch.stack([field, torch.ones_like(field)])))
         means.append(mean)

@@ -5,12 +5,12 @@ import math
 import pytest
 import torch
 
-from restorekit.core.rng import Noise
+from restorekit.core.rng import Rng
 from restorekit.uncertainty.selfcheck.residual import removed, statistics_of
 from tests._helpers.known_restorers import picture
 
 SIDE = 128
-WHITE = 0.1 * Noise(3).normal("white", (1, 1, SIDE, SIDE), "cpu")
+WHITE = 0.1 * Rng(3).normal("white", (1, 1, SIDE, SIDE), "cpu")
 ALL = torch.ones(1, 1, SIDE, SIDE, dtype=torch.bool)
 
 
@@ -27,9 +27,7 @@ def test_white_noise_is_white_and_has_no_structure():
 
 def test_the_whiteness_score_of_white_noise_has_mean_0_and_standard_deviation_1():
     x = torch.zeros(1, 1, 64, 64)
-    scores = [
-        statistics_of(Noise(seed).normal("w", (1, 1, 64, 64), "cpu"), x == 0, x).whiteness_z for seed in range(60)
-    ]
+    scores = [statistics_of(Rng(seed).normal("w", (1, 1, 64, 64), "cpu"), x == 0, x).whiteness_z for seed in range(60)]
     assert abs(sum(scores) / 60) < 0.5
     assert 0.75 < torch.tensor(scores).std() < 1.3
 

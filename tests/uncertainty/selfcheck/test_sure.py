@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from restorekit.core.rng import Noise
+from restorekit.core.rng import Rng
 from restorekit.corruptions import Gaussian
 from restorekit.uncertainty.selfcheck.case import Case
 from restorekit.uncertainty.selfcheck.sure import sure
@@ -13,7 +13,7 @@ SIGMA = 0.1
 
 
 def case(observation, restorer, seed=0):
-    return Case(observation, Gaussian(SIGMA), restorer, Noise(seed, ("a",) * len(observation)), clip=False)
+    return Case(observation, Gaussian(SIGMA), restorer, Rng(seed, ("a",) * len(observation)), clip=False)
 
 
 def estimated(observation, restorer, seed=0):
@@ -84,8 +84,8 @@ def test_few_values_take_more_probes_and_many_one(monkeypatch):
 
 
 def counted(call, asked):
-    def counting(self, observation, corruption, n, noise):
+    def counting(self, observation, corruption, n, rng):
         asked.append(observation.y.shape[-1])
-        return call(self, observation, corruption, n, noise)
+        return call(self, observation, corruption, n, rng)
 
     return counting

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from restorekit import Corruption, Noise, Observation, Ranged, hookimpl
+from restorekit import Corruption, Observation, Ranged, Rng, hookimpl
 
 
 @dataclass(frozen=True)
@@ -28,11 +28,11 @@ class YourName(Corruption):
     rate: Ranged = field(default=0.2, metadata={"low": 0.0, "high": 1.0, "share": True})
     side: int = field(default=8, metadata={"low": 1})
 
-    def __call__(self, x: Tensor, noise: Noise) -> Observation:
+    def __call__(self, x: Tensor, rng: Rng) -> Observation:
         """Lose blocks of x, (B, C, H, W)."""
         b, c, h, w = x.shape
         grid = (b, 1, -(-h // self.side), -(-w // self.side))
-        kept = noise.uniform("blocks", grid, x.device, self.side) >= self.draw("rate", x, noise)
+        kept = rng.uniform("blocks", grid, x.device, self.side) >= self.draw("rate", x, rng)
         observed = kept.repeat_interleave(self.side, 2).repeat_interleave(self.side, 3)[..., :h, :w]
         return Observation(x * observed, observed, (c, h, w), sigma=x.new_zeros(b, 1, 1, 1))
 

@@ -20,7 +20,7 @@ from typing import Any, ClassVar, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from restorekit import Batch, Corruption, Draws, Estimate, Geometry, Model, Noise, Observation, Terms, hookimpl
+from restorekit import Batch, Corruption, Draws, Estimate, Geometry, Model, Observation, Rng, Terms, hookimpl
 from restorekit.core.distributions import DiagonalGaussian, floored, per_image
 from restorekit.models.layers import Up, down, stack
 
@@ -103,12 +103,12 @@ class YourName(Model):
         """Take the number of channels from the training images where it is not set."""
         return replace(config, channels=config.channels or shape[0])
 
-    def terms(self, batch: Batch, noise: Noise, group: str = "model") -> Terms:
+    def terms(self, batch: Batch, rng: Rng, group: str = "model") -> Terms:
         """Return the negative ELBO of the values that are not known exactly, in nats per image."""
         assert batch.x is not None  # only models with `unseen` settings learn without clean images
         seen = self._look(batch.observation, batch.corruption)
         q = self._posterior(batch.x - seen.mean, seen.features)
-        distortion = -seen.likelihood(q.sample(noise)).log_prob(batch.x, batch.observation.unknown()).mean()
+        distortion = -seen.likelihood(q.sample(rng)).log_prob(batch.x, batch.observation.unknown()).mean()
         rate = per_image(q.rates()).mean()
         parts = {"nelbo": distortion + rate, "distortion": distortion, "rate": rate}
         return Terms(distortion + self.config.beta * rate, {name: value.detach() for name, value in parts.items()})
@@ -118,23 +118,23 @@ class YourName(Model):
         seen = self._look(observation, corruption)
         return Estimate(seen.mean, (seen.logvar.exp() + seen.gains.square().sum(1)).sqrt())
 
-    def sample(self, observation: Observation, corruption: Corruption, n: int, noise: Noise) -> Draws:
+    def sample(self, observation: Observation, corruption: Corruption, n: int, rng: Rng) -> Draws:
         """Return n draws: the network runs once, and z is drawn n times."""
         seen = self._look(observation, corruption)
         b, _, h, w = seen.mean.shape
-        z = noise.expand(n).normal("z", (n * b, self.config.latent, h // CELL, w // CELL), seen.mean.device, CELL)
+        z = rng.expand(n).normal("z", (n * b, self.config.latent, h // CELL, w // CELL), seen.mean.device, CELL)
         means = torch.stack([seen.likelihood(one).mean for one in z.chunk(n)])
         return Draws(means, seen.logvar.exp().expand_as(means))
 
     def _look(self, observation: Observation, corruption: Corruption) -> Outlook:
         """Look at the first guess and at what was observed of it; how noisy it is the network sees for itself."""
-        guess = observation.first_guess(corruption)
-        shown = observation.observed if observation.y.shape[1:] == observation.shape else torch.ones_like(guess)
-        features = self.unet(torch.cat([guess, shown.expand_as(guess).to(guess.dtype)], 1))
-        c = guess.shape[1]
+        initial = observation.initial_estimate(corruption)
+        shown = observation.observed if observation.y.shape[1:] == observation.shape else torch.ones_like(initial)
+        features = self.unet(torch.cat([initial, shown.expand_as(initial).to(initial.dtype)], 1))
+        c = initial.shape[1]
         change, logvar, gains = self.head(features).float().tensor_split((c, 2 * c), 1)
         gains = 0.1 * gains.unflatten(1, (-1, c))
-        return Outlook(features, guess + change, floored(logvar - 4, 1 / 255), gains)
+        return Outlook(features, initial + change, floored(logvar - 4, 1 / 255), gains)
 
     def _posterior(self, error: Tensor, features: Tensor) -> DiagonalGaussian:
         """Return q(z | x, y), which is needed to learn and not to restore."""

@@ -11,7 +11,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from restorekit import Corruption, Draws, LatentModel, Model, Noise, Observation, Sampler, hookimpl
+from restorekit import Corruption, Draws, LatentModel, Model, Observation, Rng, Sampler, hookimpl
 from restorekit.core.errors import UsageError
 from restorekit.core.gaussian import evidence, other_than_gaussian, posterior
 
@@ -40,36 +40,34 @@ class YourName(Sampler):
             return f"{self.name} works with gaussian noise and missing values, not {other}; leave --sampler out"
         return None
 
-    def __call__(
-        self, model: LatentModel, corruption: Corruption, observation: Observation, n: int, noise: Noise
-    ) -> Draws:
+    def __call__(self, model: LatentModel, corruption: Corruption, observation: Observation, n: int, rng: Rng) -> Draws:
         """Return n draws for each image: mean and variance of p(x | z, y) of the z chosen."""
         if reason := self.refuse(model, corruption):
             raise UsageError(reason)
-        weight, mean, variance = self._proposed(model, corruption, observation, noise)
-        chosen = _chosen(weight, n, noise)
+        weight, mean, variance = self._proposed(model, corruption, observation, rng)
+        chosen = _chosen(weight, n, rng)
         image = torch.arange(len(observation), device=weight.device)
         effective = weight.softmax(0).square().sum(0).reciprocal()
         return Draws(mean[chosen, image], variance[chosen, image], {"effective_proposals": effective})
 
     def _proposed(
-        self, model: LatentModel, corruption: Corruption, o: Observation, noise: Noise
+        self, model: LatentModel, corruption: Corruption, o: Observation, rng: Rng
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Return log-weights, (K, B), and means and variances of p(x | z, y), (K, B, C, H, W), of K proposals."""
-        k, guess = self.proposals, o.first_guess(corruption)
+        k, initial = self.proposals, o.initial_estimate(corruption)
         many = o.expand(k)
-        q = model.infer(guess.repeat(k, 1, 1, 1), None, many.label)
-        z = q.sample(noise.after(0).fork("proposals").expand(k))  # the same ones for draws made later
+        q = model.infer(initial.repeat(k, 1, 1, 1), None, many.label)
+        z = q.sample(rng.after(0).fork("proposals").expand(k))  # the same ones for draws made later
         likelihood = model.decode(z, many.label)
         weight = evidence(likelihood, many) + model.prior(many.label).log_prob(z) - q.log_prob(z)
-        mean, variance = (t.view(k, *guess.shape) for t in posterior(likelihood, many))
+        mean, variance = (t.view(k, *initial.shape) for t in posterior(likelihood, many))
         return weight.view(k, -1), mean, variance
 
 
-def _chosen(weight: Tensor, n: int, noise: Noise) -> Tensor:
+def _chosen(weight: Tensor, n: int, rng: Rng) -> Tensor:
     """Draw by log-weight, (K, B): the number, (n, B), of the proposal that is largest once Gumbel noise is added."""
     proposals, images = weight.shape
-    u = noise.expand(n).uniform("chosen", (n * images, proposals), weight.device).clamp(1e-9, 1 - 1e-7)
+    u = rng.expand(n).uniform("chosen", (n * images, proposals), weight.device).clamp(1e-9, 1 - 1e-7)
     gumbel = -(-u.log()).log()
     return (weight.T + gumbel.view(n, images, proposals)).argmax(2)
 

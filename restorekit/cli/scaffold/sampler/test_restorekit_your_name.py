@@ -9,7 +9,7 @@ import torch
 from restorekit_your_name import YourName
 from torch import nn
 
-from restorekit import Geometry, LatentModel, Noise, Observation
+from restorekit import Geometry, LatentModel, Observation, Rng
 from restorekit.core.distributions import DiagonalGaussian
 from restorekit.corruptions import Gaussian
 from restorekit.models.vae.model import StandardPrior
@@ -45,7 +45,7 @@ class Blind(LatentModel):
         mu = (self.scale * z).view(-1, 1, 1, 1).expand(-1, 1, 1, 2)
         return DiagonalGaussian(mu, mu.new_tensor(2 * math.log(TAU)), "x")
 
-    def terms(self, batch, noise, group="model"):
+    def terms(self, batch, rng, group="model"):
         raise AssertionError("nothing here trains it")
 
 
@@ -60,7 +60,7 @@ def test_many_proposals_give_the_posterior_that_is_known():
     o = Observation(
         y.view(1, 1, 1, 2), torch.ones(1, 1, 1, 2, dtype=torch.bool), (1, 1, 2), torch.full((1, 1, 1, 1), SIGMA)
     )
-    draws = YourName(proposals=2000)(Blind(), Gaussian(SIGMA), o, 1000, Noise(0))
+    draws = YourName(proposals=2000)(Blind(), Gaussian(SIGMA), o, 1000, Rng(0))
     noise, gain = TAU**2 + SIGMA**2, TAU**2 / (TAU**2 + SIGMA**2)
     precision = 1 + 2 / noise
     mean = float(y.sum()) / noise / precision
@@ -74,6 +74,6 @@ def test_many_proposals_give_the_posterior_that_is_known():
 @torch.no_grad()
 def test_one_proposal_is_every_draw():
     o = Observation(torch.ones(1, 1, 1, 2), SEEN, (1, 1, 2), torch.ones(1, 1, 1, 1))
-    draws = YourName(proposals=1)(Blind(), Gaussian(1.0), o, 3, Noise(0)).mean
+    draws = YourName(proposals=1)(Blind(), Gaussian(1.0), o, 3, Rng(0)).mean
     assert torch.equal(draws[0], draws[1])
     assert torch.equal(draws[0], draws[2])

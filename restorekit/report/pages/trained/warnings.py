@@ -8,7 +8,7 @@ from statistics import fmean, median, stdev
 
 from restorekit.report.pages.trained import series as log_series
 from restorekit.report.pages.trained.series import best_of, told
-from restorekit.training.log import Log, Points, is_figure
+from restorekit.training.log import Log, Points, is_metric_value
 
 SKIPPED = 10  # updates that may be skipped without a word, or one in a thousand
 WORSE_DB = 0.1  # below the best validation, in dB
@@ -46,7 +46,7 @@ def alarms(log: Log, running: bool = False) -> list[str]:
 
 def share(log: Log) -> float | None:
     """Return how much of the training is done by the last line; None where no line tells."""
-    known = [line for line in log.lines if is_figure(line.get("progress"))]
+    known = [line for line in log.lines if is_metric_value(line.get("progress"))]
     if not known:
         return None
     done: float = known[-1]["progress"]
@@ -55,7 +55,7 @@ def share(log: Log) -> float | None:
 
 def finished(log: Log) -> bool:
     """Say whether the training has come to its end, at which there is always a validation."""
-    done, told_it = share(log), is_figure(log.lines[-1].get("progress"))
+    done, told_it = share(log), is_metric_value(log.lines[-1].get("progress"))
     worked = [line["event"] for line in log.lines if line["event"] != "start"]
     return worked[-1:] == ["validation"] and (done is None or done >= (1 if told_it else NEARLY))
 
@@ -71,7 +71,7 @@ def _not_finite(log: Log) -> Iterator[str]:
         (line["step"], name)
         for line in log.lines
         for name, value in line.items()
-        if is_figure(value) and not math.isfinite(value)
+        if is_metric_value(value) and not math.isfinite(value)
     ]
     if bad:
         names, steps = list(dict.fromkeys(name for _, name in bad)), {step for step, _ in bad}
