@@ -29,14 +29,9 @@ from restorekit.report.tables import DASH, digits, known, tables, written
 if TYPE_CHECKING:
     from jinja2 import Environment, Template
 
-ASSETS = Path(__file__).parent / "assets"
-STYLES = ("base", "head", "tables", "charts", "images", "list", "viewer", "stage", "gallery", "print")
-CODE = ("dom", "tips", "tables", "start")
-CODE_OF_GALLERIES = ("gallery",)
-CODE_OF_IMAGES = (
-    *("data", "filters", "folders", "order", "selection", "window", "rows", "images"),
-    *("stage", "gestures", "frames", "compare", "overlays", "draws", "facts", "viewer", "keys", "begin"),
-)
+VIEWER = Path(__file__).parent / "viewer"
+STYLES = ("page", "gallery", "viewer")
+PARTS = ("dom", "tables", "gallery", "stage", "viewer", "keys")  # what page.js connects; their order is of no account
 KINDS = {"restore": "Restoration", "evaluate": "Evaluation", "report": "Report", "train": "Training"}
 POLICY = (
     "default-src 'none'; script-src '{code}'; style-src 'unsafe-inline'; img-src 'self' file: data:; "
@@ -66,7 +61,7 @@ def write_page(page: Page, path: str | Path) -> None:
 
 def render(page: Page) -> str:
     """Return the HTML of a page."""
-    code = _code((*CODE, *(CODE_OF_GALLERIES if page.galleries else ()), *(CODE_OF_IMAGES if page.rows else ())))
+    code = code_of_page()
     digest = base64.b64encode(hashlib.sha256(code.encode()).digest()).decode()
     return _template().render(
         page=page,
@@ -78,6 +73,13 @@ def render(page: Page) -> str:
         tables=tables(page.runs, page.columns),
         charts=[(chart, apart(chart.svg, f"chart{i}-"), numbers(chart)) for i, chart in enumerate(page.charts)],
     )
+
+
+def code_of_page() -> str:
+    """Return the script of every page: each file declares one function, and page.js gets those of the others."""
+    factories = ", ".join(f"create{name.capitalize()}" for name in PARTS)
+    files = _joined("js", (*PARTS, "page"))
+    return f'(() => {{\n"use strict";\n{files}createPage({{ {factories} }});\n}})();\n'
 
 
 def numbers(chart: Chart) -> list[list[tuple[str, bool]]]:
@@ -95,13 +97,9 @@ def _number(value: float | None, decimals: int) -> str:
     return DASH if value is None else written(value, decimals)
 
 
-def _code(names: tuple[str, ...]) -> str:
-    return f'(() => {{\n"use strict";\n{_joined("js", names)}}})();\n'
-
-
 @cache
 def _joined(suffix: str, names: tuple[str, ...]) -> str:
-    return "".join((ASSETS / f"{name}.{suffix}").read_text(encoding="utf-8") for name in names)
+    return "".join((VIEWER / f"{name}.{suffix}").read_text(encoding="utf-8") for name in names)
 
 
 def _template() -> Template:
@@ -113,7 +111,7 @@ def _environment() -> Environment:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     options: dict[str, Any] = {"autoescape": True, "trim_blocks": True, "lstrip_blocks": True}
-    environment = Environment(loader=FileSystemLoader(ASSETS), undefined=StrictUndefined, **options)
+    environment = Environment(loader=FileSystemLoader(VIEWER), undefined=StrictUndefined, **options)
     environment.filters["direction"] = _direction
     return environment
 

@@ -98,7 +98,7 @@ def test_arrows_follow_the_order_of_the_list(written, opened):
     assert page.locator("#place").inner_text() == "3 / 5,000"
     page.keyboard.press("x")
     page.keyboard.press("Escape")
-    assert page.evaluate("document.activeElement.ariaLabel") == names[2]
+    page.wait_for_function("name => document.activeElement.ariaLabel === name", arg=names[2])
     assert page.locator("tr.picked .open").get_attribute("aria-label") == names[2]
 
 
@@ -107,10 +107,10 @@ def test_a_thumbnail_opens_the_viewer_and_is_no_stop_of_the_tab_key(written, ope
     row = page.locator(".lines tbody tr[data-place]").nth(2)
     assert row.locator("a, button:not(.dash), [tabindex]:not(input, .dash)").count() == 1
     row.locator(".thumb").click()
-    assert page.locator("#viewer").is_visible()
+    page.locator("#viewer").wait_for()
     assert page.locator("#place").inner_text().startswith("3 / ")
     page.go_back()
-    assert page.locator("#viewer").is_hidden()
+    page.locator("#viewer").wait_for(state="hidden")
 
 
 def test_the_address_opens_the_viewer_and_back_closes_it(written, opened):
@@ -118,7 +118,7 @@ def test_the_address_opens_the_viewer_and_back_closes_it(written, opened):
     page.locator("#pane .open").nth(5).click()
     name, address = page.locator("#viewer-name").inner_text(), page.url
     page.go_back()
-    assert page.locator("#viewer").is_hidden()
+    page.locator("#viewer").wait_for(state="hidden")
     page.go_forward()
     assert page.locator("#viewer-name").inner_text() == name
     page.keyboard.press("Escape")
