@@ -7,9 +7,10 @@ import signal
 import subprocess
 import sys
 
+import click
 import pytest
 
-from restorekit.cli import COMMANDS
+from restorekit.cli import COMMANDS, group
 
 
 def test_help_names_every_command_and_needs_no_torch():
@@ -70,3 +71,13 @@ def test_an_error_of_the_system_is_a_sentence(run, monkeypatch):
 
     monkeypatch.setattr("restorekit.cli.list._rows", work)
     assert run("list") == (1, "", "restorekit: /secret: Permission denied\n")
+
+
+def test_help_lists_commands_after_all_were_imported(run):
+    context = click.Context(group)
+    for name in COMMANDS:
+        assert group.get_command(context, name) is not None
+    assert group.list_commands(context) == [*COMMANDS]
+    code, out, _ = run("--help")
+    assert code == 0
+    assert all(f"\n  {name} " in out for name in COMMANDS)

@@ -1,4 +1,4 @@
-"""Every hook, with its arguments, stands in CONTRIBUTING.md with one sentence, and has the same one in the code."""
+"""Every hook is in docs/reference/plugin_api.md with its arguments and the sentence that it has in the code."""
 
 import inspect
 from pathlib import Path
@@ -7,7 +7,7 @@ import pytest
 
 from restorekit.core.plugins import hookspecs
 
-DOCUMENT = Path(__file__).parents[2] / "CONTRIBUTING.md"
+DOCUMENT = Path(__file__).parents[2] / "docs" / "reference" / "plugin_api.md"
 HOOKS = {name: f for name, f in vars(hookspecs).items() if hasattr(f, "restorekit_spec")}
 
 

@@ -1,4 +1,4 @@
-"""What the READMEs, of plugins too, say can be typed and run."""
+"""Commands, links and pictures in the READMEs and in the documentation exist."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-PAGES = [ROOT / "README.md", *sorted((ROOT / "plugins").glob("**/README.md"))]
+DOCS = sorted(page for page in (ROOT / "docs").rglob("*.md") if "_build" not in page.parts)
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "plugins").glob("**/README.md")), *DOCS]
 
 
 def commands() -> list[str]:
@@ -34,7 +35,7 @@ def test_every_command_is_one_with_options_it_has(line):
     command.make_parser(click.Context(command)).parse_args(words)
 
 
-@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.parent.name)
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_pictures_and_files_it_shows_are_there(path):
     for target in re.findall(r"\]\(([^)#:]+)\)", path.read_text(encoding="utf-8")):
         assert (path.parent / target).exists(), target
