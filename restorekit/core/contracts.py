@@ -219,6 +219,6 @@ class Metric(ABC):
 
         Raises
         ------
-        NoFigureError
+        UndefinedMetricError
             There is none for this image, and why: a table shows a dash, and this. None is the same without a reason.
         """

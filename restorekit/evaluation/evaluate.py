@@ -155,7 +155,7 @@ def _stem(*names: str) -> str:
 
 
 def _nelbo(contender: Method, x: Tensor, label: Tensor | None, rng: Rng) -> float:
-    """Return how well a model explains the clean image, whatever the damage; NoFigureError for what is no model."""
+    """Return how well a model explains the clean image, whatever the damage; UndefinedMetricError for what is no model."""
     if not isinstance(contender.restorer, ModelRestorer):
         raise UndefinedMetricError("it is no model of images")
     with attribute_errors(f"the model {contender.restorer.model.name!r}", contender.restorer.model):

@@ -67,7 +67,7 @@ def gives_one_number(metric: Metric) -> None:
         expect(
             none or (isinstance(value, float) and not math.isnan(value)),
             f"{name_of(metric)} must give a float for a restoration {what}, got {value!r}; use float(...), and raise "
-            "NoFigureError where there is nothing to measure",
+            "UndefinedMetricError where there is nothing to measure",
         )
 
 
@@ -80,7 +80,7 @@ def says_why_there_is_none(metric: Metric) -> None:
         expect(
             reason.strip() != "" and "\n" not in reason,
             f"{name_of(metric)} must say why there is no figure for a restoration {what}, got {value!r}; raise "
-            'NoFigureError("nothing is missing"), or whatever holds: tables show it',
+            'UndefinedMetricError("nothing is missing"), or whatever holds: tables show it',
         )
 
 

@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import nn
 from restorekit import (
-    Corruption, Draws, Estimate, Geometry, Metric, Model, Noise, Observation, Restoration, Restorer, Sampler, Terms,
+    Corruption, Draws, Estimate, Geometry, Metric, Model, Rng, Observation, Restoration, Restorer, Sampler, Terms,
     hookimpl,
 )
 
@@ -60,7 +60,7 @@ class Wobbly(Model):
         self.geometry = Geometry(None, 1, 1, (1,))
 
     def mean(self, observation, corruption):
-        return self.net(observation.first_guess(corruption))
+        return self.net(observation.initial_estimate(corruption))
 
     def terms(self, batch, noise, group="model"):
         if (batch.step or 0) >= 3 and breaks("late"):

@@ -26,7 +26,7 @@ RNG = np.random.default_rng(0)
 SAMPLES = Path(__file__).parents[2] / "samples" / "damaged"
 KILLER = """
 import os, signal, sys
-from restorekit import journal
+from restorekit.restoration.folder import journal
 from restorekit.cli import main
 add, left = journal.Journal.add, [3]
 def dying(self, line):

@@ -15,7 +15,7 @@ from tests._helpers.restored_folders import folder, write
 
 SOURCE = '''
 from restorekit import Metric, hookimpl
-from restorekit.core.errors import NoFigureError
+from restorekit.core.errors import UndefinedMetricError
 
 
 class Glow(Metric):
@@ -25,7 +25,7 @@ class Glow(Metric):
 
     def __call__(self, restoration, reference, observation):
         if reference.shape[-1] < 20:
-            raise NoFigureError(f"it takes 20 pixels, got {reference.shape[-1]}")
+            raise UndefinedMetricError(f"it takes 20 pixels, got {reference.shape[-1]}")
         return float((reference - restoration.mmse).abs().mean())
 
 

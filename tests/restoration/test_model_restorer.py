@@ -15,6 +15,7 @@ from restorekit.models import CVAE, VAE
 from restorekit.restoration.model_restorer import DRAWS, Held, ModelRestorer, with_guess
 from restorekit.restoration.tiling import Limits
 from restorekit.samplers import Gibbs
+from restorekit.testing import _assertions
 from restorekit.testing._assertions import shake
 
 DAMAGE = Chain((Gaussian(0.1), Missing(0.5)))
@@ -121,7 +122,7 @@ def test_what_lies_beyond_the_halo_does_not_matter(config):
     model = testing.build(CVAE, config)
     shake(model)
     halo, multiple = model.geometry.halo, model.geometry.multiple
-    x = testing.facts.pictures(1, 1, multiple * 4, 3 * halo)
+    x = _assertions.pictures(1, 1, multiple * 4, 3 * halo)
     rng = Rng(0, ("a",))
     first = with_guess(DAMAGE(x, rng), DAMAGE)
     far = torch.arange(3 * halo) >= 2 * halo
@@ -217,7 +218,7 @@ def test_an_image_is_restored_alone_as_in_a_batch(small, images):
     _, o, noise = _observed(images, 3, 1, 40, 50)
     together = _restored(small, o, noise, 2)
     for i, key in enumerate(noise.keys):
-        alone = _restored(small, testing.facts.only(o, i), Rng(0, (key,)), 2)
+        alone = _restored(small, _assertions.only(o, i), Rng(0, (key,)), 2)
         own = dataclasses.replace(
             together, mmse=together.mmse[i : i + 1], std=together.std[i : i + 1], draws=together.draws[:, i : i + 1]
         )
@@ -404,7 +405,7 @@ def test_a_tile_that_stays_so_is_an_error_in_a_sentence(images, part):
 def test_restoring_leaves_global_generators_the_input_and_gradients_alone(small, images):
     _, o, noise = _observed(images, 1, 1, 40, 40)
     before = o.y.clone()
-    with testing.facts.global_randomness_untouched("restoring"):
+    with _assertions.global_randomness_untouched("restoring"):
         found = _restored(small, o, noise, 1)
     assert torch.equal(before, o.y)
     assert not found.mmse.requires_grad

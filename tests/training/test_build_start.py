@@ -11,6 +11,7 @@ from restorekit import testing
 from restorekit.core.errors import UsageError
 from restorekit.core.plugins import registry
 from restorekit.models import CVAE, VAE, checkpoint
+from restorekit.testing import _assertions
 from restorekit.training.build import start
 
 SMALL = dict(CVAE.presets["small"])
@@ -21,7 +22,7 @@ SHAPE = (3, 24, 24)
 def file(tmp_path):
     """Weights that know two classes, not those of a random start."""
     model = testing.build(CVAE, CVAE.Config(**SMALL, classes=2))
-    testing.facts.shake(model)
+    _assertions.shake(model)
     card = dataclasses.replace(checkpoint.describe(model), label_names=("cat", "dog"))
     checkpoint.save(tmp_path / "m.safetensors", model.state_dict(), card)
     return tmp_path / "m.safetensors"

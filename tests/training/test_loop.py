@@ -27,6 +27,7 @@ from restorekit.corruptions import Chain, Clean, Gaussian, Missing
 from restorekit.evaluation.metrics.fidelity import PSNR
 from restorekit.models import CVAE, VAE, checkpoint
 from restorekit.models.checkpoint import Card
+from restorekit.testing import _assertions
 from restorekit.training import loop, optimizers
 from restorekit.training.config import Recipe
 from restorekit.training.crops import HeldPool, StreamedPool
@@ -112,7 +113,7 @@ def test_a_resumed_training_equals_an_uninterrupted_one_bit_for_bit(tmp_path, mo
     with safe_open(state, framework="pt") as file:
         assert json.loads(file.metadata()["state"])["step"] == 5
     other = testing.build(CVAE, SMALL)
-    testing.facts.shake(other)  # what it starts from does not matter: the state has it all
+    _assertions.shake(other)  # what it starts from does not matter: the state has it all
     _train(parts, other, resume=True)
     assert _same_file(whole.run / "state.safetensors", state)
     assert _same_file(whole.run / "model.safetensors", parts.run / "model.safetensors")
@@ -169,9 +170,9 @@ def test_a_terminated_process_has_saved_first(tmp_path):
         import sys
         from pathlib import Path
         sys.path.insert(0, {str(Path(__file__).parents[2])!r})
-        import dataclasses, test_train
-        job = dataclasses.replace(test_train._job(Path({str(tmp_path / "run")!r})), steps=10**6)
-        test_train._train(job, watch=lambda line: print(line["event"], flush=True))
+        import dataclasses; from tests.training import test_loop
+        job = dataclasses.replace(test_loop._job(Path({str(tmp_path / "run")!r})), steps=10**6)
+        test_loop._train(job, watch=lambda line: print(line["event"], flush=True))
         print("left", flush=True)
     """
     process = subprocess.Popen(
@@ -295,7 +296,7 @@ def test_mixed_precision_trains_and_keeps_full_weights(tmp_path):
 
 def test_portions_add_up_to_the_gradient_of_the_whole_batch(tmp_path):
     model, fabric = testing.build(CVAE, SMALL).eval(), _fabric()  # in training, chance hides sigma
-    testing.facts.shake(model)
+    _assertions.shake(model)
     module = fabric.setup_module(model)
     x = torch.stack([image[:16, :16] for image in _images()[:3]]).permute(0, 3, 1, 2) / 255
     sigma = torch.full((3, 1, 1, 1), 0.1)
@@ -400,7 +401,7 @@ def test_epochs_see_every_image_and_labels_go_along(tmp_path):
 
 def test_training_draws_nothing_from_the_global_generator(tmp_path):
     job, model = dataclasses.replace(_job(tmp_path / "run"), steps=2), testing.build(CVAE, SMALL)
-    with testing.facts.global_randomness_untouched("training"):
+    with _assertions.global_randomness_untouched("training"):
         _train(job, model)
 
 
@@ -440,7 +441,7 @@ def test_the_log_tells_the_means_since_its_last_line_and_the_run_is_saved_meanwh
 
 @pytest.mark.parametrize("channels", [1, 3])
 def test_the_psnr_of_training_is_that_of_the_metrics(channels):
-    x = testing.facts.pictures(3, channels, 20, 24)
+    x = _assertions.pictures(3, channels, 20, 24)
     restored = quantise_8bit(x + 0.1 * Rng(0).normal("e", tuple(x.shape), "cpu"))
     observation = Clean()(x, Rng(0))
     for i, value in enumerate(psnr(restored, x).tolist()):

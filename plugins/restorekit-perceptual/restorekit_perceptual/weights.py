@@ -55,7 +55,7 @@ def places() -> list[Path]:
 
 
 def installed() -> Weights:
-    """Return the weights on this disk; NoFigureError, with what to do, where there are none."""
+    """Return the weights on this disk; UndefinedMetricError, with what to do, where there are none."""
     found = places()
     named = os.environ.get(VARIABLE)
     if named and not Path(named).is_file():
@@ -87,7 +87,7 @@ def _tensors(path: Path) -> dict[str, Tensor]:
 
 
 def _checked(layers: dict[tuple[int, str], Tensor], linear: dict[int, Tensor]) -> Weights:
-    """Put tensors into order; NoFigureError where one is not there, or has another shape."""
+    """Put tensors into order; UndefinedMetricError where one is not there, or has another shape."""
     wanted = {
         **{(c.number, "weight"): (c.channels[1], c.channels[0], c.kernel, c.kernel) for c in CONVOLUTIONS},
         **{(c.number, "bias"): (c.channels[1],) for c in CONVOLUTIONS},

@@ -108,11 +108,11 @@ def restored(restorer: Restorer, answer: Restoration, observation: Observation, 
 
 
 def measured(metric: Metric, restoration: Restoration, reference: Tensor, observation: Observation) -> float | None:
-    """Return the metric of one restored image; a NoFigureError passes, as it is an answer too."""
+    """Return the metric of one restored image; a UndefinedMetricError passes, as it is an answer too."""
     with attribute_errors(f"the metric {metric.name!r}", metric):
         found = metric(restoration, reference, observation)
         if found is not None and not isinstance(found, float | int):
-            raise BrokenError(f"expected a float, or a NoFigureError that says why not, got {type(found).__name__}")
+            raise BrokenError(f"expected a float, or a UndefinedMetricError that says why not, got {type(found).__name__}")
         return found
 
 

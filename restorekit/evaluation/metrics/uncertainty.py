@@ -26,7 +26,7 @@ class _OfIntervals(Metric):
     """A mean over the missing or noisy values; of the calibrated interval, where there is none of mmse +- 1.645 std."""
 
     def __call__(self, restoration: Restoration, reference: Tensor, observation: Observation) -> float:
-        """Return the mean; NoFigureError without a spread, or where everything was known."""
+        """Return the mean; UndefinedMetricError without a spread, or where everything was known."""
         ends, where = _interval(restoration), _in_doubt(observation, reference)
         if ends is None:
             raise UndefinedMetricError(NO_SPREAD)
@@ -84,7 +84,7 @@ class Spearman(Metric):
     name: ClassVar[str] = "spearman"
 
     def __call__(self, restoration: Restoration, reference: Tensor, observation: Observation) -> float:
-        """Return the correlation, in [-1, 1]; NoFigureError where either is the same everywhere."""
+        """Return the correlation, in [-1, 1]; UndefinedMetricError where either is the same everywhere."""
         found = _errors(restoration, reference, observation)
         if any(len(t) < 2 or t.min() == t.max() for t in found):
             raise UndefinedMetricError(
@@ -104,7 +104,7 @@ class Sparsification(Metric):
     better: ClassVar[Literal["higher", "lower"]] = "lower"
 
     def __call__(self, restoration: Restoration, reference: Tensor, observation: Observation) -> float:
-        """Return the area; NoFigureError without a spread, or without any error."""
+        """Return the area; UndefinedMetricError without a spread, or without any error."""
         std, error = (t.numpy() for t in _errors(restoration, reference, observation))
         if not error.any():
             raise UndefinedMetricError("there is no error to rank")
@@ -122,7 +122,7 @@ class NormalisedError(Metric):
     goal: ClassVar[float | None] = 1.0
 
     def __call__(self, restoration: Restoration, reference: Tensor, observation: Observation) -> float:
-        """Return the ratio; NoFigureError where no variance was expected."""
+        """Return the ratio; UndefinedMetricError where no variance was expected."""
         std, error = _errors(restoration, reference, observation)
         if not std.any():
             raise UndefinedMetricError("the spread is 0 everywhere")
@@ -181,7 +181,7 @@ def restorekit_register_metrics() -> list[type[Metric]]:
 
 
 def _errors(restoration: Restoration, reference: Tensor, observation: Observation) -> tuple[Tensor, Tensor]:
-    """Return standard deviation and absolute error of the missing or noisy values, (N,); NoFigureError without such."""
+    """Return standard deviation and absolute error of the missing or noisy values, (N,); UndefinedMetricError without such."""
     where = _in_doubt(observation, reference)
     if restoration.std is None:
         raise UndefinedMetricError(NO_SPREAD)
@@ -189,7 +189,7 @@ def _errors(restoration: Restoration, reference: Tensor, observation: Observatio
 
 
 def _in_doubt(observation: Observation, reference: Tensor) -> Tensor:
-    """Return where the reference was missing or noisy; NoFigureError where it was not, anywhere."""
+    """Return where the reference was missing or noisy; UndefinedMetricError where it was not, anywhere."""
     where = _unknown(observation, reference)
     if not where.any():
         raise UndefinedMetricError("nothing was missing or noisy")

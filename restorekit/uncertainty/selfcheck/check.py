@@ -77,8 +77,8 @@ def self_check(
     >>> from restorekit.corruptions import Missing
     >>> from restorekit.restoration.loading import open_restorer
     >>> x = torch.linspace(0, 1, 64).expand(1, 1, 64, 64)
-    >>> noise = Noise(0, ("ramp",))
-    >>> self_check(Missing(0.5)(x, noise), Missing(0.5), open_restorer("delaunay").restorer, noise).method
+    >>> rng = Rng(0, ("ramp",))
+    >>> self_check(Missing(0.5)(x, rng), Missing(0.5), open_restorer("delaunay").restorer, rng).method
     'hiding'
     """
     case = Case(observation, corruption, restorer, rng, clip, table)

@@ -16,7 +16,7 @@ from restorekit.models import CVAE, checkpoint
 from restorekit.restoration.loading import open_restorer
 from restorekit.training.build import start
 
-CLEAN = Path(__file__).parents[2] / "samples" / "clean"
+CLEAN = Path(__file__).parents[3] / "samples" / "clean"
 NOISY = ("opencv-nlm", "tv", "wavelet", "nlm")
 FILLING = ("biharmonic", "delaunay", "delaunay-cubic", "navier-stokes", "telea")
 

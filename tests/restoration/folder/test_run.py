@@ -79,7 +79,7 @@ def test_an_interrupted_run_says_so_leaves_nothing_half_written_and_goes_on(sour
 
 
 @pytest.mark.parametrize(
-    "where", ["restorekit.restoration.folder.read.resolve_range", "restorekit.restoration.folder.write.files.write"]
+    "where", ["restorekit.restoration.folder.read.resolve_range", "restorekit.restoration.folder.write.formats.write"]
 )
 def test_whatever_reading_or_writing_raises_is_an_image_s_failure_too(source, tmp_path, monkeypatch, where):
     def broken(*arguments, **named):
