@@ -25,7 +25,8 @@ from restorekit.core.plugins import boundary
 from restorekit.core.plugins.boundary import attribute_errors
 from restorekit.core.rng import Rng
 from restorekit.evaluation.evaluate import of_one_image, with_noise_policy
-from restorekit.evaluation.protocol import NoisePolicy, TestImage
+from restorekit.evaluation.protocol import TestImage
+from restorekit.evaluation.rows import NoisePolicy
 from restorekit.training.crops import gray
 from restorekit.uncertainty.calibration_table import TINY, Axes, Sort, Table, cell, nearest, sort
 from restorekit.uncertainty.conditions import Conditions, distances, see

@@ -6,7 +6,6 @@ The images of a folder, a file or a stack, one after the other on [0, 1], for tr
 from __future__ import annotations
 
 import builtins
-import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -20,6 +19,7 @@ import torch
 from torch import Tensor
 
 from restorekit.core.errors import ImageError, UsageError
+from restorekit.core.files import digest
 from restorekit.images.discovery import Item, find_images, split_array
 from restorekit.images.formats.arrays import Stack, is_stack, load_stack
 from restorekit.images.intensity import IntensityRange, RangeOption, range_of, resolve_range, to_unit
@@ -85,12 +85,12 @@ class LabelledImages(ABC):
     def fingerprint(self) -> str:
         """SHA-256 over the sorted digests of all decoded images, so that order and names do not matter."""
         digests = sorted(_digest(self.raw(i)) for i in range(len(self)))
-        return hashlib.sha256("".join(digests).encode()).hexdigest()
+        return digest("".join(digests).encode())
 
 
 def _digest(image: Tensor) -> str:
     array = np.ascontiguousarray(image.numpy())
-    return hashlib.sha256(f"{array.shape} {array.dtype}".encode() + array.tobytes()).hexdigest()
+    return digest(f"{array.shape} {array.dtype}".encode() + array.tobytes())
 
 
 __all__ = ["LabelledImages", "Labels", "load_images", "official_test"]

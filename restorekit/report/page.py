@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from restorekit.images.views import Views
+
 SCHEMA = 1
 Status = Literal["done", "failed", "skipped"]
 
@@ -37,56 +39,6 @@ class Column:
     better: Literal["higher", "lower", ""] = ""
     goal: float | None = None
     meaning: str = ""
-
-
-@dataclass(frozen=True)
-class Overlay:
-    """A picture to lay over another, in the colours of its legend: dark and blue is `low`, bright and yellow `high`.
-
-    Attributes
-    ----------
-    path : str
-        PNG.
-    title : str
-        What it shows, such as "standard deviation".
-    low, high : float
-        What the ends of the scale stand for, on the [0, 1] scale of images; both 0 where it only says where.
-    """
-
-    path: str
-    title: str
-    low: float = 0.0
-    high: float = 0.0
-
-
-@dataclass(frozen=True)
-class Views:
-    """Pictures of one restoration, all of the same part of the image.
-
-    Attributes
-    ----------
-    width, height : int
-        Of the restored image, pixels; the pictures may be smaller.
-    thumb : str
-        A small picture of the restoration, at most 160 pixels a side.
-    before, after : str
-        What was given, empty where that is not known, and the restoration.
-    truth : str
-        The clean image; empty where it is not known.
-    overlays : mapping of str to Overlay
-        "std", "interval", "error", "missing", "residual": those that there are, in the order to offer them.
-    draws : sequence of str
-        Other pictures that it could have been.
-    """
-
-    width: int
-    height: int
-    thumb: str
-    before: str
-    after: str
-    truth: str = ""
-    overlays: Mapping[str, Overlay] = field(default_factory=dict)
-    draws: Sequence[str] = ()
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,6 @@ in tables, and paths are ready to be used as addresses.
 from __future__ import annotations
 
 import base64
-import hashlib
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -21,8 +20,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from restorekit.core.files import atomic
-from restorekit.report.page import Chart, Column, Page, Row, Views
+from restorekit.core.files import atomic, digest
+from restorekit.images.views import Overlay, Views
+from restorekit.report.page import Chart, Column, Page, Row
 from restorekit.report.plotting import apart
 from restorekit.report.tables import DASH, digits, known, tables, written
 
@@ -62,11 +62,11 @@ def write_page(page: Page, path: str | Path) -> None:
 def render(page: Page) -> str:
     """Return the HTML of a page."""
     code = code_of_page()
-    digest = base64.b64encode(hashlib.sha256(code.encode()).digest()).decode()
+    checksum = base64.b64encode(bytes.fromhex(digest(code.encode()))).decode()
     return _template().render(
         page=page,
         kind=KINDS[page.kind],
-        policy=POLICY.format(code=f"sha256-{digest}"),
+        policy=POLICY.format(code=f"sha256-{checksum}"),
         style=_joined("css", STYLES),
         code=code,
         data=embedded(payload(page)) if page.rows else "",
@@ -190,5 +190,5 @@ def _views(views: Views) -> list[Any]:
     ]
 
 
-def _overlays(overlays: Mapping[str, Any]) -> list[list[Any]]:
-    return [[name, o.title, address(o.path), o.low, o.high] for name, o in overlays.items()]
+def _overlays(overlays: Mapping[str, Overlay]) -> list[list[Any]]:
+    return [[name, o.title, address(o.path), o.low or 0.0, o.high or 0.0] for name, o in overlays.items()]

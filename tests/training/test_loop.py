@@ -20,7 +20,7 @@ from safetensors import safe_open
 
 from restorekit import testing
 from restorekit.core.errors import CheckpointError
-from restorekit.core.psnr import quantise_8bit
+from restorekit.core.psnr import psnr, quantise_8bit
 from restorekit.core.rng import Rng
 from restorekit.core.types import Batch, Geometry, Observation, Restoration
 from restorekit.corruptions import Chain, Clean, Gaussian, Missing
@@ -33,7 +33,7 @@ from restorekit.training.config import Recipe
 from restorekit.training.crops import HeldPool, StreamedPool
 from restorekit.training.job import Job
 from restorekit.training.resume import State, restore_state, save_state
-from restorekit.training.validation import Validation, centres, measure, psnr
+from restorekit.training.validation import Validation, centres, measure
 
 CPU = torch.device("cpu")
 SMALL = CVAE.Config(**CVAE.presets["small"])

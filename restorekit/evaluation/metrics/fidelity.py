@@ -11,12 +11,13 @@ from typing import ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from skimage.metrics import normalized_root_mse, peak_signal_noise_ratio, structural_similarity
+from skimage.metrics import normalized_root_mse, structural_similarity
 from torch import Tensor
 
 from restorekit.core.contracts import Metric
 from restorekit.core.errors import UndefinedMetricError
 from restorekit.core.plugins.hookspecs import hookimpl
+from restorekit.core.psnr import psnr
 from restorekit.core.types import Observation, Restoration
 
 DATA_RANGE = 1.0  # of the [0, 1] scale; never guessed from the values
@@ -114,9 +115,7 @@ def restorekit_register_metrics() -> list[type[Metric]]:
 
 
 def _psnr(estimate: Tensor, reference: Tensor) -> float:
-    with np.errstate(divide="ignore"):  # identical images: inf, without numpy's warning
-        value = peak_signal_noise_ratio(_numpy(reference), _numpy(estimate), data_range=DATA_RANGE)  # type: ignore[no-untyped-call]  # scikit-image has no types
-    return float(value)
+    return float(psnr(estimate.detach().cpu().double()[None], reference.detach().cpu().double()[None]))
 
 
 def _numpy(x: Tensor) -> NDArray[np.float64]:

@@ -8,7 +8,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from restorekit.report.page import Column, Overlay, Page, Row, Status, Views
+from restorekit.core.records import decode
+from restorekit.images.views import Views
+from restorekit.report.page import Column, Page, Row, Status
 from restorekit.report.wording import count
 from restorekit.restoration.folder.journal import Journal, Line
 
@@ -85,14 +87,8 @@ def _row(line: Line) -> Row:
     said = check.get("sentences", [])
     flags = said[:1] if check.get("harms") else []
     notes = [note for note in (*line.get("notes", ()), *said) if note not in flags]
-    views = None if "views" not in line else as_views(line["views"])
+    views = decode(Views, line["views"], line["image"]) if "views" in line else None
     return Row(line["image"], status, "", "", values, reasons, flags, notes, error, views)
-
-
-def as_views(told: Mapping[str, Any]) -> Views:
-    """Return what a journal or a row of results tells of the pictures of an image."""
-    overlays = {kind: Overlay(**overlay) for kind, overlay in told.get("overlays", {}).items()}
-    return Views(**{**told, "overlays": overlays})
 
 
 def _alarms(runs: Sequence[Mapping[str, Any]], rows: Sequence[Row]) -> list[str]:
