@@ -16,8 +16,7 @@ from torch import Tensor
 
 from restorekit.core.contracts import Corruption, LatentModel, Model, Restorer, Sampler
 from restorekit.core.errors import ImageError, UsageError
-from restorekit.core.plugins import boundary
-from restorekit.core.plugins.boundary import attribute_errors, ran_out_of_memory, whose
+from restorekit.core.plugins.boundary import attribute_errors, owner_suffix, ran_out_of_memory
 from restorekit.core.rng import Rng
 from restorekit.core.types import Observation, Restoration, Source
 from restorekit.restoration.tiling import BYTES_PER_PIXEL, FEATHER, TOLD, Limits, Sweep, mirrored, restoration
@@ -145,8 +144,8 @@ class ModelRestorer(Restorer):
             if all(bool(t.isfinite().all()) for t in result.values()):
                 return result
         raise ImageError(
-            f"the model {self.model.name!r}{whose(self.model)} gave values that are not finite even in full precision; "
-            "check the file for NaN or extreme values, or restore it with another model"
+            f"the model {self.model.name!r}{owner_suffix(self.model)} gave values that are not "
+            "finite even in full precision; check the file for NaN or extreme values, or restore it with another model"
         )
 
     def _precision(self, half: bool) -> contextlib.AbstractContextManager[object]:
@@ -157,7 +156,7 @@ class ModelRestorer(Restorer):
         self, observation: Observation, corruption: Corruption, n: int, rng: Rng, limits: Limits
     ) -> dict[str, Tensor]:
         told = dict[str, list[Tensor]]()
-        estimate = boundary.estimate(self.model, observation, corruption)
+        estimate = self.model.estimate(observation, corruption)
         one = self.sampler is not None and self.sampler.answers
         count = n if estimate is not None else 1 if one else max(n, DRAWS)
         portions = self._portions(observation, corruption, count, rng, limits, told)
@@ -181,7 +180,7 @@ class ModelRestorer(Restorer):
         shared = self.sampler is not None and self.sampler.shares
         portion = limits.draws(len(observation) * math.prod(observation.shape[1:]), shared)
         for first in range(0, n, portion):
-            draws = boundary.draws(self.model, observation, corruption, min(portion, n - first), rng.after(first))
+            draws = self.model.sample(observation, corruption, min(portion, n - first), rng.after(first))
             for name, value in draws.told.items():
                 told.setdefault(name, []).append(value)
             yield draws.mean, draws.variance
@@ -211,7 +210,7 @@ def with_guess(observation: Observation, corruption: Corruption) -> Observation:
     """Compute the first guess over the whole image, so that it does not depend on how the image is tiled."""
     if corruption.interpolates and bool(observation.observed.all()):
         return replace(observation, initial=observation.y)
-    return replace(observation, initial=boundary.initial_estimate(observation, corruption))
+    return replace(observation, initial=observation.initial_estimate(corruption))
 
 
 def _slice(band: Restoration, rows: int) -> Restoration:
