@@ -163,7 +163,7 @@ def _finished(opened: Opened, canvas: Canvas, seconds: float, setup: Setup) -> F
         "missing": lost,
         "mean_std": canvas.mean_std,
         "seconds": round(seconds, 4),
-        **({"sampler": {k: round(v, 4) for k, v in canvas.told.items()}} if canvas.told else {}),
+        **({"sampler": {k: round(v, 4) for k, v in canvas.diagnostics.items()}} if canvas.diagnostics else {}),
         "notes": [*(() if untouched else changed.notes), *opened.notes, *_told(canvas), *check.notes],
         **check.facts,
     }

@@ -76,7 +76,7 @@ class Text(Metric):
         return "good"
 
 
-BATCH = Batch(X, O, Missing(0.5))
+BATCH = Batch(X, OBSERVATION, Missing(0.5))
 CASES = [
     (lambda: Shrinks()(X, Rng(0)), "in observed, got"),
     (lambda: Shrinks().initial_estimate(OBSERVATION), "in the initial estimate, got"),
