@@ -18,7 +18,6 @@ from restorekit.core.distributions import LEVEL
 from restorekit.core.errors import ImageError, PluginError, UndefinedMetricError, UsageError
 from restorekit.core.execution import Engine
 from restorekit.core.files import digest
-from restorekit.core.plugins import boundary
 from restorekit.core.plugins.boundary import attribute_errors, error_message
 from restorekit.core.psnr import quantise_8bit
 from restorekit.core.rng import Rng
@@ -125,7 +124,7 @@ class ImageEvaluator:
         found, rng = ImageResult([], []), Rng(self.seed, (image.key,))
         for scenario in self.scenarios:
             with self._recording(found, image, scenario):
-                observation = boundary.apply_corruption(scenario.corruption, x, rng)
+                observation = scenario.corruption(x, rng)
                 observation = observation if image.label is None else replace(observation, label=image.label)
                 for method in scenario.methods:
                     with self._recording(found, image, scenario, method):
@@ -141,10 +140,8 @@ class ImageEvaluator:
         """Return the row of one method, and the errors of metrics."""
         rng, started = Rng(self.seed, (image.key,)).fork("draws"), time.perf_counter()
         shown = with_noise_policy(observation, scenario.corruption, method.noise_policy)
-        with attribute_errors(f"the restorer {method.restorer.name!r}", method.restorer, scenario.corruption):
-            answer = per_channel.restore(method.restorer, shown, scenario.corruption, method.draws, rng)
+        answer = per_channel.restore(method.restorer, shown, scenario.corruption, method.draws, rng)
         seconds = time.perf_counter() - started
-        answer = boundary.restored(method.restorer, answer, shown, method.draws)
         restoration, calibrated = _with_interval(answer, shown, scenario.corruption, method)
         scored = _quantised(restoration)
         values, reasons, faults = measure(self.metrics, scored, x, observation)

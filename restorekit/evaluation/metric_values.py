@@ -14,7 +14,6 @@ from torch import Tensor
 
 from restorekit.core.contracts import Metric
 from restorekit.core.errors import PluginError, UndefinedMetricError
-from restorekit.core.plugins import boundary
 from restorekit.core.records import About
 from restorekit.core.types import Observation, Restoration
 from restorekit.evaluation.rows import ImageRow
@@ -92,7 +91,7 @@ def measure(
     for metric in metrics:
         value, reason = None, NO_REASON
         try:
-            value = boundary.measured(metric, restoration, reference, observation)
+            value = metric(restoration, reference, observation)
         except UndefinedMetricError as error:
             reason = str(error) or NO_REASON
         except PluginError as fault:
