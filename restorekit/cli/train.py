@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -16,6 +16,7 @@ from restorekit.cli.options import PRECISION, device_options, range_option, sett
 if TYPE_CHECKING:
     from restorekit.core.devices import Precision
     from restorekit.images.dataset import Labels
+    from restorekit.training.log import LogEntry
     from restorekit.training.loop import Watch
 
 LEARNED = ("learned", "learned-gain")
@@ -155,14 +156,14 @@ def command(
 def _each(shows: Sequence[Watch]) -> Watch:
     """Return one that hands a line of the log to all."""
 
-    def watch(line: dict[str, Any]) -> None:
+    def watch(line: LogEntry) -> None:
         for show in shows:
             show(line)
 
     return watch
 
 
-def _tell(run: Path, found: dict[str, Any]) -> None:
+def _tell(run: Path, found: dict[str, float]) -> None:
     for name, value in found.items():
         click.echo(f"  {name:<40s} {value:10.3f}")
     written = {"model": "model.safetensors", "report": "report.html", "pictures": "previews", "log": "log.jsonl"}

@@ -38,9 +38,13 @@ def write_results(results: Results, folder: Path) -> None:
     else:
         with atomic(folder / "results.csv") as path, path.open("w", newline="", encoding="utf-8") as file:
             rows = [encode(row) for row in results.images]
-            columns = dict.fromkeys(k for row in rows for k, v in row.items() if not isinstance(v, list | dict))
-            order = sorted(columns, key=lambda name: name == "nelbo")  # always the last column, for readers by position
-            writer = csv.DictWriter(file, order, extrasaction="ignore")
+            columns = dict.fromkeys(
+                name
+                for row in rows
+                for name in sorted(row, key=lambda name: name == "nelbo")  # last of a row, for readers by position
+                if not isinstance(row[name], list | dict)
+            )
+            writer = csv.DictWriter(file, list(columns), extrasaction="ignore")
             writer.writeheader()
             writer.writerows(rows)
 

@@ -6,10 +6,11 @@ import dataclasses
 import time
 from collections.abc import Callable
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from restorekit.core.errors import brief
 from restorekit.training.job import Job
+from restorekit.training.log import LogEntry
 
 EARLIEST = 15.0  # seconds into a training: who waits less needs no page before its end
 SHARE = 50.0  # times as long as a page took to be written passes before it is written again: 2 % of the time
@@ -63,11 +64,11 @@ class Following:
         if self._begun and (error is None or isinstance(error, Exception)):
             self._write(running=False)
 
-    def show(self, line: dict[str, Any]) -> None:
+    def show(self, line: LogEntry) -> None:
         """Take a line of the log. Of several processes, one alone gets them, and writes the page."""
         self._begun = True
-        if line["event"] == "validation":
-            self._pace.write(lambda: self._write(running=True, step=line["step"], seconds=line["seconds"]))
+        if line.event == "validation":
+            self._pace.write(lambda: self._write(running=True, step=line.step, seconds=line.seconds))
 
     def _write(self, running: bool, step: int | None = None, seconds: float = 0.0) -> None:
         card = None if step is None else dataclasses.replace(self._job.card, steps=step, seconds=seconds)

@@ -98,9 +98,9 @@ def throughput(log: Log, batch: int | None) -> dict[str, Points]:
     lines = log.of("step")
     paired = itertools.pairwise(lines) if batch else ()
     now = [
-        (b["step"], batch * (b["step"] - a["step"]) / (b["seconds"] - a["seconds"]))
+        (b.step, batch * (b.step - a.step) / (b.seconds - a.seconds))
         for a, b in paired
-        if batch and b["seconds"] > a["seconds"]
+        if batch and b.seconds > a.seconds
     ]
     return {"at the time": now, "since the start": log.points("step", "images_per_s")}
 

@@ -10,7 +10,7 @@ from restorekit.core.config import setting_text
 from restorekit.models.checkpoint import Card
 from restorekit.report.pages.trained import series as log_series
 from restorekit.report.pages.trained.series import best_of, told
-from restorekit.training.log import Log, Points
+from restorekit.training.log import Log, Points, Surroundings
 
 HOUR = 3600.0
 
@@ -61,10 +61,10 @@ def _length(log: Log, card: Card | None, running: bool) -> Iterator[str]:
     batch = "" if card is None or "batch" not in card.recipe else f" of {card.recipe['batch']} images"
     rates, starts = log.points("step", "images_per_s"), log.of("start")
     pace = f", {rates[-1][1]:,.0f} images a second" if rates else ""
-    device = f" on {starts[-1].get('device')}" if starts else ""
+    device = f" on {starts[-1].surroundings.device}" if starts and starts[-1].surroundings else ""
     on = f"; it goes on, as of {datetime.now(UTC):%Y-%m-%d %H:%M} UTC" if running else ""
     yield f"{log.step:,} updates{batch} in {lasted(log.seconds)}{pace}{device}{on}."
-    again = [f"{line['step']:,}" for line in starts if line["step"]]
+    again = [f"{line.step:,}" for line in starts if line.step]
     if again:
         yield f"It was resumed at step {_listed(again)}."
 
@@ -141,13 +141,13 @@ def _held(held: int | Sequence[str] | None) -> str:
 
 
 def _of_start(log: Log) -> dict[str, str]:
-    line = next(iter(log.of("start")[-1:]), {})
-    processes, threads = line.get("processes"), line.get("threads")
-    device = [line.get("device"), processes and f"{processes} process(es)", threads and f"{threads} CPU threads"]
+    found = next((line.surroundings for line in reversed(log.of("start")) if line.surroundings), Surroundings())
+    processes = f"{found.processes} process(es)" if found.processes else ""
+    threads = f"{found.threads} CPU threads" if found.threads else ""
     return {
-        "device": ", ".join(filter(None, device)),
-        "precision": line.get("precision", ""),
-        "versions": ", ".join(f"{name} {version}" for name, version in line.get("versions", {}).items()),
+        "device": ", ".join(filter(None, (found.device, processes, threads))),
+        "precision": found.precision,
+        "versions": ", ".join(f"{name} {version}" for name, version in found.versions.items()),
     }
 
 

@@ -8,7 +8,7 @@ from statistics import fmean, median, stdev
 
 from restorekit.report.pages.trained import series as log_series
 from restorekit.report.pages.trained.series import best_of, told
-from restorekit.training.log import Log, Points, is_metric_value
+from restorekit.training.log import Log, Points
 
 SKIPPED = 10  # updates that may be skipped without a word, or one in a thousand
 WORSE_DB = 0.1  # below the best validation, in dB
@@ -46,18 +46,18 @@ def alarms(log: Log, running: bool = False) -> list[str]:
 
 def share(log: Log) -> float | None:
     """Return how much of the training is done by the last line; None where no line tells."""
-    known = [line for line in log.lines if is_metric_value(line.get("progress"))]
+    known = [line for line in log.lines if line.progress is not None]
     if not known:
         return None
-    done: float = known[-1]["progress"]
-    return done if known[-1] is log.lines[-1] else done * log.step / max(known[-1]["step"], 1)
+    done = known[-1].progress or 0.0
+    return done if known[-1] is log.lines[-1] else done * log.step / max(known[-1].step, 1)
 
 
 def finished(log: Log) -> bool:
     """Say whether the training has come to its end, at which there is always a validation."""
-    done, told_it = share(log), is_metric_value(log.lines[-1].get("progress"))
-    worked = [line["event"] for line in log.lines if line["event"] != "start"]
-    return worked[-1:] == ["validation"] and (done is None or done >= (1 if told_it else NEARLY))
+    done, known = share(log), log.lines[-1].progress is not None
+    worked = [line.event for line in log.lines if line.event != "start"]
+    return worked[-1:] == ["validation"] and (done is None or done >= (1 if known else NEARLY))
 
 
 def _unfinished(log: Log) -> str:
@@ -67,12 +67,7 @@ def _unfinished(log: Log) -> str:
 
 
 def _not_finite(log: Log) -> Iterator[str]:
-    bad = [
-        (line["step"], name)
-        for line in log.lines
-        for name, value in line.items()
-        if is_metric_value(value) and not math.isfinite(value)
-    ]
+    bad = [(line.step, name) for line in log.lines for name, value in line.values.items() if not math.isfinite(value)]
     if bad:
         names, steps = list(dict.fromkeys(name for _, name in bad)), {step for step, _ in bad}
         yield f"Not finite at {len(steps)} steps of the log, first at step {min(steps):,}: {', '.join(names)}."
@@ -146,12 +141,13 @@ def _values(points: Points) -> list[float]:
 
 
 def _collapsed(log: Log) -> Iterator[str]:
-    line = next(iter(log.of("validation")[-1:]), {})
-    levels = {*log_series.of_levels(list(line)), *({"rate"} & line.keys())}
-    empty = [name for name in line if name in levels and line[name] < EMPTY]
-    idle = [name for name in log_series.of_units(list(line)) if line[name] < 1]
+    last = log.of("validation")[-1:]
+    values = last[0].values if last else {}
+    levels = {*log_series.of_levels(list(values)), *({"rate"} & values.keys())}
+    empty = [name for name in values if name in levels and values[name] < EMPTY]
+    idle = [name for name in log_series.of_units(list(values)) if values[name] < 1]
     if empty or idle:
-        figures = [f"{name} is {told(line[name], log_series.unit(name))}" for name in (*empty, *idle)]
+        figures = [f"{name} is {told(values[name], log_series.unit(name))}" for name in (*empty, *idle)]
         yield (
             f"Latents are not used: at the last validation {' and '.join(figures)}. The model does without them, so "
             "that draws do not differ in what they should tell; free_bits or a longer kl_warmup may help."
