@@ -51,7 +51,7 @@ class Score:
     distortion : Tensor
         One part of the negative ELBO, by one draw of z.
     rates : Tensor, (levels, B)
-        The other part, of each level of z given those before it; one row where the model does not tell them apart.
+        The other part, of each level of z conditional on those before it; one row if the model has one level.
     nll : Tensor
         - log of the mean of p(x, z_k) / q(z_k | x) over K draws: on average an upper bound that tightens with K.
     effective : Tensor
@@ -145,13 +145,13 @@ class Grid:
         Values that a file can hold, on [0, 1]; 0 for floats.
     density : bool
         Whether the decoder has a density, and not probabilities of values.
-    told : str
+    basis : str
         A sentence on it.
     """
 
     levels: int
     density: bool
-    told: str
+    basis: str
 
     def dequantised(self, x: Tensor, rng: Rng) -> Tensor:
         """Add uniform noise over a step of the grid, so that a density cannot be made large at will on it."""
@@ -198,7 +198,7 @@ class Use:
 
 BATCH, PIXELS = 64, 2**20  # images read at once, and their pixels
 VALUES = 2**22  # values decoded at a time
-TAIL = 5  # images told of
+TAIL = 5  # images to report as the least likely
 
 Row = dict[str, Any]
 Watch = Callable[[str, str | None], None]
@@ -214,7 +214,7 @@ class Summary:
         One for each image, as in scores.jsonl.
     use : Use
         Of the latents.
-    told : str
+    basis : str
         What bits are counted of.
     failures : list of dict
         Images that could not be scored, with the sentence why.
@@ -222,7 +222,7 @@ class Summary:
 
     rows: list[Row] = field(default_factory=list)
     use: Use = field(default_factory=Use)
-    told: str = ""
+    basis: str = ""
     failures: list[dict[str, str]] = field(default_factory=list)
 
     def means(self) -> dict[str, tuple[float, float]]:
@@ -266,7 +266,7 @@ def score_all(model: LatentModel, images: LabelledImages, k: int, seed: int, out
                 summary.rows.append({"image": key, **row})
                 file.write(json.dumps(summary.rows[-1]) + "\n")
                 watch(key, None)
-            summary.told = on.told
+            summary.basis = on.basis
             with torch.inference_mode():
                 summary.use.add(model.infer(x.to(device), None, label).mean)
     return summary
@@ -322,12 +322,12 @@ def _joined(
 def _checked(model: LatentModel, images: LabelledImages, i: int) -> Tensor:
     """Read image i; ImageError where the model does not take it."""
     x, g = images[i], model.geometry
-    size, takes = tuple(x.shape[1:]), " or ".join(map(str, g.channels))
+    size, accepted = tuple(x.shape[1:]), " or ".join(map(str, g.channels))
     if images.missing(i) is not None:
-        raise ImageError("parts of it are missing, and whole images are asked for; leave it out")
+        raise ImageError("parts of it are missing, expected a complete image; remove it")
     if x.shape[0] not in g.channels:
         raise ImageError(
-            f"the model takes images of {takes} channel{'s' * (takes != '1')}, got {x.shape[0]}; convert it"
+            f"the model takes images of {accepted} channel{'s' * (accepted != '1')}, got {x.shape[0]}; convert it"
         )
     if (g.size or size) != size or any(side % g.multiple for side in size):
         wanted = f"{g.size[1]} x {g.size[0]} pixels" if g.size else f"sides that are multiples of {g.multiple}"

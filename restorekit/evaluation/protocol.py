@@ -78,7 +78,7 @@ class Protocol:
         "clamped to [0, 1] and rounded to 8 bits"
     )
     psnr: Annotated[str, About("Definition of PSNR.")] = (
-        "data range 1, whole image, mean over images of the per-image value"
+        "data range 1, all pixels, mean over images of the per-image value"
     )
     ssim: Annotated[str, About("Definition of SSIM.")] = (
         f"Gaussian window of {WINDOW} x {WINDOW} pixels, sigma {WINDOW_SIGMA}, data range 1"

@@ -1,10 +1,6 @@
 """Charts of a report: each a drawing, a sentence on how to read it, and the table of its numbers.
 
 Points that are not finite are left out; so are series without any.
-
-How a figure is distributed over images: outlines of histograms, and under them the quantiles of each series.
-
-Damages that differ in the strength of one thing.
 """
 
 from __future__ import annotations
@@ -95,7 +91,7 @@ def sparsification(
 
 
 def strength(title: str, key: str, series: Mapping[str, Points], unit: str = "") -> Chart:
-    """Draw PSNR against the strength of a damage.
+    """Draw PSNR against the strength of a corruption.
 
     Parameters
     ----------
@@ -109,7 +105,7 @@ def strength(title: str, key: str, series: Mapping[str, Points], unit: str = "")
         Of the strength; empty where it has none, as what is on the [0, 1] scale of images.
     """
     label = f"{key}, {unit}" if unit else key
-    caption = "Higher is better; how steeply a line falls says how a method takes stronger damage."
+    caption = "Higher is better; how steeply a line falls says how a method copes with stronger corruption."
     return _plain(title, caption, series, label, "PSNR, dB")
 
 
@@ -194,7 +190,7 @@ def _table(x: str, series: Mapping[str, Points]) -> tuple[tuple[str, ...], list[
 
 Values = NDArray[np.float64]
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
-FEW = 12  # values that are drawn one by one
+MAX_SINGLE_MARKS = 12  # values that are drawn one by one
 FEWEST_BINS, MOST_BINS = 5, 40
 
 
@@ -214,7 +210,7 @@ def distribution(title: str, unit: str, series: Mapping[str, Sequence[float | No
     found = {name: values for name, values in found.items() if values.size}
     caption = (
         "Above, how many images have which value. Below, thick lines hold the middle half, thin ones 90 %, "
-        f"the marks are medians; up to {FEW} images are shown one by one."
+        f"the marks are medians; up to {MAX_SINGLE_MARKS} images are shown one by one."
     )
 
     def paint(figure: Figure) -> None:
@@ -261,7 +257,7 @@ def _outlines(axes: Axes, found: Mapping[str, Values]) -> None:
 def _boxes(axes: Axes, found: Mapping[str, Values]) -> None:
     for i, values in enumerate(found.values()):
         look = style(i) | {"linestyle": "none", "markeredgecolor": GROUND}
-        if values.size <= FEW:
+        if values.size <= MAX_SINGLE_MARKS:
             axes.plot(values, np.full(values.size, i), **look)
         else:
             _box(axes, i, _quantiles(values), look)

@@ -1,4 +1,4 @@
-"""Pages that are kept up to date while a run goes on, RUN/report.html of a training above all."""
+"""Pages that are updated during a run: RUN/report.html of a training."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Pace:
 class Following:
     """Writes the page of a training at its validations, as far as that costs next to nothing, and when it ends.
 
-    A page that cannot be written is told in a sentence, once, and never stops a training: machines for training may
+    A page that cannot be written is reported once, and never stops a training: machines for training may
     have no libraries for drawing.
 
     Parameters
@@ -54,7 +54,7 @@ class Following:
 
     def __init__(self, job: Job, say: Callable[[str], None]) -> None:
         self._job, self._say = job, say
-        self._begun = self._told = False
+        self._begun = self._has_warned = False
         self._pace = Pace(EARLIEST)
 
     def __enter__(self) -> Self:
@@ -78,11 +78,11 @@ class Following:
 
             write_page(page_of(self._job.run, card, running), self._job.run / "report.html")
         except ImportError as error:
-            self._tell(f"no report.html: {error.name} is not installed here; pip install {error.name}")
+            self._warn(f"no report.html: {error.name} is not installed here; pip install {error.name}")
         except Exception as error:
-            self._tell(f"no report.html: {brief(error)}")
+            self._warn(f"no report.html: {brief(error)}")
 
-    def _tell(self, sentence: str) -> None:
-        if not self._told:
-            self._told = True
+    def _warn(self, sentence: str) -> None:
+        if not self._has_warned:
+            self._has_warned = True
             self._say(sentence)

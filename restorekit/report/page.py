@@ -1,8 +1,6 @@
-"""What a report shows, as plain values; `restorekit.report.render` makes a page of them.
+"""Content of a report as plain values, of which `restorekit.report.render` makes a page.
 
-Paths of pictures are relative to the folder of the page, with forward slashes. Whatever is not known is None or empty.
-
-Pictures over time, as plain values.
+Paths of pictures are relative to the folder of the page, with forward slashes. Unknown values are None or empty.
 """
 
 from __future__ import annotations
@@ -19,7 +17,7 @@ Status = Literal["done", "failed", "skipped"]
 
 @dataclass(frozen=True)
 class Column:
-    """A figure that rows have.
+    """A metric that rows have values of.
 
     Attributes
     ----------
@@ -52,7 +50,7 @@ class Row:
     status : {"done", "failed", "skipped"}
         What became of it; skipped ones were done before.
     corruption, restorer : str
-        Spec of the damage and name of the method, where there are several.
+        Spec of the corruption and name of the method, if there are several.
     values : mapping of str to float or None
         By column.
     reasons : mapping of str to str
@@ -81,7 +79,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Run:
-    """One method on one damage: means over images.
+    """Means over the images of one method under one corruption.
 
     Attributes
     ----------
@@ -100,9 +98,9 @@ class Run:
     against : str
         That method; empty where there is none.
     note : str
-        What it was told, and how its estimate came about.
+        Noise policy and kind of estimate.
     alike : bool
-        Whether all runs on its damage are over the same images; False says that they are not, as unequal counts do.
+        Whether all runs under its corruption are over the same images.
     """
 
     corruption: str
@@ -153,7 +151,7 @@ class Page:
     title : str
         Of the page.
     alarms : sequence of str
-        What must be seen first: failures, an interrupted run, where a model loses to a classical method.
+        Sentences to show first: failures, an interrupted run, where a model loses to a classical method.
     summary : sequence of str
         What was done, to how many, how well, how sure: a sentence each.
     command : str

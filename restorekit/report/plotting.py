@@ -1,6 +1,6 @@
 """Drawings with matplotlib, as SVG that takes its colours and its type from the page around it.
 
-Series are told apart by marker and dash as well as by colour. The same values give the same text.
+Series differ by marker and dash as well as by colour. The same values give the same text.
 
 Drawings as parts of a page: ids that do not collide.
 """
@@ -140,8 +140,8 @@ _ID = re.compile(r'\sid="([^"]+)"')
 _USE = re.compile(r'(url\(#|href="#)([^)"]+)')
 
 
-def apart(svg: str, prefix: str) -> str:
-    """Return a drawing whose ids begin with a prefix, so that those of another on the same page stay apart.
+def with_prefixed_ids(svg: str, prefix: str) -> str:
+    """Return a drawing whose ids begin with a prefix, so that those of another on the same page differ.
 
     An id that nothing in the drawing points to is left out.
     """

@@ -1,12 +1,10 @@
-"""A page of a report as one HTML file, with pictures beside it.
+"""Pages as HTML files, with pictures next to them.
 
 Nothing is fetched: styles, code and data are inside, and a Content-Security-Policy lets the browser run this code
-alone, whatever a file name or a plugin brings along. It opens from a disk as from a server.
+alone, whatever a file name or a plugin contains. It opens from a disk as from a server.
 
-Rows of a page as the JSON that its code reads.
-
-Short, since there may be tens of thousands: rows are lists in a fixed order, names of methods and damages are counted
-in tables, and paths are ready to be used as addresses.
+The rows of a page, which may be tens of thousands, are embedded as JSON: lists in a fixed order, with the names of
+methods and corruptions as indices into tables.
 """
 
 from __future__ import annotations
@@ -23,7 +21,7 @@ from urllib.parse import quote
 from restorekit.core.files import atomic, digest
 from restorekit.images.views import Overlay, Views
 from restorekit.report.page import Chart, Column, Page, Row
-from restorekit.report.plotting import apart
+from restorekit.report.plotting import with_prefixed_ids
 from restorekit.report.tables import DASH, digits, known, tables, written
 
 if TYPE_CHECKING:
@@ -40,12 +38,12 @@ POLICY = (
 
 
 def write_page(page: Page, path: str | Path) -> None:
-    """Write a page as one HTML file, whole or not at all.
+    """Write a page as one HTML file, atomically.
 
     Parameters
     ----------
     page : Page
-        What it shows. The pictures that it names lie beside the file; they are not looked at.
+        Its content. The pictures that it names lie next to the file; they are not read.
     path : path
         The file.
 
@@ -71,7 +69,9 @@ def render(page: Page) -> str:
         code=code,
         data=embedded(payload(page)) if page.rows else "",
         tables=tables(page.runs, page.columns),
-        charts=[(chart, apart(chart.svg, f"chart{i}-"), numbers(chart)) for i, chart in enumerate(page.charts)],
+        charts=[
+            (chart, with_prefixed_ids(chart.svg, f"chart{i}-"), numbers(chart)) for i, chart in enumerate(page.charts)
+        ],
     )
 
 
@@ -136,14 +136,14 @@ def embedded(value: Any) -> str:
 
 
 def payload(page: Page) -> dict[str, Any]:
-    """Return columns and rows of a page; a table of texts for methods and one for damages, that rows point into."""
-    damages, methods = (_table(page.rows, name) for name in ("corruption", "restorer"))
+    """Return columns and rows of a page; methods and corruptions as tables of texts that rows index."""
+    corruptions, methods = (_table(page.rows, name) for name in ("corruption", "restorer"))
     columns = [c for c in page.columns if any(c.name in row.values or c.name in row.reasons for row in page.rows)]
     return {
         "columns": [_column(c, page.rows) for c in columns],
-        "corruptions": list(damages),
+        "corruptions": list(corruptions),
         "restorers": list(methods),
-        "rows": [_row(row, columns, damages[row.corruption], methods[row.restorer]) for row in page.rows],
+        "rows": [_row(row, columns, corruptions[row.corruption], methods[row.restorer]) for row in page.rows],
     }
 
 
@@ -164,12 +164,12 @@ def _column(column: Column, rows: Sequence[Row]) -> dict[str, Any]:
     }
 
 
-def _row(row: Row, columns: Sequence[Column], damage: int, method: int) -> list[Any]:
+def _row(row: Row, columns: Sequence[Column], corruption: int, method: int) -> list[Any]:
     views = row.views and _views(row.views)
     values = [_value(row.values.get(column.name)) for column in columns]
     reasons = {i: row.reasons[c.name] for i, c in enumerate(columns) if row.reasons.get(c.name)}
     words = (list(row.flags), list(row.notes), row.error)
-    return [row.image, row.status, damage, method, values, reasons, *words, views]
+    return [row.image, row.status, corruption, method, values, reasons, *words, views]
 
 
 def _value(value: float | None) -> float | str | None:

@@ -1,4 +1,4 @@
-"""The page of a folder of restored images, from the records that the run keeps: run.json and images.jsonl."""
+"""Page of a folder of restored images, from the records of the run: run.json and images.jsonl."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ COLUMNS = (
     ),
     Column("check_coverage", "est. coverage", "", "", 0.9, "Share of hidden values inside the 90 % interval."),
     Column("mean_std", "mean std", "/255", "lower", meaning="How unsure the model is, on average over all values."),
-    Column("sigma", "noise", "/255", "", meaning="Standard deviation of the noise, as told or estimated."),
+    Column("sigma", "noise", "/255", "", meaning="Standard deviation of the noise, as passed or estimated."),
     Column("missing", "missing", "%", "", meaning="Share of the values that were missing."),
     Column("seconds", "seconds", "s", "lower", meaning="Time that the image took."),
 )
 CHECK = (
-    "PSNR is estimated by hiding values that were seen, for missing ones, and by SURE, for white Gaussian noise "
+    "PSNR is estimated by hiding observed values, for missing ones, and by SURE, for white Gaussian noise "
     "of a known or estimated level; it cannot be of other noise, blur, JPEG or anything else that changed values. "
     "It is rough for large gaps, whose content may be unlike the rest, and where the level is an estimate; where "
     "colour noise was cut off at the ends of the range its error is too small"
@@ -120,7 +120,7 @@ def _harm(rows: Sequence[Row]) -> list[str]:
 def _otherwise(others: int) -> list[str]:
     if not others:
         return []
-    return [f"Not told of here: {count(others, 'image')} in this folder, restored with other settings."]
+    return [f"Not shown here: {count(others, 'image')} in this folder, restored with other settings."]
 
 
 def _losses(rows: Sequence[Row]) -> list[str]:
@@ -162,12 +162,12 @@ def _known(rows: Sequence[Row], name: str) -> list[float]:
 
 def _protocol(run: Mapping[str, Any]) -> list[tuple[str, str]]:
     interval = run.get("interval")
-    told = {
+    entries = {
         "model": f"{run['model']}{' ' + run['digest'] if run.get('digest') else ''}",
         "corruption": run.get("corruption") or "what each file says, else noise of unknown level and missing values",
         "sigma": _level(run.get("sigma")),
         "values": "as the files have them, no noise was added; results are cut off and rounded as the format asks",
-        "mask": run.get("mask") or "NAME.missing.png beside the image, and NaN",
+        "mask": run.get("mask") or "NAME.missing.png next to the image, and NaN",
         "estimate": run["estimate"],
         "draws": str(run["samples"]),
         "sampler": run.get("sampler"),
@@ -178,15 +178,15 @@ def _protocol(run: Mapping[str, Any]) -> list[tuple[str, str]]:
         "device": run["device"],
         "versions": ", ".join(f"{name} {version}" for name, version in run["versions"].items()),
     }
-    return [(name, text) for name, text in told.items() if text]
+    return [(name, text) for name, text in entries.items() if text]
 
 
-def _level(told: str | None) -> str:
+def _level(sigma: str | None) -> str:
     """Return a level of noise in both of its forms."""
     try:
-        return f"{255 * float(told or ''):.4g}/255 = {float(told or ''):.4g}"
+        return f"{255 * float(sigma or ''):.4g}/255 = {float(sigma or ''):.4g}"
     except ValueError:  # "auto", or nothing
-        return told or "not told"
+        return sigma or "not given"
 
 
 def _held(calibrated: bool) -> str:

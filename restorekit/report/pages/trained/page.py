@@ -1,4 +1,4 @@
-"""What a training's page shows, from the files of its folder alone."""
+"""Content of a training's page, from the files of its folder alone."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from restorekit.report.pages.trained.summary import protocol, summary
 from restorekit.report.pages.trained.warnings import alarms
 from restorekit.training.log import Log, read_log
 
-RESTORED = "From left to right: what was given, the restoration, the clean image, the standard deviation."
+RESTORED = "From left to right: the observation, the restoration, the clean image, the standard deviation."
 AGAIN = "From left to right: the image, what the decoder makes of its latents, the image again, the error."
 SCALED = "The last column is scaled to its own largest value."
 

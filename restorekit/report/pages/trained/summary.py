@@ -9,7 +9,7 @@ from typing import Any
 from restorekit.core.config import setting_text
 from restorekit.models.checkpoint import Card
 from restorekit.report.pages.trained import series as log_series
-from restorekit.report.pages.trained.series import best_of, told
+from restorekit.report.pages.trained.series import best_of, formatted
 from restorekit.training.log import Log, Points, Surroundings
 
 HOUR = 3600.0
@@ -21,7 +21,7 @@ def summary(log: Log, card: Card | None, running: bool = False) -> list[str]:
     Parameters
     ----------
     log : Log
-        What the training told.
+        Log of the training.
     card : Card or None
         What its file says of itself, where there is one.
     running : bool
@@ -32,8 +32,8 @@ def summary(log: Log, card: Card | None, running: bool = False) -> list[str]:
 
 def protocol(log: Log, card: Card | None) -> list[tuple[str, str]]:
     """Return the card, and what the training ran on: a word and its explanation each; what is not known is left out."""
-    told_of = {**({} if card is None else _of_card(card)), **_of_start(log), "log": _of_log(log)}
-    return [(word, text) for word, text in told_of.items() if text]
+    entries = {**({} if card is None else _of_card(card)), **_of_start(log), "log": _of_log(log)}
+    return [(word, text) for word, text in entries.items() if text]
 
 
 def lasted(seconds: float) -> str:
@@ -47,10 +47,10 @@ def lasted(seconds: float) -> str:
 
 def _what(card: Card | None) -> Iterator[str]:
     if card is not None:
-        data, damage = card.data, f", to undo {_listed(card.corruptions)}" if card.corruptions else ""
+        data, task = card.data, f", to undo {_listed(card.corruptions)}" if card.corruptions else ""
         learnt = f" on {data['images']:,} images of {data['source']}" if {"images", "source"} <= data.keys() else ""
         start = card.start or "random weights"
-        yield f"{card.model} ({card.package} {card.version}) was trained{learnt}{damage}, starting from {start}."
+        yield f"{card.model} ({card.package} {card.version}) was trained{learnt}{task}, starting from {start}."
 
 
 def _listed(texts: Sequence[str]) -> str:
@@ -78,22 +78,25 @@ def _validated(log: Log) -> Iterator[str]:
         if not points:
             continue
         step, last = points[-1]
-        yield f"At the last validation, step {step:,}, {name} is {told(last, unit)}{_beside(points, name)}."
+        best = _compared_to_best(points, name)
+        yield f"At the last validation, step {step:,}, {name} is {formatted(last, unit)}{best}."
 
 
-def _beside(points: Points, name: str) -> str:
-    """Say how the last validation stands beside the best; of reconstructions, neither way is better for restoring."""
+def _compared_to_best(points: Points, name: str) -> str:
+    """Compare the last validation with the best; for reconstructions neither direction is better."""
     if len(points) < 2 or name == "reconstruction_psnr":
         return ""
     step, best = best_of(points, log_series.better(name))
-    return ", its best" if best == points[-1][1] else f" (best: {told(best, log_series.unit(name))} at step {step:,})"
+    return (
+        ", its best" if best == points[-1][1] else f" (best: {formatted(best, log_series.unit(name))} at step {step:,})"
+    )
 
 
 def _latents(log: Log) -> Iterator[str]:
     names = log.names("validation")
     last = {name: points[-1][1] for name in names if (points := log.points("validation", name))}
-    units = [f"{name.replace('_', ' ')}: {told(last[name])}" for name in log_series.of_units(list(last))]
-    levels = [f"{name} {told(last[name])}" for name in log_series.of_levels(list(last))]
+    units = [f"{name.replace('_', ' ')}: {formatted(last[name])}" for name in log_series.of_units(list(last))]
+    levels = [f"{name} {formatted(last[name])}" for name in log_series.of_levels(list(last))]
     tell = f"what levels of latents tell, in {log_series.NATS}: {_listed(levels)}" if levels else ""
     if units or levels:
         sentence = "; ".join(filter(None, (*units, tell)))
@@ -136,7 +139,7 @@ def _images(data: Mapping[str, Any]) -> str:
 
 
 def _held(held: int | Sequence[str] | None) -> str:
-    """Return what was kept apart: names where they are few, else how many."""
+    """Return the held-out images: their names, or their number if they are many."""
     return f"{held:,} images" if isinstance(held, int) else ", ".join(held or ())
 
 

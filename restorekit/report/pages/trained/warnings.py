@@ -1,4 +1,4 @@
-"""What must be seen first of a training: that it is not finished, or that something went wrong in it."""
+"""Warnings on a training: it is not finished, or something went wrong in it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from statistics import fmean, median, stdev
 
 from restorekit.report.pages.trained import series as log_series
-from restorekit.report.pages.trained.series import best_of, told
+from restorekit.report.pages.trained.series import best_of, formatted
 from restorekit.training.log import Log, Points
 
 SKIPPED = 10  # updates that may be skipped without a word, or one in a thousand
@@ -15,7 +15,7 @@ WORSE_DB = 0.1  # below the best validation, in dB
 WORSE = 0.005  # above the best validation, as a share of it or of the way to it
 RISEN = 0.02  # above the best stretch of the training, as a share of the way to it
 ERRORS = 4.0  # standard errors, at least, by which it must have risen
-STRETCHES = 10  # of the training, whose figures are averaged
+STRETCHES = 10  # of the training, whose values are averaged
 EMPTY = 0.01  # nats per image that a level of latents must tell
 EXPLODED = 10.0  # times the median of the usual gradient norm
 NEARLY = 0.98  # of the way, at which a training is done whose last line is a validation that does not tell the way
@@ -27,7 +27,7 @@ def alarms(log: Log, running: bool = False) -> list[str]:
     Parameters
     ----------
     log : Log
-        What it told.
+        Log of the training.
     running : bool
         Whether it goes on: then it is no wonder that it is not finished.
     """
@@ -86,9 +86,9 @@ def _worse(log: Log) -> Iterator[str]:
     names = log_series.compared(log.names("validation"))
     fallen = [(name, found) for name in names if (found := _fallen(log.points("validation", name), name))]
     if fallen:
-        figures, (name, (since, _)) = "; ".join(text for _, (_, text) in fallen), fallen[0]
+        values, (name, (since, _)) = "; ".join(text for _, (_, text) in fallen), fallen[0]
         yield (
-            f"The validation has become worse than it was: {figures}. Allowed is {told(WORSE_DB, 'dB')}, or "
+            f"The validation has become worse than it was: {values}. Allowed is {formatted(WORSE_DB, 'dB')}, or "
             f"{100 * WORSE:g} % of a bound.{_meanwhile(log, name, since)} The model file holds the last weights."
         )
 
@@ -101,7 +101,7 @@ def _fallen(points: Points, name: str) -> tuple[float, str] | None:
     margin = WORSE_DB if unit == "dB" else WORSE * max(abs(best), abs(points[0][1] - best))
     if abs(last - best) <= margin:
         return None
-    return step, f"{name} was {told(best, unit)} at step {step:,} and is {told(last, unit)} at step {end:,}"
+    return step, f"{name} was {formatted(best, unit)} at step {step:,} and is {formatted(last, unit)} at step {end:,}"
 
 
 def _meanwhile(log: Log, name: str, step: float) -> str:
@@ -113,8 +113,8 @@ def _meanwhile(log: Log, name: str, step: float) -> str:
     if not then or own is None or fmean(now) >= fmean(then):
         return ""
     return (
-        f" On the training images {own} went on from {told(fmean(then))} to {told(fmean(now))}: the model learns them "
-        "by heart. More images, more weight decay or fewer updates help."
+        f" On the training images {own} went on from {formatted(fmean(then))} to {formatted(fmean(now))}: the model "
+        "learns them by heart. More images, more weight decay or fewer updates help."
     )
 
 
@@ -131,8 +131,8 @@ def _risen(log: Log) -> Iterator[str]:
         (step, best), last = best_of(means, "lower"), means[-1][1]
         if last - best > max(RISEN * (means[0][1] - best), ERRORS * doubt):
             yield (
-                f"The training's own {name} has risen from {told(best)} before step {step:,} to {told(last)} at its "
-                "end: a lower lr may help."
+                f"The training's own {name} has risen from {formatted(best)} before step {step:,} to {formatted(last)} "
+                "at its end: a lower lr may help."
             )
 
 
@@ -147,9 +147,9 @@ def _collapsed(log: Log) -> Iterator[str]:
     empty = [name for name in values if name in levels and values[name] < EMPTY]
     idle = [name for name in log_series.of_units(list(values)) if values[name] < 1]
     if empty or idle:
-        figures = [f"{name} is {told(values[name], log_series.unit(name))}" for name in (*empty, *idle)]
+        texts = [f"{name} is {formatted(values[name], log_series.unit(name))}" for name in (*empty, *idle)]
         yield (
-            f"Latents are not used: at the last validation {' and '.join(figures)}. The model does without them, so "
+            f"Latents are not used: at the last validation {' and '.join(texts)}. The model does without them, so "
             "that draws do not differ in what they should tell; free_bits or a longer kl_warmup may help."
         )
 
@@ -162,6 +162,6 @@ def _exploded(log: Log) -> Iterator[str]:
     usual, (step, peak) = median(v for _, v in later), best_of(later, "higher")
     if peak > EXPLODED * usual:
         yield (
-            f"Gradients exploded: their usual norm came to {told(peak)} at step {step:,}, where {told(usual)} is the "
-            "median of the training: a lower lr or clip may help."
+            f"Gradients exploded: their usual norm came to {formatted(peak)} at step {step:,}, where {formatted(usual)} "
+            "is the median of the training: a lower lr or clip may help."
         )
