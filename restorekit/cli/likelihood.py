@@ -93,5 +93,5 @@ def _tell(found: Summary, k: int, out: Path, machine: bool) -> None:
         rate = ", rate {:.3f} +- {:.3f}".format(*means[name]) if name in means else ""
         click.echo(f"latents, group {group}   {use['active']:6d} of {use['of']} in use{rate}")
     click.echo(f"nats per image, mean over {len(found.rows)} images and its standard error; bits {found.basis}")
-    click.echo("least likely: " + ", ".join(str(row["image"]) for row in found.least_likely()))
+    click.echo("least likely: " + ", ".join(row.image for row in found.least_likely()))
     click.echo(f"-> {out / 'scores.jsonl'}")

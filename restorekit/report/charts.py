@@ -9,13 +9,13 @@ import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from restorekit.report.page import Chart
-from restorekit.report.plotting import GROUND, SOFT, drawing, drawn_name, legend, lines, logarithmic, style
+from restorekit.report.plotting import GROUND, SOFT, Style, drawing, drawn_name, legend, lines, logarithmic, style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["calibration", "curves", "distribution", "sparsification", "speed", "strength"]
 Points = Sequence[tuple[float, float]]
 Cell = str | float | None
-THIN: Mapping[str, Any] = {"linewidth": 0.9, "linestyle": (0, (1, 1.5))}
+THIN: Style = {"linewidth": 0.9, "linestyle": (0, (1, 1.5))}
 MOST_POINTS = 600  # of a curve in a drawing
 MOST_LINES = 40  # of a curve in its table
 
@@ -267,7 +267,7 @@ def _boxes(axes: Axes, found: Mapping[str, Values]) -> None:
     axes.tick_params(axis="y", length=0)
 
 
-def _box(axes: Axes, at: int, quantiles: Sequence[float], look: dict[str, Any]) -> None:
+def _box(axes: Axes, at: int, quantiles: Sequence[float], look: Style) -> None:
     low, first, middle, third, high = quantiles
     axes.hlines(at, low, high, color=look["color"], linewidth=1.4)
     axes.hlines(at, first, third, color=look["color"], linewidth=6)

@@ -15,10 +15,11 @@ import math
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from restorekit.core.files import atomic, digest
+from restorekit.core.records import Json
 from restorekit.images.views import Overlay, Views
 from restorekit.report.page import Chart, Column, Page, Row
 from restorekit.report.plotting import with_prefixed_ids
@@ -110,8 +111,13 @@ def _template() -> Template:
 def _environment() -> Environment:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-    options: dict[str, Any] = {"autoescape": True, "trim_blocks": True, "lstrip_blocks": True}
-    environment = Environment(loader=FileSystemLoader(VIEWER), undefined=StrictUndefined, **options)
+    environment = Environment(
+        loader=FileSystemLoader(VIEWER),
+        undefined=StrictUndefined,
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
     environment.filters["direction"] = _direction
     return environment
 
@@ -130,12 +136,12 @@ def address(path: str) -> str:
     return "/".join(quote(part, safe="", errors="surrogateescape") for part in path.split("/"))
 
 
-def embedded(value: Any) -> str:
-    """Return JSON that can stand inside a <script> element, whatever texts are in it."""
+def embedded(value: Json) -> str:
+    """Return JSON that is safe inside a <script> element."""
     return json.dumps(value, separators=(",", ":"), allow_nan=False).translate(_IN_SCRIPT)
 
 
-def payload(page: Page) -> dict[str, Any]:
+def payload(page: Page) -> dict[str, Json]:
     """Return columns and rows of a page; methods and corruptions as tables of texts that rows index."""
     corruptions, methods = (_table(page.rows, name) for name in ("corruption", "restorer"))
     columns = [c for c in page.columns if any(c.name in row.values or c.name in row.reasons for row in page.rows)]
@@ -151,7 +157,7 @@ def _table(rows: Sequence[Row], name: str) -> dict[str, int]:
     return {text: i for i, text in enumerate(dict.fromkeys(getattr(row, name) for row in rows))}
 
 
-def _column(column: Column, rows: Sequence[Row]) -> dict[str, Any]:
+def _column(column: Column, rows: Sequence[Row]) -> dict[str, Json]:
     decimals = digits((known(row.values.get(column.name)) for row in rows), column.unit)
     return {
         "name": column.name,
@@ -164,10 +170,10 @@ def _column(column: Column, rows: Sequence[Row]) -> dict[str, Any]:
     }
 
 
-def _row(row: Row, columns: Sequence[Column], corruption: int, method: int) -> list[Any]:
-    views = row.views and _views(row.views)
+def _row(row: Row, columns: Sequence[Column], corruption: int, method: int) -> list[Json]:
+    views = None if row.views is None else _views(row.views)
     values = [_value(row.values.get(column.name)) for column in columns]
-    reasons = {i: row.reasons[c.name] for i, c in enumerate(columns) if row.reasons.get(c.name)}
+    reasons = {str(i): row.reasons[c.name] for i, c in enumerate(columns) if row.reasons.get(c.name)}
     words = (list(row.flags), list(row.notes), row.error)
     return [row.image, row.status, corruption, method, values, reasons, *words, views]
 
@@ -180,7 +186,7 @@ def _value(value: float | None) -> float | str | None:
     return str(value)
 
 
-def _views(views: Views) -> list[Any]:
+def _views(views: Views) -> list[Json]:
     return [
         views.width,
         views.height,
@@ -190,5 +196,5 @@ def _views(views: Views) -> list[Any]:
     ]
 
 
-def _overlays(overlays: Mapping[str, Overlay]) -> list[list[Any]]:
+def _overlays(overlays: Mapping[str, Overlay]) -> list[list[Json]]:
     return [[name, o.title, address(o.path), o.low or 0.0, o.high or 0.0] for name, o in overlays.items()]

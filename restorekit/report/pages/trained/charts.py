@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import itertools
 from collections.abc import Iterator, Mapping, Set
-from typing import Any
 
 from restorekit.report.page import Chart
 from restorekit.report.pages.trained import series as log_series
@@ -19,7 +18,7 @@ TRAINING, VALIDATION = "training images", "validation images"
 Series = Mapping[str, Points]
 
 
-def charts(log: Log, recipe: Mapping[str, Any]) -> list[Chart]:
+def charts(log: Log, recipe: Mapping[str, object]) -> list[Chart]:
     """Return the curves that a log has points for.
 
     Parameters
@@ -29,8 +28,9 @@ def charts(log: Log, recipe: Mapping[str, Any]) -> list[Chart]:
     recipe : mapping
         Settings of the training, as its card has them; empty where they are not known.
     """
-    found = [*_psnr(log), *_objective(log, recipe.get("crop")), *_latents(log), *_others(log)]
-    return [chart for chart in (*found, *_health(log, recipe.get("batch"))) if chart is not None]
+    crop, batch = (value if isinstance(value := recipe.get(name), int) else None for name in ("crop", "batch"))
+    found = [*_psnr(log), *_objective(log, crop), *_latents(log), *_others(log), *_health(log, batch)]
+    return [chart for chart in found if chart is not None]
 
 
 def _psnr(log: Log) -> Iterator[Chart | None]:

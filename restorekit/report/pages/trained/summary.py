@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
 
 from restorekit.core.config import setting_text
 from restorekit.models.checkpoint import Card
@@ -126,11 +125,11 @@ def _of_card(card: Card) -> dict[str, str]:
     }
 
 
-def _settings(values: Mapping[str, Any]) -> str:
+def _settings(values: Mapping[str, object]) -> str:
     return ", ".join(f"{name}={setting_text(value)}" for name, value in values.items())
 
 
-def _images(data: Mapping[str, Any]) -> str:
+def _images(data: Mapping[str, object]) -> str:
     count = f"{data['images']:,} of " if "images" in data else ""
     source = f"{count}{data['source']}" if "source" in data else ""
     span = f"intensity range {data['range']}" if "range" in data else ""

@@ -162,6 +162,6 @@ def _exploded(log: Log) -> Iterator[str]:
     usual, (step, peak) = median(v for _, v in later), best_of(later, "higher")
     if peak > EXPLODED * usual:
         yield (
-            f"Gradients exploded: their usual norm came to {formatted(peak)} at step {step:,}, where {formatted(usual)} "
-            "is the median of the training: a lower lr or clip may help."
+            f"Gradients exploded: their usual norm came to {formatted(peak)} at step {step:,}, where "
+            f"{formatted(usual)} is the median of the training: a lower lr or clip may help."
         )
