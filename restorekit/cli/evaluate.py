@@ -210,7 +210,7 @@ def needs_sigma(opened: Opened, corruption: Corruption) -> bool:
     """Say whether a sampler must be told the level of the noise, which is known anyway where there is none."""
     from restorekit.core.contracts import parts_of
 
-    return opened.restorer.needs_sigma and any(part.name == "gaussian" for part in parts_of(corruption))
+    return opened.restorer.needs_sigma and any(part.noise_law == "gaussian" for part in parts_of(corruption))
 
 
 def metrics_asked(names: Sequence[str]) -> list[Metric]:

@@ -240,7 +240,7 @@ def settled(sampler: str | None, corruption: Corruption | None) -> None:
     from restorekit.core.contracts import parts_of
 
     for part in parts_of(corruption) if sampler and corruption else ():
-        values = {} if part.hides or part.name == "gaussian" else vars(part)
+        values = {} if part.hides or part.noise_law == "gaussian" else vars(part)
         if any(isinstance(value, tuple) for value in values.values()):
             raise UsageError(f"a sampler needs the damage's own values, got a range for {part}; give one number")
 
