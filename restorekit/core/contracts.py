@@ -19,6 +19,7 @@ from restorekit.core.config import as_typed
 from restorekit.core.distributions import Latents, Likelihood, Prior
 from restorekit.core.errors import UsageError
 from restorekit.core.interpolation import fill
+from restorekit.core.plugins import checks
 from restorekit.core.rng import Rng
 from restorekit.core.types import (
     Batch,
@@ -51,6 +52,13 @@ class Corruption(ABC):
     hides: ClassVar[bool] = False
     scattered: ClassVar[bool] = False
     resizes: ClassVar[bool] = False
+
+    def __init_subclass__(cls) -> None:
+        """Wrap the methods of a subclass in the checks of its contract."""
+        super().__init_subclass__()
+        checks.wrap_methods(
+            cls, {"__call__": checks.checked_corruption, "initial_estimate": checks.checked_initial_estimate}
+        )
 
     @abstractmethod
     def __call__(self, x: Tensor, rng: Rng) -> Observation:
@@ -161,6 +169,17 @@ class Model(nn.Module, ABC):
         super().__init__()
         self.config = config
 
+    def __init_subclass__(cls) -> None:
+        """Wrap the methods of a subclass in the checks of its contract."""
+        super().__init_subclass__()
+        wrappers = {
+            "terms": checks.checked_terms,
+            "sample": checks.checked_draws,
+            "estimate": checks.checked_estimate,
+            "diagnose": checks.checked_diagnosis,
+        }
+        checks.wrap_methods(cls, wrappers)
+
     @classmethod
     def fit_config(cls, config: Any, shape: tuple[int, int, int], classes: int) -> Any:
         """Return `config` with what it leaves open taken from the training images: (C, H, W), number of classes."""
@@ -255,6 +274,11 @@ class Restorer(ABC):
     needs_sigma: bool = False  # must be told the level of Gaussian noise
     geometry: Geometry = Geometry()
 
+    def __init_subclass__(cls) -> None:
+        """Wrap the methods of a subclass in the checks of its contract."""
+        super().__init_subclass__()
+        checks.wrap_methods(cls, {"__call__": checks.checked_restorer, "rows": checks.checked_rows})
+
     @abstractmethod
     def __call__(self, observation: Observation, corruption: Corruption, n: int, rng: Rng) -> Restoration:
         """Restore a batch; n = 0 asks for the one-pass estimate, n > 0 for n draws."""
@@ -275,6 +299,11 @@ class Metric(ABC):
     unit: ClassVar[str] = ""
     better: ClassVar[Literal["higher", "lower"]] = "higher"
     goal: ClassVar[float | None] = None  # the best value, where it is neither the highest nor the lowest
+
+    def __init_subclass__(cls) -> None:
+        """Wrap the methods of a subclass in the checks of its contract."""
+        super().__init_subclass__()
+        checks.wrap_methods(cls, {"__call__": checks.checked_metric})
 
     @abstractmethod
     def __call__(self, restoration: Restoration, reference: Tensor, observation: Observation) -> float | None:
