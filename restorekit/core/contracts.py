@@ -91,6 +91,11 @@ class Corruption(ABC):
         return type(self).operator is not Corruption.operator
 
     @property
+    def reshapes(self) -> bool:
+        """Whether y has another shape than x: `clean_shape` is overridden."""
+        return type(self).clean_shape is not Corruption.clean_shape
+
+    @property
     def direct(self) -> bool:
         """Whether y is x but for noise and missing values: it hides values, or has a `noise_law`."""
         return self.hides or self.noise_law is not None

@@ -45,7 +45,9 @@ class Traits(NamedTuple):
     linear : bool
         y is the linear map of x that `operator` returns, and nothing else.
     resizes : bool
-        y has another height or width than x, which `clean_shape` reverses.
+        y has another height or width than x.
+    reshapes : bool
+        y has another shape than x, which `clean_shape` reverses.
     direct : bool
         y is x but for noise and missing values, as `Observation.direct` says of one observation.
     """
@@ -56,6 +58,7 @@ class Traits(NamedTuple):
     scattered: bool
     linear: bool
     resizes: bool
+    reshapes: bool
     direct: bool
 
 

@@ -72,6 +72,11 @@ class Chain(Corruption):
         return any(p.resizes for p in self.parts)
 
     @property
+    def reshapes(self) -> bool:
+        """Whether a part changes the shape."""
+        return bool(self._reshaping)
+
+    @property
     def direct(self) -> bool:
         """Whether every part leaves x as it is but for noise and missing values."""
         return all(p.direct for p in self.parts)
@@ -147,7 +152,7 @@ class Chain(Corruption):
 
     @property
     def _reshaping(self) -> list[Corruption]:
-        return [p for p in self.parts if type(p).clean_shape is not Corruption.clean_shape]
+        return [p for p in self.parts if p.reshapes]
 
     def __str__(self) -> str:
         """Return the parts' specs joined with ``+``."""

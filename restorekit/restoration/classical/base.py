@@ -131,7 +131,9 @@ class Denoiser(SameSize):
     def is_applicable(self, corruption: Corruption) -> bool:
         """Say whether there is noise, and nothing but noise and missing values."""
         altering = [part for part in parts_of(corruption) if not part.hides]
-        return bool(altering) and not any(part.linear or part.noise_law == "impulse" for part in altering)
+        return bool(altering) and not any(
+            part.linear or part.reshapes or part.noise_law == "impulse" for part in altering
+        )
 
 
 class PlaneDenoiser(Denoiser):

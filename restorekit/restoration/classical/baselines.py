@@ -31,7 +31,7 @@ def best_baselines(corruption: Corruption, quick: bool = False) -> list[str]:
     parts = parts_of(corruption)
     altering, hiding = [p for p in parts if not p.hides], [p for p in parts if p.hides]
     names = _against(altering, quick) if altering else []
-    for part in hiding:
+    for part in () if any(part.reshapes for part in altering) else hiding:  # which inpainters cannot undo
         names += ["delaunay"] if part.scattered else ["biharmonic", "navier-stokes"][quick:]
     return list(dict.fromkeys(names))
 
