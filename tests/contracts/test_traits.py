@@ -1,7 +1,9 @@
 """Corruptions of a third party get what ours of the same traits get, whatever they are called."""
 
+import re
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from pathlib import Path
+from typing import ClassVar, get_args
 
 import numpy as np
 import pytest
@@ -12,7 +14,7 @@ from restorekit import Corruption, Ranged, testing
 from restorekit.core.devices import Compute
 from restorekit.core.plugins import registry
 from restorekit.core.rng import Rng
-from restorekit.core.types import Observation, shape_of
+from restorekit.core.types import NoiseLaw, Observation, Traits, shape_of
 from restorekit.corruptions import Chain, Downsample, Gaussian, Holes, Missing, Poisson, SaltPepper
 from restorekit.corruptions.missing import hide
 from restorekit.images.dataset import load_images
@@ -242,3 +244,23 @@ def test_a_chain_states_a_level_unless_it_varies_or_is_smeared():
     for parts, wanted in stated.items():
         found = Chain(parts).noise_level()
         assert found is None if wanted is None else float(found) == pytest.approx(wanted), parts
+
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_the_table_of_traits_of_ours_is_true():
+    page = (ROOT / "docs/reference/corruption_specs.md").read_text("utf-8")
+    rows = re.findall(r"^\| `(\w+)` \| ([\w-]+) \| ([\w, ]*)\|$", page.partition("## Traits")[2], re.MULTILINE)
+    said = {name: (law, {word.strip() for word in also.split(",") if word.strip()}) for name, law, also in rows}
+    found = {name: cls().traits for name, cls in built_in("corruptions").items()}
+    true = {n: (t.noise_law or "-", {k for k, v in t._asdict().items() if v is True}) for n, t in found.items()}
+    assert said == true
+
+
+@pytest.mark.parametrize("page", ["docs/reference/plugin_api.md", "plugins/README.md"])
+def test_the_pages_for_authors_name_every_law_and_what_can_be_declared(page):
+    text = (ROOT / page).read_text("utf-8")
+    missing = [word for word in (*get_args(NoiseLaw), "noise_level", "fixed_params") if f"`{word}" not in text]
+    traits = Traits._fields if "plugin_api" in page else ("noise_law", "smooth", "hides", "scattered", "resizes")
+    assert not missing + [trait for trait in traits if f"`{trait}`" not in text]
