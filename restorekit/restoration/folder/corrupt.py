@@ -46,6 +46,8 @@ class Damage:
         What the inputs' numbers span.
     seed : int
         Seed; each image draws by its name.
+    axes : str or None
+        Axes of arrays, as in `restorekit.images.axes.parse_axes`; None: told by their shapes.
     beside : Beside
         The masks beside the inputs, and those in `out` from before.
     """
@@ -55,6 +57,7 @@ class Damage:
     depth: str = "8"
     range: RangeOption = None
     seed: int = 0
+    axes: str | None = None
     beside: Beside = field(default_factory=Beside, init=False, repr=False, compare=False)
 
 
@@ -82,7 +85,7 @@ def damage(item: Item, plan: Damage) -> str | None:
 
 
 def _damage(item: Item, plan: Damage) -> None:
-    picture = formats.read(item.path)
+    picture = formats.read(item.path, axes=plan.axes)
     channels = picture.pixels.shape[3]
     if channels not in (1, 3):
         raise ImageError(f"{item.path} has {channels} channels; corrupt takes gray and RGB images, so split it first")
