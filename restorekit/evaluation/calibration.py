@@ -88,7 +88,7 @@ def fit(
         watch(key, error)
 
     _enough(len(images))
-    sampler = Sampler(restorer, corruptions, noise_policy, seed, note)
+    sampler = ErrorSampler(restorer, corruptions, noise_policy, seed, note)
     table, globally = _measured(sampler, images[0::2])
     found = _checked(table, sampler, images[1::2], globally)
     _enough(len(images) - len(failed))
@@ -103,7 +103,7 @@ def _enough(images: int) -> None:
         )
 
 
-def _measured(sampler: Sampler, images: Iterable[TestImage]) -> tuple[Table, float]:
+def _measured(sampler: ErrorSampler, images: Iterable[TestImage]) -> tuple[Table, float]:
     """Return a table that holds for these images, and the one scale of all spreads that would."""
     axes, reach, overall = Axes(), 0.0, Tally()
     tallies: dict[tuple[int, int], Tally] = defaultdict(lambda: Tally(int(np.prod(axes.shape))))
@@ -162,7 +162,7 @@ def _line(line: Counts) -> Counts:
     return np.interp(np.arange(len(line)), known, line[known]) if len(known) else line
 
 
-def _checked(table: Table, sampler: Sampler, images: Iterable[TestImage], globally: float) -> Fit:
+def _checked(table: Table, sampler: ErrorSampler, images: Iterable[TestImage], globally: float) -> Fit:
     """Scale the table to control the risk on images that it was not filled from, and measure it there."""
     tallies: dict[Sort, list[Tally]] = defaultdict(lambda: [Tally() for _ in LEVELS])
     found: dict[tuple[str, int], list[ImageSums | None]] = defaultdict(list)
@@ -241,7 +241,7 @@ class Sample:
 
 
 @dataclass(frozen=True, eq=False)
-class Sampler:
+class ErrorSampler:
     """Source of samples: clean images, corrupted and restored.
 
     Attributes
@@ -291,6 +291,11 @@ class Sampler:
             restored = self.restorer(shown, corruption, 0, rng)
         if restored.std is None:
             raise UsageError("a calibration turns standard deviations into intervals, and this restorer gives none")
+        if observation.y.shape != x.shape:
+            raise UsageError(
+                f"calibrate takes corruptions that keep size and channels, expected {tuple(x.shape[1:])}, got "
+                f"{tuple(observation.y.shape[1:])} from {spec}; remove it"
+            )
         distance, where = distances(shown.observed), observation.unknown().expand_as(x)
         conditions = see(shown, corruption, distance)[0]
         error = (x - restored.mmse)[where].abs().double().numpy()

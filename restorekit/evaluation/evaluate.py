@@ -163,7 +163,7 @@ class ImageEvaluator:
         """Write the pictures of one restoration, if the image is one of those to be shown."""
         if self.views is None or row.image not in self.pictured:
             return None
-        preview = make_preview(scored, observation, x, taken=scenario.corruption.name != "clean")
+        preview = make_preview(scored, observation, x, taken=scenario.corruption.noise_law != "none")
         own, shared = (row.corruption, row.restorer, row.image), (row.corruption, row.image)
         return preview.write(self.views, *(digest("\n".join(names).encode())[:16] for names in (own, shared)))
 

@@ -277,7 +277,7 @@ def _box(axes: Axes, at: int, quantiles: Sequence[float], look: Style) -> None:
 _SETTING = re.compile(r"(\w+)=([^,+]+)")
 
 
-class Sweep(NamedTuple):
+class ParameterSweep(NamedTuple):
     """Specs that differ in one number alone.
 
     key : str, what the number is of; form : str, the spec with a star in its place; strengths : of each spec.
@@ -288,7 +288,7 @@ class Sweep(NamedTuple):
     strengths: Mapping[str, float]
 
 
-def sweeps(specs: Iterable[str]) -> list[Sweep]:
+def sweeps(specs: Iterable[str]) -> list[ParameterSweep]:
     """Return every set of two or more specs that differ in one number alone."""
     found: dict[tuple[str, str], dict[str, float]] = {}
     for spec in specs:
@@ -297,7 +297,7 @@ def sweeps(specs: Iterable[str]) -> list[Sweep]:
             if strength is not None:
                 form = f"{spec[: match.start(2)]}*{spec[match.end(2) :]}"
                 found.setdefault((match[1], form), {})[spec] = strength
-    return [Sweep(key, form, own) for (key, form), own in found.items() if len(own) > 1]
+    return [ParameterSweep(key, form, own) for (key, form), own in found.items() if len(own) > 1]
 
 
 def _number(text: str) -> float | None:

@@ -38,7 +38,7 @@ class Pace:
         self._next = ended + SHARE * (ended - begun)
 
 
-class Following:
+class TrainingPage:
     """Writes the page of a training at its validations, as far as that costs next to nothing, and when it ends.
 
     A page that cannot be written is reported once, and never stops a training: machines for training may

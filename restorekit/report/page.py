@@ -190,7 +190,7 @@ class Page:
 
 
 @dataclass(frozen=True)
-class Picture:
+class GalleryPicture:
     """A picture with a name.
 
     Attributes
@@ -213,10 +213,10 @@ class Gallery:
     ----------
     title, caption : str
         What they show, and a sentence on how to read them.
-    pictures : sequence of Picture
+    pictures : sequence of GalleryPicture
         At least one; the last is shown first.
     """
 
     title: str
     caption: str
-    pictures: Sequence[Picture]
+    pictures: Sequence[GalleryPicture]
