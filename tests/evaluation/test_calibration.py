@@ -9,7 +9,7 @@ from restorekit.core.errors import ImageError, UsageError
 from restorekit.core.rng import Rng
 from restorekit.core.types import Geometry, Restoration
 from restorekit.corruptions import Gaussian, Missing
-from restorekit.evaluation.calibration import MIN_IMAGES, LEVELS, fit
+from restorekit.evaluation.calibration import LEVELS, MIN_IMAGES, fit
 from restorekit.evaluation.protocol import TestImage
 from restorekit.uncertainty.conditions import Conditions
 
