@@ -51,8 +51,8 @@ class Observation:
     params : mapping of str to Tensor, (B, ...)
         What was drawn from ranges; `Corruption.log_prob` and `Corruption.operator` read it.
     initial : Tensor, (B, C, H, W), or None
-        The corruption's first guess at x where somebody computed it already (over the whole image,
-        before it was cut into tiles).
+        The corruption's initial estimate of x, if it is stored: computed over the full image before that is cut
+        into tiles.
     direct : bool
         Whether y is x itself but for noise and missing values; False behind a linear map, or fading.
     """
@@ -119,8 +119,45 @@ class Observation:
         return replace(self, sigma=self.sigma.masked_fill(self.sigma > 0, torch.nan))
 
     def initial_estimate(self, corruption: Corruption) -> Tensor:
-        """Return `guess` where it was computed already, else ask the corruption for it."""
+        """Return `initial` if it is stored, otherwise the corruption's initial estimate."""
         return corruption.initial_estimate(self) if self.initial is None else self.initial
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """A restoration problem: an observation and the corruption behind it.
+
+    Attributes
+    ----------
+    observation : Observation
+        A batch.
+    corruption : Corruption
+        The corruption of every image of the batch.
+    """
+
+    observation: Observation
+    corruption: Corruption
+
+    def __len__(self) -> int:
+        return len(self.observation)
+
+    def take(self, index: Tensor) -> Problem:
+        """Return some images of the batch by their numbers, int64, which may repeat."""
+        return replace(self, observation=self.observation.take(index))
+
+    def to(self, device: torch.device) -> Problem:
+        """Return the same on a device."""
+        return replace(self, observation=self.observation.to(device))
+
+    def initial_estimate(self) -> Tensor:
+        """Return a rough x, (B, C, H, W): the stored one, or the corruption's."""
+        return self.observation.initial_estimate(self.corruption)
+
+    def with_initial_estimate(self) -> Problem:
+        """Store the initial estimate of the images, so that estimates in tiles do not depend on the tiling."""
+        o = self.observation
+        nothing_to_do = self.corruption.interpolates and bool(o.observed.all())
+        return replace(self, observation=replace(o, initial=o.y if nothing_to_do else self.initial_estimate()))
 
 
 @dataclass(frozen=True)

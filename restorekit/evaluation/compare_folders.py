@@ -144,13 +144,7 @@ def measured(
     rows, failures = list[Row](), [{"image": key, "error": why} for key, why in sets.pairs.unclear.items()]
     said = set[str]()
 
-    @of_one_image()
-    def compute(task: Task, images: Images) -> tuple[Row, list[dict[str, str]]]:
-        found = _row(task.key, name, images, metrics, figures, log)
-        show(task.key, images)
-        return found
-
-    for outcome in engine.run(tasks, lambda task: _read(sets, task), compute, lambda _, result: result):
+    for outcome in engine.run(tasks, _Job(sets, name, metrics, figures, log, show)):
         if outcome.result is not None:
             rows.append(outcome.result[0])
         broken = outcome.result[1] if outcome.result else [{"image": outcome.task.key, "error": outcome.error or ""}]
@@ -190,6 +184,33 @@ def _before(images: Images, after: float | None) -> tuple[dict[str, float | None
     gain = None if after is None or math.isinf(before) or math.isinf(after) else after - before
     reasons = {} if gain is not None else {names[1]: "one of both is infinite, as it is the clean image"}
     return {names[0]: before, names[1]: gain}, reasons
+
+
+@dataclass(frozen=True)
+class _Job:
+    """Reads and measures one image of every folder; the caller keeps the results."""
+
+    sets: Folders
+    name: str
+    metrics: Sequence[Metric]
+    figures: Sequence[MetricInfo]
+    log: Path | None
+    show: Callable[[str, Images], None]
+
+    def read(self, task: Task) -> Images:
+        """Read one image of each folder."""
+        return _read(self.sets, task)
+
+    @of_one_image()
+    def compute(self, task: Task, images: Images) -> tuple[Row, list[dict[str, str]]]:
+        """Measure them."""
+        found = _row(task.key, self.name, images, self.metrics, self.figures, self.log)
+        self.show(task.key, images)
+        return found
+
+    def write(self, task: Task, found: tuple[Row, list[dict[str, str]]]) -> tuple[Row, list[dict[str, str]]]:
+        """Hand the results on."""
+        return found
 
 
 @of_one_image()

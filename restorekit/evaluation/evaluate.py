@@ -17,14 +17,14 @@ import numpy as np
 from torch import Tensor
 
 from restorekit.core import channels as per_channel
-from restorekit.core.contracts import Corruption, Metric
+from restorekit.core.contracts import Metric
 from restorekit.core.distributions import LEVEL
 from restorekit.core.errors import ImageError, PluginError, UndefinedMetricError, UsageError
 from restorekit.core.execution import Engine
 from restorekit.core.plugins.boundary import attribute_errors, error_message
 from restorekit.core.psnr import quantise_8bit
 from restorekit.core.rng import Rng
-from restorekit.core.types import Observation, Restoration
+from restorekit.core.types import Observation, Problem, Restoration
 from restorekit.evaluation.likelihood import nelbo
 from restorekit.evaluation.metric_values import OF_A_RUN, means, measure, metric_infos
 from restorekit.evaluation.metrics.uncertainty import LEVELS, coverage_by_width, share_inside, sparsification
@@ -126,10 +126,10 @@ class ImageEvaluator:
         judged: Judged,
     ) -> Row:
         rng, started = Rng(self.seed, (subject.key,)).fork("draws"), time.perf_counter()
-        shown = with_noise_policy(observation, trial.corruption, contender.told)
-        answer = per_channel.restore(contender.restorer, shown, trial.corruption, contender.draws, rng)
+        shown = with_noise_policy(Problem(observation, trial.corruption), contender.told)
+        answer = per_channel.restore(contender.restorer, shown, contender.draws, rng)
         seconds = time.perf_counter() - started
-        restoration, calibrated = _enclosed(answer, shown, trial.corruption, contender)
+        restoration, calibrated = _enclosed(answer, shown, contender)
         finished = _finished(restoration)
         found, reasons, faults = measure(self.metrics, finished, x, observation)
         judged.failures.extend(self._failure(fault, subject, trial, contender) for fault in faults)
@@ -138,7 +138,7 @@ class ImageEvaluator:
         row: Row = {**name, **found, **times, "reasons": reasons}
         if "coverage90" in found:
             row |= {"coverage_by_width": coverage_by_width(finished, x, observation), "calibrated": calibrated}
-            row["calibration"] = _calibration(answer, shown, trial.corruption, contender, (x, observation))
+            row["calibration"] = _calibration(answer, shown, contender, (x, observation))
             row["sparsification"] = sparsification(finished, x, observation)
         if self.views is not None and subject.key in self.pictured:
             seen = make_preview(finished, observation, x, taken=trial.corruption.name != "clean")
@@ -160,37 +160,37 @@ def _nelbo(contender: Method, x: Tensor, label: Tensor | None, rng: Rng) -> floa
 
 
 def _enclosed(
-    restoration: Restoration, shown: Observation, corruption: Corruption, contender: Method, level: float = LEVEL
+    restoration: Restoration, shown: Problem, contender: Method, level: float = LEVEL
 ) -> tuple[Restoration, bool | None]:
     """Add the calibrated interval of one image, and say whether there is one; None where the model has none at all."""
     if contender.table is None or restoration.std is None:
         return restoration, None
-    together = per_channel.together(contender.restorer, shown.shape[0])
-    enclosed, (refusal,) = enclose(restoration, shown, corruption, together, contender.table, level)
+    together = per_channel.together(contender.restorer, shown.observation.shape[0])
+    enclosed, (refusal,) = enclose(restoration, shown, together, contender.table, level)
     return (restoration, False) if refusal else (enclosed, True)
 
 
 def _calibration(
     answer: Restoration,
-    shown: Observation,
-    corruption: Corruption,
+    shown: Problem,
     contender: Method,
     truth: tuple[Tensor, Observation],
 ) -> list[float | None] | None:
     """Return the share of the truth inside the interval of each of LEVELS; None without a spread."""
     if answer.std is None:
         return None
-    intervals = (_enclosed(answer, shown, corruption, contender, level)[0] for level in LEVELS)
+    intervals = (_enclosed(answer, shown, contender, level)[0] for level in LEVELS)
     return [share_inside(_finished(i), *truth, level) for i, level in zip(intervals, LEVELS, strict=True)]
 
 
-def with_noise_policy(observation: Observation, corruption: Corruption, told: NoisePolicy) -> Observation:
+def with_noise_policy(problem: Problem, told: NoisePolicy) -> Problem:
     """Return what a restorer is shown, told of the noise what `told` says; without noise that is always known."""
+    observation = problem.observation
     if told == "true" or observation.sigma is None:
-        return observation
+        return problem
     if told == "auto":
-        return replace(observation, sigma=estimate_sigma(observation, corruption))
-    return observation.blind()
+        return replace(problem, observation=replace(observation, sigma=estimate_sigma(problem)))
+    return replace(problem, observation=observation.blind())
 
 
 def _finished(r: Restoration) -> Restoration:
@@ -238,15 +238,7 @@ def evaluate(
     rows, failures, said = list[Row](), list[dict[str, str]](), set[str]()
     jury = ImageEvaluator(trials, metrics, protocol.seed, log, views, pictured)
 
-    @of_one_image()
-    def read(subject: TestImage) -> Tensor:
-        return subject.read()
-
-    @of_one_image()
-    def compute(subject: TestImage, x: Tensor) -> Judged:
-        return jury.judge(subject, x)
-
-    for outcome in engine.run(subjects, read, compute, lambda _, found: found):
+    for outcome in engine.run(subjects, _Job(jury)):
         found = outcome.result or Judged([], [{"image": outcome.task.key, "error": outcome.error or ""}])
         rows.extend(found.rows)
         failures.extend(found.failures)
@@ -269,6 +261,27 @@ def of_one_image() -> Iterator[None]:
         yield
     except (UsageError, PluginError) as error:
         raise ImageError(str(error)) from error
+
+
+@dataclass(frozen=True)
+class _Job:
+    """Reads, restores and measures one image; the caller keeps the results."""
+
+    evaluator: ImageEvaluator
+
+    @of_one_image()
+    def read(self, subject: TestImage) -> Tensor:
+        """Read the clean image."""
+        return subject.read()
+
+    @of_one_image()
+    def compute(self, subject: TestImage, x: Tensor) -> Judged:
+        """Restore and measure."""
+        return self.evaluator.judge(subject, x)
+
+    def write(self, subject: TestImage, found: Judged) -> Judged:
+        """Hand the results on."""
+        return found
 
 
 def _runs(rows: list[dict[str, Any]], trials: Sequence[Scenario], names: Sequence[str]) -> list[dict[str, Any]]:
