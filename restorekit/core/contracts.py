@@ -1,8 +1,7 @@
-"""What a corruption, a model, a sampler, a restorer and a metric promise.
+"""Contracts of corruptions, models, samplers, restorers and metrics.
 
-Plugins subclass these; the engine talks to nothing else. What p(x | z), q(z | x) and p(z) of a `LatentModel` promise,
-and may promise where z has levels, stands in
-`restorekit.core.distributions`. See `restorekit.testing` for checks that an implementation keeps its promise.
+Plugins subclass these classes, and the engine uses nothing else. The contracts of p(x | z), q(z | x) and p(z) of a
+`LatentModel` are in `restorekit.core.distributions`. `restorekit.testing` checks that an implementation keeps them.
 """
 
 from __future__ import annotations
@@ -12,6 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, ClassVar, Literal
 
+import torch
 from torch import Tensor, nn
 
 from restorekit.core.config import as_typed
@@ -20,7 +20,19 @@ from restorekit.core.errors import UsageError
 from restorekit.core.interpolation import fill
 from restorekit.core.plugins import checks
 from restorekit.core.rng import Rng
-from restorekit.core.types import Batch, Draws, Estimate, Geometry, Linear, Observation, Restoration, Source, Terms
+from restorekit.core.types import (
+    Batch,
+    Draws,
+    Estimate,
+    Geometry,
+    Linear,
+    NoiseLaw,
+    Observation,
+    Restoration,
+    Source,
+    Terms,
+    Traits,
+)
 
 
 class Corruption(ABC):
@@ -28,11 +40,17 @@ class Corruption(ABC):
 
     Subclasses are frozen dataclasses. A field annotated `Ranged` is a value or a (low, high) range
     drawn once per image with `draw`; its metadata may hold ``low``, ``high`` (limits), ``unit`` and ``share`` (of 1).
+
+    The engine never recognises a corruption by its name. It reads the traits that the class declares, which
+    `restorekit.core.types.Traits` explains, and what `noise_level` and `fixed_params` return.
     """
 
     name: ClassVar[str]
-    smooth: ClassVar[bool] = False  # log_prob is differentiable in x
-    hides: ClassVar[bool] = False  # takes values out (y = 0, observed = False) and does nothing else
+    noise_law: ClassVar[NoiseLaw | None] = None
+    smooth: ClassVar[bool] = False
+    hides: ClassVar[bool] = False
+    scattered: ClassVar[bool] = False
+    resizes: ClassVar[bool] = False
 
     def __init_subclass__(cls) -> None:
         """Wrap the methods of a subclass in the checks of its contract."""
@@ -66,6 +84,60 @@ class Corruption(ABC):
         """Whether the first guess does no more than to interpolate missing values, so that it is y where none are."""
         return type(self).initial_estimate is Corruption.initial_estimate
 
+    @property
+    def linear(self) -> bool:
+        """Whether y is a linear map of x, and nothing else: `operator` is overridden."""
+        return type(self).operator is not Corruption.operator
+
+    @property
+    def reshapes(self) -> bool:
+        """Whether y has another shape than x: `clean_shape` is overridden."""
+        return type(self).clean_shape is not Corruption.clean_shape
+
+    @property
+    def direct(self) -> bool:
+        """Whether y is x but for noise and missing values: it hides values, or has a `noise_law`."""
+        return self.hides or self.noise_law is not None
+
+    @property
+    def traits(self) -> Traits:
+        """Return the declared properties of this instance."""
+        return Traits(*(getattr(self, name) for name in Traits._fields))
+
+    def noise_level(self, count: int = 1) -> Tensor | None:
+        """Return the `sigma` that the fields imply for any observation, (count, 1, 1, 1); None where it varies.
+
+        Standard deviation on the [0, 1] scale. 0 if nothing but values goes missing or y is a linear map of x. Override
+        it where `noise_law` is "gaussian"; `fixed` returns the value of a field.
+        """
+        exact = self.hides or self.linear or self.noise_law == "none"
+        return torch.zeros(count, 1, 1, 1) if exact else None
+
+    def fixed_params(self, count: int = 1) -> dict[str, Tensor]:
+        """Return the `params` that the fields imply for any observation, (count, ...); of a range, its middle.
+
+        By default the numeric fields by name; none if `sigma` and `observed` say everything. Override it where `params`
+        has other keys, so that `log_prob`, `operator` and `initial_estimate` find what they read.
+        """
+        if self.hides or self.noise_law in ("none", "gaussian"):
+            return {}
+        values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}  # type: ignore[arg-type]
+        middles = {k: sum(v) / 2 if isinstance(v, tuple) and len(v) == 2 else v for k, v in values.items()}
+        numbers = {k: v for k, v in middles.items() if isinstance(v, int | float) and not isinstance(v, bool)}
+        return {k: torch.full((count, 1, 1, 1), float(v)) for k, v in numbers.items()}
+
+    def fixed(self, key: str, count: int = 1) -> Tensor | None:
+        """Return the field `key` as `draw` does for any image, (count, 1, 1, 1); None if it is a range."""
+        value = getattr(self, key)
+        return None if isinstance(value, tuple) else torch.full((count, 1, 1, 1), float(value))
+
+    def settled(self, rng: Rng) -> Corruption:
+        """Return this corruption with each range replaced by the value that it draws for one image."""
+        names = [f.name for f in dataclasses.fields(self) if isinstance(getattr(self, f.name), tuple)]  # type: ignore[arg-type]
+        drawn = {name: float(self.draw(name, torch.zeros(1, 1, 1, 1), rng)) for name in names}
+        found: Corruption = dataclasses.replace(self, **drawn)  # type: ignore[type-var]
+        return found
+
     def draw(self, key: str, x: Tensor, rng: Rng) -> Tensor:
         """Return the field `key` for each image of x, (B, 1, 1, 1): its value, or one draw of its range."""
         value, shape = getattr(self, key), (x.shape[0], 1, 1, 1)
@@ -88,17 +160,12 @@ def parts_of(corruption: Corruption) -> tuple[Corruption, ...]:
     return parts
 
 
-def is_linear(corruption: Corruption) -> bool:
-    """Say whether a corruption's class tells of a linear operator."""
-    return type(corruption).operator is not Corruption.operator
-
-
 class Model(nn.Module, ABC):
     """A generative model p(x, z) or p(x, z | y), built from a frozen dataclass `Config`."""
 
     name: ClassVar[str]
     Config: ClassVar[type]
-    presets: ClassVar[Mapping[str, Mapping[str, object]]] = {}  # named values for Config and training.Recipe
+    presets: ClassVar[Mapping[str, Mapping[str, object]]] = {}  # named settings of Config and of training.config.Recipe
     unseen: ClassVar[Mapping[str, object] | None] = None  # settings to learn with where no x is seen; None: it cannot
     geometry: Geometry
 
@@ -120,7 +187,7 @@ class Model(nn.Module, ABC):
 
     @classmethod
     def fit_config(cls, config: Any, shape: tuple[int, int, int], classes: int) -> Any:
-        """Return `config` with what it leaves open taken from the training images: (C, H, W), number of classes."""
+        """Return `config` completed from the training images: their shape (C, H, W) and their number of classes."""
         return dataclasses.replace(config, classes=config.classes or classes) if hasattr(config, "classes") else config
 
     @abstractmethod
@@ -128,14 +195,14 @@ class Model(nn.Module, ABC):
         """Return the objective of one parameter group on one batch."""
 
     def forward(self, ask: Callable[[Model], Terms]) -> Terms:
-        """Return what `ask` asks of this model, so that wrappers for precision and processes see the call.
+        """Return ``ask(self)``, so that wrappers for precision and processes see the call.
 
-        A function, not its arguments: wrappers search arguments for tensors to convert, which a `Batch` need not.
+        It takes a function instead of a `Batch` because the wrappers search arguments for tensors to convert.
         """
         return ask(self)
 
     def param_groups(self) -> dict[str, list[nn.Parameter]]:
-        """Return the parameter groups: one optimiser each, stepped in this order, the others frozen meanwhile."""
+        """Return the parameter groups: one optimiser each, stepped in this order while the others are frozen."""
         return {"model": list(self.parameters())}
 
     @abstractmethod
@@ -143,15 +210,15 @@ class Model(nn.Module, ABC):
         """Return n draws of p(x | y)."""
 
     def estimate(self, observation: Observation, corruption: Corruption) -> Estimate | None:
-        """Return mean and spread of p(x | y) in one pass; None where only the mean of draws exists."""
+        """Return mean and standard deviation of p(x | y) in one pass; None if only the mean of draws exists."""
         return None
 
     def noise_spec(self) -> str | None:
-        """Return the spec of the noise in the images that it has learnt from; None where they were clean."""
+        """Return the spec of the noise in the training images; None if they were clean."""
         return None
 
     def diagnose(self, batch: Batch, rng: Rng) -> dict[str, Tensor]:
-        """Return scalars that show known failures: KL per latent group (nats per image), active units (count)."""
+        """Return scalar diagnostics: KL per latent group (nats per image), number of active units."""
         return {}
 
 
@@ -162,12 +229,12 @@ class LatentModel(Model):
     """
 
     sampler: Sampler | None = None
-    discrete: bool = False  # a part of z is a class, which no gradient finds
-    reads_gaps: bool = False  # q(z | x) has learnt from images with values hidden, so that it holds where some are
+    discrete: bool = False  # a part of z is a class, which gradients cannot reach
+    reads_gaps: bool = False  # q(z | x) was trained on images with hidden values and holds for them
 
     @abstractmethod
     def infer(self, x: Tensor, observed: Tensor | None = None, label: Tensor | None = None) -> Latents:
-        """Return q(z | x); values that were not observed are to be ignored."""
+        """Return q(z | x), which must ignore values that were not observed."""
 
     @abstractmethod
     def prior(self, label: Tensor | None = None) -> Prior:
@@ -196,29 +263,29 @@ class Sampler(ABC):
     """Makes draws of p(x | y) from an unconditional model and a corruption."""
 
     name: ClassVar[str]
-    needs_sigma: ClassVar[bool] = False  # must be told the level of the noise
-    answers: ClassVar[str] = ""  # what its one answer is, of one that gives no draws
-    shares: ClassVar[bool] = False  # draws of an image share work, so that they are best made at once
+    needs_sigma: ClassVar[bool] = False  # requires the noise level
+    answers: ClassVar[str] = ""  # name of its single result, for a sampler without draws
+    shares: ClassVar[bool] = False  # draws of an image share work and are best made in one call
 
     @abstractmethod
     def __call__(self, model: LatentModel, corruption: Corruption, observation: Observation, n: int, rng: Rng) -> Draws:
         """Return n draws."""
 
     def merit(self, model: Model) -> int:
-        """Return how well it suits a model: of samplers that take a pair the one of most merit is picked."""
+        """Return the priority for a model: of the samplers that accept a pair, the one of highest merit is used."""
         return 0
 
     @abstractmethod
     def refuse(self, model: Model, corruption: Corruption) -> str | None:
-        """Return one sentence why this pair cannot be sampled, and what would work; None where it can."""
+        """Return one sentence why this pair cannot be sampled, and what would work; None if it can."""
 
 
 class Restorer(ABC):
-    """Anything that turns an observation into a restoration: models and classical methods alike."""
+    """A method that turns an observation into a restoration: a model or a classical method."""
 
     name: ClassVar[str]
-    batches: ClassVar[bool] = False  # gains from images of one size restored together
-    needs_sigma: bool = False  # must be told the level of Gaussian noise
+    batches: ClassVar[bool] = False  # faster on batches of images of one size
+    needs_sigma: bool = False  # requires the level of Gaussian noise
     geometry: Geometry = Geometry()
 
     def __init_subclass__(cls) -> None:
@@ -228,14 +295,14 @@ class Restorer(ABC):
 
     @abstractmethod
     def __call__(self, observation: Observation, corruption: Corruption, n: int, rng: Rng) -> Restoration:
-        """Restore a batch; n = 0 asks for the one-pass estimate, n > 0 for n draws."""
+        """Restore a batch: the one-pass estimate for n = 0, n draws for n > 0."""
 
     def rows(self, source: Source, corruption: Corruption, n: int, rng: Rng) -> Iterator[tuple[int, Restoration]]:
-        """Restore from the top down; yield (top, finished rows) until all are done. Whole at once unless overridden."""
+        """Restore from the top down; yield (top, finished rows). The default restores all rows at once."""
         yield 0, self(source.rows(0, source.shape[2]), corruption, n, rng)
 
     def is_applicable(self, corruption: Corruption) -> bool:
-        """Say whether this restorer is meant for that corruption."""
+        """Return whether this restorer is meant for that corruption."""
         return True
 
 
@@ -245,7 +312,7 @@ class Metric(ABC):
     name: ClassVar[str]
     unit: ClassVar[str] = ""
     better: ClassVar[Literal["higher", "lower"]] = "higher"
-    goal: ClassVar[float | None] = None  # the best value, where it is neither the highest nor the lowest
+    goal: ClassVar[float | None] = None  # the best value, if neither the highest nor the lowest is best
 
     def __init_subclass__(cls) -> None:
         """Wrap the methods of a subclass in the checks of its contract."""

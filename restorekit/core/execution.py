@@ -52,7 +52,7 @@ class Engine(Protocol):
 
 
 def weightless(task: Any) -> int:
-    """Return 0, for tasks whose size does not matter."""
+    """Return 0: the size of a task whose memory is not limited."""
     return 0
 
 
@@ -65,8 +65,8 @@ class LocalEngine:
     workers : int
         Threads that read, and as many that write.
     ahead : int
-        Tasks read ahead of the one being computed, and results that may wait to be written: the memory
-        in use does not grow with the number of tasks.
+        Tasks read ahead of the one being computed, and results that may wait to be written, so that memory does
+        not grow with the number of tasks.
     weigh : callable
         Returns the bytes that a task takes up.
     most : int

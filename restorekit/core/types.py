@@ -1,20 +1,65 @@
 """The values that travel between corruptions, models, samplers and restorers.
 
 Units and names are the same everywhere: ``x`` is a clean image, ``y`` what was observed of it,
-``observed`` is True where a value was seen, ``sigma`` is a standard deviation on the [0, 1] scale.
+``observed`` is True for known values, ``sigma`` is a standard deviation on the [0, 1] scale.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
 
 if TYPE_CHECKING:
     from restorekit.core.contracts import Corruption
+
+
+NoiseLaw = Literal[
+    "none", "gaussian", "poisson", "poisson-gaussian", "speckle", "impulse", "rounding", "correlated", "other"
+]
+AFFINE_LAWS: tuple[NoiseLaw, ...] = ("poisson", "poisson-gaussian")  # white, with a variance of a + b x
+
+
+class Traits(NamedTuple):
+    """Declared properties of a corruption, by which samplers, classical methods and training recognise it.
+
+    Each is a class attribute of `Corruption`, or a property where it depends on the fields. Defaults promise nothing.
+
+    Attributes
+    ----------
+    noise_law : NoiseLaw or None
+        Distribution of each value given x, where y is x plus noise of it and nothing else; None for anything else.
+        "none": y is x. "gaussian": x + sigma n, white, with sigma in `Observation.sigma`. "poisson": k / peak with
+        k ~ Poisson(peak x). "poisson-gaussian": Gaussian and white, of the variance gain x + sigma^2. "speckle": x
+        times noise of mean 1. "impulse": some values are 0 or 1, the others x. "rounding": x on a grid of levels.
+        "correlated": neighbouring values share their noise. "other": white noise of another law.
+    smooth : bool
+        `log_prob` is differentiable in x.
+    hides : bool
+        Takes values out (y = 0, observed = False) and does nothing else.
+    scattered : bool
+        The values that it takes out lie singly, unlike holes and lines.
+    linear : bool
+        y is the linear map of x that `operator` returns, and nothing else.
+    resizes : bool
+        y has another height or width than x.
+    reshapes : bool
+        y has another shape than x, which `clean_shape` reverses.
+    direct : bool
+        y is x but for noise and missing values, as `Observation.direct` says of one observation.
+    """
+
+    noise_law: NoiseLaw | None
+    smooth: bool
+    hides: bool
+    scattered: bool
+    linear: bool
+    resizes: bool
+    reshapes: bool
+    direct: bool
 
 
 class Linear(Protocol):
@@ -33,14 +78,14 @@ class Linear(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Observation:
-    """What is known of a batch of images.
+    """An observation of a batch of images.
 
     Attributes
     ----------
     y : Tensor, (B, Cy, Hy, Wy)
         Observed values on the scale of x, neither clipped nor quantised, 0 where missing.
     observed : Tensor of bool, (B, 1 or Cy, Hy, Wy)
-        True where a value was seen.
+        True for observed values.
     shape : (C, H, W)
         Shape of the clean image; a corruption may change it.
     sigma : Tensor, (B, 1, 1, 1), or None
@@ -51,8 +96,8 @@ class Observation:
     params : mapping of str to Tensor, (B, ...)
         What was drawn from ranges; `Corruption.log_prob` and `Corruption.operator` read it.
     initial : Tensor, (B, C, H, W), or None
-        The corruption's initial estimate of x, if it is stored: computed over the full image before that is cut
-        into tiles.
+        The corruption's initial estimate of x, if computed already (over the untiled image, before it was cut
+        into tiles).
     direct : bool
         Whether y is x itself but for noise and missing values; False behind a linear map, or fading.
     """
@@ -88,7 +133,7 @@ class Observation:
         return self.take(torch.arange(len(self), device=self.y.device).repeat(n))
 
     def cut(self, rows: Tensor, columns: Tensor) -> Observation:
-        """Return the given rows and columns, int64 indices, which may repeat; for observations of x's own size."""
+        """Return rows and columns by int64 indices, which may repeat; for observations of x's own size."""
 
         def pick(t: Tensor) -> Tensor:
             return t.index_select(2, rows).index_select(3, columns)
@@ -98,7 +143,7 @@ class Observation:
         return replace(self, y=pick(self.y), observed=pick(self.observed), shape=shape, initial=initial)
 
     def unknown(self) -> Tensor:
-        """Where x is not known exactly: missing values, and all values unless the noise is known to be 0.
+        """Return the mask of values that are not known exactly: missing ones, and noisy or possibly noisy ones.
 
         Returns
         -------
@@ -119,7 +164,7 @@ class Observation:
         return replace(self, sigma=self.sigma.masked_fill(self.sigma > 0, torch.nan))
 
     def initial_estimate(self, corruption: Corruption) -> Tensor:
-        """Return `initial` if it is stored, otherwise the corruption's initial estimate."""
+        """Return `initial` if computed already, else the corruption's initial estimate."""
         return corruption.initial_estimate(self) if self.initial is None else self.initial
 
 
@@ -162,7 +207,7 @@ class Problem:
 
 @dataclass(frozen=True)
 class Batch:
-    """What a model learns from in one update.
+    """The data of one training update.
 
     Attributes
     ----------
@@ -189,7 +234,7 @@ def shape_of(x: Tensor) -> tuple[int, int, int]:
 
 
 class Source(Protocol):
-    """Observations of a batch of equal images, read by rows, so that a large one never stands whole in memory."""
+    """Observations of a batch of equal images, read by rows, so that a large image is never in memory at once."""
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
@@ -209,7 +254,7 @@ class Terms(NamedTuple):
     Attributes
     ----------
     loss : Tensor, scalar
-        What is minimised.
+        The minimised objective.
     parts : mapping of str to Tensor, scalars
         Named terms in nats per image (mean over the batch), for people to read.
     """
@@ -219,7 +264,7 @@ class Terms(NamedTuple):
 
 
 class Draws(NamedTuple):
-    """Draws of p(x | y): decoder means, and variances where there are, (S, B, C, H, W); what a sampler tells, (B,)."""
+    """Draws of p(x | y): decoder means and, if any, variances, (S, B, C, H, W); the sampler's diagnostics, (B,)."""
 
     mean: Tensor
     variance: Tensor | None
@@ -255,7 +300,7 @@ class Restoration:
     low, high : Tensor, (B, C, H, W), or None
         Ends of a calibrated interval.
     diagnostics : mapping of str to Tensor, (B,)
-        What a sampler has to say of its work, such as the share of proposals that were accepted.
+        Diagnostics of the sampler, such as the share of accepted proposals.
     """
 
     mmse: Tensor
@@ -267,7 +312,7 @@ class Restoration:
 
 
 class Geometry(NamedTuple):
-    """What image sizes a model takes.
+    """Image sizes that a model accepts.
 
     Attributes
     ----------

@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import torch
 from torch import Tensor
 
 from restorekit.core.contracts import Corruption
-from restorekit.core.errors import ImageError
-from restorekit.core.rng import Rng
 from restorekit.core.types import Observation, Problem, shape_of
 from restorekit.corruptions import Chain, Gaussian, Missing
 from restorekit.uncertainty.noise_level import IMAGE
-
-PROBE_SIDE = 16  # side of the image with which a corruption's fixed parameters are found, pixels
 
 Sigma = float | Literal["auto"] | None  # a noise level on [0, 1]; to be estimated; not stated
 Source = Literal["user", "file", "model", "nobody"]
@@ -88,10 +83,10 @@ def resolve_degradation(
         corruption = Chain((Gaussian(), known)) if noisy and known.hides else known
     if sigma == "auto" or (sigma is None and needs_sigma and known is None):
         return Degradation(corruption, None, True, False, source)
-    implied = level_of(corruption)
-    # IMAGE has a level as well, which says nothing about any one image
-    level = sigma if sigma is not None else None if known is None else implied.sigma
-    return Degradation(corruption, level, False, level == 0 and implied.faithful, source)
+    # the default corruption has a level as well, which says nothing about any one image
+    implied = None if known is None else corruption.noise_level()
+    level = sigma if sigma is not None else None if implied is None else float(implied)
+    return Degradation(corruption, level, False, level == 0 and corruption.direct, source)
 
 
 def pose_problem(
@@ -118,56 +113,7 @@ def pose_problem(
         Noise levels on [0, 1]; None, or NaN for one image, = unknown.
     label : int or None
         Class of the images.
-
-    Raises
-    ------
-    ImageError
-        The corruption contradicts its own `clean_shape`.
     """
-    count, (colours, height, width) = len(y), shape_of(y)
-    shape = corruption.clean_shape((colours, height, width), channels)
-    found = _implied(corruption, colours, channels)
-    params = {name: value.expand(count, *value.shape[1:]) for name, value in found.params.items()}
-    labels = None if label is None else torch.full((count,), label)
-    return Problem(Observation(y, observed, shape, sigma, labels, params, direct=found.direct), corruption)
-
-
-class Level(NamedTuple):
-    """Noise of a corruption that is the same in every image.
-
-    Attributes
-    ----------
-    sigma : float or None
-        Noise level on [0, 1]; 0 = none; None = it varies or is not Gaussian.
-    faithful : bool
-        Whether values observed without noise are those of the clean image: neither blurred nor rounded.
-    """
-
-    sigma: float | None
-    faithful: bool
-
-
-@lru_cache(256)
-def level_of(corruption: Corruption) -> Level:
-    """Return the noise level of a corruption, found by trying: two images are corrupted, and the results compared."""
-    x = torch.rand((2, 3, 32, 32), generator=Rng(0).generator("probe"))
-    observation = corruption(x, Rng(0, ("a", "b")))
-    levels = [None] if observation.sigma is None else observation.sigma.flatten().tolist()
-    sigma = levels[0] if levels[0] is not None and len(set(levels)) == 1 else None
-    if observation.y.shape != x.shape or corruption.operator(observation) is not None:
-        return Level(sigma, False)
-    return Level(sigma, sigma != 0 or bool((observation.y == x * observation.observed).all()))
-
-
-@lru_cache(256)
-def _implied(corruption: Corruption, colours: int, channels: int) -> Observation:
-    """Return an observation with the parameters that a corruption of fixed values gives any image."""
-    wanted = (colours, PROBE_SIDE, PROBE_SIDE)
-    clean = corruption.clean_shape(wanted, channels)
-    found = corruption(torch.zeros(1, *clean), Rng(0))
-    if shape_of(found.y) != wanted:
-        raise ImageError(
-            f"{corruption} makes {shape_of(found.y)} of images of {clean}, of which its clean_shape expects "
-            f"{wanted}; mend its clean_shape, or use evaluate"
-        )
-    return found
+    shape, params = corruption.clean_shape(shape_of(y), channels), corruption.fixed_params(len(y))
+    labels = None if label is None else torch.full((len(y),), label)
+    return Problem(Observation(y, observed, shape, sigma, labels, params, direct=corruption.direct), corruption)

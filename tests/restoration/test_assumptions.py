@@ -15,7 +15,7 @@ from restorekit.images import formats
 from restorekit.images.intensity import IntensityRange
 from restorekit.images.picture import Picture
 from restorekit.restoration.api import Loaded
-from restorekit.restoration.assumptions import Level, level_of, pose_problem, resolve_degradation
+from restorekit.restoration.assumptions import pose_problem, resolve_degradation
 from restorekit.restoration.folder.planes import WINDOW, Plane, PlaneSource, estimate_level
 from restorekit.restoration.loading import Opened
 from restorekit.uncertainty.noise_level import IMAGE
@@ -92,25 +92,6 @@ def test_a_required_level_is_estimated_if_nobody_states_anything():
 )
 def test_values_are_exact_without_noise_and_behind_no_map(user, sigma, exact):
     assert resolve_degradation(user, sigma).exact is exact
-
-
-@pytest.mark.parametrize(
-    ("spec", "level"),
-    [
-        ("gaussian:sigma=25/255", Level(pytest.approx(25 / 255), True)),
-        ("gaussian:sigma=25/255+missing:rate=0.5", Level(pytest.approx(25 / 255), True)),
-        ("gaussian:sigma=0..50/255", Level(None, True)),
-        ("gaussian:sigma=0", Level(0.0, True)),
-        ("missing:rate=0.9", Level(0.0, True)),
-        ("holes+lines", Level(0.0, True)),
-        ("clean", Level(0.0, True)),
-        ("poisson", Level(None, True)),
-        ("saltpepper", Level(None, True)),
-        ("quantise:bits=3", Level(pytest.approx(1 / (7 * 12**0.5)), True)),
-    ],
-)
-def test_what_a_corruption_always_does(spec, level):
-    assert level_of(parse(spec, registry.corruptions())) == level
 
 
 def test_a_problem_holds_parameters_shape_and_level_of_every_image():

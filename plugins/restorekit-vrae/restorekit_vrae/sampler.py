@@ -33,7 +33,7 @@ class Amortised(Sampler):
         """Say why this pair cannot be sampled, and what would work; None where it can."""
         if not isinstance(model, LatentModel):
             return f"{self.name} samples unconditional models, {model.name!r} is conditional; leave --sampler out"
-        other = [part.name for part in parts_of(corruption) if not (part.hides or part.name == "clean")]
+        other = [part.name for part in parts_of(corruption) if not (part.hides or part.noise_law == "none")]
         return (
             f"{self.name} fills in missing values and does not undo {other[0]}; use --sampler gibbs" if other else None
         )
@@ -43,7 +43,7 @@ class Amortised(Sampler):
         if reason := self.refuse(model, corruption):
             raise UsageError(reason)
         many = observation.expand(n)
-        own = (rng if model.geometry.size is None else rng.apart()).expand(n)
+        own = (rng if model.geometry.size is None else rng.independent_tiles()).expand(n)
         z = model.infer(many.y, many.observed, many.label).sample(own)
         mean, variance = posterior(model.decode(z, many.label), many)
         return Draws(mean.view(n, -1, *mean.shape[1:]), variance.view(n, -1, *mean.shape[1:]))

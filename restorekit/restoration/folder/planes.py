@@ -126,6 +126,11 @@ def _clean(key: str, frame: Array, corruption: Corruption, channels: int) -> tup
         clean = corruption.clean_shape((count, height, width), channels)
     except ImageError as error:
         raise ImageError(f"{key}: {error}") from error
+    if corruption.resizes and clean[1:] == (height, width):
+        raise ImageError(
+            f"{corruption} declares resizes = True, but its clean_shape returns {clean} for {key}, the size that was "
+            "observed; fix its clean_shape"
+        )
     if channels == 1 and corruption.clean_shape((1, height, width), 3)[0] == 3:
         raise ImageError(f"{key} lost its colours to {corruption}, and the model takes 1 channel; choose one of colour")
     return clean
