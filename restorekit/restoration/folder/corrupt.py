@@ -44,6 +44,8 @@ class Damage:
         What the inputs' numbers span.
     seed : int
         Seed; each image draws by its name.
+    axes : str or None
+        Axes of arrays, as in `restorekit.images.axes.parse_axes`; None: told by their shapes.
     beside : Beside
         The masks beside the inputs, and those in `out` from before.
     """
@@ -53,6 +55,7 @@ class Damage:
     depth: str = "8"
     range: RangeOption = None
     seed: int = 0
+    axes: str | None = None
     beside: Beside = field(default_factory=Beside, init=False, repr=False, compare=False)
 
 
@@ -80,7 +83,7 @@ def damage(item: Item, plan: Damage) -> str | None:
 
 
 def _damage(item: Item, plan: Damage) -> None:
-    picture = formats.read(item.path)
+    picture = formats.read(item.path, axes=plan.axes)
     channels = picture.pixels.shape[3]
     if channels not in (1, 3):
         raise ImageError(f"{item.path} has {channels} channels; corrupt takes gray and RGB images, so split it first")

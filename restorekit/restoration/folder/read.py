@@ -108,7 +108,7 @@ def _opened(state: _State, setup: Setup) -> Opened:
     if state.error is not None:
         raise ImageError(state.error)
     item, options = state.item, setup.options
-    picture = formats.read(item.path, setup.max_pixels)
+    picture = formats.read(item.path, setup.max_pixels, options.axes)
     marked = setup.masks.missing(item, picture)
     scale, warning = resolve_range(picture, options.range)
     corruption = _corruption(item, picture, setup)
