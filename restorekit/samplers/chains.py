@@ -82,7 +82,8 @@ class Chains:
             state, trace = self._window(move, state, observation, rng, calm, taken)
             taken += len(trace)
             over, calm = calm | (taken >= self.most), calm | agree(before, trace)
-            _put(ended, alive[over], rows(state, over), taken, calm[over])
+            ended.steps[alive[over]], ended.settled[alive[over]] = taken, calm[over]
+            _copy_rows(ended.state, rows(state, over), alive[over])
             left = (~over).nonzero().flatten()
             state, before, calm, alive = rows(state, left), trace[:, left], calm[left], alive[left]
             observation, rng = observation.take(left), rng.take(left.tolist())
@@ -129,15 +130,10 @@ def rows(state: Any, index: Tensor) -> Any:
     return type(state)(*found) if hasattr(state, "_fields") else tuple(found)
 
 
-def _put(ended: Ended, index: Tensor, state: Any, steps: int, settled: Tensor) -> None:
-    """Keep what chains that are over have come to."""
-    ended.steps[index], ended.settled[index] = steps, settled
-    _kept(ended.state, state, index)
-
-
-def _kept(target: Any, source: Any, index: Tensor) -> None:
+def _copy_rows(target: Any, source: Any, index: Tensor) -> None:
+    """Copy the tensors of a state into some rows of another."""
     if isinstance(target, Tensor):
         target[index] = source
         return
     for one, other in zip(target, source, strict=True):
-        _kept(one, other, index)
+        _copy_rows(one, other, index)

@@ -67,16 +67,13 @@ class Langevin(CheckedSampler):
         with torch.inference_mode(False), torch.enable_grad():
             many = observation.expand(n)
             goal = target(self.name, model, corruption, many, streams.fork("start"))
-            ended = chains.run(_moved(goal), self._begin(goal), many, streams)
+            here = _look(goal.log_prob, goal.start)
+            length = torch.full_like(here.value, math.log(self.step))
+            ended = chains.run(_moved(goal), Walk(here, length, torch.full_like(length, WANTED)), many, streams)
         walk: Walk = ended.state
         _warn(walk.acceptance)
         diagnostics = {"acceptance": walk.acceptance.view(n, -1).mean(0), **ended.diagnostics(n)}
         return as_draws(goal.restored(walk.place.state), n, diagnostics)
-
-    def _begin(self, goal: Marginal | Joint) -> Walk:
-        """Return the first state of chains, and the first length of a step."""
-        here = _look(goal.log_prob, goal.start)
-        return Walk(here, torch.full_like(here.value, math.log(self.step)), torch.full_like(here.value, WANTED))
 
 
 class Place(NamedTuple):

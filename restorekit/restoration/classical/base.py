@@ -87,10 +87,14 @@ class ClassicalRestorer(Restorer):
         """Return the restored image in `scene.shape`."""
 
     def _image(self, one: Observation, corruption: Corruption) -> Tensor:
+        """Restore a batch of one; return (C, H, W)."""
         channels, height, width = one.shape
         if not one.observed.any():
             return one.y.new_full(one.shape, GRAY)
-        restored = self.restore(_scene(one, corruption))
+        y = one.y[0].detach().cpu().permute(1, 2, 0).double().numpy()
+        observed = one.observed[0].cpu().permute(1, 2, 0).expand(y.shape).numpy()
+        sigma = None if one.sigma is None or bool(one.sigma.isnan().any()) else float(one.sigma)
+        restored = self.restore(Scene(y, ~observed, sigma, (height, width, channels), one, corruption))
         result = torch.from_numpy(restored.reshape(height, width, channels)).permute(2, 0, 1).to(one.y)
         # behind a linear operator y is not x, however free of noise it is
         if one.sigma is None or corruption.operator(one) is not None or tuple(one.y.shape[1:]) != one.shape:
@@ -169,11 +173,3 @@ class Inpainter(SameSize):
     def is_applicable(self, corruption: Corruption) -> bool:
         """Return whether values go missing."""
         return any(part.hides for part in parts_of(corruption))
-
-
-def _scene(one: Observation, corruption: Corruption) -> Scene:
-    channels, height, width = one.shape
-    y = one.y[0].detach().cpu().permute(1, 2, 0).double().numpy()
-    observed = one.observed[0].cpu().permute(1, 2, 0).expand(y.shape).numpy()
-    sigma = None if one.sigma is None or bool(one.sigma.isnan().any()) else float(one.sigma)
-    return Scene(y, ~observed, sigma, (height, width, channels), one, corruption)
