@@ -289,15 +289,16 @@ class ErrorSampler:
         rng = Rng(self.seed, (image.key,)).fork("calibrate")
         with of_one_image():
             observation = replace(corruption(x, rng.fork(spec)), label=image.label)
-            shown = with_noise_policy(Problem(observation, corruption), self.noise_policy)
-            restored = self.restorer(shown.observation, corruption, 0, rng)
-        if restored.std is None:
-            raise UsageError("a calibration turns standard deviations into intervals, and this restorer gives none")
         if observation.y.shape != x.shape:
             raise UsageError(
                 f"calibrate takes corruptions that keep size and channels, expected {tuple(x.shape[1:])}, got "
                 f"{tuple(observation.y.shape[1:])} from {spec}; remove it"
             )
+        with of_one_image():
+            shown = with_noise_policy(Problem(observation, corruption), self.noise_policy)
+            restored = self.restorer(shown.observation, corruption, 0, rng)
+        if restored.std is None:
+            raise UsageError("a calibration turns standard deviations into intervals, and this restorer gives none")
         distance, where = distances(shown.observation.observed), observation.unknown().expand_as(x)
         conditions = conditions_of(shown, distance)[0]
         error = (x - restored.mmse)[where].abs().double().numpy()
