@@ -34,7 +34,7 @@ _MANY_FRAMES = (".tif", ".tiff", ".npy", ".npz")
 
 
 class LabelledImages(ABC):
-    """Images in order, read when asked for.
+    """Images in order, read on access.
 
     Attributes
     ----------
@@ -215,7 +215,7 @@ class _FileImages(LabelledImages):
 
     @cached_property
     def _masks(self) -> MaskSource:
-        from restorekit.images.masks import parse_mask  # which scikit-image and OpenCV are not needed for
+        from restorekit.images.masks import parse_mask  # arrays need no mask files
 
         return parse_mask(None)
 
