@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-import torch
 
 from restorekit.core.devices import Compute
 from restorekit.core.execution import LocalEngine
