@@ -205,7 +205,7 @@ def test_no_compiler_is_an_error_in_a_sentence(model_file, monkeypatch):
         raise RuntimeError("no g++\nat all")
 
     monkeypatch.setattr("torch.compile", broken)
-    with pytest.raises(UsageError, match=r"--compile needs a C\+\+ compiler.*got: no g\+\+; leave it out"):
+    with pytest.raises(UsageError, match=r"--compile needs a C\+\+ compiler.*got: no g\+\+; remove it"):
         open_restorer(str(model_file), compute=Compute("cpu", compiled=True))
 
 
