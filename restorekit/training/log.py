@@ -1,31 +1,62 @@
-"""RUN/log.jsonl as curves. It may be empty, cut in the middle of a line, or hold steps twice."""
+"""Log of a training: RUN/log.jsonl, written line by line and read as curves."""
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-MOST = 500  # points of a curve
+if TYPE_CHECKING:
+    from restorekit.training.job import Job
+    from restorekit.training.resume import State
+
+MAX_CURVE_POINTS = 500
+HEALTH = ("lr", "gradient", "skipped", "images_per_s")  # values of a step that describe the training, not the objective
 Points = Sequence[tuple[float, float]]
 Line = dict[str, Any]
+Watch = Callable[[Line], None]
 _MOMENT = ("step", "seconds", "progress")
+
+
+class LogWriter:
+    """Appends lines to RUN/log.jsonl and shows them.
+
+    Parameters
+    ----------
+    job : Job
+        The training.
+    watch : callable or None
+        Called with every line; None: write nothing, because another process does.
+    """
+
+    def __init__(self, job: Job, watch: Watch | None) -> None:
+        self._job, self._watch = job, watch
+
+    def write(self, event: str, state: State, values: Line) -> None:
+        """Write an event with step, seconds and progress of a state."""
+        if self._watch is None:
+            return
+        moment = {"step": state.step, "seconds": round(state.seconds, 2)}
+        line = {"event": event, **moment, "progress": self._job.progress(state.step, state.seconds), **values}
+        with (self._job.run / "log.jsonl").open("a") as file:
+            file.write(json.dumps(line) + "\n")
+        self._watch(line)
 
 
 @dataclass(frozen=True)
 class Log:
-    """What a training has told of itself.
+    """Contents of a training's log.
 
     Attributes
     ----------
     lines : list of dict
-        Lines in their order, without those that a resumed training has done again.
+        Lines in their order, without those that a resumed training wrote again.
     unread : int
-        Lines that were cut short, or are none of ours.
+        Lines that are truncated or not of this format.
     """
 
     lines: list[Line] = field(default_factory=list)
@@ -33,17 +64,17 @@ class Log:
 
     @property
     def step(self) -> int:
-        """Updates done by the last line; 0 where there is none."""
+        """Updates done by the last line; 0 for an empty log."""
         return int(self.lines[-1]["step"]) if self.lines else 0
 
     @property
     def seconds(self) -> float:
-        """Time spent by the last line."""
+        """Time spent by the last line, seconds; 0 for an empty log."""
         return float(self.lines[-1].get("seconds", 0.0)) if self.lines else 0.0
 
     @cached_property
     def _curves(self) -> dict[str, dict[str, dict[int, float]]]:
-        """Value by event, figure and step; of a step that is there twice, the later."""
+        """Values by event, name and step; the later one if a step occurs twice."""
         found: dict[str, dict[str, dict[int, float]]] = {}
         for line in self.lines:
             event, step = found.setdefault(line["event"], {}), line["step"]
@@ -57,71 +88,66 @@ class Log:
         return [line for line in self.lines if line["event"] == event]
 
     def names(self, event: str) -> list[str]:
-        """Return the figures that an event tells, in the order in which they first appear."""
+        """Return the names of an event's values, in the order of their first appearance."""
         return list(self._curves.get(event, {}))
 
     def points(self, event: str, name: str) -> list[tuple[float, float]]:
-        """Return (step, value) of a figure wherever it is finite."""
-        told = self._curves.get(event, {}).get(name, {})
-        return [(step, value) for step, value in told.items() if math.isfinite(value)]
+        """Return (step, value) of the finite values of a name."""
+        curve = self._curves.get(event, {}).get(name, {})
+        return [(step, value) for step, value in curve.items() if math.isfinite(value)]
 
 
 def is_metric_value(value: object) -> bool:
-    """Say whether a value of a line is a number, NaN and infinity among them."""
+    """Return whether a value of a line is a number, NaN and infinity included."""
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def read_log(path: Path) -> Log:
-    """Read a log; one that is missing is empty.
+    """Read a log; a missing file is an empty log.
 
-    Where steps go back, the training was resumed from before what the log told last, and does it again: the later
-    lines stand, the earlier ones are left out.
+    If steps go back, a training was resumed from an earlier step and wrote the later lines again: the last ones count.
     """
     if not path.is_file():
         return Log()
     kept: list[Line] = []
-    texts = [text for text in path.read_text("utf-8", errors="replace").split("\n") if text.strip()]
-    read = list(_lines(texts))
-    for line in read:
-        while kept and _done_again(kept[-1], line):
-            kept.pop()
-        kept.append(line)
-    return Log(kept, len(texts) - len(read))
-
-
-def _lines(texts: Iterable[str]) -> Iterator[Line]:
-    for text in texts:
+    unread = 0
+    for text in path.read_text("utf-8", errors="replace").split("\n"):
+        if not text.strip():
+            continue
         try:
             line = json.loads(text)
         except ValueError:
+            line = None
+        if not (isinstance(line, dict) and isinstance(line.get("event"), str) and type(line.get("step")) is int):
+            unread += 1
             continue
-        if isinstance(line, dict) and isinstance(line.get("event"), str) and type(line.get("step")) is int:
-            yield line
+        while kept and _is_rewritten(kept[-1], line):
+            kept.pop()
+        kept.append(line)
+    return Log(kept, unread)
 
 
-def _done_again(before: Line, line: Line) -> bool:
+def _is_rewritten(before: Line, line: Line) -> bool:
+    """Return whether a line shows that its training resumed from before an earlier line."""
     then, now = int(before["step"]), int(line["step"])
     return then > now or (then == now and before["event"] == line["event"])
 
 
-def thin(points: Points, most: int = MOST) -> Points:
-    """Return at most so many points of a curve: the first, the last, and both extremes of each stretch between.
+def thin(points: Points, count: int = MAX_CURVE_POINTS) -> Points:
+    """Return at most `count` points of a curve: the first, the last, and both extremes of each stretch between.
 
     Parameters
     ----------
     points : sequence of (float, float)
         Step and value.
-    most : int
+    count : int
         At least 4.
     """
-    if len(points) <= most:
+    if len(points) <= count:
         return points
-    size = math.ceil(len(points) / ((most - 2) // 2))
+    size = math.ceil(len(points) / ((count - 2) // 2))
     values, kept = [value for _, value in points], {0, len(points) - 1}
     for begin in range(0, len(points), size):
         stretch = range(begin, min(begin + size, len(points)))
         kept |= {min(stretch, key=values.__getitem__), max(stretch, key=values.__getitem__)}
     return [points[i] for i in sorted(kept)]
-
-
-HEALTH = ("lr", "gradient", "skipped", "images_per_s")

@@ -1,4 +1,4 @@
-"""How well a model does during training: PSNR of the MMSE, its objective, its latents, and pictures of it."""
+"""Validation during training: objective, PSNR of the MMSE, diagnostics, previews and samples."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from torchvision.utils import make_grid
 
 from restorekit.core.contracts import Corruption, LatentModel, Model
 from restorekit.core.plugins import boundary
+from restorekit.core.psnr import quantise_8bit
 from restorekit.core.rng import Rng
 from restorekit.core.types import Batch, Estimate, Geometry
 from restorekit.training.crops import Pool, Windows
-from restorekit.training.self_supervised import KnownNoise
-from restorekit.training.self_supervised import batch as as_batch
+from restorekit.training.self_supervised import KnownNoise, as_batch
 
-SIDE = 192  # validation looks at centres of at most this many pixels a side
-DRAWS = 4  # whose mean is pictured, of a model that has no estimate in one pass
-PORTION = 2**20  # pixels a batch
+MAX_SIDE_PX = 192  # validation uses centres of at most this many pixels a side
+PREVIEW_DRAWS = 4  # their mean is shown for a model without an estimate in one pass
+BATCH_PX = 2**20  # pixels in a batch
 
 
 @dataclass(frozen=True, eq=False)
 class Validation:
-    """Images kept apart to judge a training.
+    """Held-out images of a training.
 
     Attributes
     ----------
@@ -44,9 +44,9 @@ class Validation:
 
 
 def centres(pool: Pool, names: Sequence[str], geometry: Geometry, labels: Tensor | None = None) -> Validation:
-    """Cut the centre out of every image of a pool, of one size that the model takes."""
+    """Crop the centre of every image of a pool to one size that the model accepts."""
     sizes = pool.sizes
-    sides = (min(SIDE, int(side)) // geometry.multiple * geometry.multiple for side in sizes.amin(0))
+    sides = (min(MAX_SIDE_PX, int(side)) // geometry.multiple * geometry.multiple for side in sizes.amin(0))
     height, width = geometry.size or (max(geometry.multiple, side) for side in sides)
     top, left = ((sizes - torch.tensor([height, width])).clamp_min(0) // 2).unbind(1)
     x = pool.crops(Windows(torch.arange(len(sizes)), top, left, height, width))
@@ -54,52 +54,47 @@ def centres(pool: Pool, names: Sequence[str], geometry: Geometry, labels: Tensor
 
 
 def psnr(x: Tensor, reference: Tensor) -> Tensor:
-    """Return the PSNR of each image, (B,) dB, data range 1; equal to `metrics` (a test holds it so)."""
+    """Return the PSNR of each image, (B,) dB, data range 1, as in `restorekit.evaluation.metrics` (a test compares them)."""
     mse = ((x - reference) ** 2).flatten(1).mean(1)
     return -10 * mse.clamp_min(1e-12).log10()
 
 
 @torch.no_grad()
 def measure(model: Model, held: Validation, corruptions: Sequence[Corruption], seed: int) -> dict[str, float]:
-    """Return the mean of the objective's parts, the PSNR of the MMSE for each corruption, and diagnoses.
+    """Return mean parts of the objective, PSNR of the MMSE for each corruption, and diagnostics.
 
-    A model without an estimate in one pass has no such PSNR here; of a latent one, ``reconstruction_psnr`` says
-    how well the decoder gives back the clean image that the encoder saw: nothing was restored.
+    A model without an estimate in one pass has no PSNR here. A latent one has ``reconstruction_psnr`` instead: how well
+    the decoder reproduces the clean image that the encoder got, without any restoration.
     """
     sums: dict[str, float] = {}
+    count = max(1, BATCH_PX // held.x[0, 0].numel())
     for corruption in corruptions:
-        for batch, noise in _batches(held, corruption, seed):
+        for start in range(0, len(held.x), count):
+            batch, rng = _batch(held, slice(start, start + count), corruption, seed)
             share = len(batch.observation) / len(held.x) / len(corruptions)
-            for name, value in _one(model, batch, noise, len(corruptions)).items():
+            for name, value in _measure_batch(model, batch, rng, len(corruptions)).items():
                 sums[name] = sums.get(name, 0.0) + share * float(value)
     return sums
 
 
-def _one(model: Model, batch: Batch, rng: Rng, runs: int) -> dict[str, Tensor]:
+def _measure_batch(model: Model, batch: Batch, rng: Rng, corruptions: int) -> dict[str, Tensor]:
+    """Return the metrics of one batch, one of several `corruptions`."""
     found = dict(boundary.terms(model, batch, rng).parts)
     found.update(boundary.diagnosis(model, batch, rng.fork("diagnose")))
     estimate = boundary.estimate(model, batch.observation, batch.corruption)
     if estimate is not None and batch.x is not None:
         restored = batch.observation.keep_known(estimate.mean, batch.observation.y)
-        value = psnr(_finished(restored), batch.x).mean()
+        value = psnr(quantise_8bit(restored), batch.x).mean()
         found["psnr"] = value
-        found[f"psnr {batch.corruption}"] = value * runs  # each corruption is one of `runs` shares of the mean
+        found[f"psnr {batch.corruption}"] = value * corruptions  # its share of the mean is 1 / corruptions
     if estimate is None and isinstance(model, LatentModel) and batch.x is not None:
         again = reconstruct(model, batch.x, batch.observation.label)
-        found["reconstruction_psnr"] = psnr(_finished(again), batch.x).mean()
+        found["reconstruction_psnr"] = psnr(quantise_8bit(again), batch.x).mean()
     return found
 
 
-def _finished(x: Tensor) -> Tensor:
-    return (x.clamp(0, 1) * 255).round() / 255
-
-
-def _batches(held: Validation, corruption: Corruption, seed: int) -> list[tuple[Batch, Rng]]:
-    count = max(1, PORTION // held.x[0, 0].numel())
-    return [_batch(held, slice(i, i + count), corruption, seed) for i in range(0, len(held.x), count)]
-
-
 def _batch(held: Validation, cut: slice, corruption: Corruption, seed: int) -> tuple[Batch, Rng]:
+    """Corrupt some validation images, with the noise level hidden unless it is assumed; return their random numbers."""
     x, rng = held.x[cut], Rng(seed, held.names[cut]).fork("validation")
     observation = boundary.apply_corruption(corruption, x, rng)
     observation = observation if isinstance(corruption, KnownNoise) else observation.blind()
@@ -110,46 +105,44 @@ def _batch(held: Validation, cut: slice, corruption: Corruption, seed: int) -> t
 
 @torch.no_grad()
 def preview(model: Model, held: Validation, corruptions: Sequence[Corruption], seed: int, path: Path) -> None:
-    """Write a picture: a row for each corruption of observed | restored | truth | std, for a few images.
+    """Write a picture of a few images: one row per corruption and image, observed | restored | truth | std.
 
-    A latent model gets truth | reconstruction of it | truth | size of the error.
+    The row of a latent model is truth | its reconstruction | truth | absolute error.
     """
     count = max(1, min(len(held.x), 8 // len(corruptions)))
-    columns = 4
     cells: list[Tensor] = []
     for corruption in corruptions:
-        batch, noise = _batch(held, slice(0, count), corruption, seed)
-        for row in zip(*_panels(model, batch, noise), strict=True):
+        batch, rng = _batch(held, slice(0, count), corruption, seed)
+        for row in zip(*_panels(model, batch, rng), strict=True):
             cells.extend(row)
-    write_grid(torch.stack(cells), columns, path)
+    write_grid(torch.stack(cells), 4, path)
 
 
 def _panels(model: Model, batch: Batch, rng: Rng) -> list[Tensor]:
+    """Return the four columns of a preview, (B, C, H, W) each; the last is scaled to its largest value."""
     o, estimate = batch.observation, boundary.estimate(model, batch.observation, batch.corruption)
     truth = o.y if batch.x is None else batch.x
     if estimate is None and isinstance(model, LatentModel):
         again = reconstruct(model, truth, o.label)
-        return [truth, again, truth, _spread((again - truth).abs())]
-    if estimate is None:
-        draws = boundary.draws(model, o, batch.corruption, DRAWS, rng).mean
-        estimate = Estimate(draws.mean(0), draws.std(0))
-    std = torch.zeros_like(o.y) if estimate.std is None else o.keep_known(estimate.std, torch.zeros_like(o.y))
-    return [o.y, o.keep_known(estimate.mean, o.y), truth, _spread(std)]
-
-
-def _spread(std: Tensor) -> Tensor:
-    """Scale spreads, (B, C, H, W), to their largest."""
-    return std / std.amax((1, 2, 3), keepdim=True).clamp_min(1e-6)
+        panels, spread = [truth, again, truth], (again - truth).abs()
+    else:
+        if estimate is None:
+            draws = boundary.draws(model, o, batch.corruption, PREVIEW_DRAWS, rng).mean
+            estimate = Estimate(draws.mean(0), draws.std(0))
+        zeros = torch.zeros_like(o.y)
+        panels = [o.y, o.keep_known(estimate.mean, o.y), truth]
+        spread = zeros if estimate.std is None else o.keep_known(estimate.std, zeros)
+    return [*panels, spread / spread.amax((1, 2, 3), keepdim=True).clamp_min(1e-6)]
 
 
 def reconstruct(model: LatentModel, x: Tensor, label: Tensor | None) -> Tensor:
-    """Return the decoder's mean at the posterior's mean, (B, C, H, W)."""
+    """Return the decoder's mean at the mean of the posterior, (B, C, H, W)."""
     return model.decode(model.infer(x, None, label).mean, label).mean
 
 
 @torch.no_grad()
 def sample_grid(model: Model, held: Validation, corruption: Corruption, seed: int, path: Path) -> None:
-    """Write a picture of draws: from the prior, or of one observation where the model is conditional."""
+    """Write a picture of draws: from the prior, or for four observations if the model is conditional."""
     rng = Rng(seed, held.names[:4]).fork("samples")
     if isinstance(model, LatentModel):
         z = model.prior().sample(64, tuple(held.x.shape[1:]), Rng(seed))
@@ -162,8 +155,8 @@ def sample_grid(model: Model, held: Validation, corruption: Corruption, seed: in
 
 
 def write_grid(cells: Tensor, columns: int, path: Path) -> None:
-    """Write images, (N, C, H, W) on [0, 1], as one PNG: gray, RGB, or the first bands of others."""
-    seen = cells[:, :3] if cells.shape[1] > 3 else cells[:, :1] if cells.shape[1] == 2 else cells
-    grid = make_grid(seen.float().cpu().clamp(0, 1), nrow=columns, padding=2)
+    """Write images, (N, C, H, W) on [0, 1], as one PNG: gray, RGB, or the first channels of others."""
+    shown = cells[:, :3] if cells.shape[1] > 3 else cells[:, :1] if cells.shape[1] == 2 else cells
+    grid = make_grid(shown.float().cpu().clamp(0, 1), nrow=columns, padding=2)
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray((grid * 255).round().to(torch.uint8).permute(1, 2, 0).numpy()).save(path, "PNG")

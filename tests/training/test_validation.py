@@ -17,7 +17,7 @@ from restorekit.models.cvae.model import CVAE
 from restorekit.models.vae.model import VAE
 from restorekit.training.crops import HeldPool
 from restorekit.training.validation import (
-    SIDE,
+    MAX_SIDE_PX,
     Validation,
     _panels,
     centres,
@@ -59,7 +59,7 @@ def test_small_images_of_one_size_are_cut_to_the_multiple_too():
 
 def test_large_images_are_cut_to_the_side():
     pool = HeldPool([torch.zeros(300, 400, 1, dtype=torch.uint8)] * 2, torch.device("cpu"))
-    assert centres(pool, ["a", "b"], Geometry(multiple=8)).x.shape[2:] == (SIDE, SIDE)
+    assert centres(pool, ["a", "b"], Geometry(multiple=8)).x.shape[2:] == (MAX_SIDE_PX, MAX_SIDE_PX)
 
 
 def test_the_mean_psnr_is_the_mean_over_the_corruptions(held):

@@ -93,7 +93,7 @@ class CHVAE(Model):
 
         The ladder stands around the one-pass mean, to which none of its gradients returns.
         """
-        assert batch.x is not None  # without `unseen` nobody asks for more
+        assert batch.x is not None  # without `self_supervised` there is always an x
         o, drop = self._blinded(batch.observation, rng), rng if self.training and self.config.dropout else None
         unknown = o.unknown().expand_as(batch.x)
         outlook = self._look(o, batch.corruption)

@@ -32,7 +32,7 @@ class HVAE(LatentModel):
 
     name: ClassVar[str] = "hvae"
     Config: ClassVar[type] = HVAEConfig
-    unseen: ClassVar[Mapping[str, object] | None] = {}  # noise and gaps enter through p(y | z)
+    self_supervised: ClassVar[Mapping[str, object] | None] = {}  # noise and gaps enter through p(y | z)
     presets: ClassVar[Mapping[str, Mapping[str, object]]] = {
         # binary digits of 28 x 28: one group without a place over two or more of 7 x 7 and one of 14 x 14
         "digits": {

@@ -38,7 +38,7 @@ class VRAE(LatentModel):
 
     name: ClassVar[str] = "vrae"
     Config: ClassVar[type] = VRAEConfig
-    unseen: ClassVar[Mapping[str, object] | None] = {}  # noise and gaps enter through p(y | z) in closed form
+    self_supervised: ClassVar[Mapping[str, object] | None] = {}  # noise and gaps enter through p(y | z) in closed form
     presets: ClassVar[Mapping[str, Mapping[str, object]]] = {
         "fashion": {
             "width": 64, "hidden": 64, "middle": 216, "latent": 40, "local": 8, "likelihood": "gaussian-pixel",

@@ -50,7 +50,7 @@ class CVAE(Model):
 
     name: ClassVar[str] = "cvae"
     Config: ClassVar[type] = CVAEConfig
-    unseen: ClassVar[Mapping[str, object] | None] = {"spots": 4, "filling": False}
+    self_supervised: ClassVar[Mapping[str, object] | None] = {"spots": 4, "filling": False}
     presets: ClassVar[Mapping[str, Mapping[str, object]]] = {
         "small": {
             "widths": (16, 32), "encoder": (1, 1), "decoder": (1,), "levels": 3, "context": 16, "recogniser": 16,

@@ -69,7 +69,7 @@ class VAE(LatentModel):
 
     name: ClassVar[str] = "vae"
     Config: ClassVar[type] = VAEConfig
-    unseen: ClassVar[Mapping[str, object] | None] = {}  # noise and gaps enter through p(y | z) in closed form
+    self_supervised: ClassVar[Mapping[str, object] | None] = {}  # noise and gaps enter through p(y | z) in closed form
     presets: ClassVar[Mapping[str, Mapping[str, object]]] = {
         # the PyTorch example: 784-400-20, Bernoulli on gray values, Adam 1e-3, batch 128, and nothing else
         "tutorial": {

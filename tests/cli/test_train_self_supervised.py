@@ -70,12 +70,12 @@ def test_a_folder_that_is_noisy_itself_is_learnt_from_with_its_level(run, tmp_pa
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (("--model", "cvae"), "needs to know the noise"),
+        (("--model", "cvae"), "needs the noise level"),
         (("--model", "cvae", "--corruption", "jpeg"), "got jpeg"),
         (("--model", "cvae", "--corruption", "jpeg", "--sigma", "learned"), "got jpeg"),
-        (("--model", "cvae", "--corruption", "poisson", "--sigma", "learned"), "give --sigma learned-gain"),
-        (("--model", "cvae", "--corruption", "gaussian", "--sigma", "0.2"), "leave one of them out"),
-        (("--model", "cvae", "--corruption", "missing", "--corruption", "gaussian"), "got 2 of --corruption"),
+        (("--model", "cvae", "--corruption", "poisson", "--sigma", "learned"), "pass --sigma learned-gain"),
+        (("--model", "cvae", "--corruption", "gaussian", "--sigma", "0.2"), "remove one of them"),
+        (("--model", "cvae", "--corruption", "missing", "--corruption", "gaussian"), "got 2; remove"),
         (("--model", "cvae", "--sigma", "25"), "25/255"),
     ],
 )
