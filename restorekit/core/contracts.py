@@ -18,6 +18,7 @@ from restorekit.core.config import as_typed
 from restorekit.core.distributions import Latents, Likelihood, Prior
 from restorekit.core.errors import UsageError
 from restorekit.core.interpolation import fill
+from restorekit.core.plugins import checks
 from restorekit.core.rng import Rng
 from restorekit.core.types import Batch, Draws, Estimate, Geometry, Linear, Observation, Restoration, Source, Terms
 
@@ -32,6 +33,13 @@ class Corruption(ABC):
     name: ClassVar[str]
     smooth: ClassVar[bool] = False  # log_prob is differentiable in x
     hides: ClassVar[bool] = False  # takes values out (y = 0, observed = False) and does nothing else
+
+    def __init_subclass__(cls) -> None:
+        """Wrap the methods of a subclass in the checks of its contract."""
+        super().__init_subclass__()
+        checks.wrap_methods(
+            cls, {"__call__": checks.checked_corruption, "initial_estimate": checks.checked_initial_estimate}
+        )
 
     @abstractmethod
     def __call__(self, x: Tensor, rng: Rng) -> Observation:
@@ -97,6 +105,17 @@ class Model(nn.Module, ABC):
     def __init__(self, config: Any) -> None:
         super().__init__()
         self.config = config
+
+    def __init_subclass__(cls) -> None:
+        """Wrap the methods of a subclass in the checks of its contract."""
+        super().__init_subclass__()
+        wrappers = {
+            "terms": checks.checked_terms,
+            "sample": checks.checked_draws,
+            "estimate": checks.checked_estimate,
+            "diagnose": checks.checked_diagnosis,
+        }
+        checks.wrap_methods(cls, wrappers)
 
     @classmethod
     def fit_config(cls, config: Any, shape: tuple[int, int, int], classes: int) -> Any:
@@ -192,6 +211,11 @@ class Restorer(ABC):
     needs_sigma: bool = False  # must be told the level of Gaussian noise
     geometry: Geometry = Geometry()
 
+    def __init_subclass__(cls) -> None:
+        """Wrap the methods of a subclass in the checks of its contract."""
+        super().__init_subclass__()
+        checks.wrap_methods(cls, {"__call__": checks.checked_restorer, "rows": checks.checked_rows})
+
     @abstractmethod
     def __call__(self, observation: Observation, corruption: Corruption, n: int, rng: Rng) -> Restoration:
         """Restore a batch; n = 0 asks for the one-pass estimate, n > 0 for n draws."""
@@ -212,6 +236,11 @@ class Metric(ABC):
     unit: ClassVar[str] = ""
     better: ClassVar[Literal["higher", "lower"]] = "higher"
     goal: ClassVar[float | None] = None  # the best value, where it is neither the highest nor the lowest
+
+    def __init_subclass__(cls) -> None:
+        """Wrap the methods of a subclass in the checks of its contract."""
+        super().__init_subclass__()
+        checks.wrap_methods(cls, {"__call__": checks.checked_metric})
 
     @abstractmethod
     def __call__(self, restoration: Restoration, reference: Tensor, observation: Observation) -> float | None:

@@ -186,7 +186,7 @@ class Draws(NamedTuple):
 
     mean: Tensor
     variance: Tensor | None
-    told: Mapping[str, Tensor] = {}
+    diagnostics: Mapping[str, Tensor] = {}
 
 
 class Estimate(NamedTuple):
@@ -217,7 +217,7 @@ class Restoration:
         Draws, where they were asked for.
     low, high : Tensor, (B, C, H, W), or None
         Ends of a calibrated interval.
-    told : mapping of str to Tensor, (B,)
+    diagnostics : mapping of str to Tensor, (B,)
         What a sampler has to say of its work, such as the share of proposals that were accepted.
     """
 
@@ -226,7 +226,7 @@ class Restoration:
     draws: Tensor | None = None
     low: Tensor | None = None
     high: Tensor | None = None
-    told: Mapping[str, Tensor] = field(default_factory=dict)
+    diagnostics: Mapping[str, Tensor] = field(default_factory=dict)
 
 
 class Geometry(NamedTuple):

@@ -121,7 +121,7 @@ LEVEL = 0.1  # standard deviation of the noise
 
 @promise
 def learns_from_damaged_images(model: Model) -> None:
-    """Expect a class with `self_supervised` settings to have an objective without x, on which what is missing has no say."""
+    """Expect a class with `self_supervised` settings to have an objective without x, independent of missing values."""
     if type(model).self_supervised is None:
         return
     own, who = _self_supervised(model), name_of(model)

@@ -143,8 +143,9 @@ def prepare(
         card = refuse_other(run / STATE_FILE, card)
     run.mkdir(parents=True, exist_ok=True)
     labels = part.labels(known, len(recipe.scales)) if known else None
-    notes = (*notes, *more)
-    job = Job(run, card, recipe, corruptions, pool, held, labels, steps, epochs, minutes, plan.seed, notes)
+    job = Job(
+        run, card, recipe, corruptions, pool, held, labels, steps, epochs, minutes, plan.seed, (*notes, *more)
+    )  # fmt: skip
     return job, start.model, fabric
 
 
@@ -329,7 +330,7 @@ def _fits(path: Path, cls: type[Model], config: Any, names: tuple[str, ...]) -> 
         card = checkpoint.read_card(path)
         if card.model != cls.name or card.label_names != names:
             return False
-        other = from_json(cls.Config, card.config)
+        other: Any = from_json(cls.Config, card.config)
     except (CheckpointError, SpecError):
         return False
     return all(getattr(other, name) == getattr(config, name) for name in fields)

@@ -235,7 +235,7 @@ def _read_all(
 
 
 def _plain(image: Tensor, range: IntensityRange) -> Tensor:
-    """Return an image in the dtype of its file if its range is that of the dtype, else as floats nominally on [0, 1]."""
+    """Return an image as in its file if its range is that of its dtype, else as floats nominally on [0, 1]."""
     if image.dtype in FULL_SCALE and range == IntensityRange(0.0, FULL_SCALE[image.dtype]):
         return image
     return torch.from_numpy(to_unit(image.numpy(), range))

@@ -11,7 +11,7 @@ from types import FrameType
 from typing import Any
 
 from restorekit.core.errors import PluginError, UsageError
-from restorekit.core.plugins.boundary import error_message, whose
+from restorekit.core.plugins.boundary import error_message, owner_suffix
 from restorekit.training.job import Job
 from restorekit.training.resume import State
 
@@ -80,7 +80,7 @@ def check_gradients(state: State) -> None:
     """
     for group in state.groups:
         if state.step and float(group.skipped) == state.step:
-            who = f"{group.name!r} of the model {state.model.name!r}{whose(state.model)}"
+            who = f"{group.name!r} of the model {state.model.name!r}{owner_suffix(state.model)}"
             raise UsageError(
                 f"the gradients of {who} were not finite in any of the {state.step} updates, and nothing was learnt; "
                 "look for NaN in the images, lower lr or change other settings with --set, or check the model's terms"

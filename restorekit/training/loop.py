@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-import functools
 import time
 from dataclasses import dataclass, field
+from operator import methodcaller
 from typing import Any
 
 import torch
@@ -16,7 +16,6 @@ from torch.nn import Parameter
 
 from restorekit import __version__
 from restorekit.core.contracts import Model
-from restorekit.core.plugins import boundary
 from restorekit.core.plugins.boundary import attribute_errors
 from restorekit.core.rng import Rng
 from restorekit.core.types import Batch
@@ -183,7 +182,7 @@ def accumulate_gradients(module: Any, portions: list[Batch], rng: Rng, group: st
     images, means = sum(len(p.observation) for p in portions), dict[str, Tensor]()
     for i, batch in enumerate(portions):
         own, share = rng.fork(f"portion{i}") if i else rng, len(batch.observation) / images
-        objective = functools.partial(boundary.terms, batch=batch, rng=own.fork(group), group=group)
+        objective = methodcaller("terms", batch, own.fork(group), group)
         with fabric.no_backward_sync(module):  # `average_gradients` does it, for the parameters that were used
             terms = module(objective)
             with attribute_errors(f"the gradient of terms for {group!r}", module.module):

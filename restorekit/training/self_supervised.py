@@ -14,7 +14,6 @@ from torch import Tensor
 from restorekit.core.contracts import Corruption, Model, parts_of
 from restorekit.core.errors import UsageError
 from restorekit.core.gaussian import has_closed_form
-from restorekit.core.plugins import boundary
 from restorekit.core.rng import Rng
 from restorekit.core.types import Batch, Observation, shape_of
 from restorekit.images.dataset import LabelledImages
@@ -75,7 +74,7 @@ class CorruptedImages(LabelledImages):
         if missing is not None:
             x = x.masked_fill(missing.movedim(-1, 0), torch.nan)
         if self._corruption is not None:
-            o = boundary.apply_corruption(self._corruption, x[None], Rng(self._seed, (self.keys[i],)).fork(LEGACY_KEY))
+            o = self._corruption(x[None], Rng(self._seed, (self.keys[i],)).fork(LEGACY_KEY))
             x = torch.where(o.observed, o.y, torch.nan)[0]
         return x.movedim(0, -1).contiguous()
 
@@ -109,8 +108,8 @@ class SelfSupervised(NamedTuple):
 
 
 def self_supervised(
-    cls: type[Model], part: ImageSubset, held: ImageSubset, corruptions: Sequence[tuple[Corruption, float]], sigma: str | None,
-    seed: int,
+    cls: type[Model], part: ImageSubset, held: ImageSubset, corruptions: Sequence[tuple[Corruption, float]],
+    sigma: str | None, seed: int,
 ) -> SelfSupervised:  # fmt: skip
     """Return the data and settings of a training without clean targets.
 

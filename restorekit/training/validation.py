@@ -12,7 +12,6 @@ from torch import Tensor
 from torchvision.utils import make_grid
 
 from restorekit.core.contracts import Corruption, LatentModel, Model
-from restorekit.core.plugins import boundary
 from restorekit.core.psnr import quantise_8bit
 from restorekit.core.rng import Rng
 from restorekit.core.types import Batch, Estimate, Geometry
@@ -54,7 +53,7 @@ def centres(pool: Pool, names: Sequence[str], geometry: Geometry, labels: Tensor
 
 
 def psnr(x: Tensor, reference: Tensor) -> Tensor:
-    """Return the PSNR of each image, (B,) dB, data range 1, as in `restorekit.evaluation.metrics` (a test compares them)."""
+    """Return the PSNR of each image, (B,) dB, data range 1; a test compares it with `metrics.fidelity`."""
     mse = ((x - reference) ** 2).flatten(1).mean(1)
     return -10 * mse.clamp_min(1e-12).log10()
 
@@ -79,9 +78,9 @@ def measure(model: Model, held: Validation, corruptions: Sequence[Corruption], s
 
 def _measure_batch(model: Model, batch: Batch, rng: Rng, corruptions: int) -> dict[str, Tensor]:
     """Return the metrics of one batch, one of several `corruptions`."""
-    found = dict(boundary.terms(model, batch, rng).parts)
-    found.update(boundary.diagnosis(model, batch, rng.fork("diagnose")))
-    estimate = boundary.estimate(model, batch.observation, batch.corruption)
+    found = dict(model.terms(batch, rng).parts)
+    found.update(model.diagnose(batch, rng.fork("diagnose")))
+    estimate = model.estimate(batch.observation, batch.corruption)
     if estimate is not None and batch.x is not None:
         restored = batch.observation.keep_known(estimate.mean, batch.observation.y)
         value = psnr(quantise_8bit(restored), batch.x).mean()
@@ -96,7 +95,7 @@ def _measure_batch(model: Model, batch: Batch, rng: Rng, corruptions: int) -> di
 def _batch(held: Validation, cut: slice, corruption: Corruption, seed: int) -> tuple[Batch, Rng]:
     """Corrupt some validation images, with the noise level hidden unless it is assumed; return their random numbers."""
     x, rng = held.x[cut], Rng(seed, held.names[cut]).fork("validation")
-    observation = boundary.apply_corruption(corruption, x, rng)
+    observation = corruption(x, rng)
     observation = observation if isinstance(corruption, KnownNoise) else observation.blind()
     if held.labels is not None:
         observation = replace(observation, label=held.labels[cut])
@@ -120,14 +119,14 @@ def preview(model: Model, held: Validation, corruptions: Sequence[Corruption], s
 
 def _panels(model: Model, batch: Batch, rng: Rng) -> list[Tensor]:
     """Return the four columns of a preview, (B, C, H, W) each; the last is scaled to its largest value."""
-    o, estimate = batch.observation, boundary.estimate(model, batch.observation, batch.corruption)
+    o, estimate = batch.observation, model.estimate(batch.observation, batch.corruption)
     truth = o.y if batch.x is None else batch.x
     if estimate is None and isinstance(model, LatentModel):
         again = reconstruct(model, truth, o.label)
         panels, spread = [truth, again, truth], (again - truth).abs()
     else:
         if estimate is None:
-            draws = boundary.draws(model, o, batch.corruption, PREVIEW_DRAWS, rng).mean
+            draws = model.sample(o, batch.corruption, PREVIEW_DRAWS, rng).mean
             estimate = Estimate(draws.mean(0), draws.std(0))
         zeros = torch.zeros_like(o.y)
         panels = [o.y, o.keep_known(estimate.mean, o.y), truth]
@@ -149,7 +148,7 @@ def sample_grid(model: Model, held: Validation, corruption: Corruption, seed: in
         cells, columns = model.decode(z).mean, 8
     else:
         batch, _ = _batch(held, slice(0, 4), corruption, seed)
-        draws = boundary.draws(model, batch.observation, batch.corruption, 6, rng).mean
+        draws = model.sample(batch.observation, batch.corruption, 6, rng).mean
         cells, columns = draws.transpose(0, 1).flatten(0, 1), 6
     write_grid(cells, columns, path)
 

@@ -98,7 +98,7 @@ def test_noise_that_is_learnt_from_belongs_to_damaged_images(run, clean, tmp_pat
     words = ("--model", "vae", "--set", setting, "--steps", 1, "--device", "cpu")
     code, _, err = run("train", clean, tmp_path / "R", *words)
     assert code == 2
-    assert "give --self-supervised" in err
+    assert "pass --self-supervised" in err
 
 
 def test_a_noise_level_without_damaged_images_is_refused(run, clean, tmp_path):
