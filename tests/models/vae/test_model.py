@@ -234,7 +234,7 @@ def test_the_bound_of_several_draws_counts_observed_values_alone():
 
 
 def test_free_bits_and_a_bound_of_several_draws_exclude_each_other():
-    with pytest.raises(SpecError, match="leave one out"):
+    with pytest.raises(SpecError, match="remove one of them"):
         _small(4, free_bits=0.1)
 
 
