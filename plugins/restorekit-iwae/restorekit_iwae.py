@@ -113,26 +113,26 @@ class CIWAE(CVAE):
     name: ClassVar[str] = "ciwae"
     Config: ClassVar[type] = CIWAEConfig
 
-    def bound(self, around: ErrorModel, errors: ErrorSample, rng: Rng) -> Terms:
+    def bound(self, error_model: ErrorModel, errors: ErrorSample, rng: Rng) -> Terms:
         """Return the negative bound of several draws of the fields' latents, with the gradient of the settings.
 
         The weights are of entire images: p(u, z | y) / q(z | u, y) over all levels of z and all unknown values of u.
         """
         k = self.config.importance
         if k == 1:
-            return super().bound(around, errors, rng)
-        distortion, inferred = around.explain(errors, rng.expand(k), k)
+            return super().bound(error_model, errors, rng)
+        distortion, inferred = error_model.explain(errors, rng.expand(k), k)
         if self.config.gradient == "plain":
             rate = torch.stack(inferred.log_ratios(inferred.latents)).sum(0)
             weight = (-distortion - self.config.beta * rate).view(k, -1)
         else:
             # each level's q depends on the coarser draws: so q is computed again, of the draws, by an inference network
             # with fixed parameters, not only with fixed mean and spread
-            paths, net = Paths(inferred.latents), around.posterior
+            paths, net = Paths(inferred.latents), error_model.posterior
             fixed = {name: p.detach() for name, p in net.named_parameters()}
             inputs = (errors.u, errors.scored, errors.finest, inferred.latents, paths.ends)
             rate = torch.stack(functional_call(net, fixed, inputs).log_ratios(paths.ends)).sum(0)
-            distortion = around.distortion(errors, paths.ends)
+            distortion = error_model.distortion(errors, paths.ends)
             weight = (-distortion - float(self.config.beta) * rate).view(k, -1)
             paths.weigh(weight, float(self.config.beta))
         return _terms(weight, -distortion.view(k, -1), rate.view(k, -1), None)

@@ -121,16 +121,11 @@ def read_log(path: Path) -> Log:
         if not (isinstance(line, dict) and isinstance(line.get("event"), str) and type(line.get("step")) is int):
             unread += 1
             continue
-        while kept and _is_rewritten(kept[-1], line):
+        step, event = line["step"], line["event"]
+        while kept and (kept[-1]["step"] > step or (kept[-1]["step"] == step and kept[-1]["event"] == event)):
             kept.pop()
         kept.append(line)
     return Log(kept, unread)
-
-
-def _is_rewritten(before: Line, line: Line) -> bool:
-    """Return whether a line shows that its training resumed from before an earlier line."""
-    then, now = int(before["step"]), int(line["step"])
-    return then > now or (then == now and before["event"] == line["event"])
 
 
 def thin(points: Points, count: int = MAX_CURVE_POINTS) -> Points:

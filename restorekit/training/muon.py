@@ -67,21 +67,17 @@ class Muon(torch.optim.Optimizer):
             for p in group["params"]:
                 if p.grad is not None:
                     alike[p.shape].append(p)
+            lr, momentum = group["lr"], group["momentum"]
+            keep = 1.0 if self.found_inf is None else 1.0 - self.found_inf
             for params in alike.values():
-                self._update(params, group)
-
-    def _update(self, params: list[Tensor], settings: dict[str, Any]) -> None:
-        """Update weights of one shape."""
-        lr, momentum = settings["lr"], settings["momentum"]
-        keep = 1.0 if self.found_inf is None else 1.0 - self.found_inf
-        gradients = torch.stack([p.grad for p in params if p.grad is not None])
-        gradients = gradients if self.found_inf is None else torch.where(self.found_inf > 0, 0.0, gradients)
-        means = [self.state[p].setdefault("momentum", torch.zeros_like(p)) for p in params]
-        moved = torch.stack(means)
-        moved += (gradients - moved) * (keep * (1 - momentum))
-        torch._foreach_copy_(means, list(moved))
-        ahead = gradients.lerp(moved, momentum)  # Nesterov's look ahead
-        update = orthogonalised(ahead.flatten(2)).view_as(ahead)
-        length = max(1.0, len(params[0]) / params[0][0].numel()) ** 0.5
-        torch._foreach_mul_(params, 1 - keep * (lr * settings["weight_decay"]))
-        torch._foreach_sub_(params, list(update * (keep * lr * length)))
+                gradients = torch.stack([p.grad for p in params if p.grad is not None])
+                gradients = gradients if self.found_inf is None else torch.where(self.found_inf > 0, 0.0, gradients)
+                means = [self.state[p].setdefault("momentum", torch.zeros_like(p)) for p in params]
+                moved = torch.stack(means)
+                moved += (gradients - moved) * (keep * (1 - momentum))
+                torch._foreach_copy_(means, list(moved))
+                ahead = gradients.lerp(moved, momentum)  # Nesterov's look-ahead
+                update = orthogonalised(ahead.flatten(2)).view_as(ahead)
+                length = max(1.0, len(params[0]) / params[0][0].numel()) ** 0.5
+                torch._foreach_mul_(params, 1 - keep * (lr * group["weight_decay"]))
+                torch._foreach_sub_(params, list(update * (keep * lr * length)))

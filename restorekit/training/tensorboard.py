@@ -6,6 +6,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+import numpy as np
+from PIL import Image
+
 from restorekit.core.errors import UsageError
 from restorekit.training.log import HEALTH, is_metric_value
 
@@ -53,26 +56,19 @@ class Board:
 
         The first line of a resumed training replaces everything that a killed one wrote from that step on.
         """
-        if line["event"] not in TAG_GROUPS:
+        event, step = line["event"], line["step"]
+        if event not in TAG_GROUPS:
             return
         if self._writer is None:
             from torch.utils.tensorboard.writer import SummaryWriter
 
-            self._writer = SummaryWriter(self._run / "tensorboard", purge_step=line["step"])
+            self._writer = SummaryWriter(self._run / "tensorboard", purge_step=step)
         for name, value in line.items():
             if is_metric_value(value) and name not in ("step", "seconds", "progress", "epoch"):
-                group = "health" if name in HEALTH else TAG_GROUPS[line["event"]]
-                self._writer.add_scalar(f"{group}/{name}", value, line["step"])
-        if line["event"] == "validation":
-            self._write_pictures(self._writer, line["step"])
-        self._writer.flush()
-
-    def _write_pictures(self, writer: SummaryWriter, step: int) -> None:
-        import numpy as np
-        from PIL import Image
-
-        for folder in PICTURES:
+                self._writer.add_scalar(f"{'health' if name in HEALTH else TAG_GROUPS[event]}/{name}", value, step)
+        for folder in PICTURES if event == "validation" else ():
             path = self._run / folder / f"{step:07d}.png"
             if path.is_file():
-                with Image.open(path) as found:
-                    writer.add_image(folder, np.asarray(found.convert("RGB")), step, dataformats="HWC")
+                with Image.open(path) as picture:
+                    self._writer.add_image(folder, np.asarray(picture.convert("RGB")), step, dataformats="HWC")
+        self._writer.flush()

@@ -112,12 +112,12 @@ def preview(model: Model, held: Validation, corruptions: Sequence[Corruption], s
     cells: list[Tensor] = []
     for corruption in corruptions:
         batch, rng = _batch(held, slice(0, count), corruption, seed)
-        for row in zip(*_panels(model, batch, rng), strict=True):
+        for row in zip(*preview_columns(model, batch, rng), strict=True):
             cells.extend(row)
     write_grid(torch.stack(cells), 4, path)
 
 
-def _panels(model: Model, batch: Batch, rng: Rng) -> list[Tensor]:
+def preview_columns(model: Model, batch: Batch, rng: Rng) -> list[Tensor]:
     """Return the four columns of a preview, (B, C, H, W) each; the last is scaled to its largest value."""
     o, estimate = batch.observation, model.estimate(batch.observation, batch.corruption)
     truth = o.y if batch.x is None else batch.x

@@ -19,10 +19,10 @@ from restorekit.training.crops import HeldPool
 from restorekit.training.validation import (
     MAX_SIDE_PX,
     Validation,
-    _panels,
     centres,
     measure,
     preview,
+    preview_columns,
     psnr,
     reconstruct,
     sample_grid,
@@ -99,7 +99,7 @@ def test_the_picture_of_a_reconstruction_is_not_the_truth(held):
     model = testing.build(VAE, VAEConfig(channels=1)).eval()
     o = Clean()(held.x, Rng(0))
     with torch.no_grad():
-        first, again, truth, error = _panels(model, Batch(held.x, o, Clean()), Rng(0))
+        first, again, truth, error = preview_columns(model, Batch(held.x, o, Clean()), Rng(0))
     assert torch.equal(first, truth)
     assert not torch.equal(again, truth)
     assert error.any()
@@ -115,7 +115,7 @@ def test_a_model_of_draws_alone_is_pictured_by_their_mean(held):
     o = Missing(0.5)(held.x, rng)
     with torch.no_grad():
         mean = model.sample(o, Missing(0.5), 4, rng).mean.mean(0)
-        shown = _panels(model, Batch(held.x, o, Missing(0.5)), rng)[1]
+        shown = preview_columns(model, Batch(held.x, o, Missing(0.5)), rng)[1]
     torch.testing.assert_close(shown, torch.where(o.observed, held.x, mean))
 
 

@@ -90,27 +90,27 @@ class CVAE(Model):
         scored = observation.unknown().expand_as(x)
         count = scored.flatten(1).sum(1).clamp_min(1).to(x.dtype)
         with torch.set_grad_enabled(torch.is_grad_enabled() and self.config.learns in ("all", "trunk")):
-            prediction, around = self._predict(observation, batch.corruption)
+            prediction, error_model = self._predict(observation, batch.corruption)
         error = torch.where(scored, x - prediction.mean, 0.0)
         mse = per_image(error**2) / count
         loss = (mse + TINY).sqrt().mean()
         parts = {"regression": 0.5 * count * (torch.log(mse.clamp_min(1e-10)) + LOG_2PI + 1)}
         if self.config.learns != "trunk":
             share = max(1, round(self.config.latent_share * len(x))) if self.training else len(x)
-            found = around.terms(error.detach(), scored, prediction.features, share, rng)
-            fields = self.bound(around, found.errors, rng)
+            found = error_model.terms(error.detach(), scored, prediction.features, share, rng)
+            fields = self.bound(error_model, found.errors, rng)
             # the error model has weights of its own: a small factor only keeps it out of the gradient norm for clipping
             draws_loss = fields.loss / count[:share].mean() + float(self.config.octaves) * found.mismatch
             loss = loss + 0.01 * (found.spread_loss.mean() + draws_loss)
             parts |= {"spread": found.score, **fields.parts}
         return Terms(loss, {k: v.detach().mean() for k, v in parts.items()})
 
-    def bound(self, around: ErrorModel, errors: ErrorSample, rng: Rng) -> Terms:
+    def bound(self, error_model: ErrorModel, errors: ErrorSample, rng: Rng) -> Terms:
         """Return the negative ELBO of errors under fields and inference network, with weighted rate.
 
         The rate has free bits (Kingma et al. 2016, equation 15).
         """
-        distortion, inferred = around.explain(errors, rng)
+        distortion, inferred = error_model.explain(errors, rng)
         rate = torch.stack([per_image(kl) for kl in inferred.rates]).sum(0)
         free = [self.config.free_bits * kl[0, 0].numel() for kl in inferred.rates]
         paid = [per_image(kl).mean().clamp_min(floor) for kl, floor in zip(inferred.rates, free, strict=True)]
@@ -122,12 +122,12 @@ class CVAE(Model):
         o = batch.observation if self.grain is None else replace(batch.observation, sigma=None)
         which = (self.config.spots**2 * rng.uniform("spots", (len(o), 1), "cpu")).long().flatten()
         hidden = spots(o, self.config.spots, which)
-        prediction, around = self._predict(replace(without(o, hidden), sigma=self._level(o)), batch.corruption)
+        prediction, error_model = self._predict(replace(without(o, hidden), sigma=self._level(o)), batch.corruption)
         scored = (hidden & o.observed).expand_as(o.y)
         count = scored.flatten(1).sum(1).clamp_min(1).to(o.y.dtype)
         error = torch.where(scored, o.y - prediction.mean, 0.0)
         mse = per_image(error**2) / count
-        logvar = around(tuple(f.detach() for f in prediction.features), o.shape[0])
+        logvar = error_model(tuple(f.detach() for f in prediction.features), o.shape[0])
         noise = self._noise_variance(o, prediction.mean.detach()).clamp_min(1e-12)
         total = torch.logaddexp(logvar, noise.detach().log())  # log-variance of a noisy value
         spread = spread_loss(error.detach(), total, scored)
@@ -172,8 +172,8 @@ class CVAE(Model):
 
     def one_pass(self, observation: Observation, corruption: Corruption) -> Estimate:
         """Return the trunk's mean and the standard deviation around it."""
-        prediction, around = self._predict(observation, corruption)
-        logvar: Tensor = around(prediction.features, observation.shape[0])
+        prediction, error_model = self._predict(observation, corruption)
+        logvar: Tensor = error_model(prediction.features, observation.shape[0])
         return Estimate(prediction.mean, (0.5 * logvar).exp())
 
     def noise_spec(self) -> str | None:
@@ -190,8 +190,8 @@ class CVAE(Model):
             (count, *rest), device = found.mean.shape, found.mean.device
             white = rng.expand(n).normal("x", (n * count, *rest), device).view(n, count, *rest)
             return Draws(found.mean + found.std * white, None)
-        prediction, around = self._predict(observation, corruption)
-        s, likelihood = around.draw(prediction.features, observation.shape, rng.expand(n), n)
+        prediction, error_model = self._predict(observation, corruption)
+        s, likelihood = error_model.draw(prediction.features, observation.shape, rng.expand(n), n)
         shape = (n, *prediction.mean.shape)
         return Draws(prediction.mean + s * likelihood.mean.view(shape), s**2 * likelihood.variance.view(shape))
 
@@ -200,11 +200,11 @@ class CVAE(Model):
         if batch.x is None and self.config.spots:
             return {}
         x = _clean(batch)
-        prediction, around = self._predict(batch.observation, batch.corruption)
+        prediction, error_model = self._predict(batch.observation, batch.corruption)
         scored = batch.observation.unknown().expand_as(x)
         error = torch.where(scored, x - prediction.mean, 0.0)
-        errors = around.terms(error, scored, prediction.features, len(x), rng).errors
-        rates = around.explain(errors, rng)[1].rates
+        errors = error_model.terms(error, scored, prediction.features, len(x), rng).errors
+        rates = error_model.explain(errors, rng)[1].rates
         found = {f"kl_{2**i}": per_image(kl).mean() for i, kl in enumerate(rates)}
         active = torch.cat([(kl.mean((0, 2, 3)) > math.log(1.01) / 2).float() for kl in rates])
         return {**found, "active_units": active.sum()}

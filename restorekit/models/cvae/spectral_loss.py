@@ -22,8 +22,8 @@ def energies(error: Tensor) -> list[Tensor]:
     outer, side = torch.inf, WINDOW
     while side <= min(h, w):
         inner = 2.0 / side  # 1/4 cycle per pixel, 1/8, ...
-        octave = torch.fft.irfft2(spectrum * ((radius > inner) & (radius <= outer)), (h, w))
-        found.append(F.avg_pool2d(octave.square(), side, ceil_mode=True))
+        ring = torch.fft.irfft2(spectrum * ((radius > inner) & (radius <= outer)), (h, w))
+        found.append(F.avg_pool2d(ring.square(), side, ceil_mode=True))
         outer, side = inner, 2 * side
     rest = torch.fft.irfft2(spectrum * (radius <= outer), (h, w))
     return [*found, rest.square().mean((-2, -1), keepdim=True)]
