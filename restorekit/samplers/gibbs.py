@@ -50,7 +50,7 @@ class Gibbs(Conjugate):
 
 def source(model: LatentModel, rng: Rng, n: int) -> Rng:
     """Return the noise of n chains for each image; a model of one size sees tiles apart from each other."""
-    return (rng if model.geometry.size is None else rng.apart()).expand(n)
+    return (rng if model.geometry.size is None else rng.independent_tiles()).expand(n)
 
 
 def swept(model: LatentModel) -> Move:
