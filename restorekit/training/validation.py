@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 from pathlib import Path
 
 import torch
@@ -67,29 +68,21 @@ def measure(model: Model, held: Validation, corruptions: Sequence[Corruption], s
     """
     sums: dict[str, float] = {}
     count = max(1, BATCH_PX // held.x[0, 0].numel())
-    for corruption in corruptions:
-        for start in range(0, len(held.x), count):
-            batch, rng = _batch(held, slice(start, start + count), corruption, seed)
-            share = len(batch.observation) / len(held.x) / len(corruptions)
-            for name, value in _measure_batch(model, batch, rng, len(corruptions)).items():
-                sums[name] = sums.get(name, 0.0) + share * float(value)
+    for corruption, start in product(corruptions, range(0, len(held.x), count)):
+        batch, rng = _batch(held, slice(start, start + count), corruption, seed)
+        o, x = batch.observation, batch.x
+        found = {**model.terms(batch, rng).parts, **model.diagnose(batch, rng.fork("diagnose"))}
+        estimate = model.estimate(o, corruption)
+        if estimate is not None and x is not None:
+            value = psnr(quantise_8bit(o.keep_known(estimate.mean, o.y)), x).mean()
+            found["psnr"] = value
+            found[f"psnr {corruption}"] = value * len(corruptions)  # its share of the mean is 1 / len(corruptions)
+        if estimate is None and isinstance(model, LatentModel) and x is not None:
+            found["reconstruction_psnr"] = psnr(quantise_8bit(reconstruct(model, x, o.label)), x).mean()
+        share = len(o) / len(held.x) / len(corruptions)
+        for name, value in found.items():
+            sums[name] = sums.get(name, 0.0) + share * float(value)
     return sums
-
-
-def _measure_batch(model: Model, batch: Batch, rng: Rng, corruptions: int) -> dict[str, Tensor]:
-    """Return the metrics of one batch, one of several `corruptions`."""
-    found = dict(model.terms(batch, rng).parts)
-    found.update(model.diagnose(batch, rng.fork("diagnose")))
-    estimate = model.estimate(batch.observation, batch.corruption)
-    if estimate is not None and batch.x is not None:
-        restored = batch.observation.keep_known(estimate.mean, batch.observation.y)
-        value = psnr(quantise_8bit(restored), batch.x).mean()
-        found["psnr"] = value
-        found[f"psnr {batch.corruption}"] = value * corruptions  # its share of the mean is 1 / corruptions
-    if estimate is None and isinstance(model, LatentModel) and batch.x is not None:
-        again = reconstruct(model, batch.x, batch.observation.label)
-        found["reconstruction_psnr"] = psnr(quantise_8bit(again), batch.x).mean()
-    return found
 
 
 def _batch(held: Validation, cut: slice, corruption: Corruption, seed: int) -> tuple[Batch, Rng]:

@@ -42,13 +42,11 @@ def mismatch(error: Tensor, one: Tensor, other: Tensor) -> Tensor:
         estimate of the squared expected difference, without the variance of single draws.
     """
     found = []
-    for truth, a, b in zip(*map(energies, (error, one, other)), strict=True):
-        found.append(0.5 * (_product(truth, a, b) + _product(truth, b, a)))
+    for truth, *draws in zip(*map(energies, (error, one, other)), strict=True):
+        products = []
+        for a, b in (draws, reversed(draws)):  # only a gets gradients
+            own = a.detach()  # relative to the draw: relative to the truth, large errors would count less
+            usual = 0.5 * (own + own.mean((1, 2, 3), keepdim=True)) + 1e-7
+            products.append(((a - truth) * (b - truth).detach() / usual**2).mean())
+        found.append(0.5 * (products[0] + products[1]))
     return torch.stack(found).mean()
-
-
-def _product(truth: Tensor, a: Tensor, b: Tensor) -> Tensor:
-    """Return the mean of (a - truth) (b - truth) relative to the energy of a; only a gets gradients."""
-    near = a.detach()  # not the truth: large errors would count less, and draws would be too weak
-    usual = 0.5 * (near + near.mean((1, 2, 3), keepdim=True)) + 1e-7
-    return ((a - truth) * (b - truth).detach() / usual**2).mean()
