@@ -198,8 +198,8 @@ def test_it_learns_which_of_two_patterns_hides_behind_strong_noise():
 
 def test_settings_that_do_not_fit_are_a_sentence():
     for settings in ({"blocks": (1,)}, {"blocks": (1, 0)}, {"steps": (2, 5)}, {"encoder": (1, 1, 1)}):
-        with pytest.raises(SpecError, match=r"set all|change strides|let its last"):
+        with pytest.raises(SpecError, match=r"set all|change strides|set its last"):
             hvae.HVAE.Config(**{**SMALL, **settings})
     for trunk in ((1,), (1, 1, 1)):
-        with pytest.raises(SpecError, match=r"trunk needs a number of blocks for each"):
+        with pytest.raises(SpecError, match=r"trunk expects a number of blocks for each"):
             hvae.CHVAE.Config(**SMALL, trunk=trunk)

@@ -162,13 +162,13 @@ def test_gmsd_accepts_gray_and_rgb_of_some_size():
 
 
 def test_without_weights_there_is_no_value_but_a_remedy(no_weights):
-    with pytest.raises(UndefinedMetricError, match=rf"^weights not found: let {VARIABLE} name a file"):
+    with pytest.raises(UndefinedMetricError, match=rf"^weights not found: set {VARIABLE} to a file"):
         measured(LPIPS(), picture(3), picture(3))
 
 
 def test_a_name_of_no_file_and_a_file_of_something_else_are_reported(no_weights, monkeypatch):
     monkeypatch.setenv(VARIABLE, str(no_weights / "nowhere.pth"))
-    with pytest.raises(UndefinedMetricError, match=r"nowhere\.pth, which is no file"):
+    with pytest.raises(UndefinedMetricError, match=r"nowhere\.pth; correct the path"):
         installed()
     monkeypatch.setenv(VARIABLE, str(no_weights / "other.pth"))
     (no_weights / "other.pth").write_bytes(b"nothing of the kind")
