@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from restorekit.cli.console import ImagesProgress, as_json
-from restorekit.cli.options import compute_options, range_option
+from restorekit.cli.options import axes_option, compute_options, range_option
 from restorekit.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -35,12 +35,13 @@ Example:
 @click.option("--side", type=click.IntRange(2, 64), default=8, show_default=True, help="Of hidden squares, pixels.")
 @click.option("--grow", type=click.IntRange(0, 32), default=1, show_default=True, help="Widen masks, pixels.")
 @range_option
+@axes_option
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed.")
 @click.option("--json", "machine", is_flag=True, help="Print one JSON object instead of text.")
 @compute_options
 def command(
-    images: str, out: Path, clean: str, model: str, rate: float, side: int, grow: int, span: str | None, seed: int,
-    machine: bool, device: str, precision: Precision, compiled: bool, threads: int | None,
+    images: str, out: Path, clean: str, model: str, rate: float, side: int, grow: int, span: str | None,
+    axes: str | None, seed: int, machine: bool, device: str, precision: Precision, compiled: bool, threads: int | None,
 ) -> int:  # fmt: skip
     """Look for damage in IMAGES and write a mask of each into OUT, white where it is: what `restore --mask OUT` takes.
 
@@ -62,8 +63,8 @@ def command(
     opened = open_restorer(model, compute=Compute(device, precision, compiled))
     if opened.card is None:
         raise UsageError(f"{model} is a classical method without a spread; detect with a model")
-    detector, good = Detector(opened.restorer, side), load_images(clean, None, None, parse_range(span))
-    looked_at = load_images(images, None, None, parse_range(span))
+    detector, good = Detector(opened.restorer, side), load_images(clean, None, None, parse_range(span), axes)
+    looked_at = load_images(images, None, None, parse_range(span), axes)
     prepare(out)
     with ImagesProgress(len(good) + len(looked_at), "detecting", machine) as progress:
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from restorekit.cli.console import ImagesProgress
-from restorekit.cli.options import device_options, range_option
+from restorekit.cli.options import axes_option, device_options, range_option
 from restorekit.core.errors import UsageError
 
 EXAMPLE = """\b
@@ -22,11 +22,12 @@ Example:
 @click.argument("out", type=click.Path(path_type=Path, dir_okay=False))
 @click.option("--limit", type=click.IntRange(1), help="Only the first so many images.")
 @range_option
+@axes_option
 @click.option("--overwrite", is_flag=True, help="Replace OUT where it exists.")
 @device_options
 def command(
-    model: str, images: str, out: Path, limit: int | None, span: str | None, overwrite: bool, device: str,
-    threads: int | None,
+    model: str, images: str, out: Path, limit: int | None, span: str | None, axes: str | None, overwrite: bool,
+    device: str, threads: int | None,
 ) -> int:  # fmt: skip
     """Write the means of q(z | x) of IMAGES under the unconditional MODEL into OUT, an NPZ for use elsewhere.
 
@@ -48,7 +49,7 @@ def command(
     loaded, card = checkpoint.load(checkpoint.resolve(model))
     if not isinstance(loaded, LatentModel):
         raise UsageError(f"{model} holds a {card.model!r}, which is conditional: it has no q(z | x) of an image alone")
-    opened = load_images(images, limit, None, parse_range(span))
+    opened = load_images(images, limit, None, parse_range(span), axes)
     with ImagesProgress(len(opened), "embedding") as progress:
 
         def note(key: str, error: str | None) -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from restorekit.cli.console import ImagesProgress, as_json, print_results
-from restorekit.cli.options import compute_options, pictures_option, range_option, typed
+from restorekit.cli.options import axes_option, compute_options, pictures_option, range_option, typed
 from restorekit.core.errors import ImageError, PluginError, UsageError
 
 if TYPE_CHECKING:
@@ -83,6 +83,7 @@ Example:
 @click.option("--labels", type=click.Choice(["folders", "arrays"]), help="Tell class-conditional models the class.")
 @click.option("--limit", type=click.IntRange(1), help="Only the first so many images.")
 @range_option
+@axes_option
 @click.option("--fail-under", metavar="METRIC=X", help="Exit with 1 where the mean of a --model is worse than X.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the damage and of the draws.")
 @pictures_option
@@ -91,7 +92,7 @@ Example:
 def command(
     clean: str, report: Path, specs: tuple[str, ...], models: tuple[str, ...], baselines: tuple[str, ...],
     told: str | None, metrics: tuple[str, ...], samples: int, sampler: str | None, labels: Labels, limit: int | None,
-    span: str | None, fail_under: str | None, seed: int, pictures: int, machine: bool, device: str,
+    span: str | None, axes: str | None, fail_under: str | None, seed: int, pictures: int, machine: bool, device: str,
     precision: Precision, compiled: bool, threads: int | None,
 ) -> int:  # fmt: skip
     """Damage the images of CLEAN, restore them, and write how well that went into the folder REPORT.
@@ -116,7 +117,7 @@ def command(
 
     cli_options.use_threads(threads)
     limits = cli_options.limit(fail_under, registry.metrics(), metrics)
-    images = load_images(clean, limit, labels, parse_range(span))
+    images = load_images(clean, limit, labels, parse_range(span), axes)
     cli_options.keep_apart(clean, report)
     compute = Compute(device, precision, compiled)
     trials = [_trial(spec, models, baselines, told, samples, sampler, compute) for spec in _expanded(specs)]
@@ -210,7 +211,7 @@ def needs_sigma(opened: Opened, corruption: Corruption) -> bool:
     """Say whether a sampler must be told the level of the noise, which is known anyway where there is none."""
     from restorekit.core.contracts import parts_of
 
-    return opened.restorer.needs_sigma and any(part.name == "gaussian" for part in parts_of(corruption))
+    return opened.restorer.needs_sigma and any(part.noise_law == "gaussian" for part in parts_of(corruption))
 
 
 def metrics_asked(names: Sequence[str]) -> list[Metric]:

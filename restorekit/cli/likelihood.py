@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from restorekit.cli.console import ImagesProgress, as_json
-from restorekit.cli.options import device_options, range_option
+from restorekit.cli.options import axes_option, device_options, range_option
 from restorekit.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -27,12 +27,13 @@ Example:
 @click.option("--k", type=click.IntRange(1), default=100, show_default=True, help="Draws of z for each image.")
 @click.option("--limit", type=click.IntRange(1), help="Only the first so many images.")
 @range_option
+@axes_option
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the draws.")
 @click.option("--json", "machine", is_flag=True, help="Print one JSON object instead of text.")
 @device_options
 def command(
-    model: str, images: str, out: Path, k: int, limit: int | None, span: str | None, seed: int, machine: bool,
-    device: str, threads: int | None,
+    model: str, images: str, out: Path, k: int, limit: int | None, span: str | None, axes: str | None, seed: int,
+    machine: bool, device: str, threads: int | None,
 ) -> int:  # fmt: skip
     """Say how likely IMAGES are under the unconditional MODEL, and write OUT/scores.jsonl, a line for each.
 
@@ -60,7 +61,7 @@ def command(
             f"{model} has learnt noise apart from its decoder, whose own density is all but a spike; train one with "
             "--sigma auto, or on clean images"
         )
-    opened = load_images(images, limit, None, parse_range(span))
+    opened = load_images(images, limit, None, parse_range(span), axes)
     cli_options.keep_apart(images, out)
     prepare(out)
     with ImagesProgress(len(opened), "scoring", machine) as progress:

@@ -10,7 +10,7 @@ import click
 
 from restorekit.cli.console import ImagesProgress, as_json, print_compared, print_results
 from restorekit.cli.evaluate import metrics_asked, warn_of_range, with_sections
-from restorekit.cli.options import pictures_option, range_option, threads_option, typed
+from restorekit.cli.options import axes_option, pictures_option, range_option, threads_option, typed
 
 if TYPE_CHECKING:
     from restorekit.evaluation.compare_folders import Report
@@ -37,13 +37,14 @@ Example:
 )
 @click.option("--metric", "metrics", multiple=True, metavar="NAME", help="Only these. [default: all]")
 @range_option
+@axes_option
 @click.option("--fail-under", metavar="METRIC=X", help="Exit with 1 where the mean is worse than X.")
 @pictures_option
 @click.option("--json", "machine", is_flag=True, help="Print results.json instead of the tables.")
 @threads_option
 def command(
     restored: str, report: Path, clean: str, observed: str | None, against: str | None, metrics: tuple[str, ...],
-    span: str | None, fail_under: str | None, pictures: int, machine: bool, threads: int | None,
+    span: str | None, axes: str | None, fail_under: str | None, pictures: int, machine: bool, threads: int | None,
 ) -> int:  # fmt: skip
     """Measure the images in RESTORED, by whatever tool they were restored, and write figures into the folder REPORT.
 
@@ -65,7 +66,7 @@ def command(
     limits = cli_options.limit(fail_under, registry.metrics(), metrics)
     for source in filter(None, (restored, clean, observed, against)):
         cli_options.keep_apart(source, report)
-    sources = Sources(restored, clean, observed, against, parse_range(span))
+    sources = Sources(restored, clean, observed, against, parse_range(span), axes)
     found, asked = opened(sources), metrics_asked(metrics)
     prepare(report)
     warn_of_range(found.ours.clean)

@@ -15,7 +15,7 @@ import click
 from click.core import ParameterSource
 
 from restorekit.cli.console import ImagesProgress, Teller, as_json
-from restorekit.cli.options import compute_options, range_option, typed
+from restorekit.cli.options import axes_option, compute_options, range_option, typed
 
 if TYPE_CHECKING:
     from restorekit.core.contracts import Corruption
@@ -84,6 +84,7 @@ Examples:
     help="Share of the unknown values that low and high enclose; given, they are kept.",
 )
 @range_option
+@axes_option
 @click.option(
     "--format", "kind", default="keep", show_default=True, metavar="keep|png|tiff|...", help="Format of the outputs."
 )
@@ -117,10 +118,10 @@ Examples:
 @compute_options
 def command(
     source: str, out: Path, name: str, corruption: str | None, sigma: str | None, mask: str | None, mask_invert: bool,
-    label: int | None, samples: int, sampler: str | None, keep: str, interval: float, span: str | None, kind: str,
-    listed: Path | None, max_memory: str, max_pixels: int, workers: int, shard: str | None, seed: int, overwrite: bool,
-    self_check: bool, report: bool, dry_run: bool, machine: bool, device: str, precision: Precision, compiled: bool,
-    threads: int | None,
+    label: int | None, samples: int, sampler: str | None, keep: str, interval: float, span: str | None,
+    axes: str | None, kind: str, listed: Path | None, max_memory: str, max_pixels: int, workers: int, shard: str | None,
+    seed: int, overwrite: bool, self_check: bool, report: bool, dry_run: bool, machine: bool, device: str,
+    precision: Precision, compiled: bool, threads: int | None,
 ) -> int:  # fmt: skip
     """Restore every image of IN (a folder, with its sub-folders, or a file) into OUT.
 
@@ -141,7 +142,7 @@ def command(
     options = folder.Options(
         model=name, digest=opened.digest, corruption=corruption, sigma=cli_options.sigma(sigma), mask=mask,
         mask_invert=mask_invert, label=label, samples=samples, sampler=opened.sampler, range=parse_range(span),
-        format=cli_options.format(kind), keep=parts,
+        axes=axes, format=cli_options.format(kind), keep=parts,
         interval=interval if {"low", "high"} & {*parts} else None, seed=seed,
         precision=opened.precision, noise=opened.noise, self_check=self_check,
     )  # fmt: skip

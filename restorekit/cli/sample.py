@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from restorekit.cli.options import device_options
+from restorekit.cli.options import axes_option, device_options
 
 ORDERED_BY = 1000  # images at most that latents are ordered by
 EXAMPLE = """\b
@@ -60,6 +60,7 @@ def _temperatures(context: click.Context, option: click.Parameter, text: str) ->
     metavar="IMAGES",
     help="With --traverse: latents that tell most of these images come first, and each row says how many nats.",
 )
+@axes_option
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed.")
 @click.option("--overwrite", is_flag=True, help="Replace OUT where it exists.")
 @device_options
@@ -73,6 +74,7 @@ def command(
     interpolate: int | None,
     traverse: int | None,
     images: str | None,
+    axes: str | None,
     seed: int,
     overwrite: bool,
     device: str,
@@ -97,7 +99,7 @@ def command(
     if images and not traverse:
         raise UsageError("--images orders the rows of --traverse; give both, or leave --images out")
     steps = interpolate or traverse or 0
-    turned, rows = _latents(name, images, count, device) if traverse else (None, [])
+    turned, rows = _latents(name, images, axes, count, device) if traverse else (None, [])
     cells = draw(name, count, label, size, temperature, seed, device, steps, turned)
     with atomic(out) as temporary:
         if turned is None:
@@ -107,12 +109,12 @@ def command(
     click.echo(f"{len(cells)} images -> {out}")
 
 
-def _latents(name: str, images: str | None, count: int, device: str) -> tuple[list[int], list[str]]:
+def _latents(name: str, images: str | None, axes: str | None, count: int, device: str) -> tuple[list[int], list[str]]:
     """Return the numbers of the latents to turn, and what stands beside each row."""
     if images is None:
         return list(range(count)), [f"z{i}" for i in range(count)]
     from restorekit.evaluation.traversal import ranked
     from restorekit.images.dataset import load_images
 
-    found = ranked(name, load_images(images, ORDERED_BY), device)[:count]
+    found = ranked(name, load_images(images, ORDERED_BY, axes=axes), device)[:count]
     return [i for i, _ in found], [f"z{i}  {nats:.2f}" for i, nats in found]

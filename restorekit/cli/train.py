@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from restorekit.cli.options import PRECISION, device_options, range_option, settings
+from restorekit.cli.options import PRECISION, axes_option, device_options, range_option, settings
 
 if TYPE_CHECKING:
     from restorekit.core.devices import Precision
@@ -94,13 +94,14 @@ Example:
 @click.option("--devices", type=click.IntRange(1), default=1, show_default=True, help="Devices per node.")
 @click.option("--nodes", type=click.IntRange(1), default=1, show_default=True, help="Machines.")
 @range_option
+@axes_option
 @click.option("--licence", default="", help="Terms of the weights, kept in the model's card.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of everything drawn.")
 @device_options
 def command(
     images: str, run: Path, model_name: str, specs: tuple[str, ...], validation: str | None, steps: int | None,
-    epochs: int | None, minutes: float | None, pairs: tuple[str, ...], init: str, labels: Labels,
-    resume: bool, precision: Precision, devices: int, nodes: int, span: str | None, licence: str, seed: int,
+    epochs: int | None, minutes: float | None, pairs: tuple[str, ...], init: str, labels: Labels, resume: bool,
+    precision: Precision, devices: int, nodes: int, span: str | None, axes: str | None, licence: str, seed: int,
     self_supervised: bool, sigma: str | None, tensorboard: bool, device: str, threads: int | None,
 ) -> int:  # fmt: skip
     """Train a model on IMAGES (a folder, a file, or a stack) and keep everything in the folder RUN.
@@ -123,7 +124,7 @@ def command(
         cli_options.keep_apart(read, run)
     board = Board(run) if tensorboard else None
     hardware = build.Hardware(device, devices, nodes, precision, threads)
-    source = build.DataSource(images, validation, labels, span)
+    source = build.DataSource(images, validation, labels, span, axes)
     plan = build.Plan(
         model_name,
         specs,

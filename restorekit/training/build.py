@@ -49,12 +49,13 @@ class Hardware:
 
 @dataclass(frozen=True)
 class DataSource:
-    """Training images, validation images or their number, kind of labels, and intensity range."""
+    """Training images, validation images or their number, kind of labels, intensity range, axes of arrays."""
 
     source: str
     validation: str | None = None
     labels: Labels = None
     range: str | None = None
+    axes: str | None = None
 
 
 @dataclass(frozen=True)
@@ -130,6 +131,7 @@ def prepare(
     data = {
         "source": Path(images.source).name,
         "range": images.range or "auto",
+        **({"axes": images.axes} if images.axes else {}),
         "images": len(part.index),
         "fingerprint": part.images.fingerprint,
         "held_out": list(held.names) if len(held.names) <= splits.MAX_HELD_OUT else len(held.names),
@@ -225,12 +227,12 @@ def _fabric(hardware: Hardware) -> Fabric:
 
 def _parts(images: DataSource, crop: int) -> tuple[ImageSubset, ImageSubset, list[str]]:
     """Open the images; return the training part, the validation part, and notes for the user."""
-    opened = load_images(images.source, None, images.labels, parse_range(images.range))
+    opened = load_images(images.source, None, images.labels, parse_range(images.range), images.axes)
     part, note = splits.large_enough(opened, crop)
     text = images.validation
     official = official_test(images.source) if text is None else None
     if official is not None or (text is not None and not text.isdigit()):
-        other = load_images(str(official or text), None, images.labels, parse_range(images.range))
+        other = load_images(str(official or text), None, images.labels, parse_range(images.range), images.axes)
         held, held_note = splits.large_enough(other, crop)
         return part, held, [*filter(None, (opened.warning, note, held_note))]
     train_index, held_index = splits.hold_out(part.names, None if text is None else int(text))

@@ -15,12 +15,11 @@ from restorekit.core.contracts import Corruption, Model, parts_of
 from restorekit.core.errors import UsageError
 from restorekit.core.gaussian import has_closed_form
 from restorekit.core.rng import Rng
-from restorekit.core.types import Batch, Observation, shape_of
+from restorekit.core.types import AFFINE_LAWS, Batch, NoiseLaw, Observation, shape_of
 from restorekit.images.dataset import LabelledImages
 from restorekit.images.intensity import IntensityRange
 from restorekit.training.splits import ImageSubset
 
-GROWING = ("sensor", "poisson")  # corruptions whose noise variance grows with brightness, by a gain that can be learnt
 MAX_ESTIMATED_IMAGES = 50  # noise levels are estimated from at most this many images
 LEGACY_KEY = "given"  # seeds the corruption of images: another key would change every result
 
@@ -36,8 +35,13 @@ class KnownNoise(Corruption):
     """
 
     name: ClassVar[str] = "known_noise"
+    noise_law: ClassVar[NoiseLaw | None] = "gaussian"
 
     sigma: float = field(default=0.0, metadata={"low": 0.0, "high": 1.0, "of_255": True})
+
+    def noise_level(self, count: int = 1) -> Tensor | None:
+        """Return sigma."""
+        return self.fixed("sigma", count)
 
     def __call__(self, x: Tensor, rng: Rng) -> Observation:
         """Return the observation that x is, (B, C, H, W), with NaN where missing."""
@@ -179,10 +183,10 @@ def assumed_noise(
         estimates = [float(estimate_sigma(KnownNoise()(images[i][None], Rng(0)), IMAGE)) for i in shown]
         return AssumedNoise(statistics.median(estimates), kind)
     if corruption is not None:
-        levels = [vars(part)["sigma"] for part in parts_of(corruption) if part.name == "gaussian"]
-        if any(isinstance(level, tuple) for level in levels):
+        level = corruption.noise_level()
+        if level is None:
             raise UsageError(f"--self-supervised expects one noise level, got {corruption}; pass one number for sigma")
-        return AssumedNoise(float(sum(level**2 for level in levels) ** 0.5), kind)
+        return AssumedNoise(float(level), kind)
     if sigma is None:
         raise UsageError(
             "--self-supervised needs the noise level of the images; pass --sigma 0 if they have missing values but no "
@@ -193,7 +197,7 @@ def assumed_noise(
 
 def _check_corruption(corruption: Corruption, sigma: str | None) -> None:
     """Raise a UsageError for a corruption that cannot be learnt from, or if the noise is specified twice."""
-    grows = [part.name for part in parts_of(corruption) if part.name in GROWING and part.smooth]
+    grows = [part.name for part in parts_of(corruption) if part.noise_law in AFFINE_LAWS and part.smooth]
     other = [p.name for p in parts_of(corruption) if not has_closed_form(p) and p.name not in grows]
     if other:
         raise UsageError(

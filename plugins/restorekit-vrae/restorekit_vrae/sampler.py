@@ -33,7 +33,7 @@ class Amortised(Sampler):
         """Explain why this pair cannot be sampled, and what would work; None if it can be."""
         if not isinstance(model, LatentModel):
             return f"{self.name} samples unconditional models, {model.name!r} is conditional; remove --sampler"
-        other = [part.name for part in parts_of(corruption) if not (part.hides or part.name == "clean")]
+        other = [part.name for part in parts_of(corruption) if not (part.hides or part.noise_law == "none")]
         return (
             f"{self.name} fills in missing values and does not undo {other[0]}; use --sampler gibbs" if other else None
         )
