@@ -1,25 +1,78 @@
-"""Log of a training: RUN/log.jsonl, written line by line and read as curves."""
+"""Log of a training, RUN/log.jsonl: its lines as records, and their values as curves."""
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated
+
+from restorekit.core.records import About, decode, encode
 
 if TYPE_CHECKING:
     from restorekit.training.job import Job
     from restorekit.training.resume import State
 
-MAX_CURVE_POINTS = 500
-HEALTH = ("lr", "gradient", "skipped", "images_per_s")  # values of a step that describe the training, not the objective
+HEALTH = ("lr", "gradient", "skipped", "images_per_s")  # values of a step that are no part of the objective
+MAX_POINTS = 500  # of a curve
 Points = Sequence[tuple[float, float]]
-Line = dict[str, Any]
-Watch = Callable[[Line], None]
-_MOMENT = ("step", "seconds", "progress")
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """Hardware and versions of one part of a training, in its line "start".
+
+    Attributes
+    ----------
+    device : str
+        Name of the device.
+    processes, threads : int or None
+        Number of processes, and of CPU threads in each; None if not known.
+    precision : str
+        Number format, as Lightning Fabric names it.
+    versions : mapping of str to str
+        Versions of packages.
+    """
+
+    device: str = ""
+    processes: int | None = None
+    precision: str = ""
+    threads: int | None = None
+    versions: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class LogEntry:
+    """One line of the log.
+
+    Attributes
+    ----------
+    event : str
+        "start", "step", "epoch" or "validation".
+    step : int
+        Updates done.
+    seconds : float
+        Time spent, without earlier pauses.
+    progress : float or None
+        Fraction of the training that is done, in [0, 1]; None in logs of older versions.
+    surroundings : Surroundings or None
+        Of a line "start".
+    values : dict of str to float
+        Parts of the objective, metrics and diagnostics by name; NaN and infinity occur.
+    """
+
+    event: str
+    step: int
+    seconds: float = 0.0
+    progress: Annotated[float | None, About(omitted=True)] = None
+    surroundings: Annotated[Surroundings | None, About(flat=True)] = None
+    values: Annotated[dict[str, float], About(flat=True)] = field(default_factory=dict)
+
+
+Watch = Callable[[LogEntry], None]
 
 
 class LogWriter:
@@ -36,99 +89,92 @@ class LogWriter:
     def __init__(self, job: Job, watch: Watch | None) -> None:
         self._job, self._watch = job, watch
 
-    def write(self, event: str, state: State, values: Line) -> None:
+    def write(
+        self, event: str, state: State, values: dict[str, float], surroundings: Surroundings | None = None
+    ) -> None:
         """Write an event with step, seconds and progress of a state."""
         if self._watch is None:
             return
-        moment = {"step": state.step, "seconds": round(state.seconds, 2)}
-        line = {"event": event, **moment, "progress": self._job.progress(state.step, state.seconds), **values}
+        progress = self._job.progress(state.step, state.seconds)
+        line = LogEntry(event, state.step, round(state.seconds, 2), progress, surroundings, values)
         with (self._job.run / "log.jsonl").open("a") as file:
-            file.write(json.dumps(line) + "\n")
+            file.write(json.dumps(encode(line)) + "\n")
         self._watch(line)
 
 
 @dataclass(frozen=True)
 class Log:
-    """Contents of a training's log.
+    """Lines of a log.
 
     Attributes
     ----------
-    lines : list of dict
-        Lines in their order, without those that a resumed training wrote again.
+    lines : list of LogEntry
+        In their order, without those that a resumed training has repeated.
     unread : int
-        Lines that are truncated or not of this format.
+        Number of lines that were cut short or are no entries.
     """
 
-    lines: list[Line] = field(default_factory=list)
+    lines: list[LogEntry] = field(default_factory=list)
     unread: int = 0
 
     @property
     def step(self) -> int:
-        """Updates done by the last line; 0 for an empty log."""
-        return int(self.lines[-1]["step"]) if self.lines else 0
+        """Updates done by the last line; 0 without one."""
+        return self.lines[-1].step if self.lines else 0
 
     @property
     def seconds(self) -> float:
-        """Time spent by the last line, seconds; 0 for an empty log."""
-        return float(self.lines[-1].get("seconds", 0.0)) if self.lines else 0.0
+        """Time spent by the last line."""
+        return self.lines[-1].seconds if self.lines else 0.0
 
     @cached_property
     def _curves(self) -> dict[str, dict[str, dict[int, float]]]:
-        """Values by event, name and step; the later one if a step occurs twice."""
+        """Value by event, name and step; of a step that is there twice, the later."""
         found: dict[str, dict[str, dict[int, float]]] = {}
         for line in self.lines:
-            event, step = found.setdefault(line["event"], {}), line["step"]
-            for name, value in line.items():
-                if name not in _MOMENT and is_metric_value(value):
-                    event.setdefault(name, {})[step] = float(value)
+            event = found.setdefault(line.event, {})
+            for name, value in line.values.items():
+                event.setdefault(name, {})[line.step] = float(value)
         return found
 
-    def of(self, event: str) -> list[Line]:
+    def of(self, event: str) -> list[LogEntry]:
         """Return the lines of one event."""
-        return [line for line in self.lines if line["event"] == event]
+        return [line for line in self.lines if line.event == event]
 
     def names(self, event: str) -> list[str]:
-        """Return the names of an event's values, in the order of their first appearance."""
+        """Return the names of the values of an event, in the order in which they first appear."""
         return list(self._curves.get(event, {}))
 
     def points(self, event: str, name: str) -> list[tuple[float, float]]:
-        """Return (step, value) of the finite values of a name."""
+        """Return (step, value) of a value at the steps where it is finite."""
         curve = self._curves.get(event, {}).get(name, {})
         return [(step, value) for step, value in curve.items() if math.isfinite(value)]
 
 
-def is_metric_value(value: object) -> bool:
-    """Return whether a value of a line is a number, NaN and infinity included."""
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
 def read_log(path: Path) -> Log:
-    """Read a log; a missing file is an empty log.
+    """Read a log, which may be missing, empty, or cut short in the middle of a line.
 
-    If steps go back, a training was resumed from an earlier step and wrote the later lines again: the last ones count.
+    If steps go back, the training was resumed from before the last line, and has repeated some updates: the later
+    lines replace the earlier ones.
     """
     if not path.is_file():
         return Log()
-    kept: list[Line] = []
-    unread = 0
+    kept, unread = list[LogEntry](), 0
     for text in path.read_text("utf-8", errors="replace").split("\n"):
         if not text.strip():
             continue
         try:
-            line = json.loads(text)
+            line = decode(LogEntry, json.loads(text))
         except ValueError:
-            line = None
-        if not (isinstance(line, dict) and isinstance(line.get("event"), str) and type(line.get("step")) is int):
             unread += 1
             continue
-        step, event = line["step"], line["event"]
-        while kept and (kept[-1]["step"] > step or (kept[-1]["step"] == step and kept[-1]["event"] == event)):
+        while kept and (kept[-1].step > line.step or (kept[-1].step, kept[-1].event) == (line.step, line.event)):
             kept.pop()
         kept.append(line)
     return Log(kept, unread)
 
 
-def thin(points: Points, count: int = MAX_CURVE_POINTS) -> Points:
+def thin(points: Points, count: int = MAX_POINTS) -> Points:
     """Return at most `count` points of a curve: the first, the last, and both extremes of each stretch between.
 
     Parameters

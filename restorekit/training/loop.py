@@ -24,7 +24,7 @@ from restorekit.training import optimizers
 from restorekit.training.batches import Batches
 from restorekit.training.interrupts import check_gradients, save_on_error, stop_requests
 from restorekit.training.job import Job
-from restorekit.training.log import LogWriter, Watch
+from restorekit.training.log import LogWriter, Surroundings, Watch
 from restorekit.training.resume import STATE_FILE, State, restore_state, rewind, save_state
 from restorekit.training.validation import measure, preview, sample_grid
 
@@ -93,7 +93,7 @@ def train(job: Job, model: Model, fabric: Fabric, watch: Watch, resume: bool = F
     started, saved, found = time.monotonic() - state.seconds, time.monotonic(), dict(state.found)
     guard = save_on_error(job, state, lambda: _save(job, state, state.found, fabric), fabric.world_size)
     with stop_requests() as stop, Batches(job, fabric) as batches, guard:
-        log.write("start", state, _environment(fabric))
+        log.write("start", state, {}, _environment(fabric))
         while (progress := job.progress(state.step, state.seconds)) < 1 and stop.signal is None:
             portions = batches.take(state.step)
             parts = _update(job, state, portions, progress, fabric)
@@ -135,16 +135,16 @@ def _initial_state(job: Job, model: Model, fabric: Fabric, resume: bool) -> Stat
     return state
 
 
-def _environment(fabric: Fabric) -> dict[str, Any]:
+def _environment(fabric: Fabric) -> Surroundings:
     """Return device, processes, precision, threads and versions for the log."""
     cuda = fabric.device.type == "cuda"
-    return {
-        "device": torch.cuda.get_device_name(fabric.device) if cuda else fabric.device.type,
-        "processes": fabric.world_size,
-        "precision": str(fabric.strategy.precision.precision),
-        "threads": torch.get_num_threads(),
-        "versions": {"restorekit": __version__, "torch": torch.__version__},
-    }
+    return Surroundings(
+        device=torch.cuda.get_device_name(fabric.device) if cuda else fabric.device.type,
+        processes=fabric.world_size,
+        precision=str(fabric.strategy.precision.precision),
+        threads=torch.get_num_threads(),
+        versions={"restorekit": __version__, "torch": torch.__version__},
+    )
 
 
 def _update(job: Job, state: State, portions: list[Batch], progress: float, fabric: Fabric) -> dict[str, Tensor]:

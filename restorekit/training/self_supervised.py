@@ -15,7 +15,7 @@ from restorekit.core.contracts import Corruption, Model, parts_of
 from restorekit.core.errors import UsageError
 from restorekit.core.gaussian import has_closed_form
 from restorekit.core.rng import Rng
-from restorekit.core.types import AFFINE_LAWS, Batch, NoiseLaw, Observation, shape_of
+from restorekit.core.types import AFFINE_LAWS, Batch, NoiseLaw, Observation, Problem, shape_of
 from restorekit.images.dataset import LabelledImages
 from restorekit.images.intensity import IntensityRange
 from restorekit.training.splits import ImageSubset
@@ -180,7 +180,7 @@ def assumed_noise(
         from restorekit.uncertainty.noise_level import IMAGE, estimate_sigma  # not above: imports scikit-image
 
         shown = index[:: max(1, len(index) // MAX_ESTIMATED_IMAGES)]
-        estimates = [float(estimate_sigma(KnownNoise()(images[i][None], Rng(0)), IMAGE)) for i in shown]
+        estimates = [float(estimate_sigma(Problem(KnownNoise()(images[i][None], Rng(0)), IMAGE))) for i in shown]
         return AssumedNoise(statistics.median(estimates), kind)
     if corruption is not None:
         level = corruption.noise_level()

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from PIL import Image
 
 from restorekit.core.errors import UsageError
-from restorekit.training.log import HEALTH, is_metric_value
+from restorekit.training.log import HEALTH, LogEntry
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard.writer import SummaryWriter
@@ -51,20 +51,20 @@ class Board:
         if self._writer is not None:
             self._writer.close()
 
-    def show(self, line: dict[str, Any]) -> None:
+    def show(self, line: LogEntry) -> None:
         """Write one line of the log, and the pictures of a validation.
 
         The first line of a resumed training replaces everything that a killed one wrote from that step on.
         """
-        event, step = line["event"], line["step"]
+        event, step = line.event, line.step
         if event not in TAG_GROUPS:
             return
         if self._writer is None:
             from torch.utils.tensorboard.writer import SummaryWriter
 
             self._writer = SummaryWriter(self._run / "tensorboard", purge_step=step)
-        for name, value in line.items():
-            if is_metric_value(value) and name not in ("step", "seconds", "progress", "epoch"):
+        for name, value in line.values.items():
+            if name != "epoch":
                 self._writer.add_scalar(f"{'health' if name in HEALTH else TAG_GROUPS[event]}/{name}", value, step)
         for folder in PICTURES if event == "validation" else ():
             path = self._run / folder / f"{step:07d}.png"

@@ -13,7 +13,7 @@ from torch import Tensor
 from torchvision.utils import make_grid
 
 from restorekit.core.contracts import Corruption, LatentModel, Model
-from restorekit.core.psnr import quantise_8bit
+from restorekit.core.psnr import psnr, quantise_8bit
 from restorekit.core.rng import Rng
 from restorekit.core.types import Batch, Estimate, Geometry
 from restorekit.training.crops import Pool, Windows
@@ -22,6 +22,7 @@ from restorekit.training.self_supervised import KnownNoise, as_batch
 MAX_SIDE_PX = 192  # validation uses centres of at most this many pixels a side
 PREVIEW_DRAWS = 4  # their mean is shown for a model without an estimate in one pass
 BATCH_PX = 2**20  # pixels in a batch
+MIN_MSE = 1e-12  # keeps means finite when an image is restored exactly: 120 dB
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,12 +54,6 @@ def centres(pool: Pool, names: Sequence[str], geometry: Geometry, labels: Tensor
     return Validation(x, tuple(names), None if labels is None else labels.to(x.device))
 
 
-def psnr(x: Tensor, reference: Tensor) -> Tensor:
-    """Return the PSNR of each image, (B,) dB, data range 1; a test compares it with `metrics.fidelity`."""
-    mse = ((x - reference) ** 2).flatten(1).mean(1)
-    return -10 * mse.clamp_min(1e-12).log10()
-
-
 @torch.no_grad()
 def measure(model: Model, held: Validation, corruptions: Sequence[Corruption], seed: int) -> dict[str, float]:
     """Return mean parts of the objective, PSNR of the MMSE for each corruption, and diagnostics.
@@ -74,11 +69,11 @@ def measure(model: Model, held: Validation, corruptions: Sequence[Corruption], s
         found = {**model.terms(batch, rng).parts, **model.diagnose(batch, rng.fork("diagnose"))}
         estimate = model.estimate(o, corruption)
         if estimate is not None and x is not None:
-            value = psnr(quantise_8bit(o.keep_known(estimate.mean, o.y)), x).mean()
+            value = psnr(quantise_8bit(o.keep_known(estimate.mean, o.y)), x, MIN_MSE).mean()
             found["psnr"] = value
             found[f"psnr {corruption}"] = value * len(corruptions)  # its share of the mean is 1 / len(corruptions)
         if estimate is None and isinstance(model, LatentModel) and x is not None:
-            found["reconstruction_psnr"] = psnr(quantise_8bit(reconstruct(model, x, o.label)), x).mean()
+            found["reconstruction_psnr"] = psnr(quantise_8bit(reconstruct(model, x, o.label)), x, MIN_MSE).mean()
         share = len(o) / len(held.x) / len(corruptions)
         for name, value in found.items():
             sums[name] = sums.get(name, 0.0) + share * float(value)
