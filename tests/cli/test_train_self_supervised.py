@@ -90,7 +90,7 @@ def test_a_cvae_that_hides_nothing_cannot_learn_from_damaged_images(run, clean, 
     words = ("--model", "cvae", "--self-supervised", "--sigma", "0.1", "--set", "spots=0", "--steps", 1)
     code, _, err = run("train", clean, tmp_path / "R", *words, "--device", "cpu")
     assert code == 2
-    assert "with spots of 1 or more, got 0" in err.splitlines()[-1]
+    assert "expects spots of 1 or more, got 0" in err.splitlines()[-1]
 
 
 @pytest.mark.parametrize("setting", ["noise=0.3", "grain=sigma"])
