@@ -16,8 +16,7 @@ from restorekit.cli.options import PRECISION, axes_option, device_options, range
 if TYPE_CHECKING:
     from restorekit.core.devices import Precision
     from restorekit.images.dataset import Labels
-    from restorekit.training.log import LogEntry
-    from restorekit.training.loop import Watch
+    from restorekit.training.log import LogEntry, Watch
 
 LEARNED = ("learned", "learned-gain")
 EXAMPLE = """\b
@@ -80,7 +79,7 @@ Example:
 )
 @click.option(
     "--self-supervised",
-    "unseen",
+    "self_supervised",
     is_flag=True,
     help="IMAGES are damaged: learn from them alone. NaN and NAME.missing.png are missing; with --corruption, clean"
     " images are damaged once, to try it.",
@@ -103,7 +102,7 @@ def command(
     images: str, run: Path, model_name: str, specs: tuple[str, ...], validation: str | None, steps: int | None,
     epochs: int | None, minutes: float | None, pairs: tuple[str, ...], init: str, labels: Labels, resume: bool,
     precision: Precision, devices: int, nodes: int, span: str | None, axes: str | None, licence: str, seed: int,
-    unseen: bool, sigma: str | None, tensorboard: bool, device: str, threads: int | None,
+    self_supervised: bool, sigma: str | None, tensorboard: bool, device: str, threads: int | None,
 ) -> int:  # fmt: skip
     """Train a model on IMAGES (a folder, a file, or a stack) and keep everything in the folder RUN.
 
@@ -119,13 +118,13 @@ def command(
 
     if sum(limit is not None for limit in (steps, epochs, minutes)) != 1:
         raise click.UsageError("give exactly one of --steps, --epochs and --minutes, for example --minutes 30")
-    if sigma and not unseen:
+    if sigma and not self_supervised:
         raise click.UsageError("--sigma tells the noise of damaged images; give --self-supervised too, or leave it out")
     for read in (images, *([validation] if validation and not validation.isdigit() else [])):
         cli_options.keep_apart(read, run)
     board = Board(run) if tensorboard else None
     hardware = build.Hardware(device, devices, nodes, precision, threads)
-    source = build.Images(images, validation, labels, span, axes)
+    source = build.DataSource(images, validation, labels, span, axes)
     plan = build.Plan(
         model_name,
         specs,
@@ -134,7 +133,7 @@ def command(
         seed,
         licence,
         shlex.join(["restorekit", *sys.argv[1:]]),
-        unseen,
+        self_supervised,
         cli_options.sigma(sigma, LEARNED),
     )
     job, model, fabric = build.prepare(run, source, plan, hardware, resume, steps, epochs, minutes)

@@ -19,7 +19,7 @@ from restorekit.testing._fake_device import GPU, Pretended, batch_there, model_t
 from restorekit.testing.latent_model import LATENT_CHECKS
 from restorekit.testing.model_labels import LABEL_CHECKS
 from restorekit.testing.model_restoration import RESTORING_CHECKS
-from restorekit.testing.model_training import TRAINING_CHECKS, UNSEEN_CHECKS
+from restorekit.testing.model_training import SELF_SUPERVISED_CHECKS, TRAINING_CHECKS
 from restorekit.training import optimizers
 from restorekit.training.config import Recipe
 
@@ -214,5 +214,5 @@ MODEL_CHECKS: tuple[Callable[[Any], None], ...] = (
     *TRAINING_CHECKS,
     *LABEL_CHECKS,
     *RESTORING_CHECKS,
-    *UNSEEN_CHECKS,
+    *SELF_SUPERVISED_CHECKS,
 )

@@ -121,10 +121,10 @@ LEVEL = 0.1  # standard deviation of the noise
 
 @promise
 def learns_from_damaged_images(model: Model) -> None:
-    """Expect a class with `unseen` settings to have an objective without x, on which what is missing has no say."""
-    if type(model).unseen is None:
+    """Expect a class with `self_supervised` settings to have an objective without x, independent of missing values."""
+    if type(model).self_supervised is None:
         return
-    own, who = _unseen(model), name_of(model)
+    own, who = _self_supervised(model), name_of(model)
     for batch in batches(own):
         o = batch.observation
         other = dataclasses.replace(o, y=torch.where(o.observed, o.y, 0.7))
@@ -139,16 +139,16 @@ def learns_from_damaged_images(model: Model) -> None:
 def tells_its_noise(model: Model) -> None:
     """Expect a model with a setting `noise` to tell it as a spec, so that restoring such images needs no option."""
     names = {f.name for f in dataclasses.fields(type(model).Config)}
-    if type(model).unseen is not None and "noise" in names:
-        told = _unseen(model).noise_spec()
+    if type(model).self_supervised is not None and "noise" in names:
+        told = _self_supervised(model).noise_spec()
         expect(told is not None, f"{name_of(model)}.noise_spec must tell the noise that it was told to learn from")
 
 
-def _unseen(model: Model) -> Model:
+def _self_supervised(model: Model) -> Model:
     """Return a model of the same class and settings that learns from damaged images."""
     names = {f.name for f in dataclasses.fields(type(model).Config)}
-    settings = {**(type(model).unseen or {}), **({"noise": LEVEL} if "noise" in names else {})}
+    settings = {**(type(model).self_supervised or {}), **({"noise": LEVEL} if "noise" in names else {})}
     return build(type(model), dataclasses.replace(model.config, **settings), model.geometry.channels[0])
 
 
-UNSEEN_CHECKS: tuple[Callable[[Any], None], ...] = (learns_from_damaged_images, tells_its_noise)
+SELF_SUPERVISED_CHECKS: tuple[Callable[[Any], None], ...] = (learns_from_damaged_images, tells_its_noise)

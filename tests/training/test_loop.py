@@ -223,7 +223,7 @@ def test_there_must_be_a_state_to_go_on_from(tmp_path):
 
 def test_a_state_that_is_cut_short_is_said_in_a_sentence(saved):
     saved.write_bytes(saved.read_bytes()[:-100])
-    with pytest.raises(CheckpointError, match="not a whole state file") as error:
+    with pytest.raises(CheckpointError, match="not a complete state file") as error:
         restore_state(saved, _state())
     assert "\n" not in str(error.value)
 
@@ -307,7 +307,7 @@ def test_portions_add_up_to_the_gradient_of_the_whole_batch(tmp_path):
             Batch(x[c], dataclasses.replace(seen, y=x[c], observed=seen.observed[c], sigma=sigma[c]), Clean())
             for c in cuts
         ]
-        loop._gradients(module, portions, Rng(0), "model", fabric)
+        loop.accumulate_gradients(module, portions, Rng(0), "model", fabric)
         found.append([p.grad.clone() for p in model.trunk.mean.parameters()])
         model.zero_grad()
     for one, several in zip(*found, strict=True):
@@ -320,7 +320,7 @@ def test_gradients_are_averaged_over_the_processes_where_a_part_was_used(tmp_pat
     last = torch.nn.Parameter(torch.zeros(5))
     used.grad, last.grad = torch.full((2, 3), 2.0), torch.full((5,), 6.0)
     two = types.SimpleNamespace(world_size=2, all_reduce=lambda t, reduce_op: t / 2)
-    loop._share([used, idle, last], two)
+    loop.average_gradients([used, idle, last], two)
     assert used.grad.eq(1).all()
     assert used.grad.shape == (2, 3)
     assert last.grad.eq(3).all()

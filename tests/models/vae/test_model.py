@@ -40,7 +40,7 @@ def test_the_tutorial_preset_is_784_400_20_and_nothing_else():
     assert sum(p.numel() for p in model.parameters()) == 652_824
     assert isinstance(model.decode(torch.zeros(1, 20)), Bernoulli)
     assert (recipe.batch, recipe.lr, recipe.optimiser, recipe.beta2) == (128, 1e-3, "adam", 0.999)
-    assert [recipe.pace(step, 0.9) for step in (0, 10**5)] == [1.0, 1.0]
+    assert [recipe.learning_rate_factor(step, 0.9) for step in (0, 10**5)] == [1.0, 1.0]
     assert not any(
         (recipe.weight_decay, recipe.clip, recipe.explode, recipe.ema, recipe.augment, recipe.gray, recipe.crop)
     )
@@ -234,7 +234,7 @@ def test_the_bound_of_several_draws_counts_observed_values_alone():
 
 
 def test_free_bits_and_a_bound_of_several_draws_exclude_each_other():
-    with pytest.raises(SpecError, match="leave one out"):
+    with pytest.raises(SpecError, match="remove one of them"):
         _small(4, free_bits=0.1)
 
 

@@ -12,7 +12,7 @@ from restorekit.core.types import Batch
 from restorekit.corruptions import Clean, Gaussian, Speckle
 from restorekit.evaluation.likelihood import score
 from restorekit.models import VAE
-from restorekit.models.vae.semi_supervised import accuracy, told
+from restorekit.models.vae.semi_supervised import accuracy, class_distribution
 from restorekit.samplers import Gibbs
 from restorekit.samplers.langevin import Langevin
 from restorekit.samplers.map import Mode
@@ -102,7 +102,7 @@ def test_a_class_that_is_told_is_kept_and_others_are_drawn_as_often_as_the_class
 
 
 def test_a_probability_of_one_is_always_drawn():
-    law = told(None, torch.tensor([[0.0, -1e9], [-1e9, 0.0]]))
+    law = class_distribution(None, torch.tensor([[0.0, -1e9], [-1e9, 0.0]]))
     for seed in range(50):
         assert torch.equal(law.sample(Rng(seed)), torch.eye(2))
 
@@ -131,7 +131,7 @@ def test_samplers_that_climb_refuse_classes_and_others_restore_without_a_label()
 
 def test_there_is_no_classifier_where_none_is_asked_for_and_none_without_classes():
     assert not [name for name in testing.build(VAE, VAE.Config(classes=3)).state_dict() if "classifier" in name]
-    with pytest.raises(UsageError, match="needs classes; give --labels"):
+    with pytest.raises(UsageError, match="needs class labels; pass --labels"):
         testing.build(VAE, VAE.Config(alpha=1.0))
 
 
@@ -142,9 +142,9 @@ def test_unlabelled_images_teach_what_the_few_labelled_ones_leave_open():
     )
     model = testing.build(VAE, config).train()
     kinds = torch.tensor([[1.0, 0.0, 1.0, 0.0], [0.0, 1.0, 0.0, 1.0]]).view(2, 1, 2, 2)
-    told_x = kinds.clone()
-    told_x[:, :, 1] = 0.5  # the lower row says nothing in what is labelled
-    x = torch.cat([told_x, kinds.repeat(8, 1, 1, 1)])
+    labelled_x = kinds.clone()
+    labelled_x[:, :, 1] = 0.5  # the lower row says nothing in what is labelled
+    x = torch.cat([labelled_x, kinds.repeat(8, 1, 1, 1)])
     label = torch.cat([torch.tensor([0, 1]), torch.full((16,), -1)])
     optimiser = torch.optim.Adam(model.parameters(), lr=0.01)
     for step in range(250):

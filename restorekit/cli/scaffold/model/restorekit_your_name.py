@@ -105,7 +105,7 @@ class YourName(Model):
 
     def terms(self, batch: Batch, rng: Rng, group: str = "model") -> Terms:
         """Return the negative ELBO of the values that are not known exactly, in nats per image."""
-        assert batch.x is not None  # only models with `unseen` settings learn without clean images
+        assert batch.x is not None  # only models with `self_supervised` settings learn without clean images
         seen = self._look(batch.observation, batch.corruption)
         q = self._posterior(batch.x - seen.mean, seen.features)
         distortion = -seen.likelihood(q.sample(rng)).log_prob(batch.x, batch.observation.unknown()).mean()
