@@ -34,9 +34,11 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from restorekit.evaluation.bootstrap import Comparison
-    from restorekit.evaluation.head_to_head import Duel
+    from restorekit.evaluation.head_to_head import PairedComparison
     from restorekit.evaluation.protocol import Results
+    from restorekit.evaluation.rows import RunCoverage, RunRow
     from restorekit.training.job import Job
+    from restorekit.training.log import LogEntry
 
 EVERY = 30.0  # seconds between lines where there is no terminal
 _SHOWN = ("nelbo", "distortion", "rate", "regression", "psnr", "reconstruction_psnr")
@@ -80,23 +82,24 @@ class TrainingProgress(_Bar):
         super().__init__("training", 1.0, (TaskProgressColumn(), TimeRemainingColumn()))
         self.job = job
 
-    def show(self, line: dict[str, Any]) -> None:
+    def show(self, line: LogEntry) -> None:
         """Take one line of the log; that a part of the training starts is said elsewhere."""
-        if line["event"] == "start":
+        if line.event == "start":
             return
-        done = self.job.progress(line["step"], line["seconds"])
+        done = self.job.progress(line.step, line.seconds)
         self.bar.update(self.task, completed=done, description=_summary(line))
-        if line["event"] != "step" or self.due():
+        if line.event != "step" or self.due():
             self.console.print(_summary(line), highlight=False, soft_wrap=True)
 
 
-def _summary(line: dict[str, Any]) -> str:
+def _summary(line: LogEntry) -> str:
     """Say a log line in a few words."""
-    found = [f"{name} {line[name]:.2f}" for name in _SHOWN if name in line]
-    rate = f"{line['images_per_s']:.0f} images/s" if "images_per_s" in line else ""
-    skipped = f"{line['skipped']:.0f} updates skipped" if line.get("skipped") else ""
-    where = f"epoch {line['epoch']}" if "epoch" in line else f"step {line['step']}"
-    return "  ".join(filter(None, [f"{line['event']:<10s} {where}", *found, rate, skipped]))
+    values = line.values
+    found = [f"{name} {values[name]:.2f}" for name in _SHOWN if name in values]
+    rate = f"{values['images_per_s']:.0f} images/s" if "images_per_s" in values else ""
+    skipped = f"{values['skipped']:.0f} updates skipped" if values.get("skipped") else ""
+    where = f"epoch {values['epoch']:.0f}" if "epoch" in values else f"step {line.step}"
+    return "  ".join(filter(None, [f"{line.event:<10s} {where}", *found, rate, skipped]))
 
 
 def pace(task: Task) -> float:
@@ -242,8 +245,6 @@ def as_json(value: Any) -> str:
 
 MOST = 8  # columns of figures that a terminal of 80 characters takes
 _QUIET = ("winkler90", "ause", "nrmse", "seconds", "nelbo")  # in results.json and results.csv, and where there is room
-_LISTS = ("coverage90_images", "coverage_by_width", "calibrated", "reasons")
-_APART = ("corruption", "restorer", "images", "sigma", "draws", "learned", "estimate", "digest", *_LISTS)
 _HEADS = {
     "psnr": "psnr",
     "psnr_missing": "missing",
@@ -269,47 +270,47 @@ def print_results(results: Results, alarms: Sequence[str] = ()) -> None:
     from restorekit.evaluation.protocol import failed
     from restorekit.report.wording import absent, count, method_names
 
-    console, names = Console(), method_names(run["restorer"] for run in results.runs)
+    console, names = Console(), method_names(run.restorer for run in results.runs)
     for text in alarms:
         console.print(text, markup=False, highlight=False, soft_wrap=True, style="bold")
-    for spec in dict.fromkeys(run["corruption"] for run in results.runs):
-        runs = [run for run in results.runs if run["corruption"] == spec]
+    for spec in dict.fromkeys(run.corruption for run in results.runs):
+        runs = [run for run in results.runs if run.corruption == spec]
         console.print(
-            f"{spec or 'files as they are'}   ({count(runs[0]['images'], 'image')})",
+            f"{spec or 'files as they are'}   ({count(runs[0].images, 'image')})",
             style="italic",
             markup=False,
             highlight=False,
         )
         console.print(_one_table(runs, names))
         for run in runs:
-            if run.get("coverage_by_width"):
-                console.print(_coverage(run, names), highlight=False, markup=False)
+            if run.coverage is not None and run.coverage.coverage_by_width:
+                console.print(_coverage(run, run.coverage, names), highlight=False, markup=False)
     for text in (*absent(results), _protocol(results, names)):
         console.print(text, style="dim", markup=False, highlight=False)
     for text in failed(results.failures):
         console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
-def _coverage(run: dict[str, Any], names: Mapping[str, str]) -> str:
+def _coverage(run: RunRow, coverage: RunCoverage, names: Mapping[str, str]) -> str:
     """Say how the coverage is distributed over images, and over values by the width of their interval."""
     from restorekit.report.wording import count
 
-    low, median, high = (f"{value:.0%}" for value in run["coverage90_images"])
-    tenths = " ".join(f"{value:.0%}" for value in run["coverage_by_width"])
+    low, median, high = (f"{value:.0%}" for value in coverage.coverage90_images or ())
+    tenths = " ".join(f"{value:.0%}" for value in coverage.coverage_by_width or ())
     by_image = f"median image {median} (5 to 95 % of them: {low} to {high})"
     by_width = f"by width, narrowest tenth first: {tenths}"
-    beyond = run["images"] - run["calibrated"] if run.get("calibrated") is not None else 0
+    beyond = run.images - coverage.calibrated if coverage.calibrated is not None else 0
     note = f"; {count(beyond, 'image')} beyond the calibration, their intervals as if Gaussian" if beyond else ""
-    return f"{names[run['restorer']]}, within the 90 % interval: {by_image}; {by_width}{note}\n"
+    return f"{names[run.restorer]}, within the 90 % interval: {by_image}; {by_width}{note}\n"
 
 
 def _protocol(results: Results, names: Mapping[str, str]) -> str:
     """Say how the figures came about: what holds for all, and what the estimate of each model is."""
-    p, learned = results.protocol, [run for run in results.runs if run["learned"]]
-    estimates = dict.fromkeys(f"{names[run['restorer']]}: {run['estimate']}" for run in learned)
+    p, learned = results.protocol, [run for run in results.runs if run.learned]
+    estimates = dict.fromkeys(f"{names[run.restorer]}: {run.estimate}" for run in learned)
     general = f"noise {p.noise}; result {p.result}; psnr in dB, {p.psnr}; ssim: {p.ssim}; interval {p.interval}"
-    told = ["sigma: what a method is told"] if any(run["sigma"] for run in results.runs) else []
-    return "; ".join([*_directions(results), general, *told, f"seed {p.seed}", *estimates])
+    sigma = ["sigma: noise level passed to a method"] if any(run.sigma for run in results.runs) else []
+    return "; ".join([*_directions(results), general, *sigma, f"seed {p.seed}", *estimates])
 
 
 def _directions(results: Results) -> list[str]:
@@ -317,39 +318,39 @@ def _directions(results: Results) -> list[str]:
     from restorekit.evaluation.metric_values import DIFFERENCE_SUFFIX, in_order
 
     figures = [f for f in results.metrics if not f.name.endswith(DIFFERENCE_SUFFIX)]  # of which `print_compared` tells
-    there = [f for f in in_order(figures) if any(run.get(f.name) is not None for run in results.runs)]
+    there = [f for f in in_order(figures) if any(run.metrics.get(f.name) is not None for run in results.runs)]
     ways = {way: [_HEADS.get(f.name, f.name) for f in there if f.better == way] for way in ("higher", "lower")}
     goals = [f"{_HEADS.get(f.name, f.name)} is best at {f.goal:g}" for f in there if f.goal is not None]
     return [*(f"{way} is better: {', '.join(heads)}" for way, heads in ways.items() if heads), *goals]
 
 
-def _one_table(runs: list[dict[str, Any]], names: Mapping[str, str]) -> Table:
+def _one_table(runs: Sequence[RunRow], names: Mapping[str, str]) -> Table:
     from rich import box
     from rich.markup import escape
     from rich.table import Table
 
     from restorekit.evaluation.metric_values import DIFFERENCE_SUFFIX
 
-    columns = [*_HEADS, *(k for k in runs[0] if k not in (*_HEADS, *_APART) and not k.endswith(DIFFERENCE_SUFFIX))]
-    shown = [k for k in columns if any(run.get(k) is not None for run in runs)]
+    columns = [*_HEADS, *(k for k in runs[0].metrics if k not in _HEADS and not k.endswith(DIFFERENCE_SUFFIX))]
+    shown = [k for k in columns if any(run.metrics.get(k) is not None for run in runs)]
     shown = [k for k in shown if k not in _QUIET] if len(shown) > MOST else shown
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
-    told = ("sigma",) if any(run["sigma"] for run in runs) else ()
-    for key in ("restorer", *told):
+    has_sigma = any(run.sigma for run in runs)
+    for key in ("restorer", *(("sigma",) if has_sigma else ())):
         table.add_column(key, no_wrap=True)
     for key in shown:
         table.add_column(_HEADS.get(key, key), justify="right", no_wrap=True)
-    for run in sorted(runs, key=lambda r: r.get("psnr") or 0.0, reverse=True):
+    for run in sorted(runs, key=lambda r: r.metrics.get("psnr") or 0.0, reverse=True):
         table.add_row(
-            escape(names[run["restorer"]]),
-            *(run[key] for key in told),
-            *(_cell(run[k]) for k in shown),
-            style="bold" if run["learned"] else "",
+            escape(names[run.restorer]),
+            *((run.sigma or "",) if has_sigma else ()),
+            *(_cell(run.metrics.get(k)) for k in shown),
+            style="bold" if run.learned else "",
         )
     return table
 
 
-def print_compared(duels: Sequence[Duel]) -> None:
+def print_compared(comparisons: Sequence[PairedComparison]) -> None:
     """Print how one run compares with another, a line for each figure, and which images got worse by the first."""
     from rich import box
     from rich.console import Console
@@ -359,19 +360,19 @@ def print_compared(duels: Sequence[Duel]) -> None:
     from restorekit.evaluation.bootstrap import LEVEL
     from restorekit.report.wording import named
 
-    first = duels[0]
+    first = comparisons[0]
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     heads = (escape(first.restorer), escape(first.against), "apart", f"{100 * LEVEL:g} % interval")
     table.add_column("", no_wrap=True)
     for head in (*heads, "better", "worse", "equal"):
         table.add_column(head, justify="right", overflow="fold")
-    for duel in duels:
-        table.add_row(duel.figure.name, *_compared_cells(duel.found))
+    for pair in comparisons:
+        table.add_row(pair.metric.name, *_compared_cells(pair.result))
     Console().print(table)
-    if first.found.worse:
-        apart = dict(first.found.differences)
-        names = [f"{key} {_signed(apart.get(key))}" for key in first.found.worse]
-        text = f"worse than {first.against} by {first.figure.name}: {named(names, 5)}"
+    if first.result.worse:
+        differences = dict(first.result.differences)
+        names = [f"{key} {_signed(differences.get(key))}" for key in first.result.worse]
+        text = f"worse than {first.against} by {first.metric.name}: {named(names, 5)}"
         Console().print(text, markup=False, highlight=False, soft_wrap=True)
 
 

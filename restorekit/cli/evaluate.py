@@ -120,17 +120,17 @@ def command(
     images = load_images(clean, limit, labels, parse_range(span), axes)
     cli_options.keep_apart(clean, report)
     compute = Compute(device, precision, compiled)
-    trials = [_trial(spec, models, baselines, told, samples, sampler, compute) for spec in _expanded(specs)]
+    scenarios = [_scenario(spec, models, baselines, told, samples, sampler, compute) for spec in _expanded(specs)]
     measured = metrics_asked(metrics)
     measured_with = versions()
     protocol = Protocol(Path(clean).name, seed, len(images), choose(device), measured_with, compute.number)
-    subjects = evaluate.test_images(images)
+    test_images = evaluate.test_images(images)
     prepare(report)
     warn_of_range(images)
     with ImagesProgress(len(images), "evaluating", machine) as progress:
         results = evaluate.evaluate(
-            subjects,
-            trials,
+            test_images,
+            scenarios,
             measured,
             LocalEngine(1),
             protocol,
@@ -139,14 +139,14 @@ def command(
             report / FOLDER,
             evenly(images.keys, pictures),
         )
-    duels = against_baselines(results)
-    results = replace(results, comparisons=[duel.to_json() for duel in duels], command=typed("evaluate"))
+    comparisons = against_baselines(results)
+    results = replace(results, comparisons=[pair.row() for pair in comparisons], command=typed("evaluate"))
     if machine:
         click.echo(as_json(finite(results.to_json())))
     else:
-        print_results(results, lost(duels))
+        print_results(results, lost(comparisons))
     write_results(results, report)
-    write_page(with_sections(page_of(results, duels), results, report), report / "report.html")
+    write_page(with_sections(page_of(results, comparisons), results, report), report / "report.html")
     if not machine:
         click.echo(f"-> {report / 'report.html'}, results.json and results.csv beside it")
     missed = cli_options.below(limits, models, results.runs)
@@ -166,7 +166,7 @@ def _expanded(specs: Sequence[str]) -> list[str]:
     return list(found.values())
 
 
-def _trial(
+def _scenario(
     spec: str,
     models: Sequence[str],
     baselines: Sequence[str],
@@ -185,10 +185,10 @@ def _trial(
     if "auto" in baselines:
         classical += best_baselines(corruption)
     names = dict.fromkeys([*models, *classical])
-    return Scenario(spec, corruption, [_contender(n, corruption, told, samples, sampler, compute) for n in names])
+    return Scenario(spec, corruption, [_method(n, corruption, told, samples, sampler, compute) for n in names])
 
 
-def _contender(
+def _method(
     name: str, corruption: Corruption, told: str | None, samples: int, sampler: str | None, compute: Compute
 ) -> Method:
     from restorekit.core.plugins import registry
@@ -211,7 +211,7 @@ def needs_sigma(opened: Opened, corruption: Corruption) -> bool:
     """Say whether a sampler must be told the level of the noise, which is known anyway where there is none."""
     from restorekit.core.contracts import parts_of
 
-    return opened.restorer.needs_sigma and any(part.name == "gaussian" for part in parts_of(corruption))
+    return opened.restorer.needs_sigma and any(part.noise_law == "gaussian" for part in parts_of(corruption))
 
 
 def metrics_asked(names: Sequence[str]) -> list[Metric]:

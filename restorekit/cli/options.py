@@ -22,6 +22,7 @@ from restorekit.core.errors import UsageError, unknown
 
 if TYPE_CHECKING:
     from restorekit.core.contracts import Corruption, Metric
+    from restorekit.evaluation.rows import RunRow
 
 F = TypeVar("F", bound=Callable[..., Any])
 PRECISION = click.Choice(["auto", "32-true", "bf16-mixed"])
@@ -232,7 +233,7 @@ def limit(text: str | None, metrics: Mapping[str, type[Metric]], asked: Sequence
     return name, least
 
 
-def below(limit: tuple[str, float] | None, models: Sequence[str], runs: Sequence[Mapping[str, Any]]) -> list[str]:
+def below(limit: tuple[str, float] | None, models: Sequence[str], runs: Sequence[RunRow]) -> list[str]:
     """Say which means of the models, or methods named as such, are worse than the limit: a sentence for each run."""
     if limit is None:
         return []
@@ -240,15 +241,14 @@ def below(limit: tuple[str, float] | None, models: Sequence[str], runs: Sequence
 
     name, least = limit
     sign = 1 if registry.metrics()[name].better == "higher" else -1
-    judged = [run for run in runs if run["restorer"] in models]
-    missed = [run for run in judged if run[name] is None or sign * run[name] < sign * least]
-    return [f"--fail-under {name}={least:g} is not held by {_mean_of(run, name)}" for run in missed]
-
-
-def _mean_of(run: Mapping[str, Any], name: str) -> str:
-    where = f" on {run['corruption']}" if run.get("corruption") else ""
-    value = "no figure" if run[name] is None else f"{run[name]:.4g}"
-    return f"{run['restorer']}{where}: {value}"
+    found = []
+    for run in (run for run in runs if run.restorer in models):
+        value = run.metrics.get(name)
+        if value is None or sign * value < sign * least:
+            where = f" on {run.corruption}" if run.corruption else ""
+            mean = "no value" if value is None else f"{value:.4g}"
+            found.append(f"--fail-under {name}={least:g} is not held by {run.restorer}{where}: {mean}")
+    return found
 
 
 def settled(sampler: str | None, corruption: Corruption | None) -> None:
@@ -259,7 +259,7 @@ def settled(sampler: str | None, corruption: Corruption | None) -> None:
     from restorekit.core.contracts import parts_of
 
     for part in parts_of(corruption) if sampler and corruption else ():
-        values = {} if part.hides or part.name == "gaussian" else vars(part)
+        values = {} if part.hides or part.noise_law == "gaussian" else vars(part)
         if any(isinstance(value, tuple) for value in values.values()):
             raise UsageError(f"a sampler needs the damage's own values, got a range for {part}; give one number")
 

@@ -56,7 +56,7 @@ def command(
     from restorekit.cli import options as cli_options
     from restorekit.core.execution import LocalEngine
     from restorekit.core.plugins import registry
-    from restorekit.evaluation.compare_folders import Sources, opened, reported
+    from restorekit.evaluation.compare_folders import Sources, measure_sources, open_sources
     from restorekit.evaluation.results_file import prepare, write_results
     from restorekit.images.intensity import parse_range
     from restorekit.report.pages.compared import Album, evenly, page_of
@@ -67,7 +67,7 @@ def command(
     for source in filter(None, (restored, clean, observed, against)):
         cli_options.keep_apart(source, report)
     sources = Sources(restored, clean, observed, against, parse_range(span), axes)
-    found, asked = opened(sources), metrics_asked(metrics)
+    found, asked = open_sources(sources), metrics_asked(metrics)
     prepare(report)
     warn_of_range(found.ours.clean)
     with ImagesProgress(len(found), "measuring", machine) as progress:
@@ -76,7 +76,7 @@ def command(
             progress.advance(error and f"{key}: {error}")
 
         album = Album(report, evenly([found.ours.clean.keys[j] for _, j in found.ours.pairs.pairs], pictures))
-        made = reported(found, sources, asked, LocalEngine(1), watch, report, album.take)
+        made = measure_sources(found, sources, asked, LocalEngine(1), watch, report, album.take)
     made = made._replace(results=replace(made.results, command=typed("report")))
     _tell(made, machine)
     write_results(made.results, report)
@@ -97,5 +97,5 @@ def _tell(made: Report, machine: bool) -> None:
         click.echo(as_json(finite(made.results.to_json())))
         return
     print_results(made.results, [*alarms(*made), *verdicts(made.compared, lost=False)])
-    for duels in made.compared:
-        print_compared(duels)
+    for pairs in made.compared:
+        print_compared(pairs)

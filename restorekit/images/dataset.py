@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import suppress
@@ -17,6 +16,7 @@ import torch
 from torch import Tensor
 
 from restorekit.core.errors import ImageError, UsageError
+from restorekit.core.files import digest
 from restorekit.images.discovery import Item, find_images, split_array
 from restorekit.images.formats import probe, read
 from restorekit.images.intensity import IntensityRange, RangeOption, resolve_range, to_unit
@@ -91,8 +91,8 @@ class LabelledImages(ABC):
         digests = []
         for i in range(len(self)):
             array = np.ascontiguousarray(self.raw(i).numpy())
-            digests.append(hashlib.sha256(f"{array.shape} {array.dtype}".encode() + array.tobytes()).hexdigest())
-        return hashlib.sha256("".join(sorted(digests)).encode()).hexdigest()
+            digests.append(digest(f"{array.shape} {array.dtype}".encode() + array.tobytes()))
+        return digest("".join(sorted(digests)).encode())
 
 
 def load_images(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from restorekit.core.files import atomic
 from restorekit.core.types import Observation, Restoration
 from restorekit.images.intensity import IntensityRange, to_unit
 from restorekit.images.picture import Array
+from restorekit.images.views import Overlay, Views
 
 Bytes = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
@@ -170,8 +171,8 @@ class Preview:
     layers: dict[str, Floats] = field(default_factory=dict)
     draws: Sequence[Bytes] = ()
 
-    def write(self, folder: Path, name: str, shared: str | None = None) -> dict[str, Any]:
-        """Write all pictures into a folder; return their paths as `restorekit.report.page.Views` expects.
+    def write(self, folder: Path, name: str, shared: str | None = None) -> Views:
+        """Write all pictures into a folder.
 
         Parameters
         ----------
@@ -187,22 +188,22 @@ class Preview:
             stem = shared if shared is not None and kind in SHARED else name
             return f"{folder.name}/{write_view(folder / f'{stem}-{kind}', picture).name}"
 
-        found: dict[str, Any] = {"width": self.size[1], "height": self.size[0]}
-        found["thumb"] = f"{folder.name}/{write_thumb(folder / f'{name}-thumb.jpg', self.after).name}"
-        found["before"] = "" if self.before is None else put("before", self.before)
-        found["after"] = put("after", self.after)
-        if self.truth is not None:
-            found["truth"] = put("truth", self.truth)
-        found["overlays"] = {kind: self._overlay(kind, put) for kind in self.layers}
+        overlays = {}
+        for kind, values in self.layers.items():
+            high = nice(float(np.quantile(values, 0.995)))
+            overlays[kind] = Overlay(put(kind, coloured(values, 0.0, high)), TITLES[kind], 0.0, high)
         if self.missing is not None:
-            found["overlays"]["missing"] = {"path": put("missing", marked(self.missing)), "title": TITLES["missing"]}
-        found["draws"] = [put(f"draw{i}", draw) for i, draw in enumerate(self.draws)]
-        return found
-
-    def _overlay(self, kind: str, put: Callable[[str, Bytes], str]) -> dict[str, Any]:
-        values = self.layers[kind]
-        high = nice(float(np.quantile(values, 0.995)))
-        return {"path": put(kind, coloured(values, 0.0, high)), "title": TITLES[kind], "low": 0.0, "high": high}
+            overlays["missing"] = Overlay(put("missing", marked(self.missing)), TITLES["missing"])
+        return Views(
+            width=self.size[1],
+            height=self.size[0],
+            thumb=f"{folder.name}/{write_thumb(folder / f'{name}-thumb.jpg', self.after).name}",
+            before="" if self.before is None else put("before", self.before),
+            after=put("after", self.after),
+            truth="" if self.truth is None else put("truth", self.truth),
+            overlays=overlays,
+            draws=[put(f"draw{i}", draw) for i, draw in enumerate(self.draws)],
+        )
 
 
 def nice(value: float) -> float:

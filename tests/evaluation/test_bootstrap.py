@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from restorekit.evaluation.bootstrap import LEAST, compare, indistinct, interval
+from restorekit.evaluation.bootstrap import MIN_IMAGES, compare, indistinct, interval
 from restorekit.evaluation.metric_values import MetricInfo
 
 DB = MetricInfo("psnr", "dB", "higher")
@@ -59,7 +59,7 @@ def test_many_images_are_compared_in_portions_of_the_memory():
     ("values", "why"),
     [
         ([1.0], "images or more, got 1"),
-        ([1.0, 2.0, 3.0, 4.0], f"it takes {LEAST}"),
+        ([1.0, 2.0, 3.0, 4.0], f"it takes {MIN_IMAGES}"),
         ([0.1] * 30, "the same on every image"),
         ([0.0] * 30, "the same on every image"),
         ([0.0] * 29 + [1.0], "the same on nearly every image"),

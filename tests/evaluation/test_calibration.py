@@ -9,7 +9,7 @@ from restorekit.core.errors import ImageError, UsageError
 from restorekit.core.rng import Rng
 from restorekit.core.types import Geometry, Restoration
 from restorekit.corruptions import Gaussian, Missing
-from restorekit.evaluation.calibration import LEAST, LEVELS, fit
+from restorekit.evaluation.calibration import LEVELS, MIN_IMAGES, fit
 from restorekit.evaluation.protocol import TestImage
 from restorekit.uncertainty.conditions import Conditions
 
@@ -131,7 +131,7 @@ def test_an_image_that_cannot_be_read_is_told_and_left_out():
 
 
 def test_too_few_images_and_no_spread_are_told():
-    with pytest.raises(UsageError, match=f"at least {LEAST:.0f} clean images, got 10"):
+    with pytest.raises(UsageError, match=f"at least {MIN_IMAGES:.0f} clean images, got 10"):
         _fit(torch.tensor(SIGMA), count=10)
     with pytest.raises(UsageError, match="this restorer gives none"):
         _fit(None)

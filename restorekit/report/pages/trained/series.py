@@ -39,7 +39,7 @@ def of_psnr(names: Sequence[str]) -> list[str]:
 def learnt(log: Log) -> tuple[str, list[str]]:
     """Return the event that tells of the training images, and the parts of the objective that it tells.
 
-    A training of a few updates tells of whole epochs alone.
+    A training of a few updates logs epochs alone.
     """
     event = "step" if log.of("step") else "epoch"
     return event, [name for name in log.names(event) if name not in (*HEALTH, "epoch")]
@@ -70,8 +70,8 @@ def unit(name: str) -> str:
     return NATS if of_levels([name]) or name.split(" ")[0] in words else ""
 
 
-def told(value: float, unit: str = "") -> str:
-    """Write a figure with four digits, and its unit."""
+def formatted(value: float, unit: str = "") -> str:
+    """Format a value with four digits, and its unit."""
     return f"{written(value, digits([value], unit))} {unit}".strip()
 
 
