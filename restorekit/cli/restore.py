@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from restorekit.core.devices import Compute, Precision
     from restorekit.images.discovery import Item
     from restorekit.images.masks import MaskSource
+    from restorekit.restoration.assumptions import Sigma
     from restorekit.restoration.folder import Group, Setup
     from restorekit.restoration.loading import Opened
 
@@ -192,11 +193,12 @@ def _opened(
     from restorekit.cli import options as cli_options
     from restorekit.restoration.loading import open_restorer
     from restorekit.restoration.tiling import Limits
-    from restorekit.uncertainty.noise_level import IMAGE
 
     given = None if corruption is None else _corruption(corruption)
     limits = Limits.within(cli_options.memory(memory))
-    opened = open_restorer(name, given or (IMAGE if sigma else None), sampler, compute, limits)
+    level = cli_options.sigma(sigma)
+    stated: Sigma = None if level is None else "auto" if level == "auto" else float(level)
+    opened = open_restorer(name, given, sampler, compute, limits, stated)
     cli_options.settled(opened.sampler, given)
     return opened
 

@@ -69,7 +69,7 @@ def _hints(cls: type, given: Mapping[str, Any]) -> dict[str, Any]:
 
 def _read(text: str, hint: Any, key: str) -> Any:
     try:
-        return _parse(text, hint)
+        return parse_value(text, hint)
     except (ValueError, ZeroDivisionError):
         raise SpecError(f"{key} takes {taken(hint)}, got {text!r}") from None
 
@@ -93,9 +93,16 @@ def taken(hint: Any) -> str:
 _TRUTH = {"true": True, "yes": True, "1": True, "on": True, "false": False, "no": False, "0": False, "off": False}
 
 
-def _parse(text: str, hint: Any) -> Any:
+def parse_value(text: str, hint: Any) -> Any:
+    """Parse the text of a value of type int, float, bool, str, or a tuple of these; a float may be a fraction A/B.
+
+    Raises
+    ------
+    ValueError, ZeroDivisionError
+        The text is no such value, or no finite number.
+    """
     if typing.get_origin(hint) is tuple:
-        return tuple(_parse(piece, typing.get_args(hint)[0]) for piece in text.split(",") if piece)
+        return tuple(parse_value(piece, typing.get_args(hint)[0]) for piece in text.split(",") if piece)
     if hint is bool:
         if text.lower() not in _TRUTH:
             raise ValueError(text)

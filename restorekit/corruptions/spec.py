@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 import re
 import typing
 from collections.abc import Mapping
 from typing import Any
 
+from restorekit.core.config import parse_value, taken
 from restorekit.core.contracts import Corruption
 from restorekit.core.errors import SpecError, unknown
 from restorekit.core.types import Ranged
@@ -60,10 +60,10 @@ def expand(text: str) -> list[str]:
 
 
 def weighted(text: str) -> tuple[str, float]:
-    """Split ``SPEC[@WEIGHT]`` into the spec and its weight (1 where not given)."""
+    """Split ``SPEC[@WEIGHT]`` into the spec and its weight (1 if absent)."""
     spec, at, weight = text.partition("@")
     value = _number(weight, "the weight after @") if at else 1.0
-    if not 0 < value < math.inf:
+    if value <= 0:
         raise SpecError(f"the weight after @ must be a finite number above 0, got {weight} in {text!r}")
     return spec, value
 
@@ -99,22 +99,25 @@ def _part(text: str, known: Mapping[str, type[Corruption]]) -> Corruption:
             )
         key, _, value = values[0].partition("=")
         if key in settings:
-            raise SpecError(f"{key} is given twice in {text!r}; give it once")
+            raise SpecError(f"{key} appears twice in {text!r}; remove one")
         settings[key] = _value(cls, key, value)
     return cls(**settings)
 
 
 def _value(cls: type[Corruption], key: str, text: str) -> Any:
-    """Read the text of one field by the field's type, and check its limits."""
+    """Parse the text of one field by the type of the field, and check its limits."""
     fields = {f.name: f for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
     if key not in fields:
         raise SpecError(f"{cls.name}: {unknown('key', key, fields)}")
-    hint = typing.get_type_hints(cls)[key]
-    meta = fields[key].metadata
-    if hint is bool:
-        return _truth(text, key)
-    if hint is str:
-        return _word(text, key, meta.get("choices"))
+    hint, meta = typing.get_type_hints(cls)[key], fields[key].metadata
+    if hint in (bool, str):
+        choices = meta.get("choices")
+        if choices is not None and text not in choices:
+            raise SpecError(f"{key} takes one of {', '.join(choices)}, got {text!r}")
+        try:
+            return parse_value(text, hint)
+        except ValueError:
+            raise SpecError(f"{key} takes {taken(hint)}, got {text!r}") from None
     ends = text.split("..")
     if len(ends) > 2 or (len(ends) == 2 and hint != Ranged):
         raise SpecError(f"{key} takes {'LOW..HIGH' if hint == Ranged else 'one value'}, got {text!r}")
@@ -122,20 +125,22 @@ def _value(cls: type[Corruption], key: str, text: str) -> Any:
     if len(numbers) == 2 and numbers[0] > numbers[1]:
         raise SpecError(f"{key} takes LOW..HIGH with LOW first, got {text!r}; swap the ends")
     if hint is int:
-        return _whole(numbers[0], key)
+        if numbers[0] != int(numbers[0]):
+            raise SpecError(f"{key} takes a whole number, got {numbers[0]:g}")
+        return int(numbers[0])
     return numbers[0] if len(numbers) == 1 else numbers
 
 
 def _number(text: str, key: str) -> float:
-    """Read a number or a fraction A/B."""
-    above, slash, below = text.partition("/")
+    """Parse a number or a fraction A/B."""
     try:
-        return float(above) / float(below) if slash else float(above)
+        return float(parse_value(text, float))
     except (ValueError, ZeroDivisionError):
         raise SpecError(f"{key} takes a number or a fraction such as 25/255, got {text!r}") from None
 
 
 def _limited(value: float, text: str, key: str, meta: Mapping[str, Any]) -> float:
+    """Return a number within the limits of its field; SpecError with the likely intention otherwise."""
     low, high = meta.get("low", float("-inf")), meta.get("high", float("inf"))
     if low <= value <= high:
         return value
@@ -146,22 +151,3 @@ def _limited(value: float, text: str, key: str, meta: Mapping[str, Any]) -> floa
         raise SpecError(f"{key} is a share from 0 to 1, got {text}; did you mean {value / 100:g} ({value:g} %)?")
     unit = f" ({meta['unit']})" if "unit" in meta else ""
     raise SpecError(f"{key} takes a number from {low:g} to {high:g}{unit}, got {text}")
-
-
-def _whole(value: float, key: str) -> int:
-    if not math.isfinite(value) or value != int(value):
-        raise SpecError(f"{key} takes a whole number, got {value:g}")
-    return int(value)
-
-
-def _truth(text: str, key: str) -> bool:
-    known = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
-    if text.lower() not in known:
-        raise SpecError(f"{key} takes true or false, got {text!r}")
-    return known[text.lower()]
-
-
-def _word(text: str, key: str, choices: tuple[str, ...] | None) -> str:
-    if choices is not None and text not in choices:
-        raise SpecError(f"{key} takes one of {', '.join(choices)}, got {text!r}")
-    return text

@@ -96,7 +96,7 @@ def compare(
     d, gains = _differences(a[finite], b[finite], metric), _gains(a, b, metric)
     order = [int(i) for i in np.argsort(gains, kind="stable")]
     (low, high), why = _ends(interval(d, seed))
-    out = f"images with an infinite metric, here {int((~finite).sum())}, count in wins, losses and ties alone"
+    out = f"images with an infinite value, here {int((~finite).sum())}, count in wins, losses and ties alone"
     return Comparison(
         images=len(both),
         mean=_mean(a[finite]),

@@ -20,14 +20,15 @@ from restorekit.core import channels as per_channel
 from restorekit.core.contracts import Corruption, Restorer
 from restorekit.core.errors import ImageError, UsageError
 from restorekit.core.rng import Rng
+from restorekit.core.types import Problem
 from restorekit.evaluation.evaluate import of_one_image, with_noise_policy
 from restorekit.evaluation.protocol import TestImage
 from restorekit.evaluation.rows import NoisePolicy
 from restorekit.training.crops import gray
 from restorekit.uncertainty.calibration_table import TINY, Axes, Sort, Table, cell, nearest, sort
-from restorekit.uncertainty.conditions import Conditions, distances, see
+from restorekit.uncertainty.conditions import Conditions, conditions_of, distances
 from restorekit.uncertainty.conformal import Counts, Tally, scores, sums
-from restorekit.uncertainty.intervals import half_width
+from restorekit.uncertainty.intervals import Interval
 
 LEVELS = (0.5, 0.7, 0.8, 0.9, 0.95)
 REPORTED = LEVELS.index(0.9)  # the level whose coverage, width and score are reported
@@ -175,7 +176,8 @@ def _checked(table: Table, sampler: ErrorSampler, images: Iterable[TestImage], g
             if table.refusal(s.conditions, LEVELS[0]):
                 rows.append(None)
                 continue
-            halves = [half_width(table, s.conditions, s.distance, s.std, level).double().numpy() for level in LEVELS]
+            intervals = (Interval(level, table, s.conditions) for level in LEVELS)
+            halves = [i.half_width(s.distance, s.std).double().numpy() for i in intervals]
             for own, half in zip(ratios[own_sort], halves, strict=True):
                 own.append(s.error / half)
             pair = sums(s.error, halves[REPORTED]), sums(s.error, s.std.double().numpy())
@@ -287,16 +289,17 @@ class ErrorSampler:
         rng = Rng(self.seed, (image.key,)).fork("calibrate")
         with of_one_image():
             observation = replace(corruption(x, rng.fork(spec)), label=image.label)
-            shown = with_noise_policy(observation, corruption, self.noise_policy)
-            restored = self.restorer(shown, corruption, 0, rng)
-        if restored.std is None:
-            raise UsageError("a calibration turns standard deviations into intervals, and this restorer gives none")
         if observation.y.shape != x.shape:
             raise UsageError(
                 f"calibrate takes corruptions that keep size and channels, expected {tuple(x.shape[1:])}, got "
                 f"{tuple(observation.y.shape[1:])} from {spec}; remove it"
             )
-        distance, where = distances(shown.observed), observation.unknown().expand_as(x)
-        conditions = see(shown, corruption, distance)[0]
+        with of_one_image():
+            shown = with_noise_policy(Problem(observation, corruption), self.noise_policy)
+            restored = self.restorer(shown.observation, corruption, 0, rng)
+        if restored.std is None:
+            raise UsageError("a calibration turns standard deviations into intervals, and this restorer gives none")
+        distance, where = distances(shown.observation.observed), observation.unknown().expand_as(x)
+        conditions = conditions_of(shown, distance)[0]
         error = (x - restored.mmse)[where].abs().double().numpy()
         return Sample(spec, conditions, distance.expand_as(x)[where], error, restored.std[where].clamp_min(TINY))

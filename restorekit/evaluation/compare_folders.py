@@ -300,13 +300,7 @@ def measure_folders(
     rows, failures = list[ImageRow](), [Failure(key, reason) for key, reason in sets.pairs.unclear.items()]
     reported = set[str]()
 
-    @of_one_image()
-    def compute(task: Task, images: ImageTriple) -> tuple[ImageRow, list[Failure]]:
-        found = _measure_image(task.key, name, images, metrics, has_gain, log)
-        show(task.key, images)
-        return found
-
-    for outcome in engine.run(tasks, lambda task: _read(sets, task), compute, lambda _, result: result):
+    for outcome in engine.run(tasks, _ComparisonJob(sets, name, metrics, has_gain, log, show)):
         if outcome.result is not None:
             rows.append(outcome.result[0])
         faults = outcome.result[1] if outcome.result else [Failure(outcome.task.key, outcome.error or "")]
@@ -314,6 +308,33 @@ def measure_folders(
         watch(outcome.task.key, new_errors(faults, reported))
     values, reasons = means(rows, [info.name for info in infos])
     return Results(protocol, [RunRow("", name, len(rows), metrics=values, reasons=reasons)], rows, failures, infos)
+
+
+@dataclass(frozen=True)
+class _ComparisonJob:
+    """Read and measure one image of every folder; the caller keeps the results."""
+
+    sets: Folders
+    name: str
+    metrics: Sequence[Metric]
+    has_gain: bool
+    log: Path | None
+    show: Callable[[str, ImageTriple], None]
+
+    def read(self, task: Task) -> ImageTriple:
+        """Read one image of each folder."""
+        return _read(self.sets, task)
+
+    @of_one_image()
+    def compute(self, task: Task, images: ImageTriple) -> tuple[ImageRow, list[Failure]]:
+        """Measure the restored image."""
+        found = _measure_image(task.key, self.name, images, self.metrics, self.has_gain, self.log)
+        self.show(task.key, images)
+        return found
+
+    def write(self, task: Task, found: tuple[ImageRow, list[Failure]]) -> tuple[ImageRow, list[Failure]]:
+        """Return the result unchanged."""
+        return found
 
 
 def _measure_image(

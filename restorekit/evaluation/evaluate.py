@@ -13,7 +13,7 @@ import numpy as np
 from torch import Tensor
 
 from restorekit.core import channels as per_channel
-from restorekit.core.contracts import Corruption, Metric
+from restorekit.core.contracts import Metric
 from restorekit.core.distributions import LEVEL
 from restorekit.core.errors import ImageError, PluginError, UndefinedMetricError, UsageError
 from restorekit.core.execution import Engine
@@ -21,7 +21,7 @@ from restorekit.core.files import digest
 from restorekit.core.plugins.boundary import attribute_errors, error_message
 from restorekit.core.psnr import quantise_8bit
 from restorekit.core.rng import Rng
-from restorekit.core.types import Observation, Restoration
+from restorekit.core.types import Observation, Problem, Restoration
 from restorekit.evaluation.likelihood import nelbo
 from restorekit.evaluation.metric_values import OF_A_RUN, means, measure, metric_infos
 from restorekit.evaluation.metrics.uncertainty import LEVELS, coverage_by_width, share_inside, sparsification
@@ -76,15 +76,7 @@ def evaluate(
     rows, failures, reported = list[ImageRow](), list[Failure](), set[str]()
     evaluator = ImageEvaluator(scenarios, metrics, protocol.seed, log, views, pictured)
 
-    @of_one_image()
-    def read(image: TestImage) -> Tensor:
-        return image.read()
-
-    @of_one_image()
-    def compute(image: TestImage, x: Tensor) -> ImageResult:
-        return evaluator.evaluate(image, x)
-
-    for outcome in engine.run(images, read, compute, lambda _, result: result):
+    for outcome in engine.run(images, _EvaluationJob(evaluator)):
         found = outcome.result or ImageResult([], [Failure(outcome.task.key, outcome.error or "")])
         rows.extend(found.rows)
         failures.extend(found.failures)
@@ -139,10 +131,10 @@ class ImageEvaluator:
     ) -> tuple[ImageRow, list[PluginError]]:
         """Return the row of one method, and the errors of metrics."""
         rng, started = Rng(self.seed, (image.key,)).fork("draws"), time.perf_counter()
-        shown = with_noise_policy(observation, scenario.corruption, method.noise_policy)
-        answer = per_channel.restore(method.restorer, shown, scenario.corruption, method.draws, rng)
+        shown = with_noise_policy(Problem(observation, scenario.corruption), method.noise_policy)
+        answer = per_channel.restore(method.restorer, shown, method.draws, rng)
         seconds = time.perf_counter() - started
-        restoration, calibrated = _with_interval(answer, shown, scenario.corruption, method)
+        restoration, calibrated = _with_interval(answer, shown, method)
         scored = _quantised(restoration)
         values, reasons, faults = measure(self.metrics, scored, x, observation)
         coverage = None
@@ -150,7 +142,7 @@ class ImageEvaluator:
             coverage = ImageCoverage(
                 coverage_by_width=coverage_by_width(scored, x, observation),
                 calibrated=calibrated,
-                calibration=_calibration(answer, shown, scenario.corruption, method, (x, observation)),
+                calibration=_calibration(answer, shown, method, (x, observation)),
                 sparsification=sparsification(scored, x, observation),
             )
         times = {"seconds_per_megapixel": seconds / (x[0, 0].numel() / 1e6), "seconds": seconds}
@@ -209,27 +201,26 @@ def _nelbo(method: Method, x: Tensor, label: Tensor | None, rng: Rng) -> float:
 
 
 def _with_interval(
-    restoration: Restoration, shown: Observation, corruption: Corruption, method: Method, level: float = LEVEL
+    restoration: Restoration, shown: Problem, method: Method, level: float = LEVEL
 ) -> tuple[Restoration, bool | None]:
     """Add the calibrated interval of one image, and return whether there is one; None if the model has no table."""
     if method.table is None or restoration.std is None:
         return restoration, None
-    together = per_channel.together(method.restorer, shown.shape[0])
-    enclosed, (refusal,) = enclose(restoration, shown, corruption, together, method.table, level)
+    together = per_channel.together(method.restorer, shown.observation.shape[0])
+    enclosed, (refusal,) = enclose(restoration, shown, together, method.table, level)
     return (restoration, False) if refusal else (enclosed, True)
 
 
 def _calibration(
     answer: Restoration,
-    shown: Observation,
-    corruption: Corruption,
+    shown: Problem,
     method: Method,
     truth: tuple[Tensor, Observation],
 ) -> list[float | None] | None:
     """Return the share of the truth inside the interval of each of LEVELS; None without a spread."""
     if answer.std is None:
         return None
-    intervals = (_with_interval(answer, shown, corruption, method, level)[0] for level in LEVELS)
+    intervals = (_with_interval(answer, shown, method, level)[0] for level in LEVELS)
     return [share_inside(_quantised(i), *truth, level) for i, level in zip(intervals, LEVELS, strict=True)]
 
 
@@ -237,13 +228,14 @@ def _quantised(r: Restoration) -> Restoration:
     return replace(r, mmse=quantise_8bit(r.mmse), draws=None if r.draws is None else quantise_8bit(r.draws))
 
 
-def with_noise_policy(observation: Observation, corruption: Corruption, policy: NoisePolicy) -> Observation:
-    """Return the observation with the noise level that a method gets; without noise it is always known."""
+def with_noise_policy(problem: Problem, policy: NoisePolicy) -> Problem:
+    """Return the problem with the noise level that a method gets; without noise it is always known."""
+    observation = problem.observation
     if policy == "true" or observation.sigma is None:
-        return observation
+        return problem
     if policy == "auto":
-        return replace(observation, sigma=estimate_sigma(observation, corruption))
-    return observation.blind()
+        return replace(problem, observation=replace(observation, sigma=estimate_sigma(problem)))
+    return replace(problem, observation=observation.blind())
 
 
 def new_errors(failures: Sequence[Failure], reported: set[str]) -> str | None:
@@ -318,3 +310,24 @@ def truth(images: LabelledImages, i: int) -> Tensor:
             " so that there is no truth to measure against; replace it by a complete image or remove it"
         )
     return images[i][None]
+
+
+@dataclass(frozen=True)
+class _EvaluationJob:
+    """Read, restore and measure one image; the caller keeps the results."""
+
+    evaluator: ImageEvaluator
+
+    @of_one_image()
+    def read(self, image: TestImage) -> Tensor:
+        """Read the clean image."""
+        return image.read()
+
+    @of_one_image()
+    def compute(self, image: TestImage, x: Tensor) -> ImageResult:
+        """Restore and measure it."""
+        return self.evaluator.evaluate(image, x)
+
+    def write(self, image: TestImage, result: ImageResult) -> ImageResult:
+        """Return the result unchanged."""
+        return result

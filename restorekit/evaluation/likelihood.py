@@ -1,11 +1,9 @@
-"""How likely images are under an unconditional model: a bound, an importance-weighted estimate, and what latents do.
+"""Likelihood of images under an unconditional model: a bound, an importance-weighted estimate, and use of latents.
 
 References
 ----------
 Burda, Grosse, Salakhutdinov, "Importance Weighted Autoencoders", ICLR 2016: equation 8; section 5.2 for active units.
 Theis, van den Oord, Bethge, "A note on the evaluation of generative models", ICLR 2016, section 3.1: dequantisation.
-
-Scores of every image of a set under one model, written as they are found.
 """
 
 from __future__ import annotations
@@ -46,7 +44,7 @@ VARIES = 0.01  # variance of a latent's posterior mean over images above which i
 
 @dataclass(frozen=True, eq=False)
 class Score:
-    """What is found of a batch of images, (B,) nats each.
+    """Scores of a batch of images, (B,) nats each.
 
     Attributes
     ----------
@@ -57,7 +55,7 @@ class Score:
     nll : Tensor
         - log of the mean of p(x, z_k) / q(z_k | x) over K draws: on average an upper bound that tightens with K.
     effective : Tensor
-        How many of the K draws count; near 1 the bound is still loose.
+        Effective number of the K draws; near 1 the bound is still loose.
     """
 
     distortion: Tensor
@@ -131,7 +129,7 @@ def _terms(model: LatentModel, x: Tensor, label: Tensor | None, n: int, rng: Rng
 
 
 def _rates(q: Latents, prior: Prior, z: Any) -> Tensor:
-    """Return log q(z | x) - log p(z), (levels, B) nats; (1, B) where not both tell of each level."""
+    """Return log q(z | x) - log p(z), (levels, B) nats; (1, B) unless both have a term for each level."""
     if isinstance(q, Levelled) and isinstance(prior, Levelled):
         return torch.stack([a - b for a, b in zip(q.log_probs(z), prior.log_probs(z), strict=True)])
     return (q.log_prob(z) - prior.log_prob(z))[None]
@@ -139,7 +137,7 @@ def _rates(q: Latents, prior: Prior, z: Any) -> Tensor:
 
 @dataclass(frozen=True)
 class Grid:
-    """What bits are counted of.
+    """Quantity whose bits are counted.
 
     Attributes
     ----------
@@ -169,7 +167,7 @@ class Grid:
 
 @torch.inference_mode()
 def grid(model: LatentModel, x: Tensor, levels: int) -> Grid:
-    """Say what bits mean for a model and images, (B, C, H, W), of files with so many levels (0: floats)."""
+    """Return the quantity of bits for a model and images, (B, C, H, W), of files with `levels` values (0: floats)."""
     likelihood = model.decode(model.infer(x).mean)
     if isinstance(likelihood, Bernoulli):
         return Grid(2, False, "of binary images, gray values counting as probabilities of 1")

@@ -72,7 +72,7 @@ def sparsification(
     """
     curves_ = _finite({name: list(zip(*pair, strict=True)) for name, pair in series.items()})
     ideal = _finite({name: list(zip(*pair, strict=True)) for name, pair in (oracle or {}).items()})
-    caption = "The steeper a line falls, the better the spread tells where the errors are." + (
+    caption = "The steeper a line falls, the better the spread predicts where the errors are." + (
         " Thin lines: pixels left out by their true error, which nothing can beat." if ideal else ""
     )
 
@@ -136,14 +136,14 @@ def speed(title: str, series: Mapping[str, tuple[float, float]]) -> Chart:
 
 
 def curves(title: str, series: Mapping[str, Points], unit: str, log: bool = False) -> Chart:
-    """Draw how figures of a training went.
+    """Draw values of a training by step.
 
     Parameters
     ----------
     title : str
         Of the chart.
     series : mapping of str to sequence of (float, float)
-        By figure: step, and value in `unit`.
+        By name: step, and value in `unit`.
     unit : str
         Of the values; may be empty.
     log : bool

@@ -157,7 +157,7 @@ class Page:
     command : str
         What to type to do it again.
     protocol : sequence of (str, str)
-        How the figures came about: a word and its explanation.
+        Conditions of the measurement: a word and its explanation.
     columns : sequence of Column
         Figures that there are, the most important first.
     runs : sequence of Run
@@ -198,7 +198,7 @@ class GalleryPicture:
     path : str
         PNG.
     title : str
-        What tells it from the others, such as "step 2,000".
+        Caption, such as "step 2,000".
     """
 
     path: str

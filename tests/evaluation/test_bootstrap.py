@@ -104,7 +104,7 @@ def test_an_infinite_figure_wins_and_stands_outside_of_the_means():
     assert (found.wins, found.losses, found.ties) == (1, 1, 2)
     assert (found.difference, found.differences) == (0.0, (("003.png", 0.0),))
     assert found.worse == ("002.png",)
-    assert "images with an infinite figure, here 3" in found.reason
+    assert "images with an infinite value, here 3" in found.reason
 
 
 @pytest.mark.parametrize("level", [20, 30, 40, 50])

@@ -231,5 +231,5 @@ def test_damage_may_be_more_than_noise(spec, size, tmp_path):
     image = np.random.default_rng(0).random((24, 32), dtype=np.float32)
     with pytest.warns(RestorekitWarning):
         assert loaded(image).mmse.shape == size
-    with pytest.raises(UsageError, match="a part of the corruption"):
+    with pytest.raises(UsageError, match="already sets the noise level"):
         loaded(image, sigma=0.1)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from restorekit.core.rng import Rng
 from restorekit.core.types import Observation, Ranged
-from restorekit_vintage.ageing import Ageing, seen
+from restorekit_vintage.ageing import Ageing, fully_observed
 from restorekit_vintage.clouds import clouds
 
 SIZE = 150.0  # pixels between places that faded differently
@@ -43,4 +43,4 @@ class Fading(Ageing):
         strength, black, white, uneven = (self.draw(key, x, rng) for key in ("strength", "black", "white", "uneven"))
         place = clouds(x, rng, self.name, x.new_full((len(x), 1, 1, 1), SIZE), SIZE)
         share = (amount * strength * (1 + uneven * place)).clamp(0, 1)
-        return seen(x + share * (black + (white - black) * x - x))
+        return fully_observed(x + share * (black + (white - black) * x - x))

@@ -1,4 +1,4 @@
-"""How honest a restorer is about its own errors: metrics of intervals and of standard deviations."""
+"""Metrics of the uncertainty that a restorer predicts: intervals and standard deviations."""
 
 from __future__ import annotations
 

@@ -65,7 +65,7 @@ class RunRecord:
     images : int or str
         Number of images; "?" in records of older versions.
     corruption, sigma, mask, sampler : str or None
-        Options; None if not given.
+        Options; None without one.
     samples, seed : int
         Draws, and the seed.
     interval : IntervalRecord or None
@@ -211,7 +211,7 @@ def _protocol(run: RunRecord) -> list[tuple[str, str]]:
     try:
         sigma = f"{255 * float(run.sigma or ''):.4g}/255 = {float(run.sigma or ''):.4g}"
     except ValueError:  # "auto", or none
-        sigma = run.sigma or "not given"
+        sigma = run.sigma or "not known"
     interval = run.interval
     kind = "" if interval is None else "calibrated" if interval.calibrated else "as if Gaussian"
     entries = {

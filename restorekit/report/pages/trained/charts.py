@@ -67,7 +67,7 @@ def _latents(log: Log) -> Iterator[Chart | None]:
     names = log.names("validation")
     levels = {name: log.points("validation", name) for name in log_series.of_levels(names)}
     caption = "KL(q || p) of each level on the validation images; the model does without a level that stays near 0."
-    yield _drawn("What each level of the latents tells", caption, levels, log_series.NATS)
+    yield _drawn("Information in each level of the latents", caption, levels, log_series.NATS)
     units = {name.replace("_", " "): log.points("validation", name) for name in log_series.of_units(names)}
     caption = "Latents that differ between the validation images; the others carry nothing."
     yield _drawn("Active units", caption, units, "count")

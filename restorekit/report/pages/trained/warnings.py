@@ -32,7 +32,7 @@ def alarms(log: Log, running: bool = False) -> list[str]:
         Whether it goes on: then it is no wonder that it is not finished.
     """
     if not log.lines:
-        return ["There is no line in the log: nothing was learnt that it tells of."]
+        return ["The log is empty: no update was logged."]
     return [
         *([] if running or finished(log) else [_unfinished(log)]),
         *_not_finite(log),
@@ -45,7 +45,7 @@ def alarms(log: Log, running: bool = False) -> list[str]:
 
 
 def share(log: Log) -> float | None:
-    """Return how much of the training is done by the last line; None where no line tells."""
+    """Return the fraction of the training that is done by the last line; None if no line has it."""
     known = [line for line in log.lines if line.progress is not None]
     if not known:
         return None

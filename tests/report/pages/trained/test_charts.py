@@ -17,7 +17,7 @@ def test_a_training_has_the_charts_that_it_tells_of():
         "PSNR on the validation images",
         "nelbo",
         "rate",
-        "What each level of the latents tells",
+        "Information in each level of the latents",
         "Active units",
         "Learning rate",
         "Gradient norm",
@@ -53,7 +53,7 @@ def test_the_psnr_of_every_corruption_has_a_curve_but_that_of_the_only_one():
 def test_levels_are_lines_of_one_chart_whether_validation_or_training_tells_them():
     lines = [step(50, rate_lines=1.0), validation(50, rate_lines=2.0, kl_1=3.0)]
     found = drawn(lines)
-    assert list(found["What each level of the latents tells"].table) == [(50, 2.0, 3.0)]
+    assert list(found["Information in each level of the latents"].table) == [(50, 2.0, 3.0)]
     assert "rate_lines" not in found
 
 

@@ -26,7 +26,7 @@ def test_a_training_that_went_well_has_none():
 
 
 def test_an_empty_log_is_one():
-    assert "no line in the log" in only([])
+    assert "log is empty" in only([])
 
 
 def test_a_training_that_was_stopped_says_how_far_it_came():
