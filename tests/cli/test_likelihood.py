@@ -6,7 +6,7 @@ import torch
 
 from restorekit import testing
 from restorekit.models import VAE, checkpoint
-from restorekit.testing._assertions import shake
+from restorekit.testing._assertions import perturb
 from tests._helpers.linear_hierarchy import Ladder, LadderConfig
 
 RNG = np.random.default_rng(0)
@@ -16,7 +16,7 @@ RNG = np.random.default_rng(0)
 def file(tmp_path_factory):
     config = VAE.Config(network="mlp", size=(8, 12), channels=1, hidden=(16,), latent=2, likelihood="gaussian")
     model = testing.build(VAE, config)
-    shake(model)
+    perturb(model)
     path = tmp_path_factory.mktemp("model") / "vae.safetensors"
     checkpoint.save(path, model.state_dict(), checkpoint.describe(model))
     return path
@@ -93,7 +93,7 @@ def test_images_of_another_size_fail_in_a_sentence_and_a_conditional_model_is_re
 def test_a_class_that_is_known_counts(run, images, tmp_path):
     config = VAE.Config(network="mlp", size=(8, 12), channels=1, hidden=(16,), latent=2, classes=2)
     model = testing.build(VAE, config)
-    shake(model)
+    perturb(model)
     path = tmp_path / "classes.safetensors"
     checkpoint.save(path, model.state_dict(), checkpoint.describe(model))
     stack = np.load(images)[:4]

@@ -113,7 +113,7 @@ def test_a_resumed_training_equals_an_uninterrupted_one_bit_for_bit(tmp_path, mo
     with safe_open(state, framework="pt") as file:
         assert json.loads(file.metadata()["state"])["step"] == 5
     other = testing.build(CVAE, SMALL)
-    _assertions.shake(other)  # what it starts from does not matter: the state has it all
+    _assertions.perturb(other)  # what it starts from does not matter: the state has it all
     _train(parts, other, resume=True)
     assert _same_file(whole.run / "state.safetensors", state)
     assert _same_file(whole.run / "model.safetensors", parts.run / "model.safetensors")
@@ -296,7 +296,7 @@ def test_mixed_precision_trains_and_keeps_full_weights(tmp_path):
 
 def test_portions_add_up_to_the_gradient_of_the_whole_batch(tmp_path):
     model, fabric = testing.build(CVAE, SMALL).eval(), _fabric()  # in training, chance hides sigma
-    _assertions.shake(model)
+    _assertions.perturb(model)
     module = fabric.setup_module(model)
     x = torch.stack([image[:16, :16] for image in _images()[:3]]).permute(0, 3, 1, 2) / 255
     sigma = torch.full((3, 1, 1, 1), 0.1)

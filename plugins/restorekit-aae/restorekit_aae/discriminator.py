@@ -18,8 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from restorekit.core.distributions import DiagonalGaussian, per_image
-from restorekit.models.layers import rows
+from restorekit.models import DiagonalGaussian, per_image, rows
 
 
 class Discriminator(nn.Module):

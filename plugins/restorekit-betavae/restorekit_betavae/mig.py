@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from restorekit.core.errors import UsageError
+from restorekit import UsageError
 
 BINS, FAR = 41, 4.1  # bins, and standard deviations of the prior on both sides of 0 that they cover; one is around 0
 

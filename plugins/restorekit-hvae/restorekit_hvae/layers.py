@@ -15,8 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from restorekit import Rng
-from restorekit.core.distributions import DiagonalGaussian
-from restorekit.models.layers import dropout
+from restorekit.models import DiagonalGaussian, dropout
 
 WIDEST = 4.0  # most that a log-variance may be away from where it starts
 

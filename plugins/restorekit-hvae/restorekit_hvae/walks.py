@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from restorekit import Rng
-from restorekit.core.distributions import DiagonalGaussian, Temperature, each
+from restorekit.models import DiagonalGaussian, Temperature, each
 from restorekit_hvae.ladder import Ladder
 
 LEAST = 1e-3  # precision that is left of a posterior whose prior a temperature above 1 takes away

@@ -112,7 +112,9 @@ def measured(metric: Metric, restoration: Restoration, reference: Tensor, observ
     with attribute_errors(f"the metric {metric.name!r}", metric):
         found = metric(restoration, reference, observation)
         if found is not None and not isinstance(found, float | int):
-            raise BrokenError(f"expected a float, or a UndefinedMetricError that says why not, got {type(found).__name__}")
+            raise BrokenError(
+                f"expected a float, or a UndefinedMetricError that says why not, got {type(found).__name__}"
+            )
         return found
 
 
