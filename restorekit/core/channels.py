@@ -74,6 +74,6 @@ def _stacked(bands: list[Restoration]) -> Restoration:
         return torch.cat(found, -3) if found else None
 
     mmse = torch.cat([b.mmse for b in bands], -3)
-    told = {name: torch.stack([b.told[name] for b in bands]).mean(0) for name in bands[0].told}
+    diagnostics = {name: torch.stack([b.diagnostics[name] for b in bands]).mean(0) for name in bands[0].diagnostics}
     std, draws, low, high = (stack([getattr(b, name) for b in bands]) for name in ("std", "draws", "low", "high"))
-    return Restoration(mmse, std, draws, low, high, told)
+    return Restoration(mmse, std, draws, low, high, diagnostics)

@@ -1,8 +1,7 @@
-"""What a corruption, a model, a sampler, a restorer and a metric promise.
+"""Contracts of corruptions, models, samplers, restorers and metrics.
 
-Plugins subclass these; the engine talks to nothing else. What p(x | z), q(z | x) and p(z) of a `LatentModel` promise,
-and may promise where z has levels, stands in
-`restorekit.core.distributions`. See `restorekit.testing` for checks that an implementation keeps its promise.
+Plugins subclass these classes, and the engine uses nothing else. The contracts of p(x | z), q(z | x) and p(z) of a
+`LatentModel` are in `restorekit.core.distributions`. `restorekit.testing` checks that an implementation keeps them.
 """
 
 from __future__ import annotations
@@ -18,6 +17,7 @@ from restorekit.core.config import as_typed
 from restorekit.core.distributions import Latents, Likelihood, Prior
 from restorekit.core.errors import UsageError
 from restorekit.core.interpolation import fill
+from restorekit.core.plugins import checks
 from restorekit.core.rng import Rng
 from restorekit.core.types import Batch, Draws, Estimate, Geometry, Linear, Observation, Restoration, Source, Terms
 
@@ -32,6 +32,13 @@ class Corruption(ABC):
     name: ClassVar[str]
     smooth: ClassVar[bool] = False  # log_prob is differentiable in x
     hides: ClassVar[bool] = False  # takes values out (y = 0, observed = False) and does nothing else
+
+    def __init_subclass__(cls) -> None:
+        """Wrap the methods of a subclass in the checks of its contract."""
+        super().__init_subclass__()
+        checks.wrap_methods(
+            cls, {"__call__": checks.checked_corruption, "initial_estimate": checks.checked_initial_estimate}
+        )
 
     @abstractmethod
     def __call__(self, x: Tensor, rng: Rng) -> Observation:
@@ -81,7 +88,7 @@ def parts_of(corruption: Corruption) -> tuple[Corruption, ...]:
 
 
 def is_linear(corruption: Corruption) -> bool:
-    """Say whether a corruption's class tells of a linear operator."""
+    """Return whether a corruption's class defines a linear operator."""
     return type(corruption).operator is not Corruption.operator
 
 
@@ -90,7 +97,7 @@ class Model(nn.Module, ABC):
 
     name: ClassVar[str]
     Config: ClassVar[type]
-    presets: ClassVar[Mapping[str, Mapping[str, object]]] = {}  # named values for Config and training.Recipe
+    presets: ClassVar[Mapping[str, Mapping[str, object]]] = {}  # named settings of Config and of training.config.Recipe
     unseen: ClassVar[Mapping[str, object] | None] = None  # settings to learn with where no x is seen; None: it cannot
     geometry: Geometry
 
@@ -98,9 +105,20 @@ class Model(nn.Module, ABC):
         super().__init__()
         self.config = config
 
+    def __init_subclass__(cls) -> None:
+        """Wrap the methods of a subclass in the checks of its contract."""
+        super().__init_subclass__()
+        wrappers = {
+            "terms": checks.checked_terms,
+            "sample": checks.checked_draws,
+            "estimate": checks.checked_estimate,
+            "diagnose": checks.checked_diagnosis,
+        }
+        checks.wrap_methods(cls, wrappers)
+
     @classmethod
     def fit_config(cls, config: Any, shape: tuple[int, int, int], classes: int) -> Any:
-        """Return `config` with what it leaves open taken from the training images: (C, H, W), number of classes."""
+        """Return `config` completed from the training images: their shape (C, H, W) and their number of classes."""
         return dataclasses.replace(config, classes=config.classes or classes) if hasattr(config, "classes") else config
 
     @abstractmethod
@@ -108,14 +126,14 @@ class Model(nn.Module, ABC):
         """Return the objective of one parameter group on one batch."""
 
     def forward(self, ask: Callable[[Model], Terms]) -> Terms:
-        """Return what `ask` asks of this model, so that wrappers for precision and processes see the call.
+        """Return ``ask(self)``, so that wrappers for precision and processes see the call.
 
-        A function, not its arguments: wrappers search arguments for tensors to convert, which a `Batch` need not.
+        It takes a function instead of a `Batch` because the wrappers search arguments for tensors to convert.
         """
         return ask(self)
 
     def param_groups(self) -> dict[str, list[nn.Parameter]]:
-        """Return the parameter groups: one optimiser each, stepped in this order, the others frozen meanwhile."""
+        """Return the parameter groups: one optimiser each, stepped in this order while the others are frozen."""
         return {"model": list(self.parameters())}
 
     @abstractmethod
@@ -123,28 +141,28 @@ class Model(nn.Module, ABC):
         """Return n draws of p(x | y)."""
 
     def estimate(self, observation: Observation, corruption: Corruption) -> Estimate | None:
-        """Return mean and spread of p(x | y) in one pass; None where only the mean of draws exists."""
+        """Return mean and standard deviation of p(x | y) in one pass; None if only the mean of draws exists."""
         return None
 
     def noise_spec(self) -> str | None:
-        """Return the spec of the noise in the images that it has learnt from; None where they were clean."""
+        """Return the spec of the noise in the training images; None if they were clean."""
         return None
 
     def diagnose(self, batch: Batch, rng: Rng) -> dict[str, Tensor]:
-        """Return scalars that show known failures: KL per latent group (nats per image), active units (count)."""
+        """Return scalar diagnostics: KL per latent group (nats per image), number of active units."""
         return {}
 
 
 class LatentModel(Model):
-    """An unconditional model p(x, z); `sample` goes through `sampler`, which whoever loads the model sets."""
+    """An unconditional model p(x, z), whose `sample` uses the `sampler` set when the model is loaded."""
 
     sampler: Sampler | None = None
-    discrete: bool = False  # a part of z is a class, which no gradient finds
-    reads_gaps: bool = False  # q(z | x) has learnt from images with values hidden, so that it holds where some are
+    discrete: bool = False  # a part of z is a class, which gradients cannot reach
+    reads_gaps: bool = False  # q(z | x) was trained on images with hidden values and holds for them
 
     @abstractmethod
     def infer(self, x: Tensor, observed: Tensor | None = None, label: Tensor | None = None) -> Latents:
-        """Return q(z | x); values that were not observed are to be ignored."""
+        """Return q(z | x), which must ignore values that were not observed."""
 
     @abstractmethod
     def prior(self, label: Tensor | None = None) -> Prior:
@@ -167,41 +185,46 @@ class Sampler(ABC):
     """Makes draws of p(x | y) from an unconditional model and a corruption."""
 
     name: ClassVar[str]
-    needs_sigma: ClassVar[bool] = False  # must be told the level of the noise
-    answers: ClassVar[str] = ""  # what its one answer is, of one that gives no draws
-    shares: ClassVar[bool] = False  # draws of an image share work, so that they are best made at once
+    needs_sigma: ClassVar[bool] = False  # requires the noise level
+    answers: ClassVar[str] = ""  # name of its single result, for a sampler without draws
+    shares: ClassVar[bool] = False  # draws of an image share work and are best made in one call
 
     @abstractmethod
     def __call__(self, model: LatentModel, corruption: Corruption, observation: Observation, n: int, rng: Rng) -> Draws:
         """Return n draws."""
 
     def merit(self, model: Model) -> int:
-        """Return how well it suits a model: of samplers that take a pair the one of most merit is picked."""
+        """Return the priority for a model: of the samplers that accept a pair, the one of highest merit is used."""
         return 0
 
     @abstractmethod
     def refuse(self, model: Model, corruption: Corruption) -> str | None:
-        """Return one sentence why this pair cannot be sampled, and what would work; None where it can."""
+        """Return one sentence why this pair cannot be sampled, and what would work; None if it can."""
 
 
 class Restorer(ABC):
-    """Anything that turns an observation into a restoration: models and classical methods alike."""
+    """A method that turns an observation into a restoration: a model or a classical method."""
 
     name: ClassVar[str]
-    batches: ClassVar[bool] = False  # gains from images of one size restored together
-    needs_sigma: bool = False  # must be told the level of Gaussian noise
+    batches: ClassVar[bool] = False  # faster on batches of images of one size
+    needs_sigma: bool = False  # requires the level of Gaussian noise
     geometry: Geometry = Geometry()
+
+    def __init_subclass__(cls) -> None:
+        """Wrap the methods of a subclass in the checks of its contract."""
+        super().__init_subclass__()
+        checks.wrap_methods(cls, {"__call__": checks.checked_restorer, "rows": checks.checked_rows})
 
     @abstractmethod
     def __call__(self, observation: Observation, corruption: Corruption, n: int, rng: Rng) -> Restoration:
-        """Restore a batch; n = 0 asks for the one-pass estimate, n > 0 for n draws."""
+        """Restore a batch: the one-pass estimate for n = 0, n draws for n > 0."""
 
     def rows(self, source: Source, corruption: Corruption, n: int, rng: Rng) -> Iterator[tuple[int, Restoration]]:
-        """Restore from the top down; yield (top, finished rows) until all are done. Whole at once unless overridden."""
+        """Restore from the top down; yield (top, finished rows). The default restores all rows at once."""
         yield 0, self(source.rows(0, source.shape[2]), corruption, n, rng)
 
     def is_applicable(self, corruption: Corruption) -> bool:
-        """Say whether this restorer is meant for that corruption."""
+        """Return whether this restorer is meant for that corruption."""
         return True
 
 
@@ -211,7 +234,12 @@ class Metric(ABC):
     name: ClassVar[str]
     unit: ClassVar[str] = ""
     better: ClassVar[Literal["higher", "lower"]] = "higher"
-    goal: ClassVar[float | None] = None  # the best value, where it is neither the highest nor the lowest
+    goal: ClassVar[float | None] = None  # the best value, if neither the highest nor the lowest is best
+
+    def __init_subclass__(cls) -> None:
+        """Wrap the methods of a subclass in the checks of its contract."""
+        super().__init_subclass__()
+        checks.wrap_methods(cls, {"__call__": checks.checked_metric})
 
     @abstractmethod
     def __call__(self, restoration: Restoration, reference: Tensor, observation: Observation) -> float | None:

@@ -1,12 +1,8 @@
-"""What the distributions of a `LatentModel` promise: p(x | z), q(z | x) and p(z).
+"""Distributions of latent models, p(x | z), q(z | x) and p(z): their contracts and implementations, in nats per image.
 
-z is a tensor or, in a hierarchical model, a tuple with the level nearest the pixels last; each level is drawn given
-those before it. `Levelled` and `Tempered` are what distributions of such a z may offer beside, by having the method.
-A temperature, which multiplies standard deviations, is then one for all levels, or one for each.
-
-Decoder likelihoods p(x | z) and the diagonal Gaussians of latents, in nats per image.
-
-Mixture of discretised logistic distributions: what an 8-bit pixel may be, with more than one peak.
+z is a tensor or, in a hierarchical model, a tuple with the level nearest the pixels last; each level is conditional on
+those before it. Distributions of such a z may also implement `Levelled` and `Tempered`. A temperature, which multiplies
+standard deviations, is then one number for all levels or one for each.
 """
 
 from __future__ import annotations
@@ -27,7 +23,7 @@ Temperature = float | tuple[float, ...]  # of all levels of z, or of each
 
 
 def each(temperature: Temperature, levels: int) -> tuple[float, ...]:
-    """Return a temperature for each level of z, where one is given for all."""
+    """Return one temperature for each level of z, from one for all or a tuple."""
     return temperature if isinstance(temperature, tuple) else (temperature,) * levels
 
 
@@ -54,7 +50,7 @@ class Latents(Protocol):
 
     @property
     def mean(self) -> Any:
-        """Mean of z; of a hierarchical z each level's, given the means of those before it."""
+        """Mean of z; for a hierarchical z the mean of each level conditional on the means of those before it."""
 
     def sample(self, rng: Rng, temperature: float = 1.0) -> Any:
         """Draw z."""
@@ -67,7 +63,7 @@ class Prior(Protocol):
     """p(z)."""
 
     def sample(self, n: int, shape: tuple[int, ...], rng: Rng, temperature: float = 1.0) -> Any:
-        """Draw n latents for images of the given (C, H, W)."""
+        """Draw n latents for images of shape (C, H, W)."""
 
     def log_prob(self, z: Any) -> Tensor:
         """Return log p(z), (B,) nats."""
@@ -75,22 +71,22 @@ class Prior(Protocol):
 
 @runtime_checkable
 class Levelled(Protocol):
-    """What q(z | x) and p(z) of a hierarchical z may both offer: the rate of `each` level, and a temperature."""
+    """Hierarchical q(z | x) or p(z) with a log-density and a temperature for each level."""
 
     def log_probs(self, z: Any) -> tuple[Tensor, ...]:
-        """Return the log-density of each level given those before it, (B,) nats each; their sum is `log_prob`."""
+        """Return the log-density of each level conditional on those before it, (B,) nats; their sum is `log_prob`."""
 
 
 @runtime_checkable
 class Tempered(Protocol):
-    """What q(z | x) may offer, so that restorations can be pulled to what is usual, at each level as far as asked."""
+    """Hierarchical q(z | x) that can be pulled towards the prior, at each level by its own temperature."""
 
     def tempered(self, temperatures: tuple[float, ...]) -> Any:
-        """Return the mean of z had each level's prior, given those before it, so many times its standard deviation.
+        """Return the mean of z if each level's prior had its standard deviation multiplied by a temperature.
 
-        One temperature for each level, that nearest the pixels last; all 1 give `mean`. Where the mean of all levels
-        together is not known it may be found a level at a time from the top down, as by PnP-HVAE: where q and p are
-        Gaussians given the levels before, their product with precision 1 / var_q + (1 / temperature^2 - 1) / var_p.
+        One temperature for each level, that nearest the pixels last; all 1 give `mean`. If the joint mean is not known,
+        it may be found level by level from the top down, as in PnP-HVAE: for q and p Gaussian conditional on the levels
+        before, their product has precision 1 / var_q + (1 / temperature^2 - 1) / var_p.
         """
 
 
@@ -236,31 +232,31 @@ def logistic_bins(x: Tensor, mu: Tensor, logscale: Tensor, levels: int) -> Tenso
 
 
 def floored(raw: Tensor, floor: float) -> Tensor:
-    """Turn a free number into a log-variance that never falls under log(floor^2), smoothly."""
+    """Map a real number smoothly to a log-variance above log(floor^2)."""
     low = 2 * math.log(floor)
     return low + F.softplus(raw - low)
 
 
 def capped(logvar: Tensor, most: float) -> Tensor:
-    """Keep a log-variance under log(most^2), smoothly."""
+    """Limit a log-variance smoothly to log(most^2)."""
     high = 2 * math.log(most)
     return high - F.softplus(high - logvar)
 
 
-LEVEL = 0.9  # share that the intervals measured here are to enclose
-HALF = NormalDist().inv_cdf(0.5 + LEVEL / 2)  # of a normal distribution's, in standard deviations
+LEVEL = 0.9  # nominal coverage of the intervals that evaluation and self-check measure
+HALF = NormalDist().inv_cdf(0.5 + LEVEL / 2)  # half-width of that interval of a normal law, in standard deviations
 
 
-LEAST, MOST = -7.0, 1.0  # log of a scale on [0, 1]
+MIN_LOG_SCALE, MAX_LOG_SCALE = -7.0, 1.0  # of a scale on [0, 1]
 
 
 @dataclass(frozen=True, eq=False)
 class LogisticMixture:
     """Mixture of logistic distributions, integrated over the bins of an 8-bit image.
 
-    The channels of a pixel share their component, and are independent given it: so colours go together, and the law
-    of some channels of a pixel is exact where others are missing. (PixelCNN++ makes channels depend on each other
-    in turn, for which no such marginal is known.)
+    The channels of a pixel share their component and are independent conditional on it: colours stay together, and the
+    law of some channels of a pixel is exact if others are missing. (PixelCNN++ makes channels depend on each other in
+    turn, for which no such marginal is known.)
 
     Reference: Salimans, Karpathy, Chen, Kingma, "PixelCNN++", ICLR 2017, equations 1 and 2.
 
@@ -281,13 +277,13 @@ class LogisticMixture:
 
     @classmethod
     def read(cls, raw: Tensor, channels: int) -> LogisticMixture:
-        """Read it off a network's numbers, (B, K (1 + 2 C), H, W); components start spread over [0, 1]."""
+        """Build a mixture from a network's output, (B, K (1 + 2 C), H, W); components start spread over [0, 1]."""
         b, values, h, w = raw.shape
         k = values // (1 + 2 * channels)
         logits, rest = raw[:, :k].view(b, k, 1, h, w), raw[:, k:].view(b, k, 2 * channels, h, w)
         mu, logscale = rest.chunk(2, 2)
         centres = torch.linspace(0, 1, k, device=raw.device).view(1, k, 1, 1, 1) if k > 1 else 0.5
-        return cls(logits, mu + centres, (logscale - 2).clamp(LEAST, MOST))
+        return cls(logits, mu + centres, (logscale - 2).clamp(MIN_LOG_SCALE, MAX_LOG_SCALE))
 
     @cached_property
     def weights(self) -> Tensor:

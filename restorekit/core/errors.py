@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 
 class RestorekitError(Exception):
-    """Base of every error that restorekit raises on purpose; its text is one sentence for a person."""
+    """Base of every error that restorekit raises on purpose; its message is one sentence for a person."""
 
 
 class UsageError(RestorekitError):
@@ -23,11 +23,11 @@ class ImageError(RestorekitError):
 
 
 class UndefinedMetricError(RestorekitError):
-    """A metric has no figure for an image; its text, such as "nothing is missing", says why and stands in its place."""
+    """A metric is undefined for an image; the message, such as "nothing is missing", is shown in its place."""
 
 
 class RestorekitWarning(UserWarning):
-    """What a user should know though the work goes on; commands show its one sentence as a plain note."""
+    """A note of one sentence for the user while the work goes on."""
 
 
 class PluginError(RestorekitError):
@@ -39,16 +39,16 @@ class CheckpointError(UsageError):
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> str:
-    """Say that `name` is not a known `kind`, with the nearest known names.
+    """Return the message that `name` is no known `kind`, with the nearest known names.
 
     Parameters
     ----------
     kind : str
-        What was looked up, in the singular: ``"model"``, ``"corruption"``.
+        Kind of the name, in the singular: ``"model"``, ``"corruption"``.
     name : str
-        What was asked for.
+        The unknown name.
     known : iterable of str
-        Every name that would have been accepted.
+        All accepted names.
 
     Returns
     -------
@@ -63,13 +63,13 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> str:
 
 
 def brief(error: BaseException) -> str:
-    """Return an error's class and what it says, on one line."""
+    """Return the class and message of an error on one line."""
     return ": ".join(filter(None, (type(error).__name__, one_line(error))))
 
 
 def one_line(error: BaseException) -> str:
-    """Return what an error says, on one line."""
+    """Return the message of an error on one line."""
     try:
         return " ".join(str(error).split())
-    except Exception:  # a stranger's error that cannot even say what it is
+    except Exception:  # third-party errors whose __str__ fails
         return ""

@@ -1,7 +1,4 @@
-"""Who runs the work: this process, or others. What the work is, they do not know.
-
-The engine of one process: threads read ahead and write behind while the main thread computes.
-"""
+"""Engines that run independent tasks: the contract, and one process whose threads overlap reading and writing."""
 
 from __future__ import annotations
 
@@ -21,7 +18,7 @@ C = TypeVar("C")
 
 @dataclass(frozen=True)
 class Outcome(Generic[T, C]):
-    """What became of one task: a result, or the sentence of what went wrong."""
+    """The outcome of one task: a result, or the message of an error."""
 
     task: T
     result: C | None
@@ -38,12 +35,12 @@ class Engine(Protocol):
         compute: Callable[[T, A], B],
         store: Callable[[T, B], C],
     ) -> Iterator[Outcome[T, C]]:
-        """Yield one outcome per task, in order; an error in one task leaves the others alone."""
+        """Yield one outcome per task, in order; an error in one task does not affect the others."""
         ...
 
 
 def weightless(task: Any) -> int:
-    """Return 0, for tasks whose size does not matter."""
+    """Return 0: the size of a task whose memory is not limited."""
     return 0
 
 
@@ -56,13 +53,12 @@ class LocalEngine:
     workers : int
         Threads that read, and as many that write.
     ahead : int
-        Tasks read ahead of the one being computed, and results that may wait to be written: the memory
-        in use does not grow with the number of tasks.
+        Tasks read ahead of the one being computed, and results that may wait to be written, so that memory does
+        not grow with the number of tasks.
     weigh : callable
-        Bytes that a task takes up.
+        Returns the bytes that a task needs.
     most : int
-        Bytes of all tasks between the start of their reading and the end of their writing; one that is
-        heavier goes alone.
+        Bytes of all tasks between the start of reading and the end of writing; a larger task runs alone.
     """
 
     workers: int = 2
@@ -73,7 +69,7 @@ class LocalEngine:
     def run(
         self, tasks: Iterable[T], load: Callable[[T], A], compute: Callable[[T, A], B], store: Callable[[T, B], C]
     ) -> Iterator[Outcome[T, C]]:
-        """Yield one outcome per task, in order; errors that concern every task are raised."""
+        """Yield one outcome per task, in order; raise errors that concern every task."""
         waiting = deque(tasks)
         reading: deque[tuple[T, Future[A]]] = deque()
         writing: deque[tuple[T, Future[C]]] = deque()
@@ -94,7 +90,7 @@ class LocalEngine:
                     future.cancel()
 
     def _room(self, waiting: deque[T], reading: deque[tuple[T, Any]], writing: deque[tuple[T, Any]]) -> bool:
-        """Say whether another task may be read."""
+        """Return whether another task may be read."""
         if not waiting or len(reading) >= self.ahead:
             return False
         held = [task for task, _ in (*reading, *writing)]
@@ -104,7 +100,7 @@ class LocalEngine:
 def _computed(
     task: Any, loaded: Future[Any], compute: Callable[..., Any], store: Callable[..., Any], writers: ThreadPoolExecutor
 ) -> tuple[Any, Future[Any]]:
-    """Compute here and hand the result to a writer; an error takes the result's place."""
+    """Compute in this thread and pass the result to a writer; keep an error in its place."""
     try:
         return task, writers.submit(store, task, compute(task, loaded.result()))
     except Exception as error:
@@ -120,5 +116,5 @@ def _outcome(task: T, future: Future[C]) -> Outcome[T, C]:
         raise
     except RestorekitError as error:
         return Outcome(task, None, str(error))
-    except Exception as error:  # a bug or a stranger's code: one image's failure all the same
+    except Exception as error:  # a bug, or third-party code: it fails this image only
         return Outcome(task, None, f"unexpected {type(error).__name__}: {error}; please report it")

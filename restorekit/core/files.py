@@ -1,7 +1,4 @@
-"""Files that appear whole or not at all.
-
-One run at a time in an output folder; shards of one run may share it.
-"""
+"""Atomic writes, and locks that keep an output folder to one run or to the shards of one run."""
 
 from __future__ import annotations
 
@@ -31,15 +28,15 @@ _REASONS = {
 
 @contextmanager
 def atomic(path: str | Path) -> Iterator[Path]:
-    """Give a temporary file to write, and put it in the place of `path` when the block ends well.
+    """Yield a temporary file and rename it to `path` when the block ends without an error.
 
-    The file and its folder are flushed to the disk. On any error the temporary is removed and
-    `path` is left as it was. Missing folders are made.
+    The file and its folder are flushed to the disk. On any error the temporary is removed and `path` stays
+    unchanged. Missing folders are made.
 
     Parameters
     ----------
     path : path
-        Where the finished file goes.
+        Path of the finished file.
 
     Yields
     ------
@@ -75,12 +72,12 @@ def sweep(folder: str | Path) -> int:
     Parameters
     ----------
     folder : path
-        Searched with everything below it; it may be missing.
+        Searched recursively; it may be missing.
 
     Returns
     -------
     int
-        How many files were removed.
+        Number of files removed.
     """
     left = [p for p in Path(folder).rglob(f".*{TEMPORARY}") if _abandoned(p)]
     for path in left:
@@ -89,7 +86,7 @@ def sweep(folder: str | Path) -> int:
 
 
 def _create(folder: Path) -> tuple[Path, int]:
-    """Make a temporary and hold a lock on it, so that another run's `sweep` sees it is in use."""
+    """Make a temporary and lock it, so that another run's `sweep` keeps it."""
     while True:
         temporary = folder / f".{secrets.token_hex(8)}{TEMPORARY}"
         descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
@@ -113,7 +110,7 @@ def _abandoned(path: Path) -> bool:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Flush a folder's entries, where the system can."""
+    """Flush a folder's entries, if the system can."""
     with suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)
         try:
@@ -129,20 +126,20 @@ def _sentence(path: Path, error: OSError) -> ImageError:
 
 try:
     import fcntl
-except ImportError:  # Windows: two runs into one folder are not told apart
+except ImportError:  # Windows: two runs into one folder are not detected
     fcntl = None  # type: ignore[assignment]
 
 
 @contextmanager
 def locked(folder: Path, shard_name: str) -> Iterator[None]:
-    """Keep other runs out of a folder, which is made where missing.
+    """Keep other runs out of a folder, which is made if missing.
 
     Parameters
     ----------
     folder : Path
         The run's own folder.
     shard_name : str
-        Empty for a run that must be alone; runs with different names may work at the same time.
+        Empty for a run that must be alone; shards with different names may run at the same time.
 
     Raises
     ------
@@ -154,11 +151,11 @@ def locked(folder: Path, shard_name: str) -> Iterator[None]:
     with ExitStack() as held:
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            whole = held.enter_context((folder / ".lock").open("a"))
+            run = held.enter_context((folder / ".lock").open("a"))
             part = held.enter_context((folder / f".lock{shard_name}").open("a")) if shard_name else None
         except OSError as error:
             raise ImageError(f"cannot write into {folder} ({error.strerror}); choose another folder") from error
-        _hold(whole, folder, shared=part is not None)
+        _hold(run, folder, shared=part is not None)
         if part is not None:
             _hold(part, folder, shared=False)
         yield
@@ -172,5 +169,5 @@ def _hold(file: IO[str], folder: Path, shared: bool) -> None:
     except OSError as error:
         if error.errno in (errno.EWOULDBLOCK, errno.EACCES):  # others: a file system without locks
             raise UsageError(
-                f"another run is writing into {folder.parent}; wait for its end or choose another folder"
+                f"another run is writing into {folder.parent}; wait until it ends or choose another folder"
             ) from error

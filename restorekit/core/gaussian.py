@@ -1,4 +1,4 @@
-"""What a decoder and an observation say together in closed form, for Gaussian noise and missing values."""
+"""Closed-form posterior of a decoder's distribution under Gaussian noise and missing values."""
 
 from __future__ import annotations
 
@@ -13,21 +13,20 @@ from restorekit.core.types import Observation
 
 
 def has_closed_form(part: Corruption) -> bool:
-    """Say whether a part of a chain is Gaussian noise or takes values out."""
+    """Return whether a part of a chain is Gaussian noise or hides values."""
     return part.hides or part.name in ("gaussian", "clean")
 
 
 def other_than_gaussian(corruption: Corruption) -> str | None:
-    """Return the name of a part that is neither Gaussian noise nor takes values out; None where there is none."""
+    """Return the name of a part that is neither Gaussian noise nor hides values; None if there is none."""
     return next((part.name for part in parts_of(corruption) if not has_closed_form(part)), None)
 
 
 def level(observation: Observation) -> Tensor:
-    """Return the standard deviation of the noise, (B, 1, 1, 1); UsageError where it is unknown."""
+    """Return the standard deviation of the noise, (B, 1, 1, 1); raise UsageError if it is unknown."""
     if observation.sigma is None or bool(observation.sigma.isnan().any()):
         raise UsageError(
-            "a sampler must know the level of the noise, which is unknown here; give --sigma auto, or a number such as "
-            "25/255"
+            "a sampler needs the noise level, which is unknown; give --sigma auto, or a number such as 25/255"
         )
     return observation.sigma
 
@@ -35,8 +34,8 @@ def level(observation: Observation) -> Tensor:
 def posterior(likelihood: Likelihood, observation: Observation) -> tuple[Tensor, Tensor]:
     """Return mean and variance, (B, C, H, W), of p(x | z, y): the decoder's Gaussian times the noise's.
 
-    Precisions add where a value was observed with noise; it is exact where sigma is 0; the decoder stands
-    alone where it is missing. The decoder's first two moments stand for its distribution.
+    Precisions add for values observed with noise; values with sigma 0 are exact; missing values keep the decoder's
+    distribution, of which the first two moments are used.
     """
     noise = level(observation) ** 2
     gain = torch.where(observation.observed, likelihood.variance / (likelihood.variance + noise).clamp_min(1e-12), 0.0)
@@ -47,8 +46,8 @@ def posterior(likelihood: Likelihood, observation: Observation) -> tuple[Tensor,
 def evidence(likelihood: Likelihood, observation: Observation) -> Tensor:
     """Return log p(y | z) = log of the integral of p(y | x) p(x | z) over x, (B,) nats, of the observed values.
 
-    Exact for a Gaussian decoder, and for every decoder where what was seen is exact; under noise, another decoder's
-    first two moments stand for its distribution.
+    Exact for a Gaussian decoder, and for every decoder if the observed values are exact; under noise, the first two
+    moments of another decoder are used.
     """
     sigma = level(observation)
     exact = sigma.flatten() == 0
@@ -64,7 +63,7 @@ def noisy(likelihood: Likelihood, observation: Observation, noise: Tensor) -> Te
 
 
 def density(likelihood: Likelihood, observation: Observation, x: Tensor) -> Tensor:
-    """Return log p(x | z), (B,) nats, by the laws that `redraw` draws from: of noisy values the first two moments."""
+    """Return log p(x | z), (B,) nats, of the distribution that `redraw` draws from; by two moments for noisy values."""
     if isinstance(likelihood, DiagonalGaussian):
         return likelihood.log_prob(x)
     moments = observation.observed & (level(observation) > 0)

@@ -3,8 +3,8 @@
 References
 ----------
 Gortler, Grzeszczuk, Szeliski, Cohen, "The Lumigraph", SIGGRAPH 1996, section 3.4.
-Damelin, Hoang, "On surface completion and image inpainting by biharmonic functions", IJMMS 2018: what `bend` nears.
-Polyak, "Some methods of speeding up the convergence of iteration methods", 1964: the heavy ball it goes by.
+Damelin, Hoang, "On surface completion and image inpainting by biharmonic functions", IJMMS 2018: limit of `bend`.
+Polyak, "Some methods of speeding up the convergence of iteration methods", 1964: heavy-ball steps of `bend`.
 """
 
 from __future__ import annotations
@@ -14,9 +14,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 SWEEPS = 2  # relaxations after the pyramid: 0.3 dB better at 80 % missing, as good as Delaunay triangles
-LEVELS = 5  # of the pyramid that a window of a large image goes through by itself
-CELL = 2**LEVELS  # pixels a side that are one value above them
-MARGIN = 2 * CELL  # pixels from a window's edge on that are as in the whole: CELL for the pyramid, the rest for sweeps
+LEVELS = 5  # of the pyramid of a window of a large image
+CELL = 2**LEVELS  # side in pixels of the area of one value at its top
+MARGIN = (
+    2 * CELL
+)  # pixels from a window's edge where it equals the untiled image: CELL for the pyramid, the rest for sweeps
 BENDS = 12  # steps of `bend`: as good as going on to the biharmonic interpolation itself, at 80 and 90 % missing
 STEP, MOMENTUM = 0.05, 0.75  # of `bend`; stable as STEP < 2 (1 + MOMENTUM) / 64, where 64 is the largest eigenvalue
 
@@ -27,28 +29,29 @@ def fill(y: Tensor, observed: Tensor, coarse: Tensor | None = None) -> Tensor:
     Parameters
     ----------
     y : Tensor, (B, C, H, W)
-        Values; what stands where `observed` is False does not matter.
+        Values; those whose `observed` is False are ignored.
     observed : Tensor of bool, (B, 1 or C, H, W)
-        True where a value was seen.
+        True for observed values.
     coarse : Tensor, (B, C, H / CELL, W / CELL), rounded up, optional
-        What `push` gave for the whole image, cut to this window of it: a window that begins at multiples of CELL,
-        and ends at such or with the image, is then filled as in the whole, from MARGIN pixels inside its edges on.
+        Result of `push` for the untiled image, cut to this window of it. A window that begins at multiples of CELL,
+        and ends at one or with the image, is then filled as in the untiled image, from MARGIN pixels inside its edges
+        on.
 
     Returns
     -------
     Tensor, (B, C, H, W)
-        y where observed, interpolated values elsewhere, 0.5 where nothing at all was observed.
+        y for observed values, interpolated values elsewhere, 0.5 if nothing was observed.
     """
     initial = torch.where(observed, y, push(*_weighted(y, observed), coarse))
     for _ in range(SWEEPS):
-        initial = torch.where(observed, y, _around(initial))
+        initial = torch.where(observed, y, _neighbour_mean(initial))
     return initial
 
 
-def _around(t: Tensor) -> Tensor:
-    """Return the mean of a value's neighbours, the four nearest counting double; shifts are quicker than a convolution.
+def _neighbour_mean(t: Tensor) -> Tensor:
+    """Return the mean of a value's eight neighbours, of which the four nearest count double.
 
-    It is the product of two triangles, (1, 2, 1), less the value itself.
+    It is the product of two triangles, (1, 2, 1), minus the value itself; shifts are faster than a convolution.
     """
     p = F.pad(t, (1, 1, 1, 1), mode="replicate")
     across = p[..., :-2] + 2 * p[..., 1:-1] + p[..., 2:]
@@ -56,20 +59,20 @@ def _around(t: Tensor) -> Tensor:
 
 
 def bend(initial: Tensor, observed: Tensor) -> Tensor:
-    """Smooth the missing values of a guess towards the least bending of the surface, like a thin plate.
+    """Smooth the missing values of an initial estimate towards the least bending energy, like a thin plate.
 
     Parameters
     ----------
     initial : Tensor, (B, C, H, W)
-        What `fill` gives.
+        Result of `fill`.
     observed : Tensor of bool, (B, 1 or C, H, W)
-        True where the value is exact, and stays.
+        True for exact values, which stay.
 
     Returns
     -------
     Tensor, (B, C, H, W)
-        0.7 dB nearer to photographs than the guess at 80 % missing. Only where values are exact: it would bend
-        the surface through their noise.
+        0.7 dB closer to photographs than `initial` at 80 % missing. Only for exact values: it would bend the surface
+        through their noise.
     """
     step = STEP * (~observed).to(initial.dtype)
     change = torch.zeros_like(initial)
@@ -80,7 +83,7 @@ def bend(initial: Tensor, observed: Tensor) -> Tensor:
 
 
 def _laplacian(t: Tensor) -> Tensor:
-    """Return the sum of the four neighbours' differences; shifted views are far quicker than a convolution."""
+    """Return the sum of the differences to the four neighbours; shifted views are far faster than a convolution."""
     p = F.pad(t, (1, 1, 1, 1), mode="replicate")
     return p[..., 1:-1, :-2] + p[..., 1:-1, 2:] + p[..., :-2, 1:-1] + p[..., 2:, 1:-1] - 4 * t
 
@@ -91,7 +94,7 @@ def pull(y: Tensor, observed: Tensor) -> tuple[Tensor, Tensor]:
     Returns
     -------
     Tensor, (B, C, H / CELL, W / CELL), rounded up, and Tensor of the same shape
-        Together what `push` takes.
+        Arguments of `push`.
     """
     value, weight = _weighted(y, observed)
     for _ in range(LEVELS):
@@ -100,16 +103,16 @@ def pull(y: Tensor, observed: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def push(value: Tensor, weight: Tensor, coarse: Tensor | None = None, levels: int = LEVELS) -> Tensor:
-    """Blend weighted values, (B, C, H, W), with the same thing at half the size, recursively.
+    """Blend weighted values, (B, C, H, W), recursively with their average at half the size.
 
     Parameters
     ----------
     value, weight : Tensor, (B, C, H, W)
         Weights from 0 to 1.
     coarse : Tensor, optional
-        The result `levels` halvings further up, where it is known.
+        The result after `levels` halvings, if it is known.
     levels : int
-        Counts down to it.
+        Halvings left until `coarse`.
     """
     if coarse is not None and levels == 0:
         return coarse
@@ -126,6 +129,6 @@ def _weighted(y: Tensor, observed: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _pulled(value: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
-    """Average over 2 x 2 values; a cell counts in full from one observed value on."""
+    """Average over 2 x 2 values; one observed value is enough for the full weight of a cell."""
     mean = F.avg_pool2d(weight, 2, ceil_mode=True)
     return F.avg_pool2d(value * weight, 2, ceil_mode=True) / mean.clamp_min(1e-9), (4 * mean).clamp(max=1)

@@ -1,4 +1,4 @@
-"""How far long work within one image is, for whoever wants to show it."""
+"""Progress reporting for long computations within one image."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _SHOW: ContextVar[Show | None] = ContextVar("show", default=None)
 
 @contextmanager
 def watched(show: Show) -> Iterator[None]:
-    """Have `show` called with what is done, how far it is, and how far it may go, by all work inside."""
+    """Pass the progress of all work in the block to `show`: its name, the steps done and the most there can be."""
     token = _SHOW.set(show)
     try:
         yield
@@ -22,7 +22,7 @@ def watched(show: Show) -> Iterator[None]:
 
 
 def tell(what: str, done: int, most: int) -> None:
-    """Say how far a work is; nothing happens where nobody watches."""
+    """Report progress to the innermost `watched` block, if there is one."""
     show = _SHOW.get()
     if show is not None:
         show(what, done, most)

@@ -1,4 +1,4 @@
-"""Randomness that depends on names and absolute coordinates, never on order, batch or tile.
+"""Random numbers that depend on names and absolute coordinates, never on order, batch or tile.
 
 Every draw is a pure function of a seed, the image's key, a name and (for fields) the absolute
 position, so the same image gets the same noise in any batch, tile, shard or engine. A
@@ -28,16 +28,16 @@ class Rng:
     Parameters
     ----------
     seed : int
-        Seed of the whole run.
+        Seed of the run.
     keys : tuple of str or None
-        One name per image of the batch, each with a stream of its own. None: one stream for the
-        whole batch, which is faster and is what training uses.
+        One name per image of the batch, each with its own stream. None: one stream for the batch, which is
+        faster and is used in training.
     origins : tuple of (int, int) or None
-        Absolute (top, left) pixel of each image of the batch, where the images are tiles.
+        Absolute (top, left) pixel of each image of the batch, if the images are tiles.
     path : tuple of str
         Names of the forks that led here.
     first : int
-        Number of the first draw that `expand` gives, so that draws made in portions are the same draws.
+        Number of the first draw of `expand`, so that draws made in portions are the same draws.
     """
 
     seed: int
@@ -55,7 +55,7 @@ class Rng:
         return replace(self, keys=keys, origins=origins)
 
     def before(self, pixels: int) -> Rng:
-        """Return the source whose fields begin that many pixels above and left of where these do."""
+        """Return the source whose fields begin that many pixels further up and left."""
         if self.keys is None:
             return self
         origins = self.origins or ((0, 0),) * len(self.keys)
@@ -79,20 +79,20 @@ class Rng:
         origins = None if self.origins is None else tuple(self.origins[i] for i in rows)
         return replace(self, keys=tuple(self.keys[i] for i in rows), origins=origins)
 
-    def apart(self) -> Rng:
-        """Return a source in which tiles of one image have nothing in common, for models that see them one by one."""
+    def independent_tiles(self) -> Rng:
+        """Return a source whose tiles of one image are independent, for models that process them one by one."""
         if self.keys is None or self.origins is None:
             return self
         keys = tuple(f"{key}@{top},{left}" for key, (top, left) in zip(self.keys, self.origins, strict=True))
         return replace(self, keys=keys, origins=None)
 
     def steps(self, flat: bool) -> Callable[[int], Step]:
-        """Return what gives the source of step 0, 1, ... of a chain; `AHEAD` steps are drawn at once, which is faster.
+        """Return a function of the step number of a chain; `AHEAD` steps are drawn at once, which is faster.
 
         Parameters
         ----------
         flat : bool
-            Whether no image is a tile of a larger one, so that fields need no absolute place.
+            Whether no image is a tile of a larger one, so that fields need no absolute position.
         """
         held: dict[Any, tuple[int, Tensor]] = {}
         return lambda i: Step(self.seed, self.keys, self.origins, self.path, self.first, i, flat, held)
@@ -111,9 +111,9 @@ class Rng:
         shape : tuple of int, (B, ...)
             A shape (B, C, h, w) with more than one cell is a field over the image's plane.
         device : torch.device
-            Where the numbers are made.
+            Device of the numbers.
         stride : int
-            Pixels per cell of the field, which places a tile's window on the image's one field.
+            Pixels per cell of the field, which positions a tile's window in the field of the image.
 
         Returns
         -------
@@ -126,7 +126,7 @@ class Rng:
         return self._draw(name, shape, torch.device(device), stride, torch.rand)
 
     def poisson(self, name: str, rate: Tensor) -> Tensor:
-        """Draw Poisson counts of the given rate, (B, ...), in a tensor like it."""
+        """Draw Poisson counts with the rates `rate`, (B, ...), in a tensor of its shape."""
         if self.keys is None:
             return torch.poisson(rate, generator=self._shared(rate.device, name))
         rows = [
@@ -135,7 +135,7 @@ class Rng:
         return torch.stack(rows)
 
     def _shared(self, device: torch.device, name: str) -> Generator:
-        """Return the batch's own stream; no image is named "", so that none has the same."""
+        """Return the stream of the batch, which differs from every image's because no image is named ""."""
         return self._generator(device, name, "")
 
     def _generator(self, device: torch.device, *names: object) -> Generator:
@@ -152,7 +152,7 @@ class Rng:
         if self.keys is None:
             return fill(shape, self._shared(device, name))
         if len(self.keys) != shape[0]:
-            raise ValueError(f"expected {len(self.keys)} images, one per key of this Noise, got a batch of {shape[0]}")
+            raise ValueError(f"expected {len(self.keys)} images, one per key of this Rng, got a batch of {shape[0]}")
         if len(shape) == 4 and shape[2] * shape[3] > 1:
             return torch.stack([self._window(name, i, shape[1:], device, stride, fill) for i in range(shape[0])])
         return torch.stack([fill(shape[1:], self._generator(device, name, key)) for key in self.keys])
@@ -160,7 +160,7 @@ class Rng:
     def _window(
         self, name: str, i: int, shape: tuple[int, ...], device: torch.device, stride: int, fill: _Fill
     ) -> Tensor:
-        """Cut image i's window out of its field, drawing only the blocks it touches."""
+        """Return image i's window of its field, from the blocks that it touches."""
         keys, origins = self.keys or (), self.origins
         top, left = (0, 0) if origins is None else (o // stride for o in origins[i])
         channels, height, width = shape
@@ -178,14 +178,14 @@ class Rng:
 
 @dataclass(frozen=True)
 class Step(Rng):
-    """The numbers of one step of a chain.
+    """Random numbers of one step of a chain.
 
     Parameters
     ----------
     number : int
-        Which step.
+        Number of the step.
     flat : bool
-        Draw fields as lists of numbers, without a place in the image's plane.
+        Draw fields as lists of numbers, without a position in the image.
     held : dict
         Numbers of this step and its neighbours, shared between them.
     """

@@ -1,7 +1,7 @@
 """The values that travel between corruptions, models, samplers and restorers.
 
 Units and names are the same everywhere: ``x`` is a clean image, ``y`` what was observed of it,
-``observed`` is True where a value was seen, ``sigma`` is a standard deviation on the [0, 1] scale.
+``observed`` is True for known values, ``sigma`` is a standard deviation on the [0, 1] scale.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ class Linear(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Observation:
-    """What is known of a batch of images.
+    """An observation of a batch of images.
 
     Attributes
     ----------
     y : Tensor, (B, Cy, Hy, Wy)
         Observed values on the scale of x, neither clipped nor quantised, 0 where missing.
     observed : Tensor of bool, (B, 1 or Cy, Hy, Wy)
-        True where a value was seen.
+        True for observed values.
     shape : (C, H, W)
         Shape of the clean image; a corruption may change it.
     sigma : Tensor, (B, 1, 1, 1), or None
@@ -51,8 +51,8 @@ class Observation:
     params : mapping of str to Tensor, (B, ...)
         What was drawn from ranges; `Corruption.log_prob` and `Corruption.operator` read it.
     initial : Tensor, (B, C, H, W), or None
-        The corruption's first guess at x where somebody computed it already (over the whole image,
-        before it was cut into tiles).
+        The corruption's initial estimate of x, if computed already (over the untiled image, before it was cut
+        into tiles).
     direct : bool
         Whether y is x itself but for noise and missing values; False behind a linear map, or fading.
     """
@@ -88,7 +88,7 @@ class Observation:
         return self.take(torch.arange(len(self), device=self.y.device).repeat(n))
 
     def cut(self, rows: Tensor, columns: Tensor) -> Observation:
-        """Return the given rows and columns, int64 indices, which may repeat; for observations of x's own size."""
+        """Return rows and columns by int64 indices, which may repeat; for observations of x's own size."""
 
         def pick(t: Tensor) -> Tensor:
             return t.index_select(2, rows).index_select(3, columns)
@@ -98,7 +98,7 @@ class Observation:
         return replace(self, y=pick(self.y), observed=pick(self.observed), shape=shape, initial=initial)
 
     def unknown(self) -> Tensor:
-        """Where x is not known exactly: missing values, and all values unless the noise is known to be 0.
+        """Return the mask of values that are not known exactly: missing ones, and noisy or possibly noisy ones.
 
         Returns
         -------
@@ -119,13 +119,13 @@ class Observation:
         return replace(self, sigma=self.sigma.masked_fill(self.sigma > 0, torch.nan))
 
     def initial_estimate(self, corruption: Corruption) -> Tensor:
-        """Return `guess` where it was computed already, else ask the corruption for it."""
+        """Return `initial` if computed already, else the corruption's initial estimate."""
         return corruption.initial_estimate(self) if self.initial is None else self.initial
 
 
 @dataclass(frozen=True)
 class Batch:
-    """What a model learns from in one update.
+    """The data of one training update.
 
     Attributes
     ----------
@@ -152,7 +152,7 @@ def shape_of(x: Tensor) -> tuple[int, int, int]:
 
 
 class Source(Protocol):
-    """Observations of a batch of equal images, read by rows, so that a large one never stands whole in memory."""
+    """Observations of a batch of equal images, read by rows, so that a large image is never in memory at once."""
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
@@ -172,7 +172,7 @@ class Terms(NamedTuple):
     Attributes
     ----------
     loss : Tensor, scalar
-        What is minimised.
+        The minimised objective.
     parts : mapping of str to Tensor, scalars
         Named terms in nats per image (mean over the batch), for people to read.
     """
@@ -182,11 +182,11 @@ class Terms(NamedTuple):
 
 
 class Draws(NamedTuple):
-    """Draws of p(x | y): decoder means, and variances where there are, (S, B, C, H, W); what a sampler tells, (B,)."""
+    """Draws of p(x | y): decoder means and, if any, variances, (S, B, C, H, W); the sampler's diagnostics, (B,)."""
 
     mean: Tensor
     variance: Tensor | None
-    told: Mapping[str, Tensor] = {}
+    diagnostics: Mapping[str, Tensor] = {}
 
 
 class Estimate(NamedTuple):
@@ -217,8 +217,8 @@ class Restoration:
         Draws, where they were asked for.
     low, high : Tensor, (B, C, H, W), or None
         Ends of a calibrated interval.
-    told : mapping of str to Tensor, (B,)
-        What a sampler has to say of its work, such as the share of proposals that were accepted.
+    diagnostics : mapping of str to Tensor, (B,)
+        Diagnostics of the sampler, such as the share of accepted proposals.
     """
 
     mmse: Tensor
@@ -226,11 +226,11 @@ class Restoration:
     draws: Tensor | None = None
     low: Tensor | None = None
     high: Tensor | None = None
-    told: Mapping[str, Tensor] = field(default_factory=dict)
+    diagnostics: Mapping[str, Tensor] = field(default_factory=dict)
 
 
 class Geometry(NamedTuple):
-    """What image sizes a model takes.
+    """Image sizes that a model accepts.
 
     Attributes
     ----------

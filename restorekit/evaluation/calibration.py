@@ -21,8 +21,6 @@ from torch import Tensor
 from restorekit.core import channels as per_channel
 from restorekit.core.contracts import Corruption, Restorer
 from restorekit.core.errors import ImageError, UsageError
-from restorekit.core.plugins import boundary
-from restorekit.core.plugins.boundary import attribute_errors
 from restorekit.core.rng import Rng
 from restorekit.evaluation.evaluate import of_one_image, with_noise_policy
 from restorekit.evaluation.protocol import NoisePolicy, TestImage
@@ -289,11 +287,9 @@ class Bench:
     def _sample(self, subject: TestImage, x: Tensor, spec: str, corruption: Corruption) -> Sample:
         rng = Rng(self.seed, (subject.key,)).fork("calibrate")
         with of_one_image():
-            observation = replace(boundary.apply_corruption(corruption, x, rng.fork(spec)), label=subject.label)
+            observation = replace(corruption(x, rng.fork(spec)), label=subject.label)
             shown = with_noise_policy(observation, corruption, self.told)
-            with attribute_errors(f"the restorer {self.restorer.name!r}", self.restorer, corruption):
-                found = self.restorer(shown, corruption, 0, rng)
-            restored = boundary.restored(self.restorer, found, shown, 0)
+            restored = self.restorer(shown, corruption, 0, rng)
         if restored.std is None:
             raise UsageError("a calibration turns standard deviations into intervals, and this restorer gives none")
         distance, where = distances(shown.observed), observation.unknown().expand_as(x)

@@ -21,7 +21,6 @@ from restorekit.core.contracts import Corruption, Metric
 from restorekit.core.distributions import LEVEL
 from restorekit.core.errors import ImageError, PluginError, UndefinedMetricError, UsageError
 from restorekit.core.execution import Engine
-from restorekit.core.plugins import boundary
 from restorekit.core.plugins.boundary import attribute_errors, error_message
 from restorekit.core.psnr import quantise_8bit
 from restorekit.core.rng import Rng
@@ -72,7 +71,7 @@ class ImageEvaluator:
         judged, rng = Judged([], []), Rng(self.seed, (subject.key,))
         for trial in self.trials:
             with self._noted(judged, subject, trial):
-                observation = boundary.apply_corruption(trial.corruption, x, rng)
+                observation = trial.corruption(x, rng)
                 observation = observation if subject.label is None else replace(observation, label=subject.label)
                 for contender in trial.contenders:
                     with self._noted(judged, subject, trial, contender):
@@ -128,10 +127,8 @@ class ImageEvaluator:
     ) -> Row:
         rng, started = Rng(self.seed, (subject.key,)).fork("draws"), time.perf_counter()
         shown = with_noise_policy(observation, trial.corruption, contender.told)
-        with attribute_errors(f"the restorer {contender.restorer.name!r}", contender.restorer, trial.corruption):
-            answer = per_channel.restore(contender.restorer, shown, trial.corruption, contender.draws, rng)
+        answer = per_channel.restore(contender.restorer, shown, trial.corruption, contender.draws, rng)
         seconds = time.perf_counter() - started
-        answer = boundary.restored(contender.restorer, answer, shown, contender.draws)
         restoration, calibrated = _enclosed(answer, shown, trial.corruption, contender)
         finished = _finished(restoration)
         found, reasons, faults = measure(self.metrics, finished, x, observation)
@@ -155,7 +152,7 @@ def _stem(*names: str) -> str:
 
 
 def _nelbo(contender: Method, x: Tensor, label: Tensor | None, rng: Rng) -> float:
-    """Return how well a model explains the clean image, whatever the damage; UndefinedMetricError for what is no model."""
+    """Return how well a model explains the clean image, for any corruption; UndefinedMetricError if it is no model."""
     if not isinstance(contender.restorer, ModelRestorer):
         raise UndefinedMetricError("it is no model of images")
     with attribute_errors(f"the model {contender.restorer.model.name!r}", contender.restorer.model):

@@ -106,7 +106,7 @@ def score(model: LatentModel, x: Tensor, label: Tensor | None, k: int, chunk: in
 def nelbo(model: Model, x: Tensor, label: Tensor | None, rng: Rng) -> float:
     """Return the negative ELBO of one clean image, (1, C, H, W), in nats, by one draw of z.
 
-    UndefinedMetricError for models that are conditional, and for images of a size or colour that the model does not take.
+    UndefinedMetricError for conditional models, and for images of a size or colour that the model does not take.
     """
     g, (channels, height, width) = model.geometry, shape_of(x)
     fits = channels in g.channels and (g.size or (height, width)) == (height, width)

@@ -14,7 +14,6 @@ from torch import Tensor
 
 from restorekit.core.contracts import Metric
 from restorekit.core.errors import PluginError, UndefinedMetricError
-from restorekit.core.plugins import boundary
 from restorekit.core.types import Observation, Restoration
 
 DIFFERENCE_SUFFIX = "_difference"  # ends the name of a figure that is a difference to another run
@@ -87,7 +86,7 @@ def measure(
     for metric in metrics:
         value, why = None, NO_REASON
         try:
-            value = boundary.measured(metric, restoration, reference, observation)
+            value = metric(restoration, reference, observation)
         except UndefinedMetricError as none:
             why = str(none) or NO_REASON
         except PluginError as fault:

@@ -131,7 +131,7 @@ def load(
 
 def _mapped(r: Restoration, give: Callable[[Tensor], Any]) -> Restoration:
     std, draws, low, high = (None if part is None else give(part) for part in (r.std, r.draws, r.low, r.high))
-    return Restoration(give(r.mmse), std, draws, low, high, r.told)
+    return Restoration(give(r.mmse), std, draws, low, high, r.diagnostics)
 
 
 FEW = 4  # an axis this short holds channels where the other candidate is longer

@@ -9,7 +9,6 @@ from typing import NamedTuple
 import torch
 
 from restorekit.core.contracts import Corruption
-from restorekit.core.plugins import boundary
 from restorekit.core.rng import Rng
 from restorekit.core.types import Observation
 from restorekit.restoration.folder.planes import Plane, PlaneSource
@@ -37,7 +36,7 @@ class Level(NamedTuple):
 def level_of(corruption: Corruption) -> Level:
     """Return the noise level of a corruption, asked by trying: two images are damaged, and the results compared."""
     x = torch.rand((2, 3, 32, 32), generator=Rng(0).generator("probe"))
-    observation = boundary.apply_corruption(corruption, x, Rng(0, ("a", "b")))
+    observation = corruption(x, Rng(0, ("a", "b")))
     levels = [None] if observation.sigma is None else observation.sigma.flatten().tolist()
     sigma = levels[0] if levels[0] is not None and len(set(levels)) == 1 else None
     if observation.y.shape != x.shape or corruption.operator(observation) is not None:

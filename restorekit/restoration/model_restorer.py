@@ -16,8 +16,7 @@ from torch import Tensor
 
 from restorekit.core.contracts import Corruption, LatentModel, Model, Restorer, Sampler
 from restorekit.core.errors import ImageError, UsageError
-from restorekit.core.plugins import boundary
-from restorekit.core.plugins.boundary import attribute_errors, ran_out_of_memory, whose
+from restorekit.core.plugins.boundary import attribute_errors, owner_suffix, ran_out_of_memory
 from restorekit.core.rng import Rng
 from restorekit.core.types import Observation, Restoration, Source
 from restorekit.restoration.tiling import BYTES_PER_PIXEL, FEATHER, TOLD, Limits, Sweep, mirrored, restoration
@@ -145,8 +144,8 @@ class ModelRestorer(Restorer):
             if all(bool(t.isfinite().all()) for t in result.values()):
                 return result
         raise ImageError(
-            f"the model {self.model.name!r}{whose(self.model)} gave values that are not finite even in full precision; "
-            "check the file for NaN or extreme values, or restore it with another model"
+            f"the model {self.model.name!r}{owner_suffix(self.model)} gave values that are not "
+            "finite even in full precision; check the file for NaN or extreme values, or restore it with another model"
         )
 
     def _precision(self, half: bool) -> contextlib.AbstractContextManager[object]:
@@ -156,11 +155,11 @@ class ModelRestorer(Restorer):
     def _pass(
         self, observation: Observation, corruption: Corruption, n: int, rng: Rng, limits: Limits
     ) -> dict[str, Tensor]:
-        told = dict[str, list[Tensor]]()
-        estimate = boundary.estimate(self.model, observation, corruption)
+        diagnostics = dict[str, list[Tensor]]()
+        estimate = self.model.estimate(observation, corruption)
         one = self.sampler is not None and self.sampler.answers
         count = n if estimate is not None else 1 if one else max(n, DRAWS)
-        portions = self._portions(observation, corruption, count, rng, limits, told)
+        portions = self._portions(observation, corruption, count, rng, limits, diagnostics)
         if estimate is None:
             result = _mean_of_draws(portions, n, observation.y.new_zeros(len(observation), *observation.shape))
         else:
@@ -171,19 +170,19 @@ class ModelRestorer(Restorer):
                 result["draws"] = torch.cat([d for d, _ in portions])
         nothing, y = torch.zeros_like(observation.y), observation.y
         known = {k: observation.keep_known(v.float(), nothing if k == "var" else y) for k, v in result.items()}
-        return known | {TOLD + k: _spread_out(torch.stack(v).mean(0), observation) for k, v in told.items()}
+        return known | {TOLD + k: _spread_out(torch.stack(v).mean(0), observation) for k, v in diagnostics.items()}
 
     def _portions(
         self, observation: Observation, corruption: Corruption, n: int, rng: Rng, limits: Limits,
-        told: dict[str, list[Tensor]],
+        diagnostics: dict[str, list[Tensor]],
     ) -> Iterator[tuple[Tensor, Tensor | None]]:  # fmt: skip
         """Draw a few at a time, as many as the limits allow; gather what the sampler tells."""
         shared = self.sampler is not None and self.sampler.shares
         portion = limits.draws(len(observation) * math.prod(observation.shape[1:]), shared)
         for first in range(0, n, portion):
-            draws = boundary.draws(self.model, observation, corruption, min(portion, n - first), rng.after(first))
-            for name, value in draws.told.items():
-                told.setdefault(name, []).append(value)
+            draws = self.model.sample(observation, corruption, min(portion, n - first), rng.after(first))
+            for name, value in draws.diagnostics.items():
+                diagnostics.setdefault(name, []).append(value)
             yield draws.mean, draws.variance
 
 
@@ -211,7 +210,7 @@ def with_guess(observation: Observation, corruption: Corruption) -> Observation:
     """Compute the first guess over the whole image, so that it does not depend on how the image is tiled."""
     if corruption.interpolates and bool(observation.observed.all()):
         return replace(observation, initial=observation.y)
-    return replace(observation, initial=boundary.initial_estimate(observation, corruption))
+    return replace(observation, initial=observation.initial_estimate(corruption))
 
 
 def _slice(band: Restoration, rows: int) -> Restoration:
@@ -219,7 +218,7 @@ def _slice(band: Restoration, rows: int) -> Restoration:
         return band
     cut = [None if t is None else t[..., rows:, :] for t in (band.mmse, band.std, band.draws)]
     assert cut[0] is not None
-    return Restoration(cut[0], cut[1], cut[2], told=band.told)
+    return Restoration(cut[0], cut[1], cut[2], diagnostics=band.diagnostics)
 
 
 def _joined(bands: list[Restoration]) -> Restoration:
@@ -227,10 +226,10 @@ def _joined(bands: list[Restoration]) -> Restoration:
         return bands[0]
     std = None if bands[0].std is None else torch.cat([b.std for b in bands if b.std is not None], -2)
     draws = None if bands[0].draws is None else torch.cat([b.draws for b in bands if b.draws is not None], -2)
-    mmse, told = torch.cat([b.mmse for b in bands], -2), dict[str, Tensor]()
-    for name in bands[0].told:
-        told[name] = torch.stack([b.told[name] * b.mmse.shape[2] for b in bands]).sum(0) / mmse.shape[2]
-    return Restoration(mmse, std, draws, told=told)
+    mmse, diagnostics = torch.cat([b.mmse for b in bands], -2), dict[str, Tensor]()
+    for name in bands[0].diagnostics:
+        diagnostics[name] = torch.stack([b.diagnostics[name] * b.mmse.shape[2] for b in bands]).sum(0) / mmse.shape[2]
+    return Restoration(mmse, std, draws, diagnostics=diagnostics)
 
 
 def _halved(limits: Limits, model: Model, error: BaseException) -> Limits:

@@ -197,8 +197,8 @@ class Sweep:
 def restoration(fields: dict[str, Tensor]) -> Restoration:
     """Return what fields, (..., B, C, h, w), named mmse, var, draws, and TOLD + name, amount to."""
     std = fields["var"].clamp_min(0).sqrt() if "var" in fields else None
-    told = {k.removeprefix(TOLD): v.mean((1, 2, 3)) for k, v in fields.items() if k.startswith(TOLD)}
-    return Restoration(fields["mmse"], std, fields.get("draws"), told=told)
+    diagnostics = {k.removeprefix(TOLD): v.mean((1, 2, 3)) for k, v in fields.items() if k.startswith(TOLD)}
+    return Restoration(fields["mmse"], std, fields.get("draws"), diagnostics=diagnostics)
 
 
 def mirrored(start: int, stop: int, length: int) -> Tensor:

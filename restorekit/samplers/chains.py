@@ -32,7 +32,7 @@ class Ended(NamedTuple):
     steps: Tensor
     settled: Tensor
 
-    def told(self, n: int) -> dict[str, Tensor]:
+    def diagnostics(self, n: int) -> dict[str, Tensor]:
         """Return what is said of the n chains of each image, (B,)."""
         return {name: t.float().view(n, -1).mean(0) for name, t in (("steps", self.steps), ("settled", self.settled))}
 

@@ -45,12 +45,12 @@ class Gibbs(Conjugate):
         z = model.infer(x, None, many.label).sample(streams)
         chains = Chains(self.name, AHEAD, self.sweeps, model.geometry.size is not None)
         ended = chains.run(swept(model), (x, z), many, streams)
-        return as_draws(posterior(model.decode(ended.state[1], many.label), many), n, ended.told(n))
+        return as_draws(posterior(model.decode(ended.state[1], many.label), many), n, ended.diagnostics(n))
 
 
 def source(model: LatentModel, rng: Rng, n: int) -> Rng:
     """Return the noise of n chains for each image; a model of one size sees tiles apart from each other."""
-    return (rng if model.geometry.size is None else rng.apart()).expand(n)
+    return (rng if model.geometry.size is None else rng.independent_tiles()).expand(n)
 
 
 def swept(model: LatentModel) -> Move:

@@ -54,7 +54,7 @@ class Importance(Conjugate):
 
     def drawn(self, model: LatentModel, corruption: Corruption, observation: Observation, n: int, rng: Rng) -> Draws:
         """Try proposals a few at a time, and keep for each of n draws the one that wins."""
-        own = rng if model.geometry.size is None else rng.apart()
+        own = rng if model.geometry.size is None else rng.independent_tiles()
         tried, kept = Proposed.of(model, observation, corruption, own), Reservoir(n, len(observation), own)
         for first in range(0, self.proposals, ROUND):
             tell(self.name, first, self.proposals)

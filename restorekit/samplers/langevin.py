@@ -70,8 +70,8 @@ class Langevin(Checking):
             ended = chains.run(_moved(goal), self._begin(goal), many, streams)
         walk: Walk = ended.state
         _warn(walk.acceptance)
-        told = {"acceptance": walk.acceptance.view(n, -1).mean(0), **ended.told(n)}
-        return as_draws(goal.restored(walk.place.state), n, told)
+        diagnostics = {"acceptance": walk.acceptance.view(n, -1).mean(0), **ended.diagnostics(n)}
+        return as_draws(goal.restored(walk.place.state), n, diagnostics)
 
     def _begin(self, goal: Marginal | Joint) -> Walk:
         """Return where chains begin, with the first length of a step."""

@@ -56,8 +56,11 @@ class MetropolisWithinGibbs(Conjugate):
         warm = self._warmed(model, self._begin(model, corruption, observation, n, rng), many, streams)
         accepted = torch.zeros(len(many), device=many.y.device)
         ended = chains.run(_moved(model), (*warm, accepted), many, streams)
-        told = {"acceptance": (ended.state[2] / ended.steps.clamp_min(1)).view(n, -1).mean(0), **ended.told(n)}
-        return as_draws(posterior(model.decode(ended.state[1], many.label), many), n, told)
+        diagnostics = {
+            "acceptance": (ended.state[2] / ended.steps.clamp_min(1)).view(n, -1).mean(0),
+            **ended.diagnostics(n),
+        }
+        return as_draws(posterior(model.decode(ended.state[1], many.label), many), n, diagnostics)
 
     def _warmed(self, model: LatentModel, x: Tensor, observation: Observation, rng: Rng) -> tuple[Tensor, Any]:
         """Return x, (B, C, H, W), and z after sweeps of pseudo-Gibbs."""

@@ -117,19 +117,7 @@ def copied(value: Observation) -> dict[str, Tensor]:
 
 def only(observation: Observation, i: int) -> Observation:
     """Return image i of an observation as a batch of one."""
-
-    def cut(t: Tensor | None) -> Tensor | None:
-        return None if t is None else t[i : i + 1]
-
-    return dataclasses.replace(
-        observation,
-        y=observation.y[i : i + 1],
-        observed=observation.observed[i : i + 1],
-        sigma=cut(observation.sigma),
-        label=cut(observation.label),
-        initial=cut(observation.initial),
-        params={k: v[i : i + 1] for k, v in observation.params.items()},
-    )
+    return observation.take(torch.tensor([i], device=observation.y.device))
 
 
 def unseen(observation: Observation) -> Observation:

@@ -105,7 +105,7 @@ def draws_in_the_shape_of_x(sampler: Sampler) -> None:
             expect(value.shape == (3, 2, 1, 8, 12), f"{who} must be (3, 2, 1, 8, 12), got {tuple(value.shape)}")
             expect(value.dtype == torch.float32, f"{who} must be float32, got {value.dtype}")
             expect(bool(value.isfinite().all()), f"{who} must be finite, got NaN or infinity")
-        for name, value in draws.told.items():
+        for name, value in draws.diagnostics.items():
             sound = value.shape == (2,) and bool(value.isfinite().all())
             expect(sound, f"{name_of(sampler)}: told[{name!r}] must be (2,) finite numbers, one per image, got {value}")
         positive = draws.variance is None or bool((draws.variance >= 0).all())

@@ -11,7 +11,6 @@ from lightning_fabric import Fabric
 from torch import Tensor
 
 from restorekit.core.contracts import Corruption
-from restorekit.core.plugins import boundary
 from restorekit.core.rng import Rng
 from restorekit.core.types import Batch
 from restorekit.training import self_supervised
@@ -73,7 +72,7 @@ def _batch(job: Job, step: int, index: Tensor, rng: Rng, fabric: Fabric) -> Batc
     x = augment(x, rng) if recipe.augment else x
     x = gray(x) if turned_gray else x
     x = x.contiguous(memory_format=torch.channels_last)
-    observation = boundary.apply_corruption(corruption, x, rng.fork("corruption"))
+    observation = corruption(x, rng.fork("corruption"))
     if job.labels is not None:
         observation = dataclasses.replace(
             observation, label=_some(job.labels[index], recipe.unlabelled, rng).to(x.device)

@@ -11,7 +11,7 @@ from types import FrameType
 from typing import Any
 
 from restorekit.core.errors import PluginError, UsageError
-from restorekit.core.plugins.boundary import error_message, whose
+from restorekit.core.plugins.boundary import error_message, owner_suffix
 from restorekit.training.job import Job
 from restorekit.training.resume import State
 
@@ -74,7 +74,7 @@ def refuse_to_learn_nothing(state: State) -> None:
     """Stop a training of which no update so far had finite gradients: none will, as the weights stay what they are."""
     for group in state.groups:
         if state.step and float(group.skipped) == state.step:
-            who = f"{group.name!r} of the model {state.model.name!r}{whose(state.model)}"
+            who = f"{group.name!r} of the model {state.model.name!r}{owner_suffix(state.model)}"
             raise UsageError(
                 f"the gradients of {who} were not finite in any of the {state.step} updates, and nothing was learnt; "
                 "look for NaN in the images, for a lower lr or other settings with --set, or at the model's terms"

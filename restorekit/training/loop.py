@@ -18,7 +18,6 @@ from torch.nn import Parameter
 
 from restorekit import __version__
 from restorekit.core.contracts import Model
-from restorekit.core.plugins import boundary
 from restorekit.core.plugins.boundary import attribute_errors
 from restorekit.core.rng import Rng
 from restorekit.core.types import Batch, Terms
@@ -192,7 +191,7 @@ def _share(params: list[Parameter], fabric: Fabric) -> None:
 
 
 def _ask(model: Model, batch: Batch, rng: Rng, group: str) -> Terms:
-    return boundary.terms(model, batch, rng, group)
+    return model.terms(batch, rng, group)
 
 
 def _health(job: Job, state: State, progress: float) -> dict[str, float]:

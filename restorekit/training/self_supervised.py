@@ -13,7 +13,6 @@ from torch import Tensor
 from restorekit.core.contracts import Corruption, parts_of
 from restorekit.core.errors import UsageError
 from restorekit.core.gaussian import has_closed_form
-from restorekit.core.plugins import boundary
 from restorekit.core.rng import Rng
 from restorekit.core.types import Batch, Observation, shape_of
 from restorekit.images.dataset import LabelledImages
@@ -72,7 +71,7 @@ class Damaged(LabelledImages):
         if lost is not None:
             x = x.masked_fill(lost.movedim(-1, 0), torch.nan)
         if self._corruption is not None:
-            o = boundary.apply_corruption(self._corruption, x[None], Rng(self._seed, (self.keys[i],)).fork("given"))
+            o = self._corruption(x[None], Rng(self._seed, (self.keys[i],)).fork("given"))
             x = torch.where(o.observed, o.y, torch.nan)[0]
         return x.movedim(0, -1).contiguous()
 

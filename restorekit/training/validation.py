@@ -12,7 +12,6 @@ from torch import Tensor
 from torchvision.utils import make_grid
 
 from restorekit.core.contracts import Corruption, LatentModel, Model
-from restorekit.core.plugins import boundary
 from restorekit.core.rng import Rng
 from restorekit.core.types import Batch, Estimate, Geometry
 from restorekit.training.crops import Pool, Windows
@@ -76,9 +75,9 @@ def measure(model: Model, held: Validation, corruptions: Sequence[Corruption], s
 
 
 def _one(model: Model, batch: Batch, rng: Rng, runs: int) -> dict[str, Tensor]:
-    found = dict(boundary.terms(model, batch, rng).parts)
-    found.update(boundary.diagnosis(model, batch, rng.fork("diagnose")))
-    estimate = boundary.estimate(model, batch.observation, batch.corruption)
+    found = dict(model.terms(batch, rng).parts)
+    found.update(model.diagnose(batch, rng.fork("diagnose")))
+    estimate = model.estimate(batch.observation, batch.corruption)
     if estimate is not None and batch.x is not None:
         restored = batch.observation.keep_known(estimate.mean, batch.observation.y)
         value = psnr(_finished(restored), batch.x).mean()
@@ -101,7 +100,7 @@ def _batches(held: Validation, corruption: Corruption, seed: int) -> list[tuple[
 
 def _batch(held: Validation, cut: slice, corruption: Corruption, seed: int) -> tuple[Batch, Rng]:
     x, rng = held.x[cut], Rng(seed, held.names[cut]).fork("validation")
-    observation = boundary.apply_corruption(corruption, x, rng)
+    observation = corruption(x, rng)
     observation = observation if isinstance(corruption, KnownNoise) else observation.blind()
     if held.labels is not None:
         observation = replace(observation, label=held.labels[cut])
@@ -125,13 +124,13 @@ def preview(model: Model, held: Validation, corruptions: Sequence[Corruption], s
 
 
 def _panels(model: Model, batch: Batch, rng: Rng) -> list[Tensor]:
-    o, estimate = batch.observation, boundary.estimate(model, batch.observation, batch.corruption)
+    o, estimate = batch.observation, model.estimate(batch.observation, batch.corruption)
     truth = o.y if batch.x is None else batch.x
     if estimate is None and isinstance(model, LatentModel):
         again = reconstruct(model, truth, o.label)
         return [truth, again, truth, _spread((again - truth).abs())]
     if estimate is None:
-        draws = boundary.draws(model, o, batch.corruption, DRAWS, rng).mean
+        draws = model.sample(o, batch.corruption, DRAWS, rng).mean
         estimate = Estimate(draws.mean(0), draws.std(0))
     std = torch.zeros_like(o.y) if estimate.std is None else o.keep_known(estimate.std, torch.zeros_like(o.y))
     return [o.y, o.keep_known(estimate.mean, o.y), truth, _spread(std)]
@@ -156,7 +155,7 @@ def sample_grid(model: Model, held: Validation, corruption: Corruption, seed: in
         cells, columns = model.decode(z).mean, 8
     else:
         batch, _ = _batch(held, slice(0, 4), corruption, seed)
-        draws = boundary.draws(model, batch.observation, batch.corruption, 6, rng).mean
+        draws = model.sample(batch.observation, batch.corruption, 6, rng).mean
         cells, columns = draws.transpose(0, 1).flatten(0, 1), 6
     write_grid(cells, columns, path)
 

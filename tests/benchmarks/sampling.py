@@ -65,7 +65,7 @@ def main(name: str, source: str, count: int) -> None:
                 draws = sampler(model, damage, o, DRAWS, rng)
             took, mean = time.perf_counter() - started, draws.mean.mean(0)
             psnr = -10 * (mean - x).square().flatten(1).mean(1).log10().mean()
-            told = " ".join(f"{key} {float(value.mean()):.2f}" for key, value in draws.told.items())
+            told = " ".join(f"{key} {float(value.mean()):.2f}" for key, value in draws.diagnostics.items())
             print(
                 f"{damage!s:40s} {sampler.name:10s} {1e3 * took / len(x) / DRAWS:8.2f} ms a draw, "
                 f"{clock.seconds / took:4.0%} in networks, {max(clock.seconds, passes.seconds) / took:4.0%} in passes, "

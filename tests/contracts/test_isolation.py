@@ -266,7 +266,7 @@ def test_a_corruption_that_breaks_leaves_the_other_rows(strange, run, pictures, 
 
 
 @pytest.mark.parametrize(
-    ("how", "told"), [("metric", "ZeroDivisionError"), ("wrong metric", "expected a float, or a UndefinedMetricError")]
+    ("how", "told"), [("metric", "ZeroDivisionError"), ("wrong metric", "expected a float or an UndefinedMetricError")]
 )
 def test_a_metric_that_breaks_leaves_the_other_figures(strange, run, pictures, tmp_path, how, told):
     strange(how)

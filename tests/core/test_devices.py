@@ -32,7 +32,7 @@ def test_a_device_that_is_there_is_taken_by_its_name(present):
 @pytest.mark.parametrize("name", ["cuda", "mps"])
 def test_a_device_that_is_not_there_is_told_with_what_to_do(present, name):
     present()
-    with pytest.raises(UsageError, match=f"--device {name} was asked for, but .*; use --device auto or cpu"):
+    with pytest.raises(UsageError, match=f"--device {name} needs such a device, .*; use --device auto or cpu"):
         choose(name)
 
 

@@ -151,9 +151,11 @@ def test_steps_that_are_not_flat_agree_over_tiles():
 
 
 def test_tiles_apart_have_nothing_in_common():
-    tiles = Rng(1).at(("a", "a"), ((0, 0), (0, 14))).apart().normal("z", (2, 50), "cpu")
+    tiles = Rng(1).at(("a", "a"), ((0, 0), (0, 14))).independent_tiles().normal("z", (2, 50), "cpu")
     assert not torch.equal(*tiles)
-    assert torch.equal(Rng(1, ("a",)).apart().normal("z", (1, 5), "cpu"), Rng(1, ("a",)).normal("z", (1, 5), "cpu"))
+    assert torch.equal(
+        Rng(1, ("a",)).independent_tiles().normal("z", (1, 5), "cpu"), Rng(1, ("a",)).normal("z", (1, 5), "cpu")
+    )
 
 
 def test_some_of_a_batch_draw_as_they_did():

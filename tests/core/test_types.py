@@ -25,6 +25,21 @@ def test_expanding_repeats_every_image_draws_outermost():
     assert many.shape == (3, 6, 8)
 
 
+def test_taking_images_keeps_every_field():
+    o = Chain((Poisson((5.0, 50.0)), Missing(0.5)))(X, Rng(0, ("a", "b")))
+    level, label = torch.tensor([0.1, 0.2]).view(2, 1, 1, 1), torch.tensor([3, 4])
+    o = dataclasses.replace(o, label=label, sigma=level, initial=X, direct=False)
+    one = o.take(torch.tensor([1]))
+    for field in dataclasses.fields(Observation):
+        before, after = getattr(o, field.name), getattr(one, field.name)
+        if field.name == "params":
+            assert torch.equal(after["peak"], before["peak"][1:])
+        elif isinstance(before, torch.Tensor):
+            assert torch.equal(after, before[1:]), field.name
+        else:
+            assert after == before, field.name
+
+
 def test_cutting_takes_rows_and_columns_which_may_repeat():
     o = dataclasses.replace(Missing(0.5)(X, Rng(0)), initial=X)
     rows, columns = torch.tensor([2, 3, 3]), torch.tensor([7, 0])

@@ -122,7 +122,7 @@ def test_what_lies_beyond_the_halo_does_not_matter(config):
     model = testing.build(CVAE, config)
     perturb(model)
     halo, multiple = model.geometry.halo, model.geometry.multiple
-    x = _assertions.pictures(1, 1, multiple * 4, 3 * halo)
+    x = _assertions.random_images(1, 1, multiple * 4, 3 * halo)
     rng = Rng(0, ("a",))
     first = with_guess(DAMAGE(x, rng), DAMAGE)
     far = torch.arange(3 * halo) >= 2 * halo

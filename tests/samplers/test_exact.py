@@ -47,7 +47,7 @@ def test_draws_have_the_mean_and_covariance_of_the_exact_posterior(name, corrupt
     """Chains are one for each draw, so that the effective number is that of draws; proposals are shared."""
     model, o = observed(sigma, seen, cls=cls)
     draws = SAMPLERS[name]()(model, corruption, o, NUMBER[cls], Rng(0))
-    agrees(draws, *model.posterior(o), draws.told.get("effective_proposals"))
+    agrees(draws, *model.posterior(o), draws.diagnostics.get("effective_proposals"))
 
 
 class Astray(Ladder):
@@ -61,8 +61,8 @@ class Astray(Ladder):
 def test_a_poor_q_over_levels_changes_nothing_where_it_is_weighed(name):
     model, o = observed(0.4, SEEN, cls=Astray)
     draws = SAMPLERS[name]()(model, Chain((Gaussian(0.4), Missing(0.5))), o, 4000, Rng(0))
-    agrees(draws, *model.posterior(o), draws.told.get("effective_proposals"))
-    assert float(draws.told.get("acceptance", torch.tensor(0.5)).max()) < 0.9
+    agrees(draws, *model.posterior(o), draws.diagnostics.get("effective_proposals"))
+    assert float(draws.diagnostics.get("acceptance", torch.tensor(0.5)).max()) < 0.9
 
 
 @pytest.mark.parametrize("name", ["mwg", "importance", "langevin"])
@@ -71,7 +71,7 @@ def test_a_decoder_of_zeros_and_ones_is_sampled_by_its_first_two_moments(name):
     model, o, exact = coins(0.4)
     draws = SAMPLERS[name]()(model, Gaussian(0.4), o, 4000, Rng(0))
     found = draws.mean[:, 0].flatten(1)
-    number = min(4000, float(draws.told.get("effective_proposals", torch.tensor(4000.0))))
+    number = min(4000, float(draws.diagnostics.get("effective_proposals", torch.tensor(4000.0))))
     assert ((found.mean(0) - exact).abs() < 4 * found.std(0) / number**0.5).all()
 
 
@@ -110,7 +110,7 @@ def test_langevin_draws_behind_a_blur_are_those_of_the_exact_posterior():
     model, o, operator = _blurred()
     draws = Langevin(steps=600)(model, BLURRED, o, DRAWS, Rng(0))
     agrees(draws, *model.posterior(o, operator))
-    assert float(draws.told["acceptance"].mean()) == pytest.approx(0.574, abs=0.05)
+    assert float(draws.diagnostics["acceptance"].mean()) == pytest.approx(0.574, abs=0.05)
 
 
 @pytest.mark.parametrize("cls", NUMBER)
@@ -142,7 +142,7 @@ def test_both_of_two_modes_are_found_in_the_right_proportion(sampler):
     assert 0.2 < share < 0.4
     draws = sampler(model, Missing(0.5), o, 4000, Rng(0))
     found = (draws.mean[..., 1] > 0.5).float().mean()
-    number = min(4000, float(draws.told.get("effective_proposals", torch.tensor(4000.0))))
+    number = min(4000, float(draws.diagnostics.get("effective_proposals", torch.tensor(4000.0))))
     assert float(found) == pytest.approx(share, abs=5 * (share * (1 - share) / number) ** 0.5)
 
 

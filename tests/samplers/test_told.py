@@ -41,7 +41,7 @@ def test_draws_in_portions_and_tiles_tell_their_mean(file):
     told = []
     for limits in (Limits(), Limits(32, 32 * 32)):
         opened.opened.restorer.limits = limits
-        told.append(float(opened(x, sigma=0.1, samples=6).told["steps"]))
+        told.append(float(opened(x, sigma=0.1, samples=6).diagnostics["steps"]))
     assert told[0] == pytest.approx(told[1], abs=20)
     assert 30 <= told[0] <= 200
 

@@ -63,7 +63,7 @@ def test_one_image_of_an_observation_takes_all_its_parts_along():
     found = only(o, 2)
     assert found.shape == o.shape
     assert difference(tensors(found), {name: value[2:] for name, value in tensors(o).items()}) is None
-    assert tensors(found).keys() == {"y", "observed", "sigma", "label", "guess", "params['peak']"}
+    assert tensors(found).keys() == {"y", "observed", "sigma", "label", "initial", "params['peak']"}
 
 
 def test_an_unseen_observation_holds_nothing_of_the_image():

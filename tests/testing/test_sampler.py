@@ -81,7 +81,7 @@ class Doubles(Gibbs):
 
 class Tells(Gibbs):
     def __call__(self, *args):
-        return super().__call__(*args)._replace(told={"steps": torch.tensor(3)})
+        return super().__call__(*args)._replace(diagnostics={"steps": torch.tensor(3)})
 
 
 class Scribbles(Gibbs):

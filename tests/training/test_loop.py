@@ -441,7 +441,7 @@ def test_the_log_tells_the_means_since_its_last_line_and_the_run_is_saved_meanwh
 
 @pytest.mark.parametrize("channels", [1, 3])
 def test_the_psnr_of_training_is_that_of_the_metrics(channels):
-    x = _assertions.pictures(3, channels, 20, 24)
+    x = _assertions.random_images(3, channels, 20, 24)
     restored = quantise_8bit(x + 0.1 * Rng(0).normal("e", tuple(x.shape), "cpu"))
     observation = Clean()(x, Rng(0))
     for i, value in enumerate(psnr(restored, x).tolist()):

@@ -41,7 +41,7 @@ class Amortised(Sampler):
         if reason := self.refuse(model, corruption):
             raise UsageError(reason)
         many = observation.expand(n)
-        own = (rng if model.geometry.size is None else rng.apart()).expand(n)
+        own = (rng if model.geometry.size is None else rng.independent_tiles()).expand(n)
         z = model.infer(many.y, many.observed, many.label).sample(own)
         mean, variance = posterior(model.decode(z, many.label), many)
         return Draws(mean.view(n, -1, *mean.shape[1:]), variance.view(n, -1, *mean.shape[1:]))

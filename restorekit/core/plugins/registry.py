@@ -1,7 +1,7 @@
-"""Finding, loading and naming plugins; the registries of what they provide.
+"""Discovery and loading of plugins, and the registries of the classes that they provide.
 
 Built-ins are plugins like any other. A plugin that cannot be loaded, misspells a hook or claims a name
-that is taken is left out whole and kept in `problems`; it never stops the program.
+that is taken is left out entirely and kept in `problems`; it never stops the program.
 
 What a plugin offers: its hooks are asked, and what they return is looked at.
 """
@@ -38,11 +38,11 @@ BUILT_IN = {
     "certainty": "evaluation.metrics.uncertainty",
     "weights": "models.weights",
 }  # modules by the name of the plugin
-_NAMESAKES = {"restorers": "weights", "weights": "restorers"}  # both are what a user calls a model
+_NAMESAKES = {"restorers": "weights", "weights": "restorers"}  # a user names both with --model
 
 
 class Plugins:
-    """Loads plugins in order and holds what they registered, by kind and name.
+    """Plugins loaded in order, and the classes that they registered, by kind and name.
 
     Attributes
     ----------
@@ -65,7 +65,7 @@ class Plugins:
         self._modules: dict[str, Plugin] = {}
 
     def add(self, module: ModuleType, plugin: Plugin) -> None:
-        """Register everything one module provides.
+        """Register everything that one module provides.
 
         Raises
         ------
@@ -87,12 +87,12 @@ class Plugins:
                 self._refuse_taken(kind, name, plugin, found)
         for kind, entries in found.items():
             self._entries[kind].update(entries)
-        self._set_unreadable_apart(found["weights"])
+        self._set_unreadable_aside(found["weights"])
         self._modules[module.__name__] = plugin
         self.loaded.append(plugin)
 
     def owner(self, cls: type) -> Plugin | None:
-        """Return whose a class is: of the plugin that registers it, else of that in whose package it is defined."""
+        """Return the plugin that registers a class, else the one whose package defines it."""
         for entries in self._entries.values():
             for entry in entries.values():
                 if entry.value is cls:
@@ -100,7 +100,7 @@ class Plugins:
         return self.author(cls.__module__)
 
     def author(self, module: str) -> Plugin | None:
-        """Return whose code a module is, by its dotted name; None where it is no plugin's."""
+        """Return the plugin that a module belongs to, by its dotted name; None if there is none."""
         for name, plugin in self._modules.items():
             root = name if plugin.built_in else name.partition(".")[0]
             if module == root or module.startswith(f"{root}."):
@@ -108,7 +108,7 @@ class Plugins:
         return None
 
     def entries(self, kind: str) -> Mapping[str, Entry]:
-        """Return what is registered of one kind, by name, sorted."""
+        """Return the entries of one kind by name, sorted."""
         return dict(sorted(self._entries[kind].items()))
 
     def _refuse_taken(self, kind: str, name: str, plugin: Plugin, found: Mapping[str, Mapping[str, Entry]]) -> None:
@@ -122,7 +122,7 @@ class Plugins:
         if other and name in found[other]:
             raise PluginError(f"{plugin} registers {name!r} both among the {kind} and the {other}; rename one")
 
-    def _set_unreadable_apart(self, weights: Mapping[str, Entry]) -> None:
+    def _set_unreadable_aside(self, weights: Mapping[str, Entry]) -> None:
         for name, entry in weights.items():
             fault = fault_of(entry.value)
             if fault is not None:
@@ -131,14 +131,14 @@ class Plugins:
 
 
 def load() -> Plugins:
-    """Load the built-ins, then the installed plugins that RESTOREKIT_PLUGINS allows (all where unset)."""
+    """Load the built-ins, then the installed plugins that RESTOREKIT_PLUGINS allows (all if unset)."""
     plugins = Plugins()
     for name, home in BUILT_IN.items():
         try:
             module = import_module(f"restorekit.{home}")
         except ModuleNotFoundError as error:  # a bare PyTorch machine trains without OpenCV, SciPy and scikit-image
             if (error.name or "").startswith("restorekit"):
-                raise  # a fault of our own
+                raise  # an error of our own
             plugins.problems[name] = f"the built-in {name} need the package {error.name!r}, which is not installed"
             continue
         plugins.add(module, Plugin(name, "restorekit", __version__))
@@ -153,7 +153,7 @@ def load() -> Plugins:
 
 
 def _try(plugins: Plugins, point: EntryPoint) -> None:
-    """Load a stranger's plugin; note its failure instead of passing it on."""
+    """Load a third-party plugin; record its failure instead of raising it."""
     package, version = (point.dist.name, point.dist.version) if point.dist else (point.value, "of unknown version")
     plugin = Plugin(point.name, package, version)
     try:
@@ -166,7 +166,7 @@ def _try(plugins: Plugins, point: EntryPoint) -> None:
         plugins.problems[point.name] = str(error)
     except KeyboardInterrupt:
         raise
-    except BaseException as error:  # importing a stranger's package may raise anything
+    except BaseException as error:  # importing a third-party package may raise anything
         plugins.problems[point.name] = (
             f"{plugin} could not be imported: {brief(error)}; `python -c 'import {point.module}'` shows where, {MEND}"
         )
@@ -180,12 +180,12 @@ def installed() -> Plugins:
 
 
 def owner(cls: type) -> Plugin | None:
-    """Return whose a class is; None where it is no plugin's."""
+    """Return the plugin that a class belongs to; None if there is none."""
     return installed().owner(cls)
 
 
 def lookup(kind: str, name: str) -> Any:
-    """Return what is registered under `name`; UsageError with the nearest known names otherwise."""
+    """Return the entry registered as `name`; raise UsageError with the nearest known names if there is none."""
     entries = installed().entries(kind)
     if name not in entries:
         raise UsageError(unknown(kind.removesuffix("s"), name, entries))
@@ -223,7 +223,7 @@ def metrics() -> dict[str, type[Metric]]:
 
 
 def weights() -> dict[str, Path]:
-    """Return the trained model files by name, those that cannot be read left out."""
+    """Return the readable trained model files by name."""
     return classes("weights")
 
 
@@ -242,7 +242,7 @@ class Plugin:
     version: str
 
     def __str__(self) -> str:
-        """Name it in a sentence."""
+        """Return the name used in sentences."""
         return f"the plugin {self.name!r} ({self.package} {self.version})"
 
     @property
@@ -260,7 +260,7 @@ class Entry:
 
 
 def collect(kind: str, manager: pluggy.PluginManager, plugin: Plugin) -> dict[str, Entry]:
-    """Return what a plugin registers of one kind, by name.
+    """Return the entries of one kind that a plugin registers, by name.
 
     Raises
     ------
@@ -276,7 +276,7 @@ def collect(kind: str, manager: pluggy.PluginManager, plugin: Plugin) -> dict[st
         pairs = [pair for result in results for pair in _named(kind, result)]
     except KeyboardInterrupt:
         raise
-    except BaseException as error:  # whatever a stranger's code raises must name the stranger, and end there
+    except BaseException as error:  # any error in third-party code must name the plugin
         raise PluginError(f"{plugin} failed in {hook}: {brief(error)}; {MEND}") from error
     names = [name for name, _ in pairs]
     for name in names:
@@ -286,7 +286,7 @@ def collect(kind: str, manager: pluggy.PluginManager, plugin: Plugin) -> dict[st
 
 
 def _named(kind: str, result: Any) -> Iterable[tuple[str, Any]]:
-    """Return (name, value) pairs of one hook's result, checked to be what the hook asks for."""
+    """Return (name, value) pairs of one hook's result after checking its types."""
     if kind == "weights":
         return [(name, Path(path)) for name, path in result.items()]
     if kind == "sections":
@@ -300,18 +300,18 @@ def _named(kind: str, result: Any) -> Iterable[tuple[str, Any]]:
             raise TypeError(f"expected frozen dataclasses, got {cls!r}; put @dataclass(frozen=True) before it")
         if inspect.isabstract(cls):
             lacking = " and ".join(sorted(getattr(cls, "__abstractmethods__", ())))
-            raise TypeError(f"expected whole classes, but {cls!r} does not define {lacking}")
+            raise TypeError(f"expected concrete classes, but {cls!r} does not define {lacking}")
     return [(cls.name, cls) for cls in result]
 
 
-CARD = "restorekit"  # where in a file's metadata `restorekit.models.checkpoint` keeps the card
+CARD = "restorekit"  # key of the card in the metadata of a model file
 
 
 def fault_of(path: Path) -> str | None:
-    """Say why a file holds no weights with a card, by its header alone; None where it does."""
+    """Return why a file holds no weights with a card, from its header alone; None if it does."""
     try:
         with path.open("rb"), safe_open(path, framework="np") as file:
             carded = CARD in (file.metadata() or {})
     except (OSError, SafetensorError) as error:
-        return f"{path} is not a whole safetensors file ({error})"
+        return f"{path} is no complete safetensors file ({error})"
     return None if carded else f"{path} has no restorekit card"

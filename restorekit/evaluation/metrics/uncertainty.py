@@ -181,7 +181,7 @@ def restorekit_register_metrics() -> list[type[Metric]]:
 
 
 def _errors(restoration: Restoration, reference: Tensor, observation: Observation) -> tuple[Tensor, Tensor]:
-    """Return standard deviation and absolute error of the missing or noisy values, (N,); UndefinedMetricError without such."""
+    """Return standard deviation and error of the missing or noisy values, (N,); UndefinedMetricError without any."""
     where = _in_doubt(observation, reference)
     if restoration.std is None:
         raise UndefinedMetricError(NO_SPREAD)

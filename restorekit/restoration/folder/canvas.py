@@ -52,7 +52,7 @@ class Canvas:
     folder: Path
     extras: dict[str, Floats] = field(default_factory=dict)
     refusals: list[str] = field(default_factory=list)
-    told: dict[str, float] = field(default_factory=dict)
+    diagnostics: dict[str, float] = field(default_factory=dict)
     peek: PreviewCollector | None = None
     _spread: float | None = None
 
@@ -69,8 +69,8 @@ class Canvas:
         if band.std is not None:
             self._spread = (self._spread or 0.0) + float(band.std[index].double().sum())
         share = band.mmse[index].numel() / self.pixels.size
-        for name, value in band.told.items():
-            self.told[name] = self.told.get(name, 0.0) + share * float(value[index])
+        for name, value in band.diagnostics.items():
+            self.diagnostics[name] = self.diagnostics.get(name, 0.0) + share * float(value[index])
         if self.peek is not None:
             self.peek.put(plane.frame, plane.channels, top, band, index)
         for name in self.keep:

@@ -18,7 +18,6 @@ import torch
 from torch import Tensor
 
 from restorekit.core.contracts import Corruption
-from restorekit.core.plugins import boundary
 from restorekit.core.rng import Rng
 from restorekit.core.types import Restoration
 from restorekit.images.discovery import Item
@@ -136,7 +135,7 @@ def _portion(pairs: list[tuple[Plane, Canvas]], corruption: Corruption, setup: S
     source = PlaneSource([plane for plane, _ in pairs], corruption, options.label)
     rng = Rng(options.seed, tuple(plane.key for plane, _ in pairs)).fork("restore")
     intervals = _intervals([plane for plane, _ in pairs], corruption, setup)
-    for top, band in boundary.rows(setup.restorer, source, corruption, options.samples, rng):
+    for top, band in setup.restorer.rows(source, corruption, options.samples, rng):
         whole = with_ends(band, top, intervals)
         for i, (plane, canvas) in enumerate(pairs):
             canvas.put(plane, top, whole, i)
@@ -164,7 +163,7 @@ def _finished(opened: Opened, canvas: Canvas, seconds: float, setup: Setup) -> F
         "missing": lost,
         "mean_std": canvas.mean_std,
         "seconds": round(seconds, 4),
-        **({"sampler": {k: round(v, 4) for k, v in canvas.told.items()}} if canvas.told else {}),
+        **({"sampler": {k: round(v, 4) for k, v in canvas.diagnostics.items()}} if canvas.diagnostics else {}),
         "notes": [*(() if untouched else changed.notes), *opened.notes, *_told(canvas), *check.notes],
         **check.facts,
     }

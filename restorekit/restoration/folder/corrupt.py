@@ -13,7 +13,6 @@ import torch
 
 from restorekit.core.contracts import Corruption
 from restorekit.core.errors import ImageError, RestorekitError, UsageError
-from restorekit.core.plugins import boundary
 from restorekit.core.rng import Rng
 from restorekit.core.types import Observation
 from restorekit.corruptions import Chain
@@ -91,7 +90,7 @@ def _damage(item: Item, plan: Damage) -> None:
     scale, _ = resolve_range(picture, plan.range)
     x = torch.from_numpy(to_unit(picture.pixels, scale)).movedim(-1, 1)
     keys = tuple(item.key if len(x) == 1 else f"{item.key}#{i}" for i in range(len(x)))
-    observation = _without(boundary.apply_corruption(settled, x, Rng(plan.seed, keys)), picture, item)
+    observation = _without(settled(x, Rng(plan.seed, keys)), picture, item)
     suffix = ".tif" if plan.depth == "32f" or len(x) > 1 else ".png"
     target = plan.out / Path(item.key).with_suffix(suffix)
     mask, earlier = missing_path(target, len(x)), plan.beside.of(target)

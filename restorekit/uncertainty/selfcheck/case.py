@@ -12,8 +12,6 @@ from torch import Tensor
 
 from restorekit.core import channels as per_channel
 from restorekit.core.contracts import Corruption, Restorer, parts_of
-from restorekit.core.plugins import boundary
-from restorekit.core.plugins.boundary import attribute_errors
 from restorekit.core.rng import Rng
 from restorekit.core.types import Observation, Restoration
 from restorekit.uncertainty.calibration_table import Table
@@ -97,9 +95,7 @@ class Case:
 
     def restored(self, observation: Observation) -> Restoration:
         """Return the restorer's answer about a changed observation, as it would be written."""
-        with attribute_errors(f"the restorer {self.restorer.name!r}", self.restorer, self.corruption):
-            answer = per_channel.restore(self.restorer, observation, self.corruption, 0, self.rng.fork("restore"))
-        found = boundary.restored(self.restorer, answer, observation, 0)
+        found = per_channel.restore(self.restorer, observation, self.corruption, 0, self.rng.fork("restore"))
         return replace(found, mmse=found.mmse.clamp(0, 1)) if self.clip else found
 
     def changed(self, y: Tensor, observed: Tensor) -> Observation:

@@ -63,7 +63,7 @@ def test_many_proposals_give_the_posterior_that_is_known():
     noise, gain = TAU**2 + SIGMA**2, TAU**2 / (TAU**2 + SIGMA**2)
     precision = 1 + 2 / noise
     mean = float(y.sum()) / noise / precision
-    found, effective = draws.mean[:, 0, 0, 0], float(draws.told["effective_proposals"])
+    found, effective = draws.mean[:, 0, 0, 0], float(draws.diagnostics["effective_proposals"])
     error = (1 - gain) / precision**0.5 * (1 / effective + 1 / len(found)) ** 0.5
     assert (found.mean(0) - (mean + gain * (y - mean))).abs().max() < 5 * error
     assert found.std(0).tolist() == pytest.approx([(1 - gain) / precision**0.5] * 2, rel=0.15)
