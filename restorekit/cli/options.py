@@ -127,14 +127,13 @@ def sigma(text: str | None, words: Sequence[str] = ()) -> str | None:
     """
     if text is None or text in ("auto", *words):
         return text
-    above, slash, below = text.partition("/")
+    from restorekit.core.config import checked_sigma, parse_number
+
     try:
-        value = float(above) / float(below) if slash else float(above)
-    except (ValueError, ZeroDivisionError):
+        value = parse_number(text)
+    except ValueError:
         known = ", ".join(("auto", *words))
         raise UsageError(f"--sigma takes {known}, 0, or a number such as 25/255, got {text!r}") from None
-    from restorekit.core.config import checked_sigma
-
     return repr(checked_sigma(value, text))
 
 

@@ -110,7 +110,7 @@ def _origin(entry: Entry) -> str:
 
 def _settings(config: Any) -> dict[str, dict[str, str]]:
     """Return default, kind and meaning of each field of a dataclass, in a user's words."""
-    from restorekit.core.config import taken
+    from restorekit.core.config import describe_type
 
     meanings, hints, found = dict[str, str](), dict[str, Any](), dict[str, dict[str, str]]()
     for cls in reversed(config.__mro__):
@@ -119,7 +119,7 @@ def _settings(config: Any) -> dict[str, dict[str, str]]:
         hints = get_type_hints(config)
     for f in dataclasses.fields(config):
         hint, choices = hints.get(f.name, f.type), f.metadata.get("choices")
-        kind = " or ".join(choices) if choices else taken(hint)
+        kind = " or ".join(choices) if choices else describe_type(hint)
         found[f.name] = {"default": _default(f, hint), "takes": kind, "meaning": meanings.get(f.name, "")}
     return found
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 import re
 import typing
 from collections.abc import Mapping
 from typing import Any
 
+from restorekit.core.config import parse_value
 from restorekit.core.contracts import Corruption
 from restorekit.core.errors import SpecError, unknown
-from restorekit.core.types import Ranged
 from restorekit.corruptions.chain import Chain
 
 _PLUS = re.compile(r"(?<![\d.][eE])\+|\+(?!\d)")  # between parts; not that of a number such as 1e+3
@@ -62,9 +61,9 @@ def expand(text: str) -> list[str]:
 def weighted(text: str) -> tuple[str, float]:
     """Split ``SPEC[@WEIGHT]`` into the spec and its weight (1 where not given)."""
     spec, at, weight = text.partition("@")
-    value = _number(weight, "the weight after @") if at else 1.0
-    if not 0 < value < math.inf:
-        raise SpecError(f"the weight after @ must be a finite number above 0, got {weight} in {text!r}")
+    value = parse_value("the weight after @", weight, float) if at else 1.0
+    if value <= 0:
+        raise SpecError(f"the weight after @ must be a number above 0, got {weight} in {text!r}")
     return spec, value
 
 
@@ -105,63 +104,8 @@ def _part(text: str, known: Mapping[str, type[Corruption]]) -> Corruption:
 
 
 def _value(cls: type[Corruption], key: str, text: str) -> Any:
-    """Read the text of one field by the field's type, and check its limits."""
+    """Read the text of one field by its type and limits."""
     fields = {f.name: f for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
     if key not in fields:
         raise SpecError(f"{cls.name}: {unknown('key', key, fields)}")
-    hint = typing.get_type_hints(cls)[key]
-    meta = fields[key].metadata
-    if hint is bool:
-        return _truth(text, key)
-    if hint is str:
-        return _word(text, key, meta.get("choices"))
-    ends = text.split("..")
-    if len(ends) > 2 or (len(ends) == 2 and hint != Ranged):
-        raise SpecError(f"{key} takes {'LOW..HIGH' if hint == Ranged else 'one value'}, got {text!r}")
-    numbers = tuple(_limited(_number(end, key), end, key, meta) for end in ends)
-    if len(numbers) == 2 and numbers[0] > numbers[1]:
-        raise SpecError(f"{key} takes LOW..HIGH with LOW first, got {text!r}; swap the ends")
-    if hint is int:
-        return _whole(numbers[0], key)
-    return numbers[0] if len(numbers) == 1 else numbers
-
-
-def _number(text: str, key: str) -> float:
-    """Read a number or a fraction A/B."""
-    above, slash, below = text.partition("/")
-    try:
-        return float(above) / float(below) if slash else float(above)
-    except (ValueError, ZeroDivisionError):
-        raise SpecError(f"{key} takes a number or a fraction such as 25/255, got {text!r}") from None
-
-
-def _limited(value: float, text: str, key: str, meta: Mapping[str, Any]) -> float:
-    low, high = meta.get("low", float("-inf")), meta.get("high", float("inf"))
-    if low <= value <= high:
-        return value
-    if meta.get("of_255"):
-        hint = f"did you mean {text}/255?" if 1 < value <= 255 else "give a number from 0 to 1, such as 25/255"
-        raise SpecError(f"{key} is on the [0, 1] scale, got {text}; {hint}")
-    if meta.get("share") and 2 <= value <= 100:  # less is hardly meant in percent
-        raise SpecError(f"{key} is a share from 0 to 1, got {text}; did you mean {value / 100:g} ({value:g} %)?")
-    unit = f" ({meta['unit']})" if "unit" in meta else ""
-    raise SpecError(f"{key} takes a number from {low:g} to {high:g}{unit}, got {text}")
-
-
-def _whole(value: float, key: str) -> int:
-    if not math.isfinite(value) or value != int(value):
-        raise SpecError(f"{key} takes a whole number, got {value:g}")
-    return int(value)
-
-
-def _truth(text: str, key: str) -> bool:
-    known = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
-    if text.lower() not in known:
-        raise SpecError(f"{key} takes true or false, got {text!r}")
-    return known[text.lower()]
-
-
-def _word(text: str, key: str, choices: tuple[str, ...] | None) -> str:
-    if choices is not None and text not in choices:
-        raise SpecError(f"{key} takes one of {', '.join(choices)}, got {text!r}")
-    return text
+    return parse_value(key, text, typing.get_type_hints(cls)[key], fields[key].metadata)

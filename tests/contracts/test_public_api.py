@@ -122,6 +122,14 @@ def test_guide_lists_the_public_modules():
         assert named <= {*NAMES[door].split()}, door
 
 
+@pytest.mark.parametrize("door", ["restorekit.models", "restorekit.corruptions", "restorekit.samplers"])
+def test_reference_lists_the_parts(door):
+    text = (ROOT / "docs" / "reference" / "python.md").read_text(encoding="utf-8")
+    listed = re.findall(rf"^   {door}\.(\w+)$", text, re.MULTILINE)
+    constants = {"LOG_2PI", "Temperature"}  # without a docstring; named in the text
+    assert {*listed} == {*NAMES[door].split()} - constants
+
+
 def test_every_public_name_is_lazy_and_listed():
     program = """
         import json, sys
