@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from restorekit.cli.console import ImagesProgress, as_json, print_calibration
+from restorekit.cli.console import ImagesProgress, as_json
 from restorekit.cli.evaluate import needs_sigma
-from restorekit.cli.options import compute_options, range_option
+from restorekit.cli.options import compute_options, range_option, set_threads
+from restorekit.cli.tables import print_calibration
 from restorekit.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ Example:
 """
 
 
-@click.command(epilog=EXAMPLE)
+@click.command("calibrate", epilog=EXAMPLE)
 @click.argument("model")
 @click.argument("clean")
 @click.argument("out", type=click.Path(path_type=Path))
@@ -48,7 +49,6 @@ def command(
     deviations enclose the truth, the other half scales it so that the expected share outside is at most what is asked
     for (conformal risk control). The figures printed are of that half.
     """
-    from restorekit.cli import options as cli_options
     from restorekit.core.devices import Compute
     from restorekit.core.plugins import registry
     from restorekit.corruptions.spec import parse
@@ -60,7 +60,7 @@ def command(
     from restorekit.models import checkpoint
     from restorekit.restoration.loading import open_restorer
 
-    cli_options.use_threads(threads)
+    set_threads(threads)
     if out.suffix != ".safetensors":
         raise UsageError(f"a model file ends in .safetensors, got {out}; name it so")
     if out.exists() and not overwrite:

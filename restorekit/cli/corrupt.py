@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from restorekit.cli.console import ImagesProgress, as_json
-from restorekit.cli.options import range_option
+from restorekit.cli.options import check_output, range_option
 
 EXAMPLE = """\b
 Example:
@@ -15,7 +15,7 @@ Example:
 """
 
 
-@click.command(epilog=EXAMPLE)
+@click.command("corrupt", epilog=EXAMPLE)
 @click.argument("clean")
 @click.argument("out", type=click.Path(path_type=Path))
 @click.option(
@@ -43,7 +43,6 @@ def command(
 
     The files say what was done to them, so that `restorekit restore OUT` needs no option.
     """
-    from restorekit.cli import options as cli_options
     from restorekit.core.plugins import registry
     from restorekit.corruptions.spec import parse
     from restorekit.images.discovery import find_images, left_out
@@ -51,7 +50,7 @@ def command(
     from restorekit.restoration.folder import corrupt
 
     items = find_images(clean, listed)
-    cli_options.keep_apart(clean, out)
+    check_output(clean, out)
     corruption = parse(spec, registry.corruptions())
     plan = corrupt.Damage(out, corruption, depth, parse_range(span), seed)
     corrupt.check(items, plan)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from restorekit.cli.console import ImagesProgress, as_json
-from restorekit.cli.options import compute_options, range_option
+from restorekit.cli.options import check_output, compute_options, range_option, set_threads
 from restorekit.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ Example:
 """
 
 
-@click.command(epilog=EXAMPLE)
+@click.command("detect", epilog=EXAMPLE)
 @click.argument("images", type=str)
 @click.argument("out", type=click.Path(path_type=Path, file_okay=False))
 @click.option("--clean", required=True, metavar="IMAGES", help="Undamaged images of the same kind, two or more.")
@@ -48,7 +48,6 @@ def command(
     a share `--rate` of the pixels of clean images. Dust, spots and dead pixels are found; a scratch that goes on beyond
     the hidden square is partly expected, and only found where it is strong.
     """
-    from restorekit.cli import options as cli_options
     from restorekit.core.devices import Compute
     from restorekit.evaluation.results_file import prepare
     from restorekit.images.dataset import load_images
@@ -57,8 +56,8 @@ def command(
     from restorekit.restoration.loading import open_restorer
     from restorekit.uncertainty.anomaly import Detector, calibrated
 
-    cli_options.use_threads(threads)
-    cli_options.keep_apart(images, out)
+    set_threads(threads)
+    check_output(images, out)
     opened = open_restorer(model, compute=Compute(device, precision, compiled))
     if opened.card is None:
         raise UsageError(f"{model} is a classical method without a spread; detect with a model")

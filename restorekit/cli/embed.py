@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from restorekit.cli.console import ImagesProgress
-from restorekit.cli.options import device_options, range_option
+from restorekit.cli.options import device_options, range_option, set_threads
 from restorekit.core.errors import UsageError
 
 EXAMPLE = """\b
@@ -16,7 +16,7 @@ Example:
 """
 
 
-@click.command(epilog=EXAMPLE)
+@click.command("embed", epilog=EXAMPLE)
 @click.argument("model", metavar="MODEL")
 @click.argument("images", type=str)
 @click.argument("out", type=click.Path(path_type=Path, dir_okay=False))
@@ -32,7 +32,6 @@ def command(
 
     Arrays: z (images x latents; z0, z1, ... of a hierarchical model), names, and labels where the images have them.
     """
-    from restorekit.cli import options as cli_options
     from restorekit.core.contracts import LatentModel
     from restorekit.core.devices import choose
     from restorekit.evaluation.likelihood import embed
@@ -40,7 +39,7 @@ def command(
     from restorekit.images.intensity import parse_range
     from restorekit.models import checkpoint
 
-    cli_options.use_threads(threads)
+    set_threads(threads)
     if out.suffix != ".npz":
         raise UsageError(f"OUT is an NPZ, got {out}; give a name that ends in .npz")
     if out.exists() and not overwrite:

@@ -13,8 +13,18 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from restorekit.cli.console import ImagesProgress, as_json, print_results
-from restorekit.cli.options import compute_options, pictures_option, range_option, typed
+from restorekit.cli.console import ImagesProgress, as_json
+from restorekit.cli.options import (
+    check_output,
+    command_line,
+    compute_options,
+    describe_missed,
+    parse_limit,
+    pictures_option,
+    range_option,
+    set_threads,
+)
+from restorekit.cli.tables import print_results
 from restorekit.core.errors import ImageError, PluginError, UsageError
 
 if TYPE_CHECKING:
@@ -31,7 +41,7 @@ Example:
 """
 
 
-@click.command(epilog=EXAMPLE)
+@click.command("evaluate", epilog=EXAMPLE)
 @click.argument("clean")
 @click.argument("report", type=click.Path(path_type=Path))
 @click.option(
@@ -99,7 +109,6 @@ def command(
     Every method sees the same damaged image. Noise is neither clipped nor quantised; results are clamped and
     rounded to 8 bits; a figure is the mean over images. REPORT gets report.html, results.json and results.csv.
     """
-    from restorekit.cli import options as cli_options
     from restorekit.core.devices import Compute, choose, versions
     from restorekit.core.execution import LocalEngine
     from restorekit.core.plugins import registry
@@ -114,10 +123,10 @@ def command(
     from restorekit.report.render import write_page
     from restorekit.report.wording import lost
 
-    cli_options.use_threads(threads)
-    limits = cli_options.limit(fail_under, registry.metrics(), metrics)
+    set_threads(threads)
+    limits = parse_limit(fail_under, registry.metrics(), metrics)
     images = load_images(clean, limit, labels, parse_range(span))
-    cli_options.keep_apart(clean, report)
+    check_output(clean, report)
     compute = Compute(device, precision, compiled)
     trials = [_trial(spec, models, baselines, told, samples, sampler, compute) for spec in _expanded(specs)]
     measured = metrics_asked(metrics)
@@ -139,7 +148,7 @@ def command(
             evenly(images.keys, pictures),
         )
     duels = against_baselines(results)
-    results = replace(results, comparisons=[duel.to_json() for duel in duels], command=typed("evaluate"))
+    results = replace(results, comparisons=[duel.to_json() for duel in duels], command=command_line("evaluate"))
     if machine:
         click.echo(as_json(finite(results.to_json())))
     else:
@@ -148,7 +157,7 @@ def command(
     write_page(with_sections(page_of(results, duels), results, report), report / "report.html")
     if not machine:
         click.echo(f"-> {report / 'report.html'}, results.json and results.csv beside it")
-    missed = cli_options.below(limits, models, results.runs)
+    missed = describe_missed(limits, models, results.runs)
     for text in missed:
         click.echo(text, err=True)
     return 1 if results.failures or missed else 0

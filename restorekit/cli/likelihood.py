@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from restorekit.cli.console import ImagesProgress, as_json
-from restorekit.cli.options import device_options, range_option
+from restorekit.cli.options import check_output, device_options, range_option, set_threads
 from restorekit.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ Example:
 """
 
 
-@click.command(epilog=EXAMPLE)
+@click.command("likelihood", epilog=EXAMPLE)
 @click.argument("model", metavar="MODEL")
 @click.argument("images", type=str)
 @click.argument("out", type=click.Path(path_type=Path, file_okay=False))
@@ -40,7 +40,6 @@ def command(
     bits for each value, and which latents are in use; of a hierarchical model also the rate of each group of latents
     (rate_0, ..., that nearest the pixels last). Images of many bits are those least like the training data.
     """
-    from restorekit.cli import options as cli_options
     from restorekit.core.contracts import LatentModel
     from restorekit.core.devices import choose
     from restorekit.evaluation.likelihood import score_all
@@ -49,7 +48,7 @@ def command(
     from restorekit.images.intensity import parse_range
     from restorekit.models import checkpoint
 
-    cli_options.use_threads(threads)
+    set_threads(threads)
     loaded, card = checkpoint.load(checkpoint.resolve(model))
     if not isinstance(loaded, LatentModel):
         raise UsageError(
@@ -61,7 +60,7 @@ def command(
             "--sigma auto, or on clean images"
         )
     opened = load_images(images, limit, None, parse_range(span))
-    cli_options.keep_apart(images, out)
+    check_output(images, out)
     prepare(out)
     with ImagesProgress(len(opened), "scoring", machine) as progress:
 

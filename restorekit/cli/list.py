@@ -19,7 +19,7 @@ Example:
 """
 
 
-@click.command(epilog=EXAMPLE)
+@click.command("list", epilog=EXAMPLE)
 @click.argument("kind", required=False, metavar=f"[{'|'.join(KINDS)}]")
 @click.option("--json", "machine", is_flag=True, help="Print one JSON object instead of text.")
 def command(kind: str | None, machine: bool) -> None:

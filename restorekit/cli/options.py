@@ -84,7 +84,7 @@ def pictures_option(function: F) -> F:
     )(function)
 
 
-def settings(pairs: Sequence[str]) -> dict[str, str]:
+def parse_settings(pairs: Sequence[str]) -> dict[str, str]:
     """Read ``KEY=VALUE`` texts; UsageError in one sentence for anything else."""
     found = {}
     for pair in pairs:
@@ -99,7 +99,7 @@ KEEP = ("std", "draws", "low", "high")
 _UNITS = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
 
 
-def size(text: str) -> int:
+def parse_size(text: str) -> int:
     """Return the bytes of ``500MB``, ``4GB`` or ``2g``."""
     found = re.fullmatch(r"\s*(\d+(?:\.\d*)?)\s*([kmgt]?)i?b?\s*", text.lower())
     if found is None:
@@ -107,17 +107,17 @@ def size(text: str) -> int:
     return int(float(found[1]) * _UNITS[found[2]])
 
 
-def memory(text: str) -> int:
+def parse_memory(text: str) -> int:
     """Return the bytes of ``--max-memory``; UsageError where tiles cannot be made small enough for them."""
     from restorekit.restoration.tiling import BYTES_PER_PIXEL, Limits
 
-    found, least = size(text), Limits.within(0).pixels * BYTES_PER_PIXEL
+    found, least = parse_size(text), Limits.within(0).pixels * BYTES_PER_PIXEL
     if found < least:
         raise UsageError(f"--max-memory takes {least / 2**20:g}MB or more, got {text}; give for example 1GB")
     return found
 
 
-def sigma(text: str | None, words: Sequence[str] = ()) -> str | None:
+def parse_sigma(text: str | None, words: Sequence[str] = ()) -> str | None:
     """Check a ``--sigma`` text; return "auto" or another of the words, a number as text, or None.
 
     Raises
@@ -137,7 +137,7 @@ def sigma(text: str | None, words: Sequence[str] = ()) -> str | None:
     return repr(checked_sigma(value, text))
 
 
-def shard(text: str | None) -> tuple[int, int]:
+def parse_shard(text: str | None) -> tuple[int, int]:
     """Return I and N of ``I/N``."""
     found = re.fullmatch(r"(\d+)/(\d+)", text or "1/1")
     if found is None or not 1 <= int(found[1]) <= int(found[2]):
@@ -145,7 +145,7 @@ def shard(text: str | None) -> tuple[int, int]:
     return int(found[1]), int(found[2])
 
 
-def keep(text: str, samples: int) -> tuple[str, ...]:
+def parse_keep(text: str, samples: int) -> tuple[str, ...]:
     """Return the parts of a ``--keep`` list, without the draws, of which there are `samples` anyway."""
     parts = tuple(dict.fromkeys(p.strip() for p in text.split(",") if p.strip()))
     for part in parts:
@@ -156,7 +156,7 @@ def keep(text: str, samples: int) -> tuple[str, ...]:
     return tuple(part for part in parts if part != "draws")
 
 
-def format(text: str) -> str:
+def parse_format(text: str) -> str:
     """Check a ``--format`` text."""
     from restorekit.images.picture import SUFFIXES
 
@@ -167,7 +167,7 @@ def format(text: str) -> str:
     return kind
 
 
-def keep_apart(source: str | Path, out: Path) -> None:
+def check_output(source: str | Path, out: Path) -> None:
     """Refuse an output folder that is the input, lies in it, or holds it: inputs are never written to."""
     inner = Path(str(source).partition(".npz:")[0]).resolve()
     folder = inner if inner.is_dir() else inner.parent
@@ -184,7 +184,7 @@ def keep_apart(source: str | Path, out: Path) -> None:
         raise UsageError(f"the output {out} is a file; expected a folder, which may be new")
 
 
-def use_threads(count: int | None) -> None:
+def set_threads(count: int | None) -> None:
     """Set the number of CPU threads of torch, and of OpenCV and the numerical libraries, which load later."""
     if count is not None:
         for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "OPENCV_FOR_THREADS_NUM"):
@@ -194,7 +194,9 @@ def use_threads(count: int | None) -> None:
         torch.set_num_threads(count)
 
 
-def limit(text: str | None, metrics: Mapping[str, type[Metric]], asked: Sequence[str] = ()) -> tuple[str, float] | None:
+def parse_limit(
+    text: str | None, metrics: Mapping[str, type[Metric]], asked: Sequence[str] = ()
+) -> tuple[str, float] | None:
     """Return metric and value of a ``--fail-under`` text; it must be among those asked for, where some are."""
     if text is None:
         return None
@@ -212,7 +214,9 @@ def limit(text: str | None, metrics: Mapping[str, type[Metric]], asked: Sequence
     return name, least
 
 
-def below(limit: tuple[str, float] | None, models: Sequence[str], runs: Sequence[Mapping[str, Any]]) -> list[str]:
+def describe_missed(
+    limit: tuple[str, float] | None, models: Sequence[str], runs: Sequence[Mapping[str, Any]]
+) -> list[str]:
     """Say which means of the models, or methods named as such, are worse than the limit: a sentence for each run."""
     if limit is None:
         return []
@@ -231,7 +235,7 @@ def _mean_of(run: Mapping[str, Any], name: str) -> str:
     return f"{run['restorer']}{where}: {value}"
 
 
-def settled(sampler: str | None, corruption: Corruption | None) -> None:
+def check_sampler_corruption(sampler: str | None, corruption: Corruption | None) -> None:
     """Raise a UsageError where a sampler would not know the values of what altered a file.
 
     The level of Gaussian noise is told by sigma, and what hides values by the mask.
@@ -244,7 +248,7 @@ def settled(sampler: str | None, corruption: Corruption | None) -> None:
             raise UsageError(f"a sampler needs the damage's own values, got a range for {part}; give one number")
 
 
-def typed(name: str) -> str:
+def command_line(name: str) -> str:
     """Return the line that runs the current command again: its arguments, and the options that were given.
 
     Parameters
@@ -253,13 +257,13 @@ def typed(name: str) -> str:
         What follows ``restorekit``.
     """
     context = click.get_current_context()
-    given = [p for p in context.command.params if p.name and _was_given(context, p.name)]
+    given = [p for p in context.command.params if p.name and _is_given(context, p.name)]
     arguments = [str(context.params[p.name or ""]) for p in given if isinstance(p, click.Argument)]
     options = [word for p in given if isinstance(p, click.Option) for word in _words(p, context.params[p.name or ""])]
     return shlex.join(["restorekit", *name.split(), *arguments, *options])
 
 
-def _was_given(context: click.Context, name: str) -> bool:
+def _is_given(context: click.Context, name: str) -> bool:
     return context.get_parameter_source(name) is ParameterSource.COMMANDLINE
 
 

@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from restorekit.cli.console import ChecksProgress, as_json
+from restorekit.cli.options import set_threads
 from restorekit.cli.scaffold import KINDS, write
 from restorekit.core.errors import RestorekitWarning
 
@@ -34,7 +35,7 @@ TRY = {
 }
 
 
-@click.group(epilog=EXAMPLE)
+@click.group("plugin", epilog=EXAMPLE)
 def command() -> None:
     """Begin a plugin of your own, or check one that is installed.
 
@@ -79,10 +80,9 @@ def check(name: str, threads: int | None, machine: bool) -> int:
     Every model is checked with its default settings, for gray and for colour images, every corruption with its
     defaults and with ranges, every sampler with its defaults. Exit code 0: all passed, 1: some failed, 2: wrong usage.
     """
-    from restorekit.cli import options as cli_options
     from restorekit.testing import registry
 
-    cli_options.use_threads(threads)
+    set_threads(threads)
     cases, console = registry.cases(name), Console()
     found, width = [], max(len(case.thing) for case in cases)
     with ChecksProgress(len(cases), machine) as progress, warnings.catch_warnings():

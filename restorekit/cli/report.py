@@ -8,9 +8,19 @@ from typing import TYPE_CHECKING
 
 import click
 
-from restorekit.cli.console import ImagesProgress, as_json, print_compared, print_results
+from restorekit.cli.console import ImagesProgress, as_json
 from restorekit.cli.evaluate import metrics_asked, warn_of_range, with_sections
-from restorekit.cli.options import pictures_option, range_option, threads_option, typed
+from restorekit.cli.options import (
+    check_output,
+    command_line,
+    describe_missed,
+    parse_limit,
+    pictures_option,
+    range_option,
+    set_threads,
+    threads_option,
+)
+from restorekit.cli.tables import print_compared, print_results
 
 if TYPE_CHECKING:
     from restorekit.evaluation.compare_folders import Report
@@ -21,7 +31,7 @@ Example:
 """
 
 
-@click.command(epilog=EXAMPLE)
+@click.command("report", epilog=EXAMPLE)
 @click.argument("restored")
 @click.argument("report", type=click.Path(path_type=Path))
 @click.option("--reference", "clean", required=True, metavar="CLEAN", help="The clean images, of the same tree.")
@@ -52,7 +62,6 @@ def command(
     of all others whose numbers are of the same kind. REPORT gets report.html, results.json and results.csv.
     Exit code 0: all done, 1: some images do not fit or a limit is not held, 2: wrong usage.
     """
-    from restorekit.cli import options as cli_options
     from restorekit.core.execution import LocalEngine
     from restorekit.core.plugins import registry
     from restorekit.evaluation.compare_folders import Sources, opened, reported
@@ -61,10 +70,10 @@ def command(
     from restorekit.report.pages.compared import Album, evenly, page_of
     from restorekit.report.render import write_page
 
-    cli_options.use_threads(threads)
-    limits = cli_options.limit(fail_under, registry.metrics(), metrics)
+    set_threads(threads)
+    limits = parse_limit(fail_under, registry.metrics(), metrics)
     for source in filter(None, (restored, clean, observed, against)):
-        cli_options.keep_apart(source, report)
+        check_output(source, report)
     sources = Sources(restored, clean, observed, against, parse_range(span))
     found, asked = opened(sources), metrics_asked(metrics)
     prepare(report)
@@ -76,13 +85,13 @@ def command(
 
         album = Album(report, evenly([found.ours.clean.keys[j] for _, j in found.ours.pairs.pairs], pictures))
         made = reported(found, sources, asked, LocalEngine(1), watch, report, album.take)
-    made = made._replace(results=replace(made.results, command=typed("report")))
+    made = made._replace(results=replace(made.results, command=command_line("report")))
     _tell(made, machine)
     write_results(made.results, report)
     write_page(with_sections(page_of(*made, album.views), made.results, report), report / "report.html")
     if not machine:
         click.echo(f"-> {report / 'report.html'}, results.json and results.csv beside it")
-    missed = cli_options.below(limits, sources.names[:1], made.results.runs)
+    missed = describe_missed(limits, sources.names[:1], made.results.runs)
     for text in missed:
         click.echo(text, err=True)
     return 1 if made.results.failures or missed else 0

@@ -15,7 +15,19 @@ import click
 from click.core import ParameterSource
 
 from restorekit.cli.console import ImagesProgress, Teller, as_json
-from restorekit.cli.options import compute_options, range_option, typed
+from restorekit.cli.options import (
+    check_output,
+    check_sampler_corruption,
+    command_line,
+    compute_options,
+    parse_format,
+    parse_keep,
+    parse_memory,
+    parse_shard,
+    parse_sigma,
+    range_option,
+    set_threads,
+)
 
 if TYPE_CHECKING:
     from restorekit.core.contracts import Corruption
@@ -32,7 +44,7 @@ Examples:
 """
 
 
-@click.command(epilog=EXAMPLE)
+@click.command("restore", epilog=EXAMPLE)
 @click.argument("source", metavar="IN")
 @click.argument("out", type=click.Path(path_type=Path))
 @click.option(
@@ -127,28 +139,27 @@ def command(
     OUT mirrors the tree, names, formats and depths of IN; OUT/_restorekit holds the record. A second run
     does only what is not done. Exit code 0: all done, 1: some images failed, 2: wrong usage.
     """
-    from restorekit.cli import options as cli_options
     from restorekit.core.devices import Compute
     from restorekit.images.intensity import parse_range
     from restorekit.images.masks import parse_mask
     from restorekit.restoration import folder
 
-    cli_options.use_threads(threads)
+    set_threads(threads)
     masks, parts = parse_mask(mask, mask_invert), _parts(keep, samples)
     items = _items(source, out, listed, masks)
     opened = _opened(name, corruption, sigma, sampler, Compute(device, precision, compiled), max_memory)
     opened.check(label, samples, parts)
     options = folder.Options(
-        model=name, digest=opened.digest, corruption=corruption, sigma=cli_options.sigma(sigma), mask=mask,
+        model=name, digest=opened.digest, corruption=corruption, sigma=parse_sigma(sigma), mask=mask,
         mask_invert=mask_invert, label=label, samples=samples, sampler=opened.sampler, range=parse_range(span),
-        format=cli_options.format(kind), keep=parts,
+        format=parse_format(kind), keep=parts,
         interval=interval if {"low", "high"} & {*parts} else None, seed=seed,
         precision=opened.precision, noise=opened.noise, self_check=self_check,
     )  # fmt: skip
     setup = folder.Setup(
         source, out, opened.restorer, options, _corruption, masks, opened.estimate(samples), opened.device, max_pixels,
-        overwrite, cli_options.shard(shard), opened.table if options.interval or self_check else None, report,
-        typed("restore"),
+        overwrite, parse_shard(shard), opened.table if options.interval or self_check else None, report,
+        command_line("restore"),
     )  # fmt: skip
     tasks = folder.tasks(items, setup)
     if not machine:
@@ -165,20 +176,17 @@ def _corruption(spec: str) -> Corruption:
 
 def _parts(keep: str, samples: int) -> tuple[str, ...]:
     """Return what is kept beside the images: the ends of the interval too where one was typed."""
-    from restorekit.cli import options as cli_options
-
-    parts = cli_options.keep(keep, samples)
+    parts = parse_keep(keep, samples)
     typed = click.get_current_context().get_parameter_source("interval") is ParameterSource.COMMANDLINE
     return (*parts, "low", "high") if typed and not {"low", "high"} & {*parts} else parts
 
 
 def _items(source: str, out: Path, listed: Path | None, masks: MaskSource) -> list[Item]:
     """Return the images that are to be restored, masks among them left out."""
-    from restorekit.cli import options as cli_options
     from restorekit.images.discovery import find_images
 
     items = find_images(source, listed)
-    cli_options.keep_apart(source, out)
+    check_output(source, out)
     items = masks.pictures(items)
     masks.check(items)
     return items
@@ -188,15 +196,14 @@ def _opened(
     name: str, corruption: str | None, sigma: str | None, sampler: str | None, compute: Compute, memory: str
 ) -> Opened:
     """Open what restores, for what is known of the damage."""
-    from restorekit.cli import options as cli_options
     from restorekit.restoration.loading import open_restorer
     from restorekit.restoration.tiling import Limits
     from restorekit.uncertainty.noise_level import IMAGE
 
     given = None if corruption is None else _corruption(corruption)
-    limits = Limits.within(cli_options.memory(memory))
+    limits = Limits.within(parse_memory(memory))
     opened = open_restorer(name, given or (IMAGE if sigma else None), sampler, compute, limits)
-    cli_options.settled(opened.sampler, given)
+    check_sampler_corruption(opened.sampler, given)
     return opened
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from restorekit.cli.options import device_options
+from restorekit.cli.options import device_options, set_threads
 
 ORDERED_BY = 1000  # images at most that latents are ordered by
 EXAMPLE = """\b
@@ -28,7 +28,7 @@ def _temperatures(context: click.Context, option: click.Parameter, text: str) ->
     return found if len(found) > 1 else found[0]
 
 
-@click.command(epilog=EXAMPLE)
+@click.command("sample", epilog=EXAMPLE)
 @click.argument("out", type=click.Path(path_type=Path))
 @click.option("--model", "name", required=True, metavar="NAME|FILE", help="Model file or installed weights.")
 @click.option("--count", type=click.IntRange(1, 10000), default=64, show_default=True, help="Images to draw.")
@@ -79,7 +79,6 @@ def command(
     threads: int | None,
 ) -> None:
     """Draw images from a model's prior and write them as one PNG grid, OUT."""
-    from restorekit.cli import options as cli_options
     from restorekit.core.errors import UsageError
     from restorekit.core.files import atomic
     from restorekit.evaluation.traversal import draw, titled
@@ -89,7 +88,7 @@ def command(
         raise UsageError(f"OUT is a PNG, got {out}; give a name that ends in .png")
     if out.exists() and not overwrite:
         raise UsageError(f"{out} exists; choose another name or give --overwrite")
-    cli_options.use_threads(threads)
+    set_threads(threads)
     if interpolate and traverse:
         raise UsageError("--interpolate and --traverse are two ways; give one of them")
     if temperature != 1 and (interpolate or traverse):

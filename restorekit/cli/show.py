@@ -26,7 +26,7 @@ Example:
 """
 
 
-@click.command(epilog=EXAMPLE)
+@click.command("show", epilog=EXAMPLE)
 @click.argument("name", metavar="NAME|FILE")
 @click.option("--json", "machine", is_flag=True, help="Print one JSON object instead of text.")
 def command(name: str, machine: bool) -> None:

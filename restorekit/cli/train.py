@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from restorekit.cli.options import PRECISION, device_options, range_option, settings
+from restorekit.cli.options import PRECISION, check_output, device_options, parse_settings, parse_sigma, range_option
 
 if TYPE_CHECKING:
     from restorekit.core.devices import Precision
@@ -25,7 +25,7 @@ Example:
 """
 
 
-@click.command(epilog=EXAMPLE)
+@click.command("train", epilog=EXAMPLE)
 @click.argument("images")
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option("--model", "model_name", required=True, metavar="NAME", help="Which model; see `restorekit list models`.")
@@ -109,7 +109,6 @@ def command(
     report.html, which shows how the training goes from its first validation on.
     Exit code 0: done, 130 or 143: stopped by Ctrl-C or SIGTERM, and saved if training had begun, 2: wrong usage.
     """
-    from restorekit.cli import options as cli_options
     from restorekit.cli.console import TrainingProgress
     from restorekit.report.live import Following
     from restorekit.training import build, loop
@@ -120,20 +119,20 @@ def command(
     if sigma and not unseen:
         raise click.UsageError("--sigma tells the noise of damaged images; give --self-supervised too, or leave it out")
     for read in (images, *([validation] if validation and not validation.isdigit() else [])):
-        cli_options.keep_apart(read, run)
+        check_output(read, run)
     board = Board(run) if tensorboard else None
     hardware = build.Hardware(device, devices, nodes, precision, threads)
     source = build.Images(images, validation, labels, span)
     plan = build.Plan(
         model_name,
         specs,
-        settings(pairs),
+        parse_settings(pairs),
         init,
         seed,
         licence,
         shlex.join(["restorekit", *sys.argv[1:]]),
         unseen,
-        cli_options.sigma(sigma, LEARNED),
+        parse_sigma(sigma, LEARNED),
     )
     job, model, fabric = build.prepare(run, source, plan, hardware, resume, steps, epochs, minutes)
     begins = f"going on in {run}" if resume else f"starting from {job.card.start or 'random weights'}"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from restorekit.cli.console import print_compared, print_results
+from restorekit.cli.tables import print_compared, print_results
 from restorekit.evaluation.bootstrap import compare
 from restorekit.evaluation.head_to_head import Duel
 from restorekit.evaluation.metric_values import MetricInfo
