@@ -30,18 +30,18 @@ from restorekit.core.progress import watched
 if TYPE_CHECKING:
     from restorekit.training.job import Job
 
-EVERY = 30.0  # seconds between lines where there is no terminal
-_SHOWN = ("nelbo", "distortion", "rate", "regression", "psnr", "reconstruction_psnr")
+LINE_INTERVAL = 30.0  # seconds between progress lines without a terminal
+_SUMMARY_TERMS = ("nelbo", "distortion", "rate", "regression", "psnr", "reconstruction_psnr")
 
 
 class _Bar:
-    """A progress bar on standard error, drawn where that is a terminal."""
+    """Progress bar on standard error; hidden if that is not a terminal."""
 
     def __init__(self, what: str, total: float, columns: Sequence[ProgressColumn], quiet: bool = False) -> None:
         self.console = Console(stderr=True, quiet=quiet)
         self.bar = Progress(TextColumn("{task.description}"), BarColumn(), *columns, console=self.console)
         self.task = self.bar.add_task(what, total=total, before=0)
-        self._told = time.monotonic()
+        self._last_line = time.monotonic()
 
     def __enter__(self) -> Self:
         if self.console.is_terminal:
@@ -53,11 +53,11 @@ class _Bar:
             self.bar.stop()
 
     def due(self) -> bool:
-        """Say, where there is no terminal, whether it is time for a line on how far the work is."""
+        """Return whether a progress line is due, which replaces the bar without a terminal."""
         now = time.monotonic()
-        if self.console.is_terminal or now - self._told < EVERY:
+        if self.console.is_terminal or now - self._last_line < LINE_INTERVAL:
             return False
-        self._told = now
+        self._last_line = now
         return True
 
     def say(self, text: str) -> None:
@@ -66,14 +66,14 @@ class _Bar:
 
 
 class TrainingProgress(_Bar):
-    """Shows a training's log as it grows."""
+    """Progress of a training, from the lines of its log."""
 
     def __init__(self, job: Job) -> None:
         super().__init__("training", 1.0, (TaskProgressColumn(), TimeRemainingColumn()))
         self.job = job
 
     def show(self, line: dict[str, Any]) -> None:
-        """Take one line of the log; that a part of the training starts is said elsewhere."""
+        """Show one line of the log; start lines are not shown."""
         if line["event"] == "start":
             return
         done = self.job.progress(line["step"], line["seconds"])
@@ -83,8 +83,8 @@ class TrainingProgress(_Bar):
 
 
 def _summary(line: dict[str, Any]) -> str:
-    """Say a log line in a few words."""
-    found = [f"{name} {line[name]:.2f}" for name in _SHOWN if name in line]
+    """Return the summary of a log line."""
+    found = [f"{name} {line[name]:.2f}" for name in _SUMMARY_TERMS if name in line]
     rate = f"{line['images_per_s']:.0f} images/s" if "images_per_s" in line else ""
     skipped = f"{line['skipped']:.0f} updates skipped" if line.get("skipped") else ""
     where = f"epoch {line['epoch']}" if "epoch" in line else f"step {line['step']}"
@@ -92,64 +92,64 @@ def _summary(line: dict[str, Any]) -> str:
 
 
 def pace(task: Task) -> float:
-    """Return images per second since the start, without those done before; 0 where nothing was done yet.
+    """Return images per second since the start, without skipped ones; 0 before the first image.
 
-    Rich's own speed is that between the last steps: images come in batches, whose own are microseconds apart.
+    Rich's own speed covers the last steps only: images finish in batches, within microseconds of one another.
     """
     worked = task.completed - task.fields["before"]
     return worked / task.elapsed if task.elapsed else 0.0
 
 
 class Rate(ProgressColumn):
-    """Images per second."""
+    """Column with images per second."""
 
     def render(self, task: Task) -> Text:
-        """Show the rate, once there is one."""
+        """Return the rate, empty before the first image."""
         return Text(f"{pace(task):.2f} images/s" if pace(task) else "")
 
 
 class Left(ProgressColumn):
-    """Time left at this pace."""
+    """Column with the remaining time."""
 
     def render(self, task: Task) -> Text:
-        """Show hours, minutes and seconds, once there is a pace."""
+        """Return hours, minutes and seconds, or dashes before the first image."""
         if not pace(task):
             return Text("-:--:--")
         return Text(str(timedelta(seconds=round((task.remaining or 0) / pace(task)))))
 
 
 class ChecksProgress(_Bar):
-    """Counts checks as they are done."""
+    """Progress of conformance checks."""
 
     def __init__(self, total: int, quiet: bool) -> None:
         super().__init__("checking", total, (MofNCompleteColumn(), TimeRemainingColumn()), quiet)
 
     def advance(self, what: str) -> None:
-        """Count one check, and name what it looked at."""
+        """Count one check and show its subject."""
         self.bar.update(self.task, advance=1, description=f"checking {what}")
 
 
 class ImagesProgress(_Bar):
-    """Counts images as they are finished, with rate and time left; tells what is worth telling at once.
+    """Progress of images, with rate and remaining time; prints notes and warnings above the bar.
 
-    Beside the count stands how far samplers are with the images at hand.
+    The description shows the progress of samplers within the current images.
     """
 
     def __init__(self, total: int, what: str, quiet: bool = False) -> None:
         super().__init__(what, total, (MofNCompleteColumn(), Rate(), Left()), quiet)
-        self.what, self._around = what, ExitStack()
+        self.what, self._contexts = what, ExitStack()
 
     def __enter__(self) -> Self:
-        self._around.enter_context(watched(self.within))
-        self._around.enter_context(notes(self.say))
+        self._contexts.enter_context(watched(self.within))
+        self._contexts.enter_context(notes(self.say))
         return super().__enter__()
 
     def __exit__(self, *error: object) -> None:
         super().__exit__(*error)
-        self._around.close()
+        self._contexts.close()
 
     def advance(self, text: str | None, before: bool = False) -> None:
-        """Count one image, perhaps done before; say `text` where there is something to say."""
+        """Count one image; `before` marks one of an earlier run, `text` is a note to print."""
         task = self.bar.tasks[0]
         self.bar.update(self.task, advance=1, before=task.fields["before"] + before, description=self.what)
         if text:
@@ -158,31 +158,31 @@ class ImagesProgress(_Bar):
             self.say(f"{self.what} {task.completed:.0f}/{task.total:.0f}  {pace(task):.2f} images/s")
 
     def within(self, what: str, done: int, most: int) -> None:
-        """Show beside the count how far the work on the images at hand is; takes what `watching.tell` says."""
+        """Show the progress within the current images: `done` of at most `most` steps."""
         self.bar.update(self.task, description=f"{self.what}, {what} {done} of at most {most}")
         if self.due():
             self.say(f"{self.what}, {what} {done} of at most {most}")
 
 
-def kind(note: str) -> str:
-    """Leave out of a note the numbers, which differ between images."""
+def note_kind(note: str) -> str:
+    """Return a note with its numbers replaced, so that notes of one kind are equal."""
     return re.sub(r"[-+]?\d[\d.e+-]*", "#", note)
 
 
-class Teller:
-    """Says what is worth saying of each image; a note that holds for many only once.
+class Reporter:
+    """Reporter of failures and notes of images; a note of the same kind is printed once.
 
     Parameters
     ----------
     say : callable
-        Takes what is to be said of one more image, or None, and whether it was done before.
+        Called for each image with its text, or None, and whether an earlier run finished it.
 
     Attributes
     ----------
     failures : list of dict
-        Image and error of each that failed; the run's record, if it was left unfinished, among them.
+        Image and error of each failed image, or of the journal if it could not be completed.
     noted : int
-        Images with notes, whether said or not.
+        Images with notes, printed or not.
     """
 
     def __init__(self, say: Callable[[str | None, bool], None]) -> None:
@@ -192,14 +192,14 @@ class Teller:
         self._said: set[str] = set()
 
     def line(self, line: dict[str, Any]) -> None:
-        """Take the journal's line of one image."""
+        """Report the journal line of one image."""
         if line["status"] == "failed":
             self.failures.append({"image": line["image"], "error": line["error"]})
             self._say(f"failed: {line['error']}", False)
             return
         notes = line["notes"] if line["status"] == "done" else []
         self.noted += bool(notes)
-        kinds = {note: kind(note.replace(line["image"], "#")) for note in notes}
+        kinds = {note: note_kind(note.replace(line["image"], "#")) for note in notes}
         fresh = [note for note in notes if kinds[note] not in self._said]
         self._said.update(kinds.values())
         self._say(f"{line['image']}: {'; '.join(fresh)}" if fresh else None, line["status"] == "skipped")
@@ -207,7 +207,7 @@ class Teller:
 
 @contextmanager
 def notes(say: Callable[[str], None]) -> Iterator[None]:
-    """Hand the sentences of restorekit's own warnings to `say`, one of each kind, instead of printing them raw."""
+    """Pass restorekit's own warnings to `say`, one of each kind; other warnings are shown as usual."""
     said = set[str]()
     with warnings.catch_warnings():
         warnings.simplefilter("always", RestorekitWarning)
@@ -219,8 +219,8 @@ def notes(say: Callable[[str], None]) -> Iterator[None]:
         ) -> None:  # fmt: skip
             if not issubclass(category, RestorekitWarning):
                 other(message, category, filename, lineno, file, line)
-            elif kind(str(message)) not in said:
-                said.add(kind(str(message)))
+            elif note_kind(str(message)) not in said:
+                said.add(note_kind(str(message)))
                 say(str(message))
 
         warnings.showwarning = show
@@ -228,5 +228,5 @@ def notes(say: Callable[[str], None]) -> Iterator[None]:
 
 
 def as_json(value: Any) -> str:
-    """Return the one line of ``--json``."""
+    """Return the line that ``--json`` prints."""
     return json.dumps(value, default=str)

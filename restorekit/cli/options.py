@@ -1,9 +1,4 @@
-"""Options that several commands share.
-
-Reading the small texts that options take.
-
-The command line as it was typed, to be typed again.
-"""
+"""Options that several commands share, and the parsing of their texts."""
 
 from __future__ import annotations
 
@@ -34,7 +29,7 @@ def device_options(function: F) -> F:
         type=click.Choice(["auto", "cpu", "cuda", "mps"]),
         default="auto",
         show_default=True,
-        help="Where to compute.",
+        help="Device to compute on; auto: the fastest available.",
     )
     return device(threads_option(function))
 
@@ -51,13 +46,13 @@ def compute_options(function: F) -> F:
         type=PRECISION,
         default="auto",
         show_default=True,
-        help="bf16-mixed: faster on GPUs and on CPUs with units for it. auto: so on CUDA alone.",
+        help="Arithmetic; bf16-mixed is faster on GPUs and on CPUs with bfloat16 units; auto: bf16-mixed on CUDA only.",
     )
     compiled = click.option(
         "--compile",
         "compiled",
         is_flag=True,
-        help="Compile what makes the estimate first: seconds at the start, less for each image on a GPU.",
+        help="Compile the network first: takes seconds at the start, saves time per image on a GPU.",
     )
     return device_options(precision(compiled(function)))
 
@@ -68,8 +63,8 @@ def range_option(function: F) -> F:
         "--range",
         "span",
         metavar="auto|LOW..HIGH",
-        help="What the files' numbers span. auto: of integers their dtype; of floats 0..1, or where they leave it"
-        " their 0.1 and 99.9 percentiles. [default: auto, and a note where percentiles are taken]",
+        help="Values that map to 0 and 1. auto: the range of an integer type; for floats 0..1, or their 0.1 and 99.9"
+        " percentiles if values are outside of it. [default: auto, with a note if percentiles are used]",
     )(function)
 
 
@@ -80,12 +75,12 @@ def pictures_option(function: F) -> F:
         type=click.IntRange(0),
         default=24,
         show_default=True,
-        help="Images that the report shows, evenly over the list.",
+        help="Images that the report shows, at even steps through the list.",
     )(function)
 
 
 def parse_settings(pairs: Sequence[str]) -> dict[str, str]:
-    """Read ``KEY=VALUE`` texts; UsageError in one sentence for anything else."""
+    """Parse ``KEY=VALUE`` texts; UsageError for anything else."""
     found = {}
     for pair in pairs:
         key, mark, value = pair.partition("=")
@@ -108,7 +103,7 @@ def parse_size(text: str) -> int:
 
 
 def parse_memory(text: str) -> int:
-    """Return the bytes of ``--max-memory``; UsageError where tiles cannot be made small enough for them."""
+    """Return the bytes of ``--max-memory``; UsageError if it is too little for the smallest tiles."""
     from restorekit.restoration.tiling import BYTES_PER_PIXEL, Limits
 
     found, least = parse_size(text), Limits.within(0).pixels * BYTES_PER_PIXEL
@@ -118,12 +113,12 @@ def parse_memory(text: str) -> int:
 
 
 def parse_sigma(text: str | None, words: Sequence[str] = ()) -> str | None:
-    """Check a ``--sigma`` text; return "auto" or another of the words, a number as text, or None.
+    """Check a ``--sigma`` text; return "auto" or one of `words` unchanged, a number as text, or None.
 
     Raises
     ------
     UsageError
-        Not a number on [0, 1]; a bare 25 is answered with 25/255.
+        For any other text, or a number outside of [0, 1]; the message for 25 suggests 25/255.
     """
     if text is None or text in ("auto", *words):
         return text
@@ -146,18 +141,18 @@ def parse_shard(text: str | None) -> tuple[int, int]:
 
 
 def parse_keep(text: str, samples: int) -> tuple[str, ...]:
-    """Return the parts of a ``--keep`` list, without the draws, of which there are `samples` anyway."""
+    """Return the parts of a ``--keep`` list without "draws", which are written whenever `samples` is above 0."""
     parts = tuple(dict.fromkeys(p.strip() for p in text.split(",") if p.strip()))
     for part in parts:
         if part not in KEEP:
             raise UsageError(unknown("thing to --keep", part, KEEP))
     if "draws" in parts and samples == 0:
-        raise UsageError("--keep draws needs draws, got --samples 0; give --samples N, such as 8")
+        raise UsageError("--keep draws needs draws, got --samples 0; add --samples N, such as 8")
     return tuple(part for part in parts if part != "draws")
 
 
 def parse_format(text: str) -> str:
-    """Check a ``--format`` text."""
+    """Return the image format of a ``--format`` text; UsageError for an unknown one."""
     from restorekit.images.picture import SUFFIXES
 
     names = {"tif": "tiff", "jpg": "jpeg"}
@@ -168,7 +163,7 @@ def parse_format(text: str) -> str:
 
 
 def check_output(source: str | Path, out: Path) -> None:
-    """Refuse an output folder that is the input, lies in it, or holds it: inputs are never written to."""
+    """Raise a UsageError for an output folder that is the input, is inside it, or contains it."""
     inner = Path(str(source).partition(".npz:")[0]).resolve()
     folder = inner if inner.is_dir() else inner.parent
     target = out.resolve()
@@ -185,7 +180,7 @@ def check_output(source: str | Path, out: Path) -> None:
 
 
 def set_threads(count: int | None) -> None:
-    """Set the number of CPU threads of torch, and of OpenCV and the numerical libraries, which load later."""
+    """Set the number of CPU threads of torch, OpenCV and the numerical libraries; None leaves it."""
     if count is not None:
         for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "OPENCV_FOR_THREADS_NUM"):
             os.environ[name] = str(count)
@@ -195,9 +190,9 @@ def set_threads(count: int | None) -> None:
 
 
 def parse_limit(
-    text: str | None, metrics: Mapping[str, type[Metric]], asked: Sequence[str] = ()
+    text: str | None, metrics: Mapping[str, type[Metric]], selected: Sequence[str] = ()
 ) -> tuple[str, float] | None:
-    """Return metric and value of a ``--fail-under`` text; it must be among those asked for, where some are."""
+    """Return metric and value of a ``--fail-under`` text; the metric must be among the selected ones, if any."""
     if text is None:
         return None
     name, _, value = text.partition("=")
@@ -209,7 +204,7 @@ def parse_limit(
         least = math.nan
     if math.isnan(least):
         raise UsageError(f"--fail-under takes METRIC=NUMBER, such as psnr=28, got {text!r}")
-    if asked and name not in asked:
+    if selected and name not in selected:
         raise UsageError(f"--fail-under needs {name} measured; add --metric {name}")
     return name, least
 
@@ -217,7 +212,7 @@ def parse_limit(
 def describe_missed(
     limit: tuple[str, float] | None, models: Sequence[str], runs: Sequence[Mapping[str, Any]]
 ) -> list[str]:
-    """Say which means of the models, or methods named as such, are worse than the limit: a sentence for each run."""
+    """Return a sentence for each run of one of the models whose mean is worse than the limit."""
     if limit is None:
         return []
     from restorekit.core.plugins import registry
@@ -226,49 +221,49 @@ def describe_missed(
     sign = 1 if registry.metrics()[name].better == "higher" else -1
     judged = [run for run in runs if run["restorer"] in models]
     missed = [run for run in judged if run[name] is None or sign * run[name] < sign * least]
-    return [f"--fail-under {name}={least:g} is not held by {_mean_of(run, name)}" for run in missed]
+    return [f"--fail-under {name}={least:g} is missed by {_mean_of(run, name)}" for run in missed]
 
 
 def _mean_of(run: Mapping[str, Any], name: str) -> str:
     where = f" on {run['corruption']}" if run.get("corruption") else ""
-    value = "no figure" if run[name] is None else f"{run[name]:.4g}"
+    value = "no value" if run[name] is None else f"{run[name]:.4g}"
     return f"{run['restorer']}{where}: {value}"
 
 
 def check_sampler_corruption(sampler: str | None, corruption: Corruption | None) -> None:
-    """Raise a UsageError where a sampler would not know the values of what altered a file.
+    """Raise a UsageError for a sampler and a corruption with ranges, whose values for a file are unknown.
 
-    The level of Gaussian noise is told by sigma, and what hides values by the mask.
+    Ranges are allowed for Gaussian noise, as sigma sets it, and for parts that hide values, as the mask shows them.
     """
     from restorekit.core.contracts import parts_of
 
     for part in parts_of(corruption) if sampler and corruption else ():
         values = {} if part.hides or part.name == "gaussian" else vars(part)
         if any(isinstance(value, tuple) for value in values.values()):
-            raise UsageError(f"a sampler needs the damage's own values, got a range for {part}; give one number")
+            raise UsageError(f"a sampler needs exact values of the corruption, got a range in {part}; give one number")
 
 
 def command_line(name: str) -> str:
-    """Return the line that runs the current command again: its arguments, and the options that were given.
+    """Return the command line that repeats the current command, with its arguments and non-default options.
 
     Parameters
     ----------
     name : str
-        What follows ``restorekit``.
+        Name of the command, such as ``restore``.
     """
     context = click.get_current_context()
-    given = [p for p in context.command.params if p.name and _is_given(context, p.name)]
-    arguments = [str(context.params[p.name or ""]) for p in given if isinstance(p, click.Argument)]
-    options = [word for p in given if isinstance(p, click.Option) for word in _words(p, context.params[p.name or ""])]
+    own = [p for p in context.command.params if p.name and _is_explicit(context, p.name)]
+    arguments = [str(context.params[p.name or ""]) for p in own if isinstance(p, click.Argument)]
+    options = [word for p in own if isinstance(p, click.Option) for word in _words(p, context.params[p.name or ""])]
     return shlex.join(["restorekit", *name.split(), *arguments, *options])
 
 
-def _is_given(context: click.Context, name: str) -> bool:
+def _is_explicit(context: click.Context, name: str) -> bool:
     return context.get_parameter_source(name) is ParameterSource.COMMANDLINE
 
 
 def _words(option: click.Option, value: object) -> Iterator[str]:
-    """Yield an option as it is typed: its longest name, once for each value."""
+    """Yield the words of an option: its longest name, repeated for each value."""
     name = max(option.opts, key=len)
     if option.is_flag:
         yield name

@@ -12,10 +12,10 @@ if TYPE_CHECKING:
     from restorekit.evaluation.head_to_head import Duel
     from restorekit.evaluation.protocol import Results
 
-MOST = 8  # columns of figures that a terminal of 80 characters takes
-_QUIET = ("winkler90", "ause", "nrmse", "seconds", "nelbo")  # in results.json and results.csv, and where there is room
+MAX_COLUMNS = 8  # columns of values that fit into a terminal of 80 characters
+_OPTIONAL = ("winkler90", "ause", "nrmse", "seconds", "nelbo")  # shown if there is room; always in results.json
 _LISTS = ("coverage90_images", "coverage_by_width", "calibrated", "reasons")
-_APART = ("corruption", "restorer", "images", "sigma", "draws", "learned", "estimate", "digest", *_LISTS)
+_NOT_METRICS = ("corruption", "restorer", "images", "sigma", "draws", "learned", "estimate", "digest", *_LISTS)
 _HEADS = {
     "psnr": "psnr",
     "psnr_missing": "missing",
@@ -35,7 +35,7 @@ _HEADS = {
 
 
 def print_results(results: Results, alarms: Sequence[str] = ()) -> None:
-    """Print what must be seen first, a table for each corruption, best PSNR first, and how the figures came about."""
+    """Print alarms, a table for each corruption with the best PSNR first, and the protocol."""
     from rich.console import Console
 
     from restorekit.evaluation.protocol import failed
@@ -63,33 +63,33 @@ def print_results(results: Results, alarms: Sequence[str] = ()) -> None:
 
 
 def _coverage(run: dict[str, Any], names: Mapping[str, str]) -> str:
-    """Say how the coverage is distributed over images, and over values by the width of their interval."""
+    """Return the distribution of coverage over images, and over values by interval width."""
     from restorekit.report.wording import count
 
     low, median, high = (f"{value:.0%}" for value in run["coverage90_images"])
     tenths = " ".join(f"{value:.0%}" for value in run["coverage_by_width"])
-    by_image = f"median image {median} (5 to 95 % of them: {low} to {high})"
+    by_image = f"median image {median} (5 to 95 % of images: {low} to {high})"
     by_width = f"by width, narrowest tenth first: {tenths}"
     beyond = run["images"] - run["calibrated"] if run.get("calibrated") is not None else 0
-    note = f"; {count(beyond, 'image')} beyond the calibration, their intervals as if Gaussian" if beyond else ""
+    note = f"; {count(beyond, 'image')} outside of the calibration, with Gaussian intervals" if beyond else ""
     return f"{names[run['restorer']]}, within the 90 % interval: {by_image}; {by_width}{note}\n"
 
 
 def _protocol(results: Results, names: Mapping[str, str]) -> str:
-    """Say how the figures came about: what holds for all, and what the estimate of each model is."""
+    """Return the protocol: what holds for all methods, and the estimate of each model."""
     p, learned = results.protocol, [run for run in results.runs if run["learned"]]
     estimates = dict.fromkeys(f"{names[run['restorer']]}: {run['estimate']}" for run in learned)
     general = f"noise {p.noise}; result {p.result}; psnr in dB, {p.psnr}; ssim: {p.ssim}; interval {p.interval}"
-    told = ["sigma: what a method is told"] if any(run["sigma"] for run in results.runs) else []
-    return "; ".join([*_directions(results), general, *told, f"seed {p.seed}", *estimates])
+    noise = ["sigma: noise level that a method gets"] if any(run["sigma"] for run in results.runs) else []
+    return "; ".join([*_directions(results), general, *noise, f"seed {p.seed}", *estimates])
 
 
 def _directions(results: Results) -> list[str]:
-    """Say of the figures in the tables which values are good ones."""
+    """Return which values of each metric in the tables are good."""
     from restorekit.evaluation.metric_values import DIFFERENCE_SUFFIX, in_order
 
-    figures = [f for f in results.metrics if not f.name.endswith(DIFFERENCE_SUFFIX)]  # of which `print_compared` tells
-    there = [f for f in in_order(figures) if any(run.get(f.name) is not None for run in results.runs)]
+    metrics = [f for f in results.metrics if not f.name.endswith(DIFFERENCE_SUFFIX)]  # `print_compared` shows those
+    there = [f for f in in_order(metrics) if any(run.get(f.name) is not None for run in results.runs)]
     ways = {way: [_HEADS.get(f.name, f.name) for f in there if f.better == way] for way in ("higher", "lower")}
     goals = [f"{_HEADS.get(f.name, f.name)} is best at {f.goal:g}" for f in there if f.goal is not None]
     return [*(f"{way} is better: {', '.join(heads)}" for way, heads in ways.items() if heads), *goals]
@@ -102,19 +102,22 @@ def _one_table(runs: list[dict[str, Any]], names: Mapping[str, str]) -> Table:
 
     from restorekit.evaluation.metric_values import DIFFERENCE_SUFFIX
 
-    columns = [*_HEADS, *(k for k in runs[0] if k not in (*_HEADS, *_APART) and not k.endswith(DIFFERENCE_SUFFIX))]
+    columns = [
+        *_HEADS,
+        *(k for k in runs[0] if k not in (*_HEADS, *_NOT_METRICS) and not k.endswith(DIFFERENCE_SUFFIX)),
+    ]
     shown = [k for k in columns if any(run.get(k) is not None for run in runs)]
-    shown = [k for k in shown if k not in _QUIET] if len(shown) > MOST else shown
+    shown = [k for k in shown if k not in _OPTIONAL] if len(shown) > MAX_COLUMNS else shown
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
-    told = ("sigma",) if any(run["sigma"] for run in runs) else ()
-    for key in ("restorer", *told):
+    noise = ("sigma",) if any(run["sigma"] for run in runs) else ()
+    for key in ("restorer", *noise):
         table.add_column(key, no_wrap=True)
     for key in shown:
         table.add_column(_HEADS.get(key, key), justify="right", no_wrap=True)
     for run in sorted(runs, key=lambda r: r.get("psnr") or 0.0, reverse=True):
         table.add_row(
             escape(names[run["restorer"]]),
-            *(run[key] for key in told),
+            *(run[key] for key in noise),
             *(_cell(run[k]) for k in shown),
             style="bold" if run["learned"] else "",
         )
@@ -122,7 +125,7 @@ def _one_table(runs: list[dict[str, Any]], names: Mapping[str, str]) -> Table:
 
 
 def print_compared(duels: Sequence[Duel]) -> None:
-    """Print how one run compares with another, a line for each figure, and which images got worse by the first."""
+    """Print the comparison of two runs, a line for each metric, and the images that are worse in the first."""
     from rich import box
     from rich.console import Console
     from rich.markup import escape
@@ -133,7 +136,7 @@ def print_compared(duels: Sequence[Duel]) -> None:
 
     first = duels[0]
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
-    heads = (escape(first.restorer), escape(first.against), "apart", f"{100 * LEVEL:g} % interval")
+    heads = (escape(first.restorer), escape(first.against), "difference", f"{100 * LEVEL:g} % interval")
     table.add_column("", no_wrap=True)
     for head in (*heads, "better", "worse", "equal"):
         table.add_column(head, justify="right", overflow="fold")
@@ -141,8 +144,8 @@ def print_compared(duels: Sequence[Duel]) -> None:
         table.add_row(duel.figure.name, *_compared_cells(duel.found))
     Console().print(table)
     if first.found.worse:
-        apart = dict(first.found.differences)
-        names = [f"{key} {_signed(apart.get(key))}" for key in first.found.worse]
+        differences = dict(first.found.differences)
+        names = [f"{key} {_signed(differences.get(key))}" for key in first.found.worse]
         text = f"worse than {first.against} by {first.figure.name}: {named(names, 5)}"
         Console().print(text, markup=False, highlight=False, soft_wrap=True)
 
@@ -163,7 +166,7 @@ CHANNELS = {1: "gray", 3: "colour"}
 
 
 def print_calibration(rows: list[dict[str, Any]]) -> None:
-    """Print how the calibrated interval of 90 % did on images that did not fill its table, beside a plain one."""
+    """Print coverage and width of the calibrated 90 % interval on held-out images, and of one with a single scale."""
     from rich import box
     from rich.console import Console
     from rich.table import Table
@@ -177,7 +180,7 @@ def print_calibration(rows: list[dict[str, Any]]) -> None:
         table.add_column(head, justify="right", no_wrap=True, min_width=7)
     for row in rows:
         colours = CHANNELS.get(row["channels"], f"{row['channels']} channels")
-        why = f", {count(row['refused'], 'image')} not covered: too few are like them, or holes too deep"
+        why = f", {count(row['refused'], 'image')} without an interval: too few similar images, or holes too deep"
         table.add_row(f"{row['corruption']}, {colours}{why if row['refused'] else ''}")
         for name, kind in kinds.items():
             table.add_row(f"  {name}", *(f"{row[f'{kind}{key}90']:.4f}" for key in ("coverage", "width", "winkler")))
