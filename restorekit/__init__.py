@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from restorekit.core.contracts import Corruption, LatentModel, Metric, Model, Restorer, Sampler, is_linear, parts_of
+    from restorekit.core.contracts import Corruption, LatentModel, Metric, Model, Restorer, Sampler, parts_of
     from restorekit.core.errors import (
         CheckpointError,
         ImageError,
@@ -39,7 +39,7 @@ __version__ = "0.1.0"
 # Public names by the module that defines them; each is imported on first use, so `import restorekit` loads no torch.
 _NAMES = {
     "restorekit.core.contracts": (
-        "Corruption", "LatentModel", "Metric", "Model", "Restorer", "Sampler", "is_linear", "parts_of",
+        "Corruption", "LatentModel", "Metric", "Model", "Restorer", "Sampler", "parts_of",
     ),
     "restorekit.core.errors": (
         "CheckpointError", "ImageError", "PluginError", "RestorekitError", "RestorekitWarning", "SpecError",
@@ -58,7 +58,7 @@ __all__ = [
     "Batch", "CheckpointError", "Corruption", "Draws", "Estimate", "Geometry", "ImageError", "LatentModel", "Linear",
     "Metric", "Model", "Observation", "PluginError", "Ranged", "Restoration", "RestorekitError", "RestorekitWarning",
     "Restorer", "Rng", "Sampler", "Source", "SpecError", "Terms", "UndefinedMetricError", "UsageError", "__version__",
-    "hookimpl", "is_linear", "load", "parts_of", "shape_of",
+    "hookimpl", "load", "parts_of", "shape_of",
 ]  # fmt: skip
 
 

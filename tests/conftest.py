@@ -8,6 +8,8 @@ import torch
 from restorekit.core.rng import Rng
 
 os.environ["OMP_NUM_THREADS"] = "1"  # of the commands that tests start: the tests themselves take all cores
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # inherited by a suite that was started in the background
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 torch.set_num_threads(1)  # what the bit-exact tests compare was computed by one thread
 
 

@@ -10,7 +10,7 @@ import click
 
 from restorekit.cli.console import ImagesProgress, as_json
 from restorekit.cli.evaluate import needs_sigma
-from restorekit.cli.options import compute_options, range_option, set_threads
+from restorekit.cli.options import axes_option, compute_options, range_option, set_threads
 from restorekit.cli.tables import print_calibration
 from restorekit.core.errors import UsageError
 
@@ -39,14 +39,14 @@ Example:
 )
 @click.option("--limit", type=click.IntRange(1), help="Use at most this many images. [default: all]")
 @range_option
+@axes_option
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the corruption.")
 @click.option("--overwrite", is_flag=True, help="Replace OUT if it exists.")
 @click.option("--json", "machine", is_flag=True, help="Print one JSON object instead of text.")
 @compute_options
 def command(
-    model: str, clean: str, out: Path, specs: tuple[str, ...], limit: int | None, span: str | None, seed: int,
-    overwrite: bool, machine: bool, device: str, precision: Precision,
-    compiled: bool, threads: int | None,
+    model: str, clean: str, out: Path, specs: tuple[str, ...], limit: int | None, span: str | None, axes: str | None,
+    seed: int, overwrite: bool, machine: bool, device: str, precision: Precision, compiled: bool, threads: int | None,
 ) -> int:  # fmt: skip
     """Calibrate the intervals of MODEL on the images of CLEAN, and write the model with its calibration to OUT.
 
@@ -75,7 +75,7 @@ def command(
     opened = open_restorer(model, corruptions[0][1], None, Compute(device, precision, compiled))
     if opened.card is None:
         raise UsageError(f"{model} is a classical method without a standard deviation; calibrate a model")
-    images = load_images(clean, limit, None, parse_range(span))
+    images = load_images(clean, limit, None, parse_range(span), axes)
     prepare(out.parent)
     noise_policy: NoisePolicy = (
         "auto" if any(needs_sigma(opened, corruption) for _, corruption in corruptions) else "blind"

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from restorekit.cli.console import ImagesProgress, as_json
-from restorekit.cli.options import check_output, range_option
+from restorekit.cli.options import axes_option, check_output, range_option
 
 EXAMPLE = """\b
 Example:
@@ -36,12 +36,21 @@ Example:
     "--list", "listed", type=click.Path(path_type=Path), help="Text file with the names to process, one per line."
 )
 @range_option
+@axes_option
 @click.option(
     "--seed", type=int, default=0, show_default=True, help="Seed of the corruption; each image draws by its name."
 )
 @click.option("--json", "machine", is_flag=True, help="Print one JSON object instead of text.")
 def command(
-    clean: str, out: Path, spec: str, depth: str, listed: Path | None, span: str | None, seed: int, machine: bool
+    clean: str,
+    out: Path,
+    spec: str,
+    depth: str,
+    listed: Path | None,
+    span: str | None,
+    axes: str | None,
+    seed: int,
+    machine: bool,
 ) -> int:
     """Corrupt the images of CLEAN and write them to OUT, with a mask of missing pixels if there are any.
 
@@ -56,7 +65,7 @@ def command(
     items = find_images(clean, listed)
     check_output(clean, out)
     corruption = parse(spec, registry.corruptions())
-    plan = corrupt.Damage(out, corruption, depth, parse_range(span), seed)
+    plan = corrupt.Damage(out, corruption, depth, parse_range(span), seed, axes)
     corrupt.check(items, plan)
     if not (machine or listed) and (note := left_out(clean)):
         click.echo(note, err=True)

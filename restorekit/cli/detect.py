@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from restorekit.cli.console import ImagesProgress, as_json
-from restorekit.cli.options import check_output, compute_options, range_option, set_threads
+from restorekit.cli.options import axes_option, check_output, compute_options, range_option, set_threads
 from restorekit.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -41,12 +41,13 @@ Example:
     "--grow", type=click.IntRange(0, 32), default=1, show_default=True, help="Pixels by which masks are widened."
 )
 @range_option
+@axes_option
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the draws.")
 @click.option("--json", "machine", is_flag=True, help="Print one JSON object instead of text.")
 @compute_options
 def command(
-    images: str, out: Path, clean: str, model: str, rate: float, side: int, grow: int, span: str | None, seed: int,
-    machine: bool, device: str, precision: Precision, compiled: bool, threads: int | None,
+    images: str, out: Path, clean: str, model: str, rate: float, side: int, grow: int, span: str | None,
+    axes: str | None, seed: int, machine: bool, device: str, precision: Precision, compiled: bool, threads: int | None,
 ) -> int:  # fmt: skip
     """Detect defects in IMAGES and write a mask of each to OUT, white = defect, for `restore --mask OUT`.
 
@@ -67,8 +68,8 @@ def command(
     opened = open_restorer(model, compute=Compute(device, precision, compiled))
     if opened.card is None:
         raise UsageError(f"{model} is a classical method without a standard deviation; use a model")
-    detector, good = Detector(opened.restorer, side), load_images(clean, None, None, parse_range(span))
-    checked = load_images(images, None, None, parse_range(span))
+    detector, good = Detector(opened.restorer, side), load_images(clean, None, None, parse_range(span), axes)
+    checked = load_images(images, None, None, parse_range(span), axes)
     prepare(out)
     with ImagesProgress(len(good) + len(checked), "detecting", machine) as progress:
 

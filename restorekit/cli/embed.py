@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from restorekit.cli.console import ImagesProgress
-from restorekit.cli.options import device_options, range_option, set_threads
+from restorekit.cli.options import axes_option, device_options, range_option, set_threads
 from restorekit.core.errors import UsageError
 
 EXAMPLE = """\b
@@ -22,11 +22,12 @@ Example:
 @click.argument("out", type=click.Path(path_type=Path, dir_okay=False))
 @click.option("--limit", type=click.IntRange(1), help="Use at most this many images. [default: all]")
 @range_option
+@axes_option
 @click.option("--overwrite", is_flag=True, help="Replace OUT if it exists.")
 @device_options
 def command(
-    model: str, images: str, out: Path, limit: int | None, span: str | None, overwrite: bool, device: str,
-    threads: int | None,
+    model: str, images: str, out: Path, limit: int | None, span: str | None, axes: str | None, overwrite: bool,
+    device: str, threads: int | None,
 ) -> int:  # fmt: skip
     """Write the means of q(z | x) for IMAGES under the unconditional MODEL to OUT, an NPZ file.
 
@@ -49,7 +50,7 @@ def command(
         raise UsageError(
             f"{model} holds a {card.model!r}, which is conditional and has no q(z | x); use an unconditional model"
         )
-    opened = load_images(images, limit, None, parse_range(span))
+    opened = load_images(images, limit, None, parse_range(span), axes)
     with ImagesProgress(len(opened), "embedding") as progress:
 
         def note(key: str, error: str | None) -> None:

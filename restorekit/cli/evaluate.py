@@ -12,6 +12,7 @@ import click
 
 from restorekit.cli.console import ImagesProgress, as_json
 from restorekit.cli.options import (
+    axes_option,
     check_output,
     command_line,
     compute_options,
@@ -97,6 +98,7 @@ Example:
 )
 @click.option("--limit", type=click.IntRange(1), help="Use at most this many images. [default: all]")
 @range_option
+@axes_option
 @click.option("--fail-under", metavar="METRIC=X", help="Exit with code 1 if the mean of a --model is worse than X.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the corruption and of the draws.")
 @pictures_option
@@ -105,8 +107,8 @@ Example:
 def command(
     clean: str, report: Path, specs: tuple[str, ...], models: tuple[str, ...], baselines: tuple[str, ...],
     noise_policy: str | None, metrics: tuple[str, ...], samples: int, sampler: str | None, labels: Labels,
-    limit: int | None, span: str | None, fail_under: str | None, seed: int, pictures: int, machine: bool, device: str,
-    precision: Precision, compiled: bool, threads: int | None,
+    limit: int | None, span: str | None, axes: str | None, fail_under: str | None, seed: int, pictures: int,
+    machine: bool, device: str, precision: Precision, compiled: bool, threads: int | None,
 ) -> int:  # fmt: skip
     """Corrupt the images of CLEAN, restore them with every method, and write the results to the folder REPORT.
 
@@ -128,7 +130,7 @@ def command(
 
     set_threads(threads)
     limits = parse_limit(fail_under, registry.metrics(), metrics)
-    images = load_images(clean, limit, labels, parse_range(span))
+    images = load_images(clean, limit, labels, parse_range(span), axes)
     check_output(clean, report)
     compute = Compute(device, precision, compiled)
     scenarios = [_scenario(spec, models, baselines, noise_policy, samples, sampler, compute) for spec in _expand(specs)]
@@ -228,7 +230,7 @@ def needs_sigma(opened: Opened, corruption: Corruption) -> bool:
     """Return whether a sampler needs the noise level; False if the corruption has no Gaussian noise."""
     from restorekit.core.contracts import parts_of
 
-    return opened.restorer.needs_sigma and any(part.name == "gaussian" for part in parts_of(corruption))
+    return opened.restorer.needs_sigma and any(part.noise_law == "gaussian" for part in parts_of(corruption))
 
 
 def create_metrics(names: Sequence[str]) -> list[Metric]:

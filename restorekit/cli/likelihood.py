@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from restorekit.cli.console import ImagesProgress, as_json
-from restorekit.cli.options import check_output, device_options, range_option, set_threads
+from restorekit.cli.options import axes_option, check_output, device_options, range_option, set_threads
 from restorekit.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -27,12 +27,13 @@ Example:
 @click.option("--k", type=click.IntRange(1), default=100, show_default=True, help="Draws of z per image.")
 @click.option("--limit", type=click.IntRange(1), help="Use at most this many images. [default: all]")
 @range_option
+@axes_option
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the draws.")
 @click.option("--json", "machine", is_flag=True, help="Print one JSON object instead of text.")
 @device_options
 def command(
-    model: str, images: str, out: Path, k: int, limit: int | None, span: str | None, seed: int, machine: bool,
-    device: str, threads: int | None,
+    model: str, images: str, out: Path, k: int, limit: int | None, span: str | None, axes: str | None, seed: int,
+    machine: bool, device: str, threads: int | None,
 ) -> int:  # fmt: skip
     """Compute the likelihood of IMAGES under the unconditional MODEL; write OUT/scores.jsonl, one line per image.
 
@@ -59,7 +60,7 @@ def command(
             f"{model} learnt its noise separately, so the density of its decoder is too narrow; train a model with "
             "--sigma auto, or on clean images"
         )
-    opened = load_images(images, limit, None, parse_range(span))
+    opened = load_images(images, limit, None, parse_range(span), axes)
     check_output(images, out)
     prepare(out)
     with ImagesProgress(len(opened), "scoring", machine) as progress:

@@ -68,6 +68,25 @@ def range_option(function: F) -> F:
     )(function)
 
 
+def axes_option(function: F) -> F:
+    """Add ``--axes``."""
+
+    def parsed(context: click.Context, parameter: click.Parameter, text: str | None) -> str | None:
+        from restorekit.images.axes import parse_axes
+
+        return parse_axes(text)
+
+    return click.option(
+        "--axes",
+        metavar="LETTERS",
+        callback=parsed,
+        help="Axes of NPY, NPZ and IDX arrays, such as NCHW, YXC or TZYX: N, T, Z images, H or Y rows, W or X columns,"
+        " C channels, P flattened squares; a comma separates the axes of arrays with other numbers of axes: NCHW,HW."
+        " [default: by the shape, HW; HWC with C <= 4; NHW; NHWC or NCHW with C <= 4; NP for rows of 784; unclear"
+        " shapes, such as (3, H, W), are refused]",
+    )(function)
+
+
 def pictures_option(function: F) -> F:
     """Add ``--pictures``."""
     return click.option(
@@ -238,7 +257,7 @@ def check_sampler_corruption(sampler: str | None, corruption: Corruption | None)
     from restorekit.core.contracts import parts_of
 
     for part in parts_of(corruption) if sampler and corruption else ():
-        values = {} if part.hides or part.name == "gaussian" else vars(part)
+        values = {} if part.hides or part.noise_law == "gaussian" else vars(part)
         if any(isinstance(value, tuple) for value in values.values()):
             raise UsageError(f"a sampler needs exact values of the corruption, got a range in {part}; give one number")
 

@@ -11,6 +11,7 @@ import click
 from restorekit.cli.console import ImagesProgress, as_json
 from restorekit.cli.evaluate import create_metrics, exit_code, print_range_note, publish
 from restorekit.cli.options import (
+    axes_option,
     check_output,
     command_line,
     describe_missed,
@@ -49,13 +50,14 @@ Example:
     "--metric", "metrics", multiple=True, metavar="NAME", help="Metric to compute; repeatable. [default: all]"
 )
 @range_option
+@axes_option
 @click.option("--fail-under", metavar="METRIC=X", help="Exit with code 1 if the mean is worse than X.")
 @pictures_option
 @click.option("--json", "machine", is_flag=True, help="Print results.json instead of the tables.")
 @threads_option
 def command(
     restored: str, report: Path, clean: str, observed: str | None, against: str | None, metrics: tuple[str, ...],
-    span: str | None, fail_under: str | None, pictures: int, machine: bool, threads: int | None,
+    span: str | None, axes: str | None, fail_under: str | None, pictures: int, machine: bool, threads: int | None,
 ) -> int:  # fmt: skip
     """Measure the images in RESTORED, restored by any tool, and write the results to the folder REPORT.
 
@@ -75,7 +77,7 @@ def command(
     limits = parse_limit(fail_under, registry.metrics(), metrics)
     for source in filter(None, (restored, clean, observed, against)):
         check_output(source, report)
-    sources = Sources(restored, clean, observed, against, parse_range(span))
+    sources = Sources(restored, clean, observed, against, parse_range(span), axes)
     found, selected = opened(sources), create_metrics(metrics)
     prepare(report)
     print_range_note(found.ours.clean)

@@ -13,6 +13,7 @@ from click.core import ParameterSource
 
 from restorekit.cli.console import ImagesProgress, Reporter, as_json
 from restorekit.cli.options import (
+    axes_option,
     check_output,
     check_sampler_corruption,
     command_line,
@@ -97,6 +98,7 @@ Examples:
     help="Share of the unknown values between low and high; setting it also writes both.",
 )
 @range_option
+@axes_option
 @click.option(
     "--format", "kind", default="keep", show_default=True, metavar="keep|png|tiff|...", help="Format of the outputs."
 )
@@ -134,10 +136,10 @@ Examples:
 @compute_options
 def command(
     source: str, out: Path, name: str, corruption: str | None, sigma: str | None, mask: str | None, mask_invert: bool,
-    label: int | None, samples: int, sampler: str | None, keep: str, interval: float, span: str | None, kind: str,
-    listed: Path | None, max_memory: str, max_pixels: int, workers: int, shard: str | None, seed: int, overwrite: bool,
-    self_check: bool, report: bool, dry_run: bool, machine: bool, device: str, precision: Precision, compiled: bool,
-    threads: int | None,
+    label: int | None, samples: int, sampler: str | None, keep: str, interval: float, span: str | None,
+    axes: str | None, kind: str, listed: Path | None, max_memory: str, max_pixels: int, workers: int, shard: str | None,
+    seed: int, overwrite: bool, self_check: bool, report: bool, dry_run: bool, machine: bool, device: str,
+    precision: Precision, compiled: bool, threads: int | None,
 ) -> int:  # fmt: skip
     """Restore every image of IN (a file, or a folder with its sub-folders) to OUT.
 
@@ -157,7 +159,7 @@ def command(
     options = folder.Options(
         model=name, digest=opened.digest, corruption=corruption, sigma=parse_sigma(sigma), mask=mask,
         mask_invert=mask_invert, label=label, samples=samples, sampler=opened.sampler, range=parse_range(span),
-        format=parse_format(kind), keep=parts,
+        axes=axes, format=parse_format(kind), keep=parts,
         interval=interval if {"low", "high"} & {*parts} else None, seed=seed,
         precision=opened.precision, noise=opened.noise, self_check=self_check,
     )  # fmt: skip

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from restorekit.cli.options import device_options, set_threads
+from restorekit.cli.options import axes_option, device_options, set_threads
 
 MAX_ORDERING_IMAGES = 1000  # images at most by which latents are ordered
 EXAMPLE = """\b
@@ -64,6 +64,7 @@ def _temperatures(context: click.Context, option: click.Parameter, text: str) ->
     metavar="IMAGES",
     help="With --traverse: order latents by their information about these images, shown in nats.",
 )
+@axes_option
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the draws.")
 @click.option("--overwrite", is_flag=True, help="Replace OUT if it exists.")
 @device_options
@@ -77,6 +78,7 @@ def command(
     interpolate: int | None,
     traverse: int | None,
     images: str | None,
+    axes: str | None,
     seed: int,
     overwrite: bool,
     device: str,
@@ -100,7 +102,7 @@ def command(
     if images and not traverse:
         raise UsageError("--images orders the rows of --traverse; add --traverse or remove --images")
     steps = interpolate or traverse or 0
-    turned, rows = _latents(name, images, count, device) if traverse else (None, [])
+    turned, rows = _latents(name, images, axes, count, device) if traverse else (None, [])
     cells = draw(name, count, label, size, temperature, seed, device, steps, turned)
     with atomic(out) as temporary:
         if turned is None:
@@ -110,12 +112,12 @@ def command(
     click.echo(f"{len(cells)} images -> {out}")
 
 
-def _latents(name: str, images: str | None, count: int, device: str) -> tuple[list[int], list[str]]:
+def _latents(name: str, images: str | None, axes: str | None, count: int, device: str) -> tuple[list[int], list[str]]:
     """Return the indices of the latents to traverse, and the label of each row."""
     if images is None:
         return list(range(count)), [f"z{i}" for i in range(count)]
     from restorekit.evaluation.traversal import ranked
     from restorekit.images.dataset import load_images
 
-    found = ranked(name, load_images(images, MAX_ORDERING_IMAGES), device)[:count]
+    found = ranked(name, load_images(images, MAX_ORDERING_IMAGES, axes=axes), device)[:count]
     return [i for i, _ in found], [f"z{i}  {nats:.2f}" for i, nats in found]

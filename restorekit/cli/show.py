@@ -90,6 +90,10 @@ def _class(kind: str, entry: Entry) -> dict[str, Any]:
     config = cls.Config if kind == "model" else cls
     if dataclasses.is_dataclass(config) and (own := _settings(config)):
         values["settings"] = own
+    if kind == "corruption" and all(
+        setting["default"] != "required" for setting in values.get("settings", {}).values()
+    ):
+        values["traits"] = cls().traits._asdict()  # of its defaults: a range or a choice may change them
     if kind == "model":
         from restorekit.training.config import Recipe
 
@@ -150,7 +154,7 @@ def _shown(value: Any) -> str:
     """Return a value on one line: a setting as default, kind and meaning, a figure to six digits."""
     if isinstance(value, dict) and "takes" in value:
         return f"{value['default']}   ({value['takes']})   {value['meaning']}".rstrip()
-    return f"{value:.6g}" if isinstance(value, float) else setting_text(value)
+    return f"{value:.6g}" if isinstance(value, float) else "-" if value is None else setting_text(value)
 
 
 def _line(key: str, value: Any) -> None:

@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from restorekit.cli.options import PRECISION, check_output, device_options, parse_settings, parse_sigma, range_option
+from restorekit.cli.options import (
+    PRECISION,
+    axes_option,
+    check_output,
+    device_options,
+    parse_settings,
+    parse_sigma,
+    range_option,
+)
 
 if TYPE_CHECKING:
     from restorekit.core.devices import Precision
@@ -101,13 +109,14 @@ Example:
 @click.option("--devices", type=click.IntRange(1), default=1, show_default=True, help="Devices per node.")
 @click.option("--nodes", type=click.IntRange(1), default=1, show_default=True, help="Number of machines.")
 @range_option
+@axes_option
 @click.option("--licence", default="", help="Licence of the weights, stored in the model file.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of all random numbers.")
 @device_options
 def command(
     images: str, run: Path, model_name: str, specs: tuple[str, ...], validation: str | None, steps: int | None,
-    epochs: int | None, minutes: float | None, pairs: tuple[str, ...], init: str, labels: Labels,
-    resume: bool, precision: Precision, devices: int, nodes: int, span: str | None, licence: str, seed: int,
+    epochs: int | None, minutes: float | None, pairs: tuple[str, ...], init: str, labels: Labels, resume: bool,
+    precision: Precision, devices: int, nodes: int, span: str | None, axes: str | None, licence: str, seed: int,
     unseen: bool, sigma: str | None, tensorboard: bool, device: str, threads: int | None,
 ) -> int:  # fmt: skip
     """Train a model on IMAGES (a folder, a file, or a stack) and write it to the folder RUN.
@@ -130,7 +139,7 @@ def command(
         check_output(read, run)
     board = Board(run) if tensorboard else None
     hardware = build.Hardware(device, devices, nodes, precision, threads)
-    source = build.Images(images, validation, labels, span)
+    source = build.Images(images, validation, labels, span, axes)
     plan = build.Plan(
         model_name,
         specs,

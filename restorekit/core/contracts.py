@@ -11,6 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, ClassVar, Literal
 
+import torch
 from torch import Tensor, nn
 
 from restorekit.core.config import as_typed
@@ -19,7 +20,19 @@ from restorekit.core.errors import UsageError
 from restorekit.core.interpolation import fill
 from restorekit.core.plugins import checks
 from restorekit.core.rng import Rng
-from restorekit.core.types import Batch, Draws, Estimate, Geometry, Linear, Observation, Restoration, Source, Terms
+from restorekit.core.types import (
+    Batch,
+    Draws,
+    Estimate,
+    Geometry,
+    Linear,
+    NoiseLaw,
+    Observation,
+    Restoration,
+    Source,
+    Terms,
+    Traits,
+)
 
 
 class Corruption(ABC):
@@ -27,11 +40,17 @@ class Corruption(ABC):
 
     Subclasses are frozen dataclasses. A field annotated `Ranged` is a value or a (low, high) range
     drawn once per image with `draw`; its metadata may hold ``low``, ``high`` (limits), ``unit`` and ``share`` (of 1).
+
+    The engine never recognises a corruption by its name. It reads the traits that the class declares, which
+    `restorekit.core.types.Traits` explains, and what `noise_level` and `fixed_params` return.
     """
 
     name: ClassVar[str]
-    smooth: ClassVar[bool] = False  # log_prob is differentiable in x
-    hides: ClassVar[bool] = False  # takes values out (y = 0, observed = False) and does nothing else
+    noise_law: ClassVar[NoiseLaw | None] = None
+    smooth: ClassVar[bool] = False
+    hides: ClassVar[bool] = False
+    scattered: ClassVar[bool] = False
+    resizes: ClassVar[bool] = False
 
     def __init_subclass__(cls) -> None:
         """Wrap the methods of a subclass in the checks of its contract."""
@@ -65,6 +84,60 @@ class Corruption(ABC):
         """Whether the first guess does no more than to interpolate missing values, so that it is y where none are."""
         return type(self).initial_estimate is Corruption.initial_estimate
 
+    @property
+    def linear(self) -> bool:
+        """Whether y is a linear map of x, and nothing else: `operator` is overridden."""
+        return type(self).operator is not Corruption.operator
+
+    @property
+    def reshapes(self) -> bool:
+        """Whether y has another shape than x: `clean_shape` is overridden."""
+        return type(self).clean_shape is not Corruption.clean_shape
+
+    @property
+    def direct(self) -> bool:
+        """Whether y is x but for noise and missing values: it hides values, or has a `noise_law`."""
+        return self.hides or self.noise_law is not None
+
+    @property
+    def traits(self) -> Traits:
+        """Return the declared properties of this instance."""
+        return Traits(*(getattr(self, name) for name in Traits._fields))
+
+    def noise_level(self, count: int = 1) -> Tensor | None:
+        """Return the `sigma` that the fields imply for any observation, (count, 1, 1, 1); None where it varies.
+
+        Standard deviation on the [0, 1] scale. 0 if nothing but values goes missing or y is a linear map of x. Override
+        it where `noise_law` is "gaussian"; `fixed` returns the value of a field.
+        """
+        exact = self.hides or self.linear or self.noise_law == "none"
+        return torch.zeros(count, 1, 1, 1) if exact else None
+
+    def fixed_params(self, count: int = 1) -> dict[str, Tensor]:
+        """Return the `params` that the fields imply for any observation, (count, ...); of a range, its middle.
+
+        By default the numeric fields by name; none if `sigma` and `observed` say everything. Override it where `params`
+        has other keys, so that `log_prob`, `operator` and `initial_estimate` find what they read.
+        """
+        if self.hides or self.noise_law in ("none", "gaussian"):
+            return {}
+        values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}  # type: ignore[arg-type]
+        middles = {k: sum(v) / 2 if isinstance(v, tuple) and len(v) == 2 else v for k, v in values.items()}
+        numbers = {k: v for k, v in middles.items() if isinstance(v, int | float) and not isinstance(v, bool)}
+        return {k: torch.full((count, 1, 1, 1), float(v)) for k, v in numbers.items()}
+
+    def fixed(self, key: str, count: int = 1) -> Tensor | None:
+        """Return the field `key` as `draw` does for any image, (count, 1, 1, 1); None if it is a range."""
+        value = getattr(self, key)
+        return None if isinstance(value, tuple) else torch.full((count, 1, 1, 1), float(value))
+
+    def settled(self, rng: Rng) -> Corruption:
+        """Return this corruption with each range replaced by the value that it draws for one image."""
+        names = [f.name for f in dataclasses.fields(self) if isinstance(getattr(self, f.name), tuple)]  # type: ignore[arg-type]
+        drawn = {name: float(self.draw(name, torch.zeros(1, 1, 1, 1), rng)) for name in names}
+        found: Corruption = dataclasses.replace(self, **drawn)  # type: ignore[type-var]
+        return found
+
     def draw(self, key: str, x: Tensor, rng: Rng) -> Tensor:
         """Return the field `key` for each image of x, (B, 1, 1, 1): its value, or one draw of its range."""
         value, shape = getattr(self, key), (x.shape[0], 1, 1, 1)
@@ -85,11 +158,6 @@ def parts_of(corruption: Corruption) -> tuple[Corruption, ...]:
     """Return the parts of a chain; a single corruption is its own part."""
     parts: tuple[Corruption, ...] = getattr(corruption, "parts", ()) or (corruption,)
     return parts
-
-
-def is_linear(corruption: Corruption) -> bool:
-    """Return whether a corruption's class defines a linear operator."""
-    return type(corruption).operator is not Corruption.operator
 
 
 class Model(nn.Module, ABC):

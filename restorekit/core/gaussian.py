@@ -14,7 +14,7 @@ from restorekit.core.types import Observation
 
 def has_closed_form(part: Corruption) -> bool:
     """Return whether a part of a chain is Gaussian noise or hides values."""
-    return part.hides or part.name in ("gaussian", "clean")
+    return part.hides or part.noise_law in ("gaussian", "none")
 
 
 def other_than_gaussian(corruption: Corruption) -> str | None:

@@ -8,13 +8,58 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
 
 if TYPE_CHECKING:
     from restorekit.core.contracts import Corruption
+
+
+NoiseLaw = Literal[
+    "none", "gaussian", "poisson", "poisson-gaussian", "speckle", "impulse", "rounding", "correlated", "other"
+]
+AFFINE_LAWS: tuple[NoiseLaw, ...] = ("poisson", "poisson-gaussian")  # white, with a variance of a + b x
+
+
+class Traits(NamedTuple):
+    """Declared properties of a corruption, by which samplers, classical methods and training recognise it.
+
+    Each is a class attribute of `Corruption`, or a property where it depends on the fields. Defaults promise nothing.
+
+    Attributes
+    ----------
+    noise_law : NoiseLaw or None
+        Distribution of each value given x, where y is x plus noise of it and nothing else; None for anything else.
+        "none": y is x. "gaussian": x + sigma n, white, with sigma in `Observation.sigma`. "poisson": k / peak with
+        k ~ Poisson(peak x). "poisson-gaussian": Gaussian and white, of the variance gain x + sigma^2. "speckle": x
+        times noise of mean 1. "impulse": some values are 0 or 1, the others x. "rounding": x on a grid of levels.
+        "correlated": neighbouring values share their noise. "other": white noise of another law.
+    smooth : bool
+        `log_prob` is differentiable in x.
+    hides : bool
+        Takes values out (y = 0, observed = False) and does nothing else.
+    scattered : bool
+        The values that it takes out lie singly, unlike holes and lines.
+    linear : bool
+        y is the linear map of x that `operator` returns, and nothing else.
+    resizes : bool
+        y has another height or width than x.
+    reshapes : bool
+        y has another shape than x, which `clean_shape` reverses.
+    direct : bool
+        y is x but for noise and missing values, as `Observation.direct` says of one observation.
+    """
+
+    noise_law: NoiseLaw | None
+    smooth: bool
+    hides: bool
+    scattered: bool
+    linear: bool
+    resizes: bool
+    reshapes: bool
+    direct: bool
 
 
 class Linear(Protocol):

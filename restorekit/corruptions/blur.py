@@ -96,6 +96,10 @@ class Blur(Corruption):
         plain = Observation(x, observed, shape_of(x), sigma, params=params, direct=False)
         return Observation(self.operator(plain).apply(x), observed, shape_of(x), sigma, params=params, direct=False)
 
+    def fixed_params(self, count: int = 1) -> dict[str, Tensor]:
+        """Return size and angle as `operator` reads them."""
+        return {f"blur.{key}": value for key, value in super().fixed_params(count).items()}
+
     def operator(self, observation: Observation) -> Convolution:
         """Return the convolution."""
         if self.kernel:

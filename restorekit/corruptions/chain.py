@@ -11,8 +11,7 @@ from torch.nn import functional as F
 
 from restorekit.core.contracts import Corruption
 from restorekit.core.rng import Rng
-from restorekit.core.types import Linear, Observation, shape_of
-from restorekit.corruptions.clean import Clean
+from restorekit.core.types import Linear, NoiseLaw, Observation, shape_of
 from restorekit.corruptions.gaussian import Gaussian
 
 
@@ -48,8 +47,61 @@ class Chain(Corruption):
         return all(p.hides for p in self.parts)
 
     @property
+    def scattered(self) -> bool:  # type: ignore[override]
+        """Whether values go missing, and all of them singly."""
+        hiding = [p for p in self.parts if p.hides]
+        return bool(hiding) and all(p.scattered for p in hiding)
+
+    @property
+    def noise_law(self) -> NoiseLaw | None:  # type: ignore[override]
+        """Law of the only part that does anything; Gaussian ones count as one."""
+        acting = [p for p in self.parts if p.noise_law != "none"]
+        laws = {p.noise_law for p in acting}
+        if laws <= {"gaussian"}:
+            return "gaussian" if laws else "none"
+        return acting[0].noise_law if len(acting) == 1 else None
+
+    @property
+    def linear(self) -> bool:
+        """Whether every part that alters values is a linear map, and there is one."""
+        return bool(self._altering) and not self.hides and all(p.linear for p in self._altering)
+
+    @property
+    def resizes(self) -> bool:  # type: ignore[override]
+        """Whether a part changes the height or width."""
+        return any(p.resizes for p in self.parts)
+
+    @property
+    def reshapes(self) -> bool:
+        """Whether a part changes the shape."""
+        return bool(self._reshaping)
+
+    @property
+    def direct(self) -> bool:
+        """Whether every part leaves x as it is but for noise and missing values."""
+        return all(p.direct for p in self.parts)
+
+    @property
     def _altering(self) -> list[Corruption]:
-        return [p for p in self.parts if not (p.hides or isinstance(p, Clean))]
+        return [p for p in self.parts if not (p.hides or p.noise_law == "none")]
+
+    def noise_level(self, count: int = 1) -> Tensor | None:
+        """Return the levels of the parts in quadrature; None where one is unknown, or no longer white."""
+        level = self.parts[0].noise_level(count)
+        for part in self.parts[1:]:
+            further = part.noise_level(count)
+            if level is None or further is None or not (part.direct or _is_zero(level)):
+                return None
+            level = (level**2 + further**2).sqrt()
+        return level
+
+    def fixed_params(self, count: int = 1) -> dict[str, Tensor]:
+        """Return the parameters of all parts."""
+        return {name: value for part in self.parts for name, value in part.fixed_params(count).items()}
+
+    def settled(self, rng: Rng) -> Chain:
+        """Return the parts, each settled by the random numbers that it draws from."""
+        return Chain(tuple(part.settled(rng.fork(str(i))) for i, part in enumerate(self.parts)))
 
     def __call__(self, x: Tensor, rng: Rng) -> Observation:
         """Apply every part to x, (B, C, H, W)."""
@@ -62,13 +114,14 @@ class Chain(Corruption):
         """Return log p(y | x), (B,) nats, of the one noise law behind the linear parts; None if there is no such."""
         altering = self._altering
         linear = [p for p in altering if p.operator(observation) is not None]
-        laws = [p for p in altering[len(linear) :] if not (isinstance(p, Gaussian) and p.sigma == 0)]
+        laws = [p for p in altering[len(linear) :] if not (p.noise_law == "gaussian" and _is_zero(p.noise_level()))]
         if not laws or any(p in linear for p in altering[len(linear) :]):
             return None
-        if len(laws) > 1 and not all(isinstance(p, Gaussian) for p in laws):
+        if len(laws) > 1 and not all(p.noise_law == "gaussian" for p in laws):
             return None
         operator = self.operator(observation)
-        return laws[0].log_prob(observation, x if operator is None else operator.apply(x))
+        law = laws[0] if len(laws) == 1 else Gaussian()  # which reads the level of all from the observation
+        return law.log_prob(observation, x if operator is None else operator.apply(x))
 
     def operator(self, observation: Observation) -> Linear | None:
         """Return the map of the linear parts, one after the other; None where there is none."""
@@ -99,7 +152,7 @@ class Chain(Corruption):
 
     @property
     def _reshaping(self) -> list[Corruption]:
-        return [p for p in self.parts if type(p).clean_shape is not Corruption.clean_shape]
+        return [p for p in self.parts if p.reshapes]
 
     def __str__(self) -> str:
         """Return the parts' specs joined with ``+``."""
@@ -128,6 +181,10 @@ class Composed:
         for m in reversed(self.maps):
             u = m.adjoint(u)
         return u
+
+
+def _is_zero(level: Tensor | None) -> bool:
+    return level is not None and not bool(level.any())
 
 
 def _seen_before(before: Tensor, after: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from restorekit.core.contracts import Corruption
 from restorekit.core.rng import Rng
-from restorekit.core.types import Observation, shape_of
+from restorekit.core.types import NoiseLaw, Observation, shape_of
 
 
 @dataclass(frozen=True)
@@ -18,6 +18,7 @@ class Clean(Corruption):
     """y = x: for models of the images themselves, and to see what a restorer does to an intact picture."""
 
     name: ClassVar[str] = "clean"
+    noise_law: ClassVar[NoiseLaw | None] = "none"
 
     def __call__(self, x: Tensor, rng: Rng) -> Observation:
         """Return x, (B, C, H, W), observed whole."""

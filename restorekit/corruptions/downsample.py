@@ -55,6 +55,7 @@ class Downsample(Corruption):
 
     name: ClassVar[str] = "downsample"
     smooth: ClassVar[bool] = True
+    resizes: ClassVar[bool] = True
 
     factor: int = field(default=2, metadata={"low": 2, "high": 16})
 

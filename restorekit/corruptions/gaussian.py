@@ -11,7 +11,7 @@ from torch import Tensor
 
 from restorekit.core.contracts import Corruption
 from restorekit.core.rng import Rng
-from restorekit.core.types import Observation, Ranged, shape_of
+from restorekit.core.types import NoiseLaw, Observation, Ranged, shape_of
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,7 @@ class Gaussian(Corruption):
     """
 
     name: ClassVar[str] = "gaussian"
+    noise_law: ClassVar[NoiseLaw | None] = "gaussian"
     smooth: ClassVar[bool] = True
 
     sigma: Ranged = field(default=25 / 255, metadata={"low": 0.0, "high": 1.0, "of_255": True})
@@ -35,6 +36,10 @@ class Gaussian(Corruption):
         y = x + sigma * rng.normal(self.name, tuple(x.shape), x.device)
         observed = x.new_ones((x.shape[0], 1, *x.shape[2:]), dtype=torch.bool)
         return Observation(y, observed, shape_of(x), sigma)
+
+    def noise_level(self, count: int = 1) -> Tensor | None:
+        """Return sigma; None where it is drawn for each image."""
+        return self.fixed("sigma", count)
 
     def log_prob(self, observation: Observation, x: Tensor) -> Tensor | None:
         """Return the normal log-density of the observed values, (B,) nats; None where any sigma is 0 or unknown."""

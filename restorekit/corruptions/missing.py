@@ -26,6 +26,7 @@ class Missing(Corruption):
 
     name: ClassVar[str] = "missing"
     hides: ClassVar[bool] = True
+    scattered: ClassVar[bool] = True
 
     rate: Ranged = field(default=0.5, metadata={"low": 0.0, "high": 1.0, "share": True})
     per_channel: bool = False

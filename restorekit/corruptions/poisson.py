@@ -10,7 +10,7 @@ from torch import Tensor
 
 from restorekit.core.contracts import Corruption
 from restorekit.core.rng import Rng
-from restorekit.core.types import Observation, Ranged, shape_of
+from restorekit.core.types import NoiseLaw, Observation, Ranged, shape_of
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,7 @@ class Poisson(Corruption):
     """
 
     name: ClassVar[str] = "poisson"
+    noise_law: ClassVar[NoiseLaw | None] = "poisson"
     smooth: ClassVar[bool] = True
 
     peak: Ranged = field(default=30.0, metadata={"low": 1e-3, "high": 1e6, "unit": "photons at x = 1"})

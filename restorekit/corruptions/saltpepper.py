@@ -10,7 +10,7 @@ from torch import Tensor
 
 from restorekit.core.contracts import Corruption
 from restorekit.core.rng import Rng
-from restorekit.core.types import Observation, Ranged, shape_of
+from restorekit.core.types import NoiseLaw, Observation, Ranged, shape_of
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,7 @@ class SaltPepper(Corruption):
     """
 
     name: ClassVar[str] = "saltpepper"
+    noise_law: ClassVar[NoiseLaw | None] = "impulse"
 
     rate: Ranged = field(default=0.1, metadata={"low": 0.0, "high": 1.0, "share": True})
 

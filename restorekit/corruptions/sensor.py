@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from restorekit.core.contracts import Corruption
 from restorekit.core.rng import Rng
-from restorekit.core.types import Observation, Ranged, shape_of
+from restorekit.core.types import NoiseLaw, Observation, Ranged, shape_of
 
 REACH = 4  # pixels to each side that the smear is cut off at: two of its largest standard deviations
 
@@ -40,6 +40,11 @@ class Sensor(Corruption):
     gain: Ranged = field(default=0.002, metadata={"low": 0.0, "high": 1.0, "unit": "variance at x = 1"})
     sigma: Ranged = field(default=4 / 255, metadata={"low": 0.0, "high": 1.0, "of_255": True})
     blur: Ranged = field(default=0.6, metadata={"low": 0.0, "high": 2.0, "unit": "pixels"})
+
+    @property
+    def noise_law(self) -> NoiseLaw:  # type: ignore[override]
+        """Law of each value: white where nothing smears the noise."""
+        return "poisson-gaussian" if self.blur == 0 else "correlated"
 
     @property
     def smooth(self) -> bool:  # type: ignore[override]

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from restorekit.core.contracts import Corruption
 from restorekit.core.rng import Rng
-from restorekit.core.types import Observation, shape_of
+from restorekit.core.types import NoiseLaw, Observation, shape_of
 
 DARK = 1e-4  # intensities under this count as this: black has no density
 
@@ -28,6 +28,7 @@ class Speckle(Corruption):
     """
 
     name: ClassVar[str] = "speckle"
+    noise_law: ClassVar[NoiseLaw | None] = "speckle"
     smooth: ClassVar[bool] = True
 
     looks: int = field(default=16, metadata={"low": 1, "high": 1000})

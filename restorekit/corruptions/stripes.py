@@ -10,7 +10,7 @@ from torch import Tensor
 
 from restorekit.core.contracts import Corruption
 from restorekit.core.rng import Rng
-from restorekit.core.types import Observation, Ranged, shape_of
+from restorekit.core.types import NoiseLaw, Observation, Ranged, shape_of
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,7 @@ class Stripes(Corruption):
     """
 
     name: ClassVar[str] = "stripes"
+    noise_law: ClassVar[NoiseLaw | None] = "correlated"
 
     strength: Ranged = field(default=0.05, metadata={"low": 0.0, "high": 1.0, "of_255": True})
     axis: str = field(default="columns", metadata={"choices": ("columns", "rows")})

@@ -292,6 +292,11 @@ class Bench:
             restored = self.restorer(shown, corruption, 0, rng)
         if restored.std is None:
             raise UsageError("a calibration turns standard deviations into intervals, and this restorer gives none")
+        if observation.y.shape != x.shape:
+            raise UsageError(
+                f"calibrate takes corruptions that keep size and channels, expected {tuple(x.shape[1:])}, got "
+                f"{tuple(observation.y.shape[1:])} from {spec}; remove it"
+            )
         distance, where = distances(shown.observed), observation.unknown().expand_as(x)
         seen = see(shown, corruption, distance)[0]
         error = (x - restored.mmse)[where].abs().double().numpy()

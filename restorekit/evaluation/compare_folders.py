@@ -263,6 +263,8 @@ class Sources:
         Another results.json, or images restored by another tool.
     range : "auto", (low, high) or None
         Of the clean images, as in `restorekit.images.intensity.resolve_range`.
+    axes : str or None
+        Axes of arrays, as in `restorekit.images.axes.parse_axes`; None: told by their shapes.
     """
 
     restored: str
@@ -270,6 +272,7 @@ class Sources:
     observed: str | None = None
     against: str | None = None
     range: RangeOption = None
+    axes: str | None = None
 
     @property
     def names(self) -> tuple[str, str]:
@@ -321,12 +324,12 @@ class Report(NamedTuple):
 
 def opened(sources: Sources) -> Opened:
     """Open all sources; UsageError, before the work, where one of them has nothing to do with the others."""
-    clean = load_images(sources.clean, range=sources.range)
-    observed = load_images(sources.observed) if sources.observed else None
+    clean = load_images(sources.clean, range=sources.range, axes=sources.axes)
+    observed = load_images(sources.observed, axes=sources.axes) if sources.observed else None
 
     def with_clean(restored: str) -> Folders:
         one_each = not (Path(restored).is_dir() or Path(sources.clean).is_dir())
-        return folders(load_images(restored), clean, observed, one_each)
+        return folders(load_images(restored, axes=sources.axes), clean, observed, one_each)
 
     ours, path = with_clean(sources.restored), sources.against and rivals.results_file(Path(sources.against))
     if path:

@@ -141,7 +141,7 @@ class ImageEvaluator:
             row["calibration"] = _calibration(answer, shown, trial.corruption, contender, (x, observation))
             row["sparsification"] = sparsification(finished, x, observation)
         if self.views is not None and subject.key in self.pictured:
-            seen = make_preview(finished, observation, x, taken=trial.corruption.name != "clean")
+            seen = make_preview(finished, observation, x, taken=trial.corruption.noise_law != "none")
             row["views"] = seen.write(self.views, _stem(*name.values()), _stem(trial.spec, subject.key))
         return row
 

@@ -13,8 +13,8 @@ from restorekit.images.picture import SPEC_KEY, SUFFIXES, Header, Metadata, Pict
 if TYPE_CHECKING:
     from restorekit.images.dataset import LabelledImages, load_images, official_test
     from restorekit.images.formats import is_lossy, probe, read, target_format, write, write_float
-    from restorekit.images.formats.arrays import Stack, is_stack, load_stack, pack
     from restorekit.images.masks import MaskSource, parse_mask
+    from restorekit.images.stacks import Stack, is_stack, load_stack, pack
 
 # Imported when first used, so that training from stacks needs neither cv2 nor Pillow.
 _HOMES = {
@@ -22,8 +22,7 @@ _HOMES = {
     **dict.fromkeys(("load_images", "official_test"), "dataset"),
     **dict.fromkeys(("is_lossy", "probe", "read", "target_format", "write", "write_float"), "formats"),
     **dict.fromkeys(("MaskSource", "parse_mask"), "masks"),
-    "pack": "formats.arrays",
-    **dict.fromkeys(("Stack", "is_stack", "load_stack"), "formats.arrays"),
+    **dict.fromkeys(("Stack", "is_stack", "load_stack", "pack"), "stacks"),
 }
 __all__ = [
     "SPEC_KEY",

@@ -1,17 +1,14 @@
-"""What a set of images offers, wherever they come from.
-
-The images of a folder, a file or a stack, one after the other on [0, 1], for training and measuring.
-"""
+"""Images of a folder, a file or a stack in order, on [0, 1], for training and evaluation."""
 
 from __future__ import annotations
 
-import builtins
 import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from itertools import chain, islice
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
@@ -21,12 +18,19 @@ from torch import Tensor
 
 from restorekit.core.errors import ImageError, UsageError
 from restorekit.images.discovery import Item, find_images, split_array
-from restorekit.images.formats.arrays import Stack, is_stack, load_stack
-from restorekit.images.intensity import IntensityRange, RangeOption, range_of, resolve_range, to_unit
+from restorekit.images.formats import probe, read
+from restorekit.images.intensity import IntensityRange, RangeOption, resolve_range, to_unit
+from restorekit.images.picture import Picture
+from restorekit.images.stacks import Stack, is_stack, load_stack
 
 if TYPE_CHECKING:
     from restorekit.images.masks import MaskSource
-    from restorekit.images.picture import Picture
+
+__all__ = ["LabelledImages", "Labels", "load_images", "official_test"]
+
+Labels = Literal["folders", "arrays"] | None
+UNLABELLED = "unlabelled"  # the folder whose images are of no known class
+_MANY_FRAMES = (".tif", ".tiff", ".npy", ".npz")
 
 
 class LabelledImages(ABC):
@@ -84,24 +88,19 @@ class LabelledImages(ABC):
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 over the sorted digests of all decoded images, so that order and names do not matter."""
-        digests = sorted(_digest(self.raw(i)) for i in range(len(self)))
-        return hashlib.sha256("".join(digests).encode()).hexdigest()
-
-
-def _digest(image: Tensor) -> str:
-    array = np.ascontiguousarray(image.numpy())
-    return hashlib.sha256(f"{array.shape} {array.dtype}".encode() + array.tobytes()).hexdigest()
-
-
-__all__ = ["LabelledImages", "Labels", "load_images", "official_test"]
-
-Labels = Literal["folders", "arrays"] | None
-UNLABELLED = "unlabelled"  # the folder whose images are of no class that is known
-_MANY_FRAMES = (".tif", ".tiff", ".npy", ".npz")
+        digests = []
+        for i in range(len(self)):
+            array = np.ascontiguousarray(self.raw(i).numpy())
+            digests.append(hashlib.sha256(f"{array.shape} {array.dtype}".encode() + array.tobytes()).hexdigest())
+        return hashlib.sha256("".join(sorted(digests)).encode()).hexdigest()
 
 
 def load_images(
-    source: str | Path, limit: int | None = None, labels: Labels = None, range: RangeOption = None
+    source: str | Path,
+    limit: int | None = None,
+    labels: Labels = None,
+    range: RangeOption = None,
+    axes: str | None = None,
 ) -> LabelledImages:
     """Open the images of a folder, a file, a multi-page TIFF or a stack.
 
@@ -110,12 +109,14 @@ def load_images(
     source : path
         A folder (searched with its sub-folders), an image file, or a stack (see `load_stack`).
     limit : int, optional
-        Take only so many, from the first on.
+        At most this many images, from the first on.
     labels : "folders", "arrays" or None
-        Number the images by the name of their folder, or take what the stack holds. None: a stack's labels
-        where it has them. Images in a folder ``unlabelled``, or with label -1, or 255 in unsigned bytes, have -1.
+        Number the images by the name of their folder, or take the labels of the stack. None: a stack's labels
+        if it has them. Images in a folder ``unlabelled``, or with label -1, or 255 in unsigned bytes, have -1.
     range : "auto", (low, high) or None
         As in `resolve_range`; a stack has one range for all of its images.
+    axes : str, optional
+        Axes of arrays, as in `restorekit.images.formats.probe`.
 
     Returns
     -------
@@ -124,24 +125,33 @@ def load_images(
     Raises
     ------
     UsageError
-        Nothing is there, or the labels asked for are not.
+        There are no images, or not the labels asked for.
     """
     if is_stack(source):
-        return _StackImages(_limited(load_stack(source), limit), labels, range, Path(source))
+        stack = load_stack(source, axes)
+        known, missing = stack.labels, stack.missing
+        stack = replace(
+            stack,
+            images=stack.images[:limit],
+            labels=None if known is None else known[:limit],
+            names=stack.names[:limit],
+            missing=None if missing is None else missing[:limit],
+        )
+        return _StackImages(stack, labels, range, Path(source))
     items = find_images(source)
     if labels == "arrays":
         raise UsageError(f"--labels arrays needs a stack that holds labels, got {source}; use --labels folders")
-    return _FileImages(items, limit, labels, range)
+    return _FileImages(items, limit, labels, range, axes)
 
 
 def official_test(source: str | Path) -> Path | None:
-    """Return the test set that belongs to a training set by its name: t10k-images* beside train-images*."""
+    """Return the test set next to a training set, by its name: t10k-images* for train-images*."""
     path = Path(source)
     if not (path.name.startswith("train") and "-images" in path.name):
         return None
     test = path.with_name("t10k" + path.name[path.name.index("-images") :])
-    beside = (test, test.with_suffix("") if test.suffix == ".gz" else test.with_name(test.name + ".gz"))
-    return next((p for p in beside if p.is_file()), None)
+    other = test.with_suffix("") if test.suffix == ".gz" else test.with_name(test.name + ".gz")
+    return next((p for p in (test, other) if p.is_file()), None)
 
 
 class _Frame(NamedTuple):
@@ -158,14 +168,16 @@ class _FileImages(LabelledImages):
     limit: int | None = None
     numbering: Labels = None
     option: RangeOption = None
+    axes: str | None = None
     _last: tuple[Path, Picture] | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
-        self._frames = list(islice(chain.from_iterable(map(_frames, self.items)), self.limit))
+        self._frames = list(islice(self._all_frames(), self.limit))
         self.keys = tuple(frame.key for frame in self._frames)
         if self.numbering == "folders":
             folders = [frame.item.key.rpartition("/")[0] for frame in self._frames]
-            self.label_names = tuple(sorted({folder for folder in folders if not _unlabelled(folder)}))
+            known = {folder for folder in folders if folder.partition("/")[0] != UNLABELLED}
+            self.label_names = tuple(sorted(known))
             numbers = {name: i for i, name in enumerate(self.label_names)}
             self.labels = torch.tensor([numbers.get(folder, -1) for folder in folders])
             if len(self.label_names) < 2:
@@ -178,33 +190,39 @@ class _FileImages(LabelledImages):
         frame = self._frames[i]
         return torch.from_numpy(self._picture(frame).pixels[frame.number])
 
-    def _resolved(self, i: int) -> tuple[IntensityRange, str | None]:
-        return resolve_range(self._picture(self._frames[i]), self.option)
-
     def missing(self, i: int) -> Tensor | None:
         frame = self._frames[i]
         marked = self._masks.missing(frame.item, self._picture(frame)).missing
-        return None if marked is None else torch.from_numpy(marked[frame.number if len(marked) > 1 else 0].copy())
-
-    @cached_property
-    def _masks(self) -> MaskSource:
-        from restorekit.images.masks import parse_mask
-
-        return parse_mask(None)
+        missing = None if marked is None else marked[frame.number if len(marked) > 1 else 0]
+        return None if missing is None or not missing.any() else torch.from_numpy(missing.copy())
 
     @cached_property
     def sizes(self) -> Tensor:
-        from restorekit.images.formats import probe
-
-        headers = {item: probe(item.path) for item in dict.fromkeys(frame.item for frame in self._frames)}
+        headers = {item: probe(item.path, self.axes) for item in dict.fromkeys(frame.item for frame in self._frames)}
         return torch.tensor([(headers[f.item].height, headers[f.item].width) for f in self._frames])
 
-    def _picture(self, frame: _Frame) -> Picture:
-        from restorekit.images.formats import read
+    def _all_frames(self) -> Iterator[_Frame]:
+        """Yield the frames of all files; a file that cannot be read counts as one, and fails when it is read."""
+        for item in self.items:
+            n = 1
+            if item.path.suffix.lower().startswith(_MANY_FRAMES):
+                with suppress(ImageError):
+                    n = probe(item.path, self.axes).frames
+            yield from (_Frame(item, i, item.key if n == 1 else f"{item.key}#{i}") for i in range(n))
 
+    def _resolved(self, i: int) -> tuple[IntensityRange, str | None]:
+        return resolve_range(self._picture(self._frames[i]), self.option)
+
+    @cached_property
+    def _masks(self) -> MaskSource:
+        from restorekit.images.masks import parse_mask  # which scikit-image and OpenCV are not needed for
+
+        return parse_mask(None)
+
+    def _picture(self, frame: _Frame) -> Picture:
         path, last = frame.item.path, self._last
         if last is None or last[0] != path:
-            last = path, read(path)
+            last = path, read(path, axes=self.axes)
             self._last = last  # one assignment: several threads may read at once
         return last[1]
 
@@ -227,62 +245,28 @@ class _StackImages(LabelledImages):
                 f"--labels folders needs a folder with sub-folders, got the stack {self.source}; use --labels arrays"
             )
         if self.numbering == "arrays" and self.labels is None:
-            raise UsageError(
-                f"{self.source} holds no labels; leave --labels out or put an array 'labels' beside the images"
-            )
+            raise UsageError(f"{self.source} holds no labels; remove --labels or add an array 'labels' to the file")
         if self.labels is not None and len(self.labels):
             self.label_names = tuple(str(k) for k in range(int(self.labels.max()) + 1))
 
     def raw(self, i: int) -> Tensor:
-        image = self.stack.images[i]
-        return torch.nan_to_num(image, 0.0, 0.0, 0.0) if image.is_floating_point() else image
-
-    def _resolved(self, i: int) -> tuple[IntensityRange, str | None]:
-        return self._ranges[i] if len(self._ranges) > 1 else self._ranges[0]
+        return self.stack.images[i]
 
     def missing(self, i: int) -> Tensor | None:
-        image = self.stack.images[i]
-        unknown = ~torch.isfinite(image) if image.is_floating_point() else None
-        return unknown if unknown is not None and bool(unknown.any()) else None
+        missing = None if self.stack.missing is None else self.stack.missing[i]
+        return missing if missing is not None and bool(missing.any()) else None
 
     @cached_property
     def sizes(self) -> Tensor:
         return torch.tensor([image.shape[:2] for image in self.stack.images])
 
+    def _resolved(self, i: int) -> tuple[IntensityRange, str | None]:
+        return self._ranges[i] if len(self._ranges) > 1 else self._ranges[0]
+
     @cached_property
     def _ranges(self) -> list[tuple[IntensityRange, str | None]]:
-        """One range for all, or one each where the images differ in size and perhaps in depth."""
-        images = self.stack.images
-        return [_range(part, self.option) for part in (images if isinstance(images, list) else [images])]
-
-
-def _unlabelled(folder: str) -> bool:
-    return folder == UNLABELLED or folder.startswith(f"{UNLABELLED}/")
-
-
-def _frames(item: Item) -> Iterator[_Frame]:
-    n = _count(item.path)
-    return (_Frame(item, i, item.key if n == 1 else f"{item.key}#{i}") for i in builtins.range(n))
-
-
-def _count(path: Path) -> int:
-    """Return how many images a file holds; one where it cannot be read, which is told when its turn comes."""
-    if not path.suffix.lower().startswith(_MANY_FRAMES):
-        return 1
-    from restorekit.images.formats import probe
-
-    try:
-        return probe(path).frames
-    except ImageError:
-        return 1
-
-
-def _range(images: Tensor, option: RangeOption) -> tuple[IntensityRange, str | None]:
-    if not images.is_floating_point():
-        return range_of(images.numpy(), None, option)
-    return range_of(torch.nan_to_num(images, 0.0, 0.0, 0.0).numpy(), (~torch.isfinite(images)).numpy(), option)
-
-
-def _limited(stack: Stack, limit: int | None) -> Stack:
-    labels = None if stack.labels is None else stack.labels[:limit]
-    return Stack(stack.images[:limit], labels, stack.names[:limit])
+        """One range for all, or one each if the images differ in size and perhaps in depth."""
+        images, missing = self.stack.images, self.stack.missing
+        unknown = None if missing is None else missing.numpy()
+        parts = images if isinstance(images, list) else [images]
+        return [resolve_range(Picture(p.numpy(), missing=unknown, spec=self.stack.spec), self.option) for p in parts]

@@ -10,7 +10,8 @@ from pathlib import Path
 from restorekit.core.errors import UsageError, unknown
 from restorekit.images.picture import SUFFIXES
 
-IMAGE_SUFFIXES = frozenset(suffix for suffixes in SUFFIXES.values() for suffix in suffixes)
+# IDX files are read by name only: the labels beside them have the same suffix.
+IMAGE_SUFFIXES = frozenset(suffix for kind, suffixes in SUFFIXES.items() if kind != "idx" for suffix in suffixes)
 OWN_FOLDER = "_restorekit"  # what `restorekit restore` writes beside the images
 OTHER_PICTURES = frozenset({
     ".gif", ".pgm", ".ppm", ".pbm", ".pnm", ".pfm", ".jp2", ".j2k", ".jxl", ".tga", ".heic", ".heif", ".avif", ".exr",

@@ -96,6 +96,7 @@ def range_of(
     if values.dtype.kind == "b" or not values.size or (values.min() >= 0 and values.max() <= 1):
         return IntensityRange(0.0, 1.0), None
     known = values if missing is None else values[~missing]
+    known = known if known.dtype.itemsize > 2 else known.astype(np.float32)  # percentiles lose digits in float16
     low, high = (float(v) for v in np.percentile(known, PERCENTILES))
     found = IntensityRange(low, high if high > low else low + 1.0)
     warning = (

@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from restorekit.core.errors import ImageError, UsageError
+from restorekit.images.axes import Shape, UnclearAxesError
 from restorekit.images.discovery import IMAGE_SUFFIXES, MISSING, Item, marked_stem, split_array, walk_images
 from restorekit.images.formats import read
 from restorekit.images.picture import Array, Picture
@@ -75,7 +76,7 @@ def _by_stem(folder: Path) -> dict[str, list[Path]]:
 def fitted(path: Path, item: Item, picture: Picture) -> Marked:
     """Return a mask file cut to black and white, once it is known to have the image's size."""
     stat = Path(split_array(path)[0]).stat()
-    mask, warnings = _load(path, stat.st_mtime_ns, stat.st_size)
+    mask, warnings = _load(path, stat.st_mtime_ns, stat.st_size, _layout_of(picture))
     frames, height, width, channels = picture.pixels.shape
     if mask.shape[1:3] != (height, width):
         sizes = f"{mask.shape[2]} x {mask.shape[1]}, the image {item.key} {width} x {height}"
@@ -90,9 +91,9 @@ def fitted(path: Path, item: Item, picture: Picture) -> Marked:
 
 
 @lru_cache(maxsize=2)
-def _load(path: Path, _changed: int, _size: int) -> tuple[Missing, tuple[str, ...]]:
+def _load(path: Path, _changed: int, _size: int, like: tuple[Shape, str] | None) -> tuple[Missing, tuple[str, ...]]:
     """Read a mask, (N, H, W, 1 or C), once as long as the file stays the same; one channel where all are equal."""
-    picture = read(path)
+    picture = _read_like(path, like)
     values = picture.pixels
     if picture.missing is not None:
         raise ImageError(f"the mask {path} holds NaN; expected 0 where a value was seen and another number where not")
@@ -104,6 +105,26 @@ def _load(path: Path, _changed: int, _size: int) -> tuple[Missing, tuple[str, ..
     mask.setflags(write=False)  # it is cached
     told = f"the mask {path} has values between 0 and {top:g}; they were cut at half"
     return mask, (told,) if cut else ()
+
+
+def _layout_of(picture: Picture) -> tuple[Shape, str] | None:
+    """Return shape and axes of the array that a picture was read from."""
+    layout = picture.metadata.array
+    return None if layout is None else (layout.shape, layout.axes)
+
+
+def _read_like(path: Path, like: tuple[Shape, str] | None) -> Picture:
+    """Read a mask; one with the shape of the image's array, or with an unclear shape, has the axes of the image."""
+    shape, axes = like or (None, "")
+    try:
+        picture = read(path)
+        found = _layout_of(picture)
+        if found is None or found == like or found[0] != shape:
+            return picture
+    except UnclearAxesError:
+        if like is None:
+            raise
+    return read(path, axes=",".join(dict.fromkeys((axes, axes.replace("C", "")))))
 
 
 _COLOUR = re.compile(r"color:#([0-9a-fA-F]{6})")

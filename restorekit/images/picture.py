@@ -27,6 +27,7 @@ SUFFIXES: Mapping[str, tuple[str, ...]] = {
     "bmp": (".bmp", ".dib"),
     "npy": (".npy",),
     "npz": (".npz",),
+    "idx": (".idx",),
 }
 
 
@@ -109,24 +110,30 @@ class TiffLayout:
 
 @dataclass(frozen=True, eq=False)
 class ArrayLayout:
-    """How an array file held the image.
+    """Layout of the array that held the image.
 
     Attributes
     ----------
     shape : tuple of int
-        The array's own shape.
+        Shape of the array.
+    axes : str
+        One letter for each axis, as in `restorekit.images.axes`.
     name : str
         Name of the image's array in an NPZ, else empty.
     others : mapping of str to array
         The other arrays of an NPZ, carried over as they are.
     compressed : bool
-        Whether the NPZ was compressed.
+        Whether the NPZ was compressed, or the IDX file gzipped.
+    bilevel : bool
+        Whether the array held only 0 and 1.
     """
 
     shape: tuple[int, ...]
+    axes: str
     name: str = ""
     others: Mapping[str, Array] = field(default_factory=dict)
     compressed: bool = False
+    bilevel: bool = False
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,11 +18,12 @@ from restorekit.core import channels as per_channel
 from restorekit.core.config import checked_sigma
 from restorekit.core.contracts import Corruption
 from restorekit.core.devices import Compute, Precision
-from restorekit.core.errors import UsageError
+from restorekit.core.errors import ImageError, UsageError
 from restorekit.core.plugins import registry
 from restorekit.core.rng import Rng
 from restorekit.core.types import Observation, Restoration
 from restorekit.corruptions.spec import parse
+from restorekit.images.axes import axes_of, frames_order, frames_shape, parse_axes, stored_layout
 from restorekit.restoration.loading import Opened, open_restorer
 from restorekit.uncertainty.intervals import enclose_told
 from restorekit.uncertainty.noise_level import expected, stated
@@ -51,6 +52,7 @@ class Loaded:
         seed: int = 0,
         label: int | None = None,
         interval: float | None = None,
+        axes: str | None = None,
     ) -> Restoration:
         """Restore one image, or a batch.
 
@@ -72,6 +74,9 @@ class Loaded:
         interval : float, optional
             Share of the unknown values that `low` and `high` are to enclose; they are NaN, with a warning,
             where the model's calibration does not reach.
+        axes : str, optional
+            One letter for each axis of an image in another layout, such as ``"NHWC"``, ``"CYX"`` or ``"TZYX"``; see
+            `restorekit.images.axes.parse_axes`. A mask has the same axes, with or without C.
 
         Returns
         -------
@@ -86,10 +91,10 @@ class Loaded:
         if not isinstance(samples, Integral) or samples < 0:
             raise UsageError(f"samples is a whole number of draws from 0 on, got {samples!r}")
         self.opened.check(label, int(samples))
-        y, form = take(image)
+        y, form = take(image, axes)
         observed = y.isfinite()
         if missing is not None:
-            observed = observed & ~take_missing(missing, tuple(y.shape))
+            observed = observed & ~take_missing(missing, tuple(y.shape), form.axes if axes else None)
         level = None if sigma is None else torch.full((len(y), 1, 1, 1), checked_sigma(sigma, str(sigma)))
         numbers = None if label is None else torch.full((len(y),), label)
         shape = (y.shape[1], y.shape[2], y.shape[3])
@@ -146,34 +151,40 @@ class Form:
     Attributes
     ----------
     numpy : bool
-        An array, channels last; else a tensor, channels first.
-    axes : int
-        2: height and width; 3: with channels; 4: a batch, tensors only.
+        An array; else a tensor.
+    axes : str
+        One letter for each axis, as in `restorekit.images.axes`.
+    shape : tuple of int
+        Shape of the image.
     device : torch.device
         Where it lies.
     """
 
     numpy: bool
-    axes: int
+    axes: str
+    shape: tuple[int, ...]
     device: torch.device
 
     def give(self, batch: Tensor) -> Any:
         """Lay out results, (..., B, C, H, W), like the caller's image; axes before B stay where they are."""
-        result = batch if self.axes == 4 else batch.squeeze(-4)
-        if self.axes == 2:
-            result = result.squeeze(-3)
-        elif self.numpy:
-            result = result.movedim(-3, -1)
+        frames = batch.movedim(-3, -1)
+        axes, shape, lead, channels = self.axes, self.shape, frames.shape[:-4], frames.shape[-1]
+        if channels > 1 and "C" not in axes and not self.numpy:
+            axes, shape = f"C{axes}", (channels, *shape)
+        sizes, order = stored_layout(tuple(frames.shape[-4:]), shape, axes)
+        result = frames.reshape(*lead, *sizes).permute(*range(len(lead)), *(len(lead) + i for i in order))
         return result.numpy() if self.numpy else result.to(self.device)
 
 
-def take(image: Any) -> tuple[Tensor, Form]:
+def take(image: Any, axes: str | None = None) -> tuple[Tensor, Form]:
     """Turn a caller's image into a batch.
 
     Parameters
     ----------
     image : ndarray (H, W) or (H, W, C), or Tensor (H, W), (C, H, W) or (B, C, H, W)
         uint8 and uint16 span 0 to their maximum; floats are on [0, 1] and may be noisy or NaN.
+    axes : str, optional
+        Letters of the axes of an image in another layout.
 
     Returns
     -------
@@ -184,13 +195,14 @@ def take(image: Any) -> tuple[Tensor, Form]:
     UsageError
         Another shape, type or scale.
     """
-    tensor, form = _laid_out(image)
+    tensor, form = _laid_out(image, axes)
     return _unit(tensor), form
 
 
-def take_missing(missing: Any, shape: tuple[int, ...]) -> Tensor:
+def take_missing(missing: Any, shape: tuple[int, ...], axes: str | None = None) -> Tensor:
     """Turn a caller's mask, non-zero = missing, into bool, (1 or B, 1 or C, H, W), for a batch of `shape`."""
-    tensor, _ = _laid_out(missing)
+    bare = axes.replace("C", "") if axes else None
+    tensor, _ = _laid_out(missing, axes if axes is None or axes == bare else f"{axes},{bare}")
     fits = all(a in (1, b) for a, b in zip(tensor.shape[:2], shape[:2], strict=True))
     if not fits or tensor.shape[2:] != shape[2:]:
         raise UsageError(
@@ -200,21 +212,30 @@ def take_missing(missing: Any, shape: tuple[int, ...]) -> Tensor:
     return tensor != 0
 
 
-def _laid_out(image: Any) -> tuple[Tensor, Form]:
+def _laid_out(image: Any, given: str | None) -> tuple[Tensor, Form]:
     """Return an image or mask as (B, C, H, W) in its own type."""
     numpy = not isinstance(image, Tensor)
     tensor = _tensor(image)
-    axes = tensor.dim()
-    if axes not in ((2, 3) if numpy else (2, 3, 4)):
-        wanted = "an array (H, W) or (H, W, C)" if numpy else "a tensor (H, W), (C, H, W) or (B, C, H, W)"
-        raise UsageError(f"an image is {wanted}, got the shape {tuple(tensor.shape)}")
-    if axes == 3:
-        _refuse_swapped(tensor.shape, numpy)
-        tensor = tensor.movedim(-1, 0) if numpy else tensor
-    if 0 in tensor.shape:
-        raise UsageError(f"an image has at least one pixel, got the shape {tuple(np.shape(image))}")
-    form = Form(numpy, axes, tensor.device)
-    return tensor[(None,) * (4 - axes)].cpu(), form
+    shape = tuple(tensor.shape)
+    if given is not None:
+        try:
+            axes = axes_of(shape, parse_axes(given))
+        except ImageError as error:
+            raise UsageError(str(error)) from error
+    else:
+        layouts = {2: "HW", 3: "HWC"} if numpy else {2: "HW", 3: "CHW", 4: "NCHW"}
+        if len(shape) not in layouts:
+            wanted = "an array (H, W) or (H, W, C)" if numpy else "a tensor (H, W), (C, H, W) or (B, C, H, W)"
+            raise UsageError(
+                f"an image is {wanted}, got the shape {shape}; pass axes, such as 'NHWC', for another layout"
+            )
+        axes = layouts[len(shape)]
+        if len(shape) == 3:
+            _refuse_swapped(tensor.shape, numpy)
+    if 0 in shape:
+        raise UsageError(f"an image has at least one pixel, got the shape {shape}")
+    frames = tensor.permute(frames_order(axes)).reshape(frames_shape(shape, axes))
+    return frames.movedim(-1, 1).cpu(), Form(numpy, axes, shape, tensor.device)
 
 
 def _tensor(image: Any) -> Tensor:
@@ -231,7 +252,8 @@ def _refuse_swapped(shape: torch.Size, numpy: bool) -> None:
     if channels > FEW >= other:
         wanted, got = ("(H, W, C)", "(C, H, W)") if numpy else ("(C, H, W)", "(H, W, C)")
         raise UsageError(
-            f"a 3-D {'array' if numpy else 'tensor'} is {wanted}, got {tuple(shape)}, which looks like {got}"
+            f"a 3-D {'array' if numpy else 'tensor'} is {wanted}, got {tuple(shape)}, which looks like {got};"
+            " swap the axes or pass axes"
         )
 
 

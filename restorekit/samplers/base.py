@@ -28,7 +28,7 @@ class Checking(Sampler):
 
     def takes(self, part: Corruption) -> bool:
         """Say whether it works with a part of a chain of corruptions."""
-        return part.smooth or part.hides or part.name == "clean"
+        return part.smooth or part.hides or part.noise_law == "none"
 
     def refuse(self, model: Model, corruption: Corruption) -> str | None:
         """Say why this pair cannot be sampled, and what would work; None where it can."""

@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from restorekit.core.contracts import Corruption, LatentModel, Model, is_linear
+from restorekit.core.contracts import Corruption, LatentModel, Model
 from restorekit.core.distributions import DiagonalGaussian, Latents, Likelihood, Tempered
 from restorekit.core.errors import UsageError
 from restorekit.core.gaussian import has_closed_form, level, posterior
@@ -57,7 +57,7 @@ class PlugAndPlay(Checking):
 
     def takes(self, part: Corruption) -> bool:
         """Accept linear maps, Gaussian noise and missing values."""
-        return is_linear(part) or has_closed_form(part)
+        return part.linear or has_closed_form(part)
 
     def drawn(self, model: LatentModel, corruption: Corruption, observation: Observation, n: int, rng: Rng) -> Draws:
         """Restore all images as one batch."""

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from restorekit.core.contracts import Corruption, LatentModel, is_linear, parts_of
+from restorekit.core.contracts import Corruption, LatentModel, parts_of
 from restorekit.core.distributions import LOG_2PI, DiagonalGaussian, Likelihood, per_image
 from restorekit.core.errors import UsageError
 from restorekit.core.gaussian import evidence, level, other_than_gaussian, posterior
@@ -122,6 +122,6 @@ def target(
 
 def _unknown(name: str, corruption: Corruption) -> str:
     """Say why no density is known of a chain whose parts have one, or are exact."""
-    if all(is_linear(part) or part.hides for part in parts_of(corruption)):
+    if all(part.linear or part.hides for part in parts_of(corruption)):
         return f"{name} needs noise behind {corruption}, as a part of it; write {corruption}+gaussian:sigma=5/255"
     return f"{name} knows no density of {corruption}, which adds more than one kind of noise; leave the weaker one out"

@@ -32,6 +32,7 @@ from restorekit.testing._assertions import (
 )
 from restorekit.testing._fake_device import works_on_a_gpu
 from restorekit.testing.density import DENSITY_CHECKS
+from restorekit.testing.traits import TRAIT_CHECKS
 
 
 @promise
@@ -274,4 +275,5 @@ CORRUPTION_CHECKS: tuple[Callable[[Corruption], None], ...] = (
     knows_the_shape_of_x,
     only_hides,
     *DENSITY_CHECKS,
+    *TRAIT_CHECKS,
 )

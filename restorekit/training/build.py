@@ -51,12 +51,13 @@ class Hardware:
 
 @dataclass(frozen=True)
 class Images:
-    """What it learns from: source, validation source or count, kind of labels, intensity range."""
+    """What it learns from: source, validation source or count, kind of labels, intensity range, axes of arrays."""
 
     source: str
     validation: str | None = None
     labels: Labels = None
     range: str | None = None
+    axes: str | None = None
 
 
 @dataclass(frozen=True)
@@ -138,6 +139,7 @@ def _data(images: Images, part: Part, held: tuple[str, ...]) -> dict[str, Any]:
     return {
         "source": Path(images.source).name,
         "range": images.range or "auto",
+        **({"axes": images.axes} if images.axes else {}),
         "images": len(part.index),
         "fingerprint": part.images.fingerprint,
         "held_out": kept,
@@ -200,12 +202,12 @@ def _fabric(hardware: Hardware) -> Fabric:
 
 def _parts(images: Images, crop: int) -> tuple[Part, Part, list[str]]:
     """Open the images; return those to train on, those to validate on, and sentences on what was done to them."""
-    opened = load_images(images.source, None, images.labels, parse_range(images.range))
+    opened = load_images(images.source, None, images.labels, parse_range(images.range), images.axes)
     part, note = splits.large_enough(opened, crop)
     text = images.validation
     official = official_test(images.source) if text is None else None
     if official is not None or (text is not None and not text.isdigit()):
-        other = load_images(str(official or text), None, images.labels, parse_range(images.range))
+        other = load_images(str(official or text), None, images.labels, parse_range(images.range), images.axes)
         held, held_note = splits.large_enough(other, crop)
         return part, held, [*filter(None, (opened.warning, note, held_note))]
     learnt, apart = splits.hold_out(part.names, None if text is None else int(text))

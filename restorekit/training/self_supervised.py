@@ -14,11 +14,10 @@ from restorekit.core.contracts import Corruption, parts_of
 from restorekit.core.errors import UsageError
 from restorekit.core.gaussian import has_closed_form
 from restorekit.core.rng import Rng
-from restorekit.core.types import Batch, Observation, shape_of
+from restorekit.core.types import AFFINE_LAWS, Batch, NoiseLaw, Observation, shape_of
 from restorekit.images.dataset import LabelledImages
 from restorekit.images.intensity import IntensityRange
 
-GROWING = ("sensor", "poisson")  # corruptions whose noise grows with brightness, by a gain that can be learnt
 LOOKED_AT = 50  # images whose noise is estimated, at most
 
 
@@ -33,8 +32,13 @@ class KnownNoise(Corruption):
     """
 
     name: ClassVar[str] = "given"
+    noise_law: ClassVar[NoiseLaw | None] = "gaussian"
 
     sigma: float = field(default=0.0, metadata={"low": 0.0, "high": 1.0, "of_255": True})
+
+    def noise_level(self, count: int = 1) -> Tensor | None:
+        """Return sigma."""
+        return self.fixed("sigma", count)
 
     def __call__(self, x: Tensor, rng: Rng) -> Observation:
         """Say what is observed in x, (B, C, H, W), which may hold NaN."""
@@ -133,7 +137,7 @@ def level(images: LabelledImages, index: Sequence[int], corruption: Corruption |
 
 def _check(corruption: Corruption, sigma: str | None) -> None:
     """Raise a UsageError for damage that nothing can be learnt from, or whose noise is told twice."""
-    grows = [part.name for part in parts_of(corruption) if part.name in GROWING and part.smooth]
+    grows = [part.name for part in parts_of(corruption) if part.noise_law in AFFINE_LAWS and part.smooth]
     other = [p.name for p in parts_of(corruption) if not has_closed_form(p) and p.name not in grows]
     if other:
         raise UsageError(
@@ -147,10 +151,10 @@ def _check(corruption: Corruption, sigma: str | None) -> None:
 
 def _own(corruption: Corruption) -> float:
     """Return the level of a corruption's Gaussian noise."""
-    levels = [vars(part)["sigma"] for part in parts_of(corruption) if part.name == "gaussian"]
-    if any(isinstance(found, tuple) for found in levels):
+    level = corruption.noise_level()
+    if level is None:
         raise UsageError(f"--self-supervised needs one noise level, got {corruption}; give one number for sigma")
-    return float(sum(found**2 for found in levels) ** 0.5)
+    return float(level)
 
 
 def _estimated(x: Tensor) -> float:

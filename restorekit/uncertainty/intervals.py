@@ -16,6 +16,8 @@ from restorekit.core.types import Observation, Restoration
 from restorekit.uncertainty.calibration_table import Table
 from restorekit.uncertainty.conditions import Conditions, distances, see
 
+RESHAPED = "the calibration is of images whose size and channels are kept"
+
 
 def enclose(
     restoration: Restoration, observation: Observation, corruption: Corruption, channels: int, table: Table,
@@ -50,6 +52,9 @@ def enclose(
         raise UsageError(
             "an interval is as many standard deviations wide, and this restorer gives none; choose a model"
         )
+    if observation.y.shape[1:] != observation.shape:
+        ends = torch.full_like(restoration.std, torch.nan)
+        return replace(restoration, low=ends, high=ends), [RESHAPED] * len(observation)
     halves = torch.full_like(restoration.std, torch.nan)
     refusals: list[str | None] = [None] * len(observation)
     for at, part in per_channel.parts(observation, channels):

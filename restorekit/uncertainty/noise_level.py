@@ -45,11 +45,10 @@ def expected(known: Corruption | None, noisy: bool | None) -> Corruption:
 
 
 def stated(observation: Observation, corruption: Corruption) -> Observation:
-    """Return an observation with what a corruption whose values are numbers says of any: noise level and parameters."""
-    found, count = corruption(torch.zeros(1, *observation.shape), Rng(0)), len(observation)
-    params = {name: value.expand(count, *value.shape[1:]) for name, value in found.params.items()}
-    sigma = None if found.sigma is None else found.sigma.expand(count, 1, 1, 1)
-    return replace(observation, sigma=sigma, params=params, direct=found.direct)
+    """Copy the noise level and parameters that the fields of a corruption imply into an observation."""
+    count = len(observation)
+    level, params = corruption.noise_level(count), corruption.fixed_params(count)
+    return replace(observation, sigma=level, params=params, direct=corruption.direct)
 
 
 def estimate_sigma(observation: Observation, corruption: Corruption) -> Tensor:

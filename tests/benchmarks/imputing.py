@@ -16,7 +16,7 @@ import restorekit
 from restorekit.core.rng import Rng
 from restorekit.core.types import Observation
 from restorekit.corruptions import Missing
-from restorekit.images.formats.arrays import load_stack
+from restorekit.images.stacks import load_stack
 
 EVERY, DRAWS, NEAREST = 40, 32, 10
 SAMPLERS = ("importance", "mwg")  # MIWAE's own, and the exact one that is quicker

@@ -22,7 +22,7 @@ from torch.nn import functional as F
 
 from restorekit.evaluation.likelihood import embed
 from restorekit.images.dataset import load_images
-from restorekit.images.formats.arrays import load_stack
+from restorekit.images.stacks import load_stack
 from restorekit.models import checkpoint
 from restorekit.training.build import Hardware, Images, Plan, prepare
 from restorekit.training.loop import train

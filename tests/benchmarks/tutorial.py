@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from restorekit.images.formats.arrays import load_stack
+from restorekit.images.stacks import load_stack
 from restorekit.training.build import Hardware, Images, Plan, prepare
 from restorekit.training.loop import train
 

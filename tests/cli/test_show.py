@@ -36,6 +36,13 @@ def test_settings_of_a_class_are_shown(run, name, key):
     assert f"{key}: " in said
 
 
+def test_traits_of_a_corruption_are_shown(run):
+    said = run("show", "gaussian")[1]
+    assert "traits:\n  noise_law: gaussian\n  smooth: yes\n  hides: no\n" in said
+    traits = json.loads(run("show", "missing", "--json")[1])["traits"]
+    assert (traits["noise_law"], traits["hides"], traits["scattered"]) == (None, True, True)
+
+
 def test_an_unknown_name_is_a_sentence(run):
     code, said, err = run("show", "defualt")
     assert (code, said) == (2, "")

@@ -12,7 +12,7 @@ from tests.architecture.criteria import HERE
 from tests.architecture.imports import imported_names, layers
 
 BARE = ("core", "models", "corruptions", "samplers", "training")  # rooms that work where there is only PyTorch
-BARE_MODULES = ("restorekit.images.formats.arrays", "restorekit.images.dataset")  # and what training reads images with
+BARE_MODULES = ("restorekit.images.stacks", "restorekit.images.dataset")  # and what training reads images with
 DRAWING = ("matplotlib", "jinja2", "tensorboard")
 IMAGING = ("cv2", "skimage", "scipy", "tifffile", "imagecodecs")
 HOMES_OF_OPENCV = ("restorekit.images", "restorekit.restoration.classical")

@@ -20,7 +20,7 @@ NAMES = {  # a name may be added here; one that goes away breaks plugins, and be
     "restorekit": """
         Batch CheckpointError Corruption Draws Estimate Geometry ImageError LatentModel Linear Metric Model Observation
         PluginError Ranged Restoration RestorekitError RestorekitWarning Restorer Rng Sampler Source SpecError Terms
-        UndefinedMetricError UsageError __version__ hookimpl is_linear load parts_of shape_of
+        UndefinedMetricError UsageError __version__ hookimpl load parts_of shape_of
     """,
     "restorekit.models": """
         Bernoulli CVAE CVAEConfig ConvNetwork DecoderConfig DiagonalGaussian DiscretisedLogistic ErrorModel Errors Head

@@ -13,6 +13,7 @@ from restorekit.corruptions import Gaussian, Missing
 from restorekit.testing import CORRUPTION_CHECKS, _fake_device, check_corruption, corruption
 from restorekit.testing import corruption as corruptions
 from restorekit.testing.density import DENSITY_CHECKS
+from restorekit.testing.traits import TRAIT_CHECKS
 from tests._helpers.broken_corruptions import Motion, broken, changed, keeps
 from tests._helpers.check_failures import caught
 
@@ -21,7 +22,7 @@ from tests._helpers.check_failures import caught
 class Halve(Corruption):
     """Half the height and width: y is smaller than x."""
 
-    name = "halve"
+    name, resizes = "halve", True
 
     def __call__(self, x, rng):
         return replace(keeps(F.avg_pool2d(x, 2, ceil_mode=True)), shape=tuple(x.shape[1:]))
@@ -147,7 +148,7 @@ def test_a_broken_corruption_is_caught(check, faulty):
 
 
 def test_every_check_has_been_seen_to_fail():
-    assert {*CORRUPTION_CHECKS} - {*DENSITY_CHECKS} == {check for check, _ in BROKEN}
+    assert {*CORRUPTION_CHECKS} - {*DENSITY_CHECKS} - {*TRAIT_CHECKS} == {check for check, _ in BROKEN}
 
 
 def test_the_whole_check_fails_where_one_does():

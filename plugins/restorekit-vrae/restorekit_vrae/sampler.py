@@ -31,7 +31,7 @@ class Amortised(Sampler):
         """Say why this pair cannot be sampled, and what would work; None where it can."""
         if not isinstance(model, LatentModel):
             return f"{self.name} samples unconditional models, {model.name!r} is conditional; leave --sampler out"
-        other = [part.name for part in parts_of(corruption) if not (part.hides or part.name == "clean")]
+        other = [part.name for part in parts_of(corruption) if not (part.hides or part.noise_law == "none")]
         return (
             f"{self.name} fills in missing values and does not undo {other[0]}; use --sampler gibbs" if other else None
         )

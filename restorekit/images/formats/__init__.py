@@ -27,17 +27,22 @@ _MAGIC = (
     (b"BM", "bmp"),
     (b"\x93NUMPY", "npy"),
     (b"PK\x03\x04", "npz"),
+    (b"\x1f\x8b", "idx"),  # gzip
+    *((bytes((0, 0, code)), "idx") for code in (0x08, 0x09, 0x0B, 0x0C, 0x0D, 0x0E)),
 )
+_ARRAYS = ("npy", "npz", "idx")
 _STRANGERS = ((b"GIF8", "a GIF"), (b"8BPS", "a Photoshop file"), (b"%PDF", "a PDF"), (b"\0\0\0\x0cjP", "a JPEG 2000"))
 
 
-def probe(path: str | Path) -> Header:
+def probe(path: str | Path, axes: str | None = None) -> Header:
     """Read a file's header.
 
     Parameters
     ----------
     path : path
         An image file, or ``FILE.npz:ARRAY``.
+    axes : str, optional
+        Axes of an array, as in `restorekit.images.axes.parse_axes`; None: told by its shape.
 
     Returns
     -------
@@ -50,12 +55,13 @@ def probe(path: str | Path) -> Header:
     """
     path = Path(path)
     with _told(path):
-        header: Header = _codec(_format(path)).probe(path)
+        kind = _format(path)
+        header: Header = _codec(kind).probe(path, axes) if kind in _ARRAYS else _codec(kind).probe(path)
         _check_dtype(path, header)
         return header
 
 
-def read(path: str | Path, max_pixels: int | None = None) -> Picture:
+def read(path: str | Path, max_pixels: int | None = None, axes: str | None = None) -> Picture:
     """Decode a file.
 
     Parameters
@@ -64,6 +70,8 @@ def read(path: str | Path, max_pixels: int | None = None) -> Picture:
         An image file, or ``FILE.npz:ARRAY``.
     max_pixels : int, optional
         Frames x height x width above which the file is refused by its header alone; None: a thousand million.
+    axes : str, optional
+        As in `probe`.
 
     Returns
     -------
@@ -75,10 +83,11 @@ def read(path: str | Path, max_pixels: int | None = None) -> Picture:
         As `probe`; or the file is truncated, damaged or too large.
     """
     path = Path(path)
-    header = probe(path)
+    header = probe(path, axes)
     check_size(path, header, max_pixels)
     with _told(path):
-        picture: Picture = _codec(header.format).decode(path)
+        codec = _codec(header.format)
+        picture: Picture = codec.decode(path, axes) if header.format in _ARRAYS else codec.decode(path)
         return picture
 
 
@@ -156,17 +165,17 @@ def is_lossy(format: str) -> bool:
 class _Codec:
     """The three functions of a format's module."""
 
-    probe: Callable[[Path], Header]
-    decode: Callable[[Path], Picture]
+    probe: Callable[..., Header]
+    decode: Callable[..., Picture]
 
 
 def _codec(kind: str) -> _Codec:
-    name = "arrays" if kind in ("npy", "npz") else kind
+    name = "arrays" if kind in _ARRAYS else kind
     return import_module(f"restorekit.images.formats.{name}")  # type: ignore[return-value]  # a module as an object
 
 
 def _encode(kind: str, path: Path, temporary: Path, picture: Picture, samples: Array, spec: str | None) -> None:
-    home = {"tiff": "tiff_write", "npy": "arrays", "npz": "arrays"}.get(kind, kind)
+    home = "arrays" if kind in _ARRAYS else {"tiff": "tiff_write"}.get(kind, kind)
     module = import_module(f"restorekit.images.formats.{home}")
     encode = getattr(module, f"encode_{kind}" if home == "arrays" else "encode")
     try:
@@ -189,7 +198,9 @@ def _format(path: Path) -> str:
     found = next((kind for magic, kind in _MAGIC if head.startswith(magic)), None)
     if found is None:
         known = next((name for magic, name in _STRANGERS if head.startswith(magic)), "something else")
-        raise ImageError(f"{path} is {known}; expected PNG, JPEG, TIFF, WebP, BMP, NPY or NPZ, so convert it first")
+        raise ImageError(
+            f"{path} is {known}; expected PNG, JPEG, TIFF, WebP, BMP, NPY, NPZ or IDX, so convert it first"
+        )
     return found
 
 
@@ -199,7 +210,7 @@ def _told(path: Path) -> Iterator[None]:
     try:
         yield
     except ImageError as error:
-        raise error if str(path) in str(error) else ImageError(f"{path}: {error}") from error
+        raise error if str(path) in str(error) else type(error)(f"{path}: {error}") from error
     except FileNotFoundError as error:
         raise ImageError(f"there is no file {path}; check the path") from error
     except IsADirectoryError as error:

@@ -29,6 +29,7 @@ _LIMITS = {
     "bmp": _Limits(alpha=(3,)),
     "npy": _Limits(EVERY, True, None, alpha=tuple(range(1, 2**16))),
     "npz": _Limits(EVERY, True, None, alpha=tuple(range(1, 2**16))),
+    "idx": _Limits(("uint8", "float32", "float64"), True, None),
 }
 
 

@@ -35,14 +35,14 @@ class Anscombe(SameSize):
         stable = stabilise(y * peak)
         scale = max(float(np.ptp(stable)), 1.0)  # the denoisers were tuned on [0, 1]
         # photons alone have unit variance now; what else there may be is not told
-        alone = all(part.name == "poisson" or part.hides for part in parts_of(scene.corruption))
+        alone = all(part.noise_law == "poisson" or part.hides for part in parts_of(scene.corruption))
         sigma = 1 / scale if alone else noise_level(stable / scale)
         cleaned = self.inner().denoise(stable / scale, sigma) if sigma > 0 else stable / scale
         return invert(cleaned * scale) / peak
 
     def is_applicable(self, corruption: Corruption) -> bool:
         """Say whether there is photon noise."""
-        return any(part.name == "poisson" for part in parts_of(corruption))
+        return any(part.noise_law == "poisson" for part in parts_of(corruption))
 
 
 class AnscombeNLM(Anscombe):

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from restorekit.core.contracts import Corruption, Restorer, is_linear, parts_of
+from restorekit.core.contracts import Corruption, Restorer, parts_of
 from restorekit.core.errors import UsageError
 from restorekit.core.rng import Rng
 from restorekit.core.types import Observation, Restoration
@@ -79,7 +79,7 @@ class ClassicalRestorer(Restorer):
         if n > 0:
             what = f"{self.name} is a classical method with one answer and makes no draws, got {n} samples asked for"
             raise UsageError(f"{what}; ask for 0, or use a generative model")
-        images = [self._image(_only(observation, i), corruption) for i in range(len(observation))]
+        images = [self._image(observation.take(torch.tensor([i])), corruption) for i in range(len(observation))]
         return Restoration(mmse=torch.stack(images))
 
     @abstractmethod
@@ -131,7 +131,9 @@ class Denoiser(SameSize):
     def is_applicable(self, corruption: Corruption) -> bool:
         """Say whether there is noise, and nothing but noise and missing values."""
         altering = [part for part in parts_of(corruption) if not part.hides]
-        return bool(altering) and not any(is_linear(part) or part.name == "saltpepper" for part in altering)
+        return bool(altering) and not any(
+            part.linear or part.reshapes or part.noise_law == "impulse" for part in altering
+        )
 
 
 class PlaneDenoiser(Denoiser):
@@ -167,23 +169,6 @@ class Inpainter(SameSize):
     def is_applicable(self, corruption: Corruption) -> bool:
         """Say whether values were lost."""
         return any(part.hides for part in parts_of(corruption))
-
-
-def _only(observation: Observation, i: int) -> Observation:
-    """Return image i as a batch of one."""
-
-    def pick(t: Tensor | None) -> Tensor | None:
-        return None if t is None else t[i : i + 1]
-
-    return Observation(
-        y=observation.y[i : i + 1],
-        observed=observation.observed[i : i + 1],
-        shape=observation.shape,
-        sigma=pick(observation.sigma),
-        label=pick(observation.label),
-        params={k: v[i : i + 1] for k, v in observation.params.items()},
-        initial=pick(observation.initial),
-    )
 
 
 def _scene(one: Observation, corruption: Corruption) -> Scene:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 
-from restorekit.core.contracts import Corruption, is_linear, parts_of
-from restorekit.restoration.classical.opencv import Lanczos
+from restorekit.core.contracts import Corruption, parts_of
 
 
 def best_baselines(corruption: Corruption, quick: bool = False) -> list[str]:
@@ -32,19 +31,19 @@ def best_baselines(corruption: Corruption, quick: bool = False) -> list[str]:
     parts = parts_of(corruption)
     altering, hiding = [p for p in parts if not p.hides], [p for p in parts if p.hides]
     names = _against(altering, quick) if altering else []
-    for part in hiding:
-        names += ["delaunay"] if part.name == "missing" else ["biharmonic", "navier-stokes"][quick:]
+    for part in () if any(part.reshapes for part in altering) else hiding:  # which inpainters cannot undo
+        names += ["delaunay"] if part.scattered else ["biharmonic", "navier-stokes"][quick:]
     return list(dict.fromkeys(names))
 
 
 def _against(altering: list[Corruption], quick: bool) -> list[str]:
     """Return the methods for what altered the values: what changes the image's shape comes first."""
-    names = {part.name for part in altering}
-    shrunk = ["lanczos"] if any(Lanczos().is_applicable(part) for part in altering) else []
-    linear = ["wiener"] if any(is_linear(part) for part in altering) else []
+    laws = {part.noise_law for part in altering}
+    shrunk = ["lanczos"] if any(part.resizes for part in altering) else []
+    linear = ["wiener"] if any(part.linear for part in altering) else []
     if shrunk or linear:
         return shrunk + linear
-    if "saltpepper" in names:
+    if "impulse" in laws:
         return ["median"]
     denoiser = "bm3d" if find_spec("bm3d") and not quick else "nlm"
-    return [f"anscombe-{denoiser}" if "poisson" in names else denoiser]
+    return [f"anscombe-{denoiser}" if "poisson" in laws else denoiser]

@@ -92,5 +92,5 @@ class Lanczos(ClassicalRestorer):
         return np.broadcast_to(image, scene.shape).copy()
 
     def is_applicable(self, corruption: Corruption) -> bool:
-        """Say whether the image became smaller."""
-        return any("down" in part.name for part in parts_of(corruption))
+        """Say whether the height or width changed."""
+        return any(part.resizes for part in parts_of(corruption))

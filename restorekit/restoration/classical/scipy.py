@@ -13,7 +13,7 @@ from scipy.interpolate import CloughTocher2DInterpolator
 from scipy.sparse.linalg import LinearOperator, cg
 from torch import Tensor
 
-from restorekit.core.contracts import Corruption, is_linear, parts_of
+from restorekit.core.contracts import Corruption, parts_of
 from restorekit.core.types import Linear
 from restorekit.restoration.classical.arrays import Image, Plane, triangulate
 from restorekit.restoration.classical.base import ClassicalRestorer, Inpainter, PlaneDenoiser, SameSize, Scene
@@ -69,7 +69,7 @@ class Median(SameSize):
 
     def is_applicable(self, corruption: Corruption) -> bool:
         """Say whether there is salt and pepper."""
-        return any(part.name == "saltpepper" for part in parts_of(corruption))
+        return any(part.noise_law == "impulse" for part in parts_of(corruption))
 
 
 class Wiener(ClassicalRestorer):
@@ -110,7 +110,7 @@ class Wiener(ClassicalRestorer):
 
     def is_applicable(self, corruption: Corruption) -> bool:
         """Say whether there is a linear operator or white noise."""
-        return any(is_linear(part) or part.name == "gaussian" for part in parts_of(corruption))
+        return any(part.linear or part.noise_law == "gaussian" for part in parts_of(corruption))
 
 
 class _LocalWiener(PlaneDenoiser):
@@ -129,8 +129,8 @@ class _LocalWiener(PlaneDenoiser):
 
 def _ends_in_impulses(corruption: Corruption) -> bool:
     """Say whether salt and pepper still stand at exactly 0 and 1: no other noise came after them."""
-    names = [part.name for part in parts_of(corruption) if not part.hides and part.name != "quantise"]
-    return names[-1:] == ["saltpepper"]
+    laws = [part.noise_law for part in parts_of(corruption) if not part.hides and part.noise_law != "rounding"]
+    return laws[-1:] == ["impulse"]
 
 
 def _window(sigma: float, first: float, second: float) -> int:

@@ -44,15 +44,15 @@ def tasks(items: Sequence[Item], setup: Setup) -> list[Group]:
     _refuse_shared_targets(items, setup)
     part, parts = setup.shard
     most = 1 if not setup.restorer.batches else CHECKED if setup.options.self_check else MOST
-    return list(groups(items, most))[part - 1 :: parts]
+    return list(groups(items, most, setup.options.axes))[part - 1 :: parts]
 
 
-def groups(items: Iterable[Item], most: int = MOST) -> Iterator[Group]:
+def groups(items: Iterable[Item], most: int = MOST, axes: str | None = None) -> Iterator[Group]:
     """Cut the list into runs of images of one size that fit one batch; an unreadable one stands alone."""
     group: list[Item] = []
     before: Header | None = None
     for item in items:
-        header = _probed(item)
+        header = _probed(item, axes)
         if group and not (header is not None and header == before and _room(len(group), header, most)):
             yield _group(group, before)
             group = []
@@ -73,9 +73,9 @@ def _refuse_shared_targets(items: Sequence[Item], setup: Setup) -> None:
             )
 
 
-def _probed(item: Item) -> Header | None:
+def _probed(item: Item, axes: str | None) -> Header | None:
     try:
-        return formats.probe(item.path)
+        return formats.probe(item.path, axes)
     except ImageError:
         return None  # its error is told when it is read
 

@@ -33,7 +33,7 @@ from restorekit.restoration.folder.read import Opened, Reading, sentence
 from restorekit.restoration.folder.selfcheck import Verdict, share_missing, verdict
 from restorekit.uncertainty.calibration_table import Table
 from restorekit.uncertainty.conditions import FAR, Conditions, distances, noises
-from restorekit.uncertainty.intervals import half_width
+from restorekit.uncertainty.intervals import RESHAPED, half_width
 
 
 @dataclass(frozen=True, eq=False)
@@ -239,7 +239,7 @@ def enclosed(plane: Plane, corruption: Corruption, table: Table | None, level: f
     if table is None:
         return Enclosed(plane, level)
     if plane.resized or plane.shape[0] != plane.pixels.shape[2]:
-        return Enclosed(plane, level, refusal="the calibration is of images whose size and channels are kept")
+        return Enclosed(plane, level, refusal=RESHAPED)
     noise = noises(middle(plane, corruption), corruption)[0]
     missing = 0.0 if plane.missing is None else float(plane.missing.mean())
     seen = Conditions(plane.pixels.shape[2], *noise, missing, _farthest(plane))

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,7 +15,6 @@ from restorekit.core.contracts import Corruption
 from restorekit.core.errors import ImageError, RestorekitError, UsageError
 from restorekit.core.rng import Rng
 from restorekit.core.types import Observation
-from restorekit.corruptions import Chain
 from restorekit.images import formats
 from restorekit.images.discovery import Item, missing_path
 from restorekit.images.intensity import IntensityRange, RangeOption, from_unit, resolve_range, to_unit
@@ -45,6 +44,8 @@ class Damage:
         What the inputs' numbers span.
     seed : int
         Seed; each image draws by its name.
+    axes : str or None
+        Axes of arrays, as in `restorekit.images.axes.parse_axes`; None: told by their shapes.
     beside : Beside
         The masks beside the inputs, and those in `out` from before.
     """
@@ -54,6 +55,7 @@ class Damage:
     depth: str = "8"
     range: RangeOption = None
     seed: int = 0
+    axes: str | None = None
     beside: Beside = field(default_factory=Beside, init=False, repr=False, compare=False)
 
 
@@ -81,12 +83,12 @@ def damage(item: Item, plan: Damage) -> str | None:
 
 
 def _damage(item: Item, plan: Damage) -> None:
-    picture = formats.read(item.path)
+    picture = formats.read(item.path, axes=plan.axes)
     channels = picture.pixels.shape[3]
     if channels not in (1, 3):
         raise ImageError(f"{item.path} has {channels} channels; corrupt takes gray and RGB images, so split it first")
     _refuse_marked(item, picture, plan.beside)
-    settled = settle(plan.corruption, picture.pixels.shape, Rng(plan.seed, (item.key,)))
+    settled = plan.corruption.settled(Rng(plan.seed, (item.key,)))
     scale, _ = resolve_range(picture, plan.range)
     x = torch.from_numpy(to_unit(picture.pixels, scale)).movedim(-1, 1)
     keys = tuple(item.key if len(x) == 1 else f"{item.key}#{i}" for i in range(len(x)))
@@ -155,13 +157,3 @@ def _carried(source: Picture, values: Array) -> Metadata:
     """Keep what describes the picture, not how its file was coded."""
     told = repainted(source, values).metadata
     return dataclasses.replace(Metadata(), exif=told.exif, icc=told.icc, dpi=told.dpi)
-
-
-def settle(corruption: Corruption, shape: tuple[int, ...], rng: Rng) -> Corruption:
-    """Replace every range by the value that it draws for one image, so that the spec says what was done."""
-    if isinstance(corruption, Chain):
-        return Chain(tuple(settle(part, shape, rng.fork(str(i))) for i, part in enumerate(corruption.parts)))
-    dummy, fields = torch.zeros(1, 1, 1, 1), dataclasses.fields(cast(Any, corruption))
-    ranged = [field.name for field in fields if isinstance(getattr(corruption, field.name), tuple)]
-    drawn = {name: float(corruption.draw(name, dummy, rng)) for name in ranged}
-    return cast(Corruption, dataclasses.replace(cast(Any, corruption), **drawn))

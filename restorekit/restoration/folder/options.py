@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import NormalDist
+from typing import Any
 
 from restorekit.core.contracts import Corruption, Restorer
 from restorekit.images.discovery import OWN_FOLDER, Item, split_array
@@ -50,6 +51,8 @@ class Options:
         Spec of the noise in what the model has learnt from, which holds where neither user nor file tells another.
     self_check : bool
         Whether restorations are checked without the truth, and the journal tells what is found.
+    axes : str or None
+        Axes of arrays, as in `restorekit.images.axes.parse_axes`; None: told by their shapes.
     """
 
     model: str
@@ -69,15 +72,23 @@ class Options:
     precision: str = "float32"
     noise: str | None = None
     self_check: bool = False
+    axes: str | None = None
 
     def spec(self, picture: str | None) -> str | None:
         """Return what damaged a picture: the user's word, else the picture's own, else the model's."""
         return self.corruption or picture or (self.noise if self.sigma is None else None)
 
+    def to_json(self) -> dict[str, Any]:
+        """Return the options for the record; axes only if they are given, as records from before have none."""
+        values = asdict(self)
+        if self.axes is None:
+            del values["axes"]
+        return values
+
     @property
     def fingerprint(self) -> str:
         """A digest of all of this, in which a model file counts by its content and not by its name."""
-        values = asdict(self)
+        values = self.to_json()
         del values["noise"]  # which the model file says
         if not self.self_check:  # a check that is not asked for leaves images as good as they are
             del values["self_check"]

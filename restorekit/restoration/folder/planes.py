@@ -14,14 +14,12 @@ from torch import Tensor
 from restorekit.core.contracts import Corruption
 from restorekit.core.errors import ImageError
 from restorekit.core.interpolation import CELL, MARGIN, fill, pull, push
-from restorekit.core.rng import Rng
 from restorekit.core.types import Observation, shape_of
 from restorekit.images.intensity import IntensityRange, to_unit
 from restorekit.images.picture import Array, Picture
 from restorekit.uncertainty.noise_level import IMAGE
 
 WHOLE = 2**20  # pixels up to which the first guess is made over the whole image at once
-TINY = 16  # side of an image that a corruption is asked about itself with, pixels
 BLOCK = 1024  # pixels a side, at most, of what it is made of in larger images
 
 
@@ -125,6 +123,11 @@ def _clean(key: str, frame: Array, corruption: Corruption, channels: int) -> tup
         clean = corruption.clean_shape((count, height, width), channels)
     except ImageError as error:
         raise ImageError(f"{key}: {error}") from error
+    if corruption.resizes and clean[1:] == (height, width):
+        raise ImageError(
+            f"{corruption} declares resizes = True, but its clean_shape returns {clean} for {key}, the size that was "
+            "observed; fix its clean_shape"
+        )
     if channels == 1 and corruption.clean_shape((1, height, width), 3)[0] == 3:
         raise ImageError(f"{key} lost its colours to {corruption}, and the model takes 1 channel; choose one of colour")
     return clean
@@ -186,24 +189,11 @@ class PlaneSource:
         levels = [torch.nan if p.sigma is None else p.sigma for p in self.planes]
         known = any(p.sigma is not None for p in self.planes)
         sigma = torch.tensor(levels).view(-1, 1, 1, 1) if known else None
-        count, stated = len(self.planes), self._stated
+        count = len(self.planes)
         label = None if self.label is None else torch.full((count,), self.label)
-        params = {name: value.expand(count, *value.shape[1:]) for name, value in stated.params.items()}
         shape = self.corruption.clean_shape(shape_of(y), self.shape[1])
-        return Observation(y, seen, shape, sigma, label, params, direct=stated.direct)
-
-    @cached_property
-    def _stated(self) -> Observation:
-        """What the corruption says of any image: the values it was given, and whether y is x but for noise."""
-        wanted = (self.planes[0].pixels.shape[2], TINY, TINY)
-        clean = self.corruption.clean_shape(wanted, self.shape[1])
-        found = self.corruption(torch.zeros(1, *clean), Rng(0))
-        if shape_of(found.y) != wanted:
-            raise ImageError(
-                f"{self.corruption} makes {shape_of(found.y)} of images of {clean}, of which its clean_shape expects "
-                f"{wanted}; mend its clean_shape, or use evaluate"
-            )
-        return found
+        params = self.corruption.fixed_params(count)
+        return Observation(y, seen, shape, sigma, label, params, direct=self.corruption.direct)
 
     def _guess(self, top: int, bottom: int) -> Tensor:
         """Make a guess that does not depend on the band: over the whole image, or by blocks."""

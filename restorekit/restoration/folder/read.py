@@ -14,7 +14,7 @@ from restorekit.images import formats
 from restorekit.images.discovery import Item
 from restorekit.images.intensity import resolve_range
 from restorekit.images.picture import Picture
-from restorekit.restoration.assumptions import estimated, level_of
+from restorekit.restoration.assumptions import estimated
 from restorekit.restoration.folder.batching import Group
 from restorekit.restoration.folder.journal import Journal, Line
 from restorekit.restoration.folder.options import Options, Setup
@@ -108,7 +108,7 @@ def _opened(state: _State, setup: Setup) -> Opened:
     if state.error is not None:
         raise ImageError(state.error)
     item, options = state.item, setup.options
-    picture = formats.read(item.path, setup.max_pixels)
+    picture = formats.read(item.path, setup.max_pixels, options.axes)
     marked = setup.masks.missing(item, picture)
     scale, warning = resolve_range(picture, options.range)
     corruption = _corruption(item, picture, setup)
@@ -133,9 +133,10 @@ def _corruption(item: Item, picture: Picture, setup: Setup) -> Corruption:
 
 def _with_level(plane: Plane, corruption: Corruption, spec: str | None, options: Options) -> Plane:
     """Say what the noise level is: the user's word, else what the corruption always has, else unknown."""
-    level = level_of(corruption)
-    sigma = (level.sigma if options.spec(spec) else None) if options.sigma is None else float(options.sigma)
-    return replace(plane, sigma=sigma, exact=sigma == 0 and level.faithful)
+    sigma = None if options.sigma is None else float(options.sigma)
+    if sigma is None and options.spec(spec) and (level := corruption.noise_level()) is not None:
+        sigma = float(level)
+    return replace(plane, sigma=sigma, exact=sigma == 0 and corruption.direct)
 
 
 def _remarks(own: list[Plane], picture: Picture, options: Options) -> list[str]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
@@ -126,7 +125,7 @@ def _record_path(setup: Setup) -> Path:
 def _write_record(setup: Setup, counts: dict[str, int], images: int, status: str, error: str | None = None) -> None:
     from restorekit.core.devices import versions
 
-    options = asdict(setup.options)
+    options = setup.options.to_json()
     interval = options.pop("interval")
     record = {
         "schema": SCHEMA,

@@ -12,13 +12,12 @@ from torch import Tensor
 
 from restorekit.core import channels as per_channel
 from restorekit.core.contracts import Corruption, Restorer, parts_of
+from restorekit.core.gaussian import has_closed_form
 from restorekit.core.rng import Rng
 from restorekit.core.types import Observation, Restoration
 from restorekit.uncertainty.calibration_table import Table
 from restorekit.uncertainty.conditions import COARSE, coarseness
 from restorekit.uncertainty.noise_level import UNEVEN, unevenness
-
-TOLD_APART = ("gaussian", "clean")  # corruptions behind which an observed value is the true one plus Gaussian noise
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,7 +105,7 @@ class Case:
     def refusal(self) -> str:
         """Why no error can be estimated; empty where it can be."""
         o, sigma = self.observation, self.observation.sigma
-        others = [p.name for p in parts_of(self.corruption) if not (p.hides or p.name in TOLD_APART)]
+        others = [p.name for p in parts_of(self.corruption) if not has_closed_form(p)]
         if others or not self.comparable:
             return _apart(others or [str(self.corruption)])
         if sigma is None or bool(sigma.isnan().any()):

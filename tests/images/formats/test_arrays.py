@@ -1,8 +1,12 @@
+import gzip
+import struct
+
 import numpy as np
 import pytest
 
 from restorekit.core.errors import ImageError
-from restorekit.images import probe, read, write
+from restorekit.images import Picture, probe, read, write
+from restorekit.images.axes import parse_axes
 
 
 @pytest.mark.parametrize(
@@ -13,7 +17,9 @@ from restorekit.images import probe, read, write
         ((6, 9, 1), (1, 6, 9, 1)),
         ((5, 6, 9), (5, 6, 9, 1)),
         ((5, 6, 9, 2), (5, 6, 9, 2)),
-        ((2, 6, 9, 7), (2, 6, 9, 7)),
+        ((2, 28, 36, 7), (2, 28, 36, 7)),
+        ((5, 3, 6, 9), (5, 6, 9, 3)),
+        ((7, 784), (7, 28, 28, 1)),
     ],
 )
 @pytest.mark.parametrize("name", ["a.npy", "a.npz"])
@@ -27,15 +33,36 @@ def test_shapes_are_understood_and_kept(shape, frames, name, tmp_path):
     assert np.array_equal(np.load(tmp_path / "out.npy"), array)
 
 
-@pytest.mark.parametrize("shape", [(9,), (2, 3, 6, 9), (1, 2, 3, 4, 5)])
-def test_other_shapes_are_refused(shape, tmp_path):
+@pytest.mark.parametrize("shape", [(9,), (3, 6, 9), (1, 2, 3, 4, 5)])
+def test_unclear_shapes_are_refused_and_named(shape, tmp_path):
     np.save(tmp_path / "a.npy", np.zeros(shape))
-    with pytest.raises(ImageError, match="an array of images has the shape"):
+    with pytest.raises(ImageError, match=r"a.npy: expected a shape that tells the axes, got \("):
         read(tmp_path / "a.npy")
 
 
+@pytest.mark.parametrize(
+    ("shape", "axes", "frames"),
+    [
+        ((3, 6, 9), "CYX", (1, 6, 9, 3)),
+        ((3, 6, 9), "NHW", (3, 6, 9, 1)),
+        ((2, 3, 2, 6, 9), "TZCYX", (6, 6, 9, 2)),
+        ((9, 6), "XY", (1, 6, 9, 1)),
+        ((1000, 784), "NP", (1000, 28, 28, 1)),
+        ((16,), "P", (1, 4, 4, 1)),
+    ],
+)
+def test_given_axes_overrule_the_shape_and_are_written_back(shape, axes, frames, tmp_path):
+    array = np.random.default_rng(0).random(shape).astype(np.float32)
+    np.save(tmp_path / "a.npy", array)
+    picture = read(tmp_path / "a.npy", axes=parse_axes(axes))
+    header = probe(tmp_path / "a.npy", parse_axes(axes))
+    assert (header.frames, header.height, header.width, header.channels) == picture.pixels.shape == frames
+    write(tmp_path / "out.npy", picture, picture.pixels)
+    assert np.array_equal(np.load(tmp_path / "out.npy"), array)
+
+
 def test_other_arrays_and_compression_of_an_npz_are_kept(tmp_path):
-    x = np.random.default_rng(0).random((3, 6, 9)).astype(">f4")
+    x = np.random.default_rng(0).random((3, 6, 9)).astype(">f4")  # three labels say that these are three images
     np.savez_compressed(tmp_path / "a.npz", x=x, labels=np.arange(3), scale=np.array(2.5))
     picture = read(tmp_path / "a.npz")
     write(tmp_path / "b.npz", picture, picture.pixels, spec="missing:rate=0.5")
@@ -67,7 +94,56 @@ def test_booleans_become_8_bits(tmp_path):
     picture = read(tmp_path / "a.npy")
     assert picture.pixels.ravel().tolist() == [255, 0]
     assert picture.pixels.dtype == probe(tmp_path / "a.npy").dtype == np.uint8
-    assert picture.notes == ("boolean array is written as 8-bit numbers",)
+    assert picture.notes == ("an array of 0 and 1 is written as uint8, 0 to 255",)
+
+
+@pytest.mark.parametrize(("dtype", "written"), [(np.uint8, np.uint8), (">u2", np.uint16), (np.int64, np.uint8)])
+def test_integers_of_0_and_1_are_black_and_white(dtype, written, tmp_path):
+    np.save(tmp_path / "a.npy", np.array([[1, 0]], dtype))
+    picture = read(tmp_path / "a.npy")
+    assert picture.pixels.ravel().tolist() == [np.iinfo(written).max, 0]
+    assert picture.pixels.dtype == probe(tmp_path / "a.npy").dtype == written
+    assert len(picture.notes) == 1
+    np.save(tmp_path / "b.npy", np.array([[2, 0]], np.uint8))
+    assert read(tmp_path / "b.npy").pixels.max() == 2
+
+
+@pytest.mark.parametrize("name", ["x-idx3-ubyte", "x.idx.gz"])
+@pytest.mark.parametrize(("dtype", "code"), [(np.uint8, 8), (">f4", 0x0D)])
+def test_idx_comes_back_byte_for_byte(name, dtype, code, tmp_path):
+    array = np.random.default_rng(0).integers(0, 256, (3, 6, 4)).astype(dtype)
+    data = struct.pack(">HBB3I", 0, code, 3, *array.shape) + array.tobytes()
+    (tmp_path / name).write_bytes(gzip.compress(data, mtime=0) if name.endswith("gz") else data)
+    picture = read(tmp_path / name)
+    header = probe(tmp_path / name)
+    assert (header.frames, header.height, header.width, header.channels) == picture.pixels.shape == (3, 6, 4, 1)
+    assert header.format == picture.format == "idx"
+    write(tmp_path / "out", picture, picture.pixels)
+    assert (tmp_path / "out").read_bytes() == (tmp_path / name).read_bytes()
+    with pytest.raises(ImageError, match="idx cannot hold uint16 numbers"):
+        write(tmp_path / "out", picture, picture.pixels.astype(np.uint16))
+
+
+def test_labels_are_no_images_and_objects_are_dropped_with_a_note(tmp_path):
+    x, labels = np.ones((5, 6, 9), np.float32), np.arange(5).reshape(5, 1)
+    np.savez(tmp_path / "a.npz", x=x, y=labels, info=np.array([{"a": 1}, 2], object), allow_pickle=True)
+    picture = read(tmp_path / "a.npz")
+    assert picture.pixels.shape == (5, 6, 9, 1)
+    assert picture.notes == ("the array 'info' holds Python objects and is dropped",)
+    assert sorted(picture.metadata.array.others) == ["y"]
+
+
+def test_a_packed_file_is_refused_in_a_sentence(tmp_path):
+    np.savez(tmp_path / "a.npz", bytes=np.zeros(3, np.uint8), offsets=np.array([0, 3]), names=np.array(["x.png"]))
+    with pytest.raises(ImageError, match="packed NPZ, which train and evaluate read; restore the files"):
+        read(tmp_path / "a.npz")
+
+
+def test_a_picture_of_another_format_is_written_in_a_shape_that_is_read_back(tmp_path):
+    frames = np.random.default_rng(0).integers(0, 256, (3, 6, 9, 1), np.uint8)
+    for name in ("a.npy", "a.npz"):
+        write(tmp_path / name, Picture(frames), frames, format=name[2:])
+        assert np.array_equal(read(tmp_path / name).pixels, frames)
 
 
 def test_pickles_are_refused(tmp_path):

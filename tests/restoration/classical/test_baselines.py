@@ -22,6 +22,7 @@ class Blur(Corruption):
 @dataclass(frozen=True)
 class Downsample(Blur):
     name: ClassVar[str] = "downsample"
+    resizes: ClassVar[bool] = True
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from restorekit.corruptions.spec import parse
 from restorekit.images import formats
 from restorekit.images.discovery import Item, find_images
 from restorekit.images.picture import Picture
-from restorekit.restoration.folder.corrupt import Damage, check, damage, settle
+from restorekit.restoration.folder.corrupt import Damage, check, damage
 
 RNG = np.random.default_rng(0)
 
@@ -86,7 +86,7 @@ def test_a_range_is_settled_per_image_and_written_into_the_file(corrupt, tmp_pat
 def test_the_settled_values_are_those_that_the_range_draws():
     ranged = parse("gaussian:sigma=0..50/255+missing:rate=0.1..0.9", registry.corruptions())
     rng = Rng(3, ("x",))
-    fixed = settle(ranged, (1, 8, 8, 1), rng)
+    fixed = ranged.settled(rng)
     x = Rng(0).uniform("x", (1, 1, 8, 8), "cpu")
     one, other = ranged(x, rng), fixed(x, rng)
     assert np.allclose(one.y, other.y, atol=1e-6)

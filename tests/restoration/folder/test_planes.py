@@ -176,5 +176,5 @@ def test_a_corruption_that_does_not_know_the_clean_shape_is_told_of():
         def clean_shape(self, shape, channels):
             return shape
 
-    with pytest.raises(ImageError, match="mend its clean_shape"):
-        PlaneSource([plane()], Silent()).rows(0, 40)
+    with pytest.raises(ImageError, match="fix its clean_shape"):
+        planes("x", picture(1, 4, 5, 1), None, BYTE, (1,), Silent())

@@ -23,7 +23,10 @@ class YourName(Corruption):
     """
 
     name: ClassVar[str] = "your-name"
-    hides: ClassVar[bool] = True  # it only takes values out: log_prob needs no other word
+    # What a corruption declares decides which samplers, methods and checks serve it; never its name.
+    hides: ClassVar[bool] = True  # it only takes values out: no log_prob and no noise_level are needed
+    scattered: ClassVar[bool] = False  # True if the missing values lie singly; blocks do not
+    # Of noise instead: noise_law = "gaussian" and noise_level(), or smooth = True and log_prob().
 
     rate: Ranged = field(default=0.2, metadata={"low": 0.0, "high": 1.0, "share": True})
     side: int = field(default=8, metadata={"low": 1})
