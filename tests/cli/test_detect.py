@@ -48,7 +48,7 @@ def test_what_does_not_fit_is_one_sentence(run, folders, tmp_path):
     good, bad, _ = folders
     code, _, err = run("detect", bad, tmp_path / "M", "--clean", good, "--model", "telea", "--device", "cpu")
     assert code == 2
-    assert "classical method without a spread" in err
+    assert "classical method without a standard deviation" in err
     (good / "sub" / "0.png").rename(tmp_path / "one.png")
     code, _, err = run("detect", bad, tmp_path / "M", "--clean", tmp_path / "one.png", "--device", "cpu")
     assert code == 2

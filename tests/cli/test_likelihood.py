@@ -147,14 +147,14 @@ def test_a_model_that_has_learnt_noise_apart_has_no_density_worth_telling(run, i
     checkpoint.save(file, model.state_dict(), checkpoint.describe(model))
     code, _, err = run("likelihood", file, images, tmp_path / "OUT", "--device", "cpu")
     assert code == 2
-    assert "has learnt noise apart" in err
+    assert "learnt its noise separately" in err
 
 
 def test_where_no_image_suits_the_model_nothing_is_claimed(run, file, tmp_path):
     np.save(tmp_path / "other.npy", RNG.integers(0, 256, (2, 9, 9), dtype=np.uint8))
     code, said, _ = run("likelihood", file, tmp_path / "other.npy", tmp_path / "OUT", "--device", "cpu")
     assert code == 1
-    assert said.strip() == "no image could be scored"
+    assert said.strip() == "no image was scored"
     code, _, err = run("embed", file, tmp_path / "other.npy", tmp_path / "z.npz", "--device", "cpu")
     assert code == 1
     assert "none of the images suits the model" in err

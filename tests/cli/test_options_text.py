@@ -67,7 +67,7 @@ def test_what_is_kept():
     assert options.parse_keep("", 0) == ()
     assert options.parse_keep("std, low,high,std", 0) == ("std", "low", "high")
     assert options.parse_keep("std,draws", 4) == ("std",)
-    with pytest.raises(UsageError, match="give --samples N"):
+    with pytest.raises(UsageError, match="add --samples N"):
         options.parse_keep("draws", 0)
     with pytest.raises(UsageError, match="did you mean std"):
         options.parse_keep("sdt", 0)
@@ -124,6 +124,6 @@ def test_below_looks_at_what_was_named_as_a_model_and_knows_what_is_better():
 def test_a_limit_that_is_not_held_is_said_with_the_mean():
     runs = [{"restorer": "tv", "corruption": spec, "psnr": value} for spec, value in (("g", 27.125), ("", None))]
     assert options.describe_missed(("psnr", 28.0), ["tv"], runs) == [
-        "--fail-under psnr=28 is not held by tv on g: 27.12",
-        "--fail-under psnr=28 is not held by tv: no figure",
+        "--fail-under psnr=28 is missed by tv on g: 27.12",
+        "--fail-under psnr=28 is missed by tv: no value",
     ]

@@ -141,7 +141,7 @@ def test_noise_is_learnt_with_the_images_and_known_when_they_are_restored(run, c
     np.save(folder / "y.npy", true(torch.tensor(x)[:, None].float(), rng).y[:, 0].numpy())
     code, _, err = run("restore", folder, tmp_path / "OUT", "--model", file, "--range", "0..1", "--device", "cpu")
     assert code == 0, err
-    assert "noise as in the images that" in err
+    assert "the noise level is that of the training data of" in err
     before, after = (np.load(where / "y.npy") for where in (folder, tmp_path / "OUT"))
     assert ((after - x) ** 2).mean() < 0.5 * ((before - x) ** 2).mean()
 

@@ -18,8 +18,8 @@ from tests._helpers.wheel_environment import ROOT
 
 NAMES = {  # a name may be added here; one that goes away breaks plugins, and belongs into CHANGELOG.md
     "restorekit": """
-        Batch CheckpointError Corruption Draws Estimate Geometry ImageError LatentModel Linear Metric Model Observation
-        PluginError Ranged Restoration RestorekitError RestorekitWarning Restorer Rng Sampler Source SpecError Terms
+        Batch CheckpointError Corruption Draws Estimate Geometry ImageError LatentModel Linear Metric Model NoiseLaw Observation
+        PluginError Ranged Restoration RestorekitError RestorekitWarning Restorer Rng Sampler Source SpecError Terms Traits
         UndefinedMetricError UsageError __version__ hookimpl load parts_of shape_of
     """,
     "restorekit.models": """
