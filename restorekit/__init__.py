@@ -50,17 +50,17 @@ _NAMES = {
     "restorekit.core.plugins.hookspecs": ("hookimpl",),
     "restorekit.core.rng": ("Rng",),
     "restorekit.core.types": (
-        "Batch", "Draws", "Estimate", "Geometry", "Linear", "NoiseLaw", "Observation", "Ranged", "Restoration", "Source",
-        "Terms", "Traits", "shape_of",
+        "Batch", "Draws", "Estimate", "Geometry", "Linear", "NoiseLaw", "Observation", "Ranged", "Restoration",
+        "Source", "Terms", "Traits", "shape_of",
     ),
     "restorekit.restoration.api": ("load",),
 }  # fmt: skip
 _HOMES = {name: module for module, names in _NAMES.items() for name in names}
 __all__ = [
-    "Batch", "CheckpointError", "Corruption", "Draws", "Estimate", "Geometry", "ImageError", "LatentModel", "Linear",
-    "Metric", "Model", "NoiseLaw", "Observation", "PluginError", "Ranged", "Restoration", "RestorekitError", "RestorekitWarning",
-    "Restorer", "Rng", "Sampler", "Source", "SpecError", "Terms", "Traits", "UndefinedMetricError", "UsageError",
-    "__version__", "hookimpl", "load", "parts_of", "shape_of",
+    "Batch", "CheckpointError", "Corruption", "Draws", "Estimate", "Geometry", "ImageError", "LatentModel",
+    "Linear", "Metric", "Model", "NoiseLaw", "Observation", "PluginError", "Ranged", "Restoration",
+    "RestorekitError", "RestorekitWarning", "Restorer", "Rng", "Sampler", "Source", "SpecError", "Terms",
+    "Traits", "UndefinedMetricError", "UsageError", "__version__", "hookimpl", "load", "parts_of", "shape_of",
 ]  # fmt: skip
 
 
