@@ -17,7 +17,7 @@ from restorekit.core.errors import UsageError
 if TYPE_CHECKING:
     from restorekit.core.devices import Precision
     from restorekit.evaluation.calibration import Fit
-    from restorekit.evaluation.protocol import NoisePolicy
+    from restorekit.evaluation.rows import NoisePolicy
 
 EXAMPLE = """\b
 Example:

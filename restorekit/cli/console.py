@@ -29,6 +29,7 @@ from restorekit.core.progress import watched
 
 if TYPE_CHECKING:
     from restorekit.training.job import Job
+    from restorekit.training.log import LogEntry
 
 LINE_INTERVAL = 30.0  # seconds between progress lines without a terminal
 _SUMMARY_TERMS = ("nelbo", "distortion", "rate", "regression", "psnr", "reconstruction_psnr")
@@ -72,23 +73,24 @@ class TrainingProgress(_Bar):
         super().__init__("training", 1.0, (TaskProgressColumn(), TimeRemainingColumn()))
         self.job = job
 
-    def show(self, line: dict[str, Any]) -> None:
+    def show(self, line: LogEntry) -> None:
         """Show one line of the log; start lines are not shown."""
-        if line["event"] == "start":
+        if line.event == "start":
             return
-        done = self.job.progress(line["step"], line["seconds"])
+        done = self.job.progress(line.step, line.seconds)
         self.bar.update(self.task, completed=done, description=_summary(line))
-        if line["event"] != "step" or self.due():
+        if line.event != "step" or self.due():
             self.console.print(_summary(line), highlight=False, soft_wrap=True)
 
 
-def _summary(line: dict[str, Any]) -> str:
+def _summary(line: LogEntry) -> str:
     """Return the summary of a log line."""
-    found = [f"{name} {line[name]:.2f}" for name in _SUMMARY_TERMS if name in line]
-    rate = f"{line['images_per_s']:.0f} images/s" if "images_per_s" in line else ""
-    skipped = f"{line['skipped']:.0f} updates skipped" if line.get("skipped") else ""
-    where = f"epoch {line['epoch']}" if "epoch" in line else f"step {line['step']}"
-    return "  ".join(filter(None, [f"{line['event']:<10s} {where}", *found, rate, skipped]))
+    values = line.values
+    found = [f"{name} {values[name]:.2f}" for name in _SUMMARY_TERMS if name in values]
+    rate = f"{values['images_per_s']:.0f} images/s" if "images_per_s" in values else ""
+    skipped = f"{values['skipped']:.0f} updates skipped" if values.get("skipped") else ""
+    where = f"epoch {values['epoch']:.0f}" if "epoch" in values else f"step {line.step}"
+    return "  ".join(filter(None, [f"{line.event:<10s} {where}", *found, rate, skipped]))
 
 
 def pace(task: Task) -> float:

@@ -147,13 +147,13 @@ def command(
             evaluate.test_images(images), scenarios, selected, LocalEngine(1), protocol, watch, report,
             report / FOLDER, evenly(images.keys, pictures),
         )  # fmt: skip
-    duels = against_baselines(results)
-    results = replace(results, comparisons=[duel.to_json() for duel in duels], command=command_line("evaluate"))
+    comparisons = against_baselines(results)
+    results = replace(results, comparisons=[pair.row() for pair in comparisons], command=command_line("evaluate"))
     if machine:
         click.echo(as_json(finite(results.to_json())))
     else:
-        print_results(results, lost(duels))
-    publish(page_of(results, duels), results, report, machine)
+        print_results(results, lost(comparisons))
+    publish(page_of(results, comparisons), results, report, machine)
     return exit_code(results, describe_missed(limits, models, results.runs))
 
 

@@ -78,7 +78,7 @@ def _print(found: Summary, k: int, out: Path, machine: bool) -> None:
     latents = [{"active": active, "of": count} for active, count in found.use.active()]
     if machine:
         values = {name: mean for name, (mean, _) in means.items()}
-        click.echo(as_json({"k": k, "images": len(found.rows), **values, "latents": latents, "bits": found.told,
+        click.echo(as_json({"k": k, "images": len(found.rows), **values, "latents": latents, "bits": found.basis,
                             "failures": found.failures}))  # fmt: skip
         return
     if not found.rows:
@@ -92,6 +92,6 @@ def _print(found: Summary, k: int, out: Path, machine: bool) -> None:
         name = f"rate_{group}"
         rate = ", rate {:.3f} +- {:.3f}".format(*means[name]) if name in means else ""
         click.echo(f"latents, group {group}   {use['active']:6d} of {use['of']} in use{rate}")
-    click.echo(f"nats per image, mean over {len(found.rows)} images and its standard error; bits {found.told}")
-    click.echo("least likely: " + ", ".join(str(row["image"]) for row in found.least_likely()))
+    click.echo(f"nats per image, mean over {len(found.rows)} images and its standard error; bits {found.basis}")
+    click.echo("least likely: " + ", ".join(row.image for row in found.least_likely()))
     click.echo(f"-> {out / 'scores.jsonl'}")

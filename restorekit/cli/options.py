@@ -17,6 +17,7 @@ from restorekit.core.errors import UsageError, unknown
 
 if TYPE_CHECKING:
     from restorekit.core.contracts import Corruption, Metric
+    from restorekit.evaluation.rows import RunRow
 
 F = TypeVar("F", bound=Callable[..., Any])
 PRECISION = click.Choice(["auto", "32-true", "bf16-mixed"])
@@ -228,9 +229,7 @@ def parse_limit(
     return name, least
 
 
-def describe_missed(
-    limit: tuple[str, float] | None, models: Sequence[str], runs: Sequence[Mapping[str, Any]]
-) -> list[str]:
+def describe_missed(limit: tuple[str, float] | None, models: Sequence[str], runs: Sequence[RunRow]) -> list[str]:
     """Return a sentence for each run of one of the models whose mean is worse than the limit."""
     if limit is None:
         return []
@@ -238,15 +237,14 @@ def describe_missed(
 
     name, least = limit
     sign = 1 if registry.metrics()[name].better == "higher" else -1
-    judged = [run for run in runs if run["restorer"] in models]
-    missed = [run for run in judged if run[name] is None or sign * run[name] < sign * least]
-    return [f"--fail-under {name}={least:g} is missed by {_mean_of(run, name)}" for run in missed]
-
-
-def _mean_of(run: Mapping[str, Any], name: str) -> str:
-    where = f" on {run['corruption']}" if run.get("corruption") else ""
-    value = "no value" if run[name] is None else f"{run[name]:.4g}"
-    return f"{run['restorer']}{where}: {value}"
+    found = []
+    for run in (run for run in runs if run.restorer in models):
+        value = run.metrics.get(name)
+        if value is None or sign * value < sign * least:
+            where = f" on {run.corruption}" if run.corruption else ""
+            mean = "no value" if value is None else f"{value:.4g}"
+            found.append(f"--fail-under {name}={least:g} is missed by {run.restorer}{where}: {mean}")
+    return found
 
 
 def check_sampler_corruption(sampler: str | None, corruption: Corruption | None) -> None:

@@ -68,7 +68,7 @@ def command(
     """
     from restorekit.core.execution import LocalEngine
     from restorekit.core.plugins import registry
-    from restorekit.evaluation.compare_folders import Sources, opened, reported
+    from restorekit.evaluation.compare_folders import Sources, measure_sources, open_sources
     from restorekit.evaluation.results_file import prepare
     from restorekit.images.intensity import parse_range
     from restorekit.report.pages.compared import Album, evenly, page_of
@@ -78,7 +78,7 @@ def command(
     for source in filter(None, (restored, clean, observed, against)):
         check_output(source, report)
     sources = Sources(restored, clean, observed, against, parse_range(span), axes)
-    found, selected = opened(sources), create_metrics(metrics)
+    found, selected = open_sources(sources), create_metrics(metrics)
     prepare(report)
     print_range_note(found.ours.clean)
     with ImagesProgress(len(found), "measuring", machine) as progress:
@@ -87,7 +87,7 @@ def command(
             progress.advance(error and f"{key}: {error}")
 
         album = Album(report, evenly([found.ours.clean.keys[j] for _, j in found.ours.pairs.pairs], pictures))
-        made = reported(found, sources, selected, LocalEngine(1), watch, report, album.take)
+        made = measure_sources(found, sources, selected, LocalEngine(1), watch, report, album.take)
     made = made._replace(results=replace(made.results, command=command_line("report")))
     _print(made, machine)
     publish(page_of(*made, album.views), made.results, report, machine)
@@ -102,5 +102,5 @@ def _print(made: Report, machine: bool) -> None:
         click.echo(as_json(finite(made.results.to_json())))
         return
     print_results(made.results, [*alarms(*made), *verdicts(made.compared, lost=False)])
-    for duels in made.compared:
-        print_compared(duels)
+    for pairs in made.compared:
+        print_compared(pairs)

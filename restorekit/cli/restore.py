@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from restorekit.core.devices import Compute, Precision
     from restorekit.images.discovery import Item
     from restorekit.images.masks import MaskSource
+    from restorekit.restoration.assumptions import Sigma
     from restorekit.restoration.folder import Group, Setup
     from restorekit.restoration.loading import Opened
 
@@ -205,11 +206,12 @@ def _opened(
     """Open the model or method for the corruption and noise level of the command line."""
     from restorekit.restoration.loading import open_restorer
     from restorekit.restoration.tiling import Limits
-    from restorekit.uncertainty.noise_level import IMAGE
 
     known = None if corruption is None else _corruption(corruption)
     limits = Limits.within(parse_memory(memory))
-    opened = open_restorer(name, known or (IMAGE if sigma else None), sampler, compute, limits)
+    level = parse_sigma(sigma)
+    stated: Sigma = None if level is None else "auto" if level == "auto" else float(level)
+    opened = open_restorer(name, known, sampler, compute, limits, stated)
     check_sampler_corruption(opened.sampler, known)
     return opened
 

@@ -9,13 +9,12 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from restorekit.evaluation.bootstrap import Comparison
-    from restorekit.evaluation.head_to_head import Duel
+    from restorekit.evaluation.head_to_head import PairedComparison
     from restorekit.evaluation.protocol import Results
+    from restorekit.evaluation.rows import RunCoverage, RunRow
 
 MAX_COLUMNS = 8  # columns of values that fit into a terminal of 80 characters
 _OPTIONAL = ("winkler90", "ause", "nrmse", "seconds", "nelbo")  # shown if there is room; always in results.json
-_LISTS = ("coverage90_images", "coverage_by_width", "calibrated", "reasons")
-_NOT_METRICS = ("corruption", "restorer", "images", "sigma", "draws", "learned", "estimate", "digest", *_LISTS)
 _HEADS = {
     "psnr": "psnr",
     "psnr_missing": "missing",
@@ -41,47 +40,47 @@ def print_results(results: Results, alarms: Sequence[str] = ()) -> None:
     from restorekit.evaluation.protocol import failed
     from restorekit.report.wording import absent, count, method_names
 
-    console, names = Console(), method_names(run["restorer"] for run in results.runs)
+    console, names = Console(), method_names(run.restorer for run in results.runs)
     for text in alarms:
         console.print(text, markup=False, highlight=False, soft_wrap=True, style="bold")
-    for spec in dict.fromkeys(run["corruption"] for run in results.runs):
-        runs = [run for run in results.runs if run["corruption"] == spec]
+    for spec in dict.fromkeys(run.corruption for run in results.runs):
+        runs = [run for run in results.runs if run.corruption == spec]
         console.print(
-            f"{spec or 'files as they are'}   ({count(runs[0]['images'], 'image')})",
+            f"{spec or 'files as they are'}   ({count(runs[0].images, 'image')})",
             style="italic",
             markup=False,
             highlight=False,
         )
         console.print(_one_table(runs, names))
         for run in runs:
-            if run.get("coverage_by_width"):
-                console.print(_coverage(run, names), highlight=False, markup=False)
+            if run.coverage is not None and run.coverage.coverage_by_width:
+                console.print(_coverage(run, run.coverage, names), highlight=False, markup=False)
     for text in (*absent(results), _protocol(results, names)):
         console.print(text, style="dim", markup=False, highlight=False)
     for text in failed(results.failures):
         console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
-def _coverage(run: dict[str, Any], names: Mapping[str, str]) -> str:
+def _coverage(run: RunRow, coverage: RunCoverage, names: Mapping[str, str]) -> str:
     """Return the distribution of coverage over images, and over values by interval width."""
     from restorekit.report.wording import count
 
-    low, median, high = (f"{value:.0%}" for value in run["coverage90_images"])
-    tenths = " ".join(f"{value:.0%}" for value in run["coverage_by_width"])
+    low, median, high = (f"{value:.0%}" for value in coverage.coverage90_images or ())
+    tenths = " ".join(f"{value:.0%}" for value in coverage.coverage_by_width or ())
     by_image = f"median image {median} (5 to 95 % of images: {low} to {high})"
     by_width = f"by width, narrowest tenth first: {tenths}"
-    beyond = run["images"] - run["calibrated"] if run.get("calibrated") is not None else 0
+    beyond = run.images - coverage.calibrated if coverage.calibrated is not None else 0
     note = f"; {count(beyond, 'image')} outside of the calibration, with Gaussian intervals" if beyond else ""
-    return f"{names[run['restorer']]}, within the 90 % interval: {by_image}; {by_width}{note}\n"
+    return f"{names[run.restorer]}, within the 90 % interval: {by_image}; {by_width}{note}\n"
 
 
 def _protocol(results: Results, names: Mapping[str, str]) -> str:
     """Return the protocol: what holds for all methods, and the estimate of each model."""
-    p, learned = results.protocol, [run for run in results.runs if run["learned"]]
-    estimates = dict.fromkeys(f"{names[run['restorer']]}: {run['estimate']}" for run in learned)
+    p, learned = results.protocol, [run for run in results.runs if run.learned]
+    estimates = dict.fromkeys(f"{names[run.restorer]}: {run.estimate}" for run in learned)
     general = f"noise {p.noise}; result {p.result}; psnr in dB, {p.psnr}; ssim: {p.ssim}; interval {p.interval}"
-    noise = ["sigma: noise level that a method gets"] if any(run["sigma"] for run in results.runs) else []
-    return "; ".join([*_directions(results), general, *noise, f"seed {p.seed}", *estimates])
+    sigma = ["sigma: noise level passed to a method"] if any(run.sigma for run in results.runs) else []
+    return "; ".join([*_directions(results), general, *sigma, f"seed {p.seed}", *estimates])
 
 
 def _directions(results: Results) -> list[str]:
@@ -89,42 +88,39 @@ def _directions(results: Results) -> list[str]:
     from restorekit.evaluation.metric_values import DIFFERENCE_SUFFIX, in_order
 
     metrics = [f for f in results.metrics if not f.name.endswith(DIFFERENCE_SUFFIX)]  # `print_compared` shows those
-    there = [f for f in in_order(metrics) if any(run.get(f.name) is not None for run in results.runs)]
+    there = [f for f in in_order(metrics) if any(run.metrics.get(f.name) is not None for run in results.runs)]
     ways = {way: [_HEADS.get(f.name, f.name) for f in there if f.better == way] for way in ("higher", "lower")}
     goals = [f"{_HEADS.get(f.name, f.name)} is best at {f.goal:g}" for f in there if f.goal is not None]
     return [*(f"{way} is better: {', '.join(heads)}" for way, heads in ways.items() if heads), *goals]
 
 
-def _one_table(runs: list[dict[str, Any]], names: Mapping[str, str]) -> Table:
+def _one_table(runs: Sequence[RunRow], names: Mapping[str, str]) -> Table:
     from rich import box
     from rich.markup import escape
     from rich.table import Table
 
     from restorekit.evaluation.metric_values import DIFFERENCE_SUFFIX
 
-    columns = [
-        *_HEADS,
-        *(k for k in runs[0] if k not in (*_HEADS, *_NOT_METRICS) and not k.endswith(DIFFERENCE_SUFFIX)),
-    ]
-    shown = [k for k in columns if any(run.get(k) is not None for run in runs)]
+    columns = [*_HEADS, *(k for k in runs[0].metrics if k not in _HEADS and not k.endswith(DIFFERENCE_SUFFIX))]
+    shown = [k for k in columns if any(run.metrics.get(k) is not None for run in runs)]
     shown = [k for k in shown if k not in _OPTIONAL] if len(shown) > MAX_COLUMNS else shown
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
-    noise = ("sigma",) if any(run["sigma"] for run in runs) else ()
-    for key in ("restorer", *noise):
+    has_sigma = any(run.sigma for run in runs)
+    for key in ("restorer", *(("sigma",) if has_sigma else ())):
         table.add_column(key, no_wrap=True)
     for key in shown:
         table.add_column(_HEADS.get(key, key), justify="right", no_wrap=True)
-    for run in sorted(runs, key=lambda r: r.get("psnr") or 0.0, reverse=True):
+    for run in sorted(runs, key=lambda r: r.metrics.get("psnr") or 0.0, reverse=True):
         table.add_row(
-            escape(names[run["restorer"]]),
-            *(run[key] for key in noise),
-            *(_cell(run[k]) for k in shown),
-            style="bold" if run["learned"] else "",
+            escape(names[run.restorer]),
+            *((run.sigma or "",) if has_sigma else ()),
+            *(_cell(run.metrics.get(k)) for k in shown),
+            style="bold" if run.learned else "",
         )
     return table
 
 
-def print_compared(duels: Sequence[Duel]) -> None:
+def print_compared(comparisons: Sequence[PairedComparison]) -> None:
     """Print the comparison of two runs, a line for each metric, and the images that are worse in the first."""
     from rich import box
     from rich.console import Console
@@ -134,19 +130,19 @@ def print_compared(duels: Sequence[Duel]) -> None:
     from restorekit.evaluation.bootstrap import LEVEL
     from restorekit.report.wording import named
 
-    first = duels[0]
+    first = comparisons[0]
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     heads = (escape(first.restorer), escape(first.against), "difference", f"{100 * LEVEL:g} % interval")
     table.add_column("", no_wrap=True)
     for head in (*heads, "better", "worse", "equal"):
         table.add_column(head, justify="right", overflow="fold")
-    for duel in duels:
-        table.add_row(duel.figure.name, *_compared_cells(duel.found))
+    for pair in comparisons:
+        table.add_row(pair.metric.name, *_compared_cells(pair.result))
     Console().print(table)
-    if first.found.worse:
-        differences = dict(first.found.differences)
-        names = [f"{key} {_signed(differences.get(key))}" for key in first.found.worse]
-        text = f"worse than {first.against} by {first.figure.name}: {named(names, 5)}"
+    if first.result.worse:
+        differences = dict(first.result.differences)
+        names = [f"{key} {_signed(differences.get(key))}" for key in first.result.worse]
+        text = f"worse than {first.against} by {first.metric.name}: {named(names, 5)}"
         Console().print(text, markup=False, highlight=False, soft_wrap=True)
 
 

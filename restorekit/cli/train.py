@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -24,6 +24,7 @@ from restorekit.cli.options import (
 if TYPE_CHECKING:
     from restorekit.core.devices import Precision
     from restorekit.images.dataset import Labels
+    from restorekit.training.log import LogEntry
     from restorekit.training.loop import Watch
 
 LEARNED = ("learned", "learned-gain")
@@ -127,7 +128,7 @@ def command(
     2: wrong usage.
     """
     from restorekit.cli.console import TrainingProgress
-    from restorekit.report.live import Following
+    from restorekit.report.live import TrainingPage
     from restorekit.training import build, loop
     from restorekit.training.tensorboard import Board
 
@@ -156,7 +157,7 @@ def command(
     first = fabric.is_global_zero  # one of several processes prints for all
     for note in (*job.notes, start) if first else ():
         click.echo(note, err=True)
-    with TrainingProgress(job) as progress, Following(job, progress.say) as page, board or nullcontext():
+    with TrainingProgress(job) as progress, TrainingPage(job, progress.say) as page, board or nullcontext():
         shows = [progress.show, page.show, *([board.show] if board else [])]
         outcome = loop.train(job, model, fabric, _each(shows), resume)
     if first:
@@ -171,14 +172,14 @@ def command(
 def _each(shows: Sequence[Watch]) -> Watch:
     """Return a watch that passes each line of the log to several."""
 
-    def watch(line: dict[str, Any]) -> None:
+    def watch(line: LogEntry) -> None:
         for show in shows:
             show(line)
 
     return watch
 
 
-def _print(run: Path, found: dict[str, Any]) -> None:
+def _print(run: Path, found: dict[str, float]) -> None:
     for name, value in found.items():
         click.echo(f"  {name:<40s} {value:10.3f}")
     written = {"model": "model.safetensors", "report": "report.html", "pictures": "previews", "log": "log.jsonl"}

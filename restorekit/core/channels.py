@@ -1,79 +1,89 @@
-"""Images of any number of channels through a restorer that takes only some: whole, or band by band."""
+"""Restoration of images whose channel count a restorer does not accept, channel by channel."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 
-from restorekit.core.contracts import Corruption, Restorer
+from restorekit.core.contracts import Restorer
 from restorekit.core.rng import Rng
-from restorekit.core.types import Observation, Restoration
+from restorekit.core.types import Observation, Problem, Restoration
+
+Values = TypeVar("Values", bound=Any)
 
 
-def restore(restorer: Restorer, observation: Observation, corruption: Corruption, n: int, rng: Rng) -> Restoration:
-    """Restore a batch held in memory, band by band where the restorer does not take its channels.
+def restore(restorer: Restorer, problem: Problem, n: int, rng: Rng) -> Restoration:
+    """Restore a batch in memory, channel by channel if the restorer does not accept all channels at once.
 
     Parameters
     ----------
     restorer : Restorer
-        What restores.
-    observation : Observation
-        Of images of any number of channels.
-    corruption : Corruption
-        What damaged them.
+        Restorer of images, or of single channels.
+    problem : Problem
+        Images of any number of channels.
     n : int
-        Draws asked for; 0 = one pass.
+        Draws to return; 0 = one pass.
     rng : Rng
-        Its keys name the images; a band has a stream of its own.
+        Its keys name the images; each channel has a stream of its own.
 
     Returns
     -------
     Restoration
         With the channels of the images.
     """
-    channels = observation.shape[0]
+    channels = problem.observation.shape[0]
     if together(restorer, channels) == channels:
-        return restorer(observation, corruption, n, rng)
-    keys = rng.keys or tuple(str(i) for i in range(len(observation)))
-    bands = []
-    for c, (_, band) in enumerate(parts(observation, 1)):
+        return restorer(problem.observation, problem.corruption, n, rng)
+    keys = rng.keys or tuple(str(i) for i in range(len(problem)))
+    restored = []
+    for c, (_, part) in enumerate(parts(problem, 1)):
         own = replace(rng, keys=tuple(f"{key}#band{c}" for key in keys))
-        bands.append(restorer(band, corruption, n, own))
-    return _stacked(bands)
+        restored.append(restorer(part.observation, part.corruption, n, own))
+    return _stacked(restored)
 
 
 def together(restorer: Restorer, channels: int) -> int:
-    """Return how many of an image's channels are restored at once."""
-    takes = restorer.geometry.channels
-    return channels if channels in takes or 1 not in takes else 1  # where it takes neither, it says so itself
+    """Return how many of an image's channels the restorer takes at once."""
+    accepted = restorer.geometry.channels
+    return channels if channels in accepted or 1 not in accepted else 1  # if it accepts neither, its own error says so
 
 
-def parts(observation: Observation, together: int) -> list[tuple[slice, Observation]]:
-    """Cut a batch into what is restored at once: all channels, or one after the other; and where each part lies."""
-    channels = observation.shape[0]
+def parts(problem: Problem, together: int) -> list[tuple[slice, Problem]]:
+    """Split a batch into groups of channels restored at once, each with its place: all channels, or one by one."""
+    channels = problem.observation.shape[0]
     if together == channels:
-        return [(slice(None), observation)]
-    return [(slice(c, c + 1), _band(observation, c)) for c in range(channels)]
+        return [(slice(None), problem)]
+    singles = (replace(problem, observation=observed_channel(problem.observation, c)) for c in range(channels))
+    return [(slice(c, c + 1), single) for c, single in enumerate(singles)]
 
 
-def _band(o: Observation, c: int) -> Observation:
-    def pick(t: Tensor) -> Tensor:
-        return t[:, c : c + 1] if t.shape[1] > 1 else t
+def observed_channel(o: Observation, c: int) -> Observation:
+    """Return channel c of an observation."""
+    initial = None if o.initial is None else one_channel(o.initial, c, 1)
+    y, observed = one_channel(o.y, c, 1), one_channel(o.observed, c, 1)
+    return replace(o, y=y, observed=observed, shape=(1, *o.shape[1:]), initial=initial)
 
-    initial = None if o.initial is None else pick(o.initial)
-    return replace(o, y=pick(o.y), observed=pick(o.observed), shape=(1, *o.shape[1:]), initial=initial)
+
+def one_channel(values: Values, c: int, axis: int) -> Values:
+    """Return channel c of a tensor or an array, its axis kept; a single channel stands for all."""
+    if values.shape[axis] == 1:
+        return values
+    index = [slice(None)] * values.ndim
+    index[axis] = slice(c, c + 1)
+    return values[tuple(index)]  # type: ignore[no-any-return]
 
 
-def _stacked(bands: list[Restoration]) -> Restoration:
-    """Put bands, (..., B, 1, H, W), beside one another."""
+def _stacked(restored: list[Restoration]) -> Restoration:
+    """Join single channels, (..., B, 1, H, W)."""
 
     def stack(parts: list[Tensor | None]) -> Tensor | None:
         found = [part for part in parts if part is not None]
         return torch.cat(found, -3) if found else None
 
-    mmse = torch.cat([b.mmse for b in bands], -3)
-    diagnostics = {name: torch.stack([b.diagnostics[name] for b in bands]).mean(0) for name in bands[0].diagnostics}
-    std, draws, low, high = (stack([getattr(b, name) for b in bands]) for name in ("std", "draws", "low", "high"))
-    return Restoration(mmse, std, draws, low, high, diagnostics)
+    mmse = torch.cat([r.mmse for r in restored], -3)
+    found = {k: torch.stack([r.diagnostics[k] for r in restored]).mean(0) for k in restored[0].diagnostics}
+    std, draws, low, high = (stack([getattr(r, name) for r in restored]) for name in ("std", "draws", "low", "high"))
+    return Restoration(mmse, std, draws, low, high, found)

@@ -179,6 +179,7 @@ class Model(nn.Module, ABC):
         wrappers = {
             "terms": checks.checked_terms,
             "sample": checks.checked_draws,
+            "sample_with": checks.checked_sampling,
             "estimate": checks.checked_estimate,
             "diagnose": checks.checked_diagnosis,
         }
@@ -222,7 +223,10 @@ class Model(nn.Module, ABC):
 
 
 class LatentModel(Model):
-    """An unconditional model p(x, z), whose `sample` uses the `sampler` set when the model is loaded."""
+    """An unconditional model p(x, z), which draws from p(x | y) with a sampler.
+
+    Restorers pass a sampler to `sample_with`. `sample` takes the one in the attribute `sampler`, which is yours to set.
+    """
 
     sampler: Sampler | None = None
     discrete: bool = False  # a part of z is a class, which gradients cannot reach
@@ -246,7 +250,13 @@ class LatentModel(Model):
             raise UsageError(
                 f"the model {self.name!r} is unconditional and needs a sampler to restore; set model.sampler"
             )
-        return self.sampler(self, corruption, observation, n, rng)
+        return self.sample_with(self.sampler, observation, corruption, n, rng)
+
+    def sample_with(
+        self, sampler: Sampler, observation: Observation, corruption: Corruption, n: int, rng: Rng
+    ) -> Draws:
+        """Return n draws of p(x | y) made by the given sampler; the model itself does not change."""
+        return sampler(self, corruption, observation, n, rng)
 
 
 class Sampler(ABC):

@@ -1,4 +1,7 @@
-"""Engines that run independent tasks: the contract, and one process whose threads overlap reading and writing."""
+"""Execution of a job over many tasks: an engine runs it in this process, or elsewhere.
+
+The engine of one process: threads read ahead and write behind while the main thread computes.
+"""
 
 from __future__ import annotations
 
@@ -11,14 +14,29 @@ from typing import Any, Generic, Protocol, TypeVar
 from restorekit.core.errors import PluginError, RestorekitError, UsageError
 
 T = TypeVar("T")
+T_contra = TypeVar("T_contra", contravariant=True)
 A = TypeVar("A")
 B = TypeVar("B")
 C = TypeVar("C")
+C_co = TypeVar("C_co", covariant=True)
+
+
+class Job(Protocol[T_contra, A, B, C_co]):
+    """Work done on every task, in three stages."""
+
+    def read(self, task: T_contra) -> A:
+        """Read the task's input; called in a thread, ahead of time."""
+
+    def compute(self, task: T_contra, loaded: A) -> B:
+        """Compute the result; called in the main thread, one task at a time and in order."""
+
+    def write(self, task: T_contra, computed: B) -> C_co:
+        """Write the result; called in a thread."""
 
 
 @dataclass(frozen=True)
 class Outcome(Generic[T, C]):
-    """The outcome of one task: a result, or the message of an error."""
+    """Result of one task, or the message of the error that it met."""
 
     task: T
     result: C | None
@@ -26,16 +44,10 @@ class Outcome(Generic[T, C]):
 
 
 class Engine(Protocol):
-    """Runs load, compute and store over many tasks."""
+    """Runner of jobs."""
 
-    def run(
-        self,
-        tasks: Iterable[T],
-        load: Callable[[T], A],
-        compute: Callable[[T, A], B],
-        store: Callable[[T, B], C],
-    ) -> Iterator[Outcome[T, C]]:
-        """Yield one outcome per task, in order; an error in one task does not affect the others."""
+    def run(self, tasks: Iterable[T], job: Job[T, A, B, C]) -> Iterator[Outcome[T, C]]:
+        """Yield one outcome per task, in order; an error in one task leaves the others alone."""
         ...
 
 
@@ -46,7 +58,7 @@ def weightless(task: Any) -> int:
 
 @dataclass(frozen=True)
 class LocalEngine:
-    """Overlaps reading, computing and writing.
+    """Engine of one process that overlaps reading, computing and writing.
 
     Parameters
     ----------
@@ -56,9 +68,10 @@ class LocalEngine:
         Tasks read ahead of the one being computed, and results that may wait to be written, so that memory does
         not grow with the number of tasks.
     weigh : callable
-        Returns the bytes that a task needs.
+        Returns the bytes that a task takes up.
     most : int
-        Bytes of all tasks between the start of reading and the end of writing; a larger task runs alone.
+        Bytes of all tasks between the start of their reading and the end of their writing; a task that is
+        larger runs alone.
     """
 
     workers: int = 2
@@ -66,10 +79,8 @@ class LocalEngine:
     weigh: Callable[[Any], int] = weightless
     most: int = 2**30
 
-    def run(
-        self, tasks: Iterable[T], load: Callable[[T], A], compute: Callable[[T, A], B], store: Callable[[T, B], C]
-    ) -> Iterator[Outcome[T, C]]:
-        """Yield one outcome per task, in order; raise errors that concern every task."""
+    def run(self, tasks: Iterable[T], job: Job[T, A, B, C]) -> Iterator[Outcome[T, C]]:
+        """Yield one outcome per task, in order; errors that concern every task are raised."""
         waiting = deque(tasks)
         reading: deque[tuple[T, Future[A]]] = deque()
         writing: deque[tuple[T, Future[C]]] = deque()
@@ -78,35 +89,30 @@ class LocalEngine:
         with readers, writers:
             try:
                 while waiting or reading or writing:
-                    while self._room(waiting, reading, writing):
-                        reading.append((waiting[0], readers.submit(load, waiting.popleft())))
+                    while self._has_room(waiting, reading, writing):
+                        reading.append((waiting[0], readers.submit(job.read, waiting.popleft())))
                     if writing and (not reading or len(writing) > self.ahead):
                         yield _outcome(*writing.popleft())
-                    else:
-                        writing.append(_computed(*reading.popleft(), compute, store, writers))
+                        continue
+                    task, loaded = reading.popleft()
+                    try:
+                        written = writers.submit(job.write, task, job.compute(task, loaded.result()))
+                    except Exception as error:  # it takes the place of the result
+                        written = Future()
+                        written.set_exception(error)
+                    writing.append((task, written))
+                    del loaded, written  # their results must not outlive their use
             finally:
                 started: list[Future[Any]] = [*(f for _, f in reading), *(f for _, f in writing)]
                 for future in started:
                     future.cancel()
 
-    def _room(self, waiting: deque[T], reading: deque[tuple[T, Any]], writing: deque[tuple[T, Any]]) -> bool:
-        """Return whether another task may be read."""
+    def _has_room(self, waiting: deque[T], reading: deque[tuple[T, Any]], writing: deque[tuple[T, Any]]) -> bool:
+        """Return whether the limits allow another task to be read."""
         if not waiting or len(reading) >= self.ahead:
             return False
         held = [task for task, _ in (*reading, *writing)]
         return not held or sum(map(self.weigh, [*held, waiting[0]])) <= self.most
-
-
-def _computed(
-    task: Any, loaded: Future[Any], compute: Callable[..., Any], store: Callable[..., Any], writers: ThreadPoolExecutor
-) -> tuple[Any, Future[Any]]:
-    """Compute in this thread and pass the result to a writer; keep an error in its place."""
-    try:
-        return task, writers.submit(store, task, compute(task, loaded.result()))
-    except Exception as error:
-        failed: Future[Any] = Future()
-        failed.set_exception(error)
-        return task, failed
 
 
 def _outcome(task: T, future: Future[C]) -> Outcome[T, C]:
@@ -116,5 +122,5 @@ def _outcome(task: T, future: Future[C]) -> Outcome[T, C]:
         raise
     except RestorekitError as error:
         return Outcome(task, None, str(error))
-    except Exception as error:  # a bug, or third-party code: it fails this image only
+    except Exception as error:  # a bug or third-party code: a failure of this task alone
         return Outcome(task, None, f"unexpected {type(error).__name__}: {error}; please report it")

@@ -1,8 +1,9 @@
-"""Atomic writes, and locks that keep an output folder to one run or to the shards of one run."""
+"""Files: written atomically, identified by their SHA-256, and locked against other runs."""
 
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import secrets
 from collections.abc import Iterator
@@ -83,6 +84,17 @@ def sweep(folder: str | Path) -> int:
     for path in left:
         path.unlink(missing_ok=True)
     return len(left)
+
+
+def digest(data: bytes) -> str:
+    """Return the SHA-256 of bytes as 64 hexadecimal digits."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def file_digest(path: str | Path) -> str:
+    """Return the SHA-256 of a file as 64 hexadecimal digits; OSError if it cannot be read."""
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _create(folder: Path) -> tuple[Path, int]:

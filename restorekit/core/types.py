@@ -168,6 +168,43 @@ class Observation:
         return corruption.initial_estimate(self) if self.initial is None else self.initial
 
 
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """A restoration problem: an observation and the corruption behind it.
+
+    Attributes
+    ----------
+    observation : Observation
+        A batch.
+    corruption : Corruption
+        The corruption of every image of the batch.
+    """
+
+    observation: Observation
+    corruption: Corruption
+
+    def __len__(self) -> int:
+        return len(self.observation)
+
+    def take(self, index: Tensor) -> Problem:
+        """Return some images of the batch by their numbers, int64, which may repeat."""
+        return replace(self, observation=self.observation.take(index))
+
+    def to(self, device: torch.device) -> Problem:
+        """Return the same on a device."""
+        return replace(self, observation=self.observation.to(device))
+
+    def initial_estimate(self) -> Tensor:
+        """Return a rough x, (B, C, H, W): the stored one, or the corruption's."""
+        return self.observation.initial_estimate(self.corruption)
+
+    def with_initial_estimate(self) -> Problem:
+        """Store the initial estimate of the images, so that estimates in tiles do not depend on the tiling."""
+        o = self.observation
+        nothing_to_do = self.corruption.interpolates and bool(o.observed.all())
+        return replace(self, observation=replace(o, initial=o.y if nothing_to_do else self.initial_estimate()))
+
+
 @dataclass(frozen=True)
 class Batch:
     """The data of one training update.

@@ -187,19 +187,19 @@ def _is_zero(level: Tensor | None) -> bool:
     return level is not None and not bool(level.any())
 
 
-def _seen_before(before: Tensor, after: Tensor) -> Tensor:
-    """Return where a value of the second step is made of values that were all seen after the first."""
+def _observed_before(before: Tensor, after: Tensor) -> Tensor:
+    """Return where a value of the second step depends only on values that the first step left observed."""
     if before.shape[2:] == after.shape[2:]:
         return before
     return F.adaptive_avg_pool2d(before.float(), (after.shape[2], after.shape[3])) == 1
 
 
 def _then(before: Observation, after: Observation) -> Observation:
-    """Combine what two steps say: seen by both, parameters of both, standard deviations in quadrature.
+    """Combine two steps: observed in both, parameters of both, standard deviations in quadrature.
 
     Behind a linear map the noise of the first step is no longer white, so that its level is unknown.
     """
-    observed = _seen_before(before.observed, after.observed) & after.observed
+    observed = _observed_before(before.observed, after.observed) & after.observed
     sigma = None
     if before.sigma is not None and after.sigma is not None:
         carried = before.sigma if after.direct else before.sigma.masked_fill(before.sigma > 0, torch.nan)

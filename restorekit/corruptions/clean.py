@@ -21,6 +21,6 @@ class Clean(Corruption):
     noise_law: ClassVar[NoiseLaw | None] = "none"
 
     def __call__(self, x: Tensor, rng: Rng) -> Observation:
-        """Return x, (B, C, H, W), observed whole."""
+        """Return x, (B, C, H, W), fully observed."""
         observed = x.new_ones((x.shape[0], 1, *x.shape[2:]), dtype=torch.bool)
         return Observation(x, observed, shape_of(x), x.new_zeros(x.shape[0], 1, 1, 1))

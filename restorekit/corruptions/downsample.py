@@ -70,7 +70,7 @@ class Downsample(Corruption):
         return Shrinking(self.factor, observation.shape)
 
     def clean_shape(self, shape: tuple[int, int, int], channels: int) -> tuple[int, int, int]:
-        """Return the shape of the image whose squares are all whole."""
+        """Return the shape of the image that has no cut-off squares."""
         return shape[0], shape[1] * self.factor, shape[2] * self.factor
 
     def initial_estimate(self, observation: Observation) -> Tensor:

@@ -40,16 +40,12 @@ class Holes(Corruption):
     def __call__(self, x: Tensor, rng: Rng) -> Observation:
         """Cut holes into x, (B, C, H, W)."""
         area = self.draw("area", x, rng)
-        return hide(x, _beyond(self._distance(x, rng), area))
-
-    def _distance(self, x: Tensor, rng: Rng) -> Tensor:
-        """Return a field, (B, 1, H, W), that grows with the distance from the shapes."""
-        if self.shape == "strokes":
-            return _strokes(x, rng)
-        if self.shape == "boxes":
-            return _boxes(x, rng)
-        coin = rng.uniform("holes.coin", (x.shape[0], 1, 1, 1), x.device) < 0.5
-        return torch.where(coin, _strokes(x, rng), _boxes(x, rng))
+        if self.shape == "mixed":
+            coin = rng.uniform("holes.coin", (x.shape[0], 1, 1, 1), x.device) < 0.5
+            distance = torch.where(coin, _strokes(x, rng), _boxes(x, rng))
+        else:
+            distance = _strokes(x, rng) if self.shape == "strokes" else _boxes(x, rng)
+        return hide(x, _beyond(distance, area))
 
 
 def _beyond(distance: Tensor, area: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ from restorekit.corruptions.missing import hide
 
 @dataclass(frozen=True)
 class Lines(Corruption):
-    """Lose each whole row or column with probability `rate`; what is left is exact.
+    """Lose each row or column with probability `rate`; what is left is exact.
 
     Parameters
     ----------

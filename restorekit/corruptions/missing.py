@@ -21,7 +21,7 @@ class Missing(Corruption):
     rate : float or (float, float)
         Share of pixels lost, in [0, 1].
     per_channel : bool
-        Lose each channel's values on their own instead of whole pixels.
+        Lose the values of each channel independently, not all channels of a pixel.
     """
 
     name: ClassVar[str] = "missing"

@@ -15,7 +15,7 @@ from restorekit.core.types import NoiseLaw, Observation, Ranged, shape_of
 
 @dataclass(frozen=True)
 class SaltPepper(Corruption):
-    """Each value becomes 0 or 1 with probability rate / 2 each; which ones is not told.
+    """Each value becomes 0 or 1 with probability rate / 2 each; which ones is unknown.
 
     Parameters
     ----------

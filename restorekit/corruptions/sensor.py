@@ -23,7 +23,7 @@ class Sensor(Corruption):
 
     Photons and electronics give the variance (Foi, Trimeche, Katkovnik, Egiazarian, "Practical Poissonian-Gaussian
     Noise Modeling and Fitting for Single-Image Raw-Data", IEEE TIP 2008, equation 4); demosaicing and scaling smear
-    the noise over neighbours. Its level is not told to the model.
+    the noise over neighbours. Its level is unknown to the model.
 
     Parameters
     ----------

@@ -59,11 +59,11 @@ def expand(text: str) -> list[str]:
 
 
 def weighted(text: str) -> tuple[str, float]:
-    """Split ``SPEC[@WEIGHT]`` into the spec and its weight (1 where not given)."""
+    """Split ``SPEC[@WEIGHT]`` into the spec and its weight (1 if absent)."""
     spec, at, weight = text.partition("@")
     value = parse_value("the weight after @", weight, float) if at else 1.0
     if value <= 0:
-        raise SpecError(f"the weight after @ must be a number above 0, got {weight} in {text!r}")
+        raise SpecError(f"the weight after @ must be a finite number above 0, got {weight} in {text!r}")
     return spec, value
 
 
@@ -98,7 +98,7 @@ def _part(text: str, known: Mapping[str, type[Corruption]]) -> Corruption:
             )
         key, _, value = values[0].partition("=")
         if key in settings:
-            raise SpecError(f"{key} is given twice in {text!r}; give it once")
+            raise SpecError(f"{key} appears twice in {text!r}; remove one")
         settings[key] = _value(cls, key, value)
     return cls(**settings)
 

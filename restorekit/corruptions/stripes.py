@@ -22,7 +22,7 @@ class Stripes(Corruption):
     strength : float or (float, float)
         Standard deviation of the offsets on the [0, 1] scale.
     axis : {"columns", "rows"}
-        What is offset as a whole.
+        Direction of the lines with one offset each.
     """
 
     name: ClassVar[str] = "stripes"

@@ -1,9 +1,9 @@
-"""Two lists of figures of the same images: how much better one is on average, how sure that is, and on which images.
+"""Paired comparison of two lists of metric values: mean difference, its interval, wins and losses.
 
-The interval of the mean difference is a bootstrap-t: images are drawn with replacement, and what is kept of each
-resample is how many of its own standard errors its mean is off. Percentile and BCa intervals are too short for few
-images (they know nothing of Student's t) and shorter still where differences are skewed, as those of image quality
-are; a test holds the coverage of this one.
+The interval of the mean difference is a bootstrap-t: images are drawn with replacement, and each resample contributes
+the error of its mean in units of its own standard error. Percentile and BCa intervals are too short for few images
+(they ignore Student's t), and shorter still for skewed differences, which those of image quality are. A test checks
+the coverage of this one.
 
 References
 ----------
@@ -25,9 +25,9 @@ from restorekit.evaluation.metric_values import MetricInfo
 
 LEVEL = 0.95
 RESAMPLES = 4999
-LEAST = 5  # images; of fewer, resamples of one image alone are too common
+MIN_IMAGES = 5  # with fewer, resamples of a single image are too common
 ROUNDING = 1 / (12 * 255**2)  # variance that rounding to 8 bits adds, on the [0, 1] scale
-SHARE = 1e-3  # of a figure that is in no dB: what rounding does to a root mean square error of 0.025, which is 32 dB
+TIE_FRACTION = 1e-3  # of a value in other units than dB: effect of rounding on an RMSE of 0.025, which is 32 dB
 TIES = (
     "a tie: in dB, a difference below what rounding to 8 bits adds to the mean squared error (0.006 dB at 30 dB, "
     "0.05 at 40); else below a thousandth of the larger"
@@ -40,20 +40,20 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Comparison:
-    """How one list of figures compares with another.
+    """Comparison of one list of metric values with another.
 
     Attributes
     ----------
     images : int
-        Images that have both figures.
+        Images with both values.
     mean, mean_against : float or None
-        Means of the two lists over the images where both are finite; None where there are none.
+        Means of the two lists over the images where both are finite; None without any.
     difference : float or None
-        The first mean minus the second; of a figure with a goal, of the distances to it.
+        The first mean minus the second; for a metric with a goal, of the distances to it.
     low, high : float or None
-        Ends of the interval of the mean difference, over images like these; None where none can be told.
+        Ends of the interval of the mean difference, over images like these; None if there is none.
     reason : str
-        Why there is no interval, or how many images stand outside of the means; else empty.
+        Reason for a missing interval, or number of images that the means leave out; else empty.
     wins, losses, ties : int
         Images on which the first is better, worse, or equal but for rounding.
     worse : tuple of str
@@ -77,26 +77,26 @@ class Comparison:
 
 
 def compare(
-    ours: Mapping[str, float | None], theirs: Mapping[str, float | None], figure: MetricInfo, seed: int = 0
+    ours: Mapping[str, float | None], theirs: Mapping[str, float | None], metric: MetricInfo, seed: int = 0
 ) -> Comparison:
     """Compare two methods image by image.
 
     Parameters
     ----------
     ours, theirs : mapping of str to float or None
-        Figures by image; what only one has is passed over.
-    figure : Figure
-        What the figures are: which are good ones, and in what unit.
+        Values by image; images that only one has are ignored.
+    metric : MetricInfo
+        Direction of good values, and unit.
     seed : int
         Of the resamples.
     """
     both = [key for key, value in ours.items() if value is not None and theirs.get(key) is not None]
     a, b = (np.array([found[key] for key in both], float) for found in (ours, theirs))
     finite = np.isfinite(a) & np.isfinite(b)
-    d, gains = _apart(a[finite], b[finite], figure), _gains(a, b, figure)
+    d, gains = _differences(a[finite], b[finite], metric), _gains(a, b, metric)
     order = [int(i) for i in np.argsort(gains, kind="stable")]
-    (low, high), why = _told(interval(d, seed))
-    out = f"images with an infinite figure, here {int((~finite).sum())}, count in wins, losses and ties alone"
+    (low, high), why = _ends(interval(d, seed))
+    out = f"images with an infinite value, here {int((~finite).sum())}, count in wins, losses and ties alone"
     return Comparison(
         images=len(both),
         mean=_mean(a[finite]),
@@ -109,7 +109,7 @@ def compare(
         losses=int((gains < 0).sum()),
         ties=int((gains == 0).sum()),
         worse=tuple(both[i] for i in order if gains[i] < 0),
-        differences=tuple((both[i], float(_apart(a[[i]], b[[i]], figure)[0])) for i in order if finite[i]),
+        differences=tuple((both[i], float(_differences(a[[i]], b[[i]], metric)[0])) for i in order if finite[i]),
     )
 
 
@@ -117,48 +117,48 @@ def _mean(values: Array) -> float | None:
     return float(values.mean()) if len(values) else None
 
 
-def _told(found: tuple[float, float] | str) -> tuple[tuple[float | None, float | None], str]:
+def _ends(found: tuple[float, float] | str) -> tuple[tuple[float | None, float | None], str]:
     return ((None, None), found) if isinstance(found, str) else (found, "")
 
 
-def _gains(a: Array, b: Array, figure: MetricInfo) -> Array:
-    """Return by how much each of a is better than that of b; 0 for ties."""
+def _gains(a: Array, b: Array, metric: MetricInfo) -> Array:
+    """Return how much better each value of a is than that of b; 0 for ties."""
     with np.errstate(invalid="ignore"):  # infinite minus infinite, which is a tie
-        gain = (1 if better(figure) == "higher" else -1) * _apart(a, b, figure)
-    return np.where(indistinct(a, b, figure.unit), 0.0, gain)
+        gain = (1 if better(metric) == "higher" else -1) * _differences(a, b, metric)
+    return np.where(indistinct(a, b, metric.unit), 0.0, gain)
 
 
-def better(figure: MetricInfo) -> Literal["higher", "lower"]:
-    """Return which differences of a figure are good ones: "lower" of distances to a goal."""
-    return "lower" if figure.goal is not None else figure.better or "higher"
+def better(metric: MetricInfo) -> Literal["higher", "lower"]:
+    """Return the direction of good values of a metric; "lower" for distances to a goal."""
+    return "lower" if metric.goal is not None else metric.better or "higher"
 
 
 def how(seed: int) -> str:
-    """Say how an interval is found."""
-    return f"bootstrap-t over images, {RESAMPLES} resamples, seed {seed}; none for fewer than {LEAST} images"
+    """Describe how an interval is computed."""
+    return f"bootstrap-t over images, {RESAMPLES} resamples, seed {seed}; none for fewer than {MIN_IMAGES} images"
 
 
-def _apart(a: Array, b: Array, figure: MetricInfo) -> Array:
-    """Return differences; of a figure with a goal, those of the distances to it."""
-    if figure.goal is not None:
-        a, b = abs(a - figure.goal), abs(b - figure.goal)
+def _differences(a: Array, b: Array, metric: MetricInfo) -> Array:
+    """Return differences of values, or of distances to the goal of a metric."""
+    if metric.goal is not None:
+        a, b = abs(a - metric.goal), abs(b - metric.goal)
     return a - b
 
 
 def indistinct(a: Array, b: Array, unit: str) -> NDArray[np.bool_]:
-    """Say where two lists of figures, (N,), differ by less than rounding restorations to 8 bits can make: `TIES`."""
+    """Return where two lists, (N,), differ by less than the effect of rounding restorations to 8 bits: `TIES`."""
     with np.errstate(invalid="ignore"):
         if unit == "dB":
             most = 10 * np.log10(1 + ROUNDING * 10 ** (np.maximum(a, b) / 10))
         else:
-            most = SHARE * np.maximum(abs(a), abs(b))
+            most = TIE_FRACTION * np.maximum(abs(a), abs(b))
         return np.asarray((a == b) | (np.isfinite(a) & np.isfinite(b) & (abs(a - b) <= most)))
 
 
 def interval(
     values: Array, seed: int = 0, level: float = LEVEL, resamples: int = RESAMPLES
 ) -> tuple[float, float] | str:
-    """Return the ends of the interval of a mean, or one sentence why there is none.
+    """Return the ends of the interval of a mean, or one sentence with the reason why there is none.
 
     Parameters
     ----------
@@ -169,11 +169,11 @@ def interval(
     level : float
         Share of such intervals that enclose the mean over all such images.
     resamples : int
-        How many; (resamples + 1) (1 - level) / 2 should be whole.
+        Number of resamples; (resamples + 1) (1 - level) / 2 should be an integer.
     """
     n = len(values)
-    if n < LEAST:
-        return f"no interval: it takes {LEAST} images or more, got {n}"
+    if n < MIN_IMAGES:
+        return f"no interval: it takes {MIN_IMAGES} images or more, got {n}"
     mean, error = float(values.mean()), float(values.std(ddof=1)) / math.sqrt(n)
     if error <= _NOTHING * abs(mean) or error == 0:
         return "no interval: it is the same on every image"
@@ -186,7 +186,7 @@ def interval(
 
 
 def _off(values: Array, mean: float, error: float, generator: np.random.Generator, resamples: int) -> Array:
-    """Return by how many of their own standard errors the means of resamples are off; infinite for equal values."""
+    """Return the errors of resamples' means, in their own standard errors; infinite for equal values."""
     n, found = len(values), list[Array]()
     rows = max(1, min(resamples, _ENTRIES // n))
     for first in range(0, resamples, rows):
@@ -197,8 +197,8 @@ def _off(values: Array, mean: float, error: float, generator: np.random.Generato
     return np.concatenate(found)
 
 
-def clear(found: Comparison, figure: MetricInfo) -> int:
-    """Return 1 where the first of two is better beyond doubt, -1 where it is worse, 0 where the interval holds 0."""
+def clear(found: Comparison, metric: MetricInfo) -> int:
+    """Return 1 if the interval says that the first is better, -1 if it is worse, 0 if the interval holds 0."""
     if found.low is None or found.high is None or found.low <= 0 <= found.high:
         return 0
-    return 1 if (found.low > 0) == (better(figure) == "higher") else -1
+    return 1 if (found.low > 0) == (better(metric) == "higher") else -1

@@ -1,10 +1,8 @@
-"""Calibration tables: how far the truth lies from restorations of damaged clean images.
+"""Fit of calibration tables: from errors on corrupted clean images to factors of the predicted spread.
 
-Half of the images fill the table; on the other half a factor for each level, and each sort of image, is chosen so that
-the expected share of values outside on a further image of the same kind is at most what was asked for, whatever the
-model: `restorekit.uncertainty.conformal`.
-
-Clean images damaged, restored and compared, one value at a time: what a calibration is made from.
+Half of the images fill the table. On the other half a factor for each level and each sort of image is chosen so that
+the expected share of values outside, on a further image of the same kind, is at most the nominal one, for any model:
+`restorekit.uncertainty.conformal`.
 """
 
 from __future__ import annotations
@@ -22,32 +20,34 @@ from restorekit.core import channels as per_channel
 from restorekit.core.contracts import Corruption, Restorer
 from restorekit.core.errors import ImageError, UsageError
 from restorekit.core.rng import Rng
+from restorekit.core.types import Problem
 from restorekit.evaluation.evaluate import of_one_image, with_noise_policy
-from restorekit.evaluation.protocol import NoisePolicy, TestImage
+from restorekit.evaluation.protocol import TestImage
+from restorekit.evaluation.rows import NoisePolicy
 from restorekit.training.crops import gray
 from restorekit.uncertainty.calibration_table import TINY, Axes, Sort, Table, cell, nearest, sort
-from restorekit.uncertainty.conditions import Conditions, distances, see
+from restorekit.uncertainty.conditions import Conditions, conditions_of, distances
 from restorekit.uncertainty.conformal import Counts, Tally, scores, sums
-from restorekit.uncertainty.intervals import half_width
+from restorekit.uncertainty.intervals import Interval
 
 LEVELS = (0.5, 0.7, 0.8, 0.9, 0.95)
-SHOWN = LEVELS.index(0.9)  # the level whose figures are told
-Found = tuple[Sort, Counts, Counts]  # sums over one image of its calibrated and of its plain interval
-LEAST = 4 / (1 - LEVELS[-1])  # images; with fewer no factor controls the risk of the highest level
+REPORTED = LEVELS.index(0.9)  # the level whose coverage, width and score are reported
+ImageSums = tuple[Sort, Counts, Counts]  # sums over one image of its calibrated and of its plain interval
+MIN_IMAGES = 4 / (1 - LEVELS[-1])  # with fewer no factor controls the risk of the highest level
 
 
 @dataclass(frozen=True)
 class Fit:
-    """What a calibration found.
+    """Fitted table, and its measured quality.
 
     Attributes
     ----------
     table : Table
-        For the card.
+        For the model's card.
     rows : list of dict
         For each corruption and number of channels, measured on the images that the table was not filled from:
         coverage, mean width and Winkler score of the 90 % interval, and the same of Gaussian intervals with one
-        global scale; of how many images, and how many more the table does not cover.
+        global scale; the number of images, and of those that the table does not cover.
     """
 
     table: Table
@@ -55,27 +55,27 @@ class Fit:
 
 
 def fit(
-    restorer: Restorer, subjects: Sequence[TestImage], corruptions: Sequence[tuple[str, Corruption]],
-    seed: int = 0, watch: Watch = lambda key, error: None, source: str = "", told: NoisePolicy = "blind",
+    restorer: Restorer, images: Sequence[TestImage], corruptions: Sequence[tuple[str, Corruption]],
+    seed: int = 0, watch: Watch = lambda key, error: None, source: str = "", noise_policy: NoisePolicy = "blind",
 ) -> Fit:  # fmt: skip
-    """Damage and restore clean images, and make the table.
+    """Corrupt and restore clean images, and fit the table.
 
     Parameters
     ----------
     restorer : Restorer
         One that gives standard deviations.
-    subjects : sequence of Subject
+    images : sequence of TestImage
         Clean images that the model was not trained on.
     corruptions : sequence of (str, Corruption)
-        Specs and what they mean; what they cover is what the table covers.
+        Specs and corruptions, whose conditions the table covers.
     seed : int
-        Of the damage.
+        Seed of the corruptions.
     watch : callable
-        Called with the name of each image that is done, and with what was wrong with it or None.
+        Called with the name of each image that is done, and with its error or None.
     source : str
-        Kept in the table.
-    told : {"true", "blind", "auto"}
-        What the restorer is told of the noise.
+        Name of the images, kept in the table.
+    noise_policy : {"true", "blind", "auto"}
+        Noise level that the restorer gets: the true one, none, or an estimate.
 
     Raises
     ------
@@ -88,39 +88,39 @@ def fit(
         failed.extend([key] if error else [])
         watch(key, error)
 
-    _enough(len(subjects))
-    bench = Bench(restorer, corruptions, told, seed, note)
-    table, globally = _measured(bench, subjects[0::2])
-    found = _checked(table, bench, subjects[1::2], globally)
-    _enough(len(subjects) - len(failed))
-    return replace(found, table=replace(found.table, images=len(subjects) - len(failed), source=source))
+    _enough(len(images))
+    sampler = ErrorSampler(restorer, corruptions, noise_policy, seed, note)
+    table, globally = _measured(sampler, images[0::2])
+    found = _checked(table, sampler, images[1::2], globally)
+    _enough(len(images) - len(failed))
+    return replace(found, table=replace(found.table, images=len(images) - len(failed), source=source))
 
 
 def _enough(images: int) -> None:
-    if images < LEAST:
+    if images < MIN_IMAGES:
         raise UsageError(
-            f"a calibration needs at least {LEAST:.0f} clean images, got {images}; give more, or cut larger ones"
+            f"a calibration needs at least {MIN_IMAGES:.0f} clean images, got {images}; give more, or cut larger ones"
             " into separate scenes"
         )
 
 
-def _measured(bench: Bench, subjects: Iterable[TestImage]) -> tuple[Table, float]:
+def _measured(sampler: ErrorSampler, images: Iterable[TestImage]) -> tuple[Table, float]:
     """Return a table that holds for these images, and the one scale of all spreads that would."""
-    axes, reach, whole = Axes(), 0.0, Tally()
+    axes, reach, overall = Axes(), 0.0, Tally()
     tallies: dict[tuple[int, int], Tally] = defaultdict(lambda: Tally(int(np.prod(axes.shape))))
-    for samples in bench.samples(subjects):
+    for samples in sampler.samples(images):
         by_kind: dict[tuple[int, int], list[Sample]] = defaultdict(list)
         for sample in samples:
-            by_kind[sample.seen.channels, int(sample.seen.white)].append(sample)
+            by_kind[sample.conditions.channels, int(sample.conditions.white)].append(sample)
         for kind, own in by_kind.items():
             tallies[kind].add(_ratios(own), np.concatenate([_cells(s, axes) for s in own]))
-        whole.add(_ratios(samples))
-        reach = max(reach, *(s.seen.farthest for s in samples))
+        overall.add(_ratios(samples))
+        reach = max(reach, *(s.conditions.farthest for s in samples))
     factors: dict[str, object] = {}
     for (channels, white), tally in tallies.items():
         own_factors = np.stack([tally.factors(level, 0) for level in LEVELS], -1).reshape(*axes.shape, -1)
         factors |= {f"{channels},{white},{key}": cell for key, cell in _filled(own_factors).items()}
-    return Table(axes, LEVELS, factors, reach), float(whole.factors(LEVELS[SHOWN], 0)[0])
+    return Table(axes, LEVELS, factors, reach), float(overall.factors(LEVELS[REPORTED], 0)[0])
 
 
 def _ratios(samples: Iterable[Sample]) -> Counts:
@@ -131,7 +131,7 @@ def _cells(sample: Sample, axes: Axes) -> npt.NDArray[np.intp]:
     """Return the cell of the table nearest to each value, (N,)."""
     d = _nearest(np.log2(1 + sample.distance.double().numpy()), np.log2(1 + np.asarray(axes.distance)))
     p = _nearest(np.log2(sample.std.double().numpy()), np.log2(axes.std))
-    *_, i, j = nearest(sample.seen, axes)
+    *_, i, j = nearest(sample.conditions, axes)
     return np.ravel_multi_index((np.full_like(d, i), np.full_like(d, j), d, p), axes.shape)
 
 
@@ -163,23 +163,24 @@ def _line(line: Counts) -> Counts:
     return np.interp(np.arange(len(line)), known, line[known]) if len(known) else line
 
 
-def _checked(table: Table, bench: Bench, subjects: Iterable[TestImage], globally: float) -> Fit:
+def _checked(table: Table, sampler: ErrorSampler, images: Iterable[TestImage], globally: float) -> Fit:
     """Scale the table to control the risk on images that it was not filled from, and measure it there."""
     tallies: dict[Sort, list[Tally]] = defaultdict(lambda: [Tally() for _ in LEVELS])
-    found: dict[tuple[str, int], list[Found | None]] = defaultdict(list)
-    for samples in bench.samples(subjects):
+    found: dict[tuple[str, int], list[ImageSums | None]] = defaultdict(list)
+    for samples in sampler.samples(images):
         ratios: dict[Sort, list[list[Counts]]] = defaultdict(lambda: [[] for _ in LEVELS])
         for s in samples:
-            own_sort, rows = sort(nearest(s.seen, table.axes)), found[s.corruption, s.seen.channels]
+            own_sort, rows = sort(nearest(s.conditions, table.axes)), found[s.corruption, s.conditions.channels]
             if not len(s.error):
                 continue
-            if table.refusal(s.seen, LEVELS[0]):
+            if table.refusal(s.conditions, LEVELS[0]):
                 rows.append(None)
                 continue
-            halves = [half_width(table, s.seen, s.distance, s.std, level).double().numpy() for level in LEVELS]
+            intervals = (Interval(level, table, s.conditions) for level in LEVELS)
+            halves = [i.half_width(s.distance, s.std).double().numpy() for i in intervals]
             for own, half in zip(ratios[own_sort], halves, strict=True):
                 own.append(s.error / half)
-            pair = sums(s.error, halves[SHOWN]), sums(s.error, s.std.double().numpy())
+            pair = sums(s.error, halves[REPORTED]), sums(s.error, s.std.double().numpy())
             rows.append((own_sort, *pair))
         for own_sort, levels in ratios.items():
             for tally, own in zip(tallies[own_sort], levels, strict=True):
@@ -197,8 +198,8 @@ def _scales(tallies: Mapping[Sort, Sequence[Tally]]) -> dict[Sort, Counts]:
             found[one] = factors
     if not found:
         raise UsageError(
-            "no interval of the predicted spread controls the risk on these images; give more of them, and damage that"
-            " leaves something unknown"
+            "no interval of the predicted spread controls the risk on these images; give more of them, and corruptions"
+            " that leave something unknown"
         )
     return found
 
@@ -214,13 +215,13 @@ def _scaled(table: Table, scales: Mapping[Sort, Counts]) -> Table:
 
 
 def _row(
-    spec: str, channels: int, images: Sequence[Found | None], scales: Mapping[Sort, Counts], globally: float
+    spec: str, channels: int, images: Sequence[ImageSums | None], scales: Mapping[Sort, Counts], globally: float
 ) -> dict[str, float | str]:
     own = [one for one in images if one is not None and one[0] in scales]
     row: dict[str, float | str] = {"corruption": spec, "channels": channels}
     row |= {"images": len(own), "refused": len(images) - len(own)}
-    calibrated = [scores(fine, float(scales[one][SHOWN]), LEVELS[SHOWN]) for one, fine, _ in own]
-    plain = [scores(rough, globally, LEVELS[SHOWN]) for _, _, rough in own]
+    calibrated = [scores(fine, float(scales[one][REPORTED]), LEVELS[REPORTED]) for one, fine, _ in own]
+    plain = [scores(rough, globally, LEVELS[REPORTED]) for _, _, rough in own]
     for name, found in (("", calibrated), ("global_", plain)):
         means = np.mean(found, 0) if found else np.full(3, np.nan)
         row |= {f"{name}{k}": float(v) for k, v in zip(("coverage90", "width90", "winkler90"), means, strict=True)}
@@ -232,72 +233,73 @@ Watch = Callable[[str, str | None], None]
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """One restored image: what was seen of it; distance, |x - m| and s of each value that was unknown, (N,)."""
+    """One restored image: its conditions; distance, |x - m| and s of each value that was unknown, (N,)."""
 
     corruption: str
-    seen: Conditions
+    conditions: Conditions
     distance: Tensor
     error: Counts
     std: Tensor
 
 
 @dataclass(frozen=True, eq=False)
-class Bench:
-    """What images are put through.
+class ErrorSampler:
+    """Source of samples: clean images, corrupted and restored.
 
     Attributes
     ----------
     restorer : Restorer
         One that gives standard deviations.
     corruptions : sequence of (str, Corruption)
-        Specs and what they mean.
-    told : {"true", "blind", "auto"}
-        What the restorer is told of the noise.
+        Specs and corruptions.
+    noise_policy : {"true", "blind", "auto"}
+        Noise level that the restorer gets: the true one, none, or an estimate.
     seed : int
-        Of the damage.
+        Seed of the corruptions.
     watch : callable
-        Called with the name of each image that is done, and with what was wrong with it or None.
+        Called with the name of each image that is done, and with its error or None.
     """
 
     restorer: Restorer
     corruptions: Sequence[tuple[str, Corruption]]
-    told: NoisePolicy
+    noise_policy: NoisePolicy
     seed: int
     watch: Watch
 
-    def samples(self, subjects: Iterable[TestImage]) -> Iterator[list[Sample]]:
-        """Yield what was found of each image that can be used, in each way that a restorer may see it."""
-        for subject in subjects:
+    def samples(self, images: Iterable[TestImage]) -> Iterator[list[Sample]]:
+        """Yield the samples of each image that can be used, for each choice of channels that a restorer may get."""
+        for image in images:
             try:
-                found = [[self._sample(subject, x, *one) for one in self.corruptions] for x in self._views(subject)]
+                found = [[self._sample(image, x, *one) for one in self.corruptions] for x in self._views(image)]
             except ImageError as error:
-                self.watch(subject.key, str(error))
+                self.watch(image.key, str(error))
                 continue
             yield from found
-            self.watch(subject.key, None)
+            self.watch(image.key, None)
 
-    def _views(self, subject: TestImage) -> Iterator[Tensor]:
-        """Yield an image, or its bands one by one; and a colour image in gray too, where both can be restored."""
+    def _views(self, image: TestImage) -> Iterator[Tensor]:
+        """Yield an image, or its channels one by one; and a colour image in gray too, if both can be restored."""
         with of_one_image():
-            x = subject.read()
+            x = image.read()
         yield from torch.split(x, per_channel.together(self.restorer, x.shape[1]), 1)
         if x.shape[1] == 3 and {1, 3} <= set(self.restorer.geometry.channels):
             yield gray(x)
 
-    def _sample(self, subject: TestImage, x: Tensor, spec: str, corruption: Corruption) -> Sample:
-        rng = Rng(self.seed, (subject.key,)).fork("calibrate")
+    def _sample(self, image: TestImage, x: Tensor, spec: str, corruption: Corruption) -> Sample:
+        rng = Rng(self.seed, (image.key,)).fork("calibrate")
         with of_one_image():
-            observation = replace(corruption(x, rng.fork(spec)), label=subject.label)
-            shown = with_noise_policy(observation, corruption, self.told)
-            restored = self.restorer(shown, corruption, 0, rng)
-        if restored.std is None:
-            raise UsageError("a calibration turns standard deviations into intervals, and this restorer gives none")
+            observation = replace(corruption(x, rng.fork(spec)), label=image.label)
         if observation.y.shape != x.shape:
             raise UsageError(
                 f"calibrate takes corruptions that keep size and channels, expected {tuple(x.shape[1:])}, got "
                 f"{tuple(observation.y.shape[1:])} from {spec}; remove it"
             )
-        distance, where = distances(shown.observed), observation.unknown().expand_as(x)
-        seen = see(shown, corruption, distance)[0]
+        with of_one_image():
+            shown = with_noise_policy(Problem(observation, corruption), self.noise_policy)
+            restored = self.restorer(shown.observation, corruption, 0, rng)
+        if restored.std is None:
+            raise UsageError("a calibration turns standard deviations into intervals, and this restorer gives none")
+        distance, where = distances(shown.observation.observed), observation.unknown().expand_as(x)
+        conditions = conditions_of(shown, distance)[0]
         error = (x - restored.mmse)[where].abs().double().numpy()
-        return Sample(spec, seen, distance.expand_as(x)[where], error, restored.std[where].clamp_min(TINY))
+        return Sample(spec, conditions, distance.expand_as(x)[where], error, restored.std[where].clamp_min(TINY))

@@ -1,7 +1,4 @@
-"""Two methods on the same images: every model beside the best classical one, in counts and in sentences.
-
-Another run's figures of the same images, from its results.json, to compare with.
-"""
+"""Two methods on the same images: models against baselines, and one run against another run's results.json."""
 
 from __future__ import annotations
 
@@ -9,115 +6,115 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from restorekit.core.errors import UsageError
+from restorekit.core.records import decode
 from restorekit.evaluation.bootstrap import LEVEL, Comparison, better, compare
 from restorekit.evaluation.metric_values import BEFORE, DIFFERENCE_SUFFIX, OF_A_RUN, MetricInfo, in_order
 from restorekit.evaluation.protocol import SCHEMA, Results
+from restorekit.evaluation.rows import ComparisonRow, ImageDifference, ImageRow, RunRow
 from restorekit.images.pairing import stem
 
-FIRST = "psnr"  # by which the best of several is told, where it was measured
+FIRST = "psnr"  # decides which of several methods is best, if it was measured
+_SAME = ("result", "psnr", "ssim")  # parts of the protocol that must agree for metric values to be comparable
+_UNPAIRED = "one of both values is infinite, or missing"
 
 
 @dataclass(frozen=True)
-class Duel:
-    """Two methods by one figure on the same images.
+class PairedComparison:
+    """Two methods compared by one metric on the same images.
 
     Attributes
     ----------
     corruption, restorer, against : str
-        The damage, the one whose wins are counted, and the other.
-    figure : Figure
-        By what.
-    found : Comparison
-        What came of it.
+        Spec, the method whose wins are counted, and the other method.
+    metric : MetricInfo
+        The metric.
+    result : Comparison
+        Means, interval, wins and losses.
     """
 
     corruption: str
     restorer: str
     against: str
-    figure: MetricInfo
-    found: Comparison
+    metric: MetricInfo
+    result: Comparison
 
-    def to_json(self) -> dict[str, Any]:
-        """Return what results.json holds of it."""
-        found = asdict(self.found)
-        pairs = [{"image": image, "difference": value} for image, value in found.pop("differences")]
-        names = {"corruption": self.corruption, "restorer": self.restorer, "against": self.against}
-        return {**names, "metric": self.figure.name, **found, "level": LEVEL, "differences": pairs}
-
-
-def deciding(figures: Sequence[MetricInfo]) -> MetricInfo | None:
-    """Return the figure that tells the best of several: PSNR, else the first that has a better end; None without."""
-    apart = {figure.name for figure in OF_A_RUN}
-    fit = [figure for figure in figures if figure.better and figure.name not in apart]
-    return next((figure for figure in fit if figure.name == FIRST), fit[0] if fit else None)
+    def row(self) -> ComparisonRow:
+        """Return the row of results.json."""
+        found = asdict(self.result)
+        found["differences"] = [ImageDifference(image, value) for image, value in self.result.differences]
+        return ComparisonRow(
+            self.corruption, self.restorer, self.against, metric=self.metric.name, level=LEVEL, **found
+        )
 
 
-def against_baselines(results: Results) -> list[Duel]:
-    """Return, for every model and corruption, how it did beside the classical method that is best there on average."""
-    figure = deciding(results.metrics)
-    specs = dict.fromkeys(run["corruption"] for run in results.runs)
-    return [duel for spec in specs for duel in _on_damage(results, spec, figure)] if figure else []
+def deciding(metrics: Sequence[MetricInfo]) -> MetricInfo | None:
+    """Return the metric that decides which method is best: PSNR, else the first with a direction; None without."""
+    excluded = {info.name for info in OF_A_RUN}
+    eligible = [info for info in metrics if info.better and info.name not in excluded]
+    return next((info for info in eligible if info.name == FIRST), eligible[0] if eligible else None)
 
 
-def _on_damage(results: Results, spec: str, figure: MetricInfo) -> list[Duel]:
-    runs = [run for run in results.runs if run["corruption"] == spec]
-    best = _best([run for run in runs if not run["learned"]], figure)
-    found = []
-    for name in (run["restorer"] for run in runs if best and run["learned"]):
-        ours, theirs = (_figures(results, spec, one, figure.name) for one in (name, str(best)))
-        found.append(Duel(spec, name, str(best), figure, compare(ours, theirs, figure, results.protocol.seed)))
-    return [duel for duel in found if duel.found.images]
+def against_baselines(results: Results) -> list[PairedComparison]:
+    """Compare every model with the classical method that is best for the corruption on average."""
+    metric, found = deciding(results.metrics), list[PairedComparison]()
+    if metric is None:
+        return found
+    sign = 1 if metric.better == "higher" else -1
+
+    def mean(run: RunRow) -> float | None:
+        return run.metrics.get(metric.name)
+
+    for spec in dict.fromkeys(run.corruption for run in results.runs):
+        runs = [run for run in results.runs if run.corruption == spec]
+        classical = [(value, run) for run in runs if not run.learned and (value := mean(run)) is not None]
+        if not classical:
+            continue
+        best = max(classical, key=lambda pair: sign * pair[0])[1].restorer
+        for name in (run.restorer for run in runs if run.learned):
+            ours, theirs = (_values(results, spec, one, metric.name) for one in (name, best))
+            result = compare(ours, theirs, metric, results.protocol.seed)
+            found += [PairedComparison(spec, name, best, metric, result)] if result.images else []
+    return found
 
 
-def _best(runs: Sequence[dict[str, Any]], figure: MetricInfo) -> str | None:
-    """Return the method of the best mean; the first of equals."""
-    sign = 1 if figure.better == "higher" else -1
-    measured = [run for run in runs if run[figure.name] is not None]
-    return max(measured, key=lambda run: sign * run[figure.name])["restorer"] if measured else None
+def _values(results: Results, spec: str, restorer: str, name: str) -> dict[str, float | None]:
+    rows = (row for row in results.images if (row.corruption, row.restorer) == (spec, restorer))
+    return {row.image: row.metrics.get(name) for row in rows}
 
 
-def _figures(results: Results, spec: str, restorer: str, name: str) -> dict[str, float | None]:
-    rows = (row for row in results.images if (row["corruption"], row["restorer"]) == (spec, restorer))
-    return {row["image"]: row[name] for row in rows}
-
-
-def gain(duel: Duel) -> float:
-    """Return how much better the first of two is on average; where no mean can be told, by wins and losses."""
-    if duel.found.difference is None:
-        return float(duel.found.wins - duel.found.losses)
-    return duel.found.difference if duel.figure.better == "higher" else -duel.found.difference
+def gain(pair: PairedComparison) -> float:
+    """Return the mean advantage of the first method; without a mean, its wins less its losses."""
+    if pair.result.difference is None:
+        return float(pair.result.wins - pair.result.losses)
+    return pair.result.difference if pair.metric.better == "higher" else -pair.result.difference
 
 
 def same_images(results: Results, spec: str) -> bool:
-    """Say whether all that were measured on a damage have figures of the same images."""
+    """Return whether all methods of a corruption were measured on the same images."""
     images: dict[str, set[str]] = {}
     for row in results.images:
-        if row["corruption"] == spec:
-            images.setdefault(row["restorer"], set()).add(row["image"])
+        if row.corruption == spec:
+            images.setdefault(row.restorer, set()).add(row.image)
     return len({frozenset(own) for own in images.values()}) < 2
 
 
-_SAME = ("result", "psnr", "ssim")  # of the protocol: what must be the same for figures to be compared
-
-
 @dataclass(frozen=True)
-class Other:
+class OtherRun:
     """A run to compare with.
 
     Attributes
     ----------
     name, corruption : str
-        Its restorer, and the damage.
-    rows : mapping of str to mapping
-        Figures by the stem of the image.
+        Its method and the spec.
+    values : mapping of str to mapping of str to float or None
+        Values by metric, by the stem of the image.
     """
 
     name: str
     corruption: str
-    rows: Mapping[str, Mapping[str, Any]]
+    values: Mapping[str, Mapping[str, float | None]]
 
 
 def results_file(path: Path) -> Path | None:
@@ -127,96 +124,96 @@ def results_file(path: Path) -> Path | None:
     return path / "results.json" if (path / "results.json").is_file() else None
 
 
-def load(path: Path) -> dict[str, Any]:
-    """Read what `restorekit report` or `restorekit evaluate` wrote; UsageError where it is not that."""
+def load(path: Path) -> Results:
+    """Read results.json; UsageError if `path` is no such file."""
     try:
-        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        found = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise UsageError(f"{path} cannot be read as JSON ({error}); give results.json of report or evaluate") from error
-    known = isinstance(found, dict) and isinstance(found.get("images"), list) and isinstance(found.get("runs"), list)
-    if not known or found.get("schema") != SCHEMA:
+    try:
+        if not isinstance(found, dict) or found.get("schema") != SCHEMA:
+            raise ValueError(f"schema: expected {SCHEMA}, got {found.get('schema') if isinstance(found, dict) else ''}")
+        return decode(Results, found)
+    except ValueError as error:
         raise UsageError(
-            f"{path} is no results.json of schema {SCHEMA}, which is expected; make one with restorekit report"
+            f"{path} is no results.json of schema {SCHEMA}, which is expected ({error}); make one with "
+            "restorekit report"
+        ) from error
+
+
+def check_common_images(other: Results, keys: Sequence[str], path: Path) -> None:
+    """Raise a UsageError if the results of another run hold none of the images."""
+    theirs = [row.image for row in other.images]
+    if not {stem(key) for key in theirs} & {stem(key) for key in keys}:
+        raise UsageError(
+            f"{path} has values of none of these images: expected names such as {keys[0]}, "
+            f"got {theirs[0] if theirs else 'no image at all'}; give the results of a run on the same images"
         )
+
+
+def other_runs(results: Results) -> list[OtherRun]:
+    """Return the runs of results that have an image."""
+    found = []
+    for run in results.runs:
+        own = [r for r in results.images if (r.restorer, r.corruption) == (run.restorer, run.corruption)]
+        if own:
+            found.append(OtherRun(run.restorer, run.corruption, {stem(row.image): row.metrics for row in own}))
     return found
 
 
-def shares(found: Mapping[str, Any], keys: Sequence[str], path: Path) -> None:
-    """Raise a UsageError where another run's results hold none of the images."""
-    there = [row["image"] for row in found["images"]]
-    if not {stem(key) for key in there} & {stem(key) for key in keys}:
-        raise UsageError(
-            f"{path} holds figures of none of these images: expected names such as {keys[0]}, "
-            f"got {there[0] if there else 'no image at all'}; give the results of a run on the same images"
-        )
-
-
-def others(found: Mapping[str, Any]) -> list[Other]:
-    """Return the runs in what results.json holds, but for those without an image."""
-    runs = [(run["restorer"], run["corruption"]) for run in found["runs"]]
-    return [other for name, spec in runs if (other := _other(name, spec, found["images"])).rows]
-
-
-def _other(name: str, spec: str, rows: Sequence[Mapping[str, Any]]) -> Other:
-    own = (row for row in rows if (row["restorer"], row["corruption"]) == (name, spec))
-    return Other(name, spec, {stem(row["image"]): row for row in own})
-
-
-def differs(found: Mapping[str, Any], results: Results) -> list[str]:
-    """Say where another run's figures came about in another way: a sentence each."""
-    protocol = found.get("protocol", {})
-    pairs = [(key, protocol.get(key), getattr(results.protocol, key)) for key in _SAME]
+def protocol_differences(other: Results, results: Results) -> list[str]:
+    """Return a sentence for each part of the protocol in which another run was measured differently."""
+    pairs = [(key, getattr(other.protocol, key), getattr(results.protocol, key)) for key in _SAME]
     return [f"not measured alike: {key} was {was!r} there and is {now!r} here" for key, was, now in pairs if was != now]
 
 
-def duels(results: Results, other: Other) -> list[Duel]:
-    """Compare the one run of results with another, by every figure that both have, the deciding one first."""
-    name = results.runs[0]["restorer"]
+def compare_runs(results: Results, other: OtherRun) -> list[PairedComparison]:
+    """Compare the one run of results with another, by every metric that both have, the deciding one first.
+
+    Times, and values of the images as they were before, are left out: neither is a quality of the restoration.
+    """
+    excluded, first = {info.name for info in (*OF_A_RUN, *BEFORE)}, deciding(results.metrics)
+    eligible = [m for m in results.metrics if (m.better or m.goal is not None) and m.name not in excluded]
     found = []
-    for figure in _shared(results):
-        ours = {row["image"]: row[figure.name] for row in results.images}
-        theirs = {key: other.rows.get(stem(key), {}).get(figure.name) for key in ours}
-        duel = Duel(other.corruption, name, other.name, figure, compare(ours, theirs, figure, results.protocol.seed))
-        found.extend([duel] if duel.found.images else [])
+    for metric in sorted(in_order(eligible), key=lambda info: info != first):
+        ours = {row.image: row.metrics.get(metric.name) for row in results.images}
+        theirs = {key: other.values.get(stem(key), {}).get(metric.name) for key in ours}
+        result = compare(ours, theirs, metric, results.protocol.seed)
+        if result.images:
+            found.append(PairedComparison(other.corruption, results.runs[0].restorer, other.name, metric, result))
     return found
 
 
-def _shared(results: Results) -> list[MetricInfo]:
-    """Return what can be compared, the deciding one first: not how long it took, and not what was given."""
-    apart, first = {figure.name for figure in (*OF_A_RUN, *BEFORE)}, deciding(results.metrics)
-    fit = [f for f in results.metrics if (f.better or f.goal is not None) and f.name not in apart]
-    return sorted(in_order(fit), key=lambda figure: figure != first)
+def strongest(compared: Sequence[Sequence[PairedComparison]]) -> Sequence[PairedComparison]:
+    """Return the comparisons with the other run of the best mean by the deciding metric; empty without any."""
+
+    def merit(comparisons: Sequence[PairedComparison]) -> float:
+        mean, metric = comparisons[0].result.mean_against, comparisons[0].metric
+        return -float("inf") if mean is None else mean if better(metric) == "higher" else -mean
+
+    return max((comparisons for comparisons in compared if comparisons), key=merit, default=[])
 
 
-def strongest(found: Sequence[Sequence[Duel]]) -> Sequence[Duel]:
-    """Return the comparisons with the one that is best on average by the deciding figure; none where there are none."""
-
-    def merit(duels: Sequence[Duel]) -> float:
-        mean, figure = duels[0].found.mean_against, duels[0].figure
-        return -float("inf") if mean is None else mean if better(figure) == "higher" else -mean
-
-    return max((duels for duels in found if duels), key=merit, default=[])
-
-
-def with_differences(results: Results, duels: Sequence[Duel]) -> Results:
-    """Return results whose rows hold the difference of every figure to another run, and whose run the mean of it."""
-    found = {duel.figure.name + DIFFERENCE_SUFFIX: dict(duel.found.differences) for duel in duels}
-    run = {**results.runs[0], **{duel.figure.name + DIFFERENCE_SUFFIX: duel.found.difference for duel in duels}}
-    figures = [
-        MetricInfo(duel.figure.name + DIFFERENCE_SUFFIX, duel.figure.unit, better(duel.figure), meaning=_meaning(duel))
-        for duel in duels
+def with_differences(results: Results, comparisons: Sequence[PairedComparison]) -> Results:
+    """Add the differences to another run: of every metric to the rows, and their means to the run."""
+    names = {pair.metric.name + DIFFERENCE_SUFFIX: pair for pair in comparisons}
+    by_image = {name: dict(pair.result.differences) for name, pair in names.items()}
+    means = {name: pair.result.difference for name, pair in names.items()}
+    infos = [
+        MetricInfo(name, pair.metric.unit, better(pair.metric), meaning=_meaning(pair)) for name, pair in names.items()
     ]
-    rows = [_with(row, found) for row in results.images]
-    return replace(results, runs=[run], images=rows, metrics=[*results.metrics, *figures])
+
+    def extended(row: ImageRow) -> ImageRow:
+        values = {name: own.get(row.image) for name, own in by_image.items()}
+        reasons = {name: _UNPAIRED for name, value in values.items() if value is None}
+        return replace(row, metrics={**row.metrics, **values}, reasons={**row.reasons, **reasons})
+
+    run = replace(results.runs[0], metrics={**results.runs[0].metrics, **means})
+    rows = [extended(row) for row in results.images]
+    return replace(results, runs=[run], images=rows, metrics=[*results.metrics, *infos])
 
 
-def _meaning(duel: Duel) -> str:
-    if duel.figure.goal is not None:
-        return f"Distance of {duel.figure.name} from {duel.figure.goal:g}, minus that of {duel.against}."
-    return f"{duel.figure.name} minus that of {duel.against}."
-
-
-def _with(row: Mapping[str, Any], found: Mapping[str, Mapping[str, float]]) -> dict[str, Any]:
-    more = {name: by_image.get(row["image"]) for name, by_image in found.items()}
-    why = {name: "one of both figures is infinite, or not there" for name, value in more.items() if value is None}
-    return {**row, **more, "reasons": {**row["reasons"], **why}}
+def _meaning(pair: PairedComparison) -> str:
+    if pair.metric.goal is not None:
+        return f"Distance of {pair.metric.name} from {pair.metric.goal:g}, minus that of {pair.against}."
+    return f"{pair.metric.name} minus that of {pair.against}."

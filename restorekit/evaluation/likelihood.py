@@ -1,11 +1,9 @@
-"""How likely images are under an unconditional model: a bound, an importance-weighted estimate, and what latents do.
+"""Likelihood of images under an unconditional model: a bound, an importance-weighted estimate, and use of latents.
 
 References
 ----------
 Burda, Grosse, Salakhutdinov, "Importance Weighted Autoencoders", ICLR 2016: equation 8; section 5.2 for active units.
 Theis, van den Oord, Bethge, "A note on the evaluation of generative models", ICLR 2016, section 3.1: dequantisation.
-
-Scores of every image of a set under one model, written as they are found.
 """
 
 from __future__ import annotations
@@ -16,7 +14,7 @@ import statistics
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import torch
@@ -34,8 +32,10 @@ from restorekit.core.distributions import (
 )
 from restorekit.core.errors import ImageError, RestorekitError, UndefinedMetricError, UsageError
 from restorekit.core.files import atomic
+from restorekit.core.records import About, encode
 from restorekit.core.rng import Rng
 from restorekit.core.types import shape_of
+from restorekit.evaluation.rows import Failure
 from restorekit.images.dataset import LabelledImages
 from restorekit.samplers.base import parts
 
@@ -44,18 +44,18 @@ VARIES = 0.01  # variance of a latent's posterior mean over images above which i
 
 @dataclass(frozen=True, eq=False)
 class Score:
-    """What is found of a batch of images, (B,) nats each.
+    """Scores of a batch of images, (B,) nats each.
 
     Attributes
     ----------
     distortion : Tensor
         One part of the negative ELBO, by one draw of z.
     rates : Tensor, (levels, B)
-        The other part, of each level of z given those before it; one row where the model does not tell them apart.
+        The other part, of each level of z conditional on those before it; one row if the model has one level.
     nll : Tensor
         - log of the mean of p(x, z_k) / q(z_k | x) over K draws: on average an upper bound that tightens with K.
     effective : Tensor
-        How many of the K draws count; near 1 the bound is still loose.
+        Effective number of the K draws; near 1 the bound is still loose.
     """
 
     distortion: Tensor
@@ -106,7 +106,7 @@ def score(model: LatentModel, x: Tensor, label: Tensor | None, k: int, chunk: in
 def nelbo(model: Model, x: Tensor, label: Tensor | None, rng: Rng) -> float:
     """Return the negative ELBO of one clean image, (1, C, H, W), in nats, by one draw of z.
 
-    UndefinedMetricError for conditional models, and for images of a size or colour that the model does not take.
+    UndefinedMetricError for conditional models, and for images of a size or colour that the model does not accept.
     """
     g, (channels, height, width) = model.geometry, shape_of(x)
     fits = channels in g.channels and (g.size or (height, width)) == (height, width)
@@ -129,7 +129,7 @@ def _terms(model: LatentModel, x: Tensor, label: Tensor | None, n: int, rng: Rng
 
 
 def _rates(q: Latents, prior: Prior, z: Any) -> Tensor:
-    """Return log q(z | x) - log p(z), (levels, B) nats; (1, B) where not both tell of each level."""
+    """Return log q(z | x) - log p(z), (levels, B) nats; (1, B) unless both have a term for each level."""
     if isinstance(q, Levelled) and isinstance(prior, Levelled):
         return torch.stack([a - b for a, b in zip(q.log_probs(z), prior.log_probs(z), strict=True)])
     return (q.log_prob(z) - prior.log_prob(z))[None]
@@ -137,7 +137,7 @@ def _rates(q: Latents, prior: Prior, z: Any) -> Tensor:
 
 @dataclass(frozen=True)
 class Grid:
-    """What bits are counted of.
+    """Quantity whose bits are counted.
 
     Attributes
     ----------
@@ -145,13 +145,13 @@ class Grid:
         Values that a file can hold, on [0, 1]; 0 for floats.
     density : bool
         Whether the decoder has a density, and not probabilities of values.
-    told : str
+    basis : str
         A sentence on it.
     """
 
     levels: int
     density: bool
-    told: str
+    basis: str
 
     def dequantised(self, x: Tensor, rng: Rng) -> Tensor:
         """Add uniform noise over a step of the grid, so that a density cannot be made large at will on it."""
@@ -167,7 +167,7 @@ class Grid:
 
 @torch.inference_mode()
 def grid(model: LatentModel, x: Tensor, levels: int) -> Grid:
-    """Say what bits mean for a model and images, (B, C, H, W), of files with so many levels (0: floats)."""
+    """Return the quantity of bits for a model and images, (B, C, H, W), of files with `levels` values (0: floats)."""
     likelihood = model.decode(model.infer(x).mean)
     if isinstance(likelihood, Bernoulli):
         return Grid(2, False, "of binary images, gray values counting as probabilities of 1")
@@ -198,41 +198,56 @@ class Use:
 
 BATCH, PIXELS = 64, 2**20  # images read at once, and their pixels
 VALUES = 2**22  # values decoded at a time
-TAIL = 5  # images told of
+TAIL = 5  # images to report as the least likely
 
-Row = dict[str, Any]
 Watch = Callable[[str, str | None], None]
+
+
+@dataclass(frozen=True)
+class ScoreRow:
+    """Scores of one image, a line of scores.jsonl.
+
+    Attributes
+    ----------
+    image : str
+        Name of the image.
+    values : dict of str to float
+        Scores by name, nats per image unless the name says otherwise.
+    """
+
+    image: str
+    values: Annotated[dict[str, float], About(flat=True)]
 
 
 @dataclass
 class Summary:
-    """What is said of a set of images.
+    """Scores of a set of images.
 
     Attributes
     ----------
-    rows : list of dict
+    rows : list of ScoreRow
         One for each image, as in scores.jsonl.
     use : Use
-        Of the latents.
-    told : str
-        What bits are counted of.
-    failures : list of dict
-        Images that could not be scored, with the sentence why.
+        Use of the latents.
+    basis : str
+        Quantity whose bits are counted.
+    failures : list of Failure
+        Images that could not be scored.
     """
 
-    rows: list[Row] = field(default_factory=list)
+    rows: list[ScoreRow] = field(default_factory=list)
     use: Use = field(default_factory=Use)
-    told: str = ""
-    failures: list[dict[str, str]] = field(default_factory=list)
+    basis: str = ""
+    failures: list[Failure] = field(default_factory=list)
 
     def means(self) -> dict[str, tuple[float, float]]:
-        """Return mean and standard error over images of every figure."""
-        names = [name for name in self.rows[0] if name != "image"] if self.rows else []
-        return {name: _mean([row[name] for row in self.rows]) for name in names}
+        """Return mean and standard error over images of every score."""
+        names = list(self.rows[0].values) if self.rows else []
+        return {name: _mean([row.values[name] for row in self.rows]) for name in names}
 
-    def least_likely(self) -> list[Row]:
-        """Return the images least like what the model has learnt, by bits for each value."""
-        return sorted(self.rows, key=lambda row: -row["bits_per_dim"])[:TAIL]
+    def least_likely(self) -> list[ScoreRow]:
+        """Return the images of the most bits for each value, which are least like the training data."""
+        return sorted(self.rows, key=lambda row: -row.values["bits_per_dim"])[:TAIL]
 
 
 def _mean(values: list[float]) -> tuple[float, float]:
@@ -248,13 +263,13 @@ def score_all(model: LatentModel, images: LabelledImages, k: int, seed: int, out
     model : LatentModel
         In evaluation mode, on the device it is to run on.
     images : LabelledImages
-        Clean images; those that the model does not take are failures of their own.
+        Clean images; those that the model does not accept are failures of their own.
     k, seed : int
         Draws of z for each image, and their seed.
     out : Path
         scores.jsonl.
     watch : callable
-        Called with the name of each image that is done, and with what was wrong with it or None.
+        Called with the name of each image that is done, and with its error or None.
     """
     summary, device = Summary(), next(model.parameters()).device
     with out.open("w", encoding="utf-8") as file:
@@ -262,18 +277,18 @@ def score_all(model: LatentModel, images: LabelledImages, k: int, seed: int, out
             rng = Rng(seed, keys)
             on = grid(model, x.to(device), levels)
             rows = _scored(model, on, on.dequantised(x.to(device), rng), label, k, rng)
-            for key, row in zip(keys, rows, strict=True):
-                summary.rows.append({"image": key, **row})
-                file.write(json.dumps(summary.rows[-1]) + "\n")
+            for key, values in zip(keys, rows, strict=True):
+                summary.rows.append(ScoreRow(key, values))
+                file.write(json.dumps(encode(summary.rows[-1])) + "\n")
                 watch(key, None)
-            summary.told = on.told
+            summary.basis = on.basis
             with torch.inference_mode():
                 summary.use.add(model.infer(x.to(device), None, label).mean)
     return summary
 
 
-def _scored(model: LatentModel, on: Grid, x: Tensor, label: Tensor | None, k: int, rng: Rng) -> list[Row]:
-    """Return the figures of each image of a batch."""
+def _scored(model: LatentModel, on: Grid, x: Tensor, label: Tensor | None, k: int, rng: Rng) -> list[dict[str, float]]:
+    """Return the scores of each image of a batch."""
     found = score(model, x, label, k, max(1, VALUES // x.numel()), rng)
     levels = {f"rate_{i}": rate for i, rate in enumerate(found.rates)} if len(found.rates) > 1 else {}
     columns = {
@@ -285,7 +300,7 @@ def _scored(model: LatentModel, on: Grid, x: Tensor, label: Tensor | None, k: in
 
 
 def _batches(
-    model: LatentModel, images: LabelledImages, failures: list[dict[str, str]], watch: Watch
+    model: LatentModel, images: LabelledImages, failures: list[Failure], watch: Watch
 ) -> Iterator[tuple[tuple[str, ...], Tensor, Tensor | None, int]]:
     """Yield names, images of one size, their classes and their levels, a few at a time."""
     held: list[tuple[str, Tensor, int, int]] = []
@@ -298,7 +313,7 @@ def _batches(
                 _levels(images, i),
             )
         except RestorekitError as error:
-            failures.append({"image": key, "error": str(error)})
+            failures.append(Failure(key, str(error)))
             watch(key, str(error))
             continue
         full = len(held) == max(1, min(BATCH, PIXELS // one[1][0].numel()))
@@ -322,12 +337,12 @@ def _joined(
 def _checked(model: LatentModel, images: LabelledImages, i: int) -> Tensor:
     """Read image i; ImageError where the model does not take it."""
     x, g = images[i], model.geometry
-    size, takes = tuple(x.shape[1:]), " or ".join(map(str, g.channels))
+    size, accepted = tuple(x.shape[1:]), " or ".join(map(str, g.channels))
     if images.missing(i) is not None:
-        raise ImageError("parts of it are missing, and whole images are asked for; leave it out")
+        raise ImageError("parts of it are missing, expected a complete image; remove it")
     if x.shape[0] not in g.channels:
         raise ImageError(
-            f"the model takes images of {takes} channel{'s' * (takes != '1')}, got {x.shape[0]}; convert it"
+            f"the model takes images of {accepted} channel{'s' * (accepted != '1')}, got {x.shape[0]}; convert it"
         )
     if (g.size or size) != size or any(side % g.multiple for side in size):
         wanted = f"{g.size[1]} x {g.size[0]} pixels" if g.size else f"sides that are multiples of {g.multiple}"
@@ -350,13 +365,13 @@ def embed(model: LatentModel, images: LabelledImages, out: Path, watch: Watch) -
     model : LatentModel
         In evaluation mode, on the device it is to run on.
     images : LabelledImages
-        Clean images; those that the model does not take are left out.
+        Clean images; those that the model does not accept are left out.
     out : Path
         Gets z, (N, latents), or z0, z1, ...; names; and labels where there are.
     watch : callable
-        Called with the name of each image that is done, and with what was wrong with it or None.
+        Called with the name of each image that is done, and with its error or None.
     """
-    device, failures, names = next(model.parameters()).device, list[dict[str, str]](), list[str]()
+    device, failures, names = next(model.parameters()).device, list[Failure](), list[str]()
     groups: list[list[Tensor]] = []
     for keys, x, _, _ in _batches(model, images, failures, watch):  # without the classes, which codes are to tell of
         found = [t.flatten(1).float().cpu() for t in parts(model.infer(x.to(device)).mean)]
@@ -368,14 +383,14 @@ def embed(model: LatentModel, images: LabelledImages, out: Path, watch: Watch) -
             watch(key, None)
     if not names:
         raise ImageError("none of the images suits the model, and nothing was written; see what was said of each")
-    arrays: dict[str, Any] = {
+    arrays: dict[str, np.ndarray] = {
         "z" if len(groups) == 1 else f"z{i}": torch.cat(group).numpy() for i, group in enumerate(groups)
     }
     if images.labels is not None:
         place = {key: i for i, key in enumerate(images.keys)}
         arrays["labels"] = images.labels[[place[name] for name in names]].numpy()
     with atomic(out) as temporary, temporary.open("wb") as file:
-        np.savez(file, names=np.array(names), **arrays)
+        np.savez(file, names=np.array(names), **arrays)  # type: ignore[arg-type]  # its stub takes each for allow_pickle
     return len(names), len(failures)
 
 

@@ -1,4 +1,4 @@
-"""Figures of restored images: what they are called and mean, their values, and why one has none."""
+"""Metric values of restored images: their names, descriptions and means, and the reasons for missing ones."""
 
 from __future__ import annotations
 
@@ -6,64 +6,66 @@ import inspect
 import math
 import statistics
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 from torch import Tensor
 
 from restorekit.core.contracts import Metric
 from restorekit.core.errors import PluginError, UndefinedMetricError
+from restorekit.core.records import About
 from restorekit.core.types import Observation, Restoration
+from restorekit.evaluation.rows import ImageRow
 
-DIFFERENCE_SUFFIX = "_difference"  # ends the name of a figure that is a difference to another run
+DIFFERENCE_SUFFIX = "_difference"  # ends the name of a metric that is the difference to another run
 NO_REASON = "it does not apply here"
 INFINITE = "it is infinite, which JSON has no number for"
 
 
 @dataclass(frozen=True)
 class MetricInfo:
-    """What a figure is.
+    """Description of a metric.
 
     Attributes
     ----------
     name : str
         Its key in rows.
     unit : str
-        What it is in; empty for a plain number.
+        Unit; empty for a plain number.
     better : {"higher", "lower", ""}
-        Which values are good ones; empty where neither are.
+        Direction of good values; empty without one.
     goal : float or None
-        The value that is best, where neither the highest nor the lowest is.
+        The best value, if neither the highest nor the lowest is.
     meaning : str
-        One sentence of what it says.
+        One sentence of explanation.
     """
 
-    name: str
-    unit: str = ""
-    better: Literal["higher", "lower", ""] = ""
-    goal: float | None = None
-    meaning: str = ""
+    name: Annotated[str, About("Its key in `runs` and `images`.", shortest=1)]
+    unit: Annotated[str, About("Unit; empty for a plain number.")] = ""
+    better: Annotated[Literal["higher", "lower", ""], About("Direction of good values; empty if there is none.")] = ""
+    goal: Annotated[float | None, About("The best value, if neither the highest nor the lowest is.")] = None
+    meaning: Annotated[str, About("One sentence of explanation.")] = ""
 
 
 OF_A_RUN = (
-    MetricInfo("seconds_per_megapixel", "s", "lower", meaning="Time that restoring took, per million pixels."),
-    MetricInfo("seconds", "s", "lower", meaning="Time that restoring took, per image."),
-    MetricInfo("nelbo", "nats", "lower", meaning="Minus the evidence lower bound of the clean image under the model."),
+    MetricInfo("seconds_per_megapixel", "s", "lower", meaning="Time of the restoration per million pixels."),
+    MetricInfo("seconds", "s", "lower", meaning="Time of the restoration per image."),
+    MetricInfo("nelbo", "nats", "lower", meaning="Negative evidence lower bound of the clean image under the model."),
 )
 
 
 class Measured(NamedTuple):
-    """The figures of one restored image.
+    """The metric values of one restored image.
 
     Attributes
     ----------
     values : dict of str to float or None
-        By metric.
+        Values by metric.
     reasons : dict of str to str
-        Why a value is missing, or is no number that JSON has.
+        Reasons for values that are missing or infinite.
     faults : list of PluginError
-        Metrics that broke.
+        Errors of metrics.
     """
 
     values: dict[str, float | None]
@@ -72,7 +74,7 @@ class Measured(NamedTuple):
 
 
 def metric_infos(metrics: Sequence[Metric]) -> list[MetricInfo]:
-    """Return what metrics say of themselves; the meaning is the first sentence of their docstring."""
+    """Return the descriptions of metrics; the meaning is the first sentence of their docstring."""
     return [
         MetricInfo(m.name, m.unit, "" if m.goal is not None else m.better, m.goal, _first_sentence(m)) for m in metrics
     ]
@@ -81,58 +83,56 @@ def metric_infos(metrics: Sequence[Metric]) -> list[MetricInfo]:
 def measure(
     metrics: Sequence[Metric], restoration: Restoration, reference: Tensor, observation: Observation
 ) -> Measured:
-    """Return every metric of one restored image, (1, C, H, W); what breaks or does not apply leaves a reason."""
+    """Compute every metric of one restored image, (1, C, H, W).
+
+    A metric that raises or does not apply leaves None and a reason.
+    """
     found = Measured({}, {}, [])
     for metric in metrics:
-        value, why = None, NO_REASON
+        value, reason = None, NO_REASON
         try:
             value = metric(restoration, reference, observation)
-        except UndefinedMetricError as none:
-            why = str(none) or NO_REASON
+        except UndefinedMetricError as error:
+            reason = str(error) or NO_REASON
         except PluginError as fault:
             found.faults.append(fault)
-            why = str(fault)
-        _note(found, metric.name, value, why)
+            reason = str(fault)
+        if value is not None and math.isnan(value):
+            value, reason = None, "it came out as NaN, which is no number"
+        found.values[metric.name] = value
+        if value is None or math.isinf(value):
+            found.reasons[metric.name] = reason if value is None else INFINITE
     return found
 
 
-def _note(found: Measured, name: str, value: float | None, why: str) -> None:
-    """Put a value in its place, or the reason why there is none that JSON can hold."""
-    if value is not None and math.isnan(value):
-        value, why = None, "it came out as NaN, which is no number"
-    found.values[name] = value
-    if value is None or math.isinf(value):
-        found.reasons[name] = why if value is None else INFINITE
-
-
-def means(rows: Sequence[Mapping[str, Any]], names: Iterable[str]) -> tuple[dict[str, float | None], dict[str, str]]:
-    """Return the mean of each figure over the images that have one, and why where none has.
+def means(rows: Sequence[ImageRow], names: Iterable[str]) -> tuple[dict[str, float | None], dict[str, str]]:
+    """Return the mean of each metric over the images that have a value, and the reason if none has.
 
     Parameters
     ----------
-    rows : sequence of mappings
-        Of one method, a row per image, with its ``reasons``.
+    rows : sequence of ImageRow
+        Of one method, a row per image.
     names : iterable of str
-        Which figures.
+        Names of metrics.
     """
     values, reasons = dict[str, float | None](), dict[str, str]()
     for name in names:
-        found = [row[name] for row in rows if row.get(name) is not None]
+        found = [value for row in rows if (value := row.metrics.get(name)) is not None]
         values[name] = statistics.fmean(found) if found else None
         if not found:
-            reasons[name] = _most_common([row.get("reasons", {}).get(name) for row in rows])
+            reasons[name] = _most_common([row.reasons.get(name) for row in rows])
         elif any(map(math.isinf, found)):
             reasons[name] = f"{INFINITE}: on {sum(map(math.isinf, found))} of {len(found)} image(s)"
     return values, reasons
 
 
 def _most_common(reasons: Sequence[str | None]) -> str:
-    """Return the reason that most images have, and that there are others."""
-    told = Counter(reason for reason in reasons if reason)
-    if not told:
+    """Return the reason of most images, and the number of other reasons."""
+    counts = Counter(reason for reason in reasons if reason)
+    if not counts:
         return NO_REASON if reasons else "no image was measured"
-    first = told.most_common(1)[0][0]
-    return f"{first}; and {len(told) - 1} other reason(s)" if len(told) > 1 else first
+    first = counts.most_common(1)[0][0]
+    return f"{first}; and {len(counts) - 1} other reason(s)" if len(counts) > 1 else first
 
 
 def _first_sentence(metric: Metric) -> str:
@@ -141,19 +141,14 @@ def _first_sentence(metric: Metric) -> str:
     return paragraph.partition(". ")[0].rstrip(".") + "." if paragraph else ""
 
 
-_LATE = ("seconds_per_megapixel", "seconds", "nelbo")  # after what a plugin measures
+_LATE = ("seconds_per_megapixel", "seconds", "nelbo")  # after the metrics of plugins
 
 
-def in_order(figures: Iterable[MetricInfo]) -> list[MetricInfo]:
-    """Return figures in the order of their importance; how long it took and what a model says of itself come last."""
-    return sorted(figures, key=lambda figure: _place(figure.name))
-
-
-def _place(name: str) -> int:
-    known = [key for key in TITLES if key not in _LATE]
-    if name in known:
-        return known.index(name)
-    return len(known) + 1 + _LATE.index(name) if name in _LATE else len(known)
+def in_order(metrics: Iterable[MetricInfo]) -> list[MetricInfo]:
+    """Return metrics by importance: built-in ones, those of plugins, times, and the likelihood under the model."""
+    early = [name for name in TITLES if name not in _LATE]
+    place = {name: i for i, name in enumerate(early)} | {name: len(early) + 1 + i for i, name in enumerate(_LATE)}
+    return sorted(metrics, key=lambda info: place.get(info.name, len(early)))
 
 
 TITLES = {
@@ -166,13 +161,13 @@ TITLES = {
 
 
 def title(name: str) -> str:
-    """Return a word or two for a figure, or for a difference of it to another run; of a plugin's, its name."""
+    """Return the column title of a metric, or of a difference of it to another run; for a plugin's metric, its name."""
     own = name.removesuffix(DIFFERENCE_SUFFIX)
     words = TITLES.get(own, own.replace("_", " "))
     return words if own == name else f"{words} difference"
 
 
 BEFORE = (
-    MetricInfo("psnr_before", "dB", meaning="PSNR of what was given to be restored, as its file is."),
-    MetricInfo("psnr_gain", "dB", "higher", meaning="PSNR of the restoration minus that of what was given."),
+    MetricInfo("psnr_before", "dB", meaning="PSNR of the observation, as its file has it."),
+    MetricInfo("psnr_gain", "dB", "higher", meaning="PSNR of the restoration minus that of the observation."),
 )

@@ -1,49 +1,50 @@
-"""What an evaluation is made of, and what it finds."""
+"""Inputs and results of an evaluation."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from dataclasses import dataclass, field
+from typing import Annotated, ClassVar
 
 from torch import Tensor
 
 from restorekit.core.contracts import Corruption, Restorer
+from restorekit.core.records import About, Json, encode
 from restorekit.evaluation.metric_values import MetricInfo
 from restorekit.evaluation.metrics.fidelity import WINDOW, WINDOW_SIGMA
+from restorekit.evaluation.rows import ComparisonRow, Failure, ImageRow, NoisePolicy, RunRow
 from restorekit.uncertainty.calibration_table import Table
 
-NoisePolicy = Literal["true", "blind", "auto"]
 SCHEMA = 1
 
 
 @dataclass(frozen=True, eq=False)
 class Method:
-    """A restorer as it stands in the table.
+    """A restorer under the name and the settings of its row.
 
     Attributes
     ----------
     name : str
-        Name of its row.
+        Name of the row.
     restorer : Restorer
-        What restores.
-    told : {"true", "blind", "auto"}
-        Whether it is told the true sigma, nothing, or an estimate from the image.
+        The restorer.
+    noise_policy : {"true", "blind", "auto"}
+        Whether it gets the true sigma, none, or an estimate from the image.
     draws : int
-        Draws asked for; 0 = one pass.
+        Number of draws; 0 = one pass.
     learned : bool
         Whether it is a model.
     estimate : str
-        What its estimate is: one pass, or the mean over how many draws.
+        Name of the estimate: one pass, or the mean over a number of draws.
     table : Table or None
-        What its intervals come from; None: its standard deviation, as if Gaussian.
+        Calibration table of its intervals; None: its standard deviation, as if Gaussian.
     digest : str
-        Of its model file; empty for classical methods.
+        Start of the model file's SHA-256; empty for classical methods.
     """
 
     name: str
     restorer: Restorer
-    told: NoisePolicy
+    noise_policy: NoisePolicy
     draws: int = 0
     learned: bool = False
     estimate: str = ""
@@ -53,82 +54,102 @@ class Method:
 
 @dataclass(frozen=True, eq=False)
 class Scenario:
-    """One corruption, by the spec as typed, and who restores it."""
+    """One corruption, by the spec as typed, and the methods that restore it."""
 
     spec: str
     corruption: Corruption
-    contenders: Sequence[Method]
+    methods: Sequence[Method]
 
 
 @dataclass(frozen=True)
 class Protocol:
-    """How the figures came about; the same for every row."""
+    """Conditions under which the metric values were computed, the same for every row."""
 
-    source: str
-    seed: int
-    images: int
-    device: str
-    versions: Mapping[str, str]
-    precision: str = "float32"  # of models
-    noise: str = "neither clipped nor quantised, drawn per image from seed and name"
-    result: str = "clamped to [0, 1] and rounded to 8 bits"
-    psnr: str = "data range 1, whole image, mean over images of the per-image value"
-    ssim: str = f"Gaussian window of {WINDOW} x {WINDOW} pixels, sigma {WINDOW_SIGMA}, data range 1"
-    interval: str = "calibrated where the model is for such an image, else about the rounded result as if Gaussian"
+    source: Annotated[str, About("Name of the folder, file or stack of clean images.")]
+    seed: Annotated[int, About("Seed of the corruptions, of the draws, and of the resamples of comparisons.")]
+    images: Annotated[int, About("Number of clean images.", minimum=0)]
+    device: Annotated[str, About("Device of the computation: cpu, cuda, mps.")]
+    versions: Annotated[Mapping[str, str], About("Versions that may change metric values, and the number of threads.")]
+    precision: Annotated[str, About("Number format in which models computed: float32 or bfloat16.")] = "float32"
+    noise: Annotated[str, About("Origin of the noise in the images.")] = (
+        "neither clipped nor quantised, drawn per image from seed and name"
+    )
+    result: Annotated[str, About("Treatment of a restoration before it was measured.")] = (
+        "clamped to [0, 1] and rounded to 8 bits"
+    )
+    psnr: Annotated[str, About("Definition of PSNR.")] = (
+        "data range 1, all pixels, mean over images of the per-image value"
+    )
+    ssim: Annotated[str, About("Definition of SSIM.")] = (
+        f"Gaussian window of {WINDOW} x {WINDOW} pixels, sigma {WINDOW_SIGMA}, data range 1"
+    )
+    interval: Annotated[str, About("Definition of the 90 % intervals.")] = (
+        "calibrated where the model is for such an image, else about the rounded result as if Gaussian"
+    )
 
 
 @dataclass(frozen=True)
 class Results:
-    """Everything an evaluation found.
+    """Metric values of restored images, by image and as means, and the conditions under which they were computed.
 
     Attributes
     ----------
     protocol : Protocol
-        How.
-    runs : list of dict
-        A row per corruption and restorer: means over images, and `reasons` where there is none.
-    images : list of dict
-        A row per corruption, restorer and image, with `reasons` for the figures that it has not.
-    failures : list of dict
-        A row per image that could not be read or restored, with the sentence why.
-    metrics : list of Figure
-        What the figures in the rows are.
-    comparisons : list of dict
-        Two methods on the same images, image by image; `restorekit.evaluation.head_to_head` makes them.
+        The conditions.
+    runs : list of RunRow
+        Means over images, a row for each corruption and method.
+    images : list of ImageRow
+        A row for each corruption, method and image.
+    failures : list of Failure
+        Images that could not be read, restored or measured.
+    metrics : list of MetricInfo
+        Descriptions of the metrics in the rows.
+    comparisons : list of ComparisonRow
+        Two methods on the same images, made by `restorekit.evaluation.head_to_head`.
     command : str
-        What to type to get all this again; empty where it was no command.
+        Command line that repeats all this; empty without one.
     """
 
-    protocol: Protocol
-    runs: list[dict[str, Any]]
-    images: list[dict[str, Any]]
-    failures: list[dict[str, str]]
-    metrics: list[MetricInfo] = field(default_factory=list)
-    comparisons: list[dict[str, Any]] = field(default_factory=list)
-    command: str = ""
+    protocol: Annotated[Protocol, About("Conditions of the computation, the same for every row.")]
+    runs: Annotated[list[RunRow], About("Means over images: a row for each corruption and restorer.")]
+    images: Annotated[list[ImageRow], About("A row for each corruption, restorer and image.")]
+    failures: Annotated[list[Failure], About("Images that could not be read, restored or measured.")]
+    metrics: Annotated[list[MetricInfo], About("Descriptions of the metrics in the rows.")] = field(
+        default_factory=list
+    )
+    comparisons: Annotated[
+        list[ComparisonRow],
+        About(
+            "Two methods on the same images: in `evaluate` every model and the classical method that is best for the "
+            "corruption on average, in `report` the one run and each run that it is compared with."
+        ),
+    ] = field(default_factory=list)
+    command: Annotated[str, About("Command line that repeats all this; empty without one.")] = ""
 
-    def to_json(self) -> dict[str, Any]:
-        """Return what results.json holds."""
-        return {"schema": SCHEMA, **asdict(self)}
+    def to_json(self) -> dict[str, Json]:
+        """Return the content of results.json."""
+        return {"schema": SCHEMA, **encode(self)}
 
 
 @dataclass(frozen=True, eq=False)
 class TestImage:
-    """An image to be damaged and restored: its name, and how to get it, (1, C, H, W) on [0, 1]."""
+    """A clean image that is degraded and restored: its name, and a function that reads it, (1, C, H, W) on [0, 1]."""
+
+    __test__: ClassVar[bool] = False  # or pytest would collect it as a test
 
     key: str
     read: Callable[[], Tensor]
     label: Tensor | None = None
 
 
-def failed(failures: Sequence[Mapping[str, str]]) -> list[str]:
-    """Say what failed: an image for one reason a line; what failed of many for the same reason once."""
-    found: dict[tuple[str, ...], list[str]] = {}
+def failed(failures: Sequence[Failure]) -> list[str]:
+    """Return a line for each reason of failures, with the first image and the number of the others."""
+    images: dict[tuple[str, str], list[str]] = {}
     for failure in failures:
-        what = " on ".join(failure[key] for key in ("restorer", "corruption") if failure.get(key))
-        found.setdefault((what, failure["error"]), []).append(failure["image"])
+        where = " on ".join(filter(None, (failure.restorer, failure.corruption)))
+        images.setdefault((where, failure.error), []).append(failure.image)
     return [
-        f"failed: {' '.join(filter(None, (what, 'of' * bool(what), images[0])))}"
-        f"{f' and {len(images) - 1} more' if len(images) > 1 else ''}: {error}"
-        for (what, error), images in found.items()
+        f"failed: {f'{where} of ' if where else ''}{names[0]}"
+        f"{f' and {len(names) - 1} more' if len(names) > 1 else ''}: {error}"
+        for (where, error), names in images.items()
     ]

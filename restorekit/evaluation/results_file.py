@@ -1,4 +1,4 @@
-"""Results as JSON, of which results.schema.json tells every field, and CSV."""
+"""Results as JSON, whose keys results.schema.json describes, and as CSV."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from typing import Any
 
 from restorekit.core.errors import UsageError
 from restorekit.core.files import atomic
+from restorekit.core.records import encode
 from restorekit.evaluation.protocol import Results
 
 
 def prepare(folder: Path) -> None:
-    """Make the folder of a result; UsageError before the work, rather than after it, where nothing can be written."""
+    """Make the folder of a result; UsageError, before the work, if it cannot be written to."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
@@ -28,7 +29,7 @@ def prepare(folder: Path) -> None:
 def write_results(results: Results, folder: Path) -> None:
     """Write results.json and results.csv (a row per corruption, restorer and image) into a folder.
 
-    A figure that does not exist is null in JSON and empty in CSV.
+    A metric value that does not exist is null in JSON and empty in CSV.
     """
     with atomic(folder / "results.json") as path:
         path.write_text(json.dumps(finite(results.to_json()), indent=1) + "\n", encoding="utf-8")
@@ -36,10 +37,16 @@ def write_results(results: Results, folder: Path) -> None:
         (folder / "results.csv").unlink(missing_ok=True)  # of an earlier run
     else:
         with atomic(folder / "results.csv") as path, path.open("w", newline="", encoding="utf-8") as file:
-            single = [key for row in results.images for key, value in row.items() if not isinstance(value, list | dict)]
-            writer = csv.DictWriter(file, list(dict.fromkeys(single)), extrasaction="ignore")
+            rows = [encode(row) for row in results.images]
+            columns = dict.fromkeys(
+                name
+                for row in rows
+                for name in sorted(row, key=lambda name: name == "nelbo")  # last of a row, for readers by position
+                if not isinstance(row[name], list | dict)
+            )
+            writer = csv.DictWriter(file, list(columns), extrasaction="ignore")
             writer.writeheader()
-            writer.writerows(results.images)
+            writer.writerows(rows)
 
 
 def finite(value: Any) -> Any:

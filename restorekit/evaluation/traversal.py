@@ -76,7 +76,7 @@ def _latent(name: str, device: str) -> LatentModel:
     model, card = checkpoint.load(checkpoint.resolve(name))
     if not isinstance(model, LatentModel):
         raise UsageError(
-            f"{name} holds a {card.model!r}, which draws only given an observation; use restore --samples,"
+            f"{name} holds a {card.model!r}, which draws only conditional on an observation; use restore --samples,"
             " or an unconditional model"
         )
     return model.to(choose(device))

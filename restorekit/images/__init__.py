@@ -1,4 +1,7 @@
-"""Image files, masks, intensity ranges and data sets: the only home of uint8, BGR, formats and metadata."""
+"""Image files, formats, metadata, masks, intensity ranges, data sets and previews.
+
+The only room that handles uint8 and BGR.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rules that tell the axes of an array: images, rows, columns and channels."""
+"""Rules for the axes of an array: images, rows, columns and channels."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from restorekit.images.picture import Array
 Shape = tuple[int, ...]
 
 IMAGES = "NTZ"  # axes that count images: numbers, times, slices
-FEW = 4  # an axis this short, last or second of four, holds channels
+MAX_CHANNELS = 4  # an axis at most this long, last or second of four, holds channels
 SIDE = 28  # of MNIST, which is often kept as rows of 28 * 28 values
-_SLIM = 8  # no image is more than this many times as long as wide
-_BANDS = 16  # channels of a multispectral image that are told from columns, at most
+_MAX_ASPECT = 8  # ratio of sides above which an array is not one image
+_MAX_SPECTRAL = 16  # most channels of a multispectral image that are distinguished from columns
 _SYNONYMS = str.maketrans("YX", "HW")
 _CHOICES = {2: ("HW", "NP"), 3: ("HWC", "NHW"), 4: ("NHWC", "NCHW", "TZHW")}
 
 
 class UnclearAxesError(ImageError):
-    """The shape of an array does not tell its axes."""
+    """An array whose shape fits several orders of axes, or none."""
 
 
 def parse_axes(text: str | None) -> str | None:
@@ -58,14 +58,14 @@ def parse_axes(text: str | None) -> str | None:
     return ",".join(found)
 
 
-def axes_of(shape: Shape, given: str | None = None, labelled: bool = False) -> str:
+def axes_of(shape: Shape, requested: str | None = None, labelled: bool = False) -> str:
     """Return the axes of an array.
 
     Parameters
     ----------
     shape : tuple of int
         The array's shape.
-    given : str, optional
+    requested : str, optional
         What `parse_axes` returned, which overrules the shape.
     labelled : bool
         Whether there are as many labels as the first axis is long, so that it counts images.
@@ -80,53 +80,53 @@ def axes_of(shape: Shape, given: str | None = None, labelled: bool = False) -> s
     UnclearAxesError
         No rule decides for this shape.
     ImageError
-        The array has another number of axes than those given, or P is not a square number of pixels.
+        The array has another number of axes than requested, or P is not a square number of pixels.
     """
-    if given is None:
+    if requested is None:
         return _axes_by_rule(shape, labelled)
-    axes = next((axes for axes in given.split(",") if len(axes) == len(shape)), None)
+    axes = next((axes for axes in requested.split(",") if len(axes) == len(shape)), None)
     if axes is None:
-        raise ImageError(f"--axes {given} does not fit the shape {shape}; expected one letter for each axis")
+        raise ImageError(f"--axes {requested} does not fit the shape {shape}; expected one letter for each axis")
     pixels = shape[axes.index("P")] if "P" in axes else 0
     if math.isqrt(pixels) ** 2 != pixels:
-        raise ImageError(f"axis P of --axes {given} holds a square image, got {pixels} pixels in the shape {shape}")
+        raise ImageError(f"axis P of --axes {requested} holds a square image, got {pixels} pixels in the shape {shape}")
     return axes
 
 
 def _axes_by_rule(shape: Shape, labelled: bool) -> str:
-    """Return the axes that a shape tells; docs/reference/file_formats.md lists the rules."""
+    """Return the axes by the rules that docs/reference/file_formats.md lists."""
     match shape:
         case (_, pixels) if labelled and math.isqrt(pixels) ** 2 == pixels:
             return "NP"
         case (n, pixels) if pixels == SIDE**2:
-            if not pixels / _SLIM <= n <= pixels * _SLIM:
+            if not pixels / _MAX_ASPECT <= n <= pixels * _MAX_ASPECT:
                 return "NP"
         case (_, _):
             return "HW"
-        case (_, _, c) if c <= FEW:
+        case (_, _, c) if c <= MAX_CHANNELS:
             return "HWC"
-        case (n, h, c) if labelled or not (n in (3, 4) or _is_bands(c, n, h)):
+        case (n, h, c) if labelled or not (n in (3, 4) or _is_spectral(c, n, h)):
             return "NHW"
         case (3 | 4, _, _):
             raise _unclear(shape, ("CHW", "NHW"))
-        case (_, _, _, c) if c <= FEW:
+        case (_, _, _, c) if c <= MAX_CHANNELS:
             return "NHWC"
-        case (_, c, _, _) if c <= FEW:
+        case (_, c, _, _) if c <= MAX_CHANNELS:
             return "NCHW"
-        case (_, h, w, c) if _is_bands(c, h, w):
+        case (_, h, w, c) if _is_spectral(c, h, w):
             return "NHWC"
     raise _unclear(shape, _CHOICES.get(len(shape), ()))
 
 
-def _is_bands(channels: int, height: int, width: int) -> bool:
-    """Return whether a last axis is too short for columns beside the two before it."""
-    return channels <= _BANDS and 4 * channels <= min(height, width)
+def _is_spectral(channels: int, height: int, width: int) -> bool:
+    """Return whether a last axis is too short for columns, compared with the two before it."""
+    return channels <= _MAX_SPECTRAL and 4 * channels <= min(height, width)
 
 
 def _unclear(shape: Shape, choices: Sequence[str]) -> UnclearAxesError:
     may = f", which may be {' or '.join(choices)}" if choices else ""
     remedy = " or ".join(f"--axes {axes}" for axes in choices) or "--axes with a letter for each axis, such as TZCYX"
-    return UnclearAxesError(f"expected a shape that tells the axes, got {shape}{may}; give {remedy}")
+    return UnclearAxesError(f"expected a shape with unambiguous axes, got {shape}{may}; give {remedy}")
 
 
 def frames_shape(shape: Shape, axes: str) -> tuple[int, int, int, int]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import suppress
@@ -17,6 +16,7 @@ import torch
 from torch import Tensor
 
 from restorekit.core.errors import ImageError, UsageError
+from restorekit.core.files import digest
 from restorekit.images.discovery import Item, find_images, split_array
 from restorekit.images.formats import probe, read
 from restorekit.images.intensity import IntensityRange, RangeOption, resolve_range, to_unit
@@ -34,7 +34,7 @@ _MANY_FRAMES = (".tif", ".tiff", ".npy", ".npz")
 
 
 class LabelledImages(ABC):
-    """Images in order, read when asked for.
+    """Images in order, read on access.
 
     Attributes
     ----------
@@ -91,8 +91,8 @@ class LabelledImages(ABC):
         digests = []
         for i in range(len(self)):
             array = np.ascontiguousarray(self.raw(i).numpy())
-            digests.append(hashlib.sha256(f"{array.shape} {array.dtype}".encode() + array.tobytes()).hexdigest())
-        return hashlib.sha256("".join(sorted(digests)).encode()).hexdigest()
+            digests.append(digest(f"{array.shape} {array.dtype}".encode() + array.tobytes()))
+        return digest("".join(sorted(digests)).encode())
 
 
 def load_images(
@@ -215,7 +215,7 @@ class _FileImages(LabelledImages):
 
     @cached_property
     def _masks(self) -> MaskSource:
-        from restorekit.images.masks import parse_mask  # which scikit-image and OpenCV are not needed for
+        from restorekit.images.masks import parse_mask  # arrays need no mask files
 
         return parse_mask(None)
 

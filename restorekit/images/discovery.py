@@ -1,4 +1,4 @@
-"""Which files under a folder are images to work on, and what they are called."""
+"""Find the image files of a folder and name them."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from pathlib import Path
 from restorekit.core.errors import UsageError, unknown
 from restorekit.images.picture import SUFFIXES
 
-# IDX files are read by name only: the labels beside them have the same suffix.
+# IDX files are read by name only: the labels next to them have the same suffix.
 IMAGE_SUFFIXES = frozenset(suffix for kind, suffixes in SUFFIXES.items() if kind != "idx" for suffix in suffixes)
-OWN_FOLDER = "_restorekit"  # what `restorekit restore` writes beside the images
+OWN_FOLDER = "_restorekit"  # what `restorekit restore` writes next to the images
 OTHER_PICTURES = frozenset({
     ".gif", ".pgm", ".ppm", ".pbm", ".pnm", ".pfm", ".jp2", ".j2k", ".jxl", ".tga", ".heic", ".heif", ".avif", ".exr",
     ".hdr", ".psd", ".svg", ".ico", ".pcx", ".dds", ".fits", ".fit", ".dcm", ".czi", ".nd2", ".lif", ".lsm", ".vsi",
@@ -46,7 +46,7 @@ class Item:
 def find_images(source: str | Path, listed: str | Path | None = None) -> list[Item]:
     """Find the images of a folder and its sub-folders, sorted by key, or the one of a file.
 
-    Hidden files, `_restorekit` folders and masks (`NAME.missing.png` beside `NAME.png`) are passed over.
+    Hidden files, `_restorekit` folders and masks (`NAME.missing.png` next to `NAME.png`) are skipped.
 
     Parameters
     ----------
@@ -102,12 +102,12 @@ def missing_path(path: str | Path, frames: int = 1) -> Path:
 
 
 def is_mask(key: str, stems: set[str]) -> bool:
-    """Say whether a key is that of a mask beside one of the images with the given stems."""
+    """Return whether a key names a mask next to an image with one of the stems."""
     return marked_stem(_stem(key)) in stems
 
 
 def marked_stem(stem: str) -> str | None:
-    """Return the stem of the image that a mask of this stem stands beside, or None where no mask is called so."""
+    """Return the stem of the image that a mask of this stem belongs to, or None if no mask has such a name."""
     return stem.removesuffix(MISSING) if stem.endswith(MISSING) else None
 
 
@@ -127,12 +127,12 @@ def _single(source: Path, listed: str | Path | None) -> Item:
     if not file.is_file():
         raise UsageError(f"{source} is neither a file nor a folder; expected an image or a folder of images")
     if listed is not None:
-        raise UsageError(f"--list names images of a folder, got the single file {source}; leave --list out")
+        raise UsageError(f"--list names images of a folder, got the single file {source}; remove --list")
     return Item(source, _key(file.name))
 
 
 def split_array(source: str | Path) -> tuple[str, str]:
-    """Split ``FILE.npz:ARRAY`` into file and array name; the name is empty where none is given."""
+    """Split ``FILE.npz:ARRAY`` into file and array name; the name is empty if there is none."""
     text = os.fspath(source)
     head, mark, name = text.rpartition(".npz:")
     return (head + ".npz", name) if mark and not Path(text).exists() else (text, "")
@@ -144,13 +144,13 @@ def _key(relative: str) -> str:
 
 
 def _walk(source: Path) -> Iterator[Item]:
-    seen = set()
+    visited = set()
     for folder, folders, names in os.walk(source, followlinks=True):
         real = os.path.realpath(folder)
-        folders[:] = [] if real in seen else [f for f in folders if f != OWN_FOLDER and not f.startswith(".")]
-        if real in seen:  # a link back into a folder that was searched already
+        folders[:] = [] if real in visited else [f for f in folders if f != OWN_FOLDER and not f.startswith(".")]
+        if real in visited:  # a link back into a folder that was searched already
             continue
-        seen.add(real)
+        visited.add(real)
         for name in names:
             path = Path(folder, name)
             if not name.startswith(".") and path.suffix.lower() in IMAGE_SUFFIXES and path.is_file():

@@ -1,4 +1,4 @@
-"""Between a file's own numbers and intensities on [0, 1], without clipping or guessing at integers."""
+"""Map a file's own numbers to intensities on [0, 1] and back; integers are never clipped or guessed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from restorekit.images.picture import Array, Picture
 
 RangeOption = Literal["auto"] | tuple[float, float] | None
 PERCENTILES = (0.1, 99.9)
-DARK = 4  # 16-bit and larger integers under one in so many of their range are told of: 14 bits of a sensor, and fewer
+DARK = 4  # integers of 16 bits and more that stay below 1 / DARK of their range are reported: sensors of 14 bits
 
 
 @dataclass(frozen=True)
@@ -29,22 +29,22 @@ class IntensityRange:
 
 
 def parse_range(text: str | None) -> RangeOption:
-    """Understand ``auto`` or ``LOW..HIGH``.
+    """Parse ``auto`` or ``LOW..HIGH``.
 
     Parameters
     ----------
     text : str or None
-        What was typed.
+        The option as typed.
 
     Returns
     -------
     "auto", (low, high) or None
-        None where nothing was given.
+        None if there is no text.
 
     Raises
     ------
     UsageError
-        Neither, or LOW is not below HIGH.
+        The text is neither, or LOW is not below HIGH.
     """
     if text is None:
         return None
@@ -71,12 +71,12 @@ def resolve_range(picture: Picture, option: RangeOption = None) -> tuple[Intensi
     picture : Picture
         What was read from the file.
     option : "auto", (low, high) or None
-        What the user asked for.
+        The value of --range.
 
     Returns
     -------
     IntensityRange, and a warning sentence or None
-        The warning says that a range was guessed though none was asked for, or that a file is very dark.
+        The warning states that a range was guessed though none was requested, or that a file is very dark.
     """
     if isinstance(option, tuple):
         return IntensityRange(*map(float, option)), None
@@ -99,14 +99,12 @@ def range_of(
     known = known if known.dtype.itemsize > 2 else known.astype(np.float32)  # percentiles lose digits in float16
     low, high = (float(v) for v in np.percentile(known, PERCENTILES))
     found = IntensityRange(low, high if high > low else low + 1.0)
-    warning = (
-        f"floating-point values outside [0, 1] were given no --range; took {found}, their 0.1 and 99.9 percentiles"
-    )
+    warning = f"floating-point values outside [0, 1] have no --range; took {found}, their 0.1 and 99.9 percentiles"
     return found, None if option == "auto" else warning
 
 
 def _dark(values: Array) -> str | None:
-    """Return a warning where integers lie in so small a part of their range that a model takes them for black."""
+    """Return a warning if integers use so small a part of their range that a model treats them as black."""
     top = np.iinfo(values.dtype).max
     most = int(values.max()) if values.size else top
     if values.dtype.itemsize < 2 or most * DARK >= top or most == 0:

@@ -1,13 +1,9 @@
-"""Mask files: found beside the image, read, cut to black and white, held against the image.
-
-Where a user says what is missing: alpha, a colour, mask files beside the images, in a folder, or one for all.
-"""
+"""Masks of missing pixels: alpha, a colour, one file, files in a folder, or files next to the images."""
 
 from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -21,13 +17,15 @@ from restorekit.core.errors import ImageError, UsageError
 from restorekit.images.axes import Shape, UnclearAxesError
 from restorekit.images.discovery import IMAGE_SUFFIXES, MISSING, Item, marked_stem, split_array, walk_images
 from restorekit.images.formats import read
-from restorekit.images.picture import Array, Picture
+from restorekit.images.picture import Picture
 
 Missing = npt.NDArray[np.bool_]
+_COLOUR = re.compile(r"color:#([0-9a-fA-F]{6})")
+_FLOAT_TOLERANCE = 1e-4  # a float image's 8-bit colour after some rounding
 
 
 class Marked(NamedTuple):
-    """What is missing in one image.
+    """Missing pixels of one image.
 
     Attributes
     ----------
@@ -40,41 +38,35 @@ class Marked(NamedTuple):
     warnings: tuple[str, ...] = ()
 
 
-class Beside:
-    """Masks beside images, `NAME.missing.png` with any image suffix: those that `find.is_mask` knows.
+class MaskIndex:
+    """Index of the masks next to images: `NAME.missing.png`, with any image suffix.
 
-    A folder is listed once, when it is first asked for: it may hold very many files.
+    A folder is listed once, when its first mask is looked up: it may hold very many files.
     """
 
     def __init__(self) -> None:
         self._folders: dict[Path, dict[str, list[Path]]] = {}
 
     def of(self, image: Path) -> list[Path]:
-        """Return every mask beside an image, sorted."""
+        """Return every mask next to an image, sorted."""
         if image.parent not in self._folders:
-            self._folders[image.parent] = _by_stem(image.parent)
+            found = self._folders[image.parent] = {}
+            for path in sorted(image.parent.iterdir()) if image.parent.is_dir() else ():
+                stem = marked_stem(path.stem)
+                if stem is not None and path.suffix.lower() in IMAGE_SUFFIXES:
+                    found.setdefault(stem, []).append(path)
         return [path for path in self._folders[image.parent].get(image.stem, ()) if path.is_file()]
 
     def one(self, item: Item) -> Path | None:
-        """Return the mask beside an image, None where there is none; ImageError where there are several."""
+        """Return the mask next to an image, or None; raise an ImageError if there are several."""
         paths = self.of(Path(split_array(item.path)[0]))
         if len(paths) > 1:
-            raise ImageError(f"{item.key} has several masks beside it ({paths[0]} and {paths[1]}); keep one of them")
+            raise ImageError(f"{item.key} has several masks next to it ({paths[0]} and {paths[1]}); keep one of them")
         return paths[0] if paths else None
 
 
-def _by_stem(folder: Path) -> dict[str, list[Path]]:
-    """Return the masks in a folder, which need not exist, by the stem of their image."""
-    found = defaultdict(list)
-    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
-        stem = marked_stem(path.stem)
-        if stem is not None and path.suffix.lower() in IMAGE_SUFFIXES:
-            found[stem].append(path)
-    return found
-
-
 def fitted(path: Path, item: Item, picture: Picture) -> Marked:
-    """Return a mask file cut to black and white, once it is known to have the image's size."""
+    """Read a mask file as black and white; raise an ImageError unless it has the size of the image."""
     stat = Path(split_array(path)[0]).stat()
     mask, warnings = _load(path, stat.st_mtime_ns, stat.st_size, _layout_of(picture))
     frames, height, width, channels = picture.pixels.shape
@@ -92,19 +84,21 @@ def fitted(path: Path, item: Item, picture: Picture) -> Marked:
 
 @lru_cache(maxsize=2)
 def _load(path: Path, _changed: int, _size: int, like: tuple[Shape, str] | None) -> tuple[Missing, tuple[str, ...]]:
-    """Read a mask, (N, H, W, 1 or C), once as long as the file stays the same; one channel where all are equal."""
+    """Read a mask, (N, H, W, 1 or C), once for each state of the file; equal channels become one."""
     picture = _read_like(path, like)
     values = picture.pixels
     if picture.missing is not None:
-        raise ImageError(f"the mask {path} holds NaN; expected 0 where a value was seen and another number where not")
+        raise ImageError(
+            f"the mask {path} holds NaN; expected 0 for an observed value and another number for a missing one"
+        )
     top = values.max()
     cut = bool(((values != 0) & (values != top)).any())
     mask = np.asarray(values > top / 2 if cut else values != 0)
     if (mask == mask[..., :1]).all():
         mask = mask[..., :1]
     mask.setflags(write=False)  # it is cached
-    told = f"the mask {path} has values between 0 and {top:g}; they were cut at half"
-    return mask, (told,) if cut else ()
+    warning = f"the mask {path} has values between 0 and {top:g}; they were cut at half"
+    return mask, (warning,) if cut else ()
 
 
 def _layout_of(picture: Picture) -> tuple[Shape, str] | None:
@@ -127,13 +121,9 @@ def _read_like(path: Path, like: tuple[Shape, str] | None) -> Picture:
     return read(path, axes=",".join(dict.fromkeys((axes, axes.replace("C", "")))))
 
 
-_COLOUR = re.compile(r"color:#([0-9a-fA-F]{6})")
-_FLOAT_TOLERANCE = 1e-4  # a float image's 8-bit colour after some rounding
-
-
 @dataclass(frozen=True)
 class MaskSource(ABC):
-    """Tells what is missing in an image.
+    """Base of the ways to state what is missing in an image.
 
     Attributes
     ----------
@@ -144,13 +134,13 @@ class MaskSource(ABC):
     invert: bool = False
 
     def check(self, items: Sequence[Item]) -> None:
-        """Raise a UsageError where the source fits none of the images; called once before the work."""
+        """Raise a UsageError if the source fits none of the images; called once before the work."""
         refusal = self._refusal(items)
         if refusal is not None:
             raise UsageError(refusal)
 
     def pictures(self, items: Sequence[Item]) -> list[Item]:
-        """Return the items that are pictures: all but a mask among them."""
+        """Return the items without the mask, if it is one of them."""
         return list(items)
 
     def missing(self, item: Item, picture: Picture) -> Marked:
@@ -159,7 +149,7 @@ class MaskSource(ABC):
         Parameters
         ----------
         item : Item
-            Whose path and key tell where its mask is.
+            Its path and key tell where its mask is.
         picture : Picture
             The decoded image; its NaN count as missing whatever the mask says.
 
@@ -173,44 +163,44 @@ class MaskSource(ABC):
             The image has no mask here, or its mask has another size.
         """
         marked = self._marked(item, picture)
-        given = marked.missing
-        if given is not None and self.invert:
-            given = np.logical_not(given)
-        if given is not None and given.all():
+        missing = marked.missing
+        if missing is not None and self.invert:
+            missing = np.logical_not(missing)
+        if missing is not None and missing.all():
             warning = f"the mask of {item.key} hides every pixel; was --mask-invert meant?"
             marked = marked._replace(warnings=(*marked.warnings, warning))
         if picture.missing is not None:
-            given = picture.missing if given is None else np.logical_or(given, picture.missing)
-        return marked._replace(missing=given if given is not None and given.any() else None)
+            missing = picture.missing if missing is None else np.logical_or(missing, picture.missing)
+        return marked._replace(missing=missing if missing is not None and missing.any() else None)
 
     def file(self, item: Item) -> Path | None:
-        """Return the file that says what is missing in an image; None where none does.
+        """Return the file that states what is missing in an image, or None.
 
         Raises
         ------
         ImageError
-            There is none, or more than one, where there must be one.
+            There is not exactly one, and there must be.
         """
         return None
 
     def _refusal(self, items: Sequence[Item]) -> str | None:
-        """Return one sentence why the source fits none of the images; None where it may."""
+        """Return a sentence if the source fits none of the images, else None."""
         return None
 
     @abstractmethod
     def _marked(self, item: Item, picture: Picture) -> Marked:
-        """Return where the mask is non-zero, not inverted."""
+        """Return the non-zero pixels of the mask, not inverted."""
 
 
 @dataclass(frozen=True)
-class BesideMasks(MaskSource):
-    """`NAME.missing.png`, or one with another image suffix, beside the image, where there is one."""
+class NeighbourMasks(MaskSource):
+    """`NAME.missing.png`, or another image suffix, next to the image; nothing is missing without one."""
 
-    _beside: Beside = field(default_factory=Beside, init=False, repr=False, compare=False)
+    _index: MaskIndex = field(default_factory=MaskIndex, init=False, repr=False, compare=False)
 
     def file(self, item: Item) -> Path | None:
-        """Return the file beside the image, if it is there."""
-        return self._beside.one(item)
+        """Return the file next to the image, or None."""
+        return self._index.one(item)
 
     def _marked(self, item: Item, picture: Picture) -> Marked:
         path = self.file(item)
@@ -223,9 +213,7 @@ class AlphaMasks(MaskSource):
 
     def _marked(self, item: Item, picture: Picture) -> Marked:
         if picture.alpha is None:
-            raise ImageError(
-                f"{item.key} has no alpha channel for --mask alpha; leave the option out or give mask files"
-            )
+            raise ImageError(f"{item.key} has no alpha channel for --mask alpha; remove the option or pass mask files")
         return Marked(picture.alpha == 0)
 
 
@@ -249,7 +237,12 @@ class ColourMasks(MaskSource):
                 f"{item.key} has {channels} channel(s) and no colour {self}; expected RGB or a gray such as #FFFFFF"
             )
         wanted = np.array(self.colour if channels == 3 else self.colour[:1], np.float64)
-        hit = np.asarray(_equal(picture.pixels, wanted).all(axis=3, keepdims=True))
+        if picture.pixels.dtype.kind == "f":
+            equal = np.abs(picture.pixels - wanted / 255) < _FLOAT_TOLERANCE
+        else:
+            dtype = picture.pixels.dtype
+            equal = picture.pixels == (wanted * (np.iinfo(dtype).max // 255)).astype(dtype)
+        hit = np.asarray(equal.all(axis=3, keepdims=True))
         warnings: tuple[str, ...] = () if hit.any() else (f"no pixel of {item.key} has exactly the colour {self}",)
         if picture.lossy:
             warnings += (
@@ -268,7 +261,7 @@ class FileMask(MaskSource):
     path: Path = Path()
 
     def pictures(self, items: Sequence[Item]) -> list[Item]:
-        """Return all but the mask, which may lie in the folder of the images."""
+        """Return the items without the mask, which may lie in the folder of the images."""
         own = self.path.resolve()
         return [item for item in items if item.path.resolve() != own] or list(items)
 
@@ -305,8 +298,8 @@ class FolderMasks(MaskSource):
         if not paths:
             raise ImageError(f"{item.key} has no mask in {self.folder}; add one, of zeros if nothing is missing")
         if len(paths) > 1:
-            told = " and ".join(map(str, paths[:2]))
-            raise ImageError(f"{item.key} has several masks in {self.folder} ({told}); mirror the images' folders")
+            both = " and ".join(map(str, paths[:2]))
+            raise ImageError(f"{item.key} has several masks in {self.folder} ({both}); mirror the images' folders")
         return paths[0]
 
     def _marked(self, item: Item, picture: Picture) -> Marked:
@@ -322,12 +315,12 @@ class FolderMasks(MaskSource):
 
 
 def parse_mask(text: str | None, invert: bool = False) -> MaskSource:
-    """Understand ``alpha``, ``color:#RRGGBB``, a file or a folder.
+    """Parse ``alpha``, ``color:#RRGGBB``, a file or a folder.
 
     Parameters
     ----------
     text : str or None
-        None: masks lie beside the images as `NAME.missing.png`.
+        None: masks lie next to the images as `NAME.missing.png`.
     invert : bool
         Whether zero means missing.
 
@@ -337,7 +330,7 @@ def parse_mask(text: str | None, invert: bool = False) -> MaskSource:
         It is none of these.
     """
     if text is None:
-        return BesideMasks(invert)
+        return NeighbourMasks(invert)
     if text == "alpha":
         return AlphaMasks(invert)
     colour = _COLOUR.fullmatch(text)
@@ -352,10 +345,3 @@ def parse_mask(text: str | None, invert: bool = False) -> MaskSource:
     if not path.is_file():
         raise UsageError(f"a mask is alpha, color:#RRGGBB, a file or a folder; there is no file or folder {text!r}")
     return FileMask(invert, path)
-
-
-def _equal(pixels: Array, colour: npt.NDArray[np.float64]) -> Missing:
-    if pixels.dtype.kind == "f":
-        return np.asarray(np.abs(pixels - colour / 255) < _FLOAT_TOLERANCE)
-    wanted = (colour * (np.iinfo(pixels.dtype).max // 255)).astype(pixels.dtype)
-    return np.asarray(pixels == wanted)

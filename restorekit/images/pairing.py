@@ -1,4 +1,4 @@
-"""Which image of one set is which of another: by tree and stem, whatever the suffix."""
+"""Pair the images of two sets by tree and stem, regardless of the suffix."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _KEY = re.compile(r"(?P<stem>.*?)(?P<suffix>\.[^./#]+)?(?P<frame>#[^./#]*)?", re
 
 
 class Alignment(NamedTuple):
-    """What belongs together.
+    """Pairs of images, and the names without a pair.
 
     Attributes
     ----------

@@ -1,6 +1,6 @@
-"""A decoded image with everything that its file said, and what a file's header says without decoding.
+"""Decoded images with the metadata of their files, and headers without decoding.
 
-A picture that gets pixels of another size or of other channels: what its file said of either goes along.
+`repainted` adapts the metadata to pixels of another size or with other channels.
 """
 
 from __future__ import annotations
@@ -18,7 +18,12 @@ from restorekit.images.exif import resized, resized_xmp
 
 Array = npt.NDArray[Any]
 
-SPEC_KEY = "restorekit-corruption"  # under this name a file says which corruption was applied to it
+Change = Callable[[bytes], bytes]
+
+_XMP, _ICC = 700, 34675
+_PER_CHANNEL = {280, 281, 301, 340, 341, _ICC}  # TIFF tags with a value for each channel, or of one kind of colour
+_APP1, _APP2, _PROFILE = 0xE1, 0xE2, b"ICC_PROFILE\0"
+SPEC_KEY = "restorekit-corruption"  # name under which a file states the corruption that was applied to it
 SUFFIXES: Mapping[str, tuple[str, ...]] = {
     "png": (".png",),
     "jpeg": (".jpg", ".jpeg", ".jpe", ".jfif"),
@@ -33,7 +38,7 @@ SUFFIXES: Mapping[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class Header:
-    """What the file header says, as `Picture` would hold it.
+    """Header of a file, in the terms of `Picture`.
 
     Attributes
     ----------
@@ -42,7 +47,7 @@ class Header:
     frames, height, width : int
         Pages (1 for most formats) and their upright size in pixels.
     channels : int
-        Colour or band channels, without alpha.
+        Channels without alpha.
     dtype : numpy.dtype
         Of one sample.
     """
@@ -57,7 +62,7 @@ class Header:
 
 @dataclass(frozen=True)
 class JpegCoding:
-    """How a JPEG was compressed.
+    """Compression of a JPEG.
 
     Attributes
     ----------
@@ -78,7 +83,7 @@ class JpegCoding:
 
 @dataclass(frozen=True)
 class TiffLayout:
-    """How a TIFF was laid out; numbers are those of the TIFF 6.0 specification.
+    """Layout of a TIFF; numbers are those of the TIFF 6.0 specification.
 
     Attributes
     ----------
@@ -138,7 +143,7 @@ class ArrayLayout:
 
 @dataclass(frozen=True, eq=False)
 class Metadata:
-    """What has to be carried over from input to output.
+    """Metadata carried over from input to output.
 
     Attributes
     ----------
@@ -183,7 +188,7 @@ class Picture:
     missing : array of bool, (N, H, W, C), or None
         True where a float file holds NaN or infinity.
     format : str
-        A key of `SUFFIXES`, told from the content of the file.
+        A key of `SUFFIXES`, found from the content of the file.
     metadata : Metadata
     spec : str or None
         Corruption spec that ``restorekit corrupt`` wrote into the file.
@@ -251,7 +256,7 @@ def assemble(
 
 
 def upright(samples: Array, orientation: int) -> Array:
-    """Turn samples, (N, H, W, S), the way EXIF orientation 1 to 8 says they are to be seen."""
+    """Rotate and mirror samples, (N, H, W, S), from EXIF orientation 1 to 8 to upright."""
     if orientation >= 5:
         samples = samples.swapaxes(1, 2)
     if orientation in (3, 4, 7, 8):
@@ -259,13 +264,6 @@ def upright(samples: Array, orientation: int) -> Array:
     if orientation in (2, 3, 6, 7):
         samples = samples[:, :, ::-1]
     return samples
-
-
-_XMP, _ICC = 700, 34675
-_PER_CHANNEL = {280, 281, 301, 340, 341, _ICC}  # TIFF tags with a value for each channel, or of one kind of colour
-_APP1, _APP2, _PROFILE = 0xE1, 0xE2, b"ICC_PROFILE\0"
-
-Change = Callable[[bytes], bytes]
 
 
 def repainted(picture: Picture, pixels: Array) -> Picture:
@@ -289,8 +287,8 @@ def repainted(picture: Picture, pixels: Array) -> Picture:
         metadata = _resized(
             metadata, partial(resized, width=width, height=height), partial(resized_xmp, width=width, height=height)
         )
-        told = "its dots per inch are carried over, so that it is larger in print"
-        notes = (*notes, told) if metadata.dpi else notes
+        note = "its dots per inch are carried over, so that it is larger in print"
+        notes = (*notes, note) if metadata.dpi else notes
     if pixels.shape[3] != picture.pixels.shape[3]:
         notes = (*notes, "its colour profile is dropped, as it is of other channels") if metadata.icc else notes
         metadata = _recoloured(metadata)

@@ -1,12 +1,9 @@
-"""Pictures for people to look at in a browser: small enough, in 8 bits, and the colours of what has none.
-
-What a report shows of one restored image: pictures small enough for a browser, and the scales of their colours.
-"""
+"""Previews for reports: 8-bit pictures small enough for a browser, with colour scales for maps."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,14 +18,26 @@ from restorekit.core.files import atomic
 from restorekit.core.types import Observation, Restoration
 from restorekit.images.intensity import IntensityRange, to_unit
 from restorekit.images.picture import Array
+from restorekit.images.views import Overlay, Views
 
 Bytes = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
 
-SIDE = 1600  # pixels a side of a picture, at most
+SIDE = 1600  # most pixels along a side of a picture
 THUMB = 160  # and of the small one in a list
 LOSSLESS = 2**19  # pixels up to which a picture is a PNG; larger ones are JPEGs of QUALITY
 QUALITY = 92
+SHARED = ("before", "truth", "missing")  # pictures that do not depend on the method
+DRAWS = 8  # most draws that are kept as pictures
+UNIT = IntensityRange(0.0, 1.0)
+_NICE = (1, 2, 5)
+TITLES = {
+    "std": "standard deviation",
+    "interval": "width of the interval",
+    "error": "absolute error",
+    "residual": "what was taken away",
+    "missing": "what was missing",
+}
 _RESIZABLE = (np.uint8, np.uint16, np.float32)  # what OpenCV averages over areas
 
 
@@ -44,27 +53,27 @@ def small(height: int, width: int) -> tuple[int, int]:
 
 
 def pictured(pixels: Array, span: IntensityRange, missing: npt.NDArray[np.bool_] | None = None) -> Bytes:
-    """Return what a person sees of one frame.
+    """Return a preview of one frame.
 
     Parameters
     ----------
     pixels : array, (H, W, C)
         In the file's own numbers.
     span : IntensityRange
-        What they mean.
+        The numbers of black and white.
     missing : array of bool, (H, W, 1 or C), or None
-        Where nothing is; there the picture is transparent, as far as nothing is.
+        Missing values; the picture is transparent in proportion to them.
 
     Returns
     -------
-    array of uint8, (h, w, 3), or (h, w, 4) where some are missing
+    array of uint8, (h, w, 3), or (h, w, 4) if some are missing
     """
     shape = small(*pixels.shape[:2])
     colours = pixels[:, :, :3] if pixels.shape[2] >= 3 else pixels[:, :, :1]
     if missing is None or not missing.any():
         return eight_bits(to_unit(_averaged(colours, shape), span))
-    seen = np.asarray(~missing.all(2, keepdims=True), np.float32)
-    weight = _averaged(seen, shape)
+    observed = np.asarray(~missing.all(2, keepdims=True), np.float32)
+    weight = _averaged(observed, shape)
     values = np.where(np.broadcast_to(missing, pixels.shape)[:, :, : colours.shape[2]], 0, colours).astype(np.float32)
     mean = _averaged(values, shape) / np.maximum(weight, 1e-6)
     return np.dstack([eight_bits(to_unit(mean, span)), np.rint(255 * weight[:, :, 0]).astype(np.uint8)])
@@ -87,12 +96,12 @@ def coloured(values: npt.NDArray[Any], low: float, high: float) -> Bytes:
 
 
 def marked(where: npt.NDArray[np.bool_], colour: tuple[int, int, int] = (255, 234, 70)) -> Bytes:
-    """Return a colour where something is, and nothing elsewhere: (H, W, 4)."""
+    """Return a picture of one colour, (H, W, 4), transparent outside of a mask, (H, W)."""
     return np.dstack([np.broadcast_to(np.array(colour, np.uint8), (*where.shape, 3)), 255 * where.astype(np.uint8)])
 
 
 def write_view(stem: Path, picture: Bytes) -> Path:
-    """Write a picture, (h, w, 3 or 4), beside others and return its file: a PNG, or a JPEG where it is large."""
+    """Write a picture, (h, w, 3 or 4), and return its file: a PNG, or a JPEG if it is large."""
     if picture.shape[0] * picture.shape[1] <= LOSSLESS:
         path = stem.with_name(f"{stem.name}.png")
         with atomic(path) as temporary:
@@ -123,7 +132,7 @@ def _averaged(pixels: Array, shape: tuple[int, int]) -> Array:
 
 
 def _flat(picture: Bytes) -> Bytes:
-    """Lay a picture over a chequered ground where it is transparent."""
+    """Blend transparent parts of a picture with a chequered ground."""
     if picture.shape[2] == 3:
         return picture
     rows, columns = np.indices(picture.shape[:2]) // 8
@@ -132,39 +141,26 @@ def _flat(picture: Bytes) -> Bytes:
     return np.rint(share * picture[:, :, :3] + (1 - share) * ground).astype(np.uint8)
 
 
-GIVEN = ("before", "truth", "missing")  # pictures that do not depend on who restored
-DRAWS = 8  # of which pictures are kept, at most
-UNIT = IntensityRange(0.0, 1.0)
-_NICE = (1, 2, 5)
-TITLES = {
-    "std": "standard deviation",
-    "interval": "width of the interval",
-    "error": "absolute error",
-    "residual": "what was taken away",
-    "missing": "what was missing",
-}
-
-
 @dataclass(frozen=True, eq=False)
 class Preview:
-    """One restoration, as a person sees it.
+    """Pictures of one restoration.
 
     Attributes
     ----------
     size : (int, int)
         Height and width of the restored image, pixels.
     before : array of uint8, (h, w, 3 or 4), or None
-        What was given, transparent where nothing was; None where it is not known.
+        The observation, transparent where missing; None if it is not known.
     after : array of uint8, (h, w, 3)
         The restoration.
     truth : array of uint8, (h, w, 3), or None
         The clean image.
     missing : array of bool, (h, w), or None
-        Where nothing was given.
+        Missing pixels of the observation.
     layers : dict of str to array of float32, (h, w)
-        "std", "interval" (its width), "error", "residual" (what was taken away): on [0, 1].
+        "std", "interval" (its width), "error", "residual" (the removed part): on [0, 1].
     draws : sequence of arrays of uint8, (h, w, 3)
-        Other pictures that it could have been.
+        Draws of the restoration.
     """
 
     size: tuple[int, int]
@@ -175,43 +171,43 @@ class Preview:
     layers: dict[str, Floats] = field(default_factory=dict)
     draws: Sequence[Bytes] = ()
 
-    def write(self, folder: Path, name: str, given: str | None = None) -> dict[str, Any]:
-        """Write all pictures into a folder; return them as `restorekit.report.page.Views` has them.
+    def write(self, folder: Path, name: str, shared: str | None = None) -> Views:
+        """Write all pictures into a folder.
 
         Parameters
         ----------
         folder : Path
             Paths are relative to the folder above it.
         name : str
-            With which names of files begin.
-        given : str or None
-            The same for what other restorations of the same observation show too; None: `name`.
+            Start of the names of the files.
+        shared : str or None
+            Start of the names of pictures that all restorations of one observation share; None: `name`.
         """
 
         def put(kind: str, picture: Bytes) -> str:
-            stem = given if given is not None and kind in GIVEN else name
+            stem = shared if shared is not None and kind in SHARED else name
             return f"{folder.name}/{write_view(folder / f'{stem}-{kind}', picture).name}"
 
-        found: dict[str, Any] = {"width": self.size[1], "height": self.size[0]}
-        found["thumb"] = f"{folder.name}/{write_thumb(folder / f'{name}-thumb.jpg', self.after).name}"
-        found["before"] = "" if self.before is None else put("before", self.before)
-        found["after"] = put("after", self.after)
-        if self.truth is not None:
-            found["truth"] = put("truth", self.truth)
-        found["overlays"] = {kind: self._overlay(kind, put) for kind in self.layers}
+        overlays = {}
+        for kind, values in self.layers.items():
+            high = nice(float(np.quantile(values, 0.995)))
+            overlays[kind] = Overlay(put(kind, coloured(values, 0.0, high)), TITLES[kind], 0.0, high)
         if self.missing is not None:
-            found["overlays"]["missing"] = {"path": put("missing", marked(self.missing)), "title": TITLES["missing"]}
-        found["draws"] = [put(f"draw{i}", draw) for i, draw in enumerate(self.draws)]
-        return found
-
-    def _overlay(self, kind: str, put: Callable[[str, Bytes], str]) -> dict[str, Any]:
-        values = self.layers[kind]
-        high = nice(float(np.quantile(values, 0.995)))
-        return {"path": put(kind, coloured(values, 0.0, high)), "title": TITLES[kind], "low": 0.0, "high": high}
+            overlays["missing"] = Overlay(put("missing", marked(self.missing)), TITLES["missing"])
+        return Views(
+            width=self.size[1],
+            height=self.size[0],
+            thumb=f"{folder.name}/{write_thumb(folder / f'{name}-thumb.jpg', self.after).name}",
+            before="" if self.before is None else put("before", self.before),
+            after=put("after", self.after),
+            truth="" if self.truth is None else put("truth", self.truth),
+            overlays=overlays,
+            draws=[put(f"draw{i}", draw) for i, draw in enumerate(self.draws)],
+        )
 
 
 def nice(value: float) -> float:
-    """Return the least of 1, 2, 5, 10, 20 ... times 1/255 that is not under a value, for the end of a scale."""
+    """Return the least of 1, 2, 5, 10, 20 ... times 1/255 that is at least a value, for the end of a scale."""
     levels = max(255 * value, 1.0)
     ten = 10.0 ** math.floor(math.log10(levels))
     return next(n * ten for n in (*_NICE, 10) if n * ten >= levels * (1 - 1e-9)) / 255
@@ -220,18 +216,18 @@ def nice(value: float) -> float:
 def make_preview(
     restoration: Restoration, observation: Observation | None, truth: Tensor | None = None, taken: bool = False
 ) -> Preview:
-    """Return what a person sees of one image held in memory, all on [0, 1].
+    """Return the preview of one image in memory, all on [0, 1].
 
     Parameters
     ----------
     restoration : Restoration
         Of one image.
     observation : Observation or None
-        What was restored, of one image; None where that is not known.
+        The observation of one image; None if it is not known.
     truth : Tensor, (1, C, H, W), or None
         The clean image.
     taken : bool
-        Whether to show what was taken away.
+        Whether to show the removed part.
     """
     after = _last(restoration.mmse[0])
     result = pictured(after, UNIT)
@@ -239,7 +235,7 @@ def make_preview(
     peek.put(0, slice(None), 0, restoration, 0)
     layers = dict(peek.layers)
     if truth is not None:
-        layers["error"] = _apart(after, _last(truth[0]), peek.step)
+        layers["error"] = np.abs(after - _last(truth[0])).mean(2)[:: peek.step, :: peek.step]
     before = missing = None
     if observation is not None:
         y = _last(observation.y[0])
@@ -252,30 +248,25 @@ def make_preview(
     return Preview(after.shape[:2], before, result, shown, missing, layers, peek.pictures())
 
 
-def _apart(one: Floats, other: Floats, by: int) -> Floats:
-    found: Floats = np.abs(one - other).mean(2)[::by, ::by]
-    return found
-
-
 def _last(t: Tensor) -> Any:
     """Return (H, W, C) of (C, H, W)."""
     return t.movedim(0, -1).numpy()
 
 
 def difference(one: Bytes, other: Bytes) -> Floats:
-    """Return the mean absolute difference of the colours of two pictures, (h, w), where both have any."""
-    apart = np.abs(one[..., :3].astype(np.float32) - other[..., :3]).mean(2) / 255
-    found: Floats = np.where(one[..., 3] > 0, apart, 0.0) if one.shape[2] == 4 else apart
+    """Return the mean absolute difference of the colours of two pictures, (h, w); 0 where the first is transparent."""
+    distance = np.abs(one[..., :3].astype(np.float32) - other[..., :3]).mean(2) / 255
+    found: Floats = np.where(one[..., 3] > 0, distance, 0.0) if one.shape[2] == 4 else distance
     return found
 
 
 class PreviewCollector:
-    """Keeps of a picture's first frame, while it is restored band by band, what its report shows beside the result.
+    """Collector of the maps and draws of a first frame that is restored strip by strip.
 
     Parameters
     ----------
     height, width, channels : int
-        Of the restored picture. Of every `step` pixels along each side one is looked at.
+        Of the restored picture, of which every `step`-th pixel along each side is kept.
     """
 
     def __init__(self, height: int, width: int, channels: int) -> None:
@@ -284,16 +275,16 @@ class PreviewCollector:
         self.layers: dict[str, Floats] = {}
         self.draws: npt.NDArray[np.float32] | None = None
 
-    def put(self, frame: int, channels: slice, top: int, band: Restoration, index: int) -> None:
-        """Take what there is of image `index` of a restored band, in its place in a frame."""
+    def put(self, frame: int, channels: slice, top: int, strip: Restoration, index: int) -> None:
+        """Add the maps and draws of image `index` of a restored strip whose first row is `top`."""
         if frame:
             return
-        if band.std is not None:
-            self._layer("std", band.std[index], top)
-        if band.low is not None and band.high is not None:
-            self._layer("interval", band.high[index] - band.low[index], top)
-        if band.draws is not None:
-            self._drawn(band.draws[:DRAWS, index], channels, top)
+        if strip.std is not None:
+            self._layer("std", strip.std[index], top)
+        if strip.low is not None and strip.high is not None:
+            self._layer("interval", strip.high[index] - strip.low[index], top)
+        if strip.draws is not None:
+            self._drawn(strip.draws[:DRAWS, index], channels, top)
 
     def pictures(self) -> list[Bytes]:
         """Return the draws, (h, w, 3) each."""
@@ -304,7 +295,7 @@ class PreviewCollector:
         )
 
     def _layer(self, name: str, values: Tensor, top: int) -> None:
-        """Add the share that these channels, (C, h, W), have in the mean over all."""
+        """Add the contribution of these channels, (C, h, W), to the mean over all channels."""
         into = self.layers.setdefault(name, np.zeros(self.shape, np.float32))
         rows, part = self._cut(values, top)
         into[rows] += (part.sum(0) / self.channels).numpy()
@@ -316,7 +307,7 @@ class PreviewCollector:
         self.draws[:, rows, :, channels] = part.movedim(1, -1).numpy()
 
     def _cut(self, values: Tensor, top: int) -> tuple[slice, Tensor]:
-        """Return the rows that are looked at of a band, and their values."""
+        """Return the kept rows of a strip, and their values."""
         first = -top % self.step
         part = values[..., first :: self.step, :: self.step].float()
         begin = (top + first) // self.step

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 import re
 from collections.abc import Mapping
@@ -21,7 +20,7 @@ from restorekit import __version__
 from restorekit.core.config import from_json
 from restorekit.core.contracts import Model
 from restorekit.core.errors import CheckpointError, SpecError, unknown
-from restorekit.core.files import atomic
+from restorekit.core.files import atomic, file_digest
 from restorekit.core.plugins import registry
 from restorekit.core.plugins.boundary import attribute_errors
 from restorekit.core.plugins.registry import CARD
@@ -217,7 +216,7 @@ def resolve(name: str) -> Path:
 
 def digest(path: Path) -> str:
     """Return the first 16 hexadecimal digits of the file's SHA-256."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+    return file_digest(path)[:16]
 
 
 def _open(path: Path) -> Any:

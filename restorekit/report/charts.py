@@ -1,10 +1,6 @@
 """Charts of a report: each a drawing, a sentence on how to read it, and the table of its numbers.
 
 Points that are not finite are left out; so are series without any.
-
-How a figure is distributed over images: outlines of histograms, and under them the quantiles of each series.
-
-Damages that differ in the strength of one thing.
 """
 
 from __future__ import annotations
@@ -12,14 +8,14 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from restorekit.core.config import parse_number
 from restorekit.report.page import Chart
-from restorekit.report.plotting import GROUND, SOFT, drawing, drawn_name, legend, lines, logarithmic, style
+from restorekit.report.plotting import GROUND, SOFT, Style, drawing, drawn_name, legend, lines, logarithmic, style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -28,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["calibration", "curves", "distribution", "sparsification", "speed", "strength"]
 Points = Sequence[tuple[float, float]]
 Cell = str | float | None
-THIN: Mapping[str, Any] = {"linewidth": 0.9, "linestyle": (0, (1, 1.5))}
+THIN: Style = {"linewidth": 0.9, "linestyle": (0, (1, 1.5))}
 MOST_POINTS = 600  # of a curve in a drawing
 MOST_LINES = 40  # of a curve in its table
 
@@ -76,7 +72,7 @@ def sparsification(
     """
     curves_ = _finite({name: list(zip(*pair, strict=True)) for name, pair in series.items()})
     ideal = _finite({name: list(zip(*pair, strict=True)) for name, pair in (oracle or {}).items()})
-    caption = "The steeper a line falls, the better the spread tells where the errors are." + (
+    caption = "The steeper a line falls, the better the spread predicts where the errors are." + (
         " Thin lines: pixels left out by their true error, which nothing can beat." if ideal else ""
     )
 
@@ -95,7 +91,7 @@ def sparsification(
 
 
 def strength(title: str, key: str, series: Mapping[str, Points], unit: str = "") -> Chart:
-    """Draw PSNR against the strength of a damage.
+    """Draw PSNR against the strength of a corruption.
 
     Parameters
     ----------
@@ -109,7 +105,7 @@ def strength(title: str, key: str, series: Mapping[str, Points], unit: str = "")
         Of the strength; empty where it has none, as what is on the [0, 1] scale of images.
     """
     label = f"{key}, {unit}" if unit else key
-    caption = "Higher is better; how steeply a line falls says how a method takes stronger damage."
+    caption = "Higher is better; how steeply a line falls says how a method copes with stronger corruption."
     return _plain(title, caption, series, label, "PSNR, dB")
 
 
@@ -140,14 +136,14 @@ def speed(title: str, series: Mapping[str, tuple[float, float]]) -> Chart:
 
 
 def curves(title: str, series: Mapping[str, Points], unit: str, log: bool = False) -> Chart:
-    """Draw how figures of a training went.
+    """Draw values of a training by step.
 
     Parameters
     ----------
     title : str
         Of the chart.
     series : mapping of str to sequence of (float, float)
-        By figure: step, and value in `unit`.
+        By name: step, and value in `unit`.
     unit : str
         Of the values; may be empty.
     log : bool
@@ -194,7 +190,7 @@ def _table(x: str, series: Mapping[str, Points]) -> tuple[tuple[str, ...], list[
 
 Values = NDArray[np.float64]
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
-FEW = 12  # values that are drawn one by one
+MAX_SINGLE_MARKS = 12  # values that are drawn one by one
 FEWEST_BINS, MOST_BINS = 5, 40
 
 
@@ -214,7 +210,7 @@ def distribution(title: str, unit: str, series: Mapping[str, Sequence[float | No
     found = {name: values for name, values in found.items() if values.size}
     caption = (
         "Above, how many images have which value. Below, thick lines hold the middle half, thin ones 90 %, "
-        f"the marks are medians; up to {FEW} images are shown one by one."
+        f"the marks are medians; up to {MAX_SINGLE_MARKS} images are shown one by one."
     )
 
     def paint(figure: Figure) -> None:
@@ -261,7 +257,7 @@ def _outlines(axes: Axes, found: Mapping[str, Values]) -> None:
 def _boxes(axes: Axes, found: Mapping[str, Values]) -> None:
     for i, values in enumerate(found.values()):
         look = style(i) | {"linestyle": "none", "markeredgecolor": GROUND}
-        if values.size <= FEW:
+        if values.size <= MAX_SINGLE_MARKS:
             axes.plot(values, np.full(values.size, i), **look)
         else:
             _box(axes, i, _quantiles(values), look)
@@ -271,7 +267,7 @@ def _boxes(axes: Axes, found: Mapping[str, Values]) -> None:
     axes.tick_params(axis="y", length=0)
 
 
-def _box(axes: Axes, at: int, quantiles: Sequence[float], look: dict[str, Any]) -> None:
+def _box(axes: Axes, at: int, quantiles: Sequence[float], look: Style) -> None:
     low, first, middle, third, high = quantiles
     axes.hlines(at, low, high, color=look["color"], linewidth=1.4)
     axes.hlines(at, first, third, color=look["color"], linewidth=6)
@@ -281,7 +277,7 @@ def _box(axes: Axes, at: int, quantiles: Sequence[float], look: dict[str, Any]) 
 _SETTING = re.compile(r"(\w+)=([^,+]+)")
 
 
-class Sweep(NamedTuple):
+class ParameterSweep(NamedTuple):
     """Specs that differ in one number alone.
 
     key : str, what the number is of; form : str, the spec with a star in its place; strengths : of each spec.
@@ -292,7 +288,7 @@ class Sweep(NamedTuple):
     strengths: Mapping[str, float]
 
 
-def sweeps(specs: Iterable[str]) -> list[Sweep]:
+def sweeps(specs: Iterable[str]) -> list[ParameterSweep]:
     """Return every set of two or more specs that differ in one number alone."""
     found: dict[tuple[str, str], dict[str, float]] = {}
     for spec in specs:
@@ -301,7 +297,7 @@ def sweeps(specs: Iterable[str]) -> list[Sweep]:
             if strength is not None:
                 form = f"{spec[: match.start(2)]}*{spec[match.end(2) :]}"
                 found.setdefault((match[1], form), {})[spec] = strength
-    return [Sweep(key, form, own) for (key, form), own in found.items() if len(own) > 1]
+    return [ParameterSweep(key, form, own) for (key, form), own in found.items() if len(own) > 1]
 
 
 def _number(text: str) -> float | None:

@@ -1,4 +1,4 @@
-"""Pages that are kept up to date while a run goes on, RUN/report.html of a training above all."""
+"""Pages that are updated during a run: RUN/report.html of a training."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import dataclasses
 import time
 from collections.abc import Callable
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from restorekit.core.errors import brief
 from restorekit.training.job import Job
+from restorekit.training.log import LogEntry
 
 EARLIEST = 15.0  # seconds into a training: who waits less needs no page before its end
 SHARE = 50.0  # times as long as a page took to be written passes before it is written again: 2 % of the time
@@ -37,10 +38,10 @@ class Pace:
         self._next = ended + SHARE * (ended - begun)
 
 
-class Following:
+class TrainingPage:
     """Writes the page of a training at its validations, as far as that costs next to nothing, and when it ends.
 
-    A page that cannot be written is told in a sentence, once, and never stops a training: machines for training may
+    A page that cannot be written is reported once, and never stops a training: machines for training may
     have no libraries for drawing.
 
     Parameters
@@ -53,7 +54,7 @@ class Following:
 
     def __init__(self, job: Job, say: Callable[[str], None]) -> None:
         self._job, self._say = job, say
-        self._begun = self._told = False
+        self._begun = self._has_warned = False
         self._pace = Pace(EARLIEST)
 
     def __enter__(self) -> Self:
@@ -63,11 +64,11 @@ class Following:
         if self._begun and (error is None or isinstance(error, Exception)):
             self._write(running=False)
 
-    def show(self, line: dict[str, Any]) -> None:
+    def show(self, line: LogEntry) -> None:
         """Take a line of the log. Of several processes, one alone gets them, and writes the page."""
         self._begun = True
-        if line["event"] == "validation":
-            self._pace.write(lambda: self._write(running=True, step=line["step"], seconds=line["seconds"]))
+        if line.event == "validation":
+            self._pace.write(lambda: self._write(running=True, step=line.step, seconds=line.seconds))
 
     def _write(self, running: bool, step: int | None = None, seconds: float = 0.0) -> None:
         card = None if step is None else dataclasses.replace(self._job.card, steps=step, seconds=seconds)
@@ -77,11 +78,11 @@ class Following:
 
             write_page(page_of(self._job.run, card, running), self._job.run / "report.html")
         except ImportError as error:
-            self._tell(f"no report.html: {error.name} is not installed here; pip install {error.name}")
+            self._warn(f"no report.html: {error.name} is not installed here; pip install {error.name}")
         except Exception as error:
-            self._tell(f"no report.html: {brief(error)}")
+            self._warn(f"no report.html: {brief(error)}")
 
-    def _tell(self, sentence: str) -> None:
-        if not self._told:
-            self._told = True
+    def _warn(self, sentence: str) -> None:
+        if not self._has_warned:
+            self._has_warned = True
             self._say(sentence)

@@ -1,8 +1,6 @@
-"""What a report shows, as plain values; `restorekit.report.render` makes a page of them.
+"""Content of a report as plain values, of which `restorekit.report.render` makes a page.
 
-Paths of pictures are relative to the folder of the page, with forward slashes. Whatever is not known is None or empty.
-
-Pictures over time, as plain values.
+Paths of pictures are relative to the folder of the page, with forward slashes. Unknown values are None or empty.
 """
 
 from __future__ import annotations
@@ -11,13 +9,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from restorekit.images.views import Views
+
 SCHEMA = 1
 Status = Literal["done", "failed", "skipped"]
 
 
 @dataclass(frozen=True)
 class Column:
-    """A figure that rows have.
+    """A metric that rows have values of.
 
     Attributes
     ----------
@@ -40,56 +40,6 @@ class Column:
 
 
 @dataclass(frozen=True)
-class Overlay:
-    """A picture to lay over another, in the colours of its legend: dark and blue is `low`, bright and yellow `high`.
-
-    Attributes
-    ----------
-    path : str
-        PNG.
-    title : str
-        What it shows, such as "standard deviation".
-    low, high : float
-        What the ends of the scale stand for, on the [0, 1] scale of images; both 0 where it only says where.
-    """
-
-    path: str
-    title: str
-    low: float = 0.0
-    high: float = 0.0
-
-
-@dataclass(frozen=True)
-class Views:
-    """Pictures of one restoration, all of the same part of the image.
-
-    Attributes
-    ----------
-    width, height : int
-        Of the restored image, pixels; the pictures may be smaller.
-    thumb : str
-        A small picture of the restoration, at most 160 pixels a side.
-    before, after : str
-        What was given, empty where that is not known, and the restoration.
-    truth : str
-        The clean image; empty where it is not known.
-    overlays : mapping of str to Overlay
-        "std", "interval", "error", "missing", "residual": those that there are, in the order to offer them.
-    draws : sequence of str
-        Other pictures that it could have been.
-    """
-
-    width: int
-    height: int
-    thumb: str
-    before: str
-    after: str
-    truth: str = ""
-    overlays: Mapping[str, Overlay] = field(default_factory=dict)
-    draws: Sequence[str] = ()
-
-
-@dataclass(frozen=True)
 class Row:
     """One image as one restorer gave it back.
 
@@ -100,7 +50,7 @@ class Row:
     status : {"done", "failed", "skipped"}
         What became of it; skipped ones were done before.
     corruption, restorer : str
-        Spec of the damage and name of the method, where there are several.
+        Spec of the corruption and name of the method, if there are several.
     values : mapping of str to float or None
         By column.
     reasons : mapping of str to str
@@ -129,7 +79,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Run:
-    """One method on one damage: means over images.
+    """Means over the images of one method under one corruption.
 
     Attributes
     ----------
@@ -148,9 +98,9 @@ class Run:
     against : str
         That method; empty where there is none.
     note : str
-        What it was told, and how its estimate came about.
+        Noise policy and kind of estimate.
     alike : bool
-        Whether all runs on its damage are over the same images; False says that they are not, as unequal counts do.
+        Whether all runs under its corruption are over the same images.
     """
 
     corruption: str
@@ -201,13 +151,13 @@ class Page:
     title : str
         Of the page.
     alarms : sequence of str
-        What must be seen first: failures, an interrupted run, where a model loses to a classical method.
+        Sentences to show first: failures, an interrupted run, where a model loses to a classical method.
     summary : sequence of str
         What was done, to how many, how well, how sure: a sentence each.
     command : str
         What to type to do it again.
     protocol : sequence of (str, str)
-        How the figures came about: a word and its explanation.
+        Conditions of the measurement: a word and its explanation.
     columns : sequence of Column
         Figures that there are, the most important first.
     runs : sequence of Run
@@ -240,7 +190,7 @@ class Page:
 
 
 @dataclass(frozen=True)
-class Picture:
+class GalleryPicture:
     """A picture with a name.
 
     Attributes
@@ -248,7 +198,7 @@ class Picture:
     path : str
         PNG.
     title : str
-        What tells it from the others, such as "step 2,000".
+        Caption, such as "step 2,000".
     """
 
     path: str
@@ -263,10 +213,10 @@ class Gallery:
     ----------
     title, caption : str
         What they show, and a sentence on how to read them.
-    pictures : sequence of Picture
+    pictures : sequence of GalleryPicture
         At least one; the last is shown first.
     """
 
     title: str
     caption: str
-    pictures: Sequence[Picture]
+    pictures: Sequence[GalleryPicture]

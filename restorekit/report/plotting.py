@@ -1,6 +1,6 @@
 """Drawings with matplotlib, as SVG that takes its colours and its type from the page around it.
 
-Series are told apart by marker and dash as well as by colour. The same values give the same text.
+Series differ by marker and dash as well as by colour. The same values give the same text.
 
 Drawings as parts of a page: ids that do not collide.
 """
@@ -30,6 +30,7 @@ _VARIABLES = {
     **{stand: f"var(--series-{i}, {_COLOURS[i - 1]})" for i, stand in enumerate(SERIES, 1)},
 }
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+Style = dict[str, Any]  # keyword arguments of matplotlib, whose types it lists one by one
 DASHES: tuple[Any, ...] = ("solid", (0, (5, 2)), (0, (1.5, 1.5)), (0, (6, 2, 1.5, 2)), (0, (9, 3)))
 WIDTH = 6.4  # inches: at 72 of its units an inch, about as many as the pixels that it is shown with
 HEIGHT = 3.7
@@ -92,7 +93,7 @@ def _finished(svg: str, title: str, caption: str) -> str:
     return f"{head}\n<title>{escape(title)}</title>\n<desc>{escape(caption)}</desc>{rest}"
 
 
-def style(i: int) -> dict[str, Any]:
+def style(i: int) -> Style:
     """Return colour, marker and dash of the i-th series."""
     return {
         "color": SERIES[i % len(SERIES)],
@@ -140,8 +141,8 @@ _ID = re.compile(r'\sid="([^"]+)"')
 _USE = re.compile(r'(url\(#|href="#)([^)"]+)')
 
 
-def apart(svg: str, prefix: str) -> str:
-    """Return a drawing whose ids begin with a prefix, so that those of another on the same page stay apart.
+def with_prefixed_ids(svg: str, prefix: str) -> str:
+    """Return a drawing whose ids begin with a prefix, so that those of another on the same page differ.
 
     An id that nothing in the drawing points to is left out.
     """

@@ -1,29 +1,28 @@
-"""A page of a report as one HTML file, with pictures beside it.
+"""Pages as HTML files, with pictures next to them.
 
 Nothing is fetched: styles, code and data are inside, and a Content-Security-Policy lets the browser run this code
-alone, whatever a file name or a plugin brings along. It opens from a disk as from a server.
+alone, whatever a file name or a plugin contains. It opens from a disk as from a server.
 
-Rows of a page as the JSON that its code reads.
-
-Short, since there may be tens of thousands: rows are lists in a fixed order, names of methods and damages are counted
-in tables, and paths are ready to be used as addresses.
+The rows of a page, which may be tens of thousands, are embedded as JSON: lists in a fixed order, with the names of
+methods and corruptions as indices into tables.
 """
 
 from __future__ import annotations
 
 import base64
-import hashlib
 import json
 import math
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from restorekit.core.files import atomic
-from restorekit.report.page import Chart, Column, Page, Row, Views
-from restorekit.report.plotting import apart
+from restorekit.core.files import atomic, digest
+from restorekit.core.records import Json
+from restorekit.images.views import Overlay, Views
+from restorekit.report.page import Chart, Column, Page, Row
+from restorekit.report.plotting import with_prefixed_ids
 from restorekit.report.tables import DASH, digits, known, tables, written
 
 if TYPE_CHECKING:
@@ -40,12 +39,12 @@ POLICY = (
 
 
 def write_page(page: Page, path: str | Path) -> None:
-    """Write a page as one HTML file, whole or not at all.
+    """Write a page as one HTML file, atomically.
 
     Parameters
     ----------
     page : Page
-        What it shows. The pictures that it names lie beside the file; they are not looked at.
+        Its content. The pictures that it names lie next to the file; they are not read.
     path : path
         The file.
 
@@ -62,16 +61,18 @@ def write_page(page: Page, path: str | Path) -> None:
 def render(page: Page) -> str:
     """Return the HTML of a page."""
     code = code_of_page()
-    digest = base64.b64encode(hashlib.sha256(code.encode()).digest()).decode()
+    checksum = base64.b64encode(bytes.fromhex(digest(code.encode()))).decode()
     return _template().render(
         page=page,
         kind=KINDS[page.kind],
-        policy=POLICY.format(code=f"sha256-{digest}"),
+        policy=POLICY.format(code=f"sha256-{checksum}"),
         style=_joined("css", STYLES),
         code=code,
         data=embedded(payload(page)) if page.rows else "",
         tables=tables(page.runs, page.columns),
-        charts=[(chart, apart(chart.svg, f"chart{i}-"), numbers(chart)) for i, chart in enumerate(page.charts)],
+        charts=[
+            (chart, with_prefixed_ids(chart.svg, f"chart{i}-"), numbers(chart)) for i, chart in enumerate(page.charts)
+        ],
     )
 
 
@@ -110,8 +111,13 @@ def _template() -> Template:
 def _environment() -> Environment:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-    options: dict[str, Any] = {"autoescape": True, "trim_blocks": True, "lstrip_blocks": True}
-    environment = Environment(loader=FileSystemLoader(VIEWER), undefined=StrictUndefined, **options)
+    environment = Environment(
+        loader=FileSystemLoader(VIEWER),
+        undefined=StrictUndefined,
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
     environment.filters["direction"] = _direction
     return environment
 
@@ -130,20 +136,20 @@ def address(path: str) -> str:
     return "/".join(quote(part, safe="", errors="surrogateescape") for part in path.split("/"))
 
 
-def embedded(value: Any) -> str:
-    """Return JSON that can stand inside a <script> element, whatever texts are in it."""
+def embedded(value: Json) -> str:
+    """Return JSON that is safe inside a <script> element."""
     return json.dumps(value, separators=(",", ":"), allow_nan=False).translate(_IN_SCRIPT)
 
 
-def payload(page: Page) -> dict[str, Any]:
-    """Return columns and rows of a page; a table of texts for methods and one for damages, that rows point into."""
-    damages, methods = (_table(page.rows, name) for name in ("corruption", "restorer"))
+def payload(page: Page) -> dict[str, Json]:
+    """Return columns and rows of a page; methods and corruptions as tables of texts that rows index."""
+    corruptions, methods = (_table(page.rows, name) for name in ("corruption", "restorer"))
     columns = [c for c in page.columns if any(c.name in row.values or c.name in row.reasons for row in page.rows)]
     return {
         "columns": [_column(c, page.rows) for c in columns],
-        "corruptions": list(damages),
+        "corruptions": list(corruptions),
         "restorers": list(methods),
-        "rows": [_row(row, columns, damages[row.corruption], methods[row.restorer]) for row in page.rows],
+        "rows": [_row(row, columns, corruptions[row.corruption], methods[row.restorer]) for row in page.rows],
     }
 
 
@@ -151,7 +157,7 @@ def _table(rows: Sequence[Row], name: str) -> dict[str, int]:
     return {text: i for i, text in enumerate(dict.fromkeys(getattr(row, name) for row in rows))}
 
 
-def _column(column: Column, rows: Sequence[Row]) -> dict[str, Any]:
+def _column(column: Column, rows: Sequence[Row]) -> dict[str, Json]:
     decimals = digits((known(row.values.get(column.name)) for row in rows), column.unit)
     return {
         "name": column.name,
@@ -164,12 +170,12 @@ def _column(column: Column, rows: Sequence[Row]) -> dict[str, Any]:
     }
 
 
-def _row(row: Row, columns: Sequence[Column], damage: int, method: int) -> list[Any]:
-    views = row.views and _views(row.views)
+def _row(row: Row, columns: Sequence[Column], corruption: int, method: int) -> list[Json]:
+    views = None if row.views is None else _views(row.views)
     values = [_value(row.values.get(column.name)) for column in columns]
-    reasons = {i: row.reasons[c.name] for i, c in enumerate(columns) if row.reasons.get(c.name)}
+    reasons = {str(i): row.reasons[c.name] for i, c in enumerate(columns) if row.reasons.get(c.name)}
     words = (list(row.flags), list(row.notes), row.error)
-    return [row.image, row.status, damage, method, values, reasons, *words, views]
+    return [row.image, row.status, corruption, method, values, reasons, *words, views]
 
 
 def _value(value: float | None) -> float | str | None:
@@ -180,7 +186,7 @@ def _value(value: float | None) -> float | str | None:
     return str(value)
 
 
-def _views(views: Views) -> list[Any]:
+def _views(views: Views) -> list[Json]:
     return [
         views.width,
         views.height,
@@ -190,5 +196,5 @@ def _views(views: Views) -> list[Any]:
     ]
 
 
-def _overlays(overlays: Mapping[str, Any]) -> list[list[Any]]:
-    return [[name, o.title, address(o.path), o.low, o.high] for name, o in overlays.items()]
+def _overlays(overlays: Mapping[str, Overlay]) -> list[list[Json]]:
+    return [[name, o.title, address(o.path), o.low or 0.0, o.high or 0.0] for name, o in overlays.items()]

@@ -1,27 +1,28 @@
-"""Means of a page as tables, one for each damage, ready to be drawn.
-
-The figures of results as columns of a page: built-in ones in the order of their importance, then plugins' last.
-
-How numbers are written on a page: all of a column with the same decimals, so that they line up.
-"""
+"""Tables of a page: metrics as columns, means as lines, and numbers as texts that line up."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
-from restorekit.evaluation.head_to_head import Duel, same_images
-from restorekit.evaluation.metric_values import MetricInfo, in_order, title
+from restorekit.evaluation.head_to_head import PairedComparison, same_images
+from restorekit.evaluation.metric_values import in_order, title
 from restorekit.evaluation.protocol import Results
+from restorekit.evaluation.rows import ImageRow, RunRow
 from restorekit.report.page import Column, Run
 from restorekit.report.wording import count
+
+NOISE_POLICIES = {"true": "true noise level", "blind": "noise level unknown", "auto": "noise level estimated"}
+MINUS, DASH = "\N{MINUS SIGN}", "\N{EN DASH}"
+SIGNIFICANT_DIGITS = 4  # of the largest number of a column
+MAX_DECIMALS = 6
+DECIBEL_DECIMALS = 2
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One figure of a table: its text, what it is sorted by, whether it is the best, and why it is missing."""
+    """One value of a table: text, number to sort by, whether it is the best, and the reason if it is missing."""
 
     text: str
     order: float | None
@@ -50,41 +51,96 @@ class Line:
 
 @dataclass(frozen=True)
 class Means:
-    """The runs on one damage."""
+    """The runs under one corruption.
+
+    Attributes
+    ----------
+    corruption : str
+        Spec.
+    columns : sequence of Column
+        Columns with a value.
+    lines : sequence of Line
+        A line for each run.
+    absent : sequence of (str, str)
+        Titles of columns that would be empty, and the reason.
+    alike : bool
+        Whether all means are over the same images; else no value is marked as the best.
+    """
 
     corruption: str
     columns: Sequence[Column]
     lines: Sequence[Line]
-    absent: Sequence[tuple[str, str]] = ()  # titles of columns that would be empty, and why
-    alike: bool = True  # whether the means are over the same images; a best one is marked nowhere else
+    absent: Sequence[tuple[str, str]] = ()
+    alike: bool = True
 
     @property
     def contested(self) -> bool:
-        """Whether images were counted that a model won or lost."""
+        """Whether any run has wins and losses."""
         return any(line.lead is not None for line in self.lines)
 
 
+def columns(results: Results) -> list[Column]:
+    """Return a column for every metric that some row has a value of, the most important first."""
+    rows: list[RunRow | ImageRow] = [*results.runs, *results.images]
+    used = [info for info in results.metrics if any(row.metrics.get(info.name) is not None for row in rows)]
+    return [Column(m.name, title(m.name), m.unit, m.better, m.goal, m.meaning) for m in in_order(used)]
+
+
+def values(row: RunRow | ImageRow, shown: Iterable[Column]) -> tuple[dict[str, float | None], dict[str, str]]:
+    """Return the values of a row by column, and the reasons for missing ones."""
+    found = {column.name: row.metrics.get(column.name) for column in shown}
+    return found, {name: row.reasons[name] for name in found if name in row.reasons}
+
+
+def page_runs(results: Results, comparisons: Sequence[PairedComparison], shown: Sequence[Column]) -> list[Run]:
+    """Return the runs as a page shows them, those of models with their wins and losses."""
+    pairs = {(pair.corruption, pair.restorer): pair for pair in comparisons}
+    alike = {spec: same_images(results, spec) for spec in {run.corruption for run in results.runs}}
+    found = []
+    for run in results.runs:
+        means, reasons = values(run, shown)
+        pair = pairs.get((run.corruption, run.restorer))
+        result = None if pair is None else pair.result
+        found.append(
+            Run(
+                run.corruption,
+                run.restorer,
+                run.images,
+                run.learned,
+                means,
+                reasons,
+                wins=None if result is None else result.wins,
+                losses=None if result is None else result.losses,
+                ties=None if result is None else result.ties,
+                against="" if pair is None else pair.against,
+                note="; ".join(filter(None, (NOISE_POLICIES.get(run.sigma or ""), run.estimate))),
+                alike=alike[run.corruption],
+            )
+        )
+    return found
+
+
 def tables(runs: Sequence[Run], columns: Sequence[Column]) -> list[Means]:
-    """Return a table for each damage, in the order in which they come."""
-    damages = dict.fromkeys(run.corruption for run in runs)
-    return [_means(damage, [run for run in runs if run.corruption == damage], columns) for damage in damages]
+    """Return a table for each corruption, in the order in which they come."""
+    found = []
+    for corruption in dict.fromkeys(run.corruption for run in runs):
+        own = [run for run in runs if run.corruption == corruption]
+        measured = [c for c in columns if any(c.name in run.values or c.name in run.reasons for run in own)]
+        used = [c for c in measured if any(known(run.values.get(c.name)) is not None for run in own)]
+        absent = [(c.title, _first_reason(c, own)) for c in measured if c not in used]
+        alike = len({run.images for run in own}) < 2 and all(run.alike for run in own)
+        by_column = [_cells(column, own, alike) for column in used]
+        lines = [Line(run, [cells[i] for cells in by_column]) for i, run in enumerate(own)]
+        found.append(Means(corruption, used, lines, absent, alike))
+    return found
 
 
-def _means(damage: str, runs: Sequence[Run], columns: Sequence[Column]) -> Means:
-    asked = [c for c in columns if any(c.name in run.values or c.name in run.reasons for run in runs)]
-    used = [c for c in asked if any(known(run.values.get(c.name)) is not None for run in runs)]
-    alike = len({run.images for run in runs}) < 2 and all(run.alike for run in runs)
-    across = [_cells(column, runs, alike) for column in used]
-    lines = [Line(run, [cells[i] for cells in across]) for i, run in enumerate(runs)]
-    return Means(damage, used, lines, [(c.title, _reason(c, runs)) for c in asked if c not in used], alike)
-
-
-def _reason(column: Column, runs: Sequence[Run]) -> str:
+def _first_reason(column: Column, runs: Sequence[Run]) -> str:
     return next((run.reasons[column.name] for run in runs if run.reasons.get(column.name)), "")
 
 
 def _cells(column: Column, runs: Sequence[Run], alike: bool) -> list[Cell]:
-    """Return the cells of a column; all that read like the best one are marked, where they can be compared."""
+    """Return the cells of a column; if runs are comparable, all that read like the best value are marked."""
     values = [known(run.values.get(column.name)) for run in runs]
     decimals = digits(values, column.unit)
     first = best(column, values) if alike else None
@@ -94,62 +150,18 @@ def _cells(column: Column, runs: Sequence[Run], alike: bool) -> list[Cell]:
     return [Cell(t, v, bool(t) and t == top, r) for t, v, r in zip(texts, values, reasons, strict=True)]
 
 
-TOLD = {"true": "told the true level of the noise", "blind": "told nothing of the noise", "auto": "its noise estimated"}
-
-
-def page_runs(results: Results, duels: Sequence[Duel], shown: Sequence[Column]) -> list[Run]:
-    """Return the means of every method as a page shows them, models with their wins and losses."""
-    met = {(duel.corruption, duel.restorer): duel for duel in duels}
-    same = {spec: same_images(results, spec) for spec in {run["corruption"] for run in results.runs}}
-    pages = [_page_run(run, met.get((run["corruption"], run["restorer"])), shown) for run in results.runs]
-    return [replace(page, alike=same[page.corruption]) for page in pages]
-
-
-def _page_run(run: dict[str, Any], duel: Duel | None, shown: Sequence[Column]) -> Run:
-    found, reasons = values(run, shown)
-    note = "; ".join(filter(None, (TOLD.get(run["sigma"] or "", ""), run["estimate"])))
-    own = Run(run["corruption"], run["restorer"], run["images"], run["learned"], found, reasons, note=note)
-    if duel is None:
-        return own
-    return replace(own, wins=duel.found.wins, losses=duel.found.losses, ties=duel.found.ties, against=duel.against)
-
-
-def columns(results: Results) -> list[Column]:
-    """Return a column for every figure that some row has; what none has is told by `wording.absent`."""
-    rows = [*results.runs, *results.images]
-    there = [f for f in results.metrics if any(row.get(f.name) is not None for row in rows)]
-    return [_column(figure) for figure in in_order(there)]
-
-
-def values(row: Mapping[str, Any], shown: Iterable[Column]) -> tuple[dict[str, float | None], dict[str, str]]:
-    """Return of a row of results what columns show, and why they show nothing."""
-    found: dict[str, float | None] = {column.name: row.get(column.name) for column in shown}
-    reasons = row.get("reasons", {})
-    return found, {name: reasons[name] for name in found if name in reasons}
-
-
-def _column(figure: MetricInfo) -> Column:
-    return Column(figure.name, title(figure.name), figure.unit, figure.better, figure.goal, figure.meaning)
-
-
-MINUS, DASH = "\N{MINUS SIGN}", "\N{EN DASH}"
-SIGNIFICANT = 4  # digits of the largest number of a column
-MOST = 6  # decimals at all
-DECIBELS = 2  # decimals of what is in dB, however small
-
-
 def digits(values: Iterable[float | None], unit: str = "") -> int:
-    """Return how many decimals a column needs: two for dB, none for whole numbers, else four digits in the largest."""
-    known = [abs(v) for v in values if v is not None and math.isfinite(v)]
+    """Return the decimals of a column: two for dB, none for integers, else four digits in the largest number."""
+    finite = [abs(v) for v in values if v is not None and math.isfinite(v)]
     if unit == "dB":
-        return DECIBELS
-    if all(v == int(v) for v in known):
+        return DECIBEL_DECIMALS
+    if all(v == int(v) for v in finite):
         return 0
-    return min(max(SIGNIFICANT - 1 - math.floor(math.log10(max(known))), 0), MOST)
+    return min(max(SIGNIFICANT_DIGITS - 1 - math.floor(math.log10(max(finite))), 0), MAX_DECIMALS)
 
 
 def written(value: float, decimals: int) -> str:
-    """Write a number with so many decimals, and a true minus; one that would read as zero keeps two digits."""
+    """Format a number with a true minus sign; one that would read as zero keeps two digits."""
     if math.isinf(value):
         return "∞" if value > 0 else f"{MINUS}∞"
     vanishes = 0 < abs(value) < 0.5 * 10**-decimals
@@ -158,12 +170,12 @@ def written(value: float, decimals: int) -> str:
 
 
 def known(value: float | None) -> float | None:
-    """Return a value, and None where it is not a number."""
+    """Return a value, or None if it is not a number."""
     return None if value is None or math.isnan(value) else float(value)
 
 
 def best(column: Column, values: Iterable[float | None]) -> float | None:
-    """Return the best of two or more values; None where a column has no better, or all are alike."""
+    """Return the best of two or more values; None if the column has no direction, or all values are equal."""
     found = [v for v in values if v is not None]
     if len(found) < 2 or min(found) == max(found):
         return None

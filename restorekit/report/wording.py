@@ -1,7 +1,4 @@
-"""Results in sentences: what failed, what has no figure, what a difference comes to.
-
-How figures came about, as pairs of a word and its explanation.
-"""
+"""Results in sentences: missing values, differences between methods, and the protocol."""
 
 from __future__ import annotations
 
@@ -11,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from restorekit.evaluation.bootstrap import LEVEL, TIES, Comparison, clear, how
-from restorekit.evaluation.head_to_head import Duel, gain
+from restorekit.evaluation.head_to_head import PairedComparison, gain
 from restorekit.evaluation.metric_values import DIFFERENCE_SUFFIX, NO_REASON, OF_A_RUN, MetricInfo, title
 from restorekit.evaluation.protocol import Results
 from restorekit.report.page import Row
@@ -19,132 +16,132 @@ from restorekit.report.page import Row
 _NUMBER = re.compile(r"\d[\d.]*")
 
 
+def count(number: int, noun: str, plural: str = "") -> str:
+    """Return "1 image", "2 images"; `plural` is needed if it takes more than an s."""
+    return f"{number} {noun if number == 1 else plural or f'{noun}s'}"
+
+
+def number(value: float) -> str:
+    """Format a metric value with two decimals, or three if it is below 2."""
+    return f"{value:.2f}" if abs(value) >= 2 else f"{value:.3f}"
+
+
+def signed(value: float) -> str:
+    """Format a difference with its sign."""
+    return f"{value:+.2f}" if abs(value) >= 2 else f"{value:+.3f}"
+
+
+def quantity(value: float, metric: MetricInfo) -> str:
+    """Format a metric value with its unit."""
+    return f"{number(value)}{metric.unit and ' '}{metric.unit}"
+
+
+def named(images: Sequence[str], most: int = 3) -> str:
+    """Return the first `most` names, and dots if there are more."""
+    return ", ".join(images[:most]) + (", ..." if len(images) > most else "")
+
+
 def method_names(restorers: Iterable[str]) -> dict[str, str]:
-    """Return short names: a model file's own, or its folder's where it is ``model.safetensors``; whole if unclear."""
-    names = {restorer: _short(restorer) for restorer in restorers}
+    """Return short names by method; a name that two methods would share stays the path.
+
+    A model file is named by its stem, or by its folder if it is ``model.safetensors``.
+    """
+    names = {}
+    for restorer in restorers:
+        path = Path(restorer)
+        stem = path.stem if path.stem != "model" or not path.parent.name else path.parent.name
+        names[restorer] = stem if path.suffix == ".safetensors" else restorer
     counts = Counter(names.values())
     return {restorer: name if counts[name] == 1 else restorer for restorer, name in names.items()}
 
 
-def _short(restorer: str) -> str:
-    path = Path(restorer)
-    if path.suffix != ".safetensors":
-        return restorer
-    return path.stem if path.stem != "model" or not path.parent.name else path.parent.name
-
-
-def count(number: int, what: str, many: str = "") -> str:
-    """Return "1 image", "2 images"; `many` is the plural where it takes more than an s."""
-    return f"{number} {what if number == 1 else many or f'{what}s'}"
-
-
 def pictured(rows: Sequence[Row]) -> str:
-    """Say of how many images a page has pictures, and how to have more; nothing where it has them of all."""
+    """Return how many images have pictures, and the option for more; empty if all have some."""
     every = {row.image for row in rows if row.status == "done"}
     held = {row.image for row in rows if row.views is not None}
     return "" if every <= held else f"Pictures of {len(held)} of {count(len(every), 'image')}; --pictures N keeps more."
 
 
-def number(value: float) -> str:
-    """Return a figure with as many digits as tell something."""
-    return f"{value:.2f}" if abs(value) >= 2 else f"{value:.3f}"
-
-
-def quantity(value: float, figure: MetricInfo) -> str:
-    """Return a figure with its unit."""
-    return f"{number(value)}{figure.unit and ' '}{figure.unit}"
-
-
 def absent(results: Results) -> list[str]:
-    """Say which figures some or all rows lack, and why: a sentence for each reason, whatever the numbers in it."""
-    apart, found = {figure.name for figure in OF_A_RUN}, dict[tuple[str, tuple[int, ...]], tuple[str, list[str]]]()
-    for figure in (f for f in results.metrics if f.name not in apart and not f.name.endswith(DIFFERENCE_SUFFIX)):
-        lacking = defaultdict[str, list[int]](list)
-        said = dict[str, str]()
+    """Return a sentence for each reason for which some or all rows lack a value, regardless of numbers in it."""
+    excluded = {info.name for info in OF_A_RUN}
+    found = dict[tuple[str, tuple[int, ...]], tuple[str, list[str]]]()
+    for metric in results.metrics:
+        if metric.name in excluded or metric.name.endswith(DIFFERENCE_SUFFIX):
+            continue
+        lacking, reasons = defaultdict[str, list[int]](list), dict[str, str]()
         for i, row in enumerate(results.images):
-            if row.get(figure.name) is None:
-                reason = row.get("reasons", {}).get(figure.name, NO_REASON)
+            if row.metrics.get(metric.name) is None:
+                reason = row.reasons.get(metric.name, NO_REASON)
                 kind = _NUMBER.sub("#", reason)
-                said.setdefault(kind, reason)
+                reasons.setdefault(kind, reason)
                 lacking[kind].append(i)
         for kind, rows in lacking.items():
-            found.setdefault((kind, tuple(rows)), (said[kind], []))[1].append(figure.name)
-    return [f"no {', '.join(names)}{_of(rows, results)}: {reason}" for (_, rows), (reason, names) in found.items()]
+            found.setdefault((kind, tuple(rows)), (reasons[kind], []))[1].append(metric.name)
+    return [f"no {', '.join(names)}{_lacking(rows, results)}: {reason}" for (_, rows), (reason, names) in found.items()]
 
 
-def _of(rows: Sequence[int], results: Results) -> str:
-    """Say of what a figure is missing: nothing where that is all, else methods where it is all of theirs, or images."""
+def _lacking(rows: Sequence[int], results: Results) -> str:
+    """Describe which rows lack a metric: nothing if all do, else the methods, or the images."""
     if len(rows) == len(results.images):
         return ""
-    lacking = Counter(results.images[i]["restorer"] for i in rows)
-    every = Counter(row["restorer"] for row in results.images)
-    names = method_names(every)
-    if all(every[restorer] == count for restorer, count in lacking.items()):
+    lacking = Counter(results.images[i].restorer for i in rows)
+    every = Counter(row.restorer for row in results.images)
+    if all(every[restorer] == number for restorer, number in lacking.items()):
+        names = method_names(every)
         return f" of {', '.join(names[restorer] for restorer in lacking)}"
-    images = list(dict.fromkeys(results.images[i]["image"] for i in rows))
+    images = list(dict.fromkeys(results.images[i].image for i in rows))
     return f" of {count(len(images), 'image')}, {named(images)}"
 
 
-def difference(found: Comparison, figure: MetricInfo) -> str:
-    """Say what a mean difference comes to and how sure it is: "0.42 dB lower (95 % interval: ...)"."""
-    if found.difference is None:
-        return "no difference can be told"
-    if found.difference == 0:
+def lost(comparisons: Sequence[PairedComparison]) -> list[str]:
+    """Return a sentence for each comparison that a model loses on average, the worst first."""
+    names = method_names({name for pair in comparisons for name in (pair.restorer, pair.against)})
+    worse = sorted((pair for pair in comparisons if gain(pair) < 0), key=gain)
+    found = []
+    for pair in worse:
+        where = f" on {pair.corruption}" if pair.corruption else ""
+        found.append(f"{names[pair.restorer]} loses to {names[pair.against]}{where}: {verdict(pair)}")
+    return found
+
+
+def verdict(pair: PairedComparison) -> str:
+    """Return the difference of two methods, its certainty, and the number of images for and against."""
+    result, name = pair.result, title(pair.metric.name)
+    even = gain(pair) == 0
+    if even and not (result.wins or result.losses):
+        return f"{name} the same on every one of {count(result.images, 'image')}"
+    chance = "" if even or clear(result, pair.metric) or result.low is None else ", which may be chance"
+    return f"{name} {difference(result, pair.metric)}{chance}; {counted(result)}"
+
+
+def difference(result: Comparison, metric: MetricInfo) -> str:
+    """Return a mean difference and its interval: "0.42 dB lower (95 % interval: ...)"."""
+    if result.difference is None:
+        return "has no finite difference"
+    if result.difference == 0:
         return "the same on average"
-    what = f"{quantity(abs(found.difference), figure)} {_way(found.difference, figure)}"
-    if found.low is None or found.high is None:
-        return f"{what} ({found.reason})"
-    ends = f"{signed(found.low)} to {signed(found.high)}"
-    return f"{what} ({100 * LEVEL:g} % interval {ends})"
+    way = "higher" if result.difference > 0 else "lower"
+    if metric.goal is not None:
+        way = f"{'nearer to' if result.difference < 0 else 'further from'} {metric.goal:g}"
+    text = f"{quantity(abs(result.difference), metric)} {way}"
+    if result.low is None or result.high is None:
+        return f"{text} ({result.reason})"
+    return f"{text} ({100 * LEVEL:g} % interval {signed(result.low)} to {signed(result.high)})"
 
 
-def signed(value: float) -> str:
-    """Return a difference with its sign."""
-    return f"{value:+.2f}" if abs(value) >= 2 else f"{value:+.3f}"
-
-
-def _way(value: float, figure: MetricInfo) -> str:
-    if figure.goal is not None:
-        return f"{'nearer to' if value < 0 else 'further from'} {figure.goal:g}"
-    return "higher" if value > 0 else "lower"
-
-
-def named(images: Sequence[str], most: int = 3) -> str:
-    """Return the first few of many names."""
-    return ", ".join(images[:most]) + (", ..." if len(images) > most else "")
-
-
-def lost(duels: Sequence[Duel]) -> list[str]:
-    """Say where a model is worse on average than the classical method beside it: a sentence each, the worst first."""
-    names = method_names({name for duel in duels for name in (duel.restorer, duel.against)})
-    worse = sorted((duel for duel in duels if gain(duel) < 0), key=gain)
-    return [f"{names[duel.restorer]} loses to {names[duel.against]}{_on(duel)}: {told(duel)}" for duel in worse]
-
-
-def told(duel: Duel) -> str:
-    """Say by how much the first of two is better or worse, how sure that is, and on how many images."""
-    even = gain(duel) == 0
-    if even and not (duel.found.wins or duel.found.losses):
-        return f"{title(duel.figure.name)} the same on every one of {count(duel.found.images, 'image')}"
-    chance = "" if even or clear(duel.found, duel.figure) or duel.found.low is None else ", which may be chance"
-    what = f"{title(duel.figure.name)} {difference(duel.found, duel.figure)}{chance}"
-    return f"{what}; {counted(duel.found)}"
-
-
-def _on(duel: Duel) -> str:
-    return f" on {duel.corruption}" if duel.corruption else ""
-
-
-def counted(found: Comparison) -> str:
-    """Say on how many images the first of two was better, worse and equal."""
-    return f"worse on {found.losses} of {count(found.images, 'image')}, better on {found.wins}, equal on {found.ties}"
+def counted(result: Comparison) -> str:
+    """Return on how many images the first of two methods was worse, better and equal."""
+    return (
+        f"worse on {result.losses} of {count(result.images, 'image')}, better on {result.wins}, equal on {result.ties}"
+    )
 
 
 def explained(results: Results) -> list[tuple[str, str]]:
-    """Return the protocol of results for people: what was done to whom, what is measured how, and with what."""
+    """Return the protocol as pairs of a word and its explanation."""
     p = results.protocol
-    estimates = {run["restorer"]: run["estimate"] for run in results.runs if run["estimate"]}
-    digests = {run["restorer"]: run["digest"] for run in results.runs if run.get("digest")}
+    estimates = {run.restorer: run.estimate for run in results.runs if run.estimate}
+    digests = {run.restorer: run.digest for run in results.runs if run.digest}
     compared = [("comparisons", f"image by image; {TIES}"), ("intervals of differences", how(p.seed))]
     return [
         ("images", f"{p.images} of {p.source}"), ("noise", p.noise), ("result", p.result), ("PSNR", p.psnr),

@@ -6,7 +6,7 @@ Images as Python callers hold them, numpy arrays or torch tensors, and the batch
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from numbers import Integral
 from typing import Any
 
@@ -21,12 +21,12 @@ from restorekit.core.devices import Compute, Precision
 from restorekit.core.errors import ImageError, UsageError
 from restorekit.core.plugins import registry
 from restorekit.core.rng import Rng
-from restorekit.core.types import Observation, Restoration
+from restorekit.core.types import Restoration
 from restorekit.corruptions.spec import parse
 from restorekit.images.axes import axes_of, frames_order, frames_shape, parse_axes, stored_layout
+from restorekit.restoration.assumptions import pose_problem, resolve_degradation
 from restorekit.restoration.loading import Opened, open_restorer
-from restorekit.uncertainty.intervals import enclose_told
-from restorekit.uncertainty.noise_level import expected, stated
+from restorekit.uncertainty.intervals import enclose_or_warn
 
 
 class Loaded:
@@ -91,34 +91,26 @@ class Loaded:
         if not isinstance(samples, Integral) or samples < 0:
             raise UsageError(f"samples is a whole number of draws from 0 on, got {samples!r}")
         self.opened.check(label, int(samples))
+        if self.corruption is not None and sigma is not None:
+            raise UsageError(
+                f"the corruption {self.corruption} already sets the noise level, got sigma={sigma}; remove sigma"
+            )
         y, form = take(image, axes)
         observed = y.isfinite()
         if missing is not None:
             observed = observed & ~take_missing(missing, tuple(y.shape), form.axes if axes else None)
-        level = None if sigma is None else torch.full((len(y), 1, 1, 1), checked_sigma(sigma, str(sigma)))
-        numbers = None if label is None else torch.full((len(y),), label)
-        shape = (y.shape[1], y.shape[2], y.shape[3])
-        observation = Observation(torch.where(observed, y, 0.0), observed, shape, level, numbers)
-        corruption = expected(None, None if sigma is None else sigma > 0)
-        if known := self._known(sigma):
-            corruption, shape = known, known.clean_shape(shape, max(self.opened.restorer.geometry.channels))
-            observation = stated(replace(observation, shape=shape), known)
+        stated = None if sigma is None else checked_sigma(sigma, str(sigma))
+        found = resolve_degradation(self.corruption, stated, model=self.opened.learnt_noise)
+        level = None if found.sigma is None else torch.full((len(y), 1, 1, 1), found.sigma)
+        restorer = self.opened.restorer
+        channels = max(restorer.geometry.channels)
+        problem = pose_problem(torch.where(observed, y, 0.0), observed, found.corruption, channels, level, label)
         rng = Rng(seed, tuple(str(i) for i in range(len(y))))
-        restored = per_channel.restore(self.opened.restorer, observation, corruption, samples, rng)
+        restored = per_channel.restore(restorer, problem, samples, rng)
         if interval is not None:
-            together, table = per_channel.together(self.opened.restorer, shape[0]), self.opened.table
-            restored = enclose_told(restored, observation, corruption, together, table, interval)
+            together = per_channel.together(restorer, problem.observation.shape[0])
+            restored = enclose_or_warn(restored, problem, together, self.opened.table, interval)
         return _mapped(restored, form.give)
-
-    def _known(self, sigma: float | None) -> Corruption | None:
-        """Return what is known to have damaged images: as said when it was loaded, else as in what was learnt from."""
-        if self.corruption is None:
-            return parse(self.opened.noise, registry.corruptions()) if self.opened.noise and sigma is None else None
-        if sigma is not None:
-            raise UsageError(
-                f"the noise is a part of the corruption {self.corruption}, got sigma={sigma} too; leave it out"
-            )
-        return self.corruption
 
 
 def load(

@@ -17,7 +17,8 @@ from restorekit.core.plugins.boundary import attribute_errors
 from restorekit.corruptions.spec import parse
 from restorekit.models import checkpoint
 from restorekit.models.checkpoint import Card
-from restorekit.restoration.model_restorer import DRAWS, ModelRestorer
+from restorekit.restoration.assumptions import Sigma, resolve_degradation
+from restorekit.restoration.model_restorer import MIN_DRAWS, ModelRestorer
 from restorekit.restoration.tiling import Limits
 from restorekit.samplers.selection import pick_sampler
 from restorekit.uncertainty.calibration_table import Table
@@ -43,7 +44,7 @@ class Opened:
     device, precision : str
         Where and in what it computes.
     noise : str or None
-        Spec of the noise in the images that the model has learnt from; None where they were clean.
+        Spec of the noise in the images that the model has learnt from; None if they were clean.
     """
 
     name: str
@@ -61,6 +62,11 @@ class Opened:
         if self.card is None or self.card.calibration is None:
             return None
         return Table.from_json(self.card.calibration)
+
+    @property
+    def learnt_noise(self) -> Corruption | None:
+        """The corruption that `noise` specifies."""
+        return parse(self.noise, registry.corruptions()) if self.noise else None
 
     @property
     def _model(self) -> Model | None:
@@ -97,7 +103,7 @@ class Opened:
         if self._answers:
             return f"{self._answers}, {self.sampler} sampler"
         if type(self._model).estimate is Model.estimate:
-            return f"mean over {max(samples, DRAWS)} draws, {self.sampler} sampler"
+            return f"mean over {max(samples, MIN_DRAWS)} draws, {self.sampler} sampler"
         return f"one-pass estimate, {samples} draws beside it" if samples else "one-pass estimate"
 
 
@@ -107,6 +113,7 @@ def open_restorer(
     sampler: str | None = None,
     compute: Compute | None = None,
     limits: Limits | None = None,
+    sigma: Sigma = None,
 ) -> Opened:
     """Open a model file, installed weights, or a classical method.
 
@@ -115,14 +122,16 @@ def open_restorer(
     name : str
         Path of a model file, name of installed weights, or name of a restorer.
     corruption : Corruption or None
-        What it is to undo, by which a sampler is picked for unconditional models; None: noise as in the images that
-        the model has learnt from, if they had some, and missing values.
+        Corruption to undo, by which a sampler is picked for unconditional models; None = not stated, as in
+        `resolve_degradation`.
     sampler : str or None
         The sampler to use instead, such as ``langevin`` or ``langevin:steps=5000``.
     compute : Compute or None
         Where and how models compute.
     limits : Limits or None
-        How much is done at once.
+        Amount of work done at once.
+    sigma : float, "auto" or None
+        Noise level on [0, 1] that the user states.
 
     Raises
     ------
@@ -141,8 +150,11 @@ def open_restorer(
     path = checkpoint.resolve(name)
     model, card = checkpoint.load(path)
     with attribute_errors(f"noise_spec of the model {model.name!r}", model):
-        told = model.noise_spec()
-    expected = corruption or (parse(told, registry.corruptions()) if told else IMAGE)
+        spec = model.noise_spec()
+    noise = parse(spec, registry.corruptions()) if spec else None
+    found = resolve_degradation(corruption, sigma, model=noise)
+    # a file may state noise even if the user states that there is none
+    expected = IMAGE if found.source == "nobody" else found.corruption
     with attribute_errors(
         f"choosing the sampler {sampler!r}", registry.samplers().get((sampler or "").partition(":")[0])
     ):
@@ -152,7 +164,7 @@ def open_restorer(
         compile_parts(model, where)
     restorer = ModelRestorer(model, chosen, limits, compute.half)
     asked = sampler or (None if chosen is None else chosen.name)
-    return Opened(name, restorer, card, checkpoint.digest(path), asked, where, compute.number, told)
+    return Opened(name, restorer, card, checkpoint.digest(path), asked, where, compute.number, spec)
 
 
 def _why_not(name: str, known: Sequence[str]) -> str:

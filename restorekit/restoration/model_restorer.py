@@ -1,6 +1,6 @@
-"""Observation -> restoration with a model of any size: one pass or draws, within the limits of memory.
+"""Restoration with a generative model of images of any size: one pass or draws, within the limits of memory.
 
-Observations of another size than their image: tiles of the two do not match, so they are restored in one pass.
+An observation of another size than its image is restored untiled, because tiles of the two do not match.
 """
 
 from __future__ import annotations
@@ -18,14 +18,22 @@ from restorekit.core.contracts import Corruption, LatentModel, Model, Restorer, 
 from restorekit.core.errors import ImageError, UsageError
 from restorekit.core.plugins.boundary import attribute_errors, owner_suffix, ran_out_of_memory
 from restorekit.core.rng import Rng
-from restorekit.core.types import Observation, Restoration, Source
-from restorekit.restoration.tiling import BYTES_PER_PIXEL, FEATHER, TOLD, Limits, Sweep, mirrored, restoration
+from restorekit.core.types import Draws, Estimate, Observation, Problem, Restoration, Source
+from restorekit.restoration.tiling import (
+    BYTES_PER_PIXEL,
+    DIAGNOSTIC,
+    FEATHER,
+    Limits,
+    mirrored,
+    process_tiles,
+    restoration,
+)
 
-DRAWS = 16  # draws, at least, behind the mean of a model without a one-pass estimate
+MIN_DRAWS = 16  # behind the mean of a model without a one-pass estimate
 
 
 @dataclass(frozen=True, eq=False)
-class Held:
+class HeldSource:
     """A source whose observation lies in memory."""
 
     observation: Observation
@@ -41,7 +49,7 @@ class Held:
         return self.observation.y.shape[2:] != self.observation.shape[1:]
 
     def rows(self, top: int, bottom: int) -> Observation:
-        """Return a band of rows, or all where it is resized."""
+        """Return a strip of rows, or all if it is resized."""
         if self.resized:
             return self.observation
         columns = torch.arange(self.shape[3], device=self.observation.y.device)
@@ -49,18 +57,18 @@ class Held:
 
 
 class ModelRestorer(Restorer):
-    """Restores images of any size with one model.
+    """Restorer of images of any size with one model.
 
     Parameters
     ----------
     model : Model
-        In evaluation mode, on the device it is to run on.
+        In evaluation mode, on the device to compute on. Several restorers may share it.
     sampler : Sampler or None
-        For unconditional models.
+        Required for unconditional models, unless the model holds one.
     limits : Limits
-        How much is done at once; a tile that does not fit the memory is halved.
+        Amount of work done at once; a tile that does not fit the memory is halved.
     half : bool
-        Compute in bfloat16 where PyTorch holds that for safe, and in full precision where it gives NaN.
+        Compute in bfloat16 in operations that PyTorch considers safe, and in full precision if that gives NaN.
     """
 
     name: ClassVar[str] = "model"
@@ -73,46 +81,38 @@ class ModelRestorer(Restorer):
         self.limits = limits or Limits()
         self.sampler = sampler
         self.needs_sigma = sampler is not None and sampler.needs_sigma
-        if isinstance(model, LatentModel):
-            model.sampler = sampler
 
     def __call__(self, observation: Observation, corruption: Corruption, n: int, rng: Rng) -> Restoration:
-        """Restore a batch held in memory; draws are returned where n > 0."""
-        held = Held(with_guess(observation, corruption))
+        """Restore a batch in memory; draws are returned if n > 0."""
+        problem = Problem(observation, corruption).with_initial_estimate()
+        held = HeldSource(problem.observation)
         if held.resized:
-            return self._whole(held.observation, corruption, n, rng)
-        return _joined([band for _, band in self.rows(held, corruption, n, rng)])
-
-    def _whole(self, observation: Observation, corruption: Corruption, n: int, rng: Rng) -> Restoration:
-        """Restore images of another size than their observation in one pass, as tiles of the two do not match."""
-        device, (height, width) = next(self.model.parameters()).device, observation.shape[1:]
-        shown = with_guess(padded(observation, corruption, self.model), corruption)
-        try:
-            result = self.solve(shown.to(device), corruption, n, rng, self.limits)
-        except (RuntimeError, MemoryError) as error:
-            if not ran_out_of_memory(error):
-                raise
-            raise out_of_room(observation, error) from error
-        return restoration({k: v[..., :height, :width].cpu() for k, v in result.items()})
+            return self._restore_untiled(problem, n, rng)
+        return _joined([strip for _, strip in self.rows(held, corruption, n, rng)])
 
     def rows(self, source: Source, corruption: Corruption, n: int, rng: Rng) -> Iterator[tuple[int, Restoration]]:
-        """Restore by bands of tiles from the top down; on out-of-memory start again with smaller tiles."""
+        """Restore in tiles, strip by strip from the top down; start again with smaller tiles if memory runs out."""
         if source.shape[1] not in self.geometry.channels:
-            takes = " or ".join(map(str, self.geometry.channels))
+            accepted = " or ".join(map(str, self.geometry.channels))
             raise UsageError(
-                f"the model {self.model.name!r} takes images of {takes} channels, got {source.shape[1]}; convert them"
+                f"the model {self.model.name!r} takes images of {accepted} channels, got {source.shape[1]}; convert "
+                "them"
             )
         if source.resized:
             check_room(*source.shape[2:], self.limits)
-            yield 0, self._whole(source.rows(0, source.shape[2]), corruption, n, rng)
+            yield 0, self._restore_untiled(Problem(source.rows(0, source.shape[2]), corruption), n, rng)
             return
-        limits, done = self.limits, 0
+        with attribute_errors(f"operator of the corruption {str(corruption)!r}", corruption):
+            operator = corruption.operator(source.rows(0, 1))
+        halo = self.geometry.halo + (0 if operator is None else operator.halo)
+        geometry, limits, done = self.geometry._replace(halo=halo), self.limits, 0
         while True:
+            solve = ModelPass(self.model, self.sampler, corruption, n, limits, self.half)
             try:
-                for top, band in self._sweep(source, corruption, n, rng, limits):
-                    end = top + band.mmse.shape[2]
+                for top, strip in process_tiles(source, solve, geometry, rng, limits, n):
+                    end = top + strip.mmse.shape[2]
                     if end > done:
-                        yield done, _slice(band, done - top)
+                        yield done, _without_rows(strip, done - top)
                         done = end
                 return
             except (RuntimeError, MemoryError) as error:
@@ -120,70 +120,104 @@ class ModelRestorer(Restorer):
                     raise
                 limits = _halved(limits, self.model, error)
 
-    def _sweep(
-        self, source: Source, corruption: Corruption, n: int, rng: Rng, limits: Limits
-    ) -> Iterator[tuple[int, Restoration]]:
-        """Restore by bands of tiles that keep within the limits."""
+    def _restore_untiled(self, problem: Problem, n: int, rng: Rng) -> Restoration:
+        """Restore images of another size than their observation in one pass."""
+        height, width = problem.observation.shape[1:]
+        padded = pad(problem, self.model).with_initial_estimate()
+        try:
+            solve = ModelPass(self.model, self.sampler, padded.corruption, n, self.limits, self.half)
+            fields = solve(padded.observation, rng)
+        except (RuntimeError, MemoryError) as error:
+            if not ran_out_of_memory(error):
+                raise
+            raise ImageError(f"out of memory: {_at_once(height, width)}; cut the image into parts ({error})") from error
+        return restoration({k: v[..., :height, :width].cpu() for k, v in fields.items()})
+
+
+@dataclass(frozen=True, eq=False)
+class ModelPass:
+    """One pass of a model over a batch of tiles.
+
+    Parameters
+    ----------
+    model : Model
+        Its device is the one computed on.
+    sampler : Sampler or None
+        Sampler of an unconditional model; None: the model's own.
+    corruption : Corruption
+        Corruption of the tiles.
+    draws : int
+        Draws to return.
+    limits : Limits
+        How many draws are made at once.
+    half : bool
+        Try bfloat16 first.
+    """
+
+    model: Model
+    sampler: Sampler | None
+    corruption: Corruption
+    draws: int
+    limits: Limits
+    half: bool
+
+    def __call__(self, tiles: Observation, rng: Rng) -> dict[str, Tensor]:
+        """Return mmse, var, diagnostics, and draws if asked for, of tiles; in full precision if half gives NaN.
+
+        Raises
+        ------
+        ImageError
+            The model gives values that are not finite even in full precision.
+        """
         device = next(self.model.parameters()).device
-
-        def solve(tiles: Observation, own: Rng) -> dict[str, Tensor]:
-            return self.solve(tiles.to(device), corruption, n, own, limits)
-
-        with attribute_errors(f"operator of the corruption {str(corruption)!r}", corruption):
-            operator = corruption.operator(source.rows(0, 1))
-        reach = self.geometry.halo + (0 if operator is None else operator.halo)
-        return Sweep(solve, self.geometry._replace(halo=reach), source, rng, limits, n).bands()
-
-    def solve(
-        self, observation: Observation, corruption: Corruption, n: int, rng: Rng, limits: Limits
-    ) -> dict[str, Tensor]:
-        """Return mmse, var, and draws where n > 0, of a batch of tiles; in full precision where half gives NaN."""
+        tiles = tiles.to(device)
         for half in (True, False) if self.half else (False,):
-            with torch.inference_mode(), self._precision(half):
-                result = self._pass(observation, corruption, n, rng, limits)
-            if all(bool(t.isfinite().all()) for t in result.values()):
-                return result
+            precision = torch.autocast(device.type, torch.bfloat16) if half else contextlib.nullcontext()
+            with torch.inference_mode(), precision:
+                fields = self._complete(self.model.estimate(tiles, self.corruption), tiles, rng)
+            if all(bool(field.isfinite().all()) for field in fields.values()):
+                return fields
         raise ImageError(
             f"the model {self.model.name!r}{owner_suffix(self.model)} gave values that are not "
             "finite even in full precision; check the file for NaN or extreme values, or restore it with another model"
         )
 
-    def _precision(self, half: bool) -> contextlib.AbstractContextManager[object]:
-        kind = next(self.model.parameters()).device.type
-        return torch.autocast(kind, torch.bfloat16) if half else contextlib.nullcontext()
-
-    def _pass(
-        self, observation: Observation, corruption: Corruption, n: int, rng: Rng, limits: Limits
-    ) -> dict[str, Tensor]:
+    def _complete(self, estimate: Estimate | None, tiles: Observation, rng: Rng) -> dict[str, Tensor]:
+        """Add draws to a one-pass estimate, or take mean and variance from draws; keep known values."""
+        single = self.sampler is not None and bool(self.sampler.answers)
+        count = self.draws if estimate is not None else 1 if single else max(self.draws, MIN_DRAWS)
         diagnostics = dict[str, list[Tensor]]()
-        estimate = self.model.estimate(observation, corruption)
-        one = self.sampler is not None and self.sampler.answers
-        count = n if estimate is not None else 1 if one else max(n, DRAWS)
-        portions = self._portions(observation, corruption, count, rng, limits, diagnostics)
+        portions = self._portions(tiles, count, rng, diagnostics)
         if estimate is None:
-            result = _mean_of_draws(portions, n, observation.y.new_zeros(len(observation), *observation.shape))
+            found = _mean_of_draws(portions, self.draws, tiles.y.new_zeros(len(tiles), *tiles.shape))
         else:
-            result = {"mmse": estimate.mean}
-            if estimate.std is not None:
-                result["var"] = estimate.std**2
-            if n:
-                result["draws"] = torch.cat([d for d, _ in portions])
-        nothing, y = torch.zeros_like(observation.y), observation.y
-        known = {k: observation.keep_known(v.float(), nothing if k == "var" else y) for k, v in result.items()}
-        return known | {TOLD + k: _spread_out(torch.stack(v).mean(0), observation) for k, v in diagnostics.items()}
+            found = {"mmse": estimate.mean} | ({} if estimate.std is None else {"var": estimate.std**2})
+            found |= {"draws": torch.cat([mean for mean, _ in portions])} if self.draws else {}
+        nothing = torch.zeros_like(tiles.y)
+        kept = {k: tiles.keep_known(v.float(), nothing if k == "var" else tiles.y) for k, v in found.items()}
+        for name, values in diagnostics.items():  # (B,), as fields, which are blended like any other
+            flat = torch.stack(values).mean(0).float().view(-1, 1, 1, 1)
+            kept[DIAGNOSTIC + name] = flat.expand(-1, 1, *tiles.shape[1:])
+        return kept
 
     def _portions(
-        self, observation: Observation, corruption: Corruption, n: int, rng: Rng, limits: Limits,
-        diagnostics: dict[str, list[Tensor]],
-    ) -> Iterator[tuple[Tensor, Tensor | None]]:  # fmt: skip
-        """Draw a few at a time, as many as the limits allow; gather what the sampler tells."""
+        self, tiles: Observation, n: int, rng: Rng, diagnostics: dict[str, list[Tensor]]
+    ) -> Iterator[tuple[Tensor, Tensor | None]]:
+        """Make n draws, as many at a time as the limits allow, and collect the sampler's diagnostics."""
         shared = self.sampler is not None and self.sampler.shares
-        portion = limits.draws(len(observation) * math.prod(observation.shape[1:]), shared)
+        portion = self.limits.draws(len(tiles) * math.prod(tiles.shape[1:]), shared)
         for first in range(0, n, portion):
-            draws = self.model.sample(observation, corruption, min(portion, n - first), rng.after(first))
+            draws = self._sample(tiles, min(portion, n - first), rng.after(first))
             for name, value in draws.diagnostics.items():
                 diagnostics.setdefault(name, []).append(value)
             yield draws.mean, draws.variance
+
+    def _sample(self, tiles: Observation, n: int, rng: Rng) -> Draws:
+        """Draw with the given sampler, unless the model draws in a way of its own."""
+        model = self.model
+        if self.sampler is None or not isinstance(model, LatentModel) or type(model).sample is not LatentModel.sample:
+            return model.sample(tiles, self.corruption, n, rng)
+        return model.sample_with(self.sampler, tiles, self.corruption, n, rng)
 
 
 def _mean_of_draws(portions: Iterator[tuple[Tensor, Tensor | None]], n: int, zero: Tensor) -> dict[str, Tensor]:
@@ -201,39 +235,28 @@ def _mean_of_draws(portions: Iterator[tuple[Tensor, Tensor | None]], n: int, zer
     return {**result, "draws": torch.cat(kept)} if n else result
 
 
-def _spread_out(value: Tensor, observation: Observation) -> Tensor:
-    """Return what is told of each image, (B,), as a field, which tiles blend like any other."""
-    return value.float().view(-1, 1, 1, 1).expand(-1, 1, *observation.shape[1:])
-
-
-def with_guess(observation: Observation, corruption: Corruption) -> Observation:
-    """Compute the first guess over the whole image, so that it does not depend on how the image is tiled."""
-    if corruption.interpolates and bool(observation.observed.all()):
-        return replace(observation, initial=observation.y)
-    return replace(observation, initial=observation.initial_estimate(corruption))
-
-
-def _slice(band: Restoration, rows: int) -> Restoration:
+def _without_rows(strip: Restoration, rows: int) -> Restoration:
+    """Cut off the first rows of a strip."""
     if rows == 0:
-        return band
-    cut = [None if t is None else t[..., rows:, :] for t in (band.mmse, band.std, band.draws)]
-    assert cut[0] is not None
-    return Restoration(cut[0], cut[1], cut[2], diagnostics=band.diagnostics)
+        return strip
+    std, draws = (None if t is None else t[..., rows:, :] for t in (strip.std, strip.draws))
+    return Restoration(strip.mmse[..., rows:, :], std, draws, diagnostics=strip.diagnostics)
 
 
-def _joined(bands: list[Restoration]) -> Restoration:
-    if len(bands) == 1:
-        return bands[0]
-    std = None if bands[0].std is None else torch.cat([b.std for b in bands if b.std is not None], -2)
-    draws = None if bands[0].draws is None else torch.cat([b.draws for b in bands if b.draws is not None], -2)
-    mmse, diagnostics = torch.cat([b.mmse for b in bands], -2), dict[str, Tensor]()
-    for name in bands[0].diagnostics:
-        diagnostics[name] = torch.stack([b.diagnostics[name] * b.mmse.shape[2] for b in bands]).sum(0) / mmse.shape[2]
-    return Restoration(mmse, std, draws, diagnostics=diagnostics)
+def _joined(strips: list[Restoration]) -> Restoration:
+    """Join strips of rows; diagnostics are means weighted by their rows."""
+    if len(strips) == 1:
+        return strips[0]
+    std = None if strips[0].std is None else torch.cat([s.std for s in strips if s.std is not None], -2)
+    draws = None if strips[0].draws is None else torch.cat([s.draws for s in strips if s.draws is not None], -2)
+    mmse, found = torch.cat([s.mmse for s in strips], -2), dict[str, Tensor]()
+    for name in strips[0].diagnostics:
+        found[name] = torch.stack([s.diagnostics[name] * s.mmse.shape[2] for s in strips]).sum(0) / mmse.shape[2]
+    return Restoration(mmse, std, draws, diagnostics=found)
 
 
 def _halved(limits: Limits, model: Model, error: BaseException) -> Limits:
-    """Return limits of at most a quarter of the memory, or of one smallest tile; ImageError where that is too much."""
+    """Return limits of a quarter of the memory, or of one smallest tile; ImageError if that is too much already."""
     multiple = model.geometry.multiple
     least = -(-(2 * model.geometry.halo + 2 * FEATHER) // multiple) * multiple
     tile = max(least, limits.tile // 2)
@@ -245,47 +268,46 @@ def _halved(limits: Limits, model: Model, error: BaseException) -> Limits:
     return smaller
 
 
-def padded(observation: Observation, corruption: Corruption, model: Model) -> Observation:
-    """Mirror an observation at its lower and right border up to the sides that a model takes.
+def pad(problem: Problem, model: Model) -> Problem:
+    """Mirror an observation at its lower and right border up to the sides that a model accepts.
 
     Parameters
     ----------
-    observation : Observation
-        Of images of any size.
-    corruption : Corruption
-        Says how large an image a larger observation is of.
+    problem : Problem
+        Images of any size; its corruption knows the size of the image behind a larger observation.
     model : Model
         Of images of one size, or of sides that are multiples.
 
     Returns
     -------
-    Observation
-        The same where the image fits; else a larger one, without a guess.
+    Problem
+        The same if the image fits; else a larger one, without an initial estimate.
 
     Raises
     ------
     ImageError
-        The model takes images of another size, or no larger observation leads to one that it takes.
+        The model accepts images of another size, or no larger observation leads to one that it accepts.
     """
-    (size, multiple, *_), sides = model.geometry, observation.shape[1:]
+    (size, multiple, *_), sides = model.geometry, problem.observation.shape[1:]
     if size == sides or (size is None and not any(side % multiple for side in sides)):
-        return observation
-    grown = None if size else _grown(observation, corruption, multiple)
+        return problem
+    grown = None if size else _grown(problem, multiple)
     if grown is None:
         wanted = f"of {size[1]} x {size[0]} pixels" if size else f"whose sides are multiples of {multiple} pixels"
         raise ImageError(
-            f"behind {corruption} the model {model.name!r} restores images {wanted}, got {sides[1]} x {sides[0]};"
-            " crop it, or choose a model of any size"
+            f"behind {problem.corruption} the model {model.name!r} restores images {wanted}, got {sides[1]} x "
+            f"{sides[0]}; crop it, or choose a model of any size"
         )
-    return grown
+    return replace(problem, observation=grown)
 
 
-def _grown(observation: Observation, corruption: Corruption, multiple: int) -> Observation | None:
-    """Return the least larger observation of an image whose sides are multiples; None where there is none near."""
+def _grown(problem: Problem, multiple: int) -> Observation | None:
+    """Return the least larger observation of an image whose sides are multiples; None if there is none near."""
+    observation = problem.observation
     channels, height, width = observation.y.shape[1:]
 
     def clean(rows: int, columns: int) -> tuple[int, int, int]:
-        return corruption.clean_shape((channels, rows, columns), observation.shape[0])
+        return problem.corruption.clean_shape((channels, rows, columns), observation.shape[0])
 
     rows = _side(height, observation.shape[1], multiple, lambda side: clean(side, width)[1])
     columns = _side(width, observation.shape[2], multiple, lambda side: clean(height, side)[2])
@@ -295,21 +317,16 @@ def _grown(observation: Observation, corruption: Corruption, multiple: int) -> O
     return replace(larger, shape=clean(rows, columns))
 
 
-def _side(seen: int, least: int, multiple: int, clean: Callable[[int], int]) -> int | None:
-    fits = (side for side in range(seen, seen + multiple + 1) if clean(side) >= least and clean(side) % multiple == 0)
-    return next(fits, None)
+def _side(observed: int, least: int, multiple: int, clean: Callable[[int], int]) -> int | None:
+    """Return the least side of y from `observed` on whose clean side is a multiple and at least `least`."""
+    sides = range(observed, observed + multiple + 1)
+    return next((side for side in sides if clean(side) >= least and clean(side) % multiple == 0), None)
 
 
 def check_room(height: int, width: int, limits: Limits) -> None:
-    """Raise an ImageError where one image would take more than the limits when it is restored at once."""
+    """Raise an ImageError if one image exceeds the limits when it is restored untiled."""
     if height * width > limits.pixels:
         raise ImageError(f"{_at_once(height, width)}; raise --max-memory, or cut the image into parts")
-
-
-def out_of_room(observation: Observation, error: BaseException) -> ImageError:
-    """Return what to tell where memory ran out."""
-    height, width = observation.shape[1:]
-    return ImageError(f"out of memory: {_at_once(height, width)}; cut the image into parts ({error})")
 
 
 def _at_once(height: int, width: int) -> str:

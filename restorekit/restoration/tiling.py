@@ -1,6 +1,6 @@
-"""Cutting an image into overlapping tiles of one size, and blending their results without seams.
+"""Tiled processing of images: overlapping tiles are solved in batches and blended without seams.
 
-Tiles over an image: cut, solve in batches, blend, from the top down; memory does not grow with the image.
+An image is read and finished in strips of rows from the top down, so that memory does not grow with its height.
 """
 
 from __future__ import annotations
@@ -15,10 +15,139 @@ from restorekit.core.rng import Rng
 from restorekit.core.types import Geometry, Observation, Restoration, Source
 
 FEATHER = 16  # pixels over which one tile fades into the next
+BYTES_PER_PIXEL = 2048  # memory of one pixel in a pass through a model; the shipped models need less
+BYTES_PER_VALUE = 16  # memory of one value of a returned draw: the value, its weighted sum, and temporary copies
+SHARED_DRAWS = 64  # draws whose means and variances are held at once if they share work
+DIAGNOSTIC = "diagnostic "  # prefix of the name of a field that holds a sampler's diagnostic
+
+Solve = Callable[[Observation, Rng], dict[str, Tensor]]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Amount of work done at once.
+
+    Parameters
+    ----------
+    tile : int
+        Side of a tile in pixels, at most.
+    pixels : int
+        Pixels of all tiles, and draws of them, in one pass through the network. The draws of a row of tiles may take
+        the same memory again, as far as the halo allows: its tiles are made lower.
+    """
+
+    tile: int = 512
+    pixels: int = 2**20
+
+    @classmethod
+    def within(cls, memory: int) -> Limits:
+        """Return limits for that many bytes of working memory."""
+        pixels = max(2**16, memory // BYTES_PER_PIXEL)
+        return cls(min(1024, int(pixels**0.5)), pixels)
+
+    def draws(self, values: int, shared: bool) -> int:
+        """Return how many draws of images of `values` values to make at once; more if their work is `shared`."""
+        return max(SHARED_DRAWS if shared else 1, self.pixels // values)
+
+
+def process_tiles(
+    source: Source, solve: Solve, geometry: Geometry, rng: Rng, limits: Limits, draws: int = 0
+) -> Iterator[tuple[int, Restoration]]:
+    """Solve a source in overlapping tiles from the top down.
+
+    Parameters
+    ----------
+    source : Source
+        Images of one size.
+    solve : callable
+        Restores a batch of tiles with the given random numbers; returns fields, (..., B, C, h, w), on any device.
+    geometry : Geometry
+        Sizes that `solve` accepts, and the halo it needs.
+    rng : Rng
+        Random numbers of the full images.
+    limits : Limits
+        Amount of work done at once.
+    draws : int
+        Draws in the fields; they count as memory.
+
+    Yields
+    ------
+    (int, Restoration)
+        The first row of a strip, and its rows: those that no further tile touches.
+    """
+    grid = lay_tiles(source.shape, geometry, limits, draws)
+    count, _, height, width = source.shape
+    (rows, columns), halos = grid.tile, grid.halos
+    keys = rng.keys or tuple(str(i) for i in range(count))
+    per_pass = max(1, limits.pixels // (count * rows * columns * max(1, draws)))
+    fields: dict[str, Tensor] = {}
+    for i, top in enumerate(grid.tops):
+        fields = _shifted(fields, top - grid.tops[i - 1] if i else 0)
+        strip = _read_strip(source, top, rows, grid.padded[1])
+        down = ramp(top, rows, grid.padded[0], halos[0])
+        for lefts in (grid.lefts[i : i + per_pass] for i in range(0, len(grid.lefts), per_pass)):
+            places = rng.at(keys * len(lefts), tuple((top, left) for left in lefts for _ in range(count)))
+            solved = {name: field.cpu() for name, field in solve(_cut_tiles(strip, lefts, columns), places).items()}
+            for j, left in enumerate(lefts):
+                weight = down[:, None] * ramp(left, columns, grid.padded[1], halos[1])
+                tile = {name: field[..., j * count : (j + 1) * count, :, :, :] for name, field in solved.items()}
+                _blend(fields, tile, weight, left, grid.padded[1])
+        end = grid.tops[i + 1] + halos[0] if i + 1 < len(grid.tops) else height
+        yield top, restoration({k: v[..., : end - top, :width] for k, v in fields.items() if k != "weight"})
+
+
+@dataclass(frozen=True)
+class TileGrid:
+    """Places of the tiles of one size over an image.
+
+    Attributes
+    ----------
+    padded : (int, int)
+        Height and width of the image, mirrored up to sides that the model accepts.
+    tile : (int, int)
+        Height and width of a tile.
+    tops, lefts : list of int
+        First rows and first columns of the tiles.
+    halos : (int, int)
+        Rows and columns at a cut that lack context; 0 along an axis with one tile.
+    """
+
+    padded: tuple[int, int]
+    tile: tuple[int, int]
+    tops: list[int]
+    lefts: list[int]
+    halos: tuple[int, int]
+
+
+def lay_tiles(shape: tuple[int, int, int, int], geometry: Geometry, limits: Limits, draws: int = 0) -> TileGrid:
+    """Choose the tiles of a batch of images, (B, C, H, W)."""
+    count, channels, height, width = shape
+    size, multiple, halo, *_ = geometry
+    padded = tuple(_padded(side, geometry, axis) for axis, side in enumerate((height, width)))
+    if size is not None:
+        tile, overlaps = size, (size[0] // 2, size[1] // 2)
+    else:
+        least = 2 * halo + 2 * FEATHER
+        row = max(1, draws) * count * channels * width * BYTES_PER_VALUE
+        rows = max(1, limits.pixels * BYTES_PER_PIXEL // row)  # of all draws that fit the memory
+        # not down to `least`, where nearly all of a tile is overlap and the work grows many times
+        most = min(limits.tile, max(rows, least + halo)), limits.tile
+        smallest = _padded(least, geometry, 0)
+        tile = tuple(min(padded[a], max(smallest, most[a] // multiple * multiple)) for a in (0, 1))  # type: ignore[assignment]
+        overlaps = (2 * halo + FEATHER,) * 2
+    tops, lefts = (starts(padded[a], tile[a], overlaps[a], multiple) for a in (0, 1))
+    halos = tuple(halo if tile[a] < padded[a] else 0 for a in (0, 1))
+    return TileGrid(padded, tile, tops, lefts, halos)  # type: ignore[arg-type]
+
+
+def _padded(side: int, geometry: Geometry, axis: int) -> int:
+    """Return the multiple from `side` on that the model accepts, and not less than a fixed size."""
+    rounded = -(-side // geometry.multiple) * geometry.multiple
+    return rounded if geometry.size is None else max(rounded, geometry.size[axis])
 
 
 def starts(length: int, tile: int, overlap: int, multiple: int) -> list[int]:
-    """Return where tiles begin along one side.
+    """Return the first pixel of each tile along one side.
 
     Parameters
     ----------
@@ -32,7 +161,7 @@ def starts(length: int, tile: int, overlap: int, multiple: int) -> list[int]:
     Returns
     -------
     list of int
-        Starts that cover the side, evenly spread; ``[0]`` where one tile is enough.
+        Starts that cover the side, evenly spread; ``[0]`` if one tile is enough.
     """
     if tile >= length:
         return [0]
@@ -45,7 +174,7 @@ def starts(length: int, tile: int, overlap: int, multiple: int) -> list[int]:
 def ramp(start: int, tile: int, length: int, halo: int) -> Tensor:
     """Return the weight, (tile,), of a tile's rows or columns.
 
-    It is 0 within `halo` of a cut, where the result misses context, grows over `FEATHER` pixels, and is 1
+    It is 0 within `halo` of a cut, where the result lacks context, grows over `FEATHER` pixels, and is 1
     elsewhere and up to the image's own border.
     """
     position = torch.arange(tile, dtype=torch.float32) + 0.5
@@ -54,151 +183,11 @@ def ramp(start: int, tile: int, length: int, halo: int) -> Tensor:
     return ((torch.minimum(before, after) - halo) / FEATHER).clamp(0, 1)
 
 
-BYTES_PER_PIXEL = 2048  # what a pass through a model keeps alive; the shipped models stay under it
-BYTES_PER_VALUE = 16  # what a value of a draw takes that is returned: itself, its weighted sum, and copies underway
-SHARED = 64  # draws whose means and variances are held at once where making them apart would repeat work
-TOLD = "told "  # before the name of a field that holds what a sampler tells of each image
-
-Solve = Callable[[Observation, Rng], dict[str, Tensor]]
-
-
-@dataclass(frozen=True)
-class Limits:
-    """How much is done at once.
-
-    Parameters
-    ----------
-    tile : int
-        Side of a tile in pixels, at most.
-    pixels : int
-        Pixels of all tiles, and draws of them, in one pass through the network. What it takes up is also what
-        the draws of a row of tiles may, as far as the halo allows: its tiles are made lower.
-    """
-
-    tile: int = 512
-    pixels: int = 2**20
-
-    @classmethod
-    def within(cls, memory: int) -> Limits:
-        """Return limits for so many bytes of working memory."""
-        pixels = max(2**16, memory // BYTES_PER_PIXEL)
-        return cls(min(1024, int(pixels**0.5)), pixels)
-
-    def draws(self, values: int, shared: bool) -> int:
-        """Return how many draws of images of so many values are made at once; more where their work is `shared`."""
-        return max(SHARED if shared else 1, self.pixels // values)
-
-
-@dataclass(frozen=True, eq=False)
-class Sweep:
-    """One pass of tiles over a source, from the top down.
-
-    Parameters
-    ----------
-    solve : callable
-        Restores a batch of tiles under the given noise; returns fields, (..., B, C, h, w), on any device.
-    geometry : Geometry
-        The model's sizes.
-    source : Source
-        What is restored.
-    rng : Rng
-        Of the whole images.
-    limits : Limits
-        How much is done at once.
-    draws : int
-        Draws that are returned.
-    """
-
-    solve: Solve
-    geometry: Geometry
-    source: Source
-    rng: Rng
-    limits: Limits
-    draws: int = 0
-
-    def bands(self) -> Iterator[tuple[int, Restoration]]:
-        """Yield (top, rows that no further tile touches)."""
-        height, width = (self._padded(side, axis) for axis, side in enumerate(self.source.shape[2:]))
-        th, tw = self._tile(height, 0), self._tile(width, 1)
-        tops, lefts = self._starts(height, th), self._starts(width, tw)
-        fields: dict[str, Tensor] = {}
-        for i, top in enumerate(tops):
-            fields = _shifted(fields, top - tops[i - 1] if i else 0)
-            self._row(fields, top, lefts, (height, width), (th, tw))
-            end = tops[i + 1] + self._halo(th, height) if i + 1 < len(tops) else self.source.shape[2]
-            yield top, self._finished(fields, end - top)
-
-    def _row(
-        self, fields: dict[str, Tensor], top: int, lefts: list[int], padded: tuple[int, int], tile: tuple[int, int]
-    ) -> None:
-        """Solve one row of tiles, a few at a time, and add them to the fields."""
-        strip = self._strip(top, tile[0], padded[1])
-        count = max(1, self.limits.pixels // (len(strip) * tile[0] * tile[1] * max(1, self.draws)))
-        rows = ramp(top, tile[0], padded[0], self._halo(tile[0], padded[0]))
-        for some in (lefts[i : i + count] for i in range(0, len(lefts), count)):
-            result = self._solve(strip, top, some, tile[1])
-            for j, left in enumerate(some):
-                weight = rows[:, None] * ramp(left, tile[1], padded[1], self._halo(tile[1], padded[1]))
-                part = {k: v[..., j * len(strip) : (j + 1) * len(strip), :, :, :] for k, v in result.items()}
-                _blend(fields, part, weight, left, padded[1])
-
-    def _solve(self, strip: Observation, top: int, lefts: list[int], tile: int) -> dict[str, Tensor]:
-        """Restore tiles of equal shape as one batch, tile by tile, images innermost."""
-        device = strip.y.device
-        cuts = [
-            strip.cut(torch.arange(strip.y.shape[2], device=device), torch.arange(left, left + tile, device=device))
-            for left in lefts
-        ]
-        keys = (self.rng.keys or tuple(str(i) for i in range(len(strip)))) * len(lefts)
-        origins = tuple((top, left) for left in lefts for _ in range(len(strip)))
-        return {k: v.cpu() for k, v in self.solve(_stacked(cuts), self.rng.at(keys, origins)).items()}
-
-    def _strip(self, top: int, tile: int, width: int) -> Observation:
-        """Read a tile row, mirrored where it reaches over the image's lower or right border."""
-        _, _, h, w = self.source.shape
-        rows, columns = mirrored(top, top + tile, h), mirrored(0, width, w)
-        low, high = int(rows.min()), int(rows.max()) + 1
-        return self.source.rows(low, high).cut(rows - low, columns)
-
-    def _finished(self, fields: dict[str, Tensor], rows: int) -> Restoration:
-        return restoration({k: v[..., :rows, : self.source.shape[3]] for k, v in fields.items() if k != "weight"})
-
-    def _padded(self, side: int, axis: int) -> int:
-        """Return the side that is worked on: a whole number of multiples, and not less than the model's own size."""
-        size, multiple, *_ = self.geometry
-        rounded = -(-side // multiple) * multiple
-        return rounded if size is None else max(rounded, size[axis])
-
-    def _tile(self, padded: int, axis: int) -> int:
-        geometry = self.geometry
-        if geometry.size is not None:
-            return geometry.size[axis]
-        least = 2 * geometry.halo + 2 * FEATHER
-        most = self.limits.tile
-        if axis == 0:  # not down to the least, where nearly all of a tile is overlap and takes long
-            most = min(most, max(self._rows(), least + geometry.halo))
-        return min(padded, max(self._padded(least, axis), most // geometry.multiple * geometry.multiple))
-
-    def _rows(self) -> int:
-        """Return how many rows of draws, or of the estimate alone, may be in memory."""
-        count, channels, _, width = self.source.shape
-        row = max(1, self.draws) * count * channels * width * BYTES_PER_VALUE
-        return max(1, self.limits.pixels * BYTES_PER_PIXEL // row)
-
-    def _starts(self, padded: int, tile: int) -> list[int]:
-        geometry = self.geometry
-        overlap = tile // 2 if geometry.size is not None else 2 * geometry.halo + FEATHER
-        return starts(padded, tile, overlap, geometry.multiple)
-
-    def _halo(self, tile: int, padded: int) -> int:
-        return self.geometry.halo if tile < padded else 0
-
-
 def restoration(fields: dict[str, Tensor]) -> Restoration:
-    """Return what fields, (..., B, C, h, w), named mmse, var, draws, and TOLD + name, amount to."""
+    """Return the restoration of fields, (..., B, C, h, w), named mmse, var, draws, and DIAGNOSTIC + name."""
     std = fields["var"].clamp_min(0).sqrt() if "var" in fields else None
-    diagnostics = {k.removeprefix(TOLD): v.mean((1, 2, 3)) for k, v in fields.items() if k.startswith(TOLD)}
-    return Restoration(fields["mmse"], std, fields.get("draws"), diagnostics=diagnostics)
+    found = {k.removeprefix(DIAGNOSTIC): v.mean((1, 2, 3)) for k, v in fields.items() if k.startswith(DIAGNOSTIC)}
+    return Restoration(fields["mmse"], std, fields.get("draws"), diagnostics=found)
 
 
 def mirrored(start: int, stop: int, length: int) -> Tensor:
@@ -207,21 +196,42 @@ def mirrored(start: int, stop: int, length: int) -> Tensor:
     return torch.where(index < length, index, 2 * length - 1 - index)
 
 
-def _blend(fields: dict[str, Tensor], part: dict[str, Tensor], weight: Tensor, left: int, width: int) -> None:
-    """Take tiles, (..., h, w), at column `left` into the weighted means so far, (..., h, width).
+def _read_strip(source: Source, top: int, rows: int, width: int) -> Observation:
+    """Read the rows of a row of tiles, mirrored at the image's lower and right border."""
+    down, across = mirrored(top, top + rows, source.shape[2]), mirrored(0, width, source.shape[3])
+    low, high = int(down.min()), int(down.max()) + 1
+    return source.rows(low, high).cut(down - low, across)
+
+
+def _cut_tiles(strip: Observation, lefts: list[int], width: int) -> Observation:
+    """Cut tiles of equal shape from a strip as one batch, tile by tile, images innermost."""
+    device, count = strip.y.device, len(lefts)
+    rows = torch.arange(strip.y.shape[2], device=device)
+    cuts = [strip.cut(rows, torch.arange(left, left + width, device=device)) for left in lefts]
+    if count == 1:
+        return cuts[0]
+    empty = strip.cut(rows[:0], rows[:0])  # so that only what belongs to an image as such is repeated
+    found = empty.take(torch.arange(len(strip), device=device).repeat(count))
+    initial = None if strip.initial is None else torch.cat([c.initial for c in cuts if c.initial is not None])
+    y, observed = torch.cat([c.y for c in cuts]), torch.cat([c.observed for c in cuts])
+    return replace(found, y=y, observed=observed, shape=cuts[0].shape, initial=initial)
+
+
+def _blend(fields: dict[str, Tensor], tile: dict[str, Tensor], weight: Tensor, left: int, width: int) -> None:
+    """Add a tile, (..., h, w), at column `left` to the weighted means so far, (..., h, width).
 
     A mean moves by its distance to the new value, so that a value on which all tiles agree stays it, bit for bit.
     """
     total = _place(fields, "weight", weight, left, width)
     total += weight
     share = weight / total.clamp_min(torch.finfo(weight.dtype).tiny)
-    for name, value in part.items():
+    for name, value in tile.items():
         mean = _place(fields, name, value, left, width)
         mean += share * (value - mean)
 
 
 def _place(fields: dict[str, Tensor], name: str, value: Tensor, left: int, width: int) -> Tensor:
-    """Return a view of where a tile lies in the field of this name, which is zero at first."""
+    """Return a view of a tile's place in the field of this name, which is zero at first."""
     if name not in fields:
         fields[name] = value.new_zeros(*value.shape[:-1], width)
     return fields[name][..., left : left + value.shape[-1]]
@@ -230,19 +240,3 @@ def _place(fields: dict[str, Tensor], name: str, value: Tensor, left: int, width
 def _shifted(fields: dict[str, Tensor], rows: int) -> dict[str, Tensor]:
     """Move fields up by `rows`, which are finished, and make room below."""
     return {k: torch.cat([v[..., rows:, :], torch.zeros_like(v[..., :rows, :])], -2) for k, v in fields.items()}
-
-
-def _stacked(cuts: list[Observation]) -> Observation:
-    if len(cuts) == 1:
-        return cuts[0]
-    first, count = cuts[0], len(cuts)
-
-    def repeat(t: Tensor | None) -> Tensor | None:
-        return None if t is None else t.repeat(count, *[1] * (t.dim() - 1))
-
-    initial = None if first.initial is None else torch.cat([c.initial for c in cuts if c.initial is not None])
-    many = replace(
-        first, y=torch.cat([c.y for c in cuts]), observed=torch.cat([c.observed for c in cuts]), initial=initial
-    )
-    params = {k: v.repeat(count, *[1] * (v.dim() - 1)) for k, v in first.params.items()}
-    return replace(many, sigma=repeat(first.sigma), label=repeat(first.label), params=params)

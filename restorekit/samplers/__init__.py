@@ -5,7 +5,7 @@ from __future__ import annotations
 from restorekit.core.contracts import Sampler
 from restorekit.core.gaussian import evidence, other_than_gaussian, posterior, redraw
 from restorekit.core.plugins.hookspecs import hookimpl
-from restorekit.samplers.base import Checking, Conjugate
+from restorekit.samplers.base import CheckedSampler, Conjugate
 from restorekit.samplers.gibbs import Gibbs
 from restorekit.samplers.importance import Importance
 from restorekit.samplers.langevin import Langevin
@@ -14,7 +14,7 @@ from restorekit.samplers.metropolis_gibbs import MetropolisWithinGibbs
 from restorekit.samplers.plug_and_play import PlugAndPlay
 
 __all__ = [
-    "Checking", "Conjugate", "Gibbs", "Importance", "Langevin", "MetropolisWithinGibbs", "Mode", "PlugAndPlay",
+    "CheckedSampler", "Conjugate", "Gibbs", "Importance", "Langevin", "MetropolisWithinGibbs", "Mode", "PlugAndPlay",
     "evidence", "other_than_gaussian", "posterior", "redraw",
 ]  # fmt: skip
 

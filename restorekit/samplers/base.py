@@ -1,6 +1,6 @@
-"""What the built-in samplers have in common: they look at the pair before they begin.
+"""Base classes of the built-in samplers, and operations on latents.
 
-Latents that are a tensor or, in a hierarchical model, a tuple of them, handled alike.
+Latents are a tensor or, in a hierarchical model, a tuple of tensors; both are handled alike.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ from restorekit.core.rng import Rng
 from restorekit.core.types import Draws, Observation
 
 
-class Checking(Sampler):
-    """Raises a UsageError for a pair that it refuses."""
+class CheckedSampler(Sampler):
+    """Sampler that raises a UsageError for a pair of model and corruption that it refuses."""
 
     needs_sigma: ClassVar[bool] = True
-    takes_told: ClassVar[str] = "smooth corruptions and missing values"
-    climbs: ClassVar[bool] = False  # follows gradients of z
+    scope: ClassVar[str] = "smooth corruptions and missing values"  # in error messages
+    climbs: ClassVar[bool] = False  # follows gradients in z
 
-    def takes(self, part: Corruption) -> bool:
-        """Say whether it works with a part of a chain of corruptions."""
+    def accepts(self, part: Corruption) -> bool:
+        """Return whether the sampler can undo one part of a chain of corruptions."""
         return part.smooth or part.hides or part.noise_law == "none"
 
     def refuse(self, model: Model, corruption: Corruption) -> str | None:
-        """Say why this pair cannot be sampled, and what would work; None where it can."""
+        """Return why this pair cannot be sampled, and what would work; None if it can."""
         if not isinstance(model, LatentModel):
             return f"{self.name} samples unconditional models, {model.name!r} is conditional; leave --sampler out"
         if self.climbs and model.discrete:
@@ -39,11 +39,11 @@ class Checking(Sampler):
                 f"{self.name} follows gradients, and a part of this {model.name!r}'s latents is a class, which has "
                 "none; use --sampler gibbs, or a model without alpha"
             )
-        rough = [part.name for part in parts_of(corruption) if not Checking.takes(self, part)]
+        rough = [part.name for part in parts_of(corruption) if not CheckedSampler.accepts(self, part)]
         if rough:
-            return f"no sampler undoes {rough[0]}, which has no smooth log p(y | x); train a cvae for such damage"
-        other = [part.name for part in parts_of(corruption) if not self.takes(part)]
-        return f"{self.name} works with {self.takes_told}, not {other[0]}; use --sampler langevin" if other else None
+            return f"no sampler undoes {rough[0]}, which has no smooth log p(y | x); train a cvae for it"
+        other = [part.name for part in parts_of(corruption) if not self.accepts(part)]
+        return f"{self.name} works with {self.scope}, not {other[0]}; use --sampler langevin" if other else None
 
     def __call__(self, model: LatentModel, corruption: Corruption, observation: Observation, n: int, rng: Rng) -> Draws:
         """Return n draws for each image, all as one batch."""
@@ -56,20 +56,20 @@ class Checking(Sampler):
         """Return n draws of a pair that is not refused."""
 
 
-class Conjugate(Checking):
-    """Accepts latent models with Gaussian noise, missing values, both, or nothing."""
+class Conjugate(CheckedSampler):
+    """Sampler of latent models under Gaussian noise, missing values, both, or neither."""
 
-    takes_told: ClassVar[str] = "gaussian noise and missing values"
+    scope: ClassVar[str] = "gaussian noise and missing values"
 
-    def takes(self, part: Corruption) -> bool:
-        """Accept what has a closed form."""
+    def accepts(self, part: Corruption) -> bool:
+        """Return whether the part has a closed-form posterior."""
         return gaussian.has_closed_form(part)
 
 
-def as_draws(moments: tuple[Tensor, Tensor], n: int, told: Mapping[str, Tensor]) -> Draws:
-    """Return means and variances of n draws of each image, (n B, C, H, W), draws outermost, with what is told."""
+def as_draws(moments: tuple[Tensor, Tensor], n: int, diagnostics: Mapping[str, Tensor]) -> Draws:
+    """Return n draws per image from their means and variances, (n B, C, H, W), draws outermost."""
     mean, variance = (t.view(n, -1, *t.shape[1:]) for t in moments)
-    return Draws(mean, variance, told)
+    return Draws(mean, variance, diagnostics)
 
 
 def parts(z: Any) -> tuple[Tensor, ...]:
@@ -78,7 +78,7 @@ def parts(z: Any) -> tuple[Tensor, ...]:
 
 
 def like(z: Any, tensors: tuple[Tensor, ...]) -> Any:
-    """Return tensors in the form of z."""
+    """Return tensors in the structure of z: one tensor or a tuple."""
     return type(z)(tensors) if isinstance(z, tuple | list) else tensors[0]
 
 
@@ -93,7 +93,7 @@ def wide(values: Tensor, t: Tensor) -> Tensor:
 
 
 def choose(condition: Tensor, one: Any, other: Any) -> Any:
-    """Return `one` for the images where condition, (B,), holds, and `other` elsewhere."""
+    """Return `one` for the images where condition, (B,), is True, and `other` for the rest."""
     return mapped(lambda a, b: torch.where(wide(condition, a), a, b), one, other)
 
 

@@ -1,9 +1,9 @@
-"""Chains side by side, each of which runs until it has settled.
+"""Markov chains run in parallel, each until it has settled.
 
 Reference: Geweke, "Evaluating the Accuracy of Sampling-Based Approaches to the Calculation of Posterior Moments",
-Bayesian Statistics 4, 1992: the means of two parts of one chain are compared. When a chain stops depends on itself
-alone, so that it does not matter what else is restored with it, but for rounding, which an accept step may magnify into
-another draw of the same distribution.
+Bayesian Statistics 4, 1992: the means of two parts of one chain are compared. A chain stops by its own values alone, so
+the rest of the batch has no influence, except for rounding, which an accept step may magnify into another draw of the
+same distribution.
 """
 
 from __future__ import annotations
@@ -21,37 +21,37 @@ from restorekit.core.progress import tell
 from restorekit.core.rng import Rng, Step
 from restorekit.core.types import Observation
 
-APART = 2.0  # standard errors of two means, were steps independent, within which they agree
+AGREEMENT = 2.0  # standard errors, as if steps were independent, within which two means agree
 Move = Callable[[Any, Observation, Step, Tensor], tuple[Any, Tensor]]
 
 
 class Ended(NamedTuple):
-    """Last states of chains, how many steps each took, and whether it had settled, (B,)."""
+    """Last states of chains; number of steps and whether the chain had settled, (B,)."""
 
     state: Any
     steps: Tensor
     settled: Tensor
 
     def diagnostics(self, n: int) -> dict[str, Tensor]:
-        """Return what is said of the n chains of each image, (B,)."""
+        """Return the means over the n chains of each image, (B,)."""
         return {name: t.float().view(n, -1).mean(0) for name, t in (("steps", self.steps), ("settled", self.settled))}
 
 
 @dataclass(frozen=True)
 class Chains:
-    """How chains are run.
+    """Runner of Markov chains.
 
     Parameters
     ----------
     name : str
-        Of the sampler.
+        Name of the sampler.
     window : int
-        Steps whose means are compared; a multiple of `noise.AHEAD`. After two that agree, one more is run, so that a
-        chain forgets when it stopped.
+        Steps whose means are compared; a multiple of `restorekit.core.rng.AHEAD`. After two windows that agree one more
+        is run, so that the end of a chain does not depend on the moment at which it settled.
     most : int
-        Steps after which a chain ends, settled or not.
+        Maximum number of steps.
     flat : bool
-        As `Noise.steps` takes it.
+        Passed to `Rng.steps`.
     """
 
     name: str
@@ -65,14 +65,14 @@ class Chains:
         Parameters
         ----------
         move : callable
-            Takes states, observations, noise of the step and where a chain has settled (which then adapts no more);
-            returns new states and their log-densities, (B,), of which settling is told.
+            Takes states, observations, random numbers of the step, and where a chain has settled and adapts no more.
+            Returns new states and their log-densities, (B,), by which settling is decided.
         state : tensor, or tuple of states
-            Where chains begin, (B, ...) each.
+            First states, (B, ...) each.
         observation : Observation
             (B, ...).
         rng : Rng
-            Of the chains.
+            Random numbers of the chains.
         """
         alive = torch.arange(len(observation), device=observation.y.device)
         calm, before, taken = torch.zeros_like(alive, dtype=torch.bool), None, 0
@@ -82,7 +82,8 @@ class Chains:
             state, trace = self._window(move, state, observation, rng, calm, taken)
             taken += len(trace)
             over, calm = calm | (taken >= self.most), calm | agree(before, trace)
-            _put(ended, alive[over], rows(state, over), taken, calm[over])
+            ended.steps[alive[over]], ended.settled[alive[over]] = taken, calm[over]
+            _copy_rows(ended.state, rows(state, over), alive[over])
             left = (~over).nonzero().flatten()
             state, before, calm, alive = rows(state, left), trace[:, left], calm[left], alive[left]
             observation, rng = observation.take(left), rng.take(left.tolist())
@@ -100,44 +101,39 @@ class Chains:
         return state, torch.stack(trace)
 
     def _warn(self, settled: Tensor) -> None:
-        """Tell where most chains had not settled."""
+        """Warn if most chains had not settled."""
         if float(settled.float().mean()) < 0.5:
             warnings.warn(
                 f"most chains of {self.name} had not settled after {self.most} steps, so that draws may depend on "
-                f"where they began; give it more (restorekit show {self.name}), or use another --sampler",
+                f"where they began; increase the number (restorekit show {self.name}), or use another --sampler",
                 RestorekitWarning,
                 stacklevel=5,
             )
 
 
 def agree(before: Tensor | None, now: Tensor) -> Tensor:
-    """Say of which chains the mean log-density of two windows, (window, B), is the same but for chance, (B,).
+    """Return which chains have the same mean log-density, but for chance, in two windows, (window, B).
 
-    Of one that stood still nothing can be said.
+    A chain that stood still counts as different.
     """
     if before is None or len(before) != len(now):
         return torch.zeros_like(now[0], dtype=torch.bool)
     chance = ((before.var(0) + now.var(0)) / len(now)).sqrt()
-    return ((now.mean(0) - before.mean(0)).abs() <= APART * chance) & (now != now[0]).any(0)
+    return ((now.mean(0) - before.mean(0)).abs() <= AGREEMENT * chance) & (now != now[0]).any(0)
 
 
 def rows(state: Any, index: Tensor) -> Any:
-    """Return some rows, by numbers or True, of every tensor of a state, which may be tuples of tuples."""
+    """Index every tensor of a state, which may be nested tuples, by row numbers or a mask."""
     if isinstance(state, Tensor):
         return state[index]
     found = [rows(part, index) for part in state]
     return type(state)(*found) if hasattr(state, "_fields") else tuple(found)
 
 
-def _put(ended: Ended, index: Tensor, state: Any, steps: int, settled: Tensor) -> None:
-    """Keep what chains that are over have come to."""
-    ended.steps[index], ended.settled[index] = steps, settled
-    _kept(ended.state, state, index)
-
-
-def _kept(target: Any, source: Any, index: Tensor) -> None:
+def _copy_rows(target: Any, source: Any, index: Tensor) -> None:
+    """Copy the tensors of a state into some rows of another."""
     if isinstance(target, Tensor):
         target[index] = source
         return
     for one, other in zip(target, source, strict=True):
-        _kept(one, other, index)
+        _copy_rows(one, other, index)

@@ -27,7 +27,7 @@ class Gibbs(Conjugate):
     Parameters
     ----------
     sweeps : int
-        Alternations, at most; each draw is a chain of its own, which ends once it has settled.
+        Maximum number of alternations. Each draw is one chain, which ends once it has settled.
     """
 
     name: ClassVar[str] = "gibbs"
@@ -49,12 +49,12 @@ class Gibbs(Conjugate):
 
 
 def source(model: LatentModel, rng: Rng, n: int) -> Rng:
-    """Return the noise of n chains for each image; a model of one size sees tiles apart from each other."""
+    """Return the random numbers of n chains per image; a model of one fixed size restores each tile independently."""
     return (rng if model.geometry.size is None else rng.independent_tiles()).expand(n)
 
 
 def swept(model: LatentModel) -> Move:
-    """Return what makes one alternation of a state (x, z)."""
+    """Return the move that alternates a state (x, z) once."""
 
     def move(state: tuple[Tensor, Any], o: Observation, rng: Step, _: Tensor) -> tuple[tuple[Tensor, Any], Tensor]:
         z = model.infer(state[0], None, o.label).sample(rng)

@@ -27,9 +27,9 @@ from restorekit.core.rng import Rng, Step
 from restorekit.core.types import Draws, Observation
 from restorekit.samplers.base import Conjugate, choose, mapped
 
-FEW = 4.0  # effective proposals under which draws are the same few over and over
+MIN_EFFECTIVE = 4.0  # effective proposals; with fewer, draws repeat
 ENOUGH = 200.0  # effective proposals at which no more are tried
-ROUND = 100  # proposals between looks at that; a multiple of noise.AHEAD
+ROUND = 100  # proposals between two checks of that; a multiple of rng.AHEAD
 VALUES = 2**22  # values decoded at a time
 
 
@@ -53,7 +53,7 @@ class Importance(Conjugate):
     proposals: int = field(default=1000, metadata={"low": 1})
 
     def drawn(self, model: LatentModel, corruption: Corruption, observation: Observation, n: int, rng: Rng) -> Draws:
-        """Try proposals a few at a time, and keep for each of n draws the one that wins."""
+        """Weigh proposals in rounds, and keep one for each of n draws."""
         own = rng if model.geometry.size is None else rng.independent_tiles()
         tried, kept = Proposed.of(model, observation, corruption, own), Reservoir(n, len(observation), own)
         for first in range(0, self.proposals, ROUND):
@@ -70,7 +70,7 @@ class Importance(Conjugate):
 
 @dataclass(frozen=True)
 class Proposed:
-    """What proposals for a batch of images come from: q(z | y) of its first guess, and the prior."""
+    """Proposals for a batch of images, from q(z | y) at the initial estimate and from the prior."""
 
     model: LatentModel
     observation: Observation
@@ -80,13 +80,13 @@ class Proposed:
 
     @classmethod
     def of(cls, model: LatentModel, o: Observation, corruption: Corruption, rng: Rng) -> Proposed:
-        """Look at the images once."""
+        """Run the encoder once per image."""
         q = model.infer(o.initial_estimate(corruption), None, o.label)
         flat = model.geometry.size is not None
         return cls(model, o, q, model.prior(o.label), rng.fork("proposals").steps(flat))
 
     def offered(self, kept: Reservoir, numbers: range) -> None:
-        """Show the proposals of these numbers to images that have not enough, as many at a time as memory allows."""
+        """Offer the proposals of these numbers to images that need more, in chunks that fit into memory."""
         open_to = kept.effective() < ENOUGH
         chunk = max(1, VALUES // self.observation.y.numel())
         for first in range(0, len(numbers), chunk):
@@ -98,8 +98,8 @@ class Proposed:
         """Return z, (k B, ...), of k numbers, and their log-weights, (k, B)."""
         drawn = [self._drawn(self.step(i)) for i in numbers]
         z, many = mapped(lambda *zs: torch.cat(zs), *(z for z, _ in drawn)), self.observation.expand(len(numbers))
-        seen = evidence(self.model.decode(z, many.label), many)
-        return z, seen.view(len(numbers), -1) + torch.stack([ratio for _, ratio in drawn])
+        found = evidence(self.model.decode(z, many.label), many)
+        return z, found.view(len(numbers), -1) + torch.stack([ratio for _, ratio in drawn])
 
     def _drawn(self, rng: Rng) -> tuple[Any, Tensor]:
         """Return one z for each image, and log p(z) less the log-density of proposing it, (B,)."""
@@ -112,7 +112,7 @@ class Proposed:
 
 
 class Reservoir:
-    """Draws by weight among items that come by once: each keeps that with the largest log-weight plus Gumbel noise.
+    """Weighted sampling in one pass: each draw keeps the item of the largest log-weight plus Gumbel noise.
 
     Parameters
     ----------
@@ -131,7 +131,7 @@ class Reservoir:
         self._sums = torch.full((2, images), -torch.inf)  # log of the sums of weights and of their squares
 
     def offer(self, z: Any, weight: Tensor, numbers: range) -> None:
-        """Show k items for each image, (k B, ...), with log-weights, (k, B), and the numbers of the items."""
+        """Offer k items for each image, (k B, ...), with log-weights, (k, B), and the numbers of the items."""
         weight = weight.nan_to_num(-torch.inf, -torch.inf)
         self._best, self._sums = self._best.to(weight.device), self._sums.to(weight.device)
         many = (self._n * self._images, 1)
@@ -156,8 +156,8 @@ class Reservoir:
 
 
 def _warn(effective: Tensor, proposals: int) -> None:
-    """Tell where draws cannot be trusted."""
-    if bool((effective < FEW).any()):
+    """Warn if draws repeat because too few proposals count."""
+    if bool((effective < MIN_EFFECTIVE).any()):
         warnings.warn(
             f"of {proposals} proposals as few as {float(effective.min()):.1f} count, so that draws repeat themselves; "
             "use --sampler mwg",

@@ -22,21 +22,21 @@ from restorekit.core.contracts import Corruption, LatentModel, Model
 from restorekit.core.errors import RestorekitWarning
 from restorekit.core.rng import Rng, Step
 from restorekit.core.types import Draws, Observation
-from restorekit.samplers.base import Checking, as_draws, total, wide
+from restorekit.samplers.base import CheckedSampler, as_draws, total, wide
 from restorekit.samplers.chains import Chains, Move
 from restorekit.samplers.gibbs import source
 from restorekit.samplers.targets import Joint, Marginal, State, target
 
 WANTED = 0.574
-WINDOW = 50  # steps between looks at whether a chain has settled
-RECENT = 25  # proposals, about, of which a chain's share of accepted ones is told
-LEAST = 0.05  # share of accepted proposals under which chains stand still
+WINDOW = 50  # steps between two checks of whether a chain has settled
+RECENT = 25  # proposals, about, over which the acceptance of a chain is averaged
+MIN_ACCEPTANCE = 0.05  # share of accepted proposals; with less, a chain stands still
 Density = Callable[[State], Tensor]
 
 
 @dataclass(frozen=True)
-class Langevin(Checking):
-    """Follow the gradient of log p(z | y) with noise, accept or stay, and draw x ~ p(x | z, y).
+class Langevin(CheckedSampler):
+    """Langevin steps on log p(z | y) with an accept step, then x ~ p(x | z, y).
 
     For Gaussian noise and missing values the chain is one of z alone, the decoder's variance being part of p(y | z) in
     closed form. For other smooth corruptions it is one of z and of the decoder's own noise e, with x = mean + std e.
@@ -57,7 +57,7 @@ class Langevin(Checking):
     step: float = field(default=0.1, metadata={"low": 1e-6, "high": 100})
 
     def merit(self, model: Model) -> int:
-        """Return much for the few latents of images of one size, little for the many of large ones: it takes long."""
+        """Return 3 for the few latents of images of one size, 1 for the many of large images: it takes long."""
         return 1 if model.geometry.size is None else 3
 
     def drawn(self, model: LatentModel, corruption: Corruption, observation: Observation, n: int, rng: Rng) -> Draws:
@@ -67,16 +67,13 @@ class Langevin(Checking):
         with torch.inference_mode(False), torch.enable_grad():
             many = observation.expand(n)
             goal = target(self.name, model, corruption, many, streams.fork("start"))
-            ended = chains.run(_moved(goal), self._begin(goal), many, streams)
+            here = _look(goal.log_prob, goal.start)
+            length = torch.full_like(here.value, math.log(self.step))
+            ended = chains.run(_moved(goal), Walk(here, length, torch.full_like(length, WANTED)), many, streams)
         walk: Walk = ended.state
         _warn(walk.acceptance)
         diagnostics = {"acceptance": walk.acceptance.view(n, -1).mean(0), **ended.diagnostics(n)}
         return as_draws(goal.restored(walk.place.state), n, diagnostics)
-
-    def _begin(self, goal: Marginal | Joint) -> Walk:
-        """Return where chains begin, with the first length of a step."""
-        here = _look(goal.log_prob, goal.start)
-        return Walk(here, torch.full_like(here.value, math.log(self.step)), torch.full_like(here.value, WANTED))
 
 
 class Place(NamedTuple):
@@ -88,7 +85,7 @@ class Place(NamedTuple):
 
 
 class Walk(NamedTuple):
-    """Where chains are, log-lengths of their steps, (B,), and shares of late proposals that were accepted, (B,)."""
+    """Places of chains, log-lengths of their steps, (B,), and acceptance of recent proposals, (B,)."""
 
     place: Place
     length: Tensor
@@ -96,7 +93,7 @@ class Walk(NamedTuple):
 
 
 def _moved(goal: Marginal | Joint) -> Move:
-    """Return what makes one proposal."""
+    """Return the move that makes one proposal."""
 
     def move(walk: Walk, observation: Observation, rng: Step, settled: Tensor) -> tuple[Walk, Tensor]:
         density = replace(goal, observation=observation).log_prob
@@ -109,7 +106,7 @@ def _moved(goal: Marginal | Joint) -> Move:
 
 
 def _look(density: Density, state: State) -> Place:
-    """Evaluate density and gradient, cut off from what led here."""
+    """Evaluate density and gradient, detached from earlier steps."""
     own = tuple(t.detach().clone().requires_grad_() for t in state)
     value = density(own)
     slope = torch.autograd.grad(value.sum(), own)
@@ -117,7 +114,7 @@ def _look(density: Density, state: State) -> Place:
 
 
 def _step(density: Density, here: Place, length: Tensor, rng: Rng) -> tuple[Place, Tensor, Tensor]:
-    """Propose a step of the given lengths, (B,), and accept or stay; return place, chance of acceptance, acceptance."""
+    """Propose a step of some length, (B,), and accept or stay; return place, chance of acceptance, acceptance."""
     shift = tuple(
         wide(0.5 * length**2, g) * g + wide(length, g) * rng.normal(f"eps{i}", tuple(g.shape), g.device)
         for i, g in enumerate(here.slope)
@@ -133,13 +130,13 @@ def _step(density: Density, here: Place, length: Tensor, rng: Rng) -> tuple[Plac
 
 def _way(a: Place, b: Place, length: Tensor) -> Tensor:
     """Return log q(b | a), (B,), up to a constant."""
-    apart = tuple(t - s - wide(0.5 * length**2, g) * g for t, s, g in zip(b.state, a.state, a.slope, strict=True))
-    return -total(apart, torch.square) / (2 * length**2)
+    rest = tuple(t - s - wide(0.5 * length**2, g) * g for t, s, g in zip(b.state, a.state, a.slope, strict=True))
+    return -total(rest, torch.square) / (2 * length**2)
 
 
 def _warn(acceptance: Tensor) -> None:
-    """Tell of chains that stood still."""
-    if bool((acceptance < LEAST).any()):
+    """Warn of chains that stood still."""
+    if bool((acceptance < MIN_ACCEPTANCE).any()):
         warnings.warn(
             f"langevin accepted as few as {float(acceptance.min()):.0%} of its proposals in a chain, whose draw is "
             "where it started; use more steps, or mwg for gaussian noise and missing values",

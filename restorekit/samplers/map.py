@@ -22,16 +22,16 @@ from restorekit.core.gaussian import posterior
 from restorekit.core.progress import tell
 from restorekit.core.rng import Rng
 from restorekit.core.types import Draws, Observation
-from restorekit.samplers.base import Checking, like
+from restorekit.samplers.base import CheckedSampler, like
 from restorekit.samplers.targets import Joint, Marginal, State, spread, target
 
 
 @dataclass(frozen=True)
-class Mode(Checking):
-    """Climb log p(x, z | y) by Adam from several starts and keep the highest place; all n draws are that one.
+class Mode(CheckedSampler):
+    """Maximise log p(x, z | y) by Adam from several starts; all n draws are the best.
 
-    What it gives is no draw: a mode says nothing of other modes, however likely, and the spread is the decoder's own
-    alone. Use it where one sharp answer is wanted.
+    The result is no draw: a mode says nothing about other modes, however likely, and the spread is that of the decoder
+    alone. Use it if one sharp answer is wanted.
 
     Parameters
     ----------
@@ -86,11 +86,11 @@ def _height(goal: Marginal | Joint, state: State) -> Tensor:
     if isinstance(goal, Joint):
         likelihood, x = goal.image(state)
         free = per_image(-0.5 * (state[-1] ** 2 + spread(likelihood).log()))  # log p(x | z) by its first two moments
-        return goal.prior(state) + free + goal.seen(x)
+        return goal.prior(state) + free + goal.log_likelihood(x)
     z, o = like(goal.z, state), goal.observation
     likelihood = goal.model.decode(z, o.label)
     x, _ = posterior(likelihood, o)
-    assert o.sigma is not None, "`target` has seen to it"
+    assert o.sigma is not None, "`target` has checked it"
     misfit = torch.where(o.sigma > 0, 0.5 * ((o.y - x) / o.sigma.clamp_min(1e-6)) ** 2, 0.0)
     return goal.model.prior(o.label).log_prob(z) + likelihood.log_prob(x) - per_image(misfit, o.observed)
 

@@ -26,7 +26,9 @@ State = tuple[Tensor, Any, Tensor]
 
 @dataclass(frozen=True)
 class MetropolisWithinGibbs(Conjugate):
-    """Propose z' ~ q(z | x), accept it by its weight p(x, z') / q(z' | x) over that of z, and draw x ~ p(x | z, y).
+    """Propose z' ~ q(z | x), accept or keep z, and draw x ~ p(x | z, y).
+
+    The chance of acceptance is the weight p(x, z') / q(z' | x) over that of z.
 
     Whatever q is, chains forget their start and end in p(x | y); a poor q makes them slow, and the share of proposals
     that are accepted tells. Between modes that q does not connect they may not move at all: begin them there by
@@ -36,11 +38,12 @@ class MetropolisWithinGibbs(Conjugate):
     Parameters
     ----------
     sweeps : int
-        Proposals, at most; each draw is a chain of its own, which ends once it has settled.
+        Maximum number of proposals. Each draw is one chain, which ends once it has settled.
     warm : int
         Sweeps of pseudo-Gibbs before.
     proposals : int
-        Where above 0, chains begin with images resampled from so many, as `importance` does, not with the first guess.
+        If above 0, chains begin with images resampled from this number of proposals, as `importance` does, instead of
+        the initial estimate.
     """
 
     name: ClassVar[str] = "mwg"
@@ -83,7 +86,7 @@ class MetropolisWithinGibbs(Conjugate):
 
 
 def _moved(model: LatentModel) -> Move:
-    """Return what makes one proposal from a state (x, z, proposals accepted)."""
+    """Return the move that makes one proposal from a state (x, z, proposals accepted)."""
 
     def move(state: State, o: Observation, rng: Step, _: Tensor) -> tuple[State, Tensor]:
         x, z, accepted = state

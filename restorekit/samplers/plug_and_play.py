@@ -1,4 +1,4 @@
-"""Plug-and-play with a (hierarchical) VAE: fit the data, pass through the VAE, and again; no backpropagation.
+"""Plug-and-play restoration with a VAE: alternate data fit and reconstruction, without gradients.
 
 Reference: Prost, Houdard, Almansa, Papadakis, "Inverse Problem Regularization with Hierarchical Variational
 Autoencoders", ICCV 2023, algorithm 1 (PnP-HVAE). Conjugate gradients: Hestenes, Stiefel 1952, here of a
@@ -21,7 +21,7 @@ from restorekit.core.gaussian import has_closed_form, level, posterior
 from restorekit.core.progress import tell
 from restorekit.core.rng import Rng
 from restorekit.core.types import Draws, Linear, Observation
-from restorekit.samplers.base import Checking, parts
+from restorekit.samplers.base import CheckedSampler, parts
 
 EXACT = 1 / 255  # noise that stands for none behind a linear map, whose equations need not be solvable
 TOLERANCE = 1e-4  # root mean square of a change on [0, 1] at which it is done
@@ -29,23 +29,23 @@ SOLVES = 30  # steps of conjugate gradients
 
 
 @dataclass(frozen=True)
-class PlugAndPlay(Checking):
-    """Alternate z = mean of q(z | x), tempered, and x = argmax p(x | z) p(y | x), by conjugate gradients if need be.
+class PlugAndPlay(CheckedSampler):
+    """Alternate z = mean of q(z | x), tempered, and x = argmax p(x | z) p(y | x).
 
-    For a VAE whose q is the true posterior this climbs to the joint mode of x and z. It gives one answer: all n draws
-    are the same, and the spread is the decoder's own.
+    Behind a linear map x is found by conjugate gradients. For a VAE whose q is the true posterior this climbs to the
+    joint mode of x and z. There is one answer: all n draws are equal, and the spread is that of the decoder.
 
     Parameters
     ----------
     sweeps : int
-        Alternations, at most; it ends where an image no longer changes.
+        Alternations, at most. An image that no longer changes stops.
     temperature : tuple of float
         Standard deviation of the prior on z relative to the model's: under 1 pulls restorations to what is usual. One
         for all levels of z, or one for each, that nearest the pixels last.
     """
 
     name: ClassVar[str] = "pnp"
-    takes_told: ClassVar[str] = "linear maps, gaussian noise and missing values"
+    scope: ClassVar[str] = "linear maps, gaussian noise and missing values"
     answers: ClassVar[str] = "joint mode"
 
     sweeps: int = field(default=100, metadata={"low": 1})
@@ -55,8 +55,8 @@ class PlugAndPlay(Checking):
         """Return -1: a mode is no draw."""
         return -1
 
-    def takes(self, part: Corruption) -> bool:
-        """Accept linear maps, Gaussian noise and missing values."""
+    def accepts(self, part: Corruption) -> bool:
+        """Return whether the part is a linear map, Gaussian noise, or hides values."""
         return part.linear or has_closed_form(part)
 
     def drawn(self, model: LatentModel, corruption: Corruption, observation: Observation, n: int, rng: Rng) -> Draws:
@@ -67,10 +67,10 @@ class PlugAndPlay(Checking):
         for sweep in range(self.sweeps):
             tell(self.name, sweep, self.sweeps)
             z = tempered(model.infer(x, None, label), temperatures)
-            there, around = fitted(model.decode(z, label), observation, operator)
+            there, spread = fitted(model.decode(z, label), observation, operator)
             moved = ((there - x) ** 2).mean((1, 2, 3), keepdim=True)
-            x, variance = torch.where(still, x, there), torch.where(still, variance, around)
-            still = still | (moved < TOLERANCE**2)  # each image stops by itself, whatever it is restored with
+            x, variance = torch.where(still, x, there), torch.where(still, variance, spread)
+            still = still | (moved < TOLERANCE**2)  # each image stops by itself, whatever else is in the batch
             if bool(still.all()):
                 break
         return Draws(x.expand(n, *x.shape), variance.expand(n, *x.shape))
@@ -78,13 +78,13 @@ class PlugAndPlay(Checking):
     def _temperatures(self, model: LatentModel, x: Tensor, label: Tensor | None) -> tuple[float, ...]:
         """Return one temperature for each level of the model's latents."""
         levels = len(parts(model.infer(x[:1], None, None if label is None else label[:1]).mean))
-        given = self.temperature * levels if len(self.temperature) == 1 else self.temperature
-        if len(given) != levels or min(given) <= 0:
+        each = self.temperature * levels if len(self.temperature) == 1 else self.temperature
+        if len(each) != levels or min(each) <= 0:
             raise UsageError(
                 f"pnp takes a temperature above 0 for all levels of latents, or one for each of the {levels} of "
                 f"{model.name!r} with that nearest the pixels last, got {self.temperature}; give one number"
             )
-        return given
+        return each
 
 
 def tempered(q: Latents, temperatures: tuple[float, ...]) -> Any:

@@ -1,4 +1,4 @@
-"""Which sampler serves a pair of model and corruption."""
+"""Selection of a sampler for a pair of model and corruption."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def pick_sampler(
     Raises
     ------
     UsageError
-        Where none can: one sentence with each one's reason.
+        No sampler accepts the pair: one sentence with the reason of each.
     """
     if not isinstance(model, LatentModel):
         if text is not None:
@@ -54,7 +54,7 @@ def pick_sampler(
 
 
 class _Offer(NamedTuple):
-    """A sampler, how well it suits a model, and why it cannot serve a pair of model and corruption."""
+    """A sampler, its merit for a model, and why it refuses a pair of model and corruption."""
 
     sampler: Sampler | None
     merit: float
@@ -62,13 +62,13 @@ class _Offer(NamedTuple):
 
 
 def _offer(cls: type[Sampler], model: Model, corruption: Corruption) -> _Offer:
-    """Ask a sampler that nobody chose; one that breaks when it is asked leaves the choice to the others."""
+    """Evaluate a sampler that the user did not name; one that raises leaves the choice to the others."""
     try:
         sampler = cls()
         return _Offer(sampler, sampler.merit(model), sampler.refuse(model, corruption))
     except KeyboardInterrupt:
         raise
-    except BaseException as error:  # a stranger's code may raise anything
+    except BaseException as error:  # a third-party plugin may raise anything
         return _Offer(None, -math.inf, f"the sampler {cls.name!r} of {cls.__module__} broke when asked: {error!r}")
 
 

@@ -1,4 +1,4 @@
-"""Densities that samplers with gradients move on: of z where p(y | z) is known, else of z and the decoder's noise."""
+"""Target densities of gradient samplers: of z if p(y | z) is known, else of z and the decoder's noise."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from restorekit.core.types import Observation
 from restorekit.samplers.base import choose, like, parts
 
 State = tuple[Tensor, ...]
-LEAST = 1e-4  # variance of a value on [0, 1] that is kept of a decoder other than Gaussian
+MIN_VARIANCE = 1e-4  # of a value on [0, 1], for decoders other than Gaussian
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,19 +68,19 @@ class Joint:
         """Return log p(z), (B,) nats."""
         return self.model.prior(self.observation.label).log_prob(like(self.z, state[:-1]))
 
-    def seen(self, x: Tensor) -> Tensor:
+    def log_likelihood(self, x: Tensor) -> Tensor:
         """Return log p(y | x), (B,) nats."""
         found = self.corruption.log_prob(self.observation, x)
-        assert found is not None, "`target` has tried it"
+        assert found is not None, "`target` has checked it"
         return found
 
     def log_prob(self, state: State) -> Tensor:
         """Return log p(y, z, e), (B,) nats."""
         free = per_image(-0.5 * (state[-1] ** 2 + LOG_2PI))
-        return self.prior(state) + free + self.seen(self.image(state)[1])
+        return self.prior(state) + free + self.log_likelihood(self.image(state)[1])
 
     def restored(self, state: State) -> tuple[Tensor, Tensor]:
-        """Return x, which the state settles."""
+        """Return x, a function of the state, and a variance of 0."""
         with torch.no_grad():
             x = self.image(state)[1]
         return x, torch.zeros_like(x)
@@ -91,7 +91,9 @@ def spread(likelihood: Likelihood) -> Tensor:
 
     Where a Bernoulli's probability rounds to 0 or 1 its standard deviation has no slope to follow.
     """
-    return likelihood.variance if isinstance(likelihood, DiagonalGaussian) else likelihood.variance.clamp_min(LEAST)
+    return (
+        likelihood.variance if isinstance(likelihood, DiagonalGaussian) else likelihood.variance.clamp_min(MIN_VARIANCE)
+    )
 
 
 def target(
@@ -121,7 +123,7 @@ def target(
 
 
 def _unknown(name: str, corruption: Corruption) -> str:
-    """Say why no density is known of a chain whose parts have one, or are exact."""
+    """Explain why a chain has no density although each part has one or is exact."""
     if all(part.linear or part.hides for part in parts_of(corruption)):
         return f"{name} needs noise behind {corruption}, as a part of it; write {corruption}+gaussian:sigma=5/255"
-    return f"{name} knows no density of {corruption}, which adds more than one kind of noise; leave the weaker one out"
+    return f"{name} knows no density of {corruption}, which adds more than one kind of noise; remove the weaker one"

@@ -17,6 +17,7 @@ from torch._subclasses import FakeTensorMode
 from torch._subclasses.fake_tensor import DataDependentOutputException, DynamicOutputShapeException
 
 from restorekit.core.contracts import Corruption, Model
+from restorekit.core.errors import PluginError
 from restorekit.core.rng import Rng
 from restorekit.core.types import Batch, Observation
 from restorekit.testing._assertions import expect, name_of, names, promise, random_images, tensors
@@ -86,7 +87,8 @@ def stops(work: Callable[[], object]) -> Stop | None:
     try:
         with MODE:
             work()
-    except Exception as error:  # a stranger's code, without values or on devices that do not fit together
+    except Exception as raised:  # third-party code, without values or on devices that do not fit together
+        error = raised.__cause__ if isinstance(raised, PluginError) and raised.__cause__ is not None else raised
         text = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
         if any(lack in str(error) for lack in LACKS):
             return None

@@ -1,111 +1,147 @@
-"""RUN/log.jsonl as curves. It may be empty, cut in the middle of a line, or hold steps twice."""
+"""Log of a training, RUN/log.jsonl: its lines as records, and their values as curves."""
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Annotated
 
-MOST = 500  # points of a curve
+from restorekit.core.records import About, decode
+
+HEALTH = ("lr", "gradient", "skipped", "images_per_s")  # values of a step that are no part of the objective
+MAX_POINTS = 500  # of a curve
 Points = Sequence[tuple[float, float]]
-Line = dict[str, Any]
-_MOMENT = ("step", "seconds", "progress")
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """Hardware and versions of one part of a training, in its line "start".
+
+    Attributes
+    ----------
+    device : str
+        Name of the device.
+    processes, threads : int or None
+        Number of processes, and of CPU threads in each; None if not known.
+    precision : str
+        Number format, as Lightning Fabric names it.
+    versions : mapping of str to str
+        Versions of packages.
+    """
+
+    device: str = ""
+    processes: int | None = None
+    precision: str = ""
+    threads: int | None = None
+    versions: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class LogEntry:
+    """One line of the log.
+
+    Attributes
+    ----------
+    event : str
+        "start", "step", "epoch" or "validation".
+    step : int
+        Updates done.
+    seconds : float
+        Time spent, without earlier pauses.
+    progress : float or None
+        Fraction of the training that is done, in [0, 1]; None in logs of older versions.
+    surroundings : Surroundings or None
+        Of a line "start".
+    values : dict of str to float
+        Parts of the objective, metrics and diagnostics by name; NaN and infinity occur.
+    """
+
+    event: str
+    step: int
+    seconds: float = 0.0
+    progress: Annotated[float | None, About(omitted=True)] = None
+    surroundings: Annotated[Surroundings | None, About(flat=True)] = None
+    values: Annotated[dict[str, float], About(flat=True)] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Log:
-    """What a training has told of itself.
+    """Lines of a log.
 
     Attributes
     ----------
-    lines : list of dict
-        Lines in their order, without those that a resumed training has done again.
+    lines : list of LogEntry
+        In their order, without those that a resumed training has repeated.
     unread : int
-        Lines that were cut short, or are none of ours.
+        Number of lines that were cut short or are no entries.
     """
 
-    lines: list[Line] = field(default_factory=list)
+    lines: list[LogEntry] = field(default_factory=list)
     unread: int = 0
 
     @property
     def step(self) -> int:
-        """Updates done by the last line; 0 where there is none."""
-        return int(self.lines[-1]["step"]) if self.lines else 0
+        """Updates done by the last line; 0 without one."""
+        return self.lines[-1].step if self.lines else 0
 
     @property
     def seconds(self) -> float:
         """Time spent by the last line."""
-        return float(self.lines[-1].get("seconds", 0.0)) if self.lines else 0.0
+        return self.lines[-1].seconds if self.lines else 0.0
 
     @cached_property
     def _curves(self) -> dict[str, dict[str, dict[int, float]]]:
-        """Value by event, figure and step; of a step that is there twice, the later."""
+        """Value by event, name and step; of a step that is there twice, the later."""
         found: dict[str, dict[str, dict[int, float]]] = {}
         for line in self.lines:
-            event, step = found.setdefault(line["event"], {}), line["step"]
-            for name, value in line.items():
-                if name not in _MOMENT and is_metric_value(value):
-                    event.setdefault(name, {})[step] = float(value)
+            event = found.setdefault(line.event, {})
+            for name, value in line.values.items():
+                event.setdefault(name, {})[line.step] = float(value)
         return found
 
-    def of(self, event: str) -> list[Line]:
+    def of(self, event: str) -> list[LogEntry]:
         """Return the lines of one event."""
-        return [line for line in self.lines if line["event"] == event]
+        return [line for line in self.lines if line.event == event]
 
     def names(self, event: str) -> list[str]:
-        """Return the figures that an event tells, in the order in which they first appear."""
+        """Return the names of the values of an event, in the order in which they first appear."""
         return list(self._curves.get(event, {}))
 
     def points(self, event: str, name: str) -> list[tuple[float, float]]:
-        """Return (step, value) of a figure wherever it is finite."""
-        told = self._curves.get(event, {}).get(name, {})
-        return [(step, value) for step, value in told.items() if math.isfinite(value)]
-
-
-def is_metric_value(value: object) -> bool:
-    """Say whether a value of a line is a number, NaN and infinity among them."""
-    return isinstance(value, int | float) and not isinstance(value, bool)
+        """Return (step, value) of a value at the steps where it is finite."""
+        curve = self._curves.get(event, {}).get(name, {})
+        return [(step, value) for step, value in curve.items() if math.isfinite(value)]
 
 
 def read_log(path: Path) -> Log:
-    """Read a log; one that is missing is empty.
+    """Read a log, which may be missing, empty, or cut short in the middle of a line.
 
-    Where steps go back, the training was resumed from before what the log told last, and does it again: the later
-    lines stand, the earlier ones are left out.
+    If steps go back, the training was resumed from before the last line, and has repeated some updates: the later
+    lines replace the earlier ones.
     """
     if not path.is_file():
         return Log()
-    kept: list[Line] = []
-    texts = [text for text in path.read_text("utf-8", errors="replace").split("\n") if text.strip()]
-    read = list(_lines(texts))
-    for line in read:
-        while kept and _done_again(kept[-1], line):
+    kept, unread = list[LogEntry](), 0
+    for text in path.read_text("utf-8", errors="replace").split("\n"):
+        if not text.strip():
+            continue
+        try:
+            line = decode(LogEntry, json.loads(text))
+        except ValueError:
+            unread += 1
+            continue
+        while kept and (kept[-1].step > line.step or (kept[-1].step, kept[-1].event) == (line.step, line.event)):
             kept.pop()
         kept.append(line)
-    return Log(kept, len(texts) - len(read))
+    return Log(kept, unread)
 
 
-def _lines(texts: Iterable[str]) -> Iterator[Line]:
-    for text in texts:
-        try:
-            line = json.loads(text)
-        except ValueError:
-            continue
-        if isinstance(line, dict) and isinstance(line.get("event"), str) and type(line.get("step")) is int:
-            yield line
-
-
-def _done_again(before: Line, line: Line) -> bool:
-    then, now = int(before["step"]), int(line["step"])
-    return then > now or (then == now and before["event"] == line["event"])
-
-
-def thin(points: Points, most: int = MOST) -> Points:
-    """Return at most so many points of a curve: the first, the last, and both extremes of each stretch between.
+def thin(points: Points, most: int = MAX_POINTS) -> Points:
+    """Return at most `most` points of a curve: the first, the last, and both extremes of each stretch between.
 
     Parameters
     ----------
@@ -122,6 +158,3 @@ def thin(points: Points, most: int = MOST) -> Points:
         stretch = range(begin, min(begin + size, len(points)))
         kept |= {min(stretch, key=values.__getitem__), max(stretch, key=values.__getitem__)}
     return [points[i] for i in sorted(kept)]
-
-
-HEALTH = ("lr", "gradient", "skipped", "images_per_s")

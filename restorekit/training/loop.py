@@ -19,6 +19,7 @@ from torch.nn import Parameter
 from restorekit import __version__
 from restorekit.core.contracts import Model
 from restorekit.core.plugins.boundary import attribute_errors
+from restorekit.core.records import encode
 from restorekit.core.rng import Rng
 from restorekit.core.types import Batch, Terms
 from restorekit.models import checkpoint
@@ -26,12 +27,14 @@ from restorekit.training import optimizers
 from restorekit.training.batches import Batches
 from restorekit.training.interrupts import asked_to_stop, kept_whole, refuse_to_learn_nothing
 from restorekit.training.job import Job
+from restorekit.training.log import LogEntry, Surroundings
 from restorekit.training.resume import State, restore_state, rewind, save_state
 from restorekit.training.validation import measure, preview, sample_grid
 
 LOG_EVERY = 50  # updates between lines of the log
 SAVE_EVERY = 120.0  # seconds between saves of the state
-Watch = Callable[[dict[str, Any]], None]
+Watch = Callable[[LogEntry], None]
+Logger = Callable[..., None]
 
 
 @dataclass
@@ -95,7 +98,7 @@ def train(job: Job, model: Model, fabric: Fabric, watch: Watch, resume: bool = F
     started, saved, found = time.monotonic() - state.seconds, time.monotonic(), dict(state.found)
     keep = kept_whole(job, state, lambda: _save(job, state, state.found, fabric), fabric.world_size)
     with asked_to_stop() as stop, Batches(job, fabric) as batches, keep:
-        log("start", state, _surroundings(fabric))
+        log("start", state, {}, _surroundings(fabric))
         while (progress := job.progress(state.step, state.seconds)) < 1 and stop.signal is None:
             portions = batches.take(state.step)
             parts = _update(job, state, portions, progress, fabric)
@@ -137,16 +140,16 @@ def _begin(job: Job, model: Model, fabric: Fabric, resume: bool) -> State:
     return state
 
 
-def _surroundings(fabric: Fabric) -> dict[str, Any]:
-    """Return what this part of the training runs on."""
+def _surroundings(fabric: Fabric) -> Surroundings:
+    """Return the hardware and the versions of this part of the training."""
     cuda = fabric.device.type == "cuda"
-    return {
-        "device": torch.cuda.get_device_name(fabric.device) if cuda else fabric.device.type,
-        "processes": fabric.world_size,
-        "precision": str(fabric.strategy.precision.precision),
-        "threads": torch.get_num_threads(),
-        "versions": {"restorekit": __version__, "torch": torch.__version__},
-    }
+    return Surroundings(
+        device=torch.cuda.get_device_name(fabric.device) if cuda else fabric.device.type,
+        processes=fabric.world_size,
+        precision=str(fabric.strategy.precision.precision),
+        threads=torch.get_num_threads(),
+        versions={"restorekit": __version__, "torch": torch.__version__},
+    )
 
 
 def _update(job: Job, state: State, portions: list[Batch], progress: float, fabric: Fabric) -> dict[str, Tensor]:
@@ -203,7 +206,7 @@ def _health(job: Job, state: State, progress: float) -> dict[str, float]:
     }
 
 
-def _validate(job: Job, state: State, fabric: Fabric, log: Callable[..., None]) -> dict[str, float]:
+def _validate(job: Job, state: State, fabric: Fabric, log: Logger) -> dict[str, float]:
     """Measure and picture the averaged model."""
     if not fabric.is_global_zero:
         return {}
@@ -229,15 +232,15 @@ def _save(job: Job, state: State, found: dict[str, float], fabric: Fabric) -> No
     fabric.barrier()
 
 
-def _logger(job: Job, fabric: Fabric, watch: Watch) -> Callable[[str, State, dict[str, Any]], None]:
+def _logger(job: Job, fabric: Fabric, watch: Watch) -> Logger:
     """Return a function that writes a line of RUN/log.jsonl and shows it."""
 
-    def log(event: str, state: State, values: dict[str, Any]) -> None:
+    def log(event: str, state: State, values: dict[str, float], surroundings: Surroundings | None = None) -> None:
         if fabric.is_global_zero:
-            moment = {"step": state.step, "seconds": round(state.seconds, 2)}
-            line = {"event": event, **moment, "progress": job.progress(state.step, state.seconds), **values}
+            progress = job.progress(state.step, state.seconds)
+            line = LogEntry(event, state.step, round(state.seconds, 2), progress, surroundings, values)
             with (job.run / "log.jsonl").open("a") as file:
-                file.write(json.dumps(line) + "\n")
+                file.write(json.dumps(encode(line)) + "\n")
             watch(line)
 
     return log

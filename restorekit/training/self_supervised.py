@@ -14,7 +14,7 @@ from restorekit.core.contracts import Corruption, parts_of
 from restorekit.core.errors import UsageError
 from restorekit.core.gaussian import has_closed_form
 from restorekit.core.rng import Rng
-from restorekit.core.types import AFFINE_LAWS, Batch, NoiseLaw, Observation, shape_of
+from restorekit.core.types import AFFINE_LAWS, Batch, NoiseLaw, Observation, Problem, shape_of
 from restorekit.images.dataset import LabelledImages
 from restorekit.images.intensity import IntensityRange
 
@@ -161,4 +161,4 @@ def _estimated(x: Tensor) -> float:
     from restorekit.uncertainty.noise_level import IMAGE, estimate_sigma
 
     o = KnownNoise()(x[None], Rng(0))
-    return float(estimate_sigma(o, IMAGE))
+    return float(estimate_sigma(Problem(o, IMAGE)))

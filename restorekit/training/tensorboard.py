@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 from restorekit.core.errors import UsageError
-from restorekit.training.log import HEALTH, is_metric_value
+from restorekit.training.log import HEALTH, LogEntry
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard.writer import SummaryWriter
@@ -48,22 +48,22 @@ class Board:
         if self._writer is not None:
             self._writer.close()
 
-    def show(self, line: dict[str, Any]) -> None:
+    def show(self, line: LogEntry) -> None:
         """Write one line of the log; with a validation, its pictures.
 
         The first line of a resumed training takes the place of all from its step on that a killed one left.
         """
-        if line["event"] not in GROUPS:
+        if line.event not in GROUPS:
             return
         if self._writer is None:
             from torch.utils.tensorboard.writer import SummaryWriter
 
-            self._writer = SummaryWriter(self._run / "tensorboard", purge_step=line["step"])
-        for name, value in line.items():
-            if is_metric_value(value) and name not in ("step", "seconds", "progress", "epoch"):
-                self._writer.add_scalar(_tag(line["event"], name), value, line["step"])
-        if line["event"] == "validation":
-            self._picture(self._writer, line["step"])
+            self._writer = SummaryWriter(self._run / "tensorboard", purge_step=line.step)
+        for name, value in line.values.items():
+            if name != "epoch":
+                self._writer.add_scalar(_tag(line.event, name), value, line.step)
+        if line.event == "validation":
+            self._picture(self._writer, line.step)
         self._writer.flush()
 
     def _picture(self, writer: SummaryWriter, step: int) -> None:

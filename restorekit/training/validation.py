@@ -12,6 +12,7 @@ from torch import Tensor
 from torchvision.utils import make_grid
 
 from restorekit.core.contracts import Corruption, LatentModel, Model
+from restorekit.core.psnr import psnr, quantise_8bit
 from restorekit.core.rng import Rng
 from restorekit.core.types import Batch, Estimate, Geometry
 from restorekit.training.crops import Pool, Windows
@@ -21,6 +22,7 @@ from restorekit.training.self_supervised import batch as as_batch
 SIDE = 192  # validation looks at centres of at most this many pixels a side
 DRAWS = 4  # whose mean is pictured, of a model that has no estimate in one pass
 PORTION = 2**20  # pixels a batch
+LEAST_MSE = 1e-12  # so that the PSNR of an image that is restored exactly, 120 dB, leaves means finite
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,12 +54,6 @@ def centres(pool: Pool, names: Sequence[str], geometry: Geometry, labels: Tensor
     return Validation(x, tuple(names), None if labels is None else labels.to(x.device))
 
 
-def psnr(x: Tensor, reference: Tensor) -> Tensor:
-    """Return the PSNR of each image, (B,) dB, data range 1; equal to `metrics` (a test holds it so)."""
-    mse = ((x - reference) ** 2).flatten(1).mean(1)
-    return -10 * mse.clamp_min(1e-12).log10()
-
-
 @torch.no_grad()
 def measure(model: Model, held: Validation, corruptions: Sequence[Corruption], seed: int) -> dict[str, float]:
     """Return the mean of the objective's parts, the PSNR of the MMSE for each corruption, and diagnoses.
@@ -80,17 +76,13 @@ def _one(model: Model, batch: Batch, rng: Rng, runs: int) -> dict[str, Tensor]:
     estimate = model.estimate(batch.observation, batch.corruption)
     if estimate is not None and batch.x is not None:
         restored = batch.observation.keep_known(estimate.mean, batch.observation.y)
-        value = psnr(_finished(restored), batch.x).mean()
+        value = psnr(quantise_8bit(restored), batch.x, LEAST_MSE).mean()
         found["psnr"] = value
         found[f"psnr {batch.corruption}"] = value * runs  # each corruption is one of `runs` shares of the mean
     if estimate is None and isinstance(model, LatentModel) and batch.x is not None:
         again = reconstruct(model, batch.x, batch.observation.label)
-        found["reconstruction_psnr"] = psnr(_finished(again), batch.x).mean()
+        found["reconstruction_psnr"] = psnr(quantise_8bit(again), batch.x, LEAST_MSE).mean()
     return found
-
-
-def _finished(x: Tensor) -> Tensor:
-    return (x.clamp(0, 1) * 255).round() / 255
 
 
 def _batches(held: Validation, corruption: Corruption, seed: int) -> list[tuple[Batch, Rng]]:

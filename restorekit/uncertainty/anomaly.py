@@ -19,7 +19,7 @@ from restorekit.core import channels as per_channel
 from restorekit.core.contracts import Restorer
 from restorekit.core.errors import UsageError
 from restorekit.core.rng import Rng
-from restorekit.core.types import Observation
+from restorekit.core.types import Observation, Problem
 from restorekit.corruptions import Missing
 from restorekit.uncertainty.noise_level import IMAGE, estimate_sigma
 
@@ -56,7 +56,7 @@ class Detector:
         """
         whole, observed = x.nan_to_num(0.0), x.isfinite()
         o = Observation(whole, observed, (x.shape[1], x.shape[2], x.shape[3]))
-        sigma = estimate_sigma(o, IMAGE)
+        sigma = estimate_sigma(Problem(o, IMAGE))
         found = self._round(o, o.observed, sigma, rng)
         return self._round(o, o.observed & ~grown(found > SUSPECT, 1), sigma, rng)
 
@@ -75,7 +75,8 @@ class Detector:
         quiet = bool((sigma < LEAST).all())
         told = torch.zeros_like(sigma) if quiet else sigma if self.restorer.needs_sigma else None
         shown = replace(o, sigma=told)
-        restored = per_channel.restore(self.restorer, shown, Missing() if quiet else IMAGE, 0, rng)
+        problem = Problem(shown, Missing() if quiet else IMAGE)
+        restored = per_channel.restore(self.restorer, problem, 0, rng)
         if restored.std is None:
             raise UsageError("detect needs a model that gives standard deviations; choose a generative one")
         return (x - restored.mmse).abs() / (restored.std.clamp_min(LEAST) ** 2 + sigma**2).sqrt()

@@ -10,8 +10,7 @@ from scipy.ndimage import distance_transform_edt
 from torch import Tensor
 from torch.nn import functional as F
 
-from restorekit.core.contracts import Corruption
-from restorekit.core.types import Observation
+from restorekit.core.types import Problem
 from restorekit.uncertainty.noise_level import LAPLACIAN, estimate_sigma
 
 FAR = 64  # pixels; beyond, no distance is told from another
@@ -37,19 +36,21 @@ class Conditions(NamedTuple):
     farthest: float
 
 
-def see(observation: Observation, corruption: Corruption, distance: Tensor) -> list[Conditions]:
-    """Look at each image of a batch, whose `distances` are given."""
+def conditions_of(problem: Problem, distance: Tensor) -> list[Conditions]:
+    """Return the conditions of each image of a batch, given the `distances` of its values."""
+    observation = problem.observation
     missing = 1 - observation.observed.float().flatten(1).mean(1)
-    rows = zip(noises(observation, corruption), missing.tolist(), distance.flatten(1).amax(1).tolist(), strict=True)
+    rows = zip(noise_of(problem), missing.tolist(), distance.flatten(1).amax(1).tolist(), strict=True)
     return [Conditions(observation.shape[0], *noise, share, farthest) for noise, share, farthest in rows]
 
 
-def noises(observation: Observation, corruption: Corruption) -> list[tuple[bool, float]]:
-    """Return for each image whether its noise is white, and its level: that at twice the scale where it is not."""
-    if corruption.hides:
+def noise_of(problem: Problem) -> list[tuple[bool, float]]:
+    """Return for each image whether its noise is white, and its level: that at twice the scale if it is not."""
+    observation = problem.observation
+    if problem.corruption.hides:
         return [(True, 0.0)] * len(observation)
     found = []
-    levels = estimate_sigma(observation, corruption).flatten().tolist()
+    levels = estimate_sigma(problem).flatten().tolist()
     for y, observed, level in zip(observation.y.cpu(), observation.observed.cpu(), levels, strict=True):
         ratio = coarseness(y, observed)
         found.append((ratio < COARSE, level * (1 if ratio < COARSE else ratio)))

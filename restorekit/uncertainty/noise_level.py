@@ -9,7 +9,6 @@ Noise in the flattest parts of an image: its level, and whether that is the same
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -19,55 +18,31 @@ from skimage.restoration import estimate_sigma as estimate_by_wavelets
 from torch import Tensor
 from torch.nn import functional as F
 
-from restorekit.core.contracts import Corruption
 from restorekit.core.interpolation import fill
 from restorekit.core.rng import Rng
-from restorekit.core.types import Observation
+from restorekit.core.types import Problem
 from restorekit.corruptions import Chain, Gaussian, Missing
 
 ERROR = 0.05  # relative standard error of `estimate_sigma` on photographs
 IMAGE = Chain((Gaussian(), Missing()))  # what an image is taken for where nothing else is said
 
 
-def expected(known: Corruption | None, noisy: bool | None) -> Corruption:
-    """Return what an image is taken for.
-
-    Parameters
-    ----------
-    known : Corruption or None
-        What damaged it, where somebody says so.
-    noisy : bool or None
-        Whether it has noise, where somebody says so; that counts more.
-    """
-    if known is None:
-        return Missing() if noisy is False else IMAGE
-    return Chain((Gaussian(), known)) if noisy and known.hides else known
-
-
-def stated(observation: Observation, corruption: Corruption) -> Observation:
-    """Copy the noise level and parameters that the fields of a corruption imply into an observation."""
-    count = len(observation)
-    level, params = corruption.noise_level(count), corruption.fixed_params(count)
-    return replace(observation, sigma=level, params=params, direct=corruption.direct)
-
-
-def estimate_sigma(observation: Observation, corruption: Corruption) -> Tensor:
+def estimate_sigma(problem: Problem) -> Tensor:
     """Estimate the standard deviation of white Gaussian noise with scikit-image.
 
     Parameters
     ----------
-    observation : Observation
-        Values that are missing are interpolated first, which makes the estimate too low where many are.
-    corruption : Corruption
-        Knows how to interpolate.
+    problem : Problem
+        Missing values are interpolated first, which makes the estimate too low if many are missing.
 
     Returns
     -------
     Tensor, (B, 1, 1, 1), on [0, 1]
     """
-    same = observation.y.shape[1:] == observation.shape  # an enlarged image has smoother noise than was seen
-    seen = observation.initial_estimate(corruption) if same else fill(observation.y, observation.observed)
-    images = seen.movedim(1, -1).cpu().numpy()
+    observation = problem.observation
+    same = observation.y.shape[1:] == observation.shape  # an enlarged image has smoother noise than its observation
+    filled = problem.initial_estimate() if same else fill(observation.y, observation.observed)
+    images = filled.movedim(1, -1).cpu().numpy()
     levels = torch.tensor([noise_level(image) for image in images])
     return levels.to(observation.y).view(-1, 1, 1, 1)
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from restorekit.report.page import Column, Overlay, Page, Row, Run, Views
+from restorekit.images.views import Overlay, Views
+from restorekit.report.page import Column, Page, Row, Run
 
 TELEPHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
 HOSTILE = "<img src=x onerror=alert(1)>.png"

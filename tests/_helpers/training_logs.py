@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 
+from restorekit.core.records import decode
 from restorekit.models.checkpoint import Card
+from restorekit.training.log import Log, LogEntry
 
 LAST = 2000
 
@@ -25,6 +27,16 @@ def start(at, **figures):
     versions = {"restorekit": "1.2.3", "torch": "2.99"}
     found = {"device": "cpu", "processes": 1, "precision": "32-true", "threads": 4, "versions": versions}
     return {"event": "start", "step": at, "seconds": at / 10, "progress": at / LAST, **found, **figures}
+
+
+def entry(line):
+    """Return a line as a record."""
+    return decode(LogEntry, line)
+
+
+def log_of(lines, unread=0):
+    """Return the log of some lines."""
+    return Log([entry(line) for line in lines], unread)
 
 
 def good():

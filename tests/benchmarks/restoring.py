@@ -19,10 +19,10 @@ from torch import Tensor, nn
 
 from restorekit.core.devices import Compute
 from restorekit.core.rng import Rng
-from restorekit.core.types import Observation
+from restorekit.core.types import Observation, Problem
 from restorekit.corruptions import Gaussian
 from restorekit.restoration.loading import open_restorer
-from restorekit.restoration.model_restorer import ModelRestorer, with_guess
+from restorekit.restoration.model_restorer import ModelRestorer
 
 SIDE, SIGMA = 512, 25 / 255
 
@@ -75,7 +75,9 @@ def ours(observation: Observation, name: str = "default", half: bool = False) ->
 
     def once() -> object:
         with torch.autocast("cpu", torch.bfloat16, enabled=half):
-            return restorer.model.estimate(with_guess(observation, corruption), corruption)
+            return restorer.model.estimate(
+                Problem(observation, corruption).with_initial_estimate().observation, corruption
+            )
 
     return once
 

@@ -18,10 +18,10 @@ import torch
 from restorekit.core.devices import Compute
 from restorekit.core.plugins import registry
 from restorekit.core.rng import Rng
+from restorekit.core.types import Problem
 from restorekit.corruptions import Chain, Gaussian, Missing
 from restorekit.images.dataset import load_images
 from restorekit.restoration.loading import open_restorer
-from restorekit.restoration.model_restorer import with_guess
 from restorekit.samplers import targets
 
 DRAWS = 16
@@ -58,7 +58,7 @@ def main(name: str, source: str, count: int) -> None:
     model: Any = open_restorer(name, DAMAGES[0], "gibbs", Compute("cpu")).restorer.model  # type: ignore[attr-defined]
     model.network.encode, model.network.decode = (clock.timed(f) for f in (model.network.encode, model.network.decode))
     for damage in DAMAGES:
-        o = with_guess(damage(x, rng), damage)
+        o = Problem(damage(x, rng), damage).with_initial_estimate().observation
         for sampler in (cls() for cls in registry.samplers().values()):
             clock.seconds, passes.seconds, started = 0.0, 0.0, time.perf_counter()
             with torch.inference_mode():

@@ -25,7 +25,7 @@ from restorekit.core.devices import Compute
 from restorekit.core.distributions import LEVEL
 from restorekit.core.psnr import quantise_8bit
 from restorekit.core.rng import Rng
-from restorekit.core.types import Observation, Restoration
+from restorekit.core.types import Observation, Problem, Restoration
 from restorekit.corruptions import Gaussian, Holes, Missing
 from restorekit.evaluation.metrics.fidelity import PSNR
 from restorekit.evaluation.metrics.uncertainty import Coverage90
@@ -64,8 +64,8 @@ def pair(opened: Opened, key: str, x: Tensor, corruption: Corruption, way: str) 
         observation = replace(observation, y=quantise_8bit(observation.y))
     estimated = way.endswith("auto")
     if estimated:
-        observation = replace(observation, sigma=estimate_sigma(observation, corruption))
-    check = self_check(observation, corruption, opened.restorer, rng, opened.table, estimated=estimated)
+        observation = replace(observation, sigma=estimate_sigma(Problem(observation, corruption)))
+    check = self_check(Problem(observation, corruption), opened.restorer, rng, opened.table, estimated=estimated)
     found = opened.restorer(observation, corruption, 0, rng.fork("restore"))
     return Pair(check, _psnr(found, x, observation), _coverage(found, x, observation, corruption, opened))
 
@@ -79,7 +79,7 @@ def _psnr(found: Restoration, x: Tensor, observation: Observation) -> float:
 def _coverage(found: Restoration, x: Tensor, o: Observation, corruption: Corruption, opened: Opened) -> float | None:
     """Return the share of the missing values in the interval, the calibrated one where it reaches."""
     assert opened.table is not None
-    enclosed, (refusal,) = enclose(found, o, corruption, o.shape[0], opened.table, LEVEL)
+    enclosed, (refusal,) = enclose(found, Problem(o, corruption), o.shape[0], opened.table, LEVEL)
     return Coverage90()(found if refusal else enclosed, x, o)
 
 

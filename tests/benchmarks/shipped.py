@@ -22,9 +22,10 @@ from restorekit.core.contracts import Corruption
 from restorekit.core.devices import Compute
 from restorekit.core.psnr import quantise_8bit
 from restorekit.core.rng import Rng
+from restorekit.core.types import Problem
 from restorekit.corruptions import Gaussian, Holes, Missing
 from restorekit.restoration.loading import open_restorer
-from restorekit.restoration.model_restorer import ModelRestorer, with_guess
+from restorekit.restoration.model_restorer import ModelRestorer
 
 CLASSICAL = ("telea", "navier-stokes", "biharmonic", "delaunay")
 SIDE = 160  # of the crops that draws are made of
@@ -110,7 +111,7 @@ def drawn(x: Tensor, corruption: Corruption, name: str) -> Drawn:
     restorer = open_restorer(name, corruption, compute=Compute("cpu")).restorer
     assert isinstance(restorer, ModelRestorer)
     rng = Rng(5, tuple(f"p{i}" for i in range(len(x))))
-    seen = with_guess(corruption(x, rng).blind(), corruption)
+    seen = Problem(corruption(x, rng).blind(), corruption).with_initial_estimate().observation
     with torch.inference_mode():
         told = restorer.model.estimate(seen, corruption)
         draws = restorer.model.sample(seen, corruption, EACH, rng.fork("draws"))

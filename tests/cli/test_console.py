@@ -10,6 +10,7 @@ import pytest
 from restorekit.cli import console
 from restorekit.cli.console import ImagesProgress, Left, Rate, TrainingProgress, as_json, notes
 from restorekit.core.errors import RestorekitWarning
+from restorekit.training.log import LogEntry
 
 
 @pytest.fixture
@@ -39,7 +40,7 @@ def _training():
 
 
 def _line(step, event="step", **values):
-    return {"event": event, "step": step, "seconds": 1.0, **values}
+    return LogEntry(event, step, 1.0, values=values)
 
 
 def test_a_log_line_is_said_in_a_few_words(said, clock):

@@ -7,6 +7,7 @@ import pytest
 from restorekit.cli import options
 from restorekit.core.errors import UsageError
 from restorekit.core.plugins import registry
+from restorekit.evaluation.rows import RunRow
 
 
 @pytest.mark.parametrize(
@@ -111,18 +112,20 @@ def test_a_limit_is_a_metric_and_a_number():
 
 
 def test_below_looks_at_what_was_named_as_a_model_and_knows_what_is_better():
-    run = {"restorer": "default", "psnr": 27.0, "nrmse": 0.1}
-    assert options.describe_missed(("psnr", 28.0), ["default"], [run])
-    assert not options.describe_missed(("psnr", 26.0), ["default"], [run])
-    assert options.describe_missed(("nrmse", 0.05), ["default"], [run])
-    assert not options.describe_missed(("psnr", 28.0), ["default"], [{**run, "restorer": "tv"}])
-    assert options.describe_missed(("psnr", 28.0), ["tv"], [{**run, "restorer": "tv"}])
-    assert not options.describe_missed(None, ["default"], [run])
-    assert options.describe_missed(("psnr", 1.0), ["default"], [{**run, "psnr": None}])
+    def run(name="default", psnr=27.0):
+        return RunRow("", name, 1, metrics={"psnr": psnr, "nrmse": 0.1})
+
+    assert options.describe_missed(("psnr", 28.0), ["default"], [run()])
+    assert not options.describe_missed(("psnr", 26.0), ["default"], [run()])
+    assert options.describe_missed(("nrmse", 0.05), ["default"], [run()])
+    assert not options.describe_missed(("psnr", 28.0), ["default"], [run("tv")])
+    assert options.describe_missed(("psnr", 28.0), ["tv"], [run("tv")])
+    assert not options.describe_missed(None, ["default"], [run()])
+    assert options.describe_missed(("psnr", 1.0), ["default"], [run(psnr=None)])
 
 
 def test_a_limit_that_is_not_held_is_said_with_the_mean():
-    runs = [{"restorer": "tv", "corruption": spec, "psnr": value} for spec, value in (("g", 27.125), ("", None))]
+    runs = [RunRow(spec, "tv", 1, metrics={"psnr": value}) for spec, value in (("g", 27.125), ("", None))]
     assert options.describe_missed(("psnr", 28.0), ["tv"], runs) == [
         "--fail-under psnr=28 is missed by tv on g: 27.12",
         "--fail-under psnr=28 is missed by tv: no value",

@@ -136,7 +136,7 @@ def test_results_of_other_images_are_wrong_usage_before_the_work(report, tree, r
 def test_what_was_given_tells_what_was_gained_and_what_was_harmed(report, tree):
     write(tree / "seen" / "c.png", clean_image(2) // 2 * 2)
     _, said, _, found = report("good", "--observed", tree / "seen")
-    assert said.splitlines()[0].startswith("1 of 8 images is worse than what was given, by up to ")
+    assert said.splitlines()[0].startswith("1 of 8 images is worse than the observation, by up to ")
     assert said.splitlines()[0].endswith(": c.png")
     assert found["runs"][0]["psnr_gain"] > 5
     assert "before" in said

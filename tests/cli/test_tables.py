@@ -1,17 +1,21 @@
 """What the table of an evaluation shows."""
 
+from dataclasses import replace
+
 import pytest
 
 from restorekit.cli.tables import print_compared, print_results
+from restorekit.core.records import decode
 from restorekit.evaluation.bootstrap import compare
-from restorekit.evaluation.head_to_head import Duel
+from restorekit.evaluation.head_to_head import PairedComparison
 from restorekit.evaluation.metric_values import MetricInfo
 from restorekit.evaluation.protocol import Protocol, Results
+from restorekit.evaluation.rows import Failure, RunRow
 
 
 def _run(restorer="tv", corruption="clean", **values):
-    told = {"images": 3, "sigma": "true", "draws": 0, "learned": False, "estimate": ""}
-    return {"corruption": corruption, "restorer": restorer, **told, "psnr": 20.0, **values}
+    told = {"images": 3, "sigma": "true", "draws": 0, "learned": False, "estimate": "", "reasons": {}}
+    return decode(RunRow, {"corruption": corruption, "restorer": restorer, **told, "psnr": 20.0, **values})
 
 
 @pytest.fixture
@@ -49,14 +53,14 @@ def test_columns_are_short_and_those_without_a_figure_are_left_out(shown):
 
 
 def test_a_table_without_psnr_keeps_the_order_given(shown):
-    runs = [{k: v for k, v in _run(name, nrmse=0.5).items() if k != "psnr"} for name in "cab"]
+    runs = [RunRow("clean", name, 3, "true", metrics={"nrmse": 0.5}) for name in "cab"]
     rows = _rows(shown(*runs))
     assert rows[0] == ["restorer", "sigma", "nrmse"]
     assert [row[0] for row in rows[1:4]] == ["c", "a", "b"]
 
 
 def test_a_table_of_what_nobody_was_told_has_no_column_for_it(shown):
-    lines = shown({**_run("another tool", ssim=0.5), "corruption": "", "sigma": None})
+    lines = shown(replace(_run("another tool", ssim=0.5), corruption="", sigma=None))
     assert lines[0] == "files as they are   (3 images)"
     assert _rows(lines)[0] == ["restorer", "psnr", "ssim"]
 
@@ -82,7 +86,7 @@ def test_a_comparison_has_a_line_for_each_figure_and_names_what_got_worse(capsys
     psnr, nrmse = MetricInfo("psnr", "dB", "higher"), MetricInfo("nrmse", "", "lower")
     ours = {f"{i}.png": 30.0 + i for i in range(8)}
     theirs = {**dict.fromkeys(ours, 31.0), "7.png": 33.0}
-    found = [Duel("", "a[1]", "b", figure, compare(ours, theirs, figure)) for figure in (psnr, nrmse)]
+    found = [PairedComparison("", "a[1]", "b", figure, compare(ours, theirs, figure)) for figure in (psnr, nrmse)]
     print_compared(found)
     lines = [line.split() for line in capsys.readouterr().out.splitlines() if line.strip()]
     assert lines[0][:2] == ["a[1]", "b"]
@@ -108,7 +112,7 @@ def test_the_protocol_says_what_the_estimate_of_each_model_is_and_no_other_s(sho
 
 def test_failures_are_named_whole(shown):
     long = "sub/" * 60 + "[a].png"
-    lines = shown(_run(), failures=[{"image": long, "error": "is empty"}])
+    lines = shown(_run(), failures=[Failure(long, "is empty")])
     assert lines[-1] == f"failed: {long}: is empty"
 
 

@@ -151,7 +151,7 @@ def test_the_page_of_a_training_holds_its_figures(source, tmp_path, monkeypatch)
     assert "7 images of x.npy, to undo missing:rate=0.5" in page
     assert "CC0 &lt;of us&gt;" in page
     titles = ("PSNR on the validation images", "regression, training images", "regression, validation images")
-    levels = ("What each level of the latents tells", "Active units")
+    levels = ("Information in each level of the latents", "Active units")
     assert [title for title in (*titles, *levels) if f">{title}<" not in page] == []
     assert "on cpu" in page
 

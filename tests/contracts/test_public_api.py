@@ -34,7 +34,7 @@ NAMES = {  # a name may be added here; one that goes away breaks plugins, and be
         Speckle Stripes bend fill hide parse smeared
     """,
     "restorekit.samplers": """
-        Checking Conjugate Gibbs Importance Langevin MetropolisWithinGibbs Mode PlugAndPlay evidence
+        CheckedSampler Conjugate Gibbs Importance Langevin MetropolisWithinGibbs Mode PlugAndPlay evidence
         other_than_gaussian posterior redraw
     """,
     "restorekit.testing": """

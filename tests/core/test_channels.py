@@ -10,7 +10,7 @@ import torch
 from restorekit.core import channels as channel_groups
 from restorekit.core.contracts import Restorer
 from restorekit.core.rng import Rng
-from restorekit.core.types import Geometry, Restoration
+from restorekit.core.types import Geometry, Problem, Restoration
 from restorekit.corruptions import Missing
 
 
@@ -37,7 +37,7 @@ def observed(channels, per_channel=False):
 @pytest.mark.parametrize("per_channel", [False, True])
 def test_an_image_is_split_into_bands_and_put_together_again(per_channel):
     restorer, o = Shown(1, 3), observed(5, per_channel)
-    found = channel_groups.restore(restorer, o, Missing(), 2, Rng(0, ("a", "b")))
+    found = channel_groups.restore(restorer, Problem(o, Missing()), 2, Rng(0, ("a", "b")))
     assert torch.equal(found.mmse, o.y)
     assert torch.equal(found.std, o.initial)
     assert found.draws.shape == (2, *o.y.shape)
@@ -49,11 +49,11 @@ def test_an_image_is_split_into_bands_and_put_together_again(per_channel):
 @pytest.mark.parametrize(("takes", "channels"), [((1, 3), 3), ((1, 3), 1), ((3,), 1)])
 def test_what_the_restorer_takes_or_cannot_take_in_any_way_is_left_to_it(takes, channels):
     restorer = Shown(*takes)
-    channel_groups.restore(restorer, observed(channels), Missing(), 1, Rng(0, ("a", "b")))
+    channel_groups.restore(restorer, Problem(observed(channels), Missing()), 1, Rng(0, ("a", "b")))
     assert restorer.keys == [("a", "b")]
 
 
 def test_bands_have_keys_where_images_have_none():
     restorer = Shown(1)
-    channel_groups.restore(restorer, observed(2), Missing(), 1, Rng(0))
+    channel_groups.restore(restorer, Problem(observed(2), Missing()), 1, Rng(0))
     assert restorer.keys == [("0#band0", "1#band0"), ("0#band1", "1#band1")]

@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
+from typing import NamedTuple
 
 import pytest
 
 from restorekit.core.errors import ImageError, UsageError
 from restorekit.core.execution import LocalEngine, Outcome
+
+
+class Stages(NamedTuple):
+    """A job of three functions."""
+
+    read: Callable
+    compute: Callable
+    write: Callable
 
 
 def load(task):
@@ -23,15 +33,15 @@ def store(task, computed):
 
 
 def test_outcomes_come_in_order_through_all_three_stages():
-    found = list(LocalEngine(3, 2).run(range(20), load, compute, store))
+    found = list(LocalEngine(3, 2).run(range(20), Stages(load, compute, store)))
     assert found == [Outcome(t, (t * 10 + 1) * 2) for t in range(20)]
 
 
 def test_no_task_is_no_outcome():
-    assert list(LocalEngine().run([], load, compute, store)) == []
+    assert list(LocalEngine().run([], Stages(load, compute, store))) == []
 
 
-@pytest.mark.parametrize("stage", ["load", "compute", "store"])
+@pytest.mark.parametrize("stage", ["read", "compute", "write"])
 @pytest.mark.parametrize("error", [ImageError("bad file"), ValueError("a bug")])
 def test_one_bad_task_leaves_the_others_alone(stage, error):
     def fail(task, value=None):
@@ -39,8 +49,8 @@ def test_one_bad_task_leaves_the_others_alone(stage, error):
             raise error
         return task
 
-    stages = {"load": load, "compute": compute, "store": store, stage: fail}
-    found = list(LocalEngine().run(range(5), stages["load"], stages["compute"], stages["store"]))
+    stages = Stages(load, compute, store)._replace(**{stage: fail})
+    found = list(LocalEngine().run(range(5), stages))
     assert [o.task for o in found if o.error] == [2]
     assert str(error) in found[2].error
 
@@ -50,7 +60,7 @@ def test_wrong_usage_stops_everything():
         raise UsageError("no")
 
     with pytest.raises(UsageError, match="no"):
-        list(LocalEngine().run(range(5), load, refuse, store))
+        list(LocalEngine().run(range(5), Stages(load, refuse, store)))
 
 
 def test_reading_goes_on_while_the_main_thread_computes():
@@ -64,7 +74,7 @@ def test_reading_goes_on_while_the_main_thread_computes():
     def computing(task, loaded):
         return second.wait(30)
 
-    first = next(LocalEngine().run(range(2), reading, computing, lambda task, seen: seen))
+    first = next(LocalEngine().run(range(2), Stages(reading, computing, lambda task, seen: seen)))
     assert first.result is True
 
 
@@ -81,7 +91,7 @@ def held_at_most(engine, weights):
         with lock:
             now[0] -= weights[task]
 
-    list(engine.run(range(len(weights)), loading, lambda task, loaded: None, storing))
+    list(engine.run(range(len(weights)), Stages(loading, lambda task, loaded: None, storing)))
     return peak[0]
 
 
@@ -102,5 +112,5 @@ def test_ctrl_c_stops_without_starting_what_was_waiting():
         return task
 
     with pytest.raises(KeyboardInterrupt):
-        list(LocalEngine(1, 1).run(range(100), load, computing, lambda task, value: stored.append(task)))
+        list(LocalEngine(1, 1).run(range(100), Stages(load, computing, lambda task, value: stored.append(task))))
     assert set(stored) <= {0, 1, 2}

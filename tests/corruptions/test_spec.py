@@ -97,7 +97,7 @@ class Odd(Corruption):
         ("gaussian:sigma=a", ["sigma", "number or a fraction", "'a'"]),
         ("gaussian:sigma=", ["sigma", "number", "''"]),
         ("gaussian:sigma=1/0", ["sigma", "fraction", "'1/0'"]),
-        ("gaussian:sigma=nan", ["sigma", "from 0 to 1", "nan"]),
+        ("gaussian:sigma=nan", ["sigma", "number or a fraction", "nan"]),
         ("gaussian:sigma=25", ["[0, 1]", "got 25", "did you mean 25/255"]),
         ("gaussian:sigma=0..25", ["did you mean 25/255"]),
         ("gaussian:sigma=300", ["[0, 1] scale", "got 300", "from 0 to 1"]),
@@ -119,7 +119,7 @@ class Odd(Corruption):
         ("quantise:bits=17", ["bits", "from 1 to 16", "17"]),
         ("quantise:share=0.1..0.5", ["share", "one value", "'0.1..0.5'"]),
         ("odd:level=9", ["from 0.001 to 5", "photons", "9"]),
-        ("odd:count=inf", ["count", "whole number", "inf"]),
+        ("odd:count=inf", ["count", "number or a fraction", "inf"]),
         ("clean:sigma=1", ["clean", "key", "'sigma'"]),
         ("gaussian@2", ["corruption"]),
     ],
@@ -197,3 +197,8 @@ def test_a_weight_stands_behind_the_spec(text, spec, weight):
 def test_a_weight_that_is_none_is_answered_in_one_sentence(text):
     with pytest.raises(SpecError, match=re.escape("after @")):
         weighted(text)
+
+
+@pytest.mark.parametrize(("word", "value"), [("on", True), ("yes", True), ("1", True), ("off", False), ("No", False)])
+def test_truth_is_read_as_after_set(word, value):
+    assert parse(f"missing:per_channel={word}", KNOWN).per_channel is value

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from restorekit.evaluation.bootstrap import LEAST, compare, indistinct, interval
+from restorekit.evaluation.bootstrap import MIN_IMAGES, compare, indistinct, interval
 from restorekit.evaluation.metric_values import MetricInfo
 
 DB = MetricInfo("psnr", "dB", "higher")
@@ -59,7 +59,7 @@ def test_many_images_are_compared_in_portions_of_the_memory():
     ("values", "why"),
     [
         ([1.0], "images or more, got 1"),
-        ([1.0, 2.0, 3.0, 4.0], f"it takes {LEAST}"),
+        ([1.0, 2.0, 3.0, 4.0], f"it takes {MIN_IMAGES}"),
         ([0.1] * 30, "the same on every image"),
         ([0.0] * 30, "the same on every image"),
         ([0.0] * 29 + [1.0], "the same on nearly every image"),
@@ -104,7 +104,7 @@ def test_an_infinite_figure_wins_and_stands_outside_of_the_means():
     assert (found.wins, found.losses, found.ties) == (1, 1, 2)
     assert (found.difference, found.differences) == (0.0, (("003.png", 0.0),))
     assert found.worse == ("002.png",)
-    assert "images with an infinite figure, here 3" in found.reason
+    assert "images with an infinite value, here 3" in found.reason
 
 
 @pytest.mark.parametrize("level", [20, 30, 40, 50])

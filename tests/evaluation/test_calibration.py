@@ -8,8 +8,8 @@ from restorekit.core.contracts import Restorer
 from restorekit.core.errors import ImageError, UsageError
 from restorekit.core.rng import Rng
 from restorekit.core.types import Geometry, Restoration
-from restorekit.corruptions import Gaussian, Missing
-from restorekit.evaluation.calibration import LEAST, LEVELS, fit
+from restorekit.corruptions import Downsample, Gaussian, Grayscale, Missing
+from restorekit.evaluation.calibration import LEVELS, MIN_IMAGES, fit
 from restorekit.evaluation.protocol import TestImage
 from restorekit.uncertainty.conditions import Conditions
 
@@ -131,7 +131,15 @@ def test_an_image_that_cannot_be_read_is_told_and_left_out():
 
 
 def test_too_few_images_and_no_spread_are_told():
-    with pytest.raises(UsageError, match=f"at least {LEAST:.0f} clean images, got 10"):
+    with pytest.raises(UsageError, match=f"at least {MIN_IMAGES:.0f} clean images, got 10"):
         _fit(torch.tensor(SIGMA), count=10)
     with pytest.raises(UsageError, match="this restorer gives none"):
         _fit(None)
+
+
+@pytest.mark.parametrize("corruption", [Downsample(), Grayscale()], ids=str)
+def test_a_corruption_that_changes_the_shape_is_refused_in_a_sentence(corruption):
+    x = torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    images = [TestImage(f"{i}.png", lambda: x) for i in range(80)]
+    with pytest.raises(UsageError, match=r"keep size and channels, expected \(3, 32, 32\), got"):
+        fit(Observed(torch.tensor(0.1)), images, [(str(corruption), corruption)])

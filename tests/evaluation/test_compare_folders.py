@@ -8,7 +8,7 @@ import tifffile
 
 from restorekit.core.errors import UsageError
 from restorekit.core.execution import LocalEngine
-from restorekit.evaluation.compare_folders import folders, measured, unmatched
+from restorekit.evaluation.compare_folders import folders, measure_folders, unmatched
 from restorekit.evaluation.metrics.fidelity import NRMSE, PSNR, SSIM, PSNRMissing
 from restorekit.evaluation.protocol import Protocol
 from restorekit.images.dataset import load_images
@@ -26,7 +26,7 @@ def clean(tmp_path):
 def run(restored, clean, observed=None, metrics=(PSNR, PSNRMissing), span=None, one_each=False):
     given = observed and load_images(observed)
     found = folders(load_images(restored), load_images(clean, range=span), given, one_each)
-    return measured(found, "tool", [cls() for cls in metrics], LocalEngine(1), PROTOCOL), found
+    return measure_folders(found, "tool", [cls() for cls in metrics], LocalEngine(1), PROTOCOL), found
 
 
 def psnr_of(a, b):
@@ -36,11 +36,11 @@ def psnr_of(a, b):
 def test_every_image_has_its_own_psnr_whatever_the_suffix(clean, tmp_path):
     results, _ = run(folder(tmp_path / "out", 9, NAMES, ".tif"), clean)
     for i, row in enumerate(results.images):
-        assert row["image"] == f"{NAMES[i]}.png"
-        assert row["psnr"] == pytest.approx(psnr_of(noisy(clean_image(i), 9, i), clean_image(i)))
+        assert row.image == f"{NAMES[i]}.png"
+        assert row.metrics["psnr"] == pytest.approx(psnr_of(noisy(clean_image(i), 9, i), clean_image(i)))
     (found,) = results.runs
-    assert found["psnr"] == pytest.approx(np.mean([row["psnr"] for row in results.images]))
-    assert (found["restorer"], found["images"], found["sigma"]) == ("tool", 3, None)
+    assert found.metrics["psnr"] == pytest.approx(np.mean([row.metrics["psnr"] for row in results.images]))
+    assert (found.restorer, found.images, found.sigma) == ("tool", 3, None)
     assert results.failures == []
 
 
@@ -49,12 +49,12 @@ def test_what_does_not_fit_is_said_of_that_image_and_the_others_go_on(clean, tmp
     write(out / "a.png", clean_image(0)[:40])
     write(out / "sub/b.png", clean_image(1)[..., 0])
     results, _ = run(out, clean)
-    told = {failure["image"]: failure["error"] for failure in results.failures}
+    told = {failure.image: failure.error for failure in results.failures}
     assert told["a.png"].startswith(
         "a.png is 48 x 40 pixels of 3 channel(s) and the clean image 48 x 48 pixels of 3 channel(s)"
     )
     assert "48 x 48 pixels of 1 channel(s)" in told["sub/b.png"]
-    assert [row["image"] for row in results.images] == ["sub/c.png"]
+    assert [row.image for row in results.images] == ["sub/c.png"]
 
 
 def test_a_damaged_file_an_unfinished_one_and_a_clean_one_with_gaps_are_failures(clean, tmp_path):
@@ -66,12 +66,12 @@ def test_a_damaged_file_an_unfinished_one_and_a_clean_one_with_gaps_are_failures
     (out / "sub/b.png").unlink()
     write(clean / "sub/c.missing.png", np.pad(np.full((8, 8), 255, np.uint8), 20))
     results, _ = run(out, clean)
-    told = {failure["image"]: failure["error"] for failure in results.failures}
+    told = {failure.image: failure.error for failure in results.failures}
     assert "truncated" in told["a.png"]
     assert "NaN" in told["sub/b.png"]
     assert "no truth" in told["sub/c.png"]
-    assert (results.images, results.runs[0]["psnr"]) == ([], None)
-    assert results.runs[0]["reasons"]["psnr"] == "no image was measured"
+    assert (results.images, results.runs[0].metrics["psnr"]) == ([], None)
+    assert results.runs[0].reasons["psnr"] == "no image was measured"
 
 
 def test_what_is_in_one_folder_alone_is_counted_and_named(clean, tmp_path):
@@ -89,7 +89,7 @@ def test_folders_without_a_name_in_common_are_wrong_usage_and_two_files_are_not(
     with pytest.raises(UsageError, match=r"expected names such as a\.png, with any suffix, got x\.png"):
         run(out, clean)
     results, _ = run(out / "x.png", clean / "a.png", one_each=True)
-    assert results.images[0]["image"] == "a.png"
+    assert results.images[0].image == "a.png"
 
 
 @pytest.mark.parametrize("kind", ["8", "16", "float"])
@@ -100,7 +100,7 @@ def test_files_of_any_depth_are_measured_on_one_scale(clean, tmp_path, kind):
     deep = {"8": x, "16": x.astype(np.uint16) * 257, "float": x.astype(np.float32) / 255}[kind]
     tifffile.imwrite(out / "a.tif", deep, photometric="rgb")
     results, _ = run(out, clean)
-    assert results.images[0]["psnr"] == pytest.approx(psnr_of(x, clean_image(0)), abs=1e-4)
+    assert results.images[0].metrics["psnr"] == pytest.approx(psnr_of(x, clean_image(0)), abs=1e-4)
 
 
 def test_numbers_of_the_clean_images_kind_are_on_their_range(tmp_path):
@@ -113,10 +113,10 @@ def test_numbers_of_the_clean_images_kind_are_on_their_range(tmp_path):
     write(tmp_path / "bytes/a.png", ((x + 160) / 4080 * 255).round().astype(np.uint8))
     for name in ("out", "bytes"):
         results, _ = run(tmp_path / name, tmp_path / "clean", span=(0.0, 4080.0))
-        assert results.images[0]["psnr"] == pytest.approx(20 * math.log10(25.5), abs=0.02)
+        assert results.images[0].metrics["psnr"] == pytest.approx(20 * math.log10(25.5), abs=0.02)
     guessed, _ = run(tmp_path / "out", tmp_path / "clean")
     low, high = np.percentile(x, (0.1, 99.9))
-    assert guessed.images[0]["psnr"] == pytest.approx(20 * math.log10((high - low) / 160), abs=0.2)
+    assert guessed.images[0].metrics["psnr"] == pytest.approx(20 * math.log10((high - low) / 160), abs=0.2)
 
 
 def test_gray_that_was_written_as_rgb_is_measured_as_gray_and_colour_is_not(tmp_path):
@@ -124,10 +124,10 @@ def test_gray_that_was_written_as_rgb_is_measured_as_gray_and_colour_is_not(tmp_
     write(tmp_path / "clean/a.png", gray)
     write(tmp_path / "out/a.png", noisy(gray, 9)[..., None].repeat(3, -1))
     results, _ = run(tmp_path / "out", tmp_path / "clean")
-    assert results.images[0]["psnr"] == pytest.approx(psnr_of(noisy(gray, 9), gray))
-    assert results.images[0]["notes"] == ["RGB of three equal channels, measured as gray"]
+    assert results.images[0].metrics["psnr"] == pytest.approx(psnr_of(noisy(gray, 9), gray))
+    assert results.images[0].notes == ["RGB of three equal channels, measured as gray"]
     write(tmp_path / "out/a.png", clean_image(0))
-    assert "3 channel(s)" in run(tmp_path / "out", tmp_path / "clean")[0].failures[0]["error"]
+    assert "3 channel(s)" in run(tmp_path / "out", tmp_path / "clean")[0].failures[0].error
 
 
 def test_what_was_seen_tells_what_was_missing_and_how_it_was_before(clean, tmp_path):
@@ -140,13 +140,13 @@ def test_what_was_seen_tells_what_was_missing_and_how_it_was_before(clean, tmp_p
     write(out / "a.png", filled.astype(np.uint8))
     results, _ = run(out, clean, seen)
     row = results.images[0]
-    assert row["psnr_missing"] == pytest.approx(20 * math.log10(25.5), abs=1e-4)
-    assert row["psnr"] == pytest.approx(row["psnr_missing"] + 10 * math.log10(SIDE**2 / 64), abs=1e-4)
-    assert row["psnr_before"] == pytest.approx(psnr_of(holed, clean_image(0)))
-    assert row["psnr_gain"] == pytest.approx(row["psnr"] - row["psnr_before"])
+    assert row.metrics["psnr_missing"] == pytest.approx(20 * math.log10(25.5), abs=1e-4)
+    assert row.metrics["psnr"] == pytest.approx(row.metrics["psnr_missing"] + 10 * math.log10(SIDE**2 / 64), abs=1e-4)
+    assert row.metrics["psnr_before"] == pytest.approx(psnr_of(holed, clean_image(0)))
+    assert row.metrics["psnr_gain"] == pytest.approx(row.metrics["psnr"] - row.metrics["psnr_before"])
     other = results.images[1]
-    assert other["reasons"]["psnr_missing"] == "no value is marked as missing"
-    assert "infinite" in other["reasons"]["psnr_gain"]
+    assert other.reasons["psnr_missing"] == "no value is marked as missing"
+    assert "infinite" in other.reasons["psnr_gain"]
     assert {figure.name for figure in results.metrics} == {"psnr", "psnr_missing", "psnr_before", "psnr_gain"}
 
 
@@ -155,11 +155,11 @@ def test_what_was_seen_in_another_size_has_no_before(clean, tmp_path):
     write(seen / "sub/b.png", clean_image(1)[::2, ::2])
     results, _ = run(out, clean, seen)
     absent, small, whole = results.images
-    assert absent["psnr_before"] is small["psnr_before"] is None
-    assert "another size" in small["reasons"]["psnr_before"]
-    assert whole["psnr_before"] > 15
-    assert results.runs[0]["psnr_before"] == whole["psnr_before"]
-    assert "psnr_before" not in run(out, clean, seen, (NRMSE, SSIM))[0].runs[0]
+    assert absent.metrics["psnr_before"] is small.metrics["psnr_before"] is None
+    assert "another size" in small.reasons["psnr_before"]
+    assert whole.metrics["psnr_before"] > 15
+    assert results.runs[0].metrics["psnr_before"] == whole.metrics["psnr_before"]
+    assert "psnr_before" not in run(out, clean, seen, (NRMSE, SSIM))[0].runs[0].metrics
 
 
 def test_frames_of_stacks_are_images(tmp_path):
@@ -168,7 +168,7 @@ def test_frames_of_stacks_are_images(tmp_path):
     np.save(tmp_path / "out.npy", np.stack([noisy(image, 9) for image in x]))
     results, _ = run(tmp_path / "out.npy", tmp_path / "clean.npy", one_each=True)
     assert len(results.images) == 3
-    assert results.images[2]["psnr"] == pytest.approx(psnr_of(noisy(x[2], 9), x[2]))
+    assert results.images[2].metrics["psnr"] == pytest.approx(psnr_of(noisy(x[2], 9), x[2]))
 
 
 def test_every_image_is_told_of_once(clean, tmp_path):
@@ -177,7 +177,9 @@ def test_every_image_is_told_of_once(clean, tmp_path):
     told = []
     found = folders(load_images(out), load_images(clean), None)
     shown = {}
-    measured(found, "t", [PSNR()], LocalEngine(1), PROTOCOL, lambda *words: told.append(words), show=shown.__setitem__)
+    measure_folders(
+        found, "t", [PSNR()], LocalEngine(1), PROTOCOL, lambda *words: told.append(words), show=shown.__setitem__
+    )
     assert set(shown) == {"sub/b.png", "sub/c.png"}
     assert shown["sub/b.png"].restored.shape == shown["sub/b.png"].clean.shape == (1, 3, SIDE, SIDE)
     assert [key for key, _ in told] == ["a.png", "sub/b.png", "sub/c.png"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-import torch
 
 from restorekit.core.devices import Compute
 from restorekit.core.execution import LocalEngine
@@ -38,9 +37,9 @@ def test_nothing_fails_and_every_method_has_its_metrics(spec, model, tmp_path):
     (tmp_path / "views").mkdir()
     results = evaluate([TestImage("a.png", lambda: IMAGE)], [scenario], metrics, LocalEngine(), protocol, **shown)
     assert not results.failures
-    assert [run["restorer"] for run in results.runs] == [method.name for method in methods]
-    assert all(torch.tensor(run["psnr"]).item() > 5 for run in results.runs)
-    assert all(set(row["views"]) >= {"before", "after", "truth"} for row in results.images)
+    assert [run.restorer for run in results.runs] == [method.name for method in methods]
+    assert all(run.metrics["psnr"] > 5 for run in results.runs)
+    assert all(row.views.before and row.views.after and row.views.truth for row in results.images)
 
 
 @pytest.mark.parametrize("spec", ["downsample", "grayscale"])
@@ -51,5 +50,5 @@ def test_the_calibration_is_not_applied_to_images_of_another_shape(spec, model):
     protocol = Protocol("somewhere", 0, 1, "cpu", {})
     image = TestImage("a.png", lambda: IMAGE)
     results = evaluate([image], [Scenario(spec, corruption, [method])], metrics, LocalEngine(), protocol)
-    assert [row["calibrated"] for row in results.images] == [False]
-    assert results.runs[0]["coverage90"] is not None  # of the interval as if Gaussian
+    assert [row.coverage.calibrated for row in results.images] == [False]
+    assert results.runs[0].metrics["coverage90"] is not None  # of the interval as if Gaussian

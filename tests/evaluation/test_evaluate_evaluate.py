@@ -17,6 +17,7 @@ from restorekit.corruptions import Clean, Gaussian, Missing
 from restorekit.evaluation.evaluate import evaluate
 from restorekit.evaluation.metrics.fidelity import PSNR, PSNRMissing
 from restorekit.evaluation.protocol import Method, Protocol, Scenario, TestImage
+from restorekit.evaluation.rows import Failure
 from restorekit.models import VAE
 from restorekit.restoration.model_restorer import ModelRestorer
 from restorekit.samplers import Gibbs
@@ -50,19 +51,19 @@ def run(trial: Scenario, people: list[TestImage] | None = None):
 def test_noise_of_known_level_gives_its_own_psnr():
     sigma = 10 / 255
     results = run(Scenario("g", Gaussian(sigma), [Method("echo", Echo(), "true")]))
-    assert results.runs[0]["psnr"] == pytest.approx(-20 * math.log10(sigma), abs=0.2)
+    assert results.runs[0].metrics["psnr"] == pytest.approx(-20 * math.log10(sigma), abs=0.2)
 
 
 def test_the_mean_is_over_the_images_own_values():
     results = run(Scenario("m", Missing(0.5), [Method("echo", Echo(), "true")]))
-    values = [row["psnr_missing"] for row in results.images]
-    assert results.runs[0]["psnr_missing"] == pytest.approx(sum(values) / 2)
-    assert results.runs[0]["images"] == 2
+    values = [row.metrics["psnr_missing"] for row in results.images]
+    assert results.runs[0].metrics["psnr_missing"] == pytest.approx(sum(values) / 2)
+    assert results.runs[0].images == 2
 
 
 def test_a_figure_that_does_not_exist_is_none():
     results = run(Scenario("g", Gaussian(0.1), [Method("echo", Echo(), "true")]))
-    assert results.runs[0]["psnr_missing"] is None
+    assert results.runs[0].metrics["psnr_missing"] is None
 
 
 def test_models_are_blind_to_the_level_but_not_to_its_absence():
@@ -84,7 +85,7 @@ def test_every_contender_sees_the_same_observation_whatever_the_order():
     first, second, alone = Echo(), Echo(), Echo()
     trial = Scenario("g", Gaussian((0.0, 0.2)), [Method("a", first, "true"), Method("b", second, "true")])
     run(trial)
-    run(replace(trial, contenders=[Method("c", alone, "true")]), subjects()[::-1])
+    run(replace(trial, methods=[Method("c", alone, "true")]), subjects()[::-1])
     assert torch.equal(first.told[0].y, second.told[0].y)
     assert torch.equal(first.told[0].y, alone.told[1].y)
 
@@ -94,8 +95,8 @@ def test_one_bad_image_is_reported_and_the_others_count():
         raise ImageError("bad.png is truncated")
 
     results = run(Scenario("c", Clean(), [Method("echo", Echo(), "true")]), [TestImage("bad.png", bad), *subjects()])
-    assert results.failures == [{"image": "bad.png", "error": "bad.png is truncated"}]
-    assert results.runs[0]["images"] == 2
+    assert results.failures == [Failure("bad.png", "bad.png is truncated")]
+    assert results.runs[0].images == 2
 
 
 def test_what_does_not_fit_one_image_is_that_images_failure():
@@ -109,8 +110,8 @@ def test_what_does_not_fit_one_image_is_that_images_failure():
 
     colour = TestImage("colour.png", lambda: torch.rand(1, 3, 16, 16))
     results = run(Scenario("c", Clean(), [Method("echo", Colour(), "true")]), [*subjects(1), colour])
-    assert results.failures == [{"image": "0.png", "error": "takes images of 3 channels, got 1; convert them"}]
-    assert [row["image"] for row in results.images] == ["colour.png"]
+    assert results.failures == [Failure("0.png", "takes images of 3 channels, got 1; convert them")]
+    assert [row.image for row in results.images] == ["colour.png"]
 
 
 def test_json_has_the_schema():
@@ -124,10 +125,10 @@ def test_json_has_the_schema():
 
 def test_a_model_of_images_has_a_nelbo_whatever_the_damage_and_what_is_none_has_none():
     model = build(VAE, VAE.Config(hidden=(8, 8), latent=2))
-    contenders = [Method(n, r, "true") for n, r in (("vae", ModelRestorer(model, Gibbs(2))), ("echo", Echo()))]
-    trials = [Scenario(spec, Gaussian(0.1), contenders) for spec in ("a", "b")]
+    methods = [Method(n, r, "true") for n, r in (("vae", ModelRestorer(model, Gibbs(2))), ("echo", Echo()))]
+    trials = [Scenario(spec, Gaussian(0.1), methods) for spec in ("a", "b")]
     runs = evaluate(subjects(), trials, [PSNR()], LocalEngine(), PROTOCOL).runs
-    values = [r["nelbo"] for r in runs]
+    values = [r.metrics["nelbo"] for r in runs]
     assert values[1] is values[3] is None
     assert values[0] == values[2]
     x = [s.read() for s in subjects(2)]

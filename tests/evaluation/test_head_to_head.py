@@ -2,9 +2,11 @@
 
 import pytest
 
+from restorekit.core.records import encode
 from restorekit.evaluation.head_to_head import against_baselines, deciding
 from restorekit.evaluation.metric_values import OF_A_RUN, MetricInfo
 from restorekit.evaluation.protocol import Protocol, Results
+from restorekit.evaluation.rows import ImageRow, RunRow
 from restorekit.report.tables import columns, page_runs
 from restorekit.report.wording import lost
 
@@ -16,14 +18,10 @@ def results(values, figures=FIGURES, name="psnr"):
     rows, runs = [], []
     for spec, by_restorer in values.items():
         for restorer, found in by_restorer.items():
-            own = [
-                {"corruption": spec, "restorer": restorer, "image": f"{i}.png", name: value, "reasons": {}}
-                for i, value in enumerate(found)
-            ]
-            there = [value for value in found if value is not None]
-            told = {"sigma": "blind", "draws": 0, "learned": restorer.isupper(), "estimate": "one pass", "reasons": {}}
-            mean = sum(there) / len(there) if there else None
-            runs.append({"corruption": spec, "restorer": restorer, "images": len(own), **told, name: mean})
+            own = [ImageRow(spec, restorer, f"{i}.png", {name: value}) for i, value in enumerate(found)]
+            known = [value for value in found if value is not None]
+            mean = {name: sum(known) / len(known) if known else None}
+            runs.append(RunRow(spec, restorer, len(own), "blind", 0, restorer.isupper(), "one pass", metrics=mean))
             rows += own
     return Results(Protocol("IN", 0, 3, "cpu", {}), runs, rows, [], list(figures))
 
@@ -31,7 +29,7 @@ def results(values, figures=FIGURES, name="psnr"):
 def test_a_model_is_held_against_the_classical_method_of_the_best_mean_on_each_damage():
     found = against_baselines(results({"g": {"M": [30, 31], "a": [29, 29], "b": [28, 31]}, "h": {"M": [9], "a": [8]}}))
     assert [(d.corruption, d.restorer, d.against) for d in found] == [("g", "M", "b"), ("h", "M", "a")]
-    assert (found[0].found.wins, found[0].found.losses, found[0].found.ties) == (1, 0, 1)
+    assert (found[0].result.wins, found[0].result.losses, found[0].result.ties) == (1, 0, 1)
 
 
 def test_what_is_no_model_and_what_has_no_rival_is_held_against_nothing():
@@ -42,14 +40,14 @@ def test_what_is_no_model_and_what_has_no_rival_is_held_against_nothing():
 
 def test_only_images_that_both_restored_count():
     (found,) = against_baselines(results({"g": {"M": [30, None, 28], "a": [29, 40, None]}}))
-    assert (found.found.images, found.found.wins) == (1, 1)
+    assert (found.result.images, found.result.wins) == (1, 1)
 
 
 def test_where_a_model_loses_it_is_said_worst_first():
-    duels = against_baselines(
+    pairs = against_baselines(
         results({"g": {"M": [30.0] * 6, "a": [30.4, 30.5, 30.6, 30.5, 30.4, 29.0]}, "h": {"M": [5], "a": [9]}})
     )
-    first, second = lost(duels)
+    first, second = lost(pairs)
     assert first.startswith("M loses to a on h: PSNR 4.00 dB lower (no interval: it takes 5 images or more, got 1")
     assert "M loses to a on g: PSNR 0.233 dB lower (95 % interval " in second
     assert second.endswith("which may be chance; worse on 5 of 6 images, better on 1, equal on 0")
@@ -60,7 +58,7 @@ def test_lower_is_better_where_psnr_was_not_measured_and_the_figure_says_so():
     figures = [MetricInfo("coverage90", "", "", 0.9), MetricInfo("gmsd", "", "lower"), *OF_A_RUN]
     assert deciding(figures).name == "gmsd"
     (found,) = against_baselines(results({"g": {"M": [0.2], "a": [0.1], "b": [0.4]}}, figures, "gmsd"))
-    assert (found.against, found.found.losses) == ("a", 1)
+    assert (found.against, found.result.losses) == ("a", 1)
     assert len(lost([found])) == 1
     assert deciding(OF_A_RUN) is None
 
@@ -70,17 +68,17 @@ def test_a_page_has_the_counts_beside_the_model_and_none_beside_the_others():
     model, other = page_runs(found, against_baselines(found), columns(found))
     assert (model.learned, model.against, model.wins, model.losses, model.ties) == (True, "a", 1, 1, 0)
     assert model.values == {"psnr": 30.5}
-    assert model.note == "told nothing of the noise; one pass"
+    assert model.note == "noise level unknown; one pass"
     assert (other.against, other.wins) == ("", None)
 
 
 def test_json_holds_the_names_the_figures_and_every_difference():
-    (duel,) = against_baselines(results({"g": {"M": [30, 31], "a": [29, 33]}}))
-    found = duel.to_json()
+    (pair,) = against_baselines(results({"g": {"M": [30, 31], "a": [29, 33]}}))
+    found = encode(pair.row())
     assert (found["restorer"], found["against"], found["metric"]) == ("M", "a", "psnr")
     assert (found["mean"], found["mean_against"], found["difference"]) == (30.5, 31.0, -0.5)
     assert found["differences"] == [{"image": "1.png", "difference": -2.0}, {"image": "0.png", "difference": 1.0}]
-    assert found["worse"] == ("1.png",)
+    assert found["worse"] == ["1.png"]
 
 
 @pytest.mark.parametrize("name", ["psnr", "seconds"])

@@ -8,6 +8,7 @@ from restorekit.core.types import Restoration
 from restorekit.evaluation.metric_values import INFINITE, NO_REASON, means, measure, metric_infos
 from restorekit.evaluation.metrics.fidelity import PSNR
 from restorekit.evaluation.metrics.uncertainty import Coverage90
+from restorekit.evaluation.rows import ImageRow
 from tests._helpers.observations import draw, seen
 
 
@@ -64,9 +65,9 @@ def test_every_figure_that_is_not_there_has_a_reason():
 
 def test_means_are_over_the_images_that_have_a_figure_and_else_say_why_there_is_none():
     rows = [
-        {"a": 1.0, "b": None, "c": math.inf, "reasons": {"b": "it rains"}},
-        {"a": None, "b": None, "c": 2.0, "reasons": {"a": "no", "b": "it rains"}},
-        {"a": 3.0, "b": None, "c": 3.0, "reasons": {"b": "it snows"}},
+        ImageRow("", "m", "x", {"a": 1.0, "b": None, "c": math.inf}, {"b": "it rains"}),
+        ImageRow("", "m", "y", {"a": None, "b": None, "c": 2.0}, {"a": "no", "b": "it rains"}),
+        ImageRow("", "m", "z", {"a": 3.0, "b": None, "c": 3.0}, {"b": "it snows"}),
     ]
     values, reasons = means(rows, ["a", "b", "c"])
     assert values == {"a": 2.0, "b": None, "c": math.inf}

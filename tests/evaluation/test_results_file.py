@@ -8,6 +8,7 @@ import math
 
 from restorekit.evaluation.protocol import Protocol, Results
 from restorekit.evaluation.results_file import finite, prepare, write_results
+from restorekit.evaluation.rows import ImageRow, RunRow
 
 
 def test_numbers_that_json_lacks_become_null():
@@ -21,8 +22,8 @@ def test_a_folder_is_made_and_left_empty(tmp_path):
 
 
 def test_json_and_csv_hold_the_rows(tmp_path):
-    row = {"corruption": "clean", "restorer": "r", "image": "ä b.png", "psnr": math.inf, "draw_psnr": None}
-    write_results(Results(Protocol("s", 0, 1, "cpu", {}), [row], [row], []), tmp_path)
+    row = ImageRow("clean", "r", "ä b.png", {"psnr": math.inf, "draw_psnr": None})
+    write_results(Results(Protocol("s", 0, 1, "cpu", {}), [RunRow("clean", "r", 1)], [row], []), tmp_path)
     found = json.loads((tmp_path / "results.json").read_text(encoding="utf-8"))
     assert found["images"][0]["psnr"] is None
     assert found["protocol"]["seed"] == 0
@@ -32,8 +33,8 @@ def test_json_and_csv_hold_the_rows(tmp_path):
 
 
 def test_rows_of_an_earlier_run_do_not_stay_where_there_are_none(tmp_path):
-    protocol, row = Protocol("s", 0, 1, "cpu", {}), {"image": "a.png", "psnr": 1.0, "reasons": {"a": "b"}, "notes": []}
+    protocol, row = Protocol("s", 0, 1, "cpu", {}), ImageRow("", "m", "a.png", {"psnr": 1.0}, {"a": "b"}, notes=[])
     write_results(Results(protocol, [], [row], []), tmp_path)
-    assert (tmp_path / "results.csv").read_text().splitlines() == ["image,psnr", "a.png,1.0"]
+    assert (tmp_path / "results.csv").read_text().splitlines() == ["corruption,restorer,image,psnr", ",m,a.png,1.0"]
     write_results(Results(protocol, [], [], []), tmp_path)
     assert not (tmp_path / "results.csv").exists()

@@ -55,7 +55,7 @@ def test_a_class_that_is_not_there_is_a_sentence(vae):
 
 
 def test_a_conditional_model_has_no_prior_to_draw_from(model_file):
-    with pytest.raises(UsageError, match="only given an observation"):
+    with pytest.raises(UsageError, match="only conditional on an observation"):
         draw(str(model_file), 1, None, 16, 1.0, 0, "cpu")
 
 

@@ -6,9 +6,9 @@ import tifffile
 from PIL import Image
 
 from restorekit.core.errors import ImageError
-from restorekit.images import Item, find_images, parse_mask
+from restorekit.images import Item, find_images, parse_mask, read
 from restorekit.images.discovery import walk_images
-from restorekit.images.masks import Beside
+from restorekit.images.masks import MaskIndex
 from tests._helpers.mask_files import marked_in, write_image, write_mask
 
 
@@ -120,7 +120,7 @@ def test_masks_of_other_formats(tmp_path):
 def test_a_mask_that_holds_nan_is_refused(tmp_path):
     write_image(tmp_path / "a.png")
     np.save(tmp_path / "a.missing.npy", np.full((5, 7), np.nan, np.float32))
-    with pytest.raises(ImageError, match=r"a.missing.npy holds NaN; expected 0 where a value was seen"):
+    with pytest.raises(ImageError, match=r"a.missing.npy holds NaN; expected 0 for an observed value"):
         marked_in(parse_mask(None), tmp_path / "a.png")
 
 
@@ -137,13 +137,27 @@ def test_a_mask_that_changed_is_read_again_and_cannot_be_changed_in_memory(tmp_p
 def test_several_masks_are_told_for_an_array_of_an_npz_too(tmp_path):
     np.savez(tmp_path / "a.npz", x=np.zeros((5, 7), np.uint8))
     item = Item(tmp_path / "a.npz:x", "a.npz")
-    assert Beside().one(item) is None
+    assert MaskIndex().one(item) is None
     write_mask(tmp_path / "a.missing.png", [255])
-    assert Beside().one(item) == tmp_path / "a.missing.png"
+    assert MaskIndex().one(item) == tmp_path / "a.missing.png"
     write_mask(tmp_path / "a.missing.bmp", [255])
     with pytest.raises(ImageError, match="several masks"):
-        Beside().one(item)
+        MaskIndex().one(item)
 
 
 def test_a_folder_that_is_not_there_holds_no_masks(tmp_path):
-    assert Beside().of(tmp_path / "nowhere" / "a.png") == []
+    assert MaskIndex().of(tmp_path / "nowhere" / "a.png") == []
+
+
+@pytest.mark.parametrize(("shape", "axes"), [((3, 6, 9), "CHW"), ((5, 6, 9), "CHW"), ((9, 6), "WH")])
+@pytest.mark.parametrize("channels", [True, False])
+def test_a_mask_in_an_array_has_the_axes_of_its_image(shape, axes, channels, tmp_path):
+    mask = np.zeros(shape if channels else shape[-2:], np.uint8)
+    mask[..., 1, 0] = 1
+    np.save(tmp_path / "a.npy", np.zeros(shape, np.uint8))
+    np.save(tmp_path / "a.missing.npy", mask)
+    picture = read(tmp_path / "a.npy", axes=axes)
+    missing = parse_mask(None).missing(Item(tmp_path / "a.npy", "a.npy"), picture).missing
+    place = (0, 0, 1, 0) if axes == "WH" else (0, 1, 0, 0)
+    assert missing.shape[:3] == picture.pixels.shape[:3]
+    assert np.argwhere(missing)[0].tolist() == list(place)

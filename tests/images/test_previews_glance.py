@@ -3,12 +3,12 @@ import pytest
 import torch
 from PIL import Image
 
+from restorekit.core.records import decode, encode
 from restorekit.core.rng import Rng
 from restorekit.core.types import Restoration
 from restorekit.corruptions import Gaussian, Missing
 from restorekit.images.previews import DRAWS, SIDE, PreviewCollector, make_preview, nice
-from restorekit.report.page import Views
-from restorekit.report.pages.restored import as_views
+from restorekit.images.views import Views
 from restorekit.testing._assertions import random_images
 
 
@@ -75,8 +75,9 @@ def test_frames_but_the_first_are_passed_over():
 def test_what_is_written_is_what_a_page_reads(tmp_path):
     x = random_images(1, 3, 6, 7)
     o = Missing(0.5)(x, Rng(3, ("a",)))
-    told = make_preview(_restored(x), o, x).write(tmp_path / "views", "one", "shared")
-    views = as_views(told)
+    written = make_preview(_restored(x), o, x).write(tmp_path / "views", "one", "shared")
+    views = decode(Views, encode(written))
+    assert views == written
     assert isinstance(views, Views)
     assert (views.before, views.after) == ("views/shared-before.png", "views/one-after.png")
     assert list(views.overlays) == ["std", "interval", "error", "missing"]

@@ -131,7 +131,7 @@ def test_truncated_and_missing_stacks_are_told(name, tmp_path):
     data = (tmp_path / name).read_bytes()
     for cut in (0, 3, len(data) // 2, len(data) - 5):
         (tmp_path / name).write_bytes(data[:cut])
-        with pytest.raises(UsageError, match=r"get a whole copy of the file|is something else"):
+        with pytest.raises(UsageError, match=r"get a complete copy of the file|is something else"):
             load_stack(tmp_path / name)
 
 

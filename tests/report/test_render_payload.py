@@ -9,7 +9,8 @@ from urllib.parse import unquote
 
 import pytest
 
-from restorekit.report.page import Column, Overlay, Page, Row, Views
+from restorekit.images.views import Overlay, Views
+from restorekit.report.page import Column, Page, Row
 from restorekit.report.render import address, embedded, payload
 
 

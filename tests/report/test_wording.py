@@ -5,14 +5,16 @@ import pytest
 from restorekit.evaluation.bootstrap import clear, compare
 from restorekit.evaluation.metric_values import OF_A_RUN, MetricInfo
 from restorekit.evaluation.protocol import Protocol, Results, failed
-from restorekit.report.page import Row, Views
+from restorekit.evaluation.rows import Failure, ImageRow
+from restorekit.images.views import Views
+from restorekit.report.page import Row
 from restorekit.report.wording import absent, count, difference, method_names, named, pictured
 
 DB, COVER = MetricInfo("psnr", "dB", "higher"), MetricInfo("coverage90", "", "", 0.9)
 
 
 def row(restorer, image, reasons=None, **values):
-    return {"corruption": "c", "restorer": restorer, "image": image, **values, "reasons": reasons or {}}
+    return ImageRow("c", restorer, image, values, reasons or {})
 
 
 def results(rows, *names):
@@ -52,8 +54,8 @@ def test_how_long_it_took_and_what_no_model_has_is_no_loss():
 
 
 def test_what_failed_of_many_for_the_same_reason_is_said_once():
-    failures = [{"image": i, "restorer": "r", "corruption": "c", "error": "is odd"} for i in "abc"]
-    failures.append({"image": "d", "corruption": "", "error": "is empty"})
+    failures = [Failure(i, "is odd", "c", "r") for i in "abc"]
+    failures.append(Failure("d", "is empty"))
     assert failed(failures) == ["failed: r on c of a and 2 more: is odd", "failed: d: is empty"]
 
 
@@ -89,7 +91,7 @@ def test_a_difference_in_doubt_and_one_without_an_interval():
     assert difference(alone, DB) == f"1.000 dB higher ({alone.reason})"
     assert clear(alone, DB) == 0
     assert difference(compare(*pairs(1.0, -1.0), DB), DB) == "the same on average"
-    assert difference(compare({}, {}, DB), DB) == "no difference can be told"
+    assert difference(compare({}, {}, DB), DB) == "has no finite difference"
 
 
 def test_a_figure_with_a_goal_is_nearer_to_it_or_further_from_it():

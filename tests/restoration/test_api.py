@@ -47,6 +47,36 @@ def test_torch_in_torch_out(model, shape):
     assert result.draws.shape == (2, *shape)
 
 
+@pytest.mark.parametrize(
+    ("shape", "axes", "plain"),
+    [((3, 9, 13), "CYX", (1, 2, 0)), ((13, 9), "XY", (1, 0)), ((9, 3, 13), "HCW", (0, 2, 1))],
+)
+@pytest.mark.parametrize("lead", ["numpy", "torch"])
+def test_axes_name_another_layout(model, shape, axes, plain, lead):
+    image = RNG.random(shape).astype(np.float32)
+    lost = RNG.random([size for size, letter in zip(shape, axes, strict=True) if letter != "C"]) < 0.3
+    wrap = torch.from_numpy if lead == "torch" else np.asarray
+    found = model(wrap(image), missing=wrap(lost), axes=axes, samples=2)
+    bare = axes.replace("C", "")
+    wanted = model(image.transpose(plain), missing=lost if bare in ("HW", "YX") else lost.T, samples=2)
+    back = np.argsort(plain)
+    assert np.array_equal(np.asarray(found.mmse), wanted.mmse.transpose(back))
+    assert np.array_equal(np.asarray(found.draws), wanted.draws.transpose(0, *(1 + back)))
+
+
+def test_axes_name_a_batch_and_are_checked(model):
+    images = RNG.random((2, 3, 9, 13)).astype(np.float32)
+    found = model(images, axes="TZYX")
+    assert found.mmse.shape == images.shape
+    assert np.array_equal(found.mmse[1, 2], model(images.reshape(6, 9, 13), axes="NHW").mmse[5])
+    with pytest.raises(UsageError, match="does not fit the shape"):
+        model(images, axes="CYX")
+    with pytest.raises(UsageError, match="expected axes such as NCHW"):
+        model(images, axes="NQHW")
+    with pytest.raises(UsageError, match="pass axes, such as 'NHWC'"):
+        model(images)
+
+
 def test_numpy_and_torch_agree(model):
     image = RNG.integers(0, 256, (9, 13, 3), dtype=np.uint8)
     lost = RNG.random((9, 13)) < 0.3
@@ -201,5 +231,5 @@ def test_damage_may_be_more_than_noise(spec, size, tmp_path):
     image = np.random.default_rng(0).random((24, 32), dtype=np.float32)
     with pytest.warns(RestorekitWarning):
         assert loaded(image).mmse.shape == size
-    with pytest.raises(UsageError, match="a part of the corruption"):
+    with pytest.raises(UsageError, match="already sets the noise level"):
         loaded(image, sigma=0.1)

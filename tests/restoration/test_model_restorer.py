@@ -6,13 +6,14 @@ import torch
 from torch.nn import functional as F
 
 from restorekit import testing
-from restorekit.core.contracts import Model
+from restorekit.core.contracts import Model, Sampler
 from restorekit.core.errors import ImageError, RestorekitError
+from restorekit.core.plugins.boundary import BrokenError
 from restorekit.core.rng import Rng
-from restorekit.core.types import Draws, Estimate, Geometry
+from restorekit.core.types import Draws, Estimate, Geometry, Problem
 from restorekit.corruptions import Chain, Gaussian, Missing, SaltPepper
 from restorekit.models import CVAE, VAE
-from restorekit.restoration.model_restorer import DRAWS, Held, ModelRestorer, with_guess
+from restorekit.restoration.model_restorer import MIN_DRAWS, HeldSource, ModelPass, ModelRestorer
 from restorekit.restoration.tiling import Limits
 from restorekit.samplers import Gibbs
 from restorekit.testing import _assertions
@@ -124,7 +125,7 @@ def test_what_lies_beyond_the_halo_does_not_matter(config):
     halo, multiple = model.geometry.halo, model.geometry.multiple
     x = _assertions.random_images(1, 1, multiple * 4, 3 * halo)
     rng = Rng(0, ("a",))
-    first = with_guess(DAMAGE(x, rng), DAMAGE)
+    first = Problem(DAMAGE(x, rng), DAMAGE).with_initial_estimate().observation
     far = torch.arange(3 * halo) >= 2 * halo
     turned = dataclasses.replace(
         first, y=torch.where(far, 1 - first.y, first.y), initial=torch.where(far, 1 - first.initial, first.initial)
@@ -161,10 +162,10 @@ def test_where_everything_was_seen_the_guess_is_y_unless_the_corruption_makes_it
             return 1 - observation.y
 
     _, o, _ = _observed(images, 1, 1, 20, 20, Gaussian(0.1))
-    assert with_guess(o, Gaussian(0.1)).initial is o.y
-    assert with_guess(o, Chain((Gaussian(0.1), Missing(0.0)))).initial is o.y
+    assert Problem(o, Gaussian(0.1)).with_initial_estimate().observation.initial is o.y
+    assert Problem(o, Chain((Gaussian(0.1), Missing(0.0)))).with_initial_estimate().observation.initial is o.y
     for own in (Inverted(0.1), Chain((Inverted(0.1), Missing(0.0)))):
-        assert torch.equal(with_guess(o, own).initial, 1 - o.y)
+        assert torch.equal(Problem(o, own).with_initial_estimate().observation.initial, 1 - o.y)
 
 
 # ------------------------------------------------------------------------------------------ any size
@@ -229,14 +230,16 @@ def test_without_an_estimate_the_mean_and_spread_of_draws_stand_in(images):
     _, o, noise = _observed(images, 1, 1, 20, 20, Gaussian(0.1))
     found = _restored(DrawsOnly(), o, noise, 0, corruption=Gaussian(0.1))
     with torch.no_grad():
-        draws = DrawsOnly().sample(with_guess(o, Gaussian(0.1)), Gaussian(0.1), DRAWS, noise)
+        draws = DrawsOnly().sample(
+            Problem(o, Gaussian(0.1)).with_initial_estimate().observation, Gaussian(0.1), MIN_DRAWS, noise
+        )
     torch.testing.assert_close(found.mmse, draws.mean.mean(0))
     torch.testing.assert_close(found.std**2, draws.mean.var(0) + 0.04, rtol=1e-3, atol=1e-4)
     assert found.draws is None
     six = _restored(DrawsOnly(), o, noise, 6, Limits(512, 800), Gaussian(0.1))
     torch.testing.assert_close(six.draws, draws.mean[:6])
     torch.testing.assert_close(six.mmse, found.mmse)  # few that are asked for make the estimate no worse
-    many = _restored(DrawsOnly(), o, noise, DRAWS + 4, Limits(512, 800), Gaussian(0.1))
+    many = _restored(DrawsOnly(), o, noise, MIN_DRAWS + 4, Limits(512, 800), Gaussian(0.1))
     torch.testing.assert_close(many.mmse, many.draws.mean(0))
 
 
@@ -255,7 +258,7 @@ def test_a_result_does_not_depend_on_how_it_is_asked_for(images):
     """Bands from the top down, each row once, the same as the whole."""
     _, o, noise = _observed(images, 1, 1, 120, 60)
     restorer = ModelRestorer(Local(), limits=Limits(34, 34 * 34))
-    bands = list(restorer.rows(Held(with_guess(o, DAMAGE)), DAMAGE, 1, noise))
+    bands = list(restorer.rows(HeldSource(Problem(o, DAMAGE).with_initial_estimate().observation), DAMAGE, 1, noise))
     assert len(bands) > 3
     row = 0
     for top, band in bands:
@@ -277,6 +280,62 @@ def test_the_limits_hold(images):
     assert Limits.within(1).pixels == 2**16
 
 
+# ----------------------------------------------------------------------------------- samplers
+
+
+class Constant(Sampler):
+    """Draws one value."""
+
+    name = "constant"
+
+    def __init__(self, value):
+        self.value = value
+
+    def __call__(self, model, corruption, observation, n, rng):
+        shape = (n, len(observation), *observation.shape)
+        return Draws(torch.full(shape, self.value), None, {"value": torch.full((len(observation),), self.value)})
+
+    def refuse(self, model, corruption):
+        return None
+
+
+def test_restorers_that_share_a_model_keep_their_own_samplers(images):
+    model = testing.build(VAE, VAE.Config(hidden=(8,), latent=2, channels=1, size=(16, 16)))
+    own = model.sampler = Constant(0.25)
+    _, o, rng = _observed(images, 2, 1, 16, 16, Gaussian(0.1))
+    low, high, plain = ModelRestorer(model, Constant(0.125)), ModelRestorer(model, Constant(0.5)), ModelRestorer(model)
+    for restorer, value in ((low, 0.125), (high, 0.5), (low, 0.125), (plain, 0.25)):
+        found = restorer(o, Gaussian(0.1), 2, rng)
+        assert found.draws.unique().tolist() == [value]
+        assert found.diagnostics["value"].tolist() == [value] * 2
+    assert model.sampler is own
+
+
+def test_a_latent_model_that_draws_by_itself_is_not_overruled(images):
+    class Own(VAE):
+        name = "own"
+
+        def sample(self, observation, corruption, n, rng):
+            return Draws(torch.full((n, len(observation), *observation.shape), 0.75), None)
+
+    model = testing.build(Own, VAE.Config(hidden=(8,), latent=2, channels=1, size=(16, 16)))
+    _, o, rng = _observed(images, 1, 1, 16, 16, Gaussian(0.1))
+    assert ModelRestorer(model, Constant(0.5))(o, Gaussian(0.1), 1, rng).draws.unique().tolist() == [0.75]
+
+
+def test_what_a_sampler_returns_is_checked(images):
+    class Broken(Constant):
+        name = "broken"
+
+        def __call__(self, model, corruption, observation, n, rng):
+            return Draws(torch.zeros(1), None)
+
+    model = testing.build(VAE, VAE.Config(hidden=(8,), latent=2, channels=1, size=(16, 16)))
+    _, o, rng = _observed(images, 1, 1, 16, 16, Gaussian(0.1))
+    with pytest.raises(BrokenError, match=r"expected a tensor of shape \(16, 1, 1, 16, 16\) in mean"):
+        ModelRestorer(model, Broken(0.5))(o, Gaussian(0.1), 1, rng)
+
+
 # ------------------------------------------------------------------------------------- what goes wrong
 
 
@@ -284,7 +343,7 @@ def test_another_runtime_error_is_not_taken_for_lack_of_memory(images, monkeypat
     def broken(self, observation, *rest):
         raise RuntimeError("size mismatch")
 
-    monkeypatch.setattr(ModelRestorer, "solve", broken)
+    monkeypatch.setattr(ModelPass, "__call__", broken)
     _, o, noise = _observed(images, 1, 1, 32, 32)
     with pytest.raises(RuntimeError, match="size mismatch"):
         _restored(Local(), o, noise, 0)
@@ -304,7 +363,7 @@ def test_out_of_memory_halves_the_tiles_and_goes_on(images, monkeypatch, error, 
     model = Local()
     _, o, noise = _observed(images, 1, 1, 300, 200)
     expected = _restored(Local(), o, noise, 1)
-    solve, calls = ModelRestorer.solve, []
+    solve, calls = ModelPass.__call__, []
 
     def tight(self, observation, *rest):
         calls.append(tuple(observation.y.shape))
@@ -312,9 +371,9 @@ def test_out_of_memory_halves_the_tiles_and_goes_on(images, monkeypatch, error, 
             raise error
         return solve(self, observation, *rest)
 
-    monkeypatch.setattr(ModelRestorer, "solve", tight)
+    monkeypatch.setattr(ModelPass, "__call__", tight)
     restorer = ModelRestorer(model, limits=Limits(80, 80 * 80))
-    bands = list(restorer.rows(Held(with_guess(o, DAMAGE)), DAMAGE, 1, noise))
+    bands = list(restorer.rows(HeldSource(Problem(o, DAMAGE).with_initial_estimate().observation), DAMAGE, 1, noise))
     assert [top for top, _ in bands] == [sum(b.mmse.shape[2] for _, b in bands[:i]) for i in range(len(bands))]
     torch.testing.assert_close(torch.cat([b.mmse for _, b in bands], 2), expected.mmse)
     torch.testing.assert_close(torch.cat([b.draws for _, b in bands], 3), expected.draws)
@@ -335,8 +394,8 @@ def test_after_out_of_memory_fewer_draws_are_made_at_once(images, monkeypatch):
             raise torch.OutOfMemoryError("CUDA out of memory")
         return solve(self, observation, *rest)
 
-    solve, model = ModelRestorer.solve, Counts()
-    monkeypatch.setattr(ModelRestorer, "solve", tight)
+    solve, model = ModelPass.__call__, Counts()
+    monkeypatch.setattr(ModelPass, "__call__", tight)
     _, o, noise = _observed(images, 1, 1, 120, 130)
     _restored(model, o, noise, 8, Limits(80, 2 * 80 * 80))
     assert {math.prod(shape) for shape in model.seen} == {2 * 40 * 40}
@@ -345,7 +404,7 @@ def test_after_out_of_memory_fewer_draws_are_made_at_once(images, monkeypatch):
 @pytest.mark.parametrize("limits", [Limits(34, 10**5), Limits(60, 10**5)], ids=["smallest", "not half"])
 def test_out_of_memory_makes_batches_smaller_where_tiles_cannot_be_halved(images, monkeypatch, limits):
     _, o, noise = _observed(images, 1, 1, 120, 130)
-    expected, solve, calls = _restored(Local(), o, noise), ModelRestorer.solve, []
+    expected, solve, calls = _restored(Local(), o, noise), ModelPass.__call__, []
 
     def tight(self, observation, *rest):
         calls.append(observation.y[:, 0].numel())
@@ -353,7 +412,7 @@ def test_out_of_memory_makes_batches_smaller_where_tiles_cannot_be_halved(images
             raise torch.OutOfMemoryError("CUDA out of memory")
         return solve(self, observation, *rest)
 
-    monkeypatch.setattr(ModelRestorer, "solve", tight)
+    monkeypatch.setattr(ModelPass, "__call__", tight)
     torch.testing.assert_close(_restored(Local(), o, noise, 0, limits).mmse, expected.mmse)
 
 
@@ -361,7 +420,7 @@ def test_out_of_memory_with_the_smallest_tiles_is_an_error_in_a_sentence(images,
     def never(*args):
         raise torch.OutOfMemoryError("CUDA out of memory")
 
-    monkeypatch.setattr(ModelRestorer, "solve", never)
+    monkeypatch.setattr(ModelPass, "__call__", never)
     _, o, noise = _observed(images, 1, 1, 50, 50)
     with pytest.raises(ImageError, match="out of memory") as error:
         _restored(Local(), o, noise)

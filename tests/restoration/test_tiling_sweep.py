@@ -3,8 +3,8 @@ import torch
 
 from restorekit.core.rng import Rng
 from restorekit.core.types import Geometry, Observation
-from restorekit.restoration.model_restorer import Held
-from restorekit.restoration.tiling import Limits, Sweep, mirrored
+from restorekit.restoration.model_restorer import HeldSource
+from restorekit.restoration.tiling import Limits, mirrored, process_tiles
 
 
 def test_an_image_is_mirrored_to_a_size_the_model_takes():
@@ -27,9 +27,9 @@ def _passes(draws, limits, height=400, width=300):
         seen.append(tuple(tiles.y.shape))
         return {"mmse": tiles.y, "draws": tiles.y.expand(draws, *tiles.y.shape)}
 
-    source = Held(Observation(y, torch.ones_like(y).bool(), (1, height, width)))
+    source = HeldSource(Observation(y, torch.ones_like(y).bool(), (1, height, width)))
     found = torch.zeros_like(y)
-    for top, band in Sweep(solve, Geometry(halo=1), source, Rng(0), limits, draws).bands():
+    for top, band in process_tiles(source, solve, Geometry(halo=1), Rng(0), limits, draws):
         found[:, :, top : top + band.mmse.shape[2]] = band.draws[-1]
     torch.testing.assert_close(found, y)
     return seen

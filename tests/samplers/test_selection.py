@@ -55,6 +55,4 @@ def test_a_sampler_takes_settings_behind_its_name():
 def test_damage_that_can_only_be_simulated_is_refused_in_one_sentence(name):
     with pytest.raises(UsageError) as caught:
         pick_sampler(PCA(PCAConfig()), Chain((Gaussian(), JPEG())), OWN, name)
-    assert str(caught.value) == (
-        "no sampler undoes jpeg, which has no smooth log p(y | x); train a cvae for such damage"
-    )
+    assert str(caught.value) == ("no sampler undoes jpeg, which has no smooth log p(y | x); train a cvae for it")

@@ -76,7 +76,7 @@ def test_a_folder_behind_any_smooth_damage_is_restored_by_langevin(spec, file, r
     [
         ("grayscale+gaussian:sigma=0.1", "lost its colours"),
         ("blur:size=1..2+gaussian:sigma=0.1", "got a range for blur"),
-        ("jpeg", "train a cvae for such damage"),
+        ("jpeg", "train a cvae for it"),
         ("blur", "needs noise behind blur"),
     ],
 )

@@ -6,7 +6,7 @@ import math
 import numpy as np
 
 from restorekit.training.log import Log, read_log, thin
-from tests._helpers.training_logs import start, step, validation, write
+from tests._helpers.training_logs import entry, log_of, start, step, validation, write
 
 
 def test_a_missing_or_empty_log_has_no_lines(tmp_path):
@@ -18,7 +18,7 @@ def test_a_line_cut_short_and_what_is_no_line_are_left_out_and_counted(tmp_path)
     path = write(tmp_path, [step(50), step(100)])
     path.write_text(path.read_text() + '[1]\n{"event": 3, "step": 1}\n{"event": "step", "ste')
     found = read_log(path)
-    assert [line["step"] for line in found.lines] == [50, 100]
+    assert [line.step for line in found.lines] == [50, 100]
     assert found.unread == 3
 
 
@@ -26,7 +26,7 @@ def test_what_a_resumed_training_did_again_stands_once_as_it_was_done_last(tmp_p
     lines = [start(0), step(50), step(100, nelbo=1.0), validation(100, psnr=1.0), step(150, nelbo=2.0)]
     again = [start(50), step(100, nelbo=3.0), validation(100, psnr=4.0)]
     found = read_log(write(tmp_path, lines + again))
-    assert found.lines == [*lines[:2], *again]
+    assert found.lines == [entry(line) for line in [*lines[:2], *again]]
     assert found.points("step", "nelbo") == [(50, 100.0), (100, 3.0)]
 
 
@@ -45,7 +45,7 @@ def test_figures_are_numbers_and_curves_only_what_is_finite(tmp_path):
 
 
 def test_step_and_seconds_of_a_log_are_those_of_its_last_line():
-    assert (Log([step(50), validation(70)]).step, Log([step(50), validation(70)]).seconds) == (70, 7.0)
+    assert (log_of([step(50), validation(70)]).step, log_of([step(50), validation(70)]).seconds) == (70, 7.0)
     assert (Log().step, Log().seconds) == (0, 0.0)
 
 

@@ -20,7 +20,7 @@ from safetensors import safe_open
 
 from restorekit import testing
 from restorekit.core.errors import CheckpointError
-from restorekit.core.psnr import quantise_8bit
+from restorekit.core.psnr import psnr, quantise_8bit
 from restorekit.core.rng import Rng
 from restorekit.core.types import Batch, Geometry, Observation, Restoration
 from restorekit.corruptions import Chain, Clean, Gaussian, Missing
@@ -33,7 +33,7 @@ from restorekit.training.config import Recipe
 from restorekit.training.crops import HeldPool, StreamedPool
 from restorekit.training.job import Job
 from restorekit.training.resume import State, restore_state, save_state
-from restorekit.training.validation import Validation, centres, measure, psnr
+from restorekit.training.validation import Validation, centres, measure
 
 CPU = torch.device("cpu")
 SMALL = CVAE.Config(**CVAE.presets["small"])
@@ -172,7 +172,7 @@ def test_a_terminated_process_has_saved_first(tmp_path):
         sys.path.insert(0, {str(Path(__file__).parents[2])!r})
         import dataclasses; from tests.training import test_loop
         job = dataclasses.replace(test_loop._job(Path({str(tmp_path / "run")!r})), steps=10**6)
-        test_loop._train(job, watch=lambda line: print(line["event"], flush=True))
+        test_loop._train(job, watch=lambda line: print(line.event, flush=True))
         print("left", flush=True)
     """
     process = subprocess.Popen(
@@ -291,7 +291,7 @@ def test_mixed_precision_trains_and_keeps_full_weights(tmp_path):
     saved = _tensors(job.run / "model.safetensors")
     assert {t.dtype for t in saved.values()} == {torch.float32}
     assert all(t.isfinite().all() for t in saved.values())
-    assert lines[-1]["psnr"] > 0
+    assert lines[-1].values["psnr"] > 0
 
 
 def test_portions_add_up_to_the_gradient_of_the_whole_batch(tmp_path):
@@ -394,8 +394,8 @@ def test_epochs_see_every_image_and_labels_go_along(tmp_path):
     loop.train(job, model, _fabric(), lines.append)
     values = [(round(255 * value), label) for value, label in Counts.seen]
     assert sorted(values[:7]) == sorted(values[7:]) == [(i, i + 1) for i in range(7)]
-    epochs = [line for line in lines if line["event"] == "epoch"]
-    assert [line["epoch"] for line in epochs] == [1, 2]
+    epochs = [line.values for line in lines if line.event == "epoch"]
+    assert [values["epoch"] for values in epochs] == [1, 2]
     assert epochs[0]["nelbo"] == pytest.approx(epochs[0]["distortion"] + epochs[0]["rate"], rel=1e-4)
 
 

@@ -8,7 +8,7 @@ from PIL import Image
 
 from restorekit.core.errors import UsageError
 from restorekit.training.tensorboard import Board
-from tests._helpers.training_logs import start, step, validation
+from tests._helpers.training_logs import entry, start, step, validation
 
 
 @pytest.fixture
@@ -32,11 +32,11 @@ def told(found, tag):
 
 def test_scalars_are_those_of_the_log(read, tmp_path):
     with Board(tmp_path) as board:
-        board.show(start(0))
-        board.show(step(50, nelbo=7.0))
-        board.show({"event": "epoch", "step": 60, "seconds": 1.0, "epoch": 1, "nelbo": 6.0})
-        board.show(validation(100, nelbo=5.0, **{"psnr gaussian:sigma=0..50/255": 20.0}))
-        board.show(step(100, nelbo=4.0))
+        board.show(entry(start(0)))
+        board.show(entry(step(50, nelbo=7.0)))
+        board.show(entry({"event": "epoch", "step": 60, "seconds": 1.0, "epoch": 1, "nelbo": 6.0}))
+        board.show(entry(validation(100, nelbo=5.0, **{"psnr gaussian:sigma=0..50/255": 20.0})))
+        board.show(entry(step(100, nelbo=4.0)))
     found = read(tmp_path)
     assert told(found, "training/nelbo") == [(50, 7.0), (100, 4.0)]
     assert told(found, "epoch/nelbo") == [(60, 6.0)]
@@ -55,8 +55,8 @@ def test_pictures_come_with_their_validation(read, tmp_path):
     (tmp_path / "previews").mkdir()
     Image.fromarray(values).save(tmp_path / "previews" / "0000100.png")
     with Board(tmp_path) as board:
-        board.show(step(50))
-        board.show(validation(100))
+        board.show(entry(step(50)))
+        board.show(entry(validation(100)))
     (picture,) = read(tmp_path).Images("previews")
     assert (picture.step, picture.width, picture.height) == (100, 4, 3)
 
@@ -64,16 +64,16 @@ def test_pictures_come_with_their_validation(read, tmp_path):
 def test_a_resumed_training_takes_the_place_of_what_a_killed_one_left(read, tmp_path):
     with Board(tmp_path) as board:
         for at in (50, 100, 150):
-            board.show(step(at, nelbo=1.0))
+            board.show(entry(step(at, nelbo=1.0)))
     with Board(tmp_path) as board:
-        board.show(start(50))
-        board.show(step(100, nelbo=2.0))
+        board.show(entry(start(50)))
+        board.show(entry(step(100, nelbo=2.0)))
     assert told(read(tmp_path), "training/nelbo") == [(50, 1.0), (100, 2.0)]
 
 
 def test_nothing_is_written_before_there_is_something_to_tell(read, tmp_path):
     with Board(tmp_path) as board:
-        board.show(start(0))
+        board.show(entry(start(0)))
     assert list(tmp_path.iterdir()) == []
 
 

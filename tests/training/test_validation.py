@@ -8,6 +8,7 @@ import torch
 from PIL import Image
 
 from restorekit import testing
+from restorekit.core.psnr import psnr
 from restorekit.core.rng import Rng
 from restorekit.core.types import Batch, Geometry
 from restorekit.corruptions import Clean, Gaussian, Missing
@@ -23,7 +24,6 @@ from restorekit.training.validation import (
     centres,
     measure,
     preview,
-    psnr,
     reconstruct,
     sample_grid,
     write_grid,

@@ -4,8 +4,9 @@ import pytest
 import torch
 
 from restorekit.core.rng import Rng
+from restorekit.core.types import Problem
 from restorekit.corruptions import Gaussian, Missing
-from restorekit.uncertainty.conditions import COARSE, FAR, coarseness, distances, see
+from restorekit.uncertainty.conditions import COARSE, FAR, coarseness, conditions_of, distances
 
 
 def test_distances_are_euclidean_to_the_nearest_seen_value_of_the_same_channel():
@@ -23,11 +24,11 @@ def test_what_is_seen_is_the_estimated_level_the_share_and_the_farthest():
     corruption = Gaussian(0.1)
     o = corruption(x, Rng(0))
     for shown in (o, o.blind()):
-        found = see(shown, corruption, distances(o.observed))
+        found = conditions_of(Problem(shown, corruption), distances(o.observed))
         assert [s.sigma for s in found] == [pytest.approx(0.1, rel=0.1)] * 2
         assert all(s.white and s.channels == 1 and s.missing == 0 for s in found)
     lost = Missing(0.5)(x, Rng(0))
-    found = see(dataclasses.replace(lost, sigma=None), Missing(0.5), distances(lost.observed))
+    found = conditions_of(Problem(dataclasses.replace(lost, sigma=None), Missing(0.5)), distances(lost.observed))
     assert [(s.sigma, s.white) for s in found] == [(0, True)] * 2
     assert found[0].missing == pytest.approx(0.5, abs=0.01)
     assert found[0].farthest >= 2
@@ -40,7 +41,7 @@ def test_white_noise_is_as_strong_at_twice_the_scale_and_smeared_noise_is_strong
     smeared = torch.nn.functional.avg_pool2d(white.y, 2, 1)
     assert coarseness(smeared[0], white.observed[0, :, 1:, 1:]) > COARSE
     whole = torch.nn.functional.pad(smeared, (0, 1, 0, 1), mode="replicate")
-    found = see(dataclasses.replace(white, y=whole), Gaussian(), distances(white.observed))[0]
+    found = conditions_of(Problem(dataclasses.replace(white, y=whole), Gaussian()), distances(white.observed))[0]
     assert not found.white
 
 

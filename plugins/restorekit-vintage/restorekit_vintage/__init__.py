@@ -1,4 +1,4 @@
-"""Damage of old photographs and film: a plugin of restorekit."""
+"""Degradations of old photographs and film: a plugin of restorekit."""
 
 from __future__ import annotations
 
@@ -19,5 +19,5 @@ __all__ = ["Cast", "Creases", "Dust", "Fading", "Grain", "Hairs", "Halftone", "S
 
 @hookimpl
 def restorekit_register_corruptions() -> list[type[Corruption]]:
-    """Register the damage of old pictures."""
+    """Register the corruptions of old pictures."""
     return [Scratches, Dust, Hairs, Creases, Stains, Fading, Cast, Halftone, Grain, Vintage]

@@ -1,4 +1,4 @@
-"""What all damage of old pictures shares: an amount that a mixture may turn down, and marks that are told or not."""
+"""Base classes of the degradations: an amount that a mixture scales, and marks that may be known as missing."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ LUMINANCE = (0.299, 0.587, 0.114)  # of R, G and B, as ITU-R BT.601 has it
 
 
 class Ageing(Corruption):
-    """Damage that comes in any amount."""
+    """Degradation of a variable amount."""
 
     @abstractmethod
     def age(self, x: Tensor, rng: Rng, amount: Tensor) -> Observation:
-        """Damage x, (B, C, H, W), by `amount`, (B, 1, 1, 1), of what the fields say: 0 leaves it as it is."""
+        """Degrade x, (B, C, H, W), by the share `amount`, (B, 1, 1, 1), of what the fields say; 0 leaves x as it is."""
 
     def __call__(self, x: Tensor, rng: Rng) -> Observation:
-        """Damage x, (B, C, H, W), as the fields say."""
+        """Degrade x, (B, C, H, W), as the fields say."""
         return self.age(x, rng, x.new_ones(len(x), 1, 1, 1))
 
 
 class Marks(NamedTuple):
-    """Where a picture is covered, and by what.
+    """Cover of a picture by marks.
 
     Attributes
     ----------
@@ -52,13 +52,13 @@ class Marks(NamedTuple):
 
 
 class Marked(Ageing):
-    """Damage that covers values: told, as missing ones, or left in the picture for the model to find."""
+    """Degradation that covers values: known and missing, or left in the picture for the model to find."""
 
     known: bool  # a field of each
 
     @property
     def hides(self) -> bool:  # type: ignore[override]
-        """Whether the marks are told, so that values are missing and no other thing happens."""
+        """Whether the marks are known, so that values are missing and nothing else happens."""
         return self.known
 
     @abstractmethod
@@ -73,7 +73,7 @@ class Marked(Ageing):
         y = x + marks.relief
         if self.known:
             return replace(hide(y, marks.cover <= 0), sigma=None, direct=False)
-        return seen(y + marks.cover * (marks.bright * tinted(x, PAPER) - y))
+        return fully_observed(y + marks.cover * (marks.bright * tinted(x, PAPER) - y))
 
 
 def shade(number: Tensor, bright: float) -> Tensor:
@@ -81,8 +81,8 @@ def shade(number: Tensor, bright: float) -> Tensor:
     return torch.where(number < bright, 0.9 + 0.1 * number, 0.1 * number)
 
 
-def seen(y: Tensor) -> Observation:
-    """Return an observation y, (B, C, H, W), without gaps, of which nothing is known to be exact."""
+def fully_observed(y: Tensor) -> Observation:
+    """Return an observation y, (B, C, H, W), without gaps, in which no value is known to be exact."""
     return Observation(y, y.new_ones((len(y), 1, *y.shape[2:]), dtype=torch.bool), shape_of(y), direct=False)
 
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from restorekit import Observation, Ranged, Rng
-from restorekit_vintage.ageing import LUMINANCE, Ageing, seen
+from restorekit_vintage.ageing import LUMINANCE, Ageing, fully_observed
 
 DYES = ("cyan", "magenta", "yellow")  # what keeps red, green and blue light back
 YELLOWED = (0.05, 0.25, 1.0)  # how much of R, G and B yellow paper keeps back, of `paper`
@@ -50,7 +50,7 @@ class Cast(Ageing):
         printed = rgb if self.sepia == 0 else _toned(rgb, amount * self.draw("sepia", x, rng))
         y = _power(printed, 1 - amount * lost)
         y = y * (1 - amount * yellowed)
-        return seen(_gray(y) if x.shape[1] == 1 else y)
+        return fully_observed(_gray(y) if x.shape[1] == 1 else y)
 
 
 def _gray(rgb: Tensor) -> Tensor:

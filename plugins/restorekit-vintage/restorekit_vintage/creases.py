@@ -17,7 +17,7 @@ CLOSEST, LENGTH = 40.0, 1500.0  # pixels between folds, and along one until it e
 CRUMB = 1.2  # standard deviation, pixels, of the smoothing that makes flakes of white noise
 RATHER = 0.6  # standard deviations by which the emulsion on the fold itself is rather gone than not
 SWAY = 3.8  # pixels to each side that a fold may wander
-CRACK = 0.5  # how much of the picture the crack along the whole fold covers
+CRACK = 0.5  # share of the picture that the crack along the full fold covers
 EDGE = 1.5  # pixels over which light turns to shade
 REACH = 0.04  # of the spacing: how far the relief goes to each side, at 1 / e
 
@@ -35,7 +35,7 @@ class Creases(Marked):
     relief : float or (float, float)
         By how much the two sides are lighter and darker, on the [0, 1] scale. It stays in y.
     known : bool
-        Whether it is told where the emulsion is gone; otherwise the paper is seen there.
+        Whether the places without emulsion are known and missing; otherwise the paper is visible there.
     """
 
     name: ClassVar[str] = "creases"
@@ -80,7 +80,7 @@ class Creases(Marked):
 
 
 class _Fold(NamedTuple):
-    """What tells folds apart: lengths in pixels, phases in radians."""
+    """Numbers of each fold: lengths in pixels, phases in radians."""
 
     offset: Tensor
     light: Tensor  # of the side that is lit, less that of the picture; negative where the other one is

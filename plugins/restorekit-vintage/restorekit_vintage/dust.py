@@ -33,7 +33,7 @@ class Dust(Marked):
     bright : float
         Share of specks that are bright, as dust on the negative is; the others are dark.
     known : bool
-        Whether it is told which pixels are touched; otherwise they look dusty.
+        Whether the covered pixels are known and missing; otherwise they look dusty.
     """
 
     name: ClassVar[str] = "dust"
@@ -74,7 +74,7 @@ class Dust(Marked):
 
 
 class _Speck(NamedTuple):
-    """What tells specks apart: lengths in pixels, and the phases of the outline."""
+    """Numbers of each speck: lengths in pixels, and the phases of the outline."""
 
     opacity: Tensor
     radius: Tensor

@@ -8,7 +8,7 @@ from typing import ClassVar
 from torch import Tensor
 
 from restorekit import Observation, Ranged, Rng
-from restorekit_vintage.ageing import Ageing, seen
+from restorekit_vintage.ageing import Ageing, fully_observed
 from restorekit_vintage.clouds import clouds
 
 SIZE = 150.0  # pixels between places that faded differently
@@ -42,4 +42,4 @@ class Fading(Ageing):
         strength, black, white, uneven = (self.draw(key, x, rng) for key in ("strength", "black", "white", "uneven"))
         place = clouds(x, rng, self.name, x.new_full((len(x), 1, 1, 1), SIZE), SIZE)
         share = (amount * strength * (1 + uneven * place)).clamp(0, 1)
-        return seen(x + share * (black + (white - black) * x - x))
+        return fully_observed(x + share * (black + (white - black) * x - x))

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from restorekit import Observation, Ranged, Rng
 from restorekit.corruptions import smeared
-from restorekit_vintage.ageing import Ageing, seen
+from restorekit_vintage.ageing import Ageing, fully_observed
 
 FLOOR = 0.2  # share of the variance that is there in black and white, too
 
@@ -55,7 +55,7 @@ class Grain(Ageing):
             for name, c in (("own", x.shape[1]), ("shared", 1))
         )
         grains = params["colour"].sqrt() * own + (1 - params["colour"]).sqrt() * shared
-        return replace(seen(x + _level(x, params["strength"]) * grains), params=params)
+        return replace(fully_observed(x + _level(x, params["strength"]) * grains), params=params)
 
     def log_prob(self, observation: Observation, x: Tensor) -> Tensor | None:
         """Return the normal log-density of the observed values, (B,) nats.

@@ -30,7 +30,7 @@ class Hairs(Marked):
     bright : float
         Share of hairs that are bright; the others are dark.
     known : bool
-        Whether it is told which pixels are touched; otherwise the hairs are in the picture.
+        Whether the covered pixels are known and missing; otherwise the hairs are in the picture.
     """
 
     name: ClassVar[str] = "hairs"
@@ -70,7 +70,7 @@ class Hairs(Marked):
 
 
 class _Hair(NamedTuple):
-    """What tells hairs apart: lengths in pixels, phases in radians."""
+    """Numbers of each hair: lengths in pixels, phases in radians."""
 
     reach: Tensor  # half its width
     half: Tensor  # of its length

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from restorekit import Observation, Ranged, Rng
-from restorekit_vintage.ageing import Ageing, seen
+from restorekit_vintage.ageing import Ageing, fully_observed
 
 COLOUR_ANGLES, GRAY_ANGLE = (15.0, 75.0, 0.0), 45.0  # degrees, of the screens of cyan, magenta, yellow, and of black
 
@@ -42,7 +42,7 @@ class Halftone(Ageing):
         soft, strength = self.draw("softness", x, rng), self.draw("strength", x, rng)
         soft = torch.minimum(soft, 2 * torch.minimum(x, 1 - x)).clamp_min(1e-3)  # more would not keep the mean
         dots = ((x - self._thresholds(x, rng)) / soft + 0.5).clamp(0, 1)
-        return seen(x + amount * strength * (dots - x))
+        return fully_observed(x + amount * strength * (dots - x))
 
     def _thresholds(self, x: Tensor, rng: Rng) -> Tensor:
         """Return a screen for each channel, (B, C, H, W), with thresholds evenly in [0, 1]."""

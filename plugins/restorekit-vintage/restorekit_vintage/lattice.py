@@ -1,6 +1,6 @@
 """Objects that lie about a picture: one in each cell of a grid that is turned and shifted for every image.
 
-A random shift makes the pattern stationary, so that the same share of a small crop and of a whole scan is covered, and
+A random shift makes the pattern stationary, so that the same share of a small crop and of a full scan is covered, and
 as each object stays within its cell, a pixel asks one cell only.
 """
 
@@ -97,7 +97,7 @@ class Lattice:
         shape : callable
             Given some pixels and what `tables` says of their cells, (N,) each, it returns values of these pixels.
         tables : NamedTuple of Tensor, (B, 1, cells)
-            What tells the objects apart.
+            Numbers of each object.
 
         Returns
         -------
@@ -125,5 +125,5 @@ def only(there: Tensor, offset: Tensor) -> Tensor:
 
 
 def chosen(which: Tensor) -> Tensor:
-    """Return the numbers of what is True, int64, on the CPU; elsewhere all numbers, as asking makes a device wait."""
+    """Return the indices of True values, int64, on the CPU; elsewhere all, as reading values makes a device wait."""
     return which.nonzero()[:, 0] if which.device.type == "cpu" else torch.arange(len(which), device=which.device)

@@ -33,10 +33,10 @@ class Scratches(Marked):
     bright : float
         Share of scratches that are bright, torn to the paper; the others are dark.
     direction : {"any", "vertical"}
-        "vertical" as film gets them in the projector, over the whole height; "any" are shorter, three directions a
+        "vertical" as film gets them in the projector, over the full height; "any" are shorter, three directions a
         picture.
     known : bool
-        Whether it is told which pixels are touched; otherwise they look scratched.
+        Whether the covered pixels are known and missing; otherwise they look scratched.
     """
 
     name: ClassVar[str] = "scratches"
@@ -66,7 +66,7 @@ class Scratches(Marked):
 
 
 class _Scratch(NamedTuple):
-    """What tells scratches apart: lengths in pixels, phases and waves in radians."""
+    """Numbers of each scratch: lengths in pixels, phases and waves in radians."""
 
     opacity: Tensor
     reach: Tensor  # half its width

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from restorekit import Observation, Ranged, Rng
-from restorekit_vintage.ageing import Ageing, seen, tinted
+from restorekit_vintage.ageing import Ageing, fully_observed, tinted
 from restorekit_vintage.clouds import clouds
 
 FINE = 0.25  # strength and size of the unevenness of an outline, of the stain
@@ -52,4 +52,4 @@ class Stains(Ageing):
         soft = 1 + SOFT * size
         wet, dry = (inside / soft + 0.5).clamp(0, 1), torch.exp(-(inside - soft / 2).clamp_min(0) / RIM)
         dark = wet * (1 - rim * (1 - dry) + MOTTLE * (1 - rim) * fine).clamp(0, 1)
-        return seen(x * (1 - amount * strength * dark * tinted(x, BROWN)))
+        return fully_observed(x * (1 - amount * strength * dark * tinted(x, BROWN)))

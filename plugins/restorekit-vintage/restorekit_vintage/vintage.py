@@ -9,7 +9,7 @@ from typing import Any, ClassVar, cast
 from torch import Tensor
 
 from restorekit import Observation, Ranged, Rng, shape_of
-from restorekit_vintage.ageing import Ageing, Marked, seen
+from restorekit_vintage.ageing import Ageing, Marked, fully_observed
 from restorekit_vintage.cast import Cast
 from restorekit_vintage.creases import Creases
 from restorekit_vintage.dust import Dust
@@ -43,14 +43,14 @@ def _chance(of: float) -> Any:
 
 @dataclass(frozen=True)
 class Vintage(Ageing):
-    """Each kind of damage with a chance of its own, all scaled by one strength an image.
+    """Every kind of degradation, each with a probability of its own, scaled by one strength per image.
 
     Parameters
     ----------
     strength : float or (float, float)
-        Of all damage, from 0, none, to 1, what `KINDS` says.
+        Of all degradations, from 0, none, to 1, as in `KINDS`.
     known : bool
-        Whether it is told which pixels scratches, dust, hairs and creases cover.
+        Whether the pixels under scratches, dust, hairs and creases are known and missing.
     grain, halftone, sepia, cast, fading, stains, creases, scratches, tramlines, dust, hairs : float
         Chance of each kind; tramlines are the vertical scratches of film.
     """
@@ -72,9 +72,9 @@ class Vintage(Ageing):
     hairs: float = _chance(0.25)
 
     def age(self, x: Tensor, rng: Rng, amount: Tensor) -> Observation:
-        """Damage x, (B, C, H, W); `params` of the observation tell how much of each kind every image got."""
+        """Degrade x, (B, C, H, W); `params` of the observation hold the strength of each kind for every image."""
         strength, params = amount * self.draw("strength", x, rng), {}
-        y, observed = x.clone(), seen(x).observed
+        y, observed = x.clone(), fully_observed(x).observed
         for name, kind in self._kinds():
             coin = rng.uniform(f"vintage.{name}", (len(x), 1, 1, 1), x.device) < getattr(self, name)
             params[name] = strength * coin
@@ -82,14 +82,14 @@ class Vintage(Ageing):
         return Observation(y, observed, shape_of(x), params=params, direct=False)
 
     def _kinds(self) -> Iterator[tuple[str, Ageing]]:
-        """Yield each kind that has a chance; marks are told or not as this is."""
+        """Yield each kind of a probability above 0; its marks are known if `known`."""
         for name, kind in KINDS.items():
             if getattr(self, name) > 0:
                 yield name, replace(cast(Any, kind), known=self.known) if isinstance(kind, Marked) else kind
 
 
 def _further(y: Tensor, observed: Tensor, kind: Ageing, rng: Rng, amount: Tensor) -> None:
-    """Damage further, in place, those images of a batch of which `amount` is above 0."""
+    """Degrade in place those images of a batch whose `amount` is above 0."""
     rows = chosen(amount.flatten() > 0)
     if not len(rows):
         return

@@ -105,16 +105,22 @@ def checked_draws(method: Method) -> Method:
 
     @functools.wraps(method)
     def sample(self: Any, observation: Observation, corruption: Any, n: int, rng: Rng) -> Draws:
-        sampler = getattr(self, "sampler", None)
-        through = "" if sampler is None else f" through the sampler {sampler.name!r}"
-        with attribute_errors(f"sample of the model {self.name!r}{through}", self, corruption):
-            found: Draws = method(self, observation, corruption, n, rng)
-            _expect_type(found, Draws, "Draws")
-            _expect_shape(found.mean, (n, len(observation), *observation.shape), "mean")
-            _expect_like(found.variance, found.mean, "variance")
-            return found
+        with attribute_errors(f"sample of the model {self.name!r}", self, corruption):
+            return _expect_draws(method(self, observation, corruption, n, rng), observation, n)
 
     return sample
+
+
+def checked_sampling(method: Method) -> Method:
+    """Check the draws that a sampler makes in `LatentModel.sample_with`."""
+
+    @functools.wraps(method)
+    def sample_with(self: Any, sampler: Any, observation: Observation, corruption: Any, n: int, rng: Rng) -> Draws:
+        work = f"sample of the model {self.name!r} through the sampler {sampler.name!r}"
+        with attribute_errors(work, self, sampler, corruption):
+            return _expect_draws(method(self, sampler, observation, corruption, n, rng), observation, n)
+
+    return sample_with
 
 
 def checked_restorer(method: Method) -> Method:
@@ -169,6 +175,13 @@ def _expect_restoration(found: Any, shape: tuple[int, ...], n: int) -> None:
         _expect_shape(found.draws, (n, *shape), "draws")
     if not bool(found.mmse.isfinite().all()):
         raise BrokenError("expected finite values in mmse, got NaN or infinity")
+
+
+def _expect_draws(found: Draws, observation: Observation, n: int) -> Draws:
+    _expect_type(found, Draws, "Draws")
+    _expect_shape(found.mean, (n, len(observation), *observation.shape), "mean")
+    _expect_like(found.variance, found.mean, "variance")
+    return found
 
 
 def _expect_type(found: object, kind: type, wanted: str) -> None:

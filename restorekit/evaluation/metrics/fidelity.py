@@ -1,7 +1,7 @@
-"""Numbers for one restored image, on the [0, 1] scale with the data range always explicit.
+"""Metrics of one restored image, on the [0, 1] scale with the data range always explicit.
 
-Protocol: whoever measures passes the estimate (and the draws) through `finish` first, so that every
-restorer is scored on the 8-bit picture a person would get. A restorer's own interval is scored as it is;
+Protocol: the caller passes the estimate (and the draws) through `quantise_8bit` first, so that every
+restorer is scored on the 8-bit picture that a user gets. A restorer's own interval is scored as it is;
 where it gives a spread alone, the interval lies about the finished, and so rounded, estimate.
 """
 
@@ -11,12 +11,13 @@ from typing import ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from skimage.metrics import normalized_root_mse, peak_signal_noise_ratio, structural_similarity
+from skimage.metrics import normalized_root_mse, structural_similarity
 from torch import Tensor
 
 from restorekit.core.contracts import Metric
 from restorekit.core.errors import UndefinedMetricError
 from restorekit.core.plugins.hookspecs import hookimpl
+from restorekit.core.psnr import psnr
 from restorekit.core.types import Observation, Restoration
 
 DATA_RANGE = 1.0  # of the [0, 1] scale; never guessed from the values
@@ -25,7 +26,7 @@ WINDOW_SIGMA = 1.5  # which are so many pixels
 
 
 class PSNR(Metric):
-    """Peak signal-to-noise ratio of the estimate over the whole image, no border cut; inf for identical images."""
+    """Peak signal-to-noise ratio of the estimate over all pixels, no border cut; inf for identical images."""
 
     name: ClassVar[str] = "psnr"
     unit: ClassVar[str] = "dB"
@@ -36,7 +37,7 @@ class PSNR(Metric):
 
 
 class PSNRMissing(Metric):
-    """PSNR over the missing values only; no figure where none is missing."""
+    """PSNR over the missing values only; undefined if none is missing."""
 
     name: ClassVar[str] = "psnr_missing"
     unit: ClassVar[str] = "dB"
@@ -45,7 +46,7 @@ class PSNRMissing(Metric):
         """Return 10 log10(1 / mean squared error over the values that were not observed)."""
         if observation.y.shape != reference.shape:
             raise UndefinedMetricError(
-                "what was seen has another shape than the image, so that no value of it is missing"
+                "the observation has another shape than the image, so that no value of it is missing"
             )
         missing = ~observation.observed.expand_as(reference)
         if not missing.any():
@@ -57,7 +58,7 @@ class SSIM(Metric):
     """Structural similarity in a Gaussian window of 11 x 11 pixels, sigma 1.5; mean over pixels and channels.
 
     As Wang, Bovik, Sheikh, Simoncelli (IEEE TIP 2004): window truncated at 3.5 sigma, K1 = 0.01, K2 = 0.03,
-    population covariance, data range 1. No figure for images smaller than the window.
+    population covariance, data range 1. Undefined for images smaller than the window.
     """
 
     name: ClassVar[str] = "ssim"
@@ -82,7 +83,7 @@ class SSIM(Metric):
 
 
 class NRMSE(Metric):
-    """Root mean squared error divided by the root mean square of the clean image; no figure for a black one."""
+    """Root mean squared error divided by the root mean square of the clean image; undefined for a black one."""
 
     name: ClassVar[str] = "nrmse"
     better: ClassVar[Literal["higher", "lower"]] = "lower"
@@ -95,7 +96,7 @@ class NRMSE(Metric):
 
 
 class DrawPSNR(Metric):
-    """Mean over draws of the PSNR of one draw: 3.01 dB under the MMSE for ideal draws; no figure without draws."""
+    """Mean over draws of the PSNR of one draw: 3.01 dB under the MMSE for ideal draws; undefined without draws."""
 
     name: ClassVar[str] = "draw_psnr"
     unit: ClassVar[str] = "dB"
@@ -114,9 +115,7 @@ def restorekit_register_metrics() -> list[type[Metric]]:
 
 
 def _psnr(estimate: Tensor, reference: Tensor) -> float:
-    with np.errstate(divide="ignore"):  # identical images: inf, without numpy's warning
-        value = peak_signal_noise_ratio(_numpy(reference), _numpy(estimate), data_range=DATA_RANGE)  # type: ignore[no-untyped-call]  # scikit-image has no types
-    return float(value)
+    return float(psnr(estimate.detach().cpu().double()[None], reference.detach().cpu().double()[None]))
 
 
 def _numpy(x: Tensor) -> NDArray[np.float64]:

@@ -1,4 +1,4 @@
-"""How honest a restorer is about its own errors: metrics of intervals and of standard deviations."""
+"""Metrics of the uncertainty that a restorer predicts: intervals and standard deviations."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Coverage90(_OfIntervals):
 
 
 class Width90(_OfIntervals):
-    """Mean width of the 90 % interval over the missing or noisy values; no figure without a spread."""
+    """Mean width of the 90 % interval over the missing or noisy values; undefined without a spread."""
 
     name: ClassVar[str] = "width90"
     better: ClassVar[Literal["higher", "lower"]] = "lower"
@@ -114,7 +114,7 @@ class Sparsification(Metric):
 class NormalisedError(Metric):
     """Squared error over the variance that was expected (NEES); 1 is as expected, more is unlike what it learnt from.
 
-    The sum of squared errors of the missing or noisy values over the sum of their variances; no figure without these.
+    The sum of squared errors of the missing or noisy values over the sum of their variances; undefined without these.
     Bar-Shalom, Li, Kirubarajan, "Estimation with Applications to Tracking and Navigation", 2001, section 5.4.
     """
 

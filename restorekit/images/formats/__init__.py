@@ -31,7 +31,7 @@ _MAGIC = (
     *((bytes((0, 0, code)), "idx") for code in (0x08, 0x09, 0x0B, 0x0C, 0x0D, 0x0E)),
 )
 _ARRAYS = ("npy", "npz", "idx")
-_STRANGERS = ((b"GIF8", "a GIF"), (b"8BPS", "a Photoshop file"), (b"%PDF", "a PDF"), (b"\0\0\0\x0cjP", "a JPEG 2000"))
+_UNSUPPORTED = ((b"GIF8", "a GIF"), (b"8BPS", "a Photoshop file"), (b"%PDF", "a PDF"), (b"\0\0\0\x0cjP", "a JPEG 2000"))
 
 
 def probe(path: str | Path, axes: str | None = None) -> Header:
@@ -42,7 +42,7 @@ def probe(path: str | Path, axes: str | None = None) -> Header:
     path : path
         An image file, or ``FILE.npz:ARRAY``.
     axes : str, optional
-        Axes of an array, as in `restorekit.images.axes.parse_axes`; None: told by its shape.
+        Axes of an array, as in `restorekit.images.axes.parse_axes`; None: by the rules for its shape.
 
     Returns
     -------
@@ -54,7 +54,7 @@ def probe(path: str | Path, axes: str | None = None) -> Header:
         The file is missing, unreadable, no image, or of a kind that is not supported.
     """
     path = Path(path)
-    with _told(path):
+    with _errors_of(path):
         kind = _format(path)
         header: Header = _codec(kind).probe(path, axes) if kind in _ARRAYS else _codec(kind).probe(path)
         _check_dtype(path, header)
@@ -85,7 +85,7 @@ def read(path: str | Path, max_pixels: int | None = None, axes: str | None = Non
     path = Path(path)
     header = probe(path, axes)
     check_size(path, header, max_pixels)
-    with _told(path):
+    with _errors_of(path):
         codec = _codec(header.format)
         picture: Picture = codec.decode(path, axes) if header.format in _ARRAYS else codec.decode(path)
         return picture
@@ -95,7 +95,7 @@ def write(
     path: str | Path, picture: Picture, pixels: Array, format: str | None = None, spec: str | None = None,
     ready: Callable[[Path], None] | None = None,
 ) -> None:  # fmt: skip
-    """Write pixels the way a picture's file was written, whole or not at all.
+    """Write pixels the way a picture's file was written; an error leaves no partial file.
 
     Parameters
     ----------
@@ -158,7 +158,7 @@ def target_format(picture: Picture, format: str | None) -> str:
 
 
 def is_lossy(format: str) -> bool:
-    """Say whether a format may change pixels; `Picture.lossy` knows better for a given WebP."""
+    """Return whether a format may change pixels; `Picture.lossy` also distinguishes lossless WebP."""
     return format in ("jpeg", "webp")
 
 
@@ -192,12 +192,12 @@ def _format(path: Path) -> str:
     with Path(split_array(path)[0]).open("rb") as file:
         head = file.read(16)
     if not head:
-        raise ImageError(f"{path} is empty (0 bytes); get a whole copy of the file")
+        raise ImageError(f"{path} is empty (0 bytes); get a complete copy of the file")
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         return "webp"
     found = next((kind for magic, kind in _MAGIC if head.startswith(magic)), None)
     if found is None:
-        known = next((name for magic, name in _STRANGERS if head.startswith(magic)), "something else")
+        known = next((name for magic, name in _UNSUPPORTED if head.startswith(magic)), "something else")
         raise ImageError(
             f"{path} is {known}; expected PNG, JPEG, TIFF, WebP, BMP, NPY, NPZ or IDX, so convert it first"
         )
@@ -205,7 +205,7 @@ def _format(path: Path) -> str:
 
 
 @contextmanager
-def _told(path: Path) -> Iterator[None]:
+def _errors_of(path: Path) -> Iterator[None]:
     """Turn whatever a decoder raises into one sentence that names the file."""
     try:
         yield
@@ -220,7 +220,9 @@ def _told(path: Path) -> Iterator[None]:
     except MemoryError as error:
         raise ImageError(f"{path} needs more memory than there is; cut it into parts or use another machine") from error
     except Exception as error:  # decoders raise nearly every class there is on a damaged file
-        raise ImageError(f"{path} is truncated or damaged ({_reason(error)}); get a whole copy of the file") from error
+        raise ImageError(
+            f"{path} is truncated or damaged ({_reason(error)}); get a complete copy of the file"
+        ) from error
 
 
 def _reason(error: Exception) -> str:

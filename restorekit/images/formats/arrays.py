@@ -134,7 +134,7 @@ def _entry(path: Path, axes: str | None) -> _Entry:
 
 
 def _pick(file: str, name: str, members: dict[str, tuple[Shape, np.dtype[Any]]], axes: str | None) -> str:
-    """Return the name of the array that holds the images: the one asked for, or the only one that can."""
+    """Return the name of the array that holds the images: the requested one, or the only one that can."""
     if name and name not in members:
         raise ImageError(f"{file} has no array {name!r}; it holds {', '.join(members) or 'none'}")
     if name:
@@ -229,7 +229,7 @@ def _is_compressed(path: Path, entry: _Entry) -> bool:
 
 
 def _is_odd(dtype: np.dtype[Any]) -> bool:
-    """Return whether a type holds integers that do not say which number is white."""
+    """Return whether a type holds integers without a known white, which are read only as black and white."""
     return dtype.kind == "i" or (dtype.kind == "u" and dtype.itemsize > 2)
 
 

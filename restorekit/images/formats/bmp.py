@@ -45,9 +45,9 @@ def encode(path: Path, picture: Picture, pixels: Array, spec: str | None) -> Non
     samples = pixels[0]
     if samples.shape[2] != 4:
         image = Image.fromarray(samples[..., 0] if samples.shape[2] == 1 else samples)
-        whole = io.BytesIO()  # straight into a file, Pillow would not notice that the disk is full
-        image.save(whole, "BMP", dpi=picture.metadata.dpi or (96, 96))
-        path.write_bytes(whole.getbuffer())
+        buffer = io.BytesIO()  # straight into a file, Pillow would not notice that the disk is full
+        image.save(buffer, "BMP", dpi=picture.metadata.dpi or (96, 96))
+        path.write_bytes(buffer.getbuffer())
         return
     # Pillow writes four samples without saying that one is alpha, and reads them back as three.
     data = bytearray(cv2.imencode(".bmp", cv2.cvtColor(samples, cv2.COLOR_RGBA2BGRA))[1])

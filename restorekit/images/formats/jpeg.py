@@ -37,7 +37,7 @@ def decode(path: Path) -> Picture:
     data = path.read_bytes()
     # Decoders fill up what a truncated file lacks with gray: no end marker after the last scan means truncated.
     if data.rfind(b"\xff\xd9") < data.rfind(b"\xff\xda"):
-        raise ImageError(f"{path} is truncated (it has no end marker); get a whole copy of the file")
+        raise ImageError(f"{path} is truncated (it has no end marker); get a complete copy of the file")
     image = _open(io.BytesIO(data))
     samples = imagecodecs.jpeg8_decode(data)
     blob = exif.strip_prefix(image.info.get("exif"))
@@ -68,13 +68,13 @@ def encode(path: Path, picture: Picture, pixels: Array, spec: str | None) -> Non
     else:
         options |= {"qtables": coding.tables, "subsampling": coding.subsampling}
         options |= {"progressive": coding.progressive, "extra": coding.segments}
-    whole = io.BytesIO()  # straight into a file, Pillow would not notice that the disk is full
-    image.save(whole, "JPEG", **options)
-    path.write_bytes(whole.getbuffer())
+    buffer = io.BytesIO()  # straight into a file, Pillow would not notice that the disk is full
+    image.save(buffer, "JPEG", **options)
+    path.write_bytes(buffer.getbuffer())
 
 
 def _open(file: IO[bytes]) -> JpegImageFile:
-    # The class itself, not Image.open: Pillow's own limit on pixels would warn before ours is asked.
+    # The class itself, not Image.open: Pillow's own limit on pixels would warn before ours applies.
     image = JpegImageFile(file)
     if image.mode not in _CHANNELS:
         raise ImageError(

@@ -1,4 +1,4 @@
-"""What each format can hold, and how many pixels a file that is read may hold."""
+"""Limits of the formats, and of the number of pixels in a file that is read."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from restorekit.images.picture import Array, Header
 
 
 class _Limits(NamedTuple):
-    """What a format can hold."""
+    """Pixels that a format can hold."""
 
     kinds: tuple[str, ...] = ("uint8",)
     frames: bool = False
     channels: tuple[int, ...] | None = (1, 3)
-    alpha: tuple[int, ...] = ()  # channel counts beside which it holds alpha
+    alpha: tuple[int, ...] = ()  # channel counts with which it can also hold alpha
     side: int = 2**31 - 1  # pixels
 
 
-MOST_PIXELS = 10**9  # of a file, where nobody allows more
+MAX_PIXELS = 10**9  # of a file, unless --max-pixels allows more
 EVERY = ("uint8", "uint16", "float16", "float32", "float64")
 _LIMITS = {
     "png": _Limits(("uint8", "uint16"), alpha=(1, 3)),
@@ -34,8 +34,8 @@ _LIMITS = {
 
 
 def check_size(path: Path, header: Header, most: int | None) -> None:
-    """Raise an ImageError where a file holds no pixel, or more than `most`; only `restorekit restore` sets that."""
-    pixels, allowed = header.frames * header.height * header.width, MOST_PIXELS if most is None else most
+    """Raise an ImageError if a file holds no pixel, or more than `most`, which only `restorekit restore` sets."""
+    pixels, allowed = header.frames * header.height * header.width, MAX_PIXELS if most is None else most
     if pixels > allowed:
         remedy = "cut it into smaller files" if most is None else "raise --max-pixels if you trust it"
         raise ImageError(f"{path} holds {pixels:,} pixels, more than the {allowed:,} allowed; {remedy}")
@@ -44,7 +44,7 @@ def check_size(path: Path, header: Header, most: int | None) -> None:
 
 
 def check_limits(path: Path, kind: str, pixels: Array, alpha: Array | None) -> None:
-    """Raise an ImageError that names a better format where `kind` cannot hold pixels, (N, H, W, C), and alpha."""
+    """Raise an ImageError that names a better format if `kind` cannot hold pixels, (N, H, W, C), and alpha."""
     fault = _fault(kind, pixels, alpha)
     if fault is not None:
         fits = " or ".join(other for other in ("png", "tiff") if _fault(other, pixels, alpha) is None)
@@ -53,13 +53,13 @@ def check_limits(path: Path, kind: str, pixels: Array, alpha: Array | None) -> N
 
 
 def _fault(kind: str, pixels: Array, alpha: Array | None) -> str | None:
-    """Say what of the pixels the format cannot hold."""
+    """Return the property of the pixels that the format cannot hold, or None."""
     limits, (frames, height, width, channels) = _LIMITS[kind], pixels.shape
     faults = {
         f"{pixels.dtype.name} numbers": pixels.dtype.name not in limits.kinds,
         f"{frames} frames": frames > 1 and not limits.frames,
         f"{channels} channels": limits.channels is not None and channels not in limits.channels,
-        f"alpha beside {channels} channels": alpha is not None and channels not in limits.alpha,
+        f"alpha with {channels} channels": alpha is not None and channels not in limits.alpha,
         f"{height} x {width} pixels": max(height, width) > limits.side,
     }
     return next((what for what, holds in faults.items() if holds), None)

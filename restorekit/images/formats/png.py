@@ -92,7 +92,7 @@ def _scan(file: IO[bytes]) -> _Info:
 
 
 def _bare(data: bytes) -> bytes:
-    """Leave out all chunks that do not say what the pixels are, as libpng complains of many on the terminal."""
+    """Remove all chunks that do not describe the pixels, as libpng complains of many on the terminal."""
     view, at, parts = memoryview(data), len(_SIGNATURE), [memoryview(_SIGNATURE)]
     while at + 8 <= len(data):
         size, kind = struct.unpack_from(">I4s", data, at)
@@ -105,7 +105,7 @@ def _bare(data: bytes) -> bytes:
 def _walk(file: IO[bytes]) -> Iterator[tuple[bytes, bytes]]:
     while True:
         head = file.read(8)
-        if len(head) < 8:  # the decoder says whether pixels are lacking
+        if len(head) < 8:  # the decoder reports missing pixels
             return
         size, kind = struct.unpack(">I4s", head)
         if kind == b"IDAT":
@@ -118,7 +118,7 @@ def _walk(file: IO[bytes]) -> Iterator[tuple[bytes, bytes]]:
 
 
 def _metadata(chunks: _Chunks) -> tuple[Metadata, str | None]:
-    """Return what the chunks say, through Pillow's parser, and the corruption spec."""
+    """Return the metadata of the chunks, read with Pillow, and the corruption spec."""
     image = PngImageFile(io.BytesIO(_tiny(chunks)))
     image.load()
     text = {key: str(value) for key, value in image.text.items()}
@@ -164,7 +164,7 @@ def _made(metadata: Metadata, spec: str | None) -> _Chunks:
 
 
 def _tiny(chunks: _Chunks) -> bytes:
-    """Return a PNG of one gray pixel with the given chunks."""
+    """Return a PNG of one gray pixel with these chunks."""
     parts = [(b"IHDR", struct.pack(">IIBBBBB", 1, 1, 8, 0, 0, 0, 0)), *chunks]
     parts = [part for part in parts if part[0] != b"tRNS"]  # it would not fit the one pixel
     return _SIGNATURE + b"".join(_chunk(*p) for p in (*parts, (b"IDAT", zlib.compress(b"\0\0")), (b"IEND", b"")))

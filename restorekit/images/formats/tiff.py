@@ -1,8 +1,6 @@
-"""TIFF of any depth, bands and pages, read with tifffile.
+"""Read TIFF of any depth, channels and pages with tifffile, as gray or RGB with black as 0.
 
 Tag numbers are those of the TIFF 6.0 specification (Adobe, 1992).
-
-What the samples of a TIFF page mean, and how they become gray or RGB with black as 0.
 """
 
 from __future__ import annotations
@@ -21,17 +19,28 @@ from restorekit.images.picture import SPEC_KEY, Array, Header, Metadata, Picture
 
 logging.getLogger("tifffile").addHandler(logging.NullHandler())  # odd tags are no news for the terminal
 
+MIN_IS_WHITE, PALETTE = 0, 3  # PhotometricInterpretation
+ALPHA = (1, 2)  # ExtraSamples: premultiplied, straight
 SPEC_TAG = 65333  # private; its text starts with SPEC_KEY
 _DEFLATE = COMPRESSION.ADOBE_DEFLATE
 _KEPT = (COMPRESSION.NONE, COMPRESSION.LZW, _DEFLATE, COMPRESSION.PACKBITS, COMPRESSION.ZSTD, COMPRESSION.LZMA)
 _REWRITTEN = {int(COMPRESSION.DEFLATE): int(_DEFLATE), **{int(c): int(c) for c in _KEPT}}  # compression in -> out
 _ORIENTATION, _DESCRIPTION, _SOFTWARE, _XMP, _ICC, _LAYERS = 274, 270, 305, 700, 34675, 37724
 _TEXT = {_DESCRIPTION: "Description", 315: "Author", 33432: "Copyright", _SOFTWARE: "Software"}
-# Tags that say where and how the samples lie: written anew, or wrong after the decoding.
+# Tags of the layout of the samples: written anew, or wrong after the decoding.
 _LAYOUT_TAGS = {254, 255, *range(256, 260), 262, 266, 273, *range(277, 280), 284, 288, 289, 292, 293, 317}
 _LAYOUT_TAGS |= {*range(322, 326), 330, 338, 339, 347, 400, *range(512, 522), *range(529, 533), 32997, 32998}
 _LAYOUT_TAGS |= {34665, 34853, _LAYERS, 40965, SPEC_TAG}
 _RESOLUTION, _RATIONAL = (282, 283), 5
+_COLOURS = {0: 1, 1: 1, 2: 3, 3: 3, 6: 3}  # photometric -> colours; 3 and 6 become RGB
+
+
+class Meaning(NamedTuple):
+    """Colours, whether the last sample is alpha, and what each sample beyond the colours is."""
+
+    colours: int
+    alpha: bool
+    extra: tuple[int, ...]
 
 
 def probe(path: Path) -> Header:
@@ -66,11 +75,11 @@ def _pages(file: TiffFile) -> list[TiffPage]:
     every = [cast(TiffPage, page) for page in file.pages]
     pages = [page for page in every if not (page.is_reduced or page.is_mask)] or every
     if not pages:
-        raise ImageError("the TIFF holds no page; get a whole copy of the file")
+        raise ImageError("the TIFF holds no page; get a complete copy of the file")
     sizes = dict.fromkeys((page.shape, str(page.dtype)) for page in pages)
     if len(sizes) > 1:
-        told = " and ".join(f"{'x'.join(map(str, shape))} {dtype}" for shape, dtype in list(sizes)[:2])
-        raise ImageError(f"the pages of the TIFF differ in size or type ({told}); split it into one file per size")
+        both = " and ".join(f"{'x'.join(map(str, shape))} {dtype}" for shape, dtype in list(sizes)[:2])
+        raise ImageError(f"the pages of the TIFF differ in size or type ({both}); split it into one file per size")
     return pages
 
 
@@ -164,7 +173,7 @@ def _tags(page: TiffPage, drop: int) -> tuple[tuple[int, int, int, bytes], ...]:
 
 def _notes(file: TiffFile, page: TiffPage, kept: int) -> tuple[str, ...]:
     bits = page.bitspersample
-    told = {
+    notes = {
         "palette image is written as RGB": page.photometric == PALETTE,
         "1-bit image is written as 8-bit gray": bits == 1,
         f"{bits}-bit samples are written in {page.dtype.itemsize * 8 if page.dtype else 0} bits": bits
@@ -177,20 +186,7 @@ def _notes(file: TiffFile, page: TiffPage, kept: int) -> tuple[str, ...]:
         "the EXIF of a big-endian BigTIFF is dropped": has_directories(page)
         and not can_hold(page.parent.byteorder, page.parent.is_bigtiff),
     }
-    return tuple(sentence for sentence, holds in told.items() if holds)
-
-
-MIN_IS_WHITE, PALETTE = 0, 3  # PhotometricInterpretation
-ALPHA = (1, 2)  # ExtraSamples: premultiplied, straight
-_COLOURS = {0: 1, 1: 1, 2: 3, 3: 3, 6: 3}  # photometric -> colours; 3 and 6 become RGB
-
-
-class Meaning(NamedTuple):
-    """Colours, whether the last sample is alpha, and what each sample beyond the colours is."""
-
-    colours: int
-    alpha: bool
-    extra: tuple[int, ...]
+    return tuple(sentence for sentence, holds in notes.items() if holds)
 
 
 def samples_of(page: TiffPage, stored: Array) -> Array:
@@ -218,14 +214,14 @@ def invert(samples: Array, extra: int) -> Array:
 
 def _coloured(page: TiffPage, index: Array) -> Array:
     if page.colormap is None:
-        raise ImageError("the palette TIFF has no palette; get a whole copy of the file")
+        raise ImageError("the palette TIFF has no palette; get a complete copy of the file")
     table = np.asarray(page.colormap).T
     table = (table >> 8 if table.max() > 255 else table).astype(np.uint8)
     return table[index]
 
 
 def meaning_of(page: TiffPage) -> Meaning:
-    """Tell the samples of a page apart."""
+    """Return the meaning of the samples of a page."""
     colours = _COLOURS.get(int(page.photometric))
     if colours is None:
         name = getattr(page.photometric, "name", page.photometric)

@@ -1,4 +1,4 @@
-"""EXIF and GPS directories inside a TIFF, which tifffile neither reads whole nor writes."""
+"""EXIF and GPS directories inside a TIFF, which tifffile reads in part and does not write."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ STAND_INS = {34664: 34665, 34852: 34853}  # tags that tifffile writes, and that 
 
 
 def can_hold(order: str, big: bool) -> bool:
-    """Say whether directories can be read and written in such a file; Pillow takes no big-endian BigTIFF."""
+    """Return whether directories can be read and written in such a file; Pillow has no big-endian BigTIFF."""
     return order == "<" or not big
 
 
 def has_directories(page: TiffPage) -> bool:
-    """Say whether a page points to an EXIF or a GPS directory."""
+    """Return whether a page points to an EXIF or a GPS directory."""
     return any(code in page.tags for code in _DIRECTORIES)
 
 
@@ -94,6 +94,6 @@ def append(path: Path, exif: bytes | None) -> None:
 
 
 def _head(order: str, big: bool) -> bytes:
-    """Return a TIFF's first bytes, which tell Pillow the byte order and the size of offsets."""
+    """Return a TIFF's first bytes, which hold the byte order and the size of offsets."""
     mark = b"II" if order == "<" else b"MM"
     return mark + (struct.pack(order + "HHHQ", 43, 8, 0, 16) if big else struct.pack(order + "HI", 42, 8))

@@ -104,7 +104,7 @@ def _tags(metadata: Metadata, layout: TiffLayout, i: int, spec: str | None) -> l
 
 
 def _translated(metadata: Metadata) -> list[_Tag]:
-    """Make tags of what another format's file said."""
+    """Return tags for the metadata of another format."""
     tags: list[_Tag] = []
     if metadata.dpi is not None:
         tags += [(282 + k, 5, 1, struct.pack("<II", round(v * 1000), 1000)) for k, v in enumerate(metadata.dpi)]
@@ -119,7 +119,7 @@ def _translated(metadata: Metadata) -> list[_Tag]:
 
 
 def _resolution(tags: list[_Tag], order: str) -> tuple[Any, int | None, list[_Tag]]:
-    """Take the resolution out of the tags, as tifffile wants it apart."""
+    """Separate the resolution from the tags, as tifffile takes it as an argument."""
     stated = {code: data for code, _, _, data in tags if code in (282, 283, 296)}
     rest = [tag for tag in tags if tag[0] not in stated]
     if not {282, 283} <= stated.keys():

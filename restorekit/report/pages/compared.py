@@ -1,32 +1,30 @@
-"""The page of `restorekit report`: what was restored by any tool, measured, and compared with another run.
-
-Pictures for a report, of some of the images that are measured.
-"""
+"""Page of `restorekit report`: images restored by any tool, measured, and compared with other runs."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from restorekit.core.files import digest
 from restorekit.core.types import Restoration
 from restorekit.evaluation.bootstrap import LEVEL, indistinct, interval
-from restorekit.evaluation.compare_folders import Images
-from restorekit.evaluation.head_to_head import Duel, deciding, gain, strongest
+from restorekit.evaluation.compare_folders import ImageTriple
+from restorekit.evaluation.head_to_head import PairedComparison, deciding, gain, strongest
 from restorekit.evaluation.metric_values import BEFORE, MetricInfo, title
 from restorekit.evaluation.protocol import Results, failed
+from restorekit.evaluation.rows import ImageRow
 from restorekit.images.previews import make_preview
+from restorekit.images.views import Views
 from restorekit.report.charts import distribution
-from restorekit.report.page import Chart, Column, Page, Row, Run, Views
-from restorekit.report.pages.restored import as_views
+from restorekit.report.page import Chart, Column, Page, Row, Run
 from restorekit.report.tables import columns, page_runs, values
-from restorekit.report.wording import absent, count, explained, named, number, pictured, quantity, told
+from restorekit.report.wording import absent, count, explained, named, number, pictured, quantity, verdict
 
-Compared = Sequence[Sequence[Duel]]  # for each other run, by every figure, the deciding one first
+Compared = Sequence[Sequence[PairedComparison]]  # for each other run, by every metric, the deciding one first
+FOLDER = "views"
 
 
 def page_of(
@@ -37,155 +35,140 @@ def page_of(
     Parameters
     ----------
     results : Results
-        What `evaluation.compare_folders.measured` found, with the differences to the strongest other run in its rows.
-    compared : sequence of sequences of Duel
-        Comparisons with other runs, by `restorekit.evaluation.head_to_head.duels`.
+        As `evaluation.compare_folders.measure_sources` returns them, with the differences to the strongest other run.
+    compared : sequence of sequences of PairedComparison
+        Comparisons with other runs, by `restorekit.evaluation.head_to_head.compare_runs`.
     notes : sequence of str
-        What else is to be seen first, such as images without a counterpart.
+        Sentences to show first, such as images without a counterpart.
     views : mapping of str to Views, optional
         Pictures by image.
     """
     shown, run = columns(results), results.runs[0]
-    rows = [_row(row, shown, (views or {}).get(row["image"])) for row in results.images]
+    rows = [_row(row, shown, (views or {}).get(row.image)) for row in results.images]
+    measured = {row.image for row in results.images}
+    failures = {f.image: f.error for f in results.failures if f.image not in measured}
+    own = [replace(pair, corruption="") for pair in strongest(compared)[:1]]  # this run's corruption is not known
     return Page(
         kind="report",
-        title=f"{run['restorer']} against the clean images of {results.protocol.source}",
+        title=f"{run.restorer} against the clean images of {results.protocol.source}",
         alarms=[*failed(results.failures), *alarms(results, compared, notes)],
         summary=summary(results, compared),
         command=results.command,
-        protocol=[*explained(results), *(("no figure", text) for text in absent(results))],
+        protocol=[*explained(results), *(("no value", text) for text in absent(results))],
         columns=shown,
-        runs=[*page_runs(results, _met(compared), shown), *_other_runs(compared, shown)],
-        rows=[*rows, *_failed_rows(results)],
+        runs=[*page_runs(results, own, shown), *_other_runs(compared, {column.name for column in shown})],
+        rows=[*rows, *(Row(i, "failed", restorer=run.restorer, error=error) for i, error in failures.items())],
         pictured=pictured(rows),
         charts=charts(results, compared),
     )
 
 
-def _met(compared: Compared) -> list[Duel]:
-    """Return the comparison with the strongest other run, by the deciding figure, as one on this run's damage."""
-    return [replace(duel, corruption="") for duel in strongest(compared)[:1]]
-
-
 def alarms(results: Results, compared: Compared, notes: Sequence[str]) -> list[str]:
-    """Return what must be seen first: images without a counterpart, images made worse, a lost comparison."""
-    return [*notes, *_harmed(results), *verdicts(compared, lost=True)]
+    """Return sentences to show first: images without a counterpart, images made worse, lost comparisons."""
+    losses = {row.image: loss for row in results.images if (loss := harm(row)) is not None}
+    worst = sorted(losses, key=lambda image: -losses[image])
+    found = list(notes)
+    if worst:
+        share = f"{len(worst)} of {count(len(results.images), 'image')} {'is' if len(worst) == 1 else 'are'}"
+        found.append(f"{share} worse than the observation, by up to {_decibels(losses[worst[0]])}: {named(worst)}")
+    return [*found, *verdicts(compared, lost=True)]
 
 
 def summary(results: Results, compared: Compared) -> list[str]:
-    """Say to how many it was done, how well, how sure, and how it compares."""
-    run, figure = results.runs[0], deciding(results.metrics)
-    sentences = [f"{count(run['images'], 'image')} of {run['restorer']} measured against {results.protocol.source}."]
-    sentences += [_average(results, one) for one in (figure, BEFORE[1]) if one and run.get(one.name) is not None]
+    """Return sentences on the number of images, the means, their certainty, and the comparisons."""
+    run, metric = results.runs[0], deciding(results.metrics)
+    sentences = [f"{count(run.images, 'image')} of {run.restorer} measured against {results.protocol.source}."]
+    averaged = [one for one in (metric, BEFORE[1]) if one and run.metrics.get(one.name) is not None]
+    sentences += [_average(results, one) for one in averaged]
     return [*sentences, *(f"{text[0].upper()}{text[1:]}." for text in verdicts(compared, lost=False))]
 
 
 def verdicts(compared: Compared, lost: bool) -> list[str]:
-    """Return a sentence for each comparison, by the deciding figure: of those lost on average, or of the others."""
-    first = [duels[0] for duels in compared if duels and (gain(duels[0]) < 0) == lost]
+    """Return a sentence for each other run, by the deciding metric: runs that are better on average, or the others."""
+    first = [pairs[0] for pairs in compared if pairs and (gain(pairs[0]) < 0) == lost]
     words = {-1: "worse than", 0: "equal to", 1: "better than"}
-    return [f"{words[int(np.sign(gain(duel)))]} {_whom(duel)}: {told(duel)}" for duel in first]
+    return [f"{words[int(np.sign(gain(pair)))]} {_rival(pair)}: {verdict(pair)}" for pair in first]
 
 
 def charts(results: Results, compared: Compared) -> list[Chart]:
-    """Draw how the deciding figure lies over the images, and how the differences to other runs do."""
-    figure = deciding(results.metrics)
-    values = [row[figure.name] for row in results.images] if figure else []
-    if figure is None or not any(value is not None and np.isfinite(value) for value in values):
+    """Draw the distribution of the deciding metric over the images, and of its differences to other runs."""
+    metric = deciding(results.metrics)
+    values = [row.metrics.get(metric.name) for row in results.images] if metric else []
+    if metric is None or not any(value is not None and np.isfinite(value) for value in values):
         return []
-    own = distribution(f"{title(figure.name)} over images", figure.unit, {results.runs[0]["restorer"]: values})
-    return [own, *_differences(figure, compared)]
+    found = [distribution(f"{title(metric.name)} over images", metric.unit, {results.runs[0].restorer: values})]
+    first = [pairs[0] for pairs in compared if pairs and pairs[0].metric.name == metric.name]
+    series = {_rival(pair): [value for _, value in pair.result.differences] for pair in first}
+    if any(series.values()):
+        rivals = f"that of {next(iter(series))}" if len(series) == 1 else "those of other runs"
+        found.append(distribution(f"{title(metric.name)} minus {rivals}, image by image", metric.unit, series))
+    return found
 
 
-def _differences(figure: MetricInfo, compared: Compared) -> list[Chart]:
-    """Draw the differences, image by image, to every other run that has the figure, all in one chart."""
-    first = [duels[0] for duels in compared if duels and duels[0].figure.name == figure.name]
-    series = {_whom(duel): [value for _, value in duel.found.differences] for duel in first}
-    if not any(series.values()):
-        return []
-    whom = f"that of {next(iter(series))}" if len(series) == 1 else "those of other runs"
-    return [distribution(f"{title(figure.name)} minus {whom}, image by image", figure.unit, series)]
-
-
-def _average(results: Results, figure: MetricInfo) -> str:
-    """Say a mean, how sure it is, and between which images it lies."""
-    found = {row["image"]: row[figure.name] for row in results.images if row[figure.name] is not None}
+def _average(results: Results, metric: MetricInfo) -> str:
+    """Return a sentence with a mean, its interval, and the images of the least and the largest value."""
+    found = {row.image: value for row in results.images if (value := row.metrics.get(metric.name)) is not None}
     finite = {image: value for image, value in found.items() if np.isfinite(value)}
     if not finite:
-        return f"{title(figure.name)}: infinite on every image: each equals the clean one."
+        return f"{title(metric.name)}: infinite on every image: each equals the clean one."
     ends = interval(np.array([*finite.values()]), results.protocol.seed)
-    sure = f"{100 * LEVEL:g} % interval {number(ends[0])} to {number(ends[1])}" if isinstance(ends, tuple) else ends
+    certainty = (
+        f"{100 * LEVEL:g} % interval {number(ends[0])} to {number(ends[1])}" if isinstance(ends, tuple) else ends
+    )
     low, high = min(finite, key=finite.__getitem__), max(finite, key=finite.__getitem__)
-    mean = quantity(float(np.mean([*finite.values()])), figure)
-    left = f"; {len(found) - len(finite)} more equal the clean image" if len(found) > len(finite) else ""
-    ranged = f"from {number(finite[low])} ({low}) to {number(finite[high])} ({high}){left}"
-    return f"{title(figure.name)} {mean} on average ({sure}, for images like these), {ranged}."
+    mean = quantity(float(np.mean([*finite.values()])), metric)
+    exact = f"; {len(found) - len(finite)} more equal the clean image" if len(found) > len(finite) else ""
+    span = f"from {number(finite[low])} ({low}) to {number(finite[high])} ({high}){exact}"
+    return f"{title(metric.name)} {mean} on average ({certainty}, for images like these), {span}."
 
 
-def harm(row: Mapping[str, Any]) -> float | None:
-    """Return by how many dB an image is worse than what was given, beyond what rounding makes; None where it is not."""
-    after, before = row.get("psnr"), row.get(BEFORE[0].name)
+def harm(row: ImageRow) -> float | None:
+    """Return by how many dB an image is worse than its observation; None if it is not, but for rounding to 8 bits."""
+    after, before = row.metrics.get("psnr"), row.metrics.get(BEFORE[0].name)
     if after is None or before is None or after >= before:
         return None
     return None if indistinct(np.array([after]), np.array([before]), "dB").all() else float(before - after)
 
 
-def _harmed(results: Results) -> list[str]:
-    found = {row["image"]: loss for row in results.images if (loss := harm(row)) is not None}
-    worst = sorted(found, key=lambda image: -found[image])
-    if not worst:
-        return []
-    most, share = quantity(found[worst[0]], BEFORE[1]), f"{len(worst)} of {count(len(results.images), 'image')}"
-    return [f"{share} {'is' if len(worst) == 1 else 'are'} worse than what was given, by up to {most}: {named(worst)}"]
+def _decibels(loss: float) -> str:
+    return quantity(loss, BEFORE[1])
 
 
-def _whom(duel: Duel) -> str:
-    return f"{duel.against} on {duel.corruption}" if duel.corruption else duel.against
+def _rival(pair: PairedComparison) -> str:
+    return f"{pair.against} on {pair.corruption}" if pair.corruption else pair.against
 
 
-def _row(row: Mapping[str, Any], shown: Sequence[Column], views: Views | None) -> Row:
+def _row(row: ImageRow, shown: Sequence[Column], views: Views | None) -> Row:
     found, reasons = values(row, shown)
     loss = harm(row)
-    flags = [] if loss is None else [f"worse than what was given, by {quantity(loss, BEFORE[1])}"]
-    notes = row.get("notes", ())
-    return Row(row["image"], "done", "", row["restorer"], found, reasons, flags, notes, views=views)
+    flags = [] if loss is None else [f"worse than the observation, by {_decibels(loss)}"]
+    return Row(row.image, "done", "", row.restorer, found, reasons, flags, row.notes or (), views=views)
 
 
-def _failed_rows(results: Results) -> list[Row]:
-    """Return a row for each image that could not be measured at all."""
-    measured, name = {row["image"] for row in results.images}, results.runs[0]["restorer"]
-    failures = {f["image"]: f["error"] for f in results.failures if f["image"] not in measured}
-    return [Row(image, "failed", restorer=name, error=error) for image, error in failures.items()]
-
-
-def _other_runs(compared: Compared, shown: Sequence[Column]) -> list[Run]:
+def _other_runs(compared: Compared, shown: Collection[str]) -> list[Run]:
     """Return the other runs' means over the images that both have."""
-    there = {column.name for column in shown}
     return [
         Run(
-            duels[0].corruption,
-            duels[0].against,
-            len(duels[0].found.differences),  # those of the mean: infinite figures are not in it
-            values={duel.figure.name: duel.found.mean_against for duel in duels if duel.figure.name in there},
+            pairs[0].corruption,
+            pairs[0].against,
+            len(pairs[0].result.differences),  # images of the mean, without those of infinite values
+            values={pair.metric.name: pair.result.mean_against for pair in pairs if pair.metric.name in shown},
             note="over the images that both runs have",
         )
-        for duels in compared
-        if duels
+        for pairs in compared
+        if pairs
     ]
 
 
-FOLDER = "views"
-
-
 class Album:
-    """Takes images as they are measured, and keeps what a page shows of those it is to have.
+    """Pictures of some of the images that are measured.
 
     Parameters
     ----------
     report : Path
         Folder of the report.
     names : collection of str
-        Images of which there are to be pictures.
+        Images to make pictures of.
 
     Attributes
     ----------
@@ -197,16 +180,16 @@ class Album:
         self.folder, self.names = report / FOLDER, names
         self.views: dict[str, Views] = {}
 
-    def take(self, key: str, images: Images) -> None:
+    def take(self, key: str, images: ImageTriple) -> None:
         """Write the pictures of an image, if it is one of those."""
         if key not in self.names:
             return
-        given = images.observation if images.given else None
-        seen = make_preview(Restoration(images.restored), given, images.clean, taken=given is not None)
-        self.views[key] = as_views(seen.write(self.folder, hashlib.sha256(key.encode()).hexdigest()[:16]))
+        observation = images.observation if images.is_observed else None
+        preview = make_preview(Restoration(images.restored), observation, images.clean, taken=images.is_observed)
+        self.views[key] = preview.write(self.folder, digest(key.encode())[:16])
 
 
 def evenly(names: Sequence[str], count: int) -> set[str]:
-    """Return so many of the names, or all, evenly over the list."""
+    """Return `count` of the names, or all, evenly over the list."""
     chosen = min(count, len(names))
     return {names[(2 * i + 1) * len(names) // (2 * chosen)] for i in range(chosen)}

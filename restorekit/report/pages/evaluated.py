@@ -1,193 +1,189 @@
-"""The page of an evaluation."""
+"""Page of an evaluation."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TypeVar
 
 import numpy as np
 
-from restorekit.evaluation.head_to_head import Duel, deciding, same_images
+from restorekit.evaluation.head_to_head import PairedComparison, deciding, same_images
 from restorekit.evaluation.metric_values import title
 from restorekit.evaluation.metrics.uncertainty import LEVELS
 from restorekit.evaluation.protocol import Results, failed
+from restorekit.evaluation.rows import ImageRow
 from restorekit.report import charts
-from restorekit.report.charts import distribution, sweeps
 from restorekit.report.page import Chart, Column, Page, Row
-from restorekit.report.pages.restored import as_views
 from restorekit.report.tables import columns, page_runs, values
 from restorekit.report.wording import absent, count, explained, lost, method_names, pictured, quantity
 
 GAIN = "gain"
-Gains = Mapping[tuple[str, str, str], float]  # over the best classical method, by damage, restorer and image
+Gains = Mapping[tuple[str, str, str], float]  # over the best classical method, by spec, method and image
+T = TypeVar("T")
 
 
-def page_of(results: Results, duels: Sequence[Duel]) -> Page:
+def page_of(results: Results, comparisons: Sequence[PairedComparison]) -> Page:
     """Return the report of an evaluation.
 
     Parameters
     ----------
     results : Results
-        What was found.
-    duels : sequence of Duel
-        Every model beside the best classical method, as `evaluation.head_to_head.against_baselines` found it.
+        Results of `evaluation.evaluate`.
+    comparisons : sequence of PairedComparison
+        Every model and the best classical method, by `evaluation.head_to_head.against_baselines`.
     """
-    shown, gains = columns(results), _gains(duels)
+    shown = columns(results)
+    gains = {(c.corruption, c.restorer, image): value for c in comparisons for image, value in c.result.differences}
     rows = [_row(row, shown, gains) for row in results.images]
+    failures = [Row(f.image, "failed", f.corruption, f.restorer, error=f.error) for f in results.failures]
     return Page(
         "evaluate",
         f"Evaluation on {results.protocol.source}",
-        alarms=[*failed(results.failures), *lost(duels)],
+        alarms=[*failed(results.failures), *lost(comparisons)],
         summary=_summary(results),
         command=results.command,
-        protocol=[*explained(results), *(("no figure", text) for text in absent(results))],
-        columns=_with_gain(shown, duels),
-        runs=page_runs(results, duels, shown),
-        rows=[*_failures(results), *rows],
+        protocol=[*explained(results), *(("no value", text) for text in absent(results))],
+        columns=_with_gain(shown, comparisons),
+        runs=page_runs(results, comparisons, shown),
+        rows=[*failures, *rows],
         pictured=pictured(rows),
         charts=_charts(results),
     )
 
 
-def _gains(duels: Sequence[Duel]) -> Gains:
-    return {(d.corruption, d.restorer, image): value for d in duels for image, value in d.found.differences}
-
-
-def _with_gain(shown: Sequence[Column], duels: Sequence[Duel]) -> list[Column]:
-    """Add a column for the difference to the best classical method after the figure that it is of."""
-    if not duels:
+def _with_gain(shown: Sequence[Column], comparisons: Sequence[PairedComparison]) -> list[Column]:
+    """Add a column for the difference to the best classical method after that of the metric."""
+    if not comparisons:
         return list(shown)
-    figure = duels[0].figure
-    names = ", ".join(dict.fromkeys(duel.against for duel in duels))
-    meaning = f"{title(figure.name)} minus that of the best classical method on the same input ({names})."
-    column = Column(GAIN, "gain", figure.unit, figure.better, meaning=meaning)
-    place = next(i for i, one in enumerate(shown) if one.name == figure.name) + 1
+    metric = comparisons[0].metric
+    names = ", ".join(dict.fromkeys(pair.against for pair in comparisons))
+    meaning = f"{title(metric.name)} minus that of the best classical method on the same input ({names})."
+    column = Column(GAIN, "gain", metric.unit, metric.better, meaning=meaning)
+    place = next(i for i, one in enumerate(shown) if one.name == metric.name) + 1
     return [*shown[:place], column, *shown[place:]]
 
 
-def _row(row: dict[str, Any], shown: Sequence[Column], gains: Gains) -> Row:
+def _row(row: ImageRow, shown: Sequence[Column], gains: Gains) -> Row:
     found, reasons = values(row, shown)
-    found[GAIN] = gains.get((row["corruption"], row["restorer"], row["image"]))
-    views = as_views(row["views"]) if "views" in row else None
-    return Row(row["image"], "done", row["corruption"], row["restorer"], found, reasons, views=views)
-
-
-def _failures(results: Results) -> list[Row]:
-    """Return a row for each thing that failed."""
-    return [
-        Row(f["image"], "failed", f.get("corruption", ""), f.get("restorer", ""), error=f["error"])
-        for f in results.failures
-    ]
+    found[GAIN] = gains.get((row.corruption, row.restorer, row.image))
+    return Row(row.image, "done", row.corruption, row.restorer, found, reasons, views=row.views)
 
 
 def _summary(results: Results) -> list[str]:
-    specs = list(dict.fromkeys(run["corruption"] for run in results.runs))
-    names = method_names(dict.fromkeys(run["restorer"] for run in results.runs))
+    specs = list(dict.fromkeys(run.corruption for run in results.runs))
+    names = method_names(dict.fromkeys(run.restorer for run in results.runs))
     images, ways = count(results.protocol.images, "image"), count(len(specs), "way")
-    found = [f"{images} of {results.protocol.source}, damaged in {ways} and restored by {_methods(results)}."]
-    found += [_best(results, spec, names) for spec in specs]
-    return [*filter(None, found)]
+    first = f"{images} of {results.protocol.source}, corrupted in {ways} and restored by {_methods(results)}."
+    return [first, *filter(None, (_best(results, spec, names) for spec in specs))]
 
 
 def _methods(results: Results) -> str:
-    """Say how many methods there are, and how many of them each damage had."""
-    own: dict[str, set[str]] = {}
+    """Return the number of methods, and how many of them restored each corruption."""
+    by_spec: dict[str, set[str]] = {}
     for run in results.runs:
-        own.setdefault(run["corruption"], set()).add(run["restorer"])
-    methods = count(len(set().union(*own.values())), "method")
-    if len({frozenset(names) for names in own.values()}) < 2:
-        return f"{methods}, each of which saw the same damaged images" if methods != "1 method" else methods
-    few, many = (f(len(names) for names in own.values()) for f in (min, max))
+        by_spec.setdefault(run.corruption, set()).add(run.restorer)
+    methods = count(len(set().union(*by_spec.values())), "method")
+    if len({frozenset(names) for names in by_spec.values()}) < 2:
+        return f"{methods}, each on the same corrupted images" if methods != "1 method" else methods
+    few, many = (f(len(names) for names in by_spec.values()) for f in (min, max))
     each = str(few) if few == many else f"{few} to {many}"
-    return f"{methods}, {each} of them for each damage, which saw the same damaged images"
+    return f"{methods}, {each} of them for each corruption, on the same corrupted images"
 
 
 def _best(results: Results, spec: str, names: Mapping[str, str]) -> str:
-    """Say who is best on one damage, and how sure its intervals are."""
-    figure = deciding(results.metrics)
-    own = [r for r in results.runs if figure and r["corruption"] == spec and r.get(figure.name) is not None]
-    if figure is None or not own:
+    """Return the best method for one corruption, and the coverage of its intervals."""
+    metric = deciding(results.metrics)
+    if metric is None:
         return ""
-    best = (max if figure.better == "higher" else min)(own, key=lambda run: run[figure.name])
-    inside = best.get("coverage90")
-    sure = "" if inside is None else f"; its 90 % intervals hold {100 * inside:.1f} % of the true values"
+    found = [(v, r) for r in results.runs if r.corruption == spec and (v := r.metrics.get(metric.name)) is not None]
+    if not found:
+        return ""
+    value, run = (max if metric.better == "higher" else min)(found, key=lambda one: one[0])
+    inside = run.metrics.get("coverage90")
+    certainty = "" if inside is None else f"; its 90 % intervals hold {100 * inside:.1f} % of the true values"
     verb = "is best" if same_images(results, spec) else "has the best mean, though over other images"
-    return (
-        f"{spec}: {names[best['restorer']]} {verb}, {title(figure.name)} {quantity(best[figure.name], figure)}{sure}."
-    )
+    return f"{spec}: {names[run.restorer]} {verb}, {title(metric.name)} {quantity(value, metric)}{certainty}."
 
 
 def _charts(results: Results) -> list[Chart]:
-    specs = list(dict.fromkeys(run["corruption"] for run in results.runs))
-    found = [_distribution(results, spec) for spec in specs]
-    found += [*_certainty(results), *_strengths(results, specs)]
-    found += [_speed(results, spec) for spec in specs]
+    specs = list(dict.fromkeys(run.corruption for run in results.runs))
+    found: list[Chart | None] = []
+    for spec in specs:
+        rows = [row for row in results.images if row.corruption == spec]
+        psnr = [row.metrics.get("psnr") for row in rows]
+        finite = _by_method(rows, [v if v is not None and np.isfinite(v) else None for v in psnr])
+        found.append(charts.distribution(f"PSNR over images, {spec}", "dB", finite) if finite else None)
+    found += [*_spread_charts(results), *_strengths(results, specs)]
+    for spec in specs:
+        points = {
+            run.restorer: (seconds, value)
+            for run in results.runs
+            if run.corruption == spec
+            and (value := run.metrics.get("psnr")) is not None
+            and (seconds := run.metrics.get("seconds_per_megapixel"))
+        }
+        found.append(charts.speed(f"PSNR against time, {spec}", points) if len(points) > 1 else None)
     return [chart for chart in found if chart is not None]
 
 
-def _of(results: Results, spec: str | None, name: str) -> dict[str, list[Any]]:
-    """Return what is known of a figure by restorer, over the images of one damage or of all."""
-    found: dict[str, list[Any]] = {}
-    for row in results.images:
-        if row.get(name) is not None and spec in (None, row["corruption"]):
-            found.setdefault(row["restorer"], []).append(row[name])
+def _by_method(rows: Sequence[ImageRow], values: Sequence[T | None]) -> dict[str, list[T]]:
+    """Return the values of rows, without those that are None, by method."""
+    found: dict[str, list[T]] = {}
+    for row, value in zip(rows, values, strict=True):
+        if value is not None:
+            found.setdefault(row.restorer, []).append(value)
     return found
 
 
-def _distribution(results: Results, spec: str) -> Chart | None:
-    values = {name: [v for v in own if np.isfinite(v)] for name, own in _of(results, spec, "psnr").items()}
-    return distribution(f"PSNR over images, {spec}", "dB", values) if any(values.values()) else None
+def _spread_charts(results: Results) -> list[Chart]:
+    """Draw the calibration of intervals and the sparsification curves, over all corruptions."""
+    rows = results.images
+    shares = [None if row.coverage is None else row.coverage.calibration for row in rows]
+    curves = [None if row.coverage is None else row.coverage.sparsification for row in rows]
+    found = []
+    if by_method := _by_method(rows, shares):
+        inside = {name: _mean_coverage(own) for name, own in by_method.items()}
+        pooled = _pooled([row.corruption for row in rows], shares)
+        found.append(charts.calibration(inside, f"Calibration of intervals{pooled}"))
+    if ranked := _by_method(rows, curves):
+        left_out = (np.arange(20) / 20).tolist()
+        means = {name: np.mean(own, 0) for name, own in ranked.items()}
+        lines = {name: (left_out, mean[0].tolist()) for name, mean in means.items()}
+        ideal = {name: (left_out, mean[1].tolist()) for name, mean in means.items()}
+        pooled = _pooled([row.corruption for row in rows], curves)
+        found.append(charts.sparsification(lines, ideal, f"Sparsification{pooled}"))
+    return found
 
 
-def _certainty(results: Results) -> list[Chart | None]:
-    """Return how intervals hold, and how well the spread tells errors, over all damages."""
-    inside = {name: _inside(own) for name, own in _of(results, None, "calibration").items()}
-    ranked = {name: np.mean(own, 0) for name, own in _of(results, None, "sparsification").items()}
-    shares = (np.arange(20) / 20).tolist()
-    lines = {name: (shares, curves[0].tolist()) for name, curves in ranked.items()}
-    ideal = {name: (shares, curves[1].tolist()) for name, curves in ranked.items()}
-    return [
-        charts.calibration(inside, f"Calibration of intervals{_pooled(results, 'calibration')}") if inside else None,
-        charts.sparsification(lines, ideal, f"Sparsification{_pooled(results, 'sparsification')}") if lines else None,
-    ]
-
-
-def _pooled(results: Results, name: str) -> str:
-    """Say over how many damages a curve is a mean, where there are several."""
-    every = {row["corruption"] for row in results.images}
-    held = {row["corruption"] for row in results.images if row.get(name) is not None}
+def _pooled(specs: Sequence[str], values: Sequence[object]) -> str:
+    """Return over how many corruptions a curve is a mean; empty if there is one alone."""
+    every = set(specs)
+    held = {spec for spec, value in zip(specs, values, strict=True) if value is not None}
     if len(every) < 2:
         return ""
-    return f", over all {len(every)} damages" if held == every else f", over {len(held)} of {len(every)} damages"
+    return (
+        f", over all {len(every)} corruptions" if held == every else f", over {len(held)} of {len(every)} corruptions"
+    )
 
 
-def _inside(images: Sequence[Sequence[float | None]]) -> list[tuple[float, float]]:
+def _mean_coverage(images: Sequence[Sequence[float | None]]) -> list[tuple[float, float]]:
     """Return nominal and measured coverage, the mean over images that have one."""
-    found = [
-        (level, [v for v in shares if v is not None])
-        for level, shares in zip(LEVELS, zip(*images, strict=True), strict=True)
-    ]
-    return [(level, float(np.mean(shares))) for level, shares in found if shares]
+    found = []
+    for level, shares in zip(LEVELS, zip(*images, strict=True), strict=True):
+        known = [v for v in shares if v is not None]
+        found += [(level, float(np.mean(known)))] if known else []
+    return found
 
 
-def _strengths(results: Results, specs: Sequence[str]) -> list[Chart | None]:
-    found: list[Chart | None] = []
-    for sweep in sweeps(specs):
+def _strengths(results: Results, specs: Sequence[str]) -> list[Chart]:
+    """Draw PSNR against the strength of corruptions that differ in one number alone."""
+    found = []
+    for sweep in charts.sweeps(specs):
         lines: dict[str, list[tuple[float, float]]] = {}
         for run in results.runs:
-            if run["corruption"] in sweep.strengths and run.get("psnr") is not None:
-                lines.setdefault(run["restorer"], []).append((sweep.strengths[run["corruption"]], run["psnr"]))
+            psnr = run.metrics.get("psnr")
+            if run.corruption in sweep.strengths and psnr is not None:
+                lines.setdefault(run.restorer, []).append((sweep.strengths[run.corruption], psnr))
         ordered = {name: sorted(points) for name, points in lines.items()}
         found.append(charts.strength(f"PSNR against {sweep.key} of {sweep.form}", sweep.key, ordered))
     return found
-
-
-def _speed(results: Results, spec: str) -> Chart | None:
-    points = {
-        run["restorer"]: (run["seconds_per_megapixel"], run["psnr"])
-        for run in results.runs
-        if run["corruption"] == spec and run.get("psnr") is not None and run.get("seconds_per_megapixel")
-    }
-    if len(points) < 2:
-        return None
-    return charts.speed(f"PSNR against time, {spec}", points)

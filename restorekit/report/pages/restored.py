@@ -1,14 +1,16 @@
-"""The page of a folder of restored images, from the records that the run keeps: run.json and images.jsonl."""
+"""Page of a folder of restored images, from the records of the run: run.json and images.jsonl."""
 
 from __future__ import annotations
 
 import json
 import statistics
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from restorekit.report.page import Column, Overlay, Page, Row, Status, Views
+from restorekit.core.records import decode
+from restorekit.images.views import Views
+from restorekit.report.page import Column, Page, Row, Status
 from restorekit.report.wording import count
 from restorekit.restoration.folder.journal import Journal, Line
 
@@ -21,12 +23,12 @@ COLUMNS = (
     ),
     Column("check_coverage", "est. coverage", "", "", 0.9, "Share of hidden values inside the 90 % interval."),
     Column("mean_std", "mean std", "/255", "lower", meaning="How unsure the model is, on average over all values."),
-    Column("sigma", "noise", "/255", "", meaning="Standard deviation of the noise, as told or estimated."),
+    Column("sigma", "noise", "/255", "", meaning="Standard deviation of the noise, as passed or estimated."),
     Column("missing", "missing", "%", "", meaning="Share of the values that were missing."),
     Column("seconds", "seconds", "s", "lower", meaning="Time that the image took."),
 )
 CHECK = (
-    "PSNR is estimated by hiding values that were seen, for missing ones, and by SURE, for white Gaussian noise "
+    "PSNR is estimated by hiding observed values, for missing ones, and by SURE, for white Gaussian noise "
     "of a known or estimated level; it cannot be of other noise, blur, JPEG or anything else that changed values. "
     "It is rough for large gaps, whose content may be unlike the rest, and where the level is an estimate; where "
     "colour noise was cut off at the ends of the range its error is too small"
@@ -38,6 +40,64 @@ STOPPED = {
 }
 
 
+@dataclass(frozen=True)
+class IntervalRecord:
+    """Level of the intervals that were kept, and whether they are calibrated."""
+
+    level: float
+    calibrated: bool
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """Parts of run.json that the page shows; the other keys are ignored.
+
+    Attributes
+    ----------
+    status : {"running", "interrupted", "stopped", "done"}
+        State of the run.
+    options : str
+        Fingerprint of the settings, which the lines of its images have too.
+    source, command, model, digest, device, estimate, precision : str
+        Input, command line, model and computation.
+    error : str or None
+        Reason why the run stopped.
+    images : int or str
+        Number of images; "?" in records of older versions.
+    corruption, sigma, mask, sampler : str or None
+        Options; None without one.
+    samples, seed : int
+        Draws, and the seed.
+    interval : IntervalRecord or None
+        Intervals that were kept.
+    self_check : bool
+        Whether the self-check ran.
+    versions : mapping of str to str
+        Versions of packages.
+    """
+
+    status: str
+    options: str
+    source: str
+    model: str
+    device: str
+    estimate: str
+    precision: str
+    samples: int
+    seed: int
+    versions: Mapping[str, str]
+    command: str = ""
+    digest: str | None = None
+    error: str | None = None
+    images: int | str = "?"
+    corruption: str | None = None
+    sigma: str | None = None
+    mask: str | None = None
+    sampler: str | None = None
+    interval: IntervalRecord | None = None
+    self_check: bool = False
+
+
 def page_of(out: Path) -> Page:
     """Return the report of an output folder of `restorekit restore`.
 
@@ -47,18 +107,21 @@ def page_of(out: Path) -> Page:
         The folder that holds `_restorekit`.
     """
     own = out / "_restorekit"
-    runs = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(own.glob("run*.json"))]
-    options = {run["options"] for run in runs}
+    runs = [
+        decode(RunRecord, json.loads(path.read_text(encoding="utf-8")), path.name)
+        for path in sorted(own.glob("run*.json"))
+    ]
+    options = {run.options for run in runs}
     known = list(Journal(out, "").lines.values())
     rows = [_row(line) for line in known if line.get("options") in options]
     others = sum(line["status"] == "done" and line.get("options") not in options for line in known)
     held = [column for column in COLUMNS if any(row.values.get(column.name) is not None for row in rows)]
     return Page(
         "restore",
-        f"Restoration of {Path(runs[0]['source']).name}" if runs else "Restoration",
-        alarms=[*_alarms(runs, rows), *_harm(rows), *_losses(rows)],
-        summary=[*_summary(runs, rows), *_otherwise(others)],
-        command=runs[0].get("command", "") if runs else "",
+        f"Restoration of {Path(runs[0].source).name}" if runs else "Restoration",
+        alarms=_alarms(runs, rows),
+        summary=_summary(runs, rows, others),
+        command=runs[0].command if runs else "",
         protocol=_protocol(runs[0]) if runs else (),
         columns=held,
         rows=rows,
@@ -85,78 +148,58 @@ def _row(line: Line) -> Row:
     said = check.get("sentences", [])
     flags = said[:1] if check.get("harms") else []
     notes = [note for note in (*line.get("notes", ()), *said) if note not in flags]
-    views = None if "views" not in line else as_views(line["views"])
+    views = decode(Views, line["views"], line["image"]) if "views" in line else None
     return Row(line["image"], status, "", "", values, reasons, flags, notes, error, views)
 
 
-def as_views(told: Mapping[str, Any]) -> Views:
-    """Return what a journal or a row of results tells of the pictures of an image."""
-    overlays = {kind: Overlay(**overlay) for kind, overlay in told.get("overlays", {}).items()}
-    return Views(**{**told, "overlays": overlays})
-
-
-def _alarms(runs: Sequence[Mapping[str, Any]], rows: Sequence[Row]) -> list[str]:
+def _alarms(runs: Sequence[RunRecord], rows: Sequence[Row]) -> list[str]:
+    """Return sentences to show first: unfinished runs, failures, harm, and losses to classical methods."""
     alarms = []
-    for run in runs:
-        if run["status"] != "done":
-            done = sum(row.status == "done" for row in rows)
-            why = f" ({run['error']})" if run.get("error") else ""
-            alarms.append(
-                f"{STOPPED[run['status']]} before its end{why}: {done} of {run.get('images', '?')} images are restored;"
-                " the same command goes on where it stopped."
-            )
+    for run in (run for run in runs if run.status != "done"):
+        done = sum(row.status == "done" for row in rows)
+        reason = f" ({run.error})" if run.error else ""
+        alarms.append(
+            f"{STOPPED[run.status]} before its end{reason}: {done} of {run.images} images are restored; "
+            "the same command goes on where it stopped."
+        )
     failed = [row for row in rows if row.status == "failed"]
     if failed:
-        first = f"{failed[0].image}: {failed[0].error}"
         more = f"; {len(failed) - 1} more are listed below" if len(failed) > 1 else ""
-        alarms.append(f"{count(len(failed), 'image')} failed. {first}{more}.")
+        alarms.append(f"{count(len(failed), 'image')} failed. {failed[0].image}: {failed[0].error}{more}.")
+    harmed = [row.image for row in rows if row.flags]
+    if harmed:
+        more = f" and {len(harmed) - 1} more" if len(harmed) > 1 else ""
+        alarms.append(f"The self-check says that the restoration harms {harmed[0]}{more}; look at the flagged images.")
+    gains = {row.image: gain for row in rows if (gain := row.values.get("check_gain")) is not None}
+    lost = [row.image for row in rows if row.image in gains and -gains[row.image] > (row.values["check_error"] or 0)]
+    if lost:  # by more than the error of the estimate
+        worst = min(lost, key=lambda image: gains[image])
+        alarms.append(
+            f"By the self-check's estimate a classical method does better on {len(lost)} of "
+            f"{count(len(gains), 'image')}, by up to {-gains[worst]:.2f} dB ({worst})."
+        )
     return alarms
 
 
-def _harm(rows: Sequence[Row]) -> list[str]:
-    harmed = [row.image for row in rows if row.flags]
-    if not harmed:
-        return []
-    more = f" and {len(harmed) - 1} more" if len(harmed) > 1 else ""
-    return [f"The self-check says that the restoration harms {harmed[0]}{more}; look at the flagged images."]
-
-
-def _otherwise(others: int) -> list[str]:
-    if not others:
-        return []
-    return [f"Not told of here: {count(others, 'image')} in this folder, restored with other settings."]
-
-
-def _losses(rows: Sequence[Row]) -> list[str]:
-    """Say on how many images a classical method is expected to do better, by more than the estimate's own error."""
-    gains = {row.image: gain for row in rows if (gain := row.values.get("check_gain")) is not None}
-    lost = [row.image for row in rows if row.image in gains and -gains[row.image] > (row.values["check_error"] or 0)]
-    if not lost:
-        return []
-    worst = min(lost, key=lambda image: gains[image])
-    return [
-        f"By the self-check's estimate a classical method does better on {len(lost)} of {count(len(gains), 'image')}, "
-        f"by up to {-gains[worst]:.2f} dB ({worst})."
-    ]
-
-
-def _summary(runs: Sequence[Mapping[str, Any]], rows: Sequence[Row]) -> list[str]:
-    done = [row for row in rows if row.status == "done"]
-    if not runs:
-        return ["Nothing has been restored here."]
-    run = runs[0]
-    found = [f"{count(len(done), 'image')} restored with {run['model']} on {run['device']}: {run['estimate']}."]
-    checked, spread = (_known(done, name) for name in ("check_psnr", "mean_std"))
-    if checked:
-        found.append(
-            f"The self-check expects a PSNR of {statistics.median(checked):.1f} dB in the median over "
-            f"{count(len(checked), 'image')} that it could judge."
-        )
-    if spread:
-        found.append(
-            f"The model is unsure by {statistics.median(spread):.1f} of 255 levels (standard deviation) in the median "
-            f"image, and by {max(spread):.1f} in the one it is least sure of."
-        )
+def _summary(runs: Sequence[RunRecord], rows: Sequence[Row], others: int) -> list[str]:
+    """Return sentences on what was restored, how well and how certain; `others` have other settings."""
+    found = ["Nothing has been restored here."]
+    if runs:
+        done, run = [row for row in rows if row.status == "done"], runs[0]
+        found = [f"{count(len(done), 'image')} restored with {run.model} on {run.device}: {run.estimate}."]
+        checked, spread = (_known(done, name) for name in ("check_psnr", "mean_std"))
+        if checked:
+            found.append(
+                f"The self-check expects a PSNR of {statistics.median(checked):.1f} dB in the median over "
+                f"{count(len(checked), 'image')} that it could judge."
+            )
+        if spread:
+            found.append(
+                f"The model is unsure by {statistics.median(spread):.1f} of 255 levels (standard deviation) in the "
+                f"median image, and by {max(spread):.1f} in the one it is least sure of."
+            )
+    if others:
+        found.append(f"Not shown here: {count(others, 'image')} in this folder, restored with other settings.")
     return found
 
 
@@ -164,34 +207,27 @@ def _known(rows: Sequence[Row], name: str) -> list[float]:
     return [value for row in rows if (value := row.values.get(name)) is not None]
 
 
-def _protocol(run: Mapping[str, Any]) -> list[tuple[str, str]]:
-    interval = run.get("interval")
-    told = {
-        "model": f"{run['model']}{' ' + run['digest'] if run.get('digest') else ''}",
-        "corruption": run.get("corruption") or "what each file says, else noise of unknown level and missing values",
-        "sigma": _level(run.get("sigma")),
-        "values": "as the files have them, no noise was added; results are cut off and rounded as the format asks",
-        "mask": run.get("mask") or "NAME.missing.png beside the image, and NaN",
-        "estimate": run["estimate"],
-        "draws": str(run["samples"]),
-        "sampler": run.get("sampler"),
-        "interval": None if interval is None else f"{interval['level']:g}, {_held(interval['calibrated'])}",
-        "self-check": CHECK if run.get("self_check") else None,
-        "seed": str(run["seed"]),
-        "precision": run["precision"],
-        "device": run["device"],
-        "versions": ", ".join(f"{name} {version}" for name, version in run["versions"].items()),
-    }
-    return [(name, text) for name, text in told.items() if text]
-
-
-def _level(told: str | None) -> str:
-    """Return a level of noise in both of its forms."""
+def _protocol(run: RunRecord) -> list[tuple[str, str]]:
     try:
-        return f"{255 * float(told or ''):.4g}/255 = {float(told or ''):.4g}"
-    except ValueError:  # "auto", or nothing
-        return told or "not told"
-
-
-def _held(calibrated: bool) -> str:
-    return "calibrated" if calibrated else "as if Gaussian"
+        sigma = f"{255 * float(run.sigma or ''):.4g}/255 = {float(run.sigma or ''):.4g}"
+    except ValueError:  # "auto", or none
+        sigma = run.sigma or "not known"
+    interval = run.interval
+    kind = "" if interval is None else "calibrated" if interval.calibrated else "as if Gaussian"
+    entries = {
+        "model": " ".join(filter(None, (run.model, run.digest))),
+        "corruption": run.corruption or "what each file says, else noise of unknown level and missing values",
+        "sigma": sigma,
+        "values": "as the files have them, no noise was added; results are cut off and rounded as the format asks",
+        "mask": run.mask or "NAME.missing.png next to the image, and NaN",
+        "estimate": run.estimate,
+        "draws": str(run.samples),
+        "sampler": run.sampler,
+        "interval": "" if interval is None else f"{interval.level:g}, {kind}",
+        "self-check": CHECK if run.self_check else "",
+        "seed": str(run.seed),
+        "precision": run.precision,
+        "device": run.device,
+        "versions": ", ".join(f"{name} {version}" for name, version in run.versions.items()),
+    }
+    return [(name, text) for name, text in entries.items() if text]

@@ -1,4 +1,4 @@
-"""Photon-counting noise made Gaussian, denoised, and turned back without bias."""
+"""Denoising of photon counts: variance stabilisation, Gaussian denoising, unbiased inverse."""
 
 from __future__ import annotations
 
@@ -30,18 +30,18 @@ class Anscombe(SameSize):
     def within(self, scene: Scene) -> Image:
         """Stabilise, denoise, invert."""
         y = scene.filled()
-        told = scene.observation.params.get("peak")
-        peak = estimate_peak(y) if told is None else float(told)
+        known = scene.observation.params.get("peak")
+        peak = estimate_peak(y) if known is None else float(known)
         stable = stabilise(y * peak)
         scale = max(float(np.ptp(stable)), 1.0)  # the denoisers were tuned on [0, 1]
-        # photons alone have unit variance now; what else there may be is not told
+        # photons alone have unit variance now; the level of any other noise is unknown
         alone = all(part.noise_law == "poisson" or part.hides for part in parts_of(scene.corruption))
         sigma = 1 / scale if alone else noise_level(stable / scale)
         cleaned = self.inner().denoise(stable / scale, sigma) if sigma > 0 else stable / scale
         return invert(cleaned * scale) / peak
 
     def is_applicable(self, corruption: Corruption) -> bool:
-        """Say whether there is photon noise."""
+        """Return whether there is photon noise."""
         return any(part.noise_law == "poisson" for part in parts_of(corruption))
 
 

@@ -1,4 +1,4 @@
-"""What the classical restorers do with images as numpy arrays."""
+"""Operations of the classical restorers on images as numpy arrays."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def triangulate(image: Image, missing: NDArray[np.bool_], kind: Interpolator = L
 
 
 def _enclosed(wanted: NDArray[np.intp], points: NDArray[np.intp]) -> NDArray[np.bool_]:
-    """Say which of the wanted positions, (N, 2), lie in the convex hull of the points, (M, 2), its edges included."""
+    """Return which of the wanted positions, (N, 2), lie in the convex hull of the points, (M, 2), or on its edge."""
     within = np.ones(len(wanted), np.bool_)
     for *normal, offset in ConvexHull(points).equations:
         within &= wanted @ np.asarray(normal) + offset <= EDGE

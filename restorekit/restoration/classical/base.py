@@ -1,4 +1,4 @@
-"""What the classical restorers share: one image at a time, as numpy, with one answer and no spread."""
+"""Base classes of the classical restorers: one image at a time, as numpy, one answer, no spread."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Scene:
     y : ndarray, (Hy, Wy, Cy)
         Observed values.
     missing : ndarray of bool, (Hy, Wy, Cy)
-        True where no value was seen; never all of them.
+        True where no value was observed; never everywhere.
     sigma : float or None
         Standard deviation of the noise; None = unknown.
     shape : (H, W, C)
@@ -44,7 +44,7 @@ class Scene:
     observation : Observation
         The same as a batch of one.
     corruption : Corruption
-        What happened to the clean image.
+        The corruption of the clean image.
     """
 
     y: Image
@@ -77,8 +77,8 @@ class ClassicalRestorer(Restorer):
             If one image is beyond the method.
         """
         if n > 0:
-            what = f"{self.name} is a classical method with one answer and makes no draws, got {n} samples asked for"
-            raise UsageError(f"{what}; ask for 0, or use a generative model")
+            what = f"{self.name} is a classical method with one answer and makes no draws, got samples = {n}"
+            raise UsageError(f"{what}; use 0, or a generative model")
         images = [self._image(observation.take(torch.tensor([i])), corruption) for i in range(len(observation))]
         return Restoration(mmse=torch.stack(images))
 
@@ -87,10 +87,14 @@ class ClassicalRestorer(Restorer):
         """Return the restored image in `scene.shape`."""
 
     def _image(self, one: Observation, corruption: Corruption) -> Tensor:
+        """Restore a batch of one; return (C, H, W)."""
         channels, height, width = one.shape
         if not one.observed.any():
             return one.y.new_full(one.shape, GRAY)
-        restored = self.restore(_scene(one, corruption))
+        y = one.y[0].detach().cpu().permute(1, 2, 0).double().numpy()
+        observed = one.observed[0].cpu().permute(1, 2, 0).expand(y.shape).numpy()
+        sigma = None if one.sigma is None or bool(one.sigma.isnan().any()) else float(one.sigma)
+        restored = self.restore(Scene(y, ~observed, sigma, (height, width, channels), one, corruption))
         result = torch.from_numpy(restored.reshape(height, width, channels)).permute(2, 0, 1).to(one.y)
         # behind a linear operator y is not x, however free of noise it is
         if one.sigma is None or corruption.operator(one) is not None or tuple(one.y.shape[1:]) != one.shape:
@@ -119,7 +123,7 @@ class Denoiser(SameSize):
     """A method against noise: missing values are interpolated first, an image without noise is left alone."""
 
     def within(self, scene: Scene) -> Image:
-        """Fill, find the noise level if it is not told, denoise."""
+        """Interpolate missing values, estimate the noise level if it is unknown, and denoise."""
         image = scene.filled()
         sigma = noise_level(image) if scene.sigma is None else scene.sigma
         return self.denoise(image, sigma) if sigma > 0 else image
@@ -129,7 +133,7 @@ class Denoiser(SameSize):
         """Return `image`, (H, W, C), without its white Gaussian noise of standard deviation sigma > 0."""
 
     def is_applicable(self, corruption: Corruption) -> bool:
-        """Say whether there is noise, and nothing but noise and missing values."""
+        """Return whether there is noise, and nothing but noise and missing values."""
         altering = [part for part in parts_of(corruption) if not part.hides]
         return bool(altering) and not any(
             part.linear or part.reshapes or part.noise_law == "impulse" for part in altering
@@ -167,13 +171,5 @@ class Inpainter(SameSize):
         """Return `image`, (H, W, C), with the pixels of `missing`, (H, W), some but not all, filled in."""
 
     def is_applicable(self, corruption: Corruption) -> bool:
-        """Say whether values were lost."""
+        """Return whether values go missing."""
         return any(part.hides for part in parts_of(corruption))
-
-
-def _scene(one: Observation, corruption: Corruption) -> Scene:
-    channels, height, width = one.shape
-    y = one.y[0].detach().cpu().permute(1, 2, 0).double().numpy()
-    observed = one.observed[0].cpu().permute(1, 2, 0).expand(y.shape).numpy()
-    sigma = None if one.sigma is None or bool(one.sigma.isnan().any()) else float(one.sigma)
-    return Scene(y, ~observed, sigma, (height, width, channels), one, corruption)

@@ -1,4 +1,4 @@
-"""Which classical methods a model should be compared with."""
+"""Choice of the classical methods that a model is compared with."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def best_baselines(corruption: Corruption, quick: bool = False) -> list[str]:
     BM3D where it is installed, else NLM, for noise; Anscombe's transform around it for photon noise; the
     median for salt and pepper; Delaunay triangles for scattered missing pixels; biharmonic and
     Navier-Stokes, of which the better row counts, for holes and lines; Wiener for blur; Lanczos for
-    downsampling, and Wiener beside it where the operator is known, which is stronger against noise. Where
+    downsampling, and also Wiener if the operator is known, which is stronger against noise. Where
     values were both altered and lost, both kinds are named.
 
     Parameters

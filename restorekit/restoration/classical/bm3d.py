@@ -11,7 +11,7 @@ from restorekit.core.errors import UsageError
 from restorekit.restoration.classical.arrays import Image, from_opponent, opponent, padded
 from restorekit.restoration.classical.base import Denoiser
 
-LEAST = 16  # pixels a side: two of the method's blocks
+MIN_SIDE_PX = 16  # of an image: two of the method's blocks
 TERMS = (
     "note: BM3D comes from the package bm3d, copyright Tampere University, which may be used, copied and changed "
     "for informational and non-commercial purposes only, naming its authors; see its LICENSE"
@@ -41,7 +41,9 @@ class BM3D(Denoiser):
         # as the library's bm3d_rgb, which gives NaN where a colour difference is the same everywhere
         peak = math.sqrt(image.shape[-1])  # of the luminance, which is what blocks are matched on
         scaled = opponent(image) / peak
-        cleaned = padded(lambda large: library.bm3d(large, sigma / peak, profile).reshape(large.shape), scaled, LEAST)
+        cleaned = padded(
+            lambda large: library.bm3d(large, sigma / peak, profile).reshape(large.shape), scaled, MIN_SIDE_PX
+        )
         return from_opponent(cleaned * peak)
 
 

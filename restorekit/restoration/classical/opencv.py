@@ -92,5 +92,5 @@ class Lanczos(ClassicalRestorer):
         return np.broadcast_to(image, scene.shape).copy()
 
     def is_applicable(self, corruption: Corruption) -> bool:
-        """Say whether the height or width changed."""
+        """Return whether the height or width changed."""
         return any(part.resizes for part in parts_of(corruption))

@@ -48,7 +48,7 @@ class DelaunayCubic(Inpainter):
 
 
 class Median(SameSize):
-    """Medians: of the intact neighbours for salt and pepper, of a whole window for other noise.
+    """Medians: of the intact neighbours for salt and pepper, of the full window for other noise.
 
     Salt and pepper are the values at 0 and 1, and only they are replaced, from the smallest window that
     holds two intact values: after Hwang, Haddad, "Adaptive median filters", IEEE TIP 1995.
@@ -68,7 +68,7 @@ class Median(SameSize):
         return ndimage.median_filter(filled, (size, size, 1)) if sigma > 0 else filled
 
     def is_applicable(self, corruption: Corruption) -> bool:
-        """Say whether there is salt and pepper."""
+        """Return whether some values are replaced by impulses."""
         return any(part.noise_law == "impulse" for part in parts_of(corruption))
 
 
@@ -99,8 +99,8 @@ class Wiener(ClassicalRestorer):
 
         def normal(x: NDArray[np.float64]) -> NDArray[np.float64]:
             image = x.reshape(scene.shape)
-            seen = np.where(scene.missing, 0, _through(operator.apply, image, like))
-            return (_through(operator.adjoint, seen, like) + weight * _roughness(image)).ravel()
+            known = np.where(scene.missing, 0, _through(operator.apply, image, like))
+            return (_through(operator.adjoint, known, like) + weight * _roughness(image)).ravel()
 
         wanted = _through(operator.adjoint, np.where(scene.missing, 0, scene.y), like).ravel()
         system = LinearOperator((wanted.size, wanted.size), normal, dtype=np.float64)
@@ -109,7 +109,7 @@ class Wiener(ClassicalRestorer):
         return result
 
     def is_applicable(self, corruption: Corruption) -> bool:
-        """Say whether there is a linear operator or white noise."""
+        """Return whether there is a linear operator or white Gaussian noise."""
         return any(part.linear or part.noise_law == "gaussian" for part in parts_of(corruption))
 
 
@@ -128,7 +128,7 @@ class _LocalWiener(PlaneDenoiser):
 
 
 def _ends_in_impulses(corruption: Corruption) -> bool:
-    """Say whether salt and pepper still stand at exactly 0 and 1: no other noise came after them."""
+    """Return whether impulses are exactly 0 and 1: no noise but rounding follows them."""
     laws = [part.noise_law for part in parts_of(corruption) if not part.hides and part.noise_law != "rounding"]
     return laws[-1:] == ["impulse"]
 
@@ -148,7 +148,7 @@ def _replace(plane: Plane, bad: NDArray[np.bool_]) -> Plane:
             found = np.isfinite(medians)
             rows, columns = where[found].T
             result[rows, columns], left[rows, columns] = medians[found], False
-    # a whole area at 0 or 1 is more likely black or white than noise
+    # an large area at 0 or 1 is more likely black or white than noise
     return np.where(left, ndimage.median_filter(plane, 2 * WIDEST + 1), result) if left.any() else result
 
 
@@ -177,6 +177,6 @@ def _through(method: Callable[[Tensor], Tensor], image: Image, like: Tensor) -> 
 
 def _roughness(image: Image) -> Image:
     """Apply the negative Laplacian with mirrored borders, a symmetric positive matrix."""
-    around = np.pad(image, ((1, 1), (1, 1), (0, 0)), mode="symmetric")
-    result: Image = 4 * image - around[:-2, 1:-1] - around[2:, 1:-1] - around[1:-1, :-2] - around[1:-1, 2:]
+    padded = np.pad(image, ((1, 1), (1, 1), (0, 0)), mode="symmetric")
+    result: Image = 4 * image - padded[:-2, 1:-1] - padded[2:, 1:-1] - padded[1:-1, :-2] - padded[1:-1, 2:]
     return result

@@ -102,7 +102,7 @@ class Biharmonic(Inpainter):
 
 
 def _largest_region(missing: NDArray[np.bool_]) -> int:
-    """Return the size of the largest region as scikit-image splits them: apart by two observed pixels or more."""
+    """Return the size of the largest region as scikit-image splits them: two observed pixels or more between them."""
     near = ndimage.binary_dilation(missing)
     labels, _ = ndimage.label(near, structure=np.ones((3, 3)))
     return int(np.bincount(labels[missing]).max())

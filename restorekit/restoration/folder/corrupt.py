@@ -18,7 +18,7 @@ from restorekit.core.types import Observation
 from restorekit.images import formats
 from restorekit.images.discovery import Item, missing_path
 from restorekit.images.intensity import IntensityRange, RangeOption, from_unit, resolve_range, to_unit
-from restorekit.images.masks import Beside, fitted
+from restorekit.images.masks import MaskIndex, fitted
 from restorekit.images.picture import Array, Metadata, Picture, repainted
 
 _STORED: dict[str, tuple[IntensityRange, np.dtype[Any]]] = {
@@ -56,7 +56,7 @@ class Damage:
     range: RangeOption = None
     seed: int = 0
     axes: str | None = None
-    beside: Beside = field(default_factory=Beside, init=False, repr=False, compare=False)
+    beside: MaskIndex = field(default_factory=MaskIndex, init=False, repr=False, compare=False)
 
 
 def check(items: Sequence[Item], plan: Damage) -> None:
@@ -102,7 +102,7 @@ def _damage(item: Item, plan: Damage) -> None:
     _write(target, observation, picture, plan.depth, str(settled))
 
 
-def _refuse_marked(item: Item, picture: Picture, beside: Beside) -> None:
+def _refuse_marked(item: Item, picture: Picture, beside: MaskIndex) -> None:
     """Raise an ImageError where a mask beside a picture says that it is not whole."""
     path = beside.one(item)
     missing = None if path is None else fitted(path, item, picture).missing

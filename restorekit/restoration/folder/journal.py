@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import threading
@@ -11,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
+from restorekit.core import files
 from restorekit.core.errors import ImageError
 from restorekit.images.discovery import OWN_FOLDER, split_array
 
@@ -25,15 +25,14 @@ Line = dict[str, Any]
 def digest(path: Path) -> str:
     """Return the SHA-256 of a file as 64 hexadecimal digits; ImageError where it cannot be read."""
     try:
-        with Path(split_array(path)[0]).open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return files.file_digest(split_array(path)[0])
     except OSError as error:
         raise ImageError(f"{path} cannot be read ({error.strerror}); check the file and its permissions") from error
 
 
 def digest_of(values: Mapping[str, Any]) -> str:
     """Return a digest of plain values, in any order of keys."""
-    return hashlib.sha256(json.dumps(values, sort_keys=True, default=str).encode()).hexdigest()[:16]
+    return files.digest(json.dumps(values, sort_keys=True, default=str).encode())[:16]
 
 
 class Journal:

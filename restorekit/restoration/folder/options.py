@@ -13,6 +13,7 @@ from restorekit.images.discovery import OWN_FOLDER, Item, split_array
 from restorekit.images.intensity import RangeOption
 from restorekit.images.masks import MaskSource
 from restorekit.images.picture import SUFFIXES
+from restorekit.restoration.assumptions import Degradation, Sigma, resolve_degradation
 from restorekit.restoration.folder import journal
 from restorekit.uncertainty.calibration_table import Table
 
@@ -73,10 +74,6 @@ class Options:
     noise: str | None = None
     self_check: bool = False
     axes: str | None = None
-
-    def spec(self, picture: str | None) -> str | None:
-        """Return what damaged a picture: the user's word, else the picture's own, else the model's."""
-        return self.corruption or picture or (self.noise if self.sigma is None else None)
 
     def to_json(self) -> dict[str, Any]:
         """Return the options for the record; axes only if they are given, as records from before have none."""
@@ -164,12 +161,22 @@ class Setup:
 
     @property
     def estimates(self) -> bool:
-        """Whether noise of which nobody says anything is estimated, as a sampler must know its level."""
+        """Whether a noise level that nobody states is estimated, because the sampler requires one."""
         return self.restorer.needs_sigma and self.options.sigma is None
 
-    def estimates_level(self, picture: str | None) -> bool:
-        """Say whether the noise of a picture, whose file tells of this damage, is estimated."""
-        return self.options.sigma == "auto" or (self.estimates and not self.options.spec(picture))
+    def degradation(self, file: str | None) -> Degradation:
+        """Resolve what damaged an image, given the spec in its file's metadata.
+
+        Raises
+        ------
+        UsageError
+            A spec cannot be read. The file's is not read if the user states a corruption.
+        """
+        options = self.options
+        words = (options.corruption, None if options.corruption else file, options.noise)
+        user, stored, model = (self.read_corruption(word) if word else None for word in words)
+        sigma: Sigma = None if options.sigma is None else "auto" if options.sigma == "auto" else float(options.sigma)
+        return resolve_degradation(user, sigma, stored, model, self.restorer.needs_sigma)
 
     def target(self, item: Item) -> Path:
         """Return where an image's restoration goes."""

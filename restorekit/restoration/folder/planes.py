@@ -11,15 +11,18 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from restorekit.core.channels import one_channel
 from restorekit.core.contracts import Corruption
 from restorekit.core.errors import ImageError
 from restorekit.core.interpolation import CELL, MARGIN, fill, pull, push
-from restorekit.core.types import Observation, shape_of
+from restorekit.core.types import Observation, Problem
 from restorekit.images.intensity import IntensityRange, to_unit
 from restorekit.images.picture import Array, Picture
-from restorekit.uncertainty.noise_level import IMAGE
+from restorekit.restoration.assumptions import pose_problem
+from restorekit.uncertainty.noise_level import IMAGE, estimate_sigma
 
 WHOLE = 2**20  # pixels up to which the first guess is made over the whole image at once
+WINDOW = 2048  # side of the central part of a large image from which its noise level is estimated, pixels
 BLOCK = 1024  # pixels a side, at most, of what it is made of in larger images
 
 
@@ -142,8 +145,8 @@ def _bands(plane: Plane, channels: Sequence[int]) -> list[Plane]:
         replace(
             plane,
             key=f"{plane.key}#band{band}",
-            pixels=plane.pixels[..., band : band + 1],
-            missing=lost if lost is None or lost.shape[2] == 1 else lost[..., band : band + 1],
+            pixels=one_channel(plane.pixels, band, 2),
+            missing=None if lost is None else one_channel(lost, band, 2),
             band=band,
             clean=(1, *plane.shape[1:]),
         )
@@ -176,27 +179,20 @@ class PlaneSource:
         observation = self.observed(top, bottom)
         if all(p.missing is None for p in self.planes):
             return replace(observation, initial=observation.y) if self.corruption.interpolates else observation
-        return replace(observation, initial=self._guess(top, bottom))
+        return replace(observation, initial=self._initial_estimate(top, bottom))
 
     def observed(self, top: int, bottom: int, left: int = 0, right: int | None = None) -> Observation:
         """Return a window of the planes themselves, without a guess."""
         window = (slice(top, bottom), slice(left, right))
         seen = torch.stack([_observed(p, window) for p in self.planes])
         y = torch.stack([_channels_first(to_unit(p.pixels[window], p.range)) for p in self.planes])
-        return self._observation(y * seen, seen)
-
-    def _observation(self, y: Tensor, seen: Tensor) -> Observation:
         levels = [torch.nan if p.sigma is None else p.sigma for p in self.planes]
         known = any(p.sigma is not None for p in self.planes)
         sigma = torch.tensor(levels).view(-1, 1, 1, 1) if known else None
-        count = len(self.planes)
-        label = None if self.label is None else torch.full((count,), self.label)
-        shape = self.corruption.clean_shape(shape_of(y), self.shape[1])
-        params = self.corruption.fixed_params(count)
-        return Observation(y, seen, shape, sigma, label, params, direct=self.corruption.direct)
+        return pose_problem(y * seen, seen, self.corruption, self.shape[1], sigma, self.label).observation
 
-    def _guess(self, top: int, bottom: int) -> Tensor:
-        """Make a guess that does not depend on the band: over the whole image, or by blocks."""
+    def _initial_estimate(self, top: int, bottom: int) -> Tensor:
+        """Return the initial estimate, which does not depend on the strip: of the full image, or in blocks."""
         count, _, height, width = self.shape
         if count * height * width <= WHOLE:
             return self._whole[:, :, top:bottom]
@@ -226,6 +222,19 @@ class PlaneSource:
         bands = (self.observed(top, top + step) for top in range(0, height, step))
         value, weight = (torch.cat(parts, 2) for parts in zip(*(pull(o.y, o.observed) for o in bands), strict=True))
         return push(value, weight)
+
+
+def estimate_level(plane: Plane, corruption: Corruption) -> Plane:
+    """Estimate the noise level of a plane from its values."""
+    return replace(plane, sigma=float(estimate_sigma(central_window(plane, corruption))))
+
+
+def central_window(plane: Plane, corruption: Corruption) -> Problem:
+    """Return the part of a plane from which noise is estimated: all of it, or the centre of a large one."""
+    height, width = plane.pixels.shape[:2]
+    top, left = max(0, (height - WINDOW) // 2), max(0, (width - WINDOW) // 2)
+    bottom, right = min(height, top + WINDOW), min(width, left + WINDOW)
+    return Problem(PlaneSource([plane], corruption).observed(top, bottom, left, right), corruption)
 
 
 def _observed(plane: Plane, window: tuple[slice, slice]) -> Tensor:

@@ -7,19 +7,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
-from restorekit.core.contracts import Corruption
 from restorekit.core.errors import ImageError, UsageError
 from restorekit.core.plugins.boundary import error_message
 from restorekit.images import formats
 from restorekit.images.discovery import Item
 from restorekit.images.intensity import resolve_range
 from restorekit.images.picture import Picture
-from restorekit.restoration.assumptions import estimated
+from restorekit.restoration.assumptions import Degradation
 from restorekit.restoration.folder.batching import Group
 from restorekit.restoration.folder.journal import Journal, Line
 from restorekit.restoration.folder.options import Options, Setup
-from restorekit.restoration.folder.planes import Plane, planes
-from restorekit.uncertainty.noise_level import expected
+from restorekit.restoration.folder.planes import Plane, estimate_level, planes
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,8 +34,8 @@ class Opened:
         Its content.
     planes : list of Plane
         The same, split into what a restorer takes.
-    corruption : Corruption
-        What it is taken to have suffered.
+    degradation : Degradation
+        Assumed degradation.
     notes : tuple of str
         What its user should know.
     done : bool
@@ -48,7 +46,7 @@ class Opened:
     digests: Mapping[str, str | None]
     picture: Picture
     planes: list[Plane]
-    corruption: Corruption
+    degradation: Degradation
     notes: tuple[str, ...]
     done: bool
 
@@ -111,32 +109,19 @@ def _opened(state: _State, setup: Setup) -> Opened:
     picture = formats.read(item.path, setup.max_pixels, options.axes)
     marked = setup.masks.missing(item, picture)
     scale, warning = resolve_range(picture, options.range)
-    corruption = _corruption(item, picture, setup)
-    own = planes(item.key, picture, marked.missing, scale, setup.restorer.geometry.channels, corruption)
-    auto = setup.estimates_level(picture.spec)
-    own = [estimated(p, corruption) if auto else _with_level(p, corruption, picture.spec, options) for p in own]
-    notes = (*marked.warnings, *([warning] if warning else []), *_remarks(own, picture, options))
-    return Opened(item, state.digests, picture, own, corruption, notes, state.done)
-
-
-def _corruption(item: Item, picture: Picture, setup: Setup) -> Corruption:
-    """Return what damaged an image: what somebody says of it, else noise and missing pixels."""
-    sigma, spec = setup.options.sigma, setup.options.spec(picture.spec)
-    noisy = None if sigma is None else sigma == "auto" or float(sigma) > 0
     try:
-        return expected(setup.read_corruption(spec) if spec else None, noisy)
+        found = setup.degradation(picture.spec)
     except UsageError as error:
         raise ImageError(
             f"{item.path} says that it was damaged by {picture.spec!r}, but {error}; or give --corruption"
         ) from error
-
-
-def _with_level(plane: Plane, corruption: Corruption, spec: str | None, options: Options) -> Plane:
-    """Say what the noise level is: the user's word, else what the corruption always has, else unknown."""
-    sigma = None if options.sigma is None else float(options.sigma)
-    if sigma is None and options.spec(spec) and (level := corruption.noise_level()) is not None:
-        sigma = float(level)
-    return replace(plane, sigma=sigma, exact=sigma == 0 and corruption.direct)
+    own = planes(item.key, picture, marked.missing, scale, setup.restorer.geometry.channels, found.corruption)
+    own = [
+        estimate_level(p, found.corruption) if found.estimate else replace(p, sigma=found.sigma, exact=found.exact)
+        for p in own
+    ]
+    notes = (*marked.warnings, *([warning] if warning else []), *_remarks(own, picture, options))
+    return Opened(item, state.digests, picture, own, found, notes, state.done)
 
 
 def _remarks(own: list[Plane], picture: Picture, options: Options) -> list[str]:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -12,10 +15,10 @@ from restorekit.core.errors import ImageError, RestorekitError
 from restorekit.core.execution import Engine, Outcome
 from restorekit.core.files import atomic, locked, sweep
 from restorekit.restoration.folder.batching import Group
-from restorekit.restoration.folder.compute import compute_group
+from restorekit.restoration.folder.compute import Computed, alike, finish, restore_planes
 from restorekit.restoration.folder.journal import Journal, Line
 from restorekit.restoration.folder.options import Setup
-from restorekit.restoration.folder.read import is_done, open_group
+from restorekit.restoration.folder.read import Reading, is_done, open_group, sentence
 from restorekit.restoration.folder.write import store_group
 
 SCHEMA = 1
@@ -53,16 +56,56 @@ def restore_folder(
     with locked(setup.own, setup.shard_name), _recorded(setup, counts, tasks, watch):
         sweep(setup.out)
         journal = Journal(setup.out, setup.options.fingerprint)
-        for outcome in engine.run(
-            tasks,
-            lambda group: open_group(group, setup, journal),
-            lambda group, reading: compute_group(reading, setup, journal),
-            lambda group, computed: store_group(computed, setup, journal),
-        ):
+        for outcome in engine.run(tasks, RestorationJob(setup, journal)):
             for line in _lines(outcome, journal):
                 counts[line["status"]] += 1
                 watch(line)
     return counts
+
+
+@dataclass(frozen=True, eq=False)
+class RestorationJob:
+    """Job of the engine: read, restore and write the images of one group.
+
+    Attributes
+    ----------
+    setup : Setup
+        Setup of the run.
+    journal : Journal
+        Journal of the run.
+    """
+
+    setup: Setup
+    journal: Journal
+
+    def read(self, group: Group) -> Reading:
+        """Read the images of a group."""
+        return open_group(group, self.setup, self.journal)
+
+    def compute(self, group: Group, reading: Reading) -> Computed:
+        """Restore images that are alike as one batch; if that fails, one by one, so that only the bad ones are lost."""
+        computed = Computed([], list(reading.lines))
+        batches = deque(alike(reading.opened))
+        while batches:
+            images, started = batches.popleft(), time.perf_counter()
+            try:
+                canvases = restore_planes(images, self.setup)
+            except Exception as error:  # a plugin's code may raise anything
+                if len(images) > 1:
+                    batches.extendleft([image] for image in reversed(images))
+                elif not images[0].done:
+                    item = images[0].item
+                    reason = f"{item.path}: {sentence(error, self.setup.own)}"
+                    computed.lines.append(self.journal.failure(item.key, reason))
+                continue
+            seconds = (time.perf_counter() - started) / len(images)
+            pairs = zip(images, canvases, strict=True)
+            computed.finished.extend(finish(o, canvas, seconds, self.setup) for o, canvas in pairs if not o.done)
+        return computed
+
+    def write(self, group: Group, computed: Computed) -> list[Line]:
+        """Write the restored images of a group and their lines in the journal."""
+        return store_group(computed, self.setup, self.journal)
 
 
 def planned(tasks: Sequence[Group], setup: Setup) -> list[dict[str, str]]:

@@ -13,7 +13,7 @@ import torch
 from restorekit.core.contracts import Corruption, parts_of
 from restorekit.core.plugins import registry
 from restorekit.core.rng import Rng
-from restorekit.core.types import Observation
+from restorekit.core.types import Observation, Problem
 from restorekit.corruptions import Chain
 from restorekit.restoration.classical import best_baselines
 from restorekit.restoration.folder.options import Setup
@@ -48,25 +48,25 @@ def _checked(opened: Opened, setup: Setup) -> SelfCheck:
     planes = opened.planes[:: -(-len(opened.planes) // PLANES)]
     height, width = planes[0].pixels.shape[:2]
     places = windows(height, width, PIXELS // len(planes))
-    source = PlaneSource(planes, opened.corruption, setup.options.label)
+    corruption = opened.degradation.corruption
+    source = PlaneSource(planes, corruption, setup.options.label)
     cuts = [source.observed(p.top, p.top + p.height, p.left, p.left + p.width) for p in places]
     whole = len(places) == 1
     keys = tuple(plane.key if whole else f"{plane.key}@{p.top},{p.left}" for p in places for plane in planes)
     crops = _together(cuts)
     check = partial(
         self_check,
-        crops,
-        opened.corruption,
+        Problem(crops, corruption),
         rng=Rng(setup.options.seed, keys),
         clip=_ends(planes[0]),
-        estimated=setup.estimates_level(opened.picture.spec),
+        estimated=opened.degradation.estimate,
         part=_part(opened.planes, cuts, len(planes)),
     )
     found = check(setup.restorer, table=setup.table)
     if found.psnr is None or not setup.options.digest:  # a classical method needs none beside it
         return found
     others = dict[str, SelfCheck]()
-    for name in _rivals(crops, opened.corruption):
+    for name in _rivals(crops, corruption):
         with suppress(Exception):  # what a method cannot do costs the comparison with it, and not the check
             others[name] = check(registry.restorers()[name]())
     return found.beside(others)

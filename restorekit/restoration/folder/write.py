@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 from collections.abc import Iterable
@@ -10,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from restorekit.core.errors import ImageError
-from restorekit.core.files import atomic
+from restorekit.core.files import atomic, digest
+from restorekit.core.records import encode
 from restorekit.images import formats
 from restorekit.images.discovery import split_array
 from restorekit.restoration.folder.compute import Computed, Finished
@@ -48,9 +48,9 @@ def _pictures(finished: Finished, setup: Setup) -> dict[str, Any]:
     """Write what the report shows of an image; what fails there costs a picture, and not the image."""
     if finished.glance is None:
         return {}
-    name = hashlib.sha256(finished.item.key.encode()).hexdigest()[:16]
+    name = digest(finished.item.key.encode())[:16]
     try:
-        return {"views": finished.glance.write(setup.own / VIEWS, name)}
+        return {"views": encode(finished.glance.write(setup.own / VIEWS, name))}
     except ImageError as error:
         return {"notes": [*finished.facts["notes"], f"no pictures for the report: {error}"]}
 

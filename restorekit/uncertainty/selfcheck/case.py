@@ -11,10 +11,10 @@ import torch
 from torch import Tensor
 
 from restorekit.core import channels as per_channel
-from restorekit.core.contracts import Corruption, Restorer, parts_of
+from restorekit.core.contracts import Restorer, parts_of
 from restorekit.core.gaussian import has_closed_form
 from restorekit.core.rng import Rng
-from restorekit.core.types import Observation, Restoration
+from restorekit.core.types import Observation, Problem, Restoration
 from restorekit.uncertainty.calibration_table import Table
 from restorekit.uncertainty.conditions import COARSE, coarseness
 from restorekit.uncertainty.noise_level import UNEVEN, unevenness
@@ -26,10 +26,8 @@ class Case:
 
     Attributes
     ----------
-    observation : Observation
-        A batch: the image, or crops of one size.
-    corruption : Corruption
-        What it is taken to have suffered.
+    problem : Problem
+        A batch: the image, or crops of one size, and its assumed corruption.
     restorer : Restorer
         What is checked.
     rng : Rng
@@ -43,13 +41,17 @@ class Case:
         What the noise's level is taken for in estimates, where it is not what the restorer is told.
     """
 
-    observation: Observation
-    corruption: Corruption
+    problem: Problem
     restorer: Restorer
     rng: Rng
     clip: bool = True
     table: Table | None = None
     level: Tensor | None = None
+
+    @property
+    def observation(self) -> Observation:
+        """Observation of the problem."""
+        return self.problem.observation
 
     @property
     def observed(self) -> Tensor:
@@ -93,8 +95,9 @@ class Case:
         return torch.where(self.cut_off, beyond, (y - x).square())
 
     def restored(self, observation: Observation) -> Restoration:
-        """Return the restorer's answer about a changed observation, as it would be written."""
-        found = per_channel.restore(self.restorer, observation, self.corruption, 0, self.rng.fork("restore"))
+        """Restore a changed observation, and clip the result as a file would."""
+        changed = replace(self.problem, observation=observation)
+        found = per_channel.restore(self.restorer, changed, 0, self.rng.fork("restore"))
         return replace(found, mmse=found.mmse.clamp(0, 1)) if self.clip else found
 
     def changed(self, y: Tensor, observed: Tensor) -> Observation:
@@ -105,9 +108,9 @@ class Case:
     def refusal(self) -> str:
         """Why no error can be estimated; empty where it can be."""
         o, sigma = self.observation, self.observation.sigma
-        others = [p.name for p in parts_of(self.corruption) if not has_closed_form(p)]
+        others = [p.name for p in parts_of(self.problem.corruption) if not has_closed_form(p)]
         if others or not self.comparable:
-            return _apart(others or [str(self.corruption)])
+            return _apart(others or [str(self.problem.corruption)])
         if sigma is None or bool(sigma.isnan().any()):
             return "the level of the noise is not known; tell it with --sigma S, or have it estimated with --sigma auto"
         if self.noisy and (reason := self._strange):

@@ -14,9 +14,9 @@ from typing import NamedTuple
 
 import torch
 
-from restorekit.core.contracts import Corruption, Restorer
+from restorekit.core.contracts import Restorer
 from restorekit.core.rng import Rng
-from restorekit.core.types import Observation, Restoration
+from restorekit.core.types import Problem, Restoration
 from restorekit.uncertainty.calibration_table import Table
 from restorekit.uncertainty.noise_level import Level, level
 from restorekit.uncertainty.selfcheck.case import Case
@@ -40,7 +40,7 @@ BY_CHANCE = (
 
 @torch.no_grad()
 def self_check(
-    observation: Observation, corruption: Corruption, restorer: Restorer, rng: Rng,
+    problem: Problem, restorer: Restorer, rng: Rng,
     table: Table | None = None, clip: bool = True, estimated: bool = False, part: Part | None = None,
 ) -> SelfCheck:  # fmt: skip
     """Estimate how good the restoration of one image is, without the truth, by restoring it some times more.
@@ -49,10 +49,8 @@ def self_check(
 
     Parameters
     ----------
-    observation : Observation
-        One image, (1, C, H, W), or crops of one image, (B, C, H, W).
-    corruption : Corruption
-        What it is taken to have suffered.
+    problem : Problem
+        One image, (1, C, H, W), or crops of one image, (B, C, H, W), and its assumed corruption.
     restorer : Restorer
         What is checked: its one-pass estimate, else the mean over as many draws as it makes unasked.
     rng : Rng
@@ -78,20 +76,21 @@ def self_check(
     >>> from restorekit.restoration.loading import open_restorer
     >>> x = torch.linspace(0, 1, 64).expand(1, 1, 64, 64)
     >>> rng = Rng(0, ("ramp",))
-    >>> self_check(Missing(0.5)(x, rng), Missing(0.5), open_restorer("delaunay").restorer, rng).method
+    >>> problem = Problem(Missing(0.5)(x, rng), Missing(0.5))
+    >>> self_check(problem, open_restorer("delaunay").restorer, rng).method
     'hiding'
     """
-    case = Case(observation, corruption, restorer, rng, clip, table)
+    case = Case(problem, restorer, rng, clip, table)
     known = part or Part(1.0, 1 - float(case.observed.double().mean()))
     if not case.comparable:
         return SelfCheck(reason=case.refusal, share=known.share)
-    base, reason = case.restored(observation), case.refusal
+    base, reason = case.restored(problem.observation), case.refusal
     residual, level_error = _residual(case, base), 0.0
     if case.noisy and not reason:
         seen = _levels(case)
         reason = _unsuited(case, seen, estimated)
         if estimated and seen:
-            case = replace(case, level=observation.y.new_tensor([one.sigma for one in seen]).view(-1, 1, 1, 1))
+            case = replace(case, level=problem.observation.y.new_tensor([one.sigma for one in seen]).view(-1, 1, 1, 1))
             level_error = statistics.fmean(one.error for one in seen)
     if reason:
         return SelfCheck(reason=reason, residual=residual, share=known.share)

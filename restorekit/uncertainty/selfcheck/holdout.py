@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import NamedTuple
 
 import torch
@@ -180,7 +181,8 @@ def _inside(case: Case, shown: Observation, found: Restoration) -> Tensor:
     half = HALF * found.std
     if case.table is not None:
         together = per_channel.together(case.restorer, shown.shape[0])
-        enclosed, _ = enclose(found, shown, case.corruption, together, case.table, LEVEL)
+        problem = replace(case.problem, observation=shown)
+        enclosed, _ = enclose(found, problem, together, case.table, LEVEL)
         assert enclosed.high is not None
         half = torch.where(enclosed.high.isnan(), half, enclosed.high - found.mmse)
     return ((case.observation.y - found.mmse).abs() <= half).float()

@@ -7,6 +7,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
+import torch
+
+from restorekit.core.psnr import psnr_of_mse
 from restorekit.uncertainty.selfcheck.residual import Residual
 
 Method = Literal["hiding", "sure", "sure and hiding", "none"]
@@ -119,7 +122,7 @@ class SelfCheck:
 
 def decibels(mse: float) -> float | None:
     """Return the PSNR of a mean squared error on [0, 1] squared; None where an estimate of it is not above 0."""
-    return -10 * math.log10(mse) if mse > 0 else None
+    return float(psnr_of_mse(torch.tensor(mse, dtype=torch.float64))) if mse > 0 else None
 
 
 def _decibels(value: float | None) -> str:

@@ -36,7 +36,7 @@ def test_shapes_are_understood_and_kept(shape, frames, name, tmp_path):
 @pytest.mark.parametrize("shape", [(9,), (3, 6, 9), (1, 2, 3, 4, 5)])
 def test_unclear_shapes_are_refused_and_named(shape, tmp_path):
     np.save(tmp_path / "a.npy", np.zeros(shape))
-    with pytest.raises(ImageError, match=r"a.npy: expected a shape that tells the axes, got \("):
+    with pytest.raises(ImageError, match=r"a.npy: expected a shape with unambiguous axes, got \("):
         read(tmp_path / "a.npy")
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from restorekit.core.errors import ImageError
-from restorekit.images.formats.limits import EVERY, MOST_PIXELS, check_limits, check_size
+from restorekit.images.formats.limits import EVERY, MAX_PIXELS, check_limits, check_size
 from restorekit.images.picture import SUFFIXES, Header
 
 
@@ -65,9 +65,9 @@ def test_more_pixels_than_allowed_are_refused_frames_counted(most, told):
 
 
 def test_where_no_option_allows_more_the_file_is_to_be_cut():
-    check_size(Path("a.png"), _header(1, 1, MOST_PIXELS, 5), None)
+    check_size(Path("a.png"), _header(1, 1, MAX_PIXELS, 5), None)
     with pytest.raises(ImageError, match=r"more than the 1,000,000,000 allowed; cut it into smaller files"):
-        check_size(Path("a.png"), _header(1, 1, MOST_PIXELS + 1), None)
+        check_size(Path("a.png"), _header(1, 1, MAX_PIXELS + 1), None)
 
 
 @pytest.mark.parametrize("shape", [(0, 4, 4, 1), (1, 0, 4, 1), (1, 4, 0, 1), (1, 4, 4, 0)])

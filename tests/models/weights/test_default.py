@@ -11,6 +11,7 @@ from safetensors import safe_open
 from restorekit.core import channels as per_channel
 from restorekit.core.devices import Compute
 from restorekit.core.rng import Rng
+from restorekit.core.types import Problem
 from restorekit.corruptions import Gaussian, Holes, Missing
 from restorekit.models import CVAE, checkpoint
 from restorekit.restoration.loading import open_restorer
@@ -34,7 +35,7 @@ def pictures():
 
 def restored(name, observation, corruption, draws=0):
     restorer = open_restorer(name, corruption, compute=Compute("cpu")).restorer
-    return per_channel.restore(restorer, observation, corruption, draws, Rng(3))
+    return per_channel.restore(restorer, Problem(observation, corruption), draws, Rng(3))
 
 
 def psnr(found, x):

@@ -8,6 +8,7 @@ import pytest
 
 from restorekit.core.devices import Compute
 from restorekit.core.rng import Rng
+from restorekit.core.types import Problem
 from restorekit.corruptions import Chain, Gaussian, Holes, Missing
 from restorekit.evaluation.metrics.uncertainty import Coverage90
 from restorekit.restoration.loading import open_restorer
@@ -58,7 +59,7 @@ def _coverage(opened, pictures, corruption, level, told=False):
         seen = corruption(x[None], rng)
         seen = seen if told else seen.blind()
         restored = opened.restorer(seen, corruption, 0, rng)
-        (enclosed, (refusal,)) = enclose(restored, seen, corruption, len(x), opened.table, level)
+        (enclosed, (refusal,)) = enclose(restored, Problem(seen, corruption), len(x), opened.table, level)
         beyond += refusal is not None
         found += [] if refusal else [Coverage90()(enclosed, x[None], seen)]
     return np.array(found), beyond

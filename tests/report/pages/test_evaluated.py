@@ -1,14 +1,17 @@
 import re
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 
 from restorekit.evaluation.head_to_head import against_baselines
 from restorekit.evaluation.metric_values import OF_A_RUN, MetricInfo
 from restorekit.evaluation.protocol import Protocol, Results
+from restorekit.evaluation.rows import Failure, ImageCoverage, ImageRow, RunRow
+from restorekit.images.views import Views
 from restorekit.report.pages.evaluated import page_of
 from restorekit.report.tables import tables
 
-FIGURES = [MetricInfo("psnr", "dB", "higher"), MetricInfo("coverage90", "", "", 0.9), *OF_A_RUN]
-TOLD = {"sigma": "blind", "draws": 0, "estimate": "one pass", "reasons": {}, "seconds_per_megapixel": 0.5, "seconds": 1}
+METRICS = [MetricInfo("psnr", "dB", "higher"), MetricInfo("coverage90", "", "", 0.9), *OF_A_RUN]
+TIMES = {"seconds_per_megapixel": 0.5, "seconds": 1.0}
 
 
 def _results(psnr, failures=()):
@@ -17,19 +20,20 @@ def _results(psnr, failures=()):
     for spec, by_restorer in psnr.items():
         for name, values in by_restorer.items():
             learned, mean = name.isupper(), sum(values) / len(values)
-            sure = {"coverage90": 0.93, "calibration": [0.5, 0.6, 0.7, 0.8, 0.93, None],
-                    "sparsification": [[1.0] * 20, [0.5] * 20]} if learned else {"coverage90": None}  # fmt: skip
-            reasons = {} if learned else {"coverage90": "it tells no spread"}
-            own = {**TOLD, **sure, "reasons": reasons}
-            runs.append(
-                {"corruption": spec, "restorer": name, "images": len(values), "learned": learned, **own, "psnr": mean}
+            coverage = ImageCoverage(
+                calibration=[0.5, 0.6, 0.7, 0.8, 0.93, None], sparsification=[[1.0] * 20, [0.5] * 20]
             )
+            metrics = {**TIMES, "coverage90": 0.93 if learned else None}
+            reasons = {} if learned else {"coverage90": "its spread is not known"}
+            means = {**metrics, "psnr": mean}
+            run = RunRow(spec, name, len(values), "blind", 0, learned, "one pass", metrics=means, reasons=reasons)
+            runs.append(run)
             rows += [
-                {"corruption": spec, "restorer": name, "image": f"{i}.png", **own, "psnr": v}
+                ImageRow(spec, name, f"{i}.png", {**metrics, "psnr": v}, reasons, coverage if learned else None)
                 for i, v in enumerate(values)
             ]
     return Results(
-        Protocol("IN", 0, 2, "cpu", {"torch": "9"}), runs, rows, list(failures), FIGURES, command="restorekit x"
+        Protocol("IN", 0, 2, "cpu", {"torch": "9"}), runs, rows, list(failures), METRICS, command="restorekit x"
     )
 
 
@@ -53,12 +57,12 @@ def test_a_mean_over_other_images_makes_nobody_the_best():
     assert not tables(page.runs, page.columns)[0].alike
     results = _results({"a": {"M": [34.0, 35.0], "bm": [32.0, 33.0]}})
     assert tables(page_of(results, []).runs, page.columns)[0].alike
-    results.images[0]["image"] = "2.png"  # as many, but others
+    results.images[0] = replace(results.images[0], image="2.png")  # as many, but others
     assert not tables(page_of(results, []).runs, page.columns)[0].alike
 
 
 def test_failures_stand_before_all_else_and_have_rows():
-    failure = {"image": "bad.png", "error": "it cannot be read"}
+    failure = Failure("bad.png", "it cannot be read")
     page = _page({"a": {"M": [1.0, 2.0], "b": [5.0, 6.0]}}, [failure])
     assert "bad.png" in page.alarms[0] and "loses" in page.alarms[1]
     assert (page.rows[0].image, page.rows[0].status, page.rows[0].error) == ("bad.png", "failed", "it cannot be read")
@@ -70,7 +74,7 @@ def test_every_row_of_a_model_says_what_it_gains_over_the_classical_method():
     assert gains == {("M", "0.png"): 1.0, ("M", "1.png"): -2.0, ("bm", "0.png"): None, ("bm", "1.png"): None}
     names = [column.name for column in page.columns]
     assert names[: names.index("gain") + 1] == ["psnr", "gain"]
-    assert [row.reasons for row in page.rows if row.restorer == "bm"] == [{"coverage90": "it tells no spread"}] * 2
+    assert [row.reasons for row in page.rows if row.restorer == "bm"] == [{"coverage90": "its spread is not known"}] * 2
 
 
 def test_charts_are_drawn_of_what_there_is():
@@ -86,12 +90,12 @@ def test_charts_are_drawn_of_what_there_is():
     assert "sigma" in texts and "PSNR, dB" in texts  # a level on the scale of images has no unit
 
 
-def test_curves_that_pool_damages_say_over_how_many():
+def test_curves_that_pool_corruptions_say_over_how_many():
     page = _page({"a": {"M": [30.0, 31.0]}, "b": {"M": [30.0, 31.0]}})
     titles = [chart.title for chart in page.charts][2:]
-    assert titles == ["Calibration of intervals, over all 2 damages", "Sparsification, over all 2 damages"]
+    assert titles == ["Calibration of intervals, over all 2 corruptions", "Sparsification, over all 2 corruptions"]
     page = _page({"a": {"M": [30.0, 31.0]}, "b": {"bm": [30.0, 31.0]}})
-    assert page.charts[2].title == "Calibration of intervals, over 1 of 2 damages"
+    assert page.charts[2].title == "Calibration of intervals, over 1 of 2 corruptions"
 
 
 def test_a_calibration_curve_leaves_out_what_was_not_measured():
@@ -99,24 +103,24 @@ def test_a_calibration_curve_leaves_out_what_was_not_measured():
     assert [float(row[1]) for row in chart.table if row[1] is not None][:5] == [0.5, 0.6, 0.7, 0.8, 0.93]
 
 
-def test_the_summary_counts_the_methods_of_each_damage():
+def test_the_summary_counts_the_methods_of_each_corruption():
     def first(psnr):
         return _page(psnr).summary[0]
 
-    saw = "saw the same damaged images."
-    assert first({"a": {"M": [1.0]}}) == "2 images of IN, damaged in 1 way and restored by 1 method."
+    same = "on the same corrupted images."
+    assert first({"a": {"M": [1.0]}}) == "2 images of IN, corrupted in 1 way and restored by 1 method."
     both = {"M": [1.0], "b": [2.0]}
-    assert first({"a": both, "c": both}).endswith(f"damaged in 2 ways and restored by 2 methods, each of which {saw}")
-    apart = {"a": both, "c": {"M": [1.0], "d": [2.0]}}
-    assert first(apart).endswith(f"by 3 methods, 2 of them for each damage, which {saw}")
-    assert first({**apart, "e": {"M": [1.0]}}).endswith(f"by 3 methods, 1 to 2 of them for each damage, which {saw}")
+    assert first({"a": both, "c": both}).endswith(f"corrupted in 2 ways and restored by 2 methods, each {same}")
+    different = {"a": both, "c": {"M": [1.0], "d": [2.0]}}
+    assert first(different).endswith(f"by 3 methods, 2 of them for each corruption, {same}")
+    assert first({**different, "e": {"M": [1.0]}}).endswith(f"by 3 methods, 1 to 2 of them for each corruption, {same}")
 
 
 def test_images_without_pictures_are_told_of():
     results = _results({"a": {"bm": [1.0, 2.0]}})
     assert page_of(results, []).pictured == "Pictures of 0 of 2 images; --pictures N keeps more."
-    for row in results.images:
-        row["views"] = {"width": 2, "height": 2, "thumb": "t.jpg", "before": "b.png", "after": "a.png"}
+    views = Views(2, 2, "t.jpg", "b.png", "a.png")
+    results = replace(results, images=[replace(row, views=views) for row in results.images])
     assert page_of(results, []).pictured == ""
 
 
@@ -130,7 +134,7 @@ def test_the_command_and_the_protocol_are_there():
 
 def test_the_protocol_tells_which_model_file_it_was():
     results = _results({"a": {"M": [1.0, 2.0], "bm": [0.5, 0.5]}, "b": {"M": [1.0, 2.0]}})
-    for run in results.runs:
-        run["digest"] = "0123456789abcdef" if run["learned"] else ""
+    runs = [replace(run, digest="0123456789abcdef" if run.learned else "") for run in results.runs]
+    results = replace(results, runs=runs)
     told = [pair for pair in page_of(results, []).protocol if pair[0].startswith("model ")]
     assert told == [("model M", "file 0123456789abcdef")]

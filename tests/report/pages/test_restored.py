@@ -82,7 +82,7 @@ def test_a_loss_within_the_error_of_the_estimate_is_none(tmp_path):
 def test_images_of_other_settings_are_left_out_and_counted(tmp_path):
     page = _page(tmp_path, DONE, {**DONE, "options": "beef"})
     assert [row.image for row in page.rows] == ["0.png"]
-    assert page.summary[-1] == "Not told of here: 1 image in this folder, restored with other settings."
+    assert page.summary[-1] == "Not shown here: 1 image in this folder, restored with other settings."
 
 
 def test_the_protocol_says_what_a_self_check_can_tell_and_a_level_in_both_forms(tmp_path):

@@ -53,6 +53,26 @@ def test_any_size_comes_back_finite_in_its_shape(restorer, channels, height, wid
     assert restoration.draws is None
 
 
+def test_a_method_sees_every_field_of_an_observation():
+    class Spy(ClassicalRestorer):
+        name = "spy"
+
+        def restore(self, scene):
+            shown.append(scene.observation)
+            return scene.filled()
+
+    shown, x = [], smooth(1, 6, 7, batch=2)
+    o = Chain((Poisson((5.0, 50.0)), Missing(0.5)))(x, Rng(0, ("a", "b")))
+    level = torch.tensor([0.1, 0.2]).view(2, 1, 1, 1)
+    o = dataclasses.replace(o, sigma=level, label=torch.tensor([3, 4]), initial=x, direct=False)
+    Spy()(o, Poisson(), 0, Rng(0))
+    for i, one in enumerate(shown):
+        assert (one.direct, one.shape, one.label.tolist()) == (False, (1, 6, 7), [3 + i])
+        for name in ("y", "observed", "sigma", "initial"):
+            assert torch.equal(getattr(one, name), getattr(o, name)[i : i + 1]), name
+        assert torch.equal(one.params["peak"], o.params["peak"][i : i + 1])
+
+
 @pytest.mark.parametrize("channels", [1, 3])
 def test_nothing_observed_gives_gray(restorer, channels):
     restoration, _ = run(restorer, Chain((Gaussian(0.1), Missing(1.0))), smooth(channels, 7, 9))

@@ -11,7 +11,7 @@ from restorekit.core.types import Restoration
 from restorekit.corruptions import Gaussian, Missing
 from restorekit.images.intensity import IntensityRange
 from restorekit.models import checkpoint
-from restorekit.restoration.folder.compute import ROWS, enclosed, rows_of_distances, with_ends
+from restorekit.restoration.folder.compute import ROWS, interval_of, rows_of_distances, with_ends
 from restorekit.restoration.folder.planes import Plane
 from restorekit.uncertainty.calibration_table import Axes, Table
 from restorekit.uncertainty.conditions import FAR, distances
@@ -66,25 +66,26 @@ def test_without_an_interval_nothing_is_said_of_calibration(source, tmp_path):
 
 
 def test_ends_are_wider_in_the_depth_of_a_hole():
-    image = enclosed(_plane(_hole()), Missing(), TABLE, 0.9)
-    assert (image.seen.missing, image.seen.farthest, image.refusal) == (0.5, 20.0, None)
+    plane = _plane(_hole())
+    image = interval_of(plane, Missing(), TABLE, 0.9)
+    assert (image.conditions.missing, image.conditions.farthest, image.refusal) == (0.5, 20.0, None)
     band = Restoration(torch.zeros(1, 1, 40, 40), std=torch.full((1, 1, 40, 40), 0.01))
-    found = with_ends(band, 0, [image])
+    found = with_ends(band, 0, [plane], [image])
     half = found.high[0, 0, :, 0] / 0.01
     assert float(half[30]) == pytest.approx(2.0)
     assert float(half[0]) == pytest.approx(4.0)
     assert torch.equal(found.low, -found.high)
-    assert with_ends(Restoration(band.mmse), 0, [image]).low is None
+    assert with_ends(Restoration(band.mmse), 0, [plane], [image]).low is None
 
 
 def test_the_level_of_the_noise_is_what_the_plane_says_whatever_is_told():
     seen = [
-        enclosed(plane, corruption, TABLE, 0.9).seen
+        interval_of(plane, corruption, TABLE, 0.9).conditions
         for plane, corruption in ((_plane(sigma=0.1), Gaussian()), (_plane(_hole(depth=1)), Missing()))
     ]
     assert [one.sigma for one in seen] == [0.0, 0.0]  # a flat plane has no noise to find
     noisy = np.random.default_rng(0).normal(128, 0.1 * 255, (64, 64, 1)).round().clip(0, 255).astype(np.uint8)
-    found = enclosed(Plane("n", noisy, None, UNIT), Gaussian(), TABLE, 0.9).seen
+    found = interval_of(Plane("n", noisy, None, UNIT), Gaussian(), TABLE, 0.9).conditions
     assert found.sigma == pytest.approx(0.1, rel=0.05)
     assert found.white
 
@@ -114,7 +115,7 @@ def test_distances_by_rows_are_those_of_the_whole():
     whole = distances(torch.from_numpy(~missing).movedim(-1, 0)[None])[0]
     cut = torch.cat([rows_of_distances(plane, top, min(side, top + 100)) for top in range(0, side, 100)], 1)
     assert torch.equal(cut, whole)
-    assert enclosed(plane, Missing(), TABLE, 0.9).seen.farthest == float(whole.max()) == FAR
+    assert interval_of(plane, Missing(), TABLE, 0.9).conditions.farthest == float(whole.max()) == FAR
 
 
 @pytest.mark.parametrize("spec", ["downsample+gaussian:sigma=0.1", "grayscale+gaussian:sigma=0.1"])

@@ -155,7 +155,7 @@ def test_a_picture_with_a_mask_beside_it_is_not_damaged_as_if_it_were_whole(corr
     assert told.startswith("20.00% of the pixels of")
     assert f"{name}, so that there is no truth" in told
     Image.fromarray(mask).save(tmp_path / "x.missing.tif")
-    assert "several masks beside it" in corrupt("x.png", "gaussian")
+    assert "several masks next to it" in corrupt("x.png", "gaussian")
 
 
 def test_alpha_is_carried_over_and_what_was_missing_stays_so(corrupt, tmp_path):

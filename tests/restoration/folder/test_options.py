@@ -16,7 +16,7 @@ OTHER = {
     "model": "median", "digest": "d", "corruption": "clean", "sigma": "0.1", "mask": "alpha", "mask_invert": True,
     "self_check": True,
     "label": 3, "samples": 2, "sampler": "gibbs", "range": (0.0, 9.0), "format": "png", "keep": ("std",),
-    "interval": 0.9, "seed": 1, "precision": "bfloat16",
+    "interval": 0.9, "seed": 1, "precision": "bfloat16", "axes": "CHW",
 }  # fmt: skip
 
 
@@ -26,6 +26,8 @@ def test_every_option_changes_the_fingerprint():
     found = {dataclasses.replace(plain, **{name: value}).fingerprint for name, value in OTHER.items()}
     assert len(found | {plain.fingerprint}) == len(OTHER) + 1
     assert plain.fingerprint == Options("telea").fingerprint
+    assert "axes" not in plain.to_json()  # nor in the records of earlier versions
+    assert Options("telea", axes="CHW").to_json()["axes"] == "CHW"
 
 
 def test_a_model_file_counts_by_its_content_and_not_by_its_name():

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from restorekit.core.rng import Rng
+from restorekit.core.types import Problem
 from restorekit.corruptions import Gaussian, Holes, Lines, Missing
 from restorekit.uncertainty.conditions import distances
 from restorekit.uncertainty.selfcheck.case import Case
@@ -21,7 +22,7 @@ def gaps(corruption, channels=1, seed=0):
 
 
 def measured(o, restorer, seed=0):
-    case = Case(o, Missing(), restorer, Rng(seed, ("a",)), clip=False)
+    case = Case(Problem(o, Missing()), restorer, Rng(seed, ("a",)), clip=False)
     return measure(case, case.restored(o))
 
 
@@ -125,7 +126,7 @@ def test_without_a_spread_it_is_unbiased_and_its_standard_error_is_right():
 def test_noise_of_the_hidden_values_is_taken_off():
     x = picture(side=256)
     o = noisy(x, 0.1, gaps(Missing(0.5)))
-    case = Case(o, Gaussian(0.1), Knowing(x + 0.05), NOISE, clip=False)
+    case = Case(Problem(o, Gaussian(0.1)), Knowing(x + 0.05), NOISE, clip=False)
     found = measure(case, case.restored(o))
     assert found.mse.value == pytest.approx(0.05**2, abs=4 * found.mse.error)
     assert found.mse.error < 0.05**2

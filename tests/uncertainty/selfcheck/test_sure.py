@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from restorekit.core.rng import Rng
+from restorekit.core.types import Problem
 from restorekit.corruptions import Gaussian
 from restorekit.uncertainty.selfcheck.case import Case
 from restorekit.uncertainty.selfcheck.sure import sure
@@ -13,7 +14,7 @@ SIGMA = 0.1
 
 
 def case(observation, restorer, seed=0):
-    return Case(observation, Gaussian(SIGMA), restorer, Rng(seed, ("a",) * len(observation)), clip=False)
+    return Case(Problem(observation, Gaussian(SIGMA)), restorer, Rng(seed, ("a",) * len(observation)), clip=False)
 
 
 def estimated(observation, restorer, seed=0):

@@ -5,32 +5,32 @@ from __future__ import annotations
 import dataclasses
 import itertools
 from collections.abc import Iterator, Mapping, Set
-from typing import Any
 
 from restorekit.report.page import Chart
 from restorekit.report.pages.trained import series as log_series
-from restorekit.report.pages.trained.series import told
+from restorekit.report.pages.trained.series import formatted
 from restorekit.training.log import Log, Points, thin
 
 BEGINNING = 0.05  # of the way, which may be left out of a drawing
-FEW = 20  # points that must be left
+MIN_POINTS = 20  # that must be left
 ROWS = 40  # of a table, for the curve with the fewest points
 TRAINING, VALIDATION = "training images", "validation images"
 Series = Mapping[str, Points]
 
 
-def charts(log: Log, recipe: Mapping[str, Any]) -> list[Chart]:
+def charts(log: Log, recipe: Mapping[str, object]) -> list[Chart]:
     """Return the curves that a log has points for.
 
     Parameters
     ----------
     log : Log
-        What the training told.
+        Log of the training.
     recipe : mapping
         Settings of the training, as its card has them; empty where they are not known.
     """
-    found = [*_psnr(log), *_objective(log, recipe.get("crop")), *_latents(log), *_others(log)]
-    return [chart for chart in (*found, *_health(log, recipe.get("batch"))) if chart is not None]
+    crop, batch = (value if isinstance(value := recipe.get(name), int) else None for name in ("crop", "batch"))
+    found = [*_psnr(log), *_objective(log, crop), *_latents(log), *_others(log), *_health(log, batch)]
+    return [chart for chart in found if chart is not None]
 
 
 def _psnr(log: Log) -> Iterator[Chart | None]:
@@ -46,7 +46,7 @@ def _psnr(log: Log) -> Iterator[Chart | None]:
 
 
 def _objective(log: Log, crop: int | None) -> Iterator[Chart | None]:
-    """Draw the parts of the objective; of crops and of whole images apart, as sums over so many more pixels differ."""
+    """Draw the parts of the objective; crops and validation images separately, since their sums differ in scale."""
     event, names = log_series.learnt(log)
     for name in (name for name in names if not log_series.of_levels([name])):
         both = {TRAINING: log.points(event, name), VALIDATION: log.points("validation", name)}
@@ -67,7 +67,7 @@ def _latents(log: Log) -> Iterator[Chart | None]:
     names = log.names("validation")
     levels = {name: log.points("validation", name) for name in log_series.of_levels(names)}
     caption = "KL(q || p) of each level on the validation images; the model does without a level that stays near 0."
-    yield _drawn("What each level of the latents tells", caption, levels, log_series.NATS)
+    yield _drawn("Information in each level of the latents", caption, levels, log_series.NATS)
     units = {name.replace("_", " "): log.points("validation", name) for name in log_series.of_units(names)}
     caption = "Latents that differ between the validation images; the others carry nothing."
     yield _drawn("Active units", caption, units, "count")
@@ -98,9 +98,9 @@ def throughput(log: Log, batch: int | None) -> dict[str, Points]:
     lines = log.of("step")
     paired = itertools.pairwise(lines) if batch else ()
     now = [
-        (b["step"], batch * (b["step"] - a["step"]) / (b["seconds"] - a["seconds"]))
+        (b.step, batch * (b.step - a.step) / (b.seconds - a.seconds))
         for a, b in paired
-        if batch and b["seconds"] > a["seconds"]
+        if batch and b.seconds > a.seconds
     ]
     return {"at the time": now, "since the start": log.points("step", "images_per_s")}
 
@@ -125,7 +125,7 @@ def _rows(series: Series, steps: Set[object]) -> list[tuple[float | None, ...]]:
 
 
 def without_beginning(series: Series) -> tuple[Series, str]:
-    """Leave out the beginning where it is most of the range, so that the rest can be seen; say so.
+    """Leave out the beginning if it takes most of the range, so that the rest is legible.
 
     Returns
     -------
@@ -134,10 +134,13 @@ def without_beginning(series: Series) -> tuple[Series, str]:
     """
     end = max((points[-1][0] for points in series.values()), default=0)
     shown = {name: [p for p in points if p[0] > BEGINNING * end] for name, points in series.items()}
-    if not series or any(len(points) < min(FEW, len(series[name])) for name, points in shown.items()):
+    if not series or any(len(points) < min(MIN_POINTS, len(series[name])) for name, points in shown.items()):
         return series, ""
     values, left = ([value for points in some.values() for _, value in points] for some in (series, shown))
     if max(values) - min(values) <= 2 * (max(left) - min(left)):
         return series, ""
     beyond = min(values) if min(left) - min(values) > max(values) - max(left) else max(values)
-    return shown, f"Left out are the first {BEGINNING * end:,.0f} updates, with values as far off as {told(beyond)}."
+    return (
+        shown,
+        f"Left out are the first {BEGINNING * end:,.0f} updates, with values as far off as {formatted(beyond)}.",
+    )

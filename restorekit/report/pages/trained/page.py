@@ -1,4 +1,4 @@
-"""What a training's page shows, from the files of its folder alone."""
+"""Content of a training's page, from the files of its folder alone."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from pathlib import Path
 
 from restorekit.core.errors import CheckpointError
 from restorekit.models.checkpoint import Card, read_card
-from restorekit.report.page import Gallery, Page, Picture
+from restorekit.report.page import Gallery, GalleryPicture, Page
 from restorekit.report.pages.trained.charts import charts
 from restorekit.report.pages.trained.summary import protocol, summary
 from restorekit.report.pages.trained.warnings import alarms
 from restorekit.training.log import Log, read_log
 
-RESTORED = "From left to right: what was given, the restoration, the clean image, the standard deviation."
+RESTORED = "From left to right: the observation, the restoration, the clean image, the standard deviation."
 AGAIN = "From left to right: the image, what the decoder makes of its latents, the image again, the error."
 SCALED = "The last column is scaled to its own largest value."
 
@@ -73,4 +73,4 @@ def _galleries(run: Path, log: Log, specs: Sequence[str]) -> list[Gallery]:
 def _gallery(run: Path, folder: str, title: str, caption: str) -> Gallery:
     """Return the pictures of a folder that are named by their step, in that order."""
     steps = sorted((int(p.stem), p.name) for p in (run / folder).glob("*.png") if p.stem.isdecimal())
-    return Gallery(title, caption, [Picture(f"{folder}/{name}", f"step {step:,}") for step, name in steps])
+    return Gallery(title, caption, [GalleryPicture(f"{folder}/{name}", f"step {step:,}") for step, name in steps])

@@ -1,4 +1,4 @@
-"""What the figures of a log are: which belong together, what they are in, which of them a training is judged by."""
+"""Groups, units and directions of the values of a log, and those that a training is judged by."""
 
 from __future__ import annotations
 
@@ -9,69 +9,70 @@ from restorekit.report.tables import digits, written
 from restorekit.training.log import HEALTH, Log, Points
 
 NATS = "nats per image"
+LEGACY_DISCRIMINATED = "told_apart"  # name in the logs of adversarial models
 MEANINGS = {
     "nelbo": "Negative evidence lower bound, distortion + rate. Lower is better.",
-    "distortion": "What the decoder misses: minus log p(x | z). Lower is better.",
-    "rate": "What the latents tell of an image: KL(q || p).",
+    "distortion": "Error of the decoder: minus log p(x | z). Lower is better.",
+    "rate": "Information in the latents about an image: KL(q || p).",
     "regression": "Objective of the one-pass estimate. Lower is better.",
     "spread": "Minus the log-density of the errors under the stated spread. Lower is better.",
     "accuracy": "Share of images whose class the model finds.",
-    "told_apart": "Share of latents that the discriminator tells from draws of the prior; 0.5 is none.",
+    LEGACY_DISCRIMINATED: "Share of latents that the discriminator recognises among draws of the prior; 0.5 is chance.",
     "moments": "How far mean and variance of the latents are off those of the prior.",
 }
 
 
 def of_levels(names: Sequence[str]) -> list[str]:
-    """Return the figures that say what each level of the latents tells."""
+    """Return the names of the rates of each level of the latents."""
     return [name for name in names if name.startswith(("kl_", "rate_"))]
 
 
 def of_units(names: Sequence[str]) -> list[str]:
-    """Return the figures that count latents in use."""
+    """Return the names of the counts of latents in use."""
     return [name for name in names if name.startswith("active_")]
 
 
 def of_psnr(names: Sequence[str]) -> list[str]:
-    """Return the figures in dB: of all, of each corruption, and of reconstructions."""
+    """Return the names of values in dB: overall, for each corruption, and of reconstructions."""
     return [name for name in names if name.split(" ")[0] in ("psnr", "reconstruction_psnr")]
 
 
 def learnt(log: Log) -> tuple[str, list[str]]:
-    """Return the event that tells of the training images, and the parts of the objective that it tells.
+    """Return the event of the training images, and the names of its parts of the objective.
 
-    A training of a few updates tells of whole epochs alone.
+    A training of a few updates logs epochs alone.
     """
     event = "step" if log.of("step") else "epoch"
     return event, [name for name in log.names(event) if name not in (*HEALTH, "epoch")]
 
 
 def judged(names: Sequence[str]) -> list[str]:
-    """Return the figures that say whether a validation is better than another."""
+    """Return the names of the values by which validations are compared."""
     main = [name for name in ("psnr", "nelbo") if name in names]
     return main or [name for name in ("regression", "distortion") if name in names][:1]
 
 
 def compared(names: Sequence[str]) -> list[str]:
-    """Return the figures of which none should become worse: those judged by, and the PSNR of each corruption."""
+    """Return the names of the values that should not become worse: those judged by, and each corruption's PSNR."""
     each = [name for name in names if name.startswith("psnr ")]
     return [*judged(names), *(each if len(each) > 1 else ())]
 
 
 def better(name: str) -> Literal["higher", "lower"]:
-    """Say which values of a figure that is judged by are the good ones."""
+    """Return the direction of good values of a name that is judged by."""
     return "higher" if name.split(" ")[0] == "psnr" else "lower"
 
 
 def unit(name: str) -> str:
-    """Return what a figure is in, where that is known."""
+    """Return the unit of a value; empty if it is not known."""
     if of_psnr([name]):
         return "dB"
     words = ("nelbo", "distortion", "rate", "regression", "spread", "nll")
     return NATS if of_levels([name]) or name.split(" ")[0] in words else ""
 
 
-def told(value: float, unit: str = "") -> str:
-    """Write a figure with four digits, and its unit."""
+def formatted(value: float, unit: str = "") -> str:
+    """Format a value with four digits, and its unit."""
     return f"{written(value, digits([value], unit))} {unit}".strip()
 
 

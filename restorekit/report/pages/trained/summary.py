@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
 
 from restorekit.core.config import setting_text
 from restorekit.models.checkpoint import Card
 from restorekit.report.pages.trained import series as log_series
-from restorekit.report.pages.trained.series import best_of, told
-from restorekit.training.log import Log, Points
+from restorekit.report.pages.trained.series import best_of, formatted
+from restorekit.training.log import Log, Points, Surroundings
 
 HOUR = 3600.0
 
@@ -21,7 +20,7 @@ def summary(log: Log, card: Card | None, running: bool = False) -> list[str]:
     Parameters
     ----------
     log : Log
-        What the training told.
+        Log of the training.
     card : Card or None
         What its file says of itself, where there is one.
     running : bool
@@ -32,8 +31,8 @@ def summary(log: Log, card: Card | None, running: bool = False) -> list[str]:
 
 def protocol(log: Log, card: Card | None) -> list[tuple[str, str]]:
     """Return the card, and what the training ran on: a word and its explanation each; what is not known is left out."""
-    told_of = {**({} if card is None else _of_card(card)), **_of_start(log), "log": _of_log(log)}
-    return [(word, text) for word, text in told_of.items() if text]
+    entries = {**({} if card is None else _of_card(card)), **_of_start(log), "log": _of_log(log)}
+    return [(word, text) for word, text in entries.items() if text]
 
 
 def lasted(seconds: float) -> str:
@@ -47,10 +46,10 @@ def lasted(seconds: float) -> str:
 
 def _what(card: Card | None) -> Iterator[str]:
     if card is not None:
-        data, damage = card.data, f", to undo {_listed(card.corruptions)}" if card.corruptions else ""
+        data, task = card.data, f", to undo {_listed(card.corruptions)}" if card.corruptions else ""
         learnt = f" on {data['images']:,} images of {data['source']}" if {"images", "source"} <= data.keys() else ""
         start = card.start or "random weights"
-        yield f"{card.model} ({card.package} {card.version}) was trained{learnt}{damage}, starting from {start}."
+        yield f"{card.model} ({card.package} {card.version}) was trained{learnt}{task}, starting from {start}."
 
 
 def _listed(texts: Sequence[str]) -> str:
@@ -61,10 +60,10 @@ def _length(log: Log, card: Card | None, running: bool) -> Iterator[str]:
     batch = "" if card is None or "batch" not in card.recipe else f" of {card.recipe['batch']} images"
     rates, starts = log.points("step", "images_per_s"), log.of("start")
     pace = f", {rates[-1][1]:,.0f} images a second" if rates else ""
-    device = f" on {starts[-1].get('device')}" if starts else ""
+    device = f" on {starts[-1].surroundings.device}" if starts and starts[-1].surroundings else ""
     on = f"; it goes on, as of {datetime.now(UTC):%Y-%m-%d %H:%M} UTC" if running else ""
     yield f"{log.step:,} updates{batch} in {lasted(log.seconds)}{pace}{device}{on}."
-    again = [f"{line['step']:,}" for line in starts if line["step"]]
+    again = [f"{line.step:,}" for line in starts if line.step]
     if again:
         yield f"It was resumed at step {_listed(again)}."
 
@@ -78,22 +77,25 @@ def _validated(log: Log) -> Iterator[str]:
         if not points:
             continue
         step, last = points[-1]
-        yield f"At the last validation, step {step:,}, {name} is {told(last, unit)}{_beside(points, name)}."
+        best = _compared_to_best(points, name)
+        yield f"At the last validation, step {step:,}, {name} is {formatted(last, unit)}{best}."
 
 
-def _beside(points: Points, name: str) -> str:
-    """Say how the last validation stands beside the best; of reconstructions, neither way is better for restoring."""
+def _compared_to_best(points: Points, name: str) -> str:
+    """Compare the last validation with the best; for reconstructions neither direction is better."""
     if len(points) < 2 or name == "reconstruction_psnr":
         return ""
     step, best = best_of(points, log_series.better(name))
-    return ", its best" if best == points[-1][1] else f" (best: {told(best, log_series.unit(name))} at step {step:,})"
+    return (
+        ", its best" if best == points[-1][1] else f" (best: {formatted(best, log_series.unit(name))} at step {step:,})"
+    )
 
 
 def _latents(log: Log) -> Iterator[str]:
     names = log.names("validation")
     last = {name: points[-1][1] for name in names if (points := log.points("validation", name))}
-    units = [f"{name.replace('_', ' ')}: {told(last[name])}" for name in log_series.of_units(list(last))]
-    levels = [f"{name} {told(last[name])}" for name in log_series.of_levels(list(last))]
+    units = [f"{name.replace('_', ' ')}: {formatted(last[name])}" for name in log_series.of_units(list(last))]
+    levels = [f"{name} {formatted(last[name])}" for name in log_series.of_levels(list(last))]
     tell = f"what levels of latents tell, in {log_series.NATS}: {_listed(levels)}" if levels else ""
     if units or levels:
         sentence = "; ".join(filter(None, (*units, tell)))
@@ -123,11 +125,11 @@ def _of_card(card: Card) -> dict[str, str]:
     }
 
 
-def _settings(values: Mapping[str, Any]) -> str:
+def _settings(values: Mapping[str, object]) -> str:
     return ", ".join(f"{name}={setting_text(value)}" for name, value in values.items())
 
 
-def _images(data: Mapping[str, Any]) -> str:
+def _images(data: Mapping[str, object]) -> str:
     count = f"{data['images']:,} of " if "images" in data else ""
     source = f"{count}{data['source']}" if "source" in data else ""
     span = f"intensity range {data['range']}" if "range" in data else ""
@@ -136,18 +138,18 @@ def _images(data: Mapping[str, Any]) -> str:
 
 
 def _held(held: int | Sequence[str] | None) -> str:
-    """Return what was kept apart: names where they are few, else how many."""
+    """Return the held-out images: their names, or their number if they are many."""
     return f"{held:,} images" if isinstance(held, int) else ", ".join(held or ())
 
 
 def _of_start(log: Log) -> dict[str, str]:
-    line = next(iter(log.of("start")[-1:]), {})
-    processes, threads = line.get("processes"), line.get("threads")
-    device = [line.get("device"), processes and f"{processes} process(es)", threads and f"{threads} CPU threads"]
+    found = next((line.surroundings for line in reversed(log.of("start")) if line.surroundings), Surroundings())
+    processes = f"{found.processes} process(es)" if found.processes else ""
+    threads = f"{found.threads} CPU threads" if found.threads else ""
     return {
-        "device": ", ".join(filter(None, device)),
-        "precision": line.get("precision", ""),
-        "versions": ", ".join(f"{name} {version}" for name, version in line.get("versions", {}).items()),
+        "device": ", ".join(filter(None, (found.device, processes, threads))),
+        "precision": found.precision,
+        "versions": ", ".join(f"{name} {version}" for name, version in found.versions.items()),
     }
 
 

@@ -1,4 +1,4 @@
-"""What must be seen first of a training: that it is not finished, or that something went wrong in it."""
+"""Warnings on a training: it is not finished, or something went wrong in it."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from collections.abc import Iterator
 from statistics import fmean, median, stdev
 
 from restorekit.report.pages.trained import series as log_series
-from restorekit.report.pages.trained.series import best_of, told
-from restorekit.training.log import Log, Points, is_metric_value
+from restorekit.report.pages.trained.series import best_of, formatted
+from restorekit.training.log import Log, Points
 
 SKIPPED = 10  # updates that may be skipped without a word, or one in a thousand
 WORSE_DB = 0.1  # below the best validation, in dB
 WORSE = 0.005  # above the best validation, as a share of it or of the way to it
 RISEN = 0.02  # above the best stretch of the training, as a share of the way to it
 ERRORS = 4.0  # standard errors, at least, by which it must have risen
-STRETCHES = 10  # of the training, whose figures are averaged
+STRETCHES = 10  # of the training, whose values are averaged
 EMPTY = 0.01  # nats per image that a level of latents must tell
 EXPLODED = 10.0  # times the median of the usual gradient norm
 NEARLY = 0.98  # of the way, at which a training is done whose last line is a validation that does not tell the way
@@ -27,12 +27,12 @@ def alarms(log: Log, running: bool = False) -> list[str]:
     Parameters
     ----------
     log : Log
-        What it told.
+        Log of the training.
     running : bool
         Whether it goes on: then it is no wonder that it is not finished.
     """
     if not log.lines:
-        return ["There is no line in the log: nothing was learnt that it tells of."]
+        return ["The log is empty: no update was logged."]
     return [
         *([] if running or finished(log) else [_unfinished(log)]),
         *_not_finite(log),
@@ -45,19 +45,19 @@ def alarms(log: Log, running: bool = False) -> list[str]:
 
 
 def share(log: Log) -> float | None:
-    """Return how much of the training is done by the last line; None where no line tells."""
-    known = [line for line in log.lines if is_metric_value(line.get("progress"))]
+    """Return the fraction of the training that is done by the last line; None if no line has it."""
+    known = [line for line in log.lines if line.progress is not None]
     if not known:
         return None
-    done: float = known[-1]["progress"]
-    return done if known[-1] is log.lines[-1] else done * log.step / max(known[-1]["step"], 1)
+    done = known[-1].progress or 0.0
+    return done if known[-1] is log.lines[-1] else done * log.step / max(known[-1].step, 1)
 
 
 def finished(log: Log) -> bool:
     """Say whether the training has come to its end, at which there is always a validation."""
-    done, told_it = share(log), is_metric_value(log.lines[-1].get("progress"))
-    worked = [line["event"] for line in log.lines if line["event"] != "start"]
-    return worked[-1:] == ["validation"] and (done is None or done >= (1 if told_it else NEARLY))
+    done, known = share(log), log.lines[-1].progress is not None
+    worked = [line.event for line in log.lines if line.event != "start"]
+    return worked[-1:] == ["validation"] and (done is None or done >= (1 if known else NEARLY))
 
 
 def _unfinished(log: Log) -> str:
@@ -67,12 +67,7 @@ def _unfinished(log: Log) -> str:
 
 
 def _not_finite(log: Log) -> Iterator[str]:
-    bad = [
-        (line["step"], name)
-        for line in log.lines
-        for name, value in line.items()
-        if is_metric_value(value) and not math.isfinite(value)
-    ]
+    bad = [(line.step, name) for line in log.lines for name, value in line.values.items() if not math.isfinite(value)]
     if bad:
         names, steps = list(dict.fromkeys(name for _, name in bad)), {step for step, _ in bad}
         yield f"Not finite at {len(steps)} steps of the log, first at step {min(steps):,}: {', '.join(names)}."
@@ -91,9 +86,9 @@ def _worse(log: Log) -> Iterator[str]:
     names = log_series.compared(log.names("validation"))
     fallen = [(name, found) for name in names if (found := _fallen(log.points("validation", name), name))]
     if fallen:
-        figures, (name, (since, _)) = "; ".join(text for _, (_, text) in fallen), fallen[0]
+        values, (name, (since, _)) = "; ".join(text for _, (_, text) in fallen), fallen[0]
         yield (
-            f"The validation has become worse than it was: {figures}. Allowed is {told(WORSE_DB, 'dB')}, or "
+            f"The validation has become worse than it was: {values}. Allowed is {formatted(WORSE_DB, 'dB')}, or "
             f"{100 * WORSE:g} % of a bound.{_meanwhile(log, name, since)} The model file holds the last weights."
         )
 
@@ -106,7 +101,7 @@ def _fallen(points: Points, name: str) -> tuple[float, str] | None:
     margin = WORSE_DB if unit == "dB" else WORSE * max(abs(best), abs(points[0][1] - best))
     if abs(last - best) <= margin:
         return None
-    return step, f"{name} was {told(best, unit)} at step {step:,} and is {told(last, unit)} at step {end:,}"
+    return step, f"{name} was {formatted(best, unit)} at step {step:,} and is {formatted(last, unit)} at step {end:,}"
 
 
 def _meanwhile(log: Log, name: str, step: float) -> str:
@@ -118,8 +113,8 @@ def _meanwhile(log: Log, name: str, step: float) -> str:
     if not then or own is None or fmean(now) >= fmean(then):
         return ""
     return (
-        f" On the training images {own} went on from {told(fmean(then))} to {told(fmean(now))}: the model learns them "
-        "by heart. More images, more weight decay or fewer updates help."
+        f" On the training images {own} went on from {formatted(fmean(then))} to {formatted(fmean(now))}: the model "
+        "learns them by heart. More images, more weight decay or fewer updates help."
     )
 
 
@@ -136,8 +131,8 @@ def _risen(log: Log) -> Iterator[str]:
         (step, best), last = best_of(means, "lower"), means[-1][1]
         if last - best > max(RISEN * (means[0][1] - best), ERRORS * doubt):
             yield (
-                f"The training's own {name} has risen from {told(best)} before step {step:,} to {told(last)} at its "
-                "end: a lower lr may help."
+                f"The training's own {name} has risen from {formatted(best)} before step {step:,} to {formatted(last)} "
+                "at its end: a lower lr may help."
             )
 
 
@@ -146,14 +141,15 @@ def _values(points: Points) -> list[float]:
 
 
 def _collapsed(log: Log) -> Iterator[str]:
-    line = next(iter(log.of("validation")[-1:]), {})
-    levels = {*log_series.of_levels(list(line)), *({"rate"} & line.keys())}
-    empty = [name for name in line if name in levels and line[name] < EMPTY]
-    idle = [name for name in log_series.of_units(list(line)) if line[name] < 1]
+    last = log.of("validation")[-1:]
+    values = last[0].values if last else {}
+    levels = {*log_series.of_levels(list(values)), *({"rate"} & values.keys())}
+    empty = [name for name in values if name in levels and values[name] < EMPTY]
+    idle = [name for name in log_series.of_units(list(values)) if values[name] < 1]
     if empty or idle:
-        figures = [f"{name} is {told(line[name], log_series.unit(name))}" for name in (*empty, *idle)]
+        texts = [f"{name} is {formatted(values[name], log_series.unit(name))}" for name in (*empty, *idle)]
         yield (
-            f"Latents are not used: at the last validation {' and '.join(figures)}. The model does without them, so "
+            f"Latents are not used: at the last validation {' and '.join(texts)}. The model does without them, so "
             "that draws do not differ in what they should tell; free_bits or a longer kl_warmup may help."
         )
 
@@ -166,6 +162,6 @@ def _exploded(log: Log) -> Iterator[str]:
     usual, (step, peak) = median(v for _, v in later), best_of(later, "higher")
     if peak > EXPLODED * usual:
         yield (
-            f"Gradients exploded: their usual norm came to {told(peak)} at step {step:,}, where {told(usual)} is the "
-            "median of the training: a lower lr or clip may help."
+            f"Gradients exploded: their usual norm came to {formatted(peak)} at step {step:,}, where "
+            f"{formatted(usual)} is the median of the training: a lower lr or clip may help."
         )

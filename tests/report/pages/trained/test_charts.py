@@ -5,12 +5,11 @@ import math
 import pytest
 
 from restorekit.report.pages.trained.charts import charts, throughput, without_beginning
-from restorekit.training.log import Log
-from tests._helpers.training_logs import LAST, good, start, step, validation
+from tests._helpers.training_logs import LAST, good, log_of, start, step, validation
 
 
 def drawn(lines, **recipe):
-    return {chart.title: chart for chart in charts(Log(lines), {"batch": 8, **recipe})}
+    return {chart.title: chart for chart in charts(log_of(lines), {"batch": 8, **recipe})}
 
 
 def test_a_training_has_the_charts_that_it_tells_of():
@@ -18,7 +17,7 @@ def test_a_training_has_the_charts_that_it_tells_of():
         "PSNR on the validation images",
         "nelbo",
         "rate",
-        "What each level of the latents tells",
+        "Information in each level of the latents",
         "Active units",
         "Learning rate",
         "Gradient norm",
@@ -54,7 +53,7 @@ def test_the_psnr_of_every_corruption_has_a_curve_but_that_of_the_only_one():
 def test_levels_are_lines_of_one_chart_whether_validation_or_training_tells_them():
     lines = [step(50, rate_lines=1.0), validation(50, rate_lines=2.0, kl_1=3.0)]
     found = drawn(lines)
-    assert list(found["What each level of the latents tells"].table) == [(50, 2.0, 3.0)]
+    assert list(found["Information in each level of the latents"].table) == [(50, 2.0, 3.0)]
     assert "rate_lines" not in found
 
 
@@ -80,8 +79,8 @@ def test_nothing_told_nothing_drawn():
 
 def test_the_pace_between_two_lines_is_that_of_the_time():
     lines = [{**step(50), "seconds": 10.0}, {**step(100), "seconds": 15.0}, {**step(150), "seconds": 40.0}]
-    assert throughput(Log(lines), batch=8)["at the time"] == [(100, 80.0), (150, 16.0)]
-    assert throughput(Log(lines), batch=None)["at the time"] == []
+    assert throughput(log_of(lines), batch=8)["at the time"] == [(100, 80.0), (150, 16.0)]
+    assert throughput(log_of(lines), batch=None)["at the time"] == []
 
 
 def test_a_beginning_that_would_hide_the_rest_is_left_out_and_told():

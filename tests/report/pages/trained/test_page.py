@@ -5,7 +5,7 @@ import torch
 from PIL import Image
 
 from restorekit.models import checkpoint
-from restorekit.report.page import Picture
+from restorekit.report.page import GalleryPicture
 from restorekit.report.pages.trained import page_of
 from restorekit.report.render import render
 from tests._helpers.training_logs import card, good, start, step, validation, write
@@ -32,8 +32,8 @@ def test_a_finished_training_has_no_alarms_and_shows_its_card(run_folder):
 def test_pictures_are_in_the_order_of_their_steps(run_folder):
     (gallery,) = page_of(run_folder).galleries
     assert gallery.pictures == [
-        Picture("previews/0000500.png", "step 500"),
-        Picture("previews/0002000.png", "step 2,000"),
+        GalleryPicture("previews/0000500.png", "step 500"),
+        GalleryPicture("previews/0002000.png", "step 2,000"),
     ]
     assert "restoration" in gallery.caption
     assert "From top to bottom" not in gallery.caption

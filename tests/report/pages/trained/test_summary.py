@@ -6,7 +6,7 @@ import pytest
 
 from restorekit.report.pages.trained.summary import lasted, protocol, summary
 from restorekit.training.log import Log
-from tests._helpers.training_logs import LAST, card, good, start, step, validation
+from tests._helpers.training_logs import LAST, card, good, log_of, start, step, validation
 
 
 @pytest.mark.parametrize(
@@ -17,7 +17,7 @@ def test_a_time_is_said_as_a_person_says_it(seconds, text):
 
 
 def test_a_summary_says_what_was_trained_on_what_how_long_and_how_well():
-    assert summary(Log(good()), card(start="other.safetensors (0123)")) == [
+    assert summary(log_of(good()), card(start="other.safetensors (0123)")) == [
         "vae (restorekit 1.2.3) was trained on 12,345 images of photos, starting from other.safetensors (0123).",
         "2,000 updates of 8 images in 3 min, 80 images a second on cpu.",
         "At the last validation, step 2,000, psnr is 22.00 dB, its best.",
@@ -28,12 +28,14 @@ def test_a_summary_says_what_was_trained_on_what_how_long_and_how_well():
 
 
 def test_a_validation_stands_beside_the_best_one():
-    found = summary(Log([validation(1, psnr=22.0), validation(2, psnr=21.0)]), None)
+    found = summary(log_of([validation(1, psnr=22.0), validation(2, psnr=21.0)]), None)
     assert "At the last validation, step 2, psnr is 21.00 dB (best: 22.00 dB at step 1)." in found
 
 
 def test_a_summary_says_what_damage_was_learnt_and_that_it_goes_on():
-    found = summary(Log([start(0), step(50, skipped=1.0)]), card(corruptions=("missing", "gaussian@2", "holes")), True)
+    found = summary(
+        log_of([start(0), step(50, skipped=1.0)]), card(corruptions=("missing", "gaussian@2", "holes")), True
+    )
     assert found[0].endswith("to undo missing, gaussian@2 and holes, starting from random weights.")
     assert re.search(r"on cpu; it goes on, as of \d{4}-\d\d-\d\d \d\d:\d\d UTC\.$", found[1])
     assert "There is no validation yet." in found
@@ -41,12 +43,12 @@ def test_a_summary_says_what_damage_was_learnt_and_that_it_goes_on():
 
 
 def test_a_resumed_training_says_where():
-    found = summary(Log([start(0), step(50), start(50), step(100), start(1000)]), None)
+    found = summary(log_of([start(0), step(50), start(50), step(100), start(1000)]), None)
     assert "It was resumed at step 50 and 1,000." in found
 
 
 def test_a_lone_line_is_enough():
-    assert summary(Log([validation(3, psnr=9.5)]), None) == [
+    assert summary(log_of([validation(3, psnr=9.5)]), None) == [
         "3 updates in 0 s.",
         "At the last validation, step 3, psnr is 9.50 dB.",
     ]
@@ -54,7 +56,7 @@ def test_a_lone_line_is_enough():
 
 
 def test_the_protocol_is_the_card_and_what_the_training_ran_on():
-    found = dict(protocol(Log(good(), unread=1), card(label_names=("cat", "dog"))))
+    found = dict(protocol(log_of(good(), unread=1), card(label_names=("cat", "dog"))))
     assert found == {
         "model": "vae, of restorekit 1.2.3",
         "settings of the model": "latent=20, dropout=0.05",

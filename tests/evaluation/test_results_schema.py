@@ -1,4 +1,4 @@
-"""What results.json holds is what its schema says, of real results; and the schema tells of every field."""
+"""The schema is the one that the rows generate, describes every key, and holds for real results."""
 
 import json
 from importlib.resources import files
@@ -7,6 +7,7 @@ import jsonschema
 import numpy as np
 import pytest
 
+from restorekit.evaluation.results_schema import results_schema
 from restorekit.models import checkpoint
 from tests._helpers.restored_folders import clean_image, folder, write
 
@@ -79,11 +80,16 @@ def test_results_of_a_report_with_everything_that_it_can_hold(validator, run, tm
     ],
 )
 def test_what_is_wrong_is_found(validator, change):
-    p = dict.fromkeys(SCHEMA["$defs"]["protocol"]["properties"], "") | {"seed": 0, "images": 0, "versions": {}}
+    p = dict.fromkeys(SCHEMA["$defs"]["Protocol"]["properties"], "") | {"seed": 0, "images": 0, "versions": {}}
     lists = {key: [] for key in ("runs", "images", "failures", "metrics", "comparisons")}
     sound = {"schema": 1, "protocol": p, "command": "", **lists}
     assert validator.is_valid(sound)
     assert not validator.is_valid({**sound, **change})
+
+
+def test_the_file_is_the_one_that_the_rows_generate():
+    """Write it again by ``python -m restorekit.evaluation.results_schema > restorekit/report/results.schema.json``."""
+    assert results_schema() == SCHEMA
 
 
 def test_every_field_has_a_description():
