@@ -10,11 +10,9 @@ from restorekit_aae.discriminator import Discriminator, divergence, moments
 from restorekit_aae.models import LEGACY_ACCURACY
 from torch import distributions
 
-from restorekit import Batch, Rng, testing
-from restorekit.core.distributions import DiagonalGaussian
-from restorekit.core.errors import SpecError, UsageError
+from restorekit import Batch, Rng, SpecError, UsageError, testing
 from restorekit.corruptions import Clean, Missing
-from restorekit.models import VAE
+from restorekit.models import VAE, DiagonalGaussian
 from restorekit.testing._assertions import pictures, shake
 
 TINY = {"network": "mlp", "hidden": (24,), "latent": 2, "likelihood": "gaussian", "discriminator": (24,)}

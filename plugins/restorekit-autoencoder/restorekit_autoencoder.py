@@ -18,11 +18,8 @@ from typing import Any, ClassVar
 
 from torch import Tensor
 
-from restorekit import Batch, Corruption, Draws, Estimate, Model, Observation, Rng, Terms, hookimpl
-from restorekit.core.errors import UsageError
-from restorekit.models.config import NetworkConfig
-from restorekit.models.likelihood_heads import Head
-from restorekit.models.vae.encoders import network
+from restorekit import Batch, Corruption, Draws, Estimate, Model, Observation, Rng, Terms, UsageError, hookimpl
+from restorekit.models import Head, NetworkConfig, network
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,7 @@ import pytest
 import torch
 from restorekit_autoencoder import Autoencoder, AutoencoderConfig
 
-from restorekit import Batch, Rng
-from restorekit.core.errors import SpecError, UsageError
+from restorekit import Batch, Rng, SpecError, UsageError
 from restorekit.corruptions import Gaussian, Missing
 from restorekit.models import VAE
 from restorekit.testing import build, channel_counts, checks_of

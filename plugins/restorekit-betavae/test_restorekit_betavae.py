@@ -9,11 +9,10 @@ import pytest
 import torch
 from restorekit_betavae import BetaVAE, BetaVAEConfig, factors, mig
 
-from restorekit import Batch, Rng, load, testing
-from restorekit.core.errors import SpecError, UsageError
+from restorekit import Batch, Rng, SpecError, UsageError, load, testing
 from restorekit.corruptions import Clean
 from restorekit.models import VAE
-from restorekit.testing._assertions import pictures, shake
+from restorekit.testing import perturb, random_images
 
 TINY = {"network": "mlp", "hidden": (12,), "latent": 3}
 CONFIGS = {
@@ -29,8 +28,8 @@ def test_the_contract_is_kept(config):
 
 def _terms(cls, step=None, **settings):
     model = testing.build(cls, cls.Config(**TINY, **settings))
-    shake(model)
-    x = pictures(4, 1, 12, 12)
+    perturb(model)
+    x = random_images(4, 1, 12, 12)
     return model.terms(Batch(x, Clean()(x, Rng(0)), Clean(), step), Rng(0))
 
 
@@ -56,7 +55,7 @@ def test_the_capacity_grows_in_a_line_and_then_stays(step, allowed):
 
 def test_training_moves_the_rate_to_the_capacity():
     model = testing.build(BetaVAE, BetaVAEConfig(**TINY, likelihood="bernoulli", beta=50.0, capacity=1.5)).train()
-    x, optimiser = pictures(64, 1, 12, 12), torch.optim.Adam(model.parameters(), 1e-2)
+    x, optimiser = random_images(64, 1, 12, 12), torch.optim.Adam(model.parameters(), 1e-2)
     for step in range(300):
         terms = model.terms(Batch(x, Clean()(x, Rng(0)), Clean(), step), Rng(step))
         optimiser.zero_grad()

@@ -4,10 +4,9 @@ import math
 import pytest
 import torch
 
-from restorekit import Batch, Rng
-from restorekit.core.distributions import DiagonalGaussian
-from restorekit.core.errors import SpecError
+from restorekit import Batch, Rng, SpecError
 from restorekit.corruptions import Chain, Clean, Gaussian, Missing
+from restorekit.models import DiagonalGaussian
 from restorekit.testing import check_model
 
 hvae = pytest.importorskip("restorekit_hvae", reason="pip install ./plugins/restorekit-hvae")

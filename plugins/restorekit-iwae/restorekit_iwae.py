@@ -23,17 +23,8 @@ import torch
 from torch import Tensor
 from torch.func import functional_call
 
-from restorekit import hookimpl
-from restorekit.core.contracts import Model
-from restorekit.core.distributions import DiagonalGaussian
-from restorekit.core.errors import SpecError
-from restorekit.core.rng import Rng
-from restorekit.core.types import Batch, Terms
-from restorekit.models import CVAE, VAE
-from restorekit.models.config import VAEConfig
-from restorekit.models.cvae.config import CVAEConfig
-from restorekit.models.cvae.error_model import ErrorModel, ErrorSample
-from restorekit.models.vae.model import average
+from restorekit import Batch, Model, Rng, SpecError, Terms, hookimpl
+from restorekit.models import CVAE, VAE, CVAEConfig, DiagonalGaussian, ErrorModel, ErrorSample, VAEConfig, average
 
 GRADIENTS = ("doubly", "plain")
 

@@ -9,10 +9,7 @@ import torch
 from restorekit_iwae import CIWAE, IWAE
 from torch import distributions
 
-from restorekit import testing
-from restorekit.core.errors import SpecError
-from restorekit.core.rng import Rng
-from restorekit.core.types import Batch
+from restorekit import Batch, Rng, SpecError, testing
 from restorekit.corruptions import Clean, Gaussian
 from restorekit.models import CVAE, VAE
 from restorekit.testing._assertions import pictures, shake

@@ -10,8 +10,7 @@ from restorekit_perceptual.lpips import SCALE, SHIFT, lpips
 from restorekit_perceptual.ms_ssim import C1, EXPONENTS, ms_ssim
 from restorekit_perceptual.weights import CONVOLUTIONS, VARIABLE, installed
 
-from restorekit import Observation, Restoration, Rng
-from restorekit.core.errors import UndefinedMetricError
+from restorekit import Observation, Restoration, Rng, UndefinedMetricError
 from restorekit.testing import check_metric
 
 

@@ -8,14 +8,10 @@ import torch
 from restorekit_vrae import VRAE, Amortised, VRAEConfig
 from restorekit_vrae.lines import AXES, Lines
 
-from restorekit import Batch, Geometry, LatentModel, Observation, Rng, Terms
-from restorekit.core.distributions import DiagonalGaussian
-from restorekit.core.errors import SpecError, UsageError
-from restorekit.core.interpolation import fill
-from restorekit.corruptions import Clean, Gaussian, Missing
+from restorekit import Batch, Geometry, LatentModel, Observation, Rng, SpecError, Terms, UsageError
+from restorekit.corruptions import Clean, Gaussian, Missing, fill
 from restorekit.corruptions import Lines as DeadLines
-from restorekit.models import VAE
-from restorekit.models.vae.model import StandardPrior
+from restorekit.models import VAE, DiagonalGaussian, StandardPrior
 from restorekit.testing import SAMPLER_CHECKS, build, channel_counts, checks_of
 
 TINY = {"width": 8, "hidden": 6, "middle": 8, "latent": 3, "local": 2}

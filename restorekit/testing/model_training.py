@@ -18,7 +18,16 @@ from restorekit.core.contracts import Model
 from restorekit.core.rng import Rng
 from restorekit.core.types import Batch, Terms
 from restorekit.corruptions import Missing
-from restorekit.testing._assertions import copied, expect, name_of, names, pictures, promise, same_as_before, shake
+from restorekit.testing._assertions import (
+    copied,
+    expect,
+    name_of,
+    names,
+    perturb,
+    promise,
+    random_images,
+    same_as_before,
+)
 from restorekit.testing._cases import DAMAGE, batches, build, size
 from restorekit.training.validation import Validation, measure, preview, sample_grid
 
@@ -28,8 +37,8 @@ def learns_from_any_batch(model: Model) -> None:
     """Expect a finite objective of one image, and where nothing was observed."""
     hidden = Missing(1.0)
     for x, damage, what in (
-        (pictures(1, model.geometry.channels[0], *size(model)), DAMAGE, "a batch of one image"),
-        (pictures(2, model.geometry.channels[0], *size(model)), hidden, "images of which nothing was observed"),
+        (random_images(1, model.geometry.channels[0], *size(model)), DAMAGE, "a batch of one image"),
+        (random_images(2, model.geometry.channels[0], *size(model)), hidden, "images of which nothing was observed"),
     ):
         batch = Batch(x, damage(x, Rng(0)), damage, 1)
         for group in model.param_groups():
@@ -88,8 +97,8 @@ def trains_in_half_precision(model: Model) -> None:
 @promise
 def can_be_validated(model: Model) -> None:
     """Expect what a training does to show how it fares: figures, pictures of restorations and of draws."""
-    shake(model)
-    x = pictures(2, model.geometry.channels[0], *size(model))
+    perturb(model)
+    x = random_images(2, model.geometry.channels[0], *size(model))
     held, corruptions = Validation(x, names(2)), (DAMAGE, Missing(0.5))
     found = measure(model.eval(), held, corruptions, 0)
     strange = {name: value for name, value in found.items() if not math.isfinite(value)}

@@ -112,12 +112,12 @@ def test_observed_whole_and_free_of_noise_the_objective_of_a_vae_is_the_usual_on
     from restorekit.core.types import Batch
     from restorekit.corruptions import Clean
     from restorekit.models import VAE
-    from restorekit.testing._assertions import pictures, shake
+    from restorekit.testing._assertions import perturb, random_images
     from restorekit.training.self_supervised import KnownNoise
 
     model = testing.build(VAE, VAE.Config(hidden=(8, 8), latent=2))
-    shake(model)
-    x = pictures(3, 1, 8, 8)
+    perturb(model)
+    x = random_images(3, 1, 8, 8)
     one = model.terms(Batch(x, Clean()(x, Rng(0)), Clean()), Rng(0))
     other = model.terms(Batch(None, KnownNoise(0.0)(x, Rng(0)), KnownNoise(0.0)), Rng(0))
     torch.testing.assert_close(one.loss, other.loss)
@@ -141,7 +141,7 @@ def test_noise_is_learnt_with_the_images_and_known_when_they_are_restored(run, c
     np.save(folder / "y.npy", true(torch.tensor(x)[:, None].float(), rng).y[:, 0].numpy())
     code, _, err = run("restore", folder, tmp_path / "OUT", "--model", file, "--range", "0..1", "--device", "cpu")
     assert code == 0, err
-    assert "noise as in the images that" in err
+    assert "the noise level is that of the training data of" in err
     before, after = (np.load(where / "y.npy") for where in (folder, tmp_path / "OUT"))
     assert ((after - x) ** 2).mean() < 0.5 * ((before - x) ** 2).mean()
 

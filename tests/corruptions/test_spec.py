@@ -109,7 +109,7 @@ class Odd(Corruption):
         ("missing:rate=1.5", ["rate", "from 0 to 1", "1.5"]),
         ("missing:rate=80", ["rate", "did you mean 0.8 (80 %)"]),
         ("holes:area=0.1..30", ["area", "did you mean 0.3 (30 %)"]),
-        ("missing:rate=1.2", ["rate takes a number from 0 to 1, got 1.2"]),
+        ("missing:rate=1.2", ["rate takes a number from 0 to 1, got '1.2'"]),
         ("missing:rate=101", ["rate", "from 0 to 1", "101"]),
         ("gaussian:sigma=0.1, sigma =0.2", ["sigma", "twice"]),
         ("missing:per_channel=maybe", ["per_channel", "yes or no", "'maybe'"]),

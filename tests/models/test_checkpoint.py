@@ -11,7 +11,7 @@ from restorekit.core.errors import CheckpointError
 from restorekit.core.plugins import registry
 from restorekit.models import CVAE, VAE, checkpoint
 from restorekit.models.checkpoint import Card
-from restorekit.testing._assertions import shake
+from restorekit.testing._assertions import perturb
 
 SMALL = CVAE.Config(**CVAE.presets["small"])
 
@@ -19,7 +19,7 @@ SMALL = CVAE.Config(**CVAE.presets["small"])
 @pytest.fixture
 def model():
     built = testing.build(CVAE, SMALL)
-    shake(built)
+    perturb(built)
     return built
 
 

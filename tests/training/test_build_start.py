@@ -22,7 +22,7 @@ SHAPE = (3, 24, 24)
 def file(tmp_path):
     """Weights that know two classes, not those of a random start."""
     model = testing.build(CVAE, CVAE.Config(**SMALL, classes=2))
-    _assertions.shake(model)
+    _assertions.perturb(model)
     card = dataclasses.replace(checkpoint.describe(model), label_names=("cat", "dog"))
     checkpoint.save(tmp_path / "m.safetensors", model.state_dict(), card)
     return tmp_path / "m.safetensors"

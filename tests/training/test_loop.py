@@ -113,7 +113,7 @@ def test_a_resumed_training_equals_an_uninterrupted_one_bit_for_bit(tmp_path, mo
     with safe_open(state, framework="pt") as file:
         assert json.loads(file.metadata()["state"])["step"] == 5
     other = testing.build(CVAE, SMALL)
-    _assertions.shake(other)  # what it starts from does not matter: the state has it all
+    _assertions.perturb(other)  # what it starts from does not matter: the state has it all
     _train(parts, other, resume=True)
     assert _same_file(whole.run / "state.safetensors", state)
     assert _same_file(whole.run / "model.safetensors", parts.run / "model.safetensors")
@@ -296,7 +296,7 @@ def test_mixed_precision_trains_and_keeps_full_weights(tmp_path):
 
 def test_portions_add_up_to_the_gradient_of_the_whole_batch(tmp_path):
     model, fabric = testing.build(CVAE, SMALL).eval(), _fabric()  # in training, chance hides sigma
-    _assertions.shake(model)
+    _assertions.perturb(model)
     module = fabric.setup_module(model)
     x = torch.stack([image[:16, :16] for image in _images()[:3]]).permute(0, 3, 1, 2) / 255
     sigma = torch.full((3, 1, 1, 1), 0.1)
@@ -441,7 +441,7 @@ def test_the_log_tells_the_means_since_its_last_line_and_the_run_is_saved_meanwh
 
 @pytest.mark.parametrize("channels", [1, 3])
 def test_the_psnr_of_training_is_that_of_the_metrics(channels):
-    x = _assertions.pictures(3, channels, 20, 24)
+    x = _assertions.random_images(3, channels, 20, 24)
     restored = quantise_8bit(x + 0.1 * Rng(0).normal("e", tuple(x.shape), "cpu"))
     observation = Clean()(x, Rng(0))
     for i, value in enumerate(psnr(restored, x).tolist()):

@@ -18,8 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from restorekit.core.distributions import DiagonalGaussian, per_image
-from restorekit.models.layers import label_rows
+from restorekit.models import DiagonalGaussian, label_rows, per_image
 
 
 class Discriminator(nn.Module):

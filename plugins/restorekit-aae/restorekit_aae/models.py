@@ -19,11 +19,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from restorekit import Batch, Corruption, Draws, Estimate, LatentModel, Model, Observation, Rng, Terms
-from restorekit.core.distributions import DiagonalGaussian, Likelihood, Prior, floored
-from restorekit.core.errors import UsageError
-from restorekit.models import VAE
-from restorekit.models.config import NetworkConfig, VAEConfig
+from restorekit import Batch, Corruption, Draws, Estimate, LatentModel, Model, Observation, Rng, Terms, UsageError
+from restorekit.models import VAE, DiagonalGaussian, Likelihood, NetworkConfig, Prior, VAEConfig, floored
 from restorekit_aae.discriminator import Discriminator, divergence, moments, positions
 
 LEGACY_ACCURACY = "told_apart"  # name of the discriminator's accuracy in logs and cards

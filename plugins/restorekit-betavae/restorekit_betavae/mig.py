@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from restorekit.core.errors import UsageError
+from restorekit import UsageError
 
 BINS, REACH = 41, 4.1  # number of bins, and standard deviations of the prior that they cover on each side of 0
 

@@ -15,9 +15,8 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from restorekit.core.errors import SpecError
-from restorekit.models import VAE
-from restorekit.models.config import VAEConfig
+from restorekit import SpecError
+from restorekit.models import VAE, VAEConfig
 
 _TRAINING: Mapping[str, object] = {"optimiser": "adam", "lr": 1e-3, "batch": 128, "crop": 0, "augment": False}
 

@@ -19,12 +19,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from restorekit import Batch, Corruption, Draws, Estimate, Geometry, Model, Observation, Rng, Terms
-from restorekit.core.distributions import DiagonalGaussian, Likelihood, floored
-from restorekit.core.errors import SpecError
-from restorekit.models.cvae.config import CVAEConfig
-from restorekit.models.cvae.unet import Prediction, Trunk
-from restorekit.models.likelihood_heads import Head
+from restorekit import Batch, Corruption, Draws, Estimate, Geometry, Model, Observation, Rng, SpecError, Terms
+from restorekit.models import CVAEConfig, DiagonalGaussian, Head, Likelihood, Prediction, Trunk, floored
 from restorekit_hvae.config import LadderConfig
 from restorekit_hvae.hvae import Rates
 from restorekit_hvae.ladder import Ladder, Upward

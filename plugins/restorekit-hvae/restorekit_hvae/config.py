@@ -6,8 +6,8 @@ import math
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from restorekit.core.errors import SpecError
-from restorekit.models.config import DecoderConfig, RateConfig
+from restorekit import SpecError
+from restorekit.models import DecoderConfig, RateConfig
 
 
 @dataclass(frozen=True)

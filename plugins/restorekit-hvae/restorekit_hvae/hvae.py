@@ -18,9 +18,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from restorekit import Batch, Geometry, LatentModel, Rng, Terms
-from restorekit.core.distributions import DiagonalGaussian, Likelihood, per_image
-from restorekit.core.gaussian import evidence as observed_log_prob
-from restorekit.models.likelihood_heads import Head
+from restorekit.models import DiagonalGaussian, Head, Likelihood, per_image
+from restorekit.samplers import evidence as observed_log_prob
 from restorekit_hvae.config import HVAEConfig, LadderConfig
 from restorekit_hvae.ladder import Ladder, Upward
 from restorekit_hvae.layers import divergence

@@ -18,8 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from restorekit import Rng
-from restorekit.core.distributions import DiagonalGaussian
-from restorekit.models.layers import label_rows
+from restorekit.models import DiagonalGaussian, label_rows
 from restorekit_hvae.config import LadderConfig
 from restorekit_hvae.layers import Bottleneck, Rung, coarser, finer
 

@@ -15,8 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from restorekit import Rng
-from restorekit.core.distributions import DiagonalGaussian
-from restorekit.models.layers import dropout
+from restorekit.models import DiagonalGaussian, dropout
 
 MAX_LOG_CHANGE = 4.0  # largest distance of a log-variance from its start
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from restorekit import Rng
-from restorekit.core.distributions import DiagonalGaussian, Temperature, each
+from restorekit.models import DiagonalGaussian, Temperature, each
 from restorekit_hvae.ladder import Ladder
 
 MIN_PRECISION = 1e-3  # of a posterior whose prior is weakened by a temperature above 1

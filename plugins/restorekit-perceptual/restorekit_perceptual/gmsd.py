@@ -14,8 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from restorekit import Metric, Observation, Restoration
-from restorekit.core.errors import UndefinedMetricError
+from restorekit import Metric, Observation, Restoration, UndefinedMetricError
 
 CONSTANT = 170 / 255**2  # the c of equation 4, of images on [0, 1]
 LUMA = (0.299, 0.587, 0.114)  # of red, green and blue

@@ -14,8 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from restorekit import Metric, Observation, Restoration
-from restorekit.core.errors import UndefinedMetricError
+from restorekit import Metric, Observation, Restoration, UndefinedMetricError
 from restorekit_perceptual.weights import CONVOLUTIONS, Weights, installed
 
 SHIFT, SCALE = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)  # of red, green and blue on [-1, 1]

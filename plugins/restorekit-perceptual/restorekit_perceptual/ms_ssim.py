@@ -14,8 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from restorekit import Metric, Observation, Restoration
-from restorekit.core.errors import UndefinedMetricError
+from restorekit import Metric, Observation, Restoration, UndefinedMetricError
 
 EXPONENTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # of each scale, the finest first
 WINDOW, SIGMA = 11, 1.5  # pixels a side of the Gaussian window, and its standard deviation

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from restorekit.core.errors import UndefinedMetricError
+from restorekit import UndefinedMetricError
 
 VARIABLE = "RESTOREKIT_LPIPS"  # environment variable with the path of a file
 _LAYERS = re.compile(r"(?:net\.slice\d+|features)\.(\d+)\.(weight|bias)")  # in the package lpips, and in torchvision

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from restorekit import Rng
-from restorekit.core.distributions import LOG_2PI, DiagonalGaussian, Temperature, each, per_image
+from restorekit.models import LOG_2PI, DiagonalGaussian, Temperature, each, per_image
 
 LEGACY_IMAGE_KEY = "whole"  # seeds the latents of images: another key would change every draw
 Latent = tuple[Tensor, Tensor]

@@ -23,10 +23,9 @@ import torch
 from torch import Tensor
 
 from restorekit import Batch, Geometry, LatentModel, Rng, Terms
-from restorekit.core.distributions import DiagonalGaussian, Likelihood
-from restorekit.core.gaussian import evidence
-from restorekit.core.interpolation import bend, fill
-from restorekit.models.likelihood_heads import Head
+from restorekit.corruptions import bend, fill
+from restorekit.models import DiagonalGaussian, Head, Likelihood
+from restorekit.samplers import evidence
 from restorekit_vrae.latents import LEGACY_IMAGE_KEY, Inferred, Latent, Standard
 from restorekit_vrae.lines import Lines
 from restorekit_vrae.networks import Decoder, Encoder

@@ -13,7 +13,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from restorekit.models.layers import label_rows
+from restorekit.models import label_rows
 from restorekit_vrae.settings import VRAEConfig
 
 

@@ -9,10 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from restorekit import Corruption, Draws, LatentModel, Model, Observation, Rng, Sampler
-from restorekit.core.contracts import parts_of
-from restorekit.core.errors import UsageError
-from restorekit.core.gaussian import posterior
+from restorekit import Corruption, Draws, LatentModel, Model, Observation, Rng, Sampler, UsageError, parts_of
+from restorekit.samplers import posterior
 
 
 @dataclass(frozen=True)

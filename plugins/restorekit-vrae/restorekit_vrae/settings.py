@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Self
 
-from restorekit.core.errors import SpecError
-from restorekit.models.config import DecoderConfig, RateConfig, check_size
+from restorekit import SpecError
+from restorekit.models import DecoderConfig, RateConfig, check_size
 from restorekit_vrae.lines import AXES
 
 

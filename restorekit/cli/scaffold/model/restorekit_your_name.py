@@ -21,8 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from restorekit import Batch, Corruption, Draws, Estimate, Geometry, Model, Observation, Rng, Terms, hookimpl
-from restorekit.core.distributions import DiagonalGaussian, floored, per_image
-from restorekit.models.layers import Up, down, stack
+from restorekit.models import DiagonalGaussian, Up, down, floored, per_image, stack
 
 CELL = 4  # pixels a side that share their latents
 
