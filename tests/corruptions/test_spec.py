@@ -97,7 +97,7 @@ class Odd(Corruption):
         ("gaussian:sigma=a", ["sigma", "number or a fraction", "'a'"]),
         ("gaussian:sigma=", ["sigma", "number", "''"]),
         ("gaussian:sigma=1/0", ["sigma", "fraction", "'1/0'"]),
-        ("gaussian:sigma=nan", ["sigma", "number or a fraction", "nan"]),
+        ("gaussian:sigma=nan", ["sigma", "from 0 to 1", "nan"]),
         ("gaussian:sigma=25", ["[0, 1]", "got 25", "did you mean 25/255"]),
         ("gaussian:sigma=0..25", ["did you mean 25/255"]),
         ("gaussian:sigma=300", ["[0, 1] scale", "got 300", "from 0 to 1"]),
