@@ -13,7 +13,7 @@ from torch import distributions
 from restorekit import Batch, Rng, SpecError, UsageError, testing
 from restorekit.corruptions import Clean, Missing
 from restorekit.models import VAE, DiagonalGaussian
-from restorekit.testing._assertions import pictures, shake
+from restorekit.testing import perturb, random_images
 
 TINY = {"network": "mlp", "hidden": (24,), "latent": 2, "likelihood": "gaussian", "discriminator": (24,)}
 CONFIGS = {
@@ -31,7 +31,7 @@ def test_the_contract_is_kept(cls, config):
 
 def _batch(count=64, label=None, corruption=None, seed=0):
     corruption = corruption or Clean()
-    x = pictures(count, 1, 12, 12)
+    x = random_images(count, 1, 12, 12)
     return Batch(x, dataclasses.replace(corruption(x, Rng(seed)), label=label), corruption, 0)
 
 
@@ -49,7 +49,7 @@ def _trained(cls, batch, steps, **settings):
 
 def _logits(z, label=None, **settings):
     judge = Discriminator(**{"latent": 2, "widths": (16,), "classes": 0, "spatial": False, **settings})
-    shake(judge)
+    perturb(judge)
     return judge(z, label), judge
 
 
@@ -106,7 +106,7 @@ def test_a_posterior_is_never_narrower_than_its_spread():
     with torch.no_grad():
         for p in model.coder.parameters():
             p.mul_(50)
-    q = model.infer(pictures(8, 1, 12, 12))
+    q = model.infer(random_images(8, 1, 12, 12))
     assert float(q.variance.detach().sqrt().min()) >= 0.2
 
 

@@ -12,7 +12,7 @@ from torch import distributions
 from restorekit import Batch, Rng, SpecError, testing
 from restorekit.corruptions import Clean, Gaussian
 from restorekit.models import CVAE, VAE
-from restorekit.testing._assertions import pictures, shake
+from restorekit.testing import perturb, random_images
 from restorekit.testing.model import has_a_scalar_objective, never_waits_for_the_device, trains_every_parameter
 
 LINEAR = {"network": "mlp", "size": (2, 2), "channels": 1, "hidden": (), "latent": 1}
@@ -96,10 +96,10 @@ def _same_on_average(one, other):
 
 @pytest.mark.parametrize(("own", "core", "config"), [(IWAE, VAE, {"hidden": (8,), "latent": 2}), (CIWAE, CVAE, SMALL)])
 def test_one_draw_is_the_core_model(own, core, config):
-    batch = _batch(pictures(3, 1, 12, 12), Gaussian(0.1))
+    batch = _batch(random_images(3, 1, 12, 12), Gaussian(0.1))
     terms = []
     for model in (testing.build(own, own.Config(**config, importance=1)), testing.build(core, core.Config(**config))):
-        shake(model)
+        perturb(model)
         terms.append(model.train().terms(batch, Rng(0)))
     assert torch.equal(terms[0].loss, terms[1].loss)
     assert terms[0].parts == terms[1].parts
@@ -107,7 +107,7 @@ def test_one_draw_is_the_core_model(own, core, config):
 
 @pytest.mark.parametrize("gradient", ["doubly", "plain"])
 def test_the_bound_lies_between_the_elbo_and_the_evidence_and_tightens_with_the_draws(gradient):
-    x = pictures(1, 1, 2, 2).repeat(400, 1, 1, 1)
+    x = random_images(1, 1, 2, 2).repeat(400, 1, 1, 1)
     found = []
     with torch.no_grad():
         evidence = float(_log_evidence(_linear(1), x[:1]))
@@ -123,14 +123,14 @@ def test_the_bound_lies_between_the_elbo_and_the_evidence_and_tightens_with_the_
 
 @pytest.mark.parametrize("beta", [1.0, 0.5])
 def test_both_gradients_of_the_encoder_have_one_mean(beta):
-    batch = _batch(pictures(1, 1, 2, 2).repeat(2000, 1, 1, 1))
+    batch = _batch(random_images(1, 1, 2, 2).repeat(2000, 1, 1, 1))
     models = [_linear(5, gradient=gradient, beta=beta) for gradient in ("doubly", "plain")]
     _same_on_average(*(torch.stack([_gradient(m, _encoder(m), batch, i) for i in range(60)]) for m in models))
 
 
 @pytest.mark.parametrize(("near", "ratio"), [(0.0, 0.9), (0.9, 0.1)])
 def test_the_doubly_reparameterised_gradient_varies_less_and_the_less_the_nearer_q_is(near, ratio):
-    batch, found = _batch(pictures(1, 1, 2, 2).repeat(20, 1, 1, 1)), []
+    batch, found = _batch(random_images(1, 1, 2, 2).repeat(20, 1, 1, 1)), []
     for gradient in ("doubly", "plain"):
         model, exact = _linear(5, gradient=gradient), _exact(_linear(5))
         with torch.no_grad():
@@ -141,7 +141,7 @@ def test_the_doubly_reparameterised_gradient_varies_less_and_the_less_the_nearer
 
 
 def test_where_q_is_the_true_posterior_the_gradient_of_the_encoder_is_zero_and_the_plain_one_is_not():
-    batch = _batch(pictures(6, 1, 2, 2))
+    batch = _batch(random_images(6, 1, 2, 2))
     doubly, plain = (
         _gradient(m, _encoder(m), batch, 0) for m in (_exact(_linear(5)), _exact(_linear(5, gradient="plain")))
     )
@@ -150,7 +150,7 @@ def test_where_q_is_the_true_posterior_the_gradient_of_the_encoder_is_zero_and_t
 
 
 def test_where_q_is_the_true_posterior_every_draw_tells_the_evidence():
-    x = pictures(6, 1, 2, 2)
+    x = random_images(6, 1, 2, 2)
     model = _exact(_linear(3))
     loss = model.terms(_batch(x), Rng(0)).loss
     torch.testing.assert_close(-loss, _log_evidence(model, x).mean(), rtol=1e-4, atol=1e-4)
@@ -158,12 +158,12 @@ def test_where_q_is_the_true_posterior_every_draw_tells_the_evidence():
 
 @pytest.mark.parametrize("beta", [1.0, 0.5])
 def test_the_gradient_of_the_decoder_is_as_it_was(beta):
-    batch = _batch(pictures(6, 1, 12, 12), Gaussian(0.1))
+    batch = _batch(random_images(6, 1, 12, 12), Gaussian(0.1))
     for cls, config in ((IWAE, {"hidden": (8,), "latent": 2}), (CIWAE, SMALL)):
         found = []
         for gradient in ("doubly", "plain"):
             model = testing.build(cls, cls.Config(**config, gradient=gradient, beta=beta))
-            shake(model)
+            perturb(model)
             params = _decoder(model) if cls is CIWAE else list(model.network.decoder.parameters())
             found.append(_gradient(model, params, batch, 0))
         torch.testing.assert_close(found[0], found[1], rtol=1e-3, atol=1e-6)
@@ -189,7 +189,7 @@ def _error_sample(model, batch):
 def test_the_conditional_gradient_is_equation_8_over_all_levels():
     """Path derivatives of complete weights, finer levels' q included, times squared shares, spelled out."""
     model = _conditional(4)
-    errors, params = _error_sample(model, _batch(pictures(3, 1, 8, 8), Gaussian(0.1))), _encoder(model)
+    errors, params = _error_sample(model, _batch(random_images(3, 1, 8, 8), Gaussian(0.1))), _encoder(model)
     found = torch.autograd.grad(model.bound(model.around, errors, Rng(1)).loss, params, allow_unused=True)
     _, inferred = model.around.explain(errors, Rng(1).expand(4), 4)
     z = [t.detach().requires_grad_() for t in inferred.latents]
@@ -205,14 +205,14 @@ def test_the_conditional_gradient_is_equation_8_over_all_levels():
 
 
 def test_the_conditional_gradients_agree_on_average():
-    batch = _batch(pictures(1, 1, 8, 8).repeat(16, 1, 1, 1), Gaussian(0.1))
+    batch = _batch(random_images(1, 1, 8, 8).repeat(16, 1, 1, 1), Gaussian(0.1))
     models = [_conditional(4, gradient=gradient) for gradient in ("doubly", "plain")]
     _same_on_average(*(torch.stack([_gradient(m, _encoder(m), batch, i) for i in range(24)]) for m in models))
 
 
 def test_the_conditional_bound_lies_between_the_elbo_and_the_exact_density_of_errors():
     """p(u | y) is a Gaussian, as the decoder is linear in z: its covariance is read off with unit latents."""
-    batch = _batch(pictures(1, 1, 8, 8).repeat(25, 1, 1, 1), Gaussian(0.1))
+    batch = _batch(random_images(1, 1, 8, 8).repeat(25, 1, 1, 1), Gaussian(0.1))
     found, off = [], []
     with torch.no_grad():
         for k in (1, 4, 16):

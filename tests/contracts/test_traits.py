@@ -23,7 +23,7 @@ from restorekit.restoration.api import Loaded
 from restorekit.restoration.classical import best_baselines
 from restorekit.restoration.loading import open_restorer
 from restorekit.samplers.selection import pick_sampler
-from restorekit.training.self_supervised import level
+from restorekit.training.self_supervised import assumed_noise
 from restorekit.uncertainty.selfcheck import self_check
 from tests._helpers.builtin_registry import built_in
 from tests._helpers.known_restorers import Shrinking, picture
@@ -198,12 +198,14 @@ def images(tmp_path):
 
 
 def test_self_supervised_training_knows_its_level(images):
-    assert level(images, range(8), Hiss(0.1), None) == level(images, range(8), Gaussian(0.1), None)
-    assert level(images, range(8), Chain((Hiss(0.3), Gaussian(0.4))), None).sigma == pytest.approx(0.5)
+    assert assumed_noise(images, range(8), Hiss(0.1), None) == assumed_noise(images, range(8), Gaussian(0.1), None)
+    assert assumed_noise(images, range(8), Chain((Hiss(0.3), Gaussian(0.4))), None).sigma == pytest.approx(0.5)
 
 
 def test_self_supervised_training_learns_a_gain_of_noise_that_grows(images):
-    assert level(images, range(8), Photons(), "learned-gain") == level(images, range(8), Poisson(), "learned-gain")
+    assert assumed_noise(images, range(8), Photons(), "learned-gain") == assumed_noise(
+        images, range(8), Poisson(), "learned-gain"
+    )
 
 
 def test_it_gets_the_same_self_check():

@@ -9,7 +9,7 @@ from restorekit.core.types import Batch, Estimate
 from restorekit.corruptions import Chain, Gaussian, Missing
 from restorekit.models import CVAE
 from restorekit.models.cvae.blindspot import combine, predicted, spots, without
-from restorekit.testing._assertions import pictures, shake
+from restorekit.testing._assertions import perturb, random_images
 
 SMALL = CVAE.Config(**CVAE.presets["small"] | {"spots": 3, "noise": 0.1})
 DAMAGE = Chain((Gaussian(0.1), Missing(0.2)))
@@ -18,12 +18,12 @@ DAMAGE = Chain((Gaussian(0.1), Missing(0.2)))
 @pytest.fixture(scope="module")
 def model():
     found = testing.build(CVAE, SMALL)
-    shake(found)
+    perturb(found)
     return found
 
 
 def _observed(channels=1):
-    return DAMAGE(pictures(2, channels, 24, 40), Rng(0, ("a", "b")))
+    return DAMAGE(random_images(2, channels, 24, 40), Rng(0, ("a", "b")))
 
 
 def test_the_spots_of_all_numbers_cover_every_pixel_once():

@@ -7,7 +7,7 @@ from restorekit import testing
 from restorekit.core.rng import Rng
 from restorekit.models import CVAE
 from restorekit.models.cvae.error_fields import DIRECTIONS, KINDS, MARGIN, MAX_OWN, MAX_SPREAD, MIN_OWN, Fields, filters
-from restorekit.testing._assertions import shake
+from restorekit.testing._assertions import perturb
 
 SMALL = CVAE.Config(**CVAE.presets["small"])
 CPU = torch.device("cpu")
@@ -20,7 +20,7 @@ def _fields(config=SMALL):
 
 
 def _context(fields, count=2):
-    shake(fields)
+    perturb(fields)
     features = tuple(Rng(i).normal("f", (count, w, 16 >> i, 24 >> i), "cpu") for i, w in enumerate(SMALL.widths))
     return fields.context(features)
 

@@ -9,7 +9,7 @@ from restorekit.core.rng import Rng
 from restorekit.models import CVAE
 from restorekit.models.cvae.error_fields import KINDS, MARGIN
 from restorekit.models.cvae.inference_network import Inferred, Posterior, bounded, drawn, gaussian, inside
-from restorekit.testing._assertions import shake
+from restorekit.testing._assertions import perturb
 
 SMALL = CVAE.Config(**CVAE.presets["small"])
 SIZE = (16, 24)
@@ -18,7 +18,7 @@ SIZE = (16, 24)
 def _posterior(config=SMALL):
     posterior = testing.build(CVAE, config).around.posterior
     assert isinstance(posterior, Posterior)
-    shake(posterior)
+    perturb(posterior)
     return posterior
 
 

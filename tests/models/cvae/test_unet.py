@@ -9,7 +9,7 @@ from restorekit.core.rng import Rng
 from restorekit.corruptions import Chain, Gaussian, Missing
 from restorekit.models import CVAE
 from restorekit.models.cvae.unet import Trunk, fold, network_input, repeat_channels
-from restorekit.testing._assertions import pictures, shake
+from restorekit.testing._assertions import perturb, random_images
 
 SMALL = CVAE.Config(**CVAE.presets["small"])
 DAMAGE = Chain((Gaussian(0.1), Missing(0.5)))
@@ -37,7 +37,7 @@ def _trunk(config=SMALL):
 
 
 def _seen(channels=3):
-    observation = DAMAGE(pictures(2, channels, 16, 24), Rng(1))
+    observation = DAMAGE(random_images(2, channels, 16, 24), Rng(1))
     return DAMAGE.initial_estimate(observation), observation
 
 
@@ -90,10 +90,10 @@ def test_the_network_is_shown_guess_observed_level_and_whether_it_is_known():
 
 
 def test_gray_becomes_three_equal_channels_and_comes_back_as_their_mean():
-    gray = pictures(2, 1, 4, 5)
+    gray = random_images(2, 1, 4, 5)
     assert torch.equal(repeat_channels(gray), gray.repeat(1, 3, 1, 1))
     torch.testing.assert_close(fold(repeat_channels(gray), 1), gray)
-    colour = pictures(2, 3, 4, 5)
+    colour = random_images(2, 3, 4, 5)
     assert torch.equal(repeat_channels(colour), colour)
     assert torch.equal(fold(colour, 3), colour)
 
@@ -101,7 +101,7 @@ def test_gray_becomes_three_equal_channels_and_comes_back_as_their_mean():
 @pytest.mark.parametrize("place", [0, 1])
 def test_a_class_is_told_at_both_ends_and_an_unknown_one_is_a_class_of_its_own(place):
     trunk = _trunk(dataclasses.replace(SMALL, classes=3))
-    shake(trunk)
+    perturb(trunk)
     with torch.no_grad():
         trunk.labels[1 - place].weight.zero_()
     initial, observation = _seen()

@@ -81,7 +81,7 @@ def test_the_bernoulli_nelbo_is_the_one_by_hand():
 def test_the_rate_is_the_divergence_in_closed_form(network):
     model = testing.build(VAE, VAE.Config(network=network, hidden=(8, 8), latent=3))
     perturb(model)
-    x = _assertions.pictures(4, 1, 12, 12)
+    x = _assertions.random_images(4, 1, 12, 12)
     q = model.infer(x)
     normal = distributions.Normal(q.mu, (0.5 * q.logvar).exp())
     expected = distributions.kl_divergence(normal, distributions.Normal(0.0, 1.0)).flatten(1).sum(1).mean()
@@ -91,7 +91,7 @@ def test_the_rate_is_the_divergence_in_closed_form(network):
 def test_the_rate_is_the_mean_of_log_q_minus_log_p():
     model = testing.build(VAE, VAE.Config(network="mlp", hidden=(8,), latent=2))
     perturb(model)
-    x = _assertions.pictures(1, 1, 12, 12).expand(20000, -1, -1, -1)
+    x = _assertions.random_images(1, 1, 12, 12).expand(20000, -1, -1, -1)
     with torch.no_grad():
         q, p = model.infer(x), model.prior()
         z = q.sample(Rng(0))
@@ -111,7 +111,7 @@ def test_the_rate_is_the_mean_of_log_q_minus_log_p():
 )
 def test_the_decoder_has_the_likelihood_asked_for(likelihood, kind, spread):
     model = testing.build(VAE, VAE.Config(likelihood=likelihood, hidden=(8, 8), latent=2))
-    found = model.decode(model.infer(_assertions.pictures(2, 1, 12, 12)).mean)
+    found = model.decode(model.infer(_assertions.random_images(2, 1, 12, 12)).mean)
     assert isinstance(found, kind)
     assert found.mean.shape == (2, 1, 12, 12)
     assert (model.spread is not None) == spread
@@ -121,12 +121,12 @@ def test_a_gaussian_decoder_keeps_above_its_floor():
     model = testing.build(VAE, VAE.Config(hidden=(8, 8), latent=2, floor=0.02))
     with torch.no_grad():
         model.spread.fill_(-50.0)
-    found = model.decode(model.infer(_assertions.pictures(2, 1, 12, 12)).mean)
+    found = model.decode(model.infer(_assertions.random_images(2, 1, 12, 12)).mean)
     assert float(found.variance.detach().sqrt().min()) == pytest.approx(0.02, rel=1e-3)
 
 
 def test_the_weight_of_the_rate_warms_up_and_free_bits_cost_nothing():
-    x = _assertions.pictures(2, 1, 12, 12)
+    x = _assertions.random_images(2, 1, 12, 12)
     base = {"hidden": (8, 8), "latent": 2}
 
     def excess(step, **changes):
@@ -149,7 +149,11 @@ def test_labels_change_what_is_drawn_and_unknown_ones_are_their_own_class():
     for network in ("mlp", "conv"):
         model = testing.build(VAE, VAE.Config(network=network, hidden=(8, 8), latent=2, classes=3))
         perturb(model)
-        z = model.infer(_assertions.pictures(4, 1, 12, 12)).mean[:1].repeat(4, *[1] * (1 if network == "mlp" else 3))
+        z = (
+            model.infer(_assertions.random_images(4, 1, 12, 12))
+            .mean[:1]
+            .repeat(4, *[1] * (1 if network == "mlp" else 3))
+        )
         with torch.no_grad():
             drawn = model.decode(z, torch.tensor([0, 1, 2, -1])).mean
             unknown = model.decode(z[:1]).mean
@@ -167,7 +171,7 @@ def test_training_images_set_what_is_left_open():
 
 def test_dropout_acts_in_training_alone():
     model = testing.build(VAE, VAE.Config(network="mlp", hidden=(16,), latent=2, dropout=0.5))
-    batch = _batch(_assertions.pictures(4, 1, 12, 12))
+    batch = _batch(_assertions.random_images(4, 1, 12, 12))
     losses = {mode: [float(model.train(mode).terms(batch, Rng(0)).loss.detach())] for mode in (True, False)}
     assert losses[True] != losses[False]
     again = float(model.train().terms(batch, Rng(0)).loss.detach())
@@ -187,7 +191,7 @@ def test_active_units_are_those_whose_mean_varies():
 def test_a_missing_value_is_shown_as_nothing():
     model = testing.build(VAE, VAE.Config(hidden=(8, 8), latent=2))
     perturb(model)
-    x = _assertions.pictures(2, 1, 12, 12)
+    x = _assertions.random_images(2, 1, 12, 12)
     o = Missing(0.5)(x, Rng(0))
     torch.testing.assert_close(model.infer(x, o.observed).mean, model.infer(o.y).mean)
 
@@ -197,7 +201,7 @@ def test_a_missing_value_is_shown_as_nothing():
 def test_a_class_beyond_those_that_are_known_is_an_error(network, label):
     model = testing.build(VAE, VAE.Config(network=network, hidden=(8, 8), latent=2, classes=3))
     with pytest.raises(IndexError):
-        model.infer(_assertions.pictures(1, 1, 12, 12), None, torch.tensor([label]))
+        model.infer(_assertions.random_images(1, 1, 12, 12), None, torch.tensor([label]))
 
 
 def _small(importance, **more):
@@ -244,7 +248,7 @@ def test_images_count_by_their_share(more):
     config = VAE.Config(**{"hidden": (8,), "latent": 2, "likelihood": "bernoulli", **more})
     model = testing.build(VAE, config)
     perturb(model)
-    x = _assertions.pictures(3, 1, 8, 8)
+    x = _assertions.random_images(3, 1, 8, 8)
     one = model.objective(_batch(x), Rng(0, ("a", "b", "c")), torch.tensor([2 / 3, 1 / 3, 0.0]))
     other = model.objective(_batch(x[[0, 0, 1]]), Rng(0, ("a", "a", "b")))
     torch.testing.assert_close(one.loss, other.loss, rtol=1e-5, atol=1e-4)
