@@ -1,4 +1,4 @@
-"""Facts about importance-weighted autoencoders: bound, gradients, and cases in which they are exact."""
+"""What makes an importance-weighted autoencoder one: its bound, its gradients, and where they are exact."""
 
 import dataclasses
 import math
@@ -13,7 +13,6 @@ from restorekit import Batch, Rng, SpecError, testing
 from restorekit.corruptions import Clean, Gaussian
 from restorekit.models import CVAE, VAE
 from restorekit.testing import perturb, random_images
-from restorekit.testing.model import has_a_scalar_objective, never_waits_for_the_device, trains_every_parameter
 
 LINEAR = {"network": "mlp", "size": (2, 2), "channels": 1, "hidden": (), "latent": 1}
 SMALL = {
@@ -26,7 +25,10 @@ TINY = (
     (CIWAE, CIWAE.Config(**SMALL)),
     (CIWAE, CIWAE.Config(**SMALL, gradient="plain", classes=3)),
 )
-OBJECTIVE = (has_a_scalar_objective, never_waits_for_the_device, trains_every_parameter)
+CHECKS = {check.__name__: check for check in testing.MODEL_CHECKS}
+OBJECTIVE = tuple(
+    CHECKS[name] for name in ("has_a_scalar_objective", "never_waits_for_the_device", "trains_every_parameter")
+)
 
 
 @pytest.mark.parametrize(("cls", "config"), TINY, ids=lambda value: getattr(value, "gradient", ""))
@@ -88,10 +90,10 @@ def _gradient(model, params, batch, seed):
 
 def _same_on_average(one, other):
     """Values by the same noise, (N, values): no mean difference is 6 standard errors."""
-    difference = one - other
-    error = difference.std(0) / len(difference) ** 0.5
-    varying = error > 1e-4 * error.max()
-    assert float((difference.mean(0) / error)[varying].abs().max()) < 6
+    apart = one - other
+    error = apart.std(0) / len(apart) ** 0.5
+    told = error > 1e-4 * error.max()
+    assert float((apart.mean(0) / error)[told].abs().max()) < 6
 
 
 @pytest.mark.parametrize(("own", "core", "config"), [(IWAE, VAE, {"hidden": (8,), "latent": 2}), (CIWAE, CVAE, SMALL)])
@@ -179,17 +181,17 @@ def _conditional(k, **more):
     return model
 
 
-def _error_sample(model, batch):
-    """Return the errors of a batch for fields and inference network."""
-    prediction = model.trunk(batch.observation.initial_estimate(batch.corruption), batch.observation)
-    error, scored = (batch.x - prediction.mean).detach(), torch.ones_like(batch.x, dtype=torch.bool)
-    return model.around.terms(error, scored, prediction.features, len(error), Rng(0)).errors
+def _around(model, batch):
+    """What fields and inference network learn from, of a batch."""
+    outlook = model.trunk(batch.observation.initial_estimate(batch.corruption), batch.observation)
+    error, scored = (batch.x - outlook.mean).detach(), torch.ones_like(batch.x, dtype=torch.bool)
+    return model.around.terms(error, scored, outlook.features, len(error), Rng(0)).errors
 
 
 def test_the_conditional_gradient_is_equation_8_over_all_levels():
-    """Path derivatives of complete weights, finer levels' q included, times squared shares, spelled out."""
+    """Path derivatives of whole weights, finer levels' q included, times squared shares, spelled out."""
     model = _conditional(4)
-    errors, params = _error_sample(model, _batch(random_images(3, 1, 8, 8), Gaussian(0.1))), _encoder(model)
+    errors, params = _around(model, _batch(random_images(3, 1, 8, 8), Gaussian(0.1))), _encoder(model)
     found = torch.autograd.grad(model.bound(model.around, errors, Rng(1)).loss, params, allow_unused=True)
     _, inferred = model.around.explain(errors, Rng(1).expand(4), 4)
     z = [t.detach().requires_grad_() for t in inferred.latents]
@@ -217,7 +219,7 @@ def test_the_conditional_bound_lies_between_the_elbo_and_the_exact_density_of_er
     with torch.no_grad():
         for k in (1, 4, 16):
             model = _conditional(k)
-            errors = _error_sample(model, batch)
+            errors = _around(model, batch)
             losses = torch.stack([model.bound(model.around, errors, Rng(i)).loss for i in range(8)])
             found.append(float(losses.mean()))
             off.append(float(losses.std()) / 8**0.5)
@@ -242,6 +244,6 @@ def _exact_density(model, errors):
 
 def test_free_bits_exclude_several_draws_and_go_with_one():
     for cls, config in ((IWAE, {}), (CIWAE, SMALL)):
-        with pytest.raises(SpecError, match="remove one of them"):
+        with pytest.raises(SpecError, match="leave one out"):
             cls.Config(**config, free_bits=0.1, importance=4)
         cls.Config(**config, free_bits=0.1, importance=1)

@@ -28,7 +28,7 @@ from restorekit.core.errors import RestorekitWarning
 from restorekit.core.progress import watched
 
 if TYPE_CHECKING:
-    from restorekit.training.job import Job
+    from restorekit.training.job import TrainingJob
     from restorekit.training.log import LogEntry
 
 LINE_INTERVAL = 30.0  # seconds between progress lines without a terminal
@@ -69,7 +69,7 @@ class _Bar:
 class TrainingProgress(_Bar):
     """Progress of a training, from the lines of its log."""
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: TrainingJob) -> None:
         super().__init__("training", 1.0, (TaskProgressColumn(), TimeRemainingColumn()))
         self.job = job
 

@@ -18,7 +18,7 @@ from restorekit.core.config import as_typed
 from restorekit.core.distributions import Latents, Likelihood, Prior
 from restorekit.core.errors import UsageError
 from restorekit.core.interpolation import fill
-from restorekit.core.plugins import checks
+from restorekit.core.plugins import checks, registry
 from restorekit.core.rng import Rng
 from restorekit.core.types import (
     Batch,
@@ -328,3 +328,8 @@ class Metric(ABC):
         UndefinedMetricError
             There is none for this image, and why: a table shows a dash, and this. None is the same without a reason.
         """
+
+
+registry.CONTRACTS.update(
+    models=Model, corruptions=Corruption, samplers=Sampler, restorers=Restorer, metrics=Metric
+)  # plugins are checked against them when they are loaded

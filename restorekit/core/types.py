@@ -16,7 +16,6 @@ from torch import Tensor
 if TYPE_CHECKING:
     from restorekit.core.contracts import Corruption
 
-
 NoiseLaw = Literal[
     "none", "gaussian", "poisson", "poisson-gaussian", "speckle", "impulse", "rounding", "correlated", "other"
 ]

@@ -22,7 +22,7 @@ from restorekit.core.errors import ImageError, UsageError
 from restorekit.core.files import atomic
 from restorekit.images.discovery import split_array
 from restorekit.images.formats import read
-from restorekit.images.formats.arrays import PACKED, is_label_shape, labels_name, read_idx
+from restorekit.images.formats.arrays import PACKED, is_label_shape, labels_name, read_idx, read_packed
 from restorekit.images.picture import Array, Picture
 
 _UNKNOWN = 255  # in unsigned bytes, the label of an image whose class is unknown
@@ -177,11 +177,11 @@ def _is_deep_colour(data: bytes) -> bool:
 
 def _load_packed(path: Path) -> Stack | None:
     """Decode a packed NPZ; None if it is another NPZ. Images of one size and type become one tensor."""
-    with np.load(path, allow_pickle=False) as stored:
-        if not set(stored.files) >= PACKED:
-            return None
-        data, offsets, names = stored["bytes"], stored["offsets"], tuple(map(str, stored["names"]))
-        labels = stored["labels"] if "labels" in stored.files else None
+    stored = read_packed(path, PACKED)
+    if stored is None:
+        return None
+    data, offsets, names = stored["bytes"], stored["offsets"], tuple(map(str, stored["names"]))
+    labels = stored.get("labels")
     ranges = zip(offsets[:-1], offsets[1:], names, strict=True)
     images = [_decode_packed(data[start:end].tobytes(), name) for start, end, name in ranges]
     alike = len({(tuple(image.shape), image.dtype) for image in images}) == 1

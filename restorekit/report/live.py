@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Self
 
 from restorekit.core.errors import brief
-from restorekit.training.job import Job
+from restorekit.training.job import TrainingJob
 from restorekit.training.log import LogEntry
 
 EARLIEST = 15.0  # seconds into a training: who waits less needs no page before its end
@@ -52,7 +52,7 @@ class TrainingPage:
         Takes the sentence.
     """
 
-    def __init__(self, job: Job, say: Callable[[str], None]) -> None:
+    def __init__(self, job: TrainingJob, say: Callable[[str], None]) -> None:
         self._job, self._say = job, say
         self._begun = self._has_warned = False
         self._pace = Pace(EARLIEST)

@@ -22,7 +22,7 @@ from restorekit.testing.sampler import SAMPLER_CHECKS
 COLOURS = {1: "gray", 3: "colour"}
 
 
-class Case(NamedTuple):
+class CheckCase(NamedTuple):
     """One check of one thing, not made yet."""
 
     thing: str
@@ -38,7 +38,7 @@ class Finding(NamedTuple):
     fault: str | None
 
 
-def cases(name: str) -> list[Case]:
+def cases(name: str) -> list[CheckCase]:
     """Return the checks of what is registered under a name.
 
     Parameters
@@ -66,7 +66,7 @@ def cases(name: str) -> list[Case]:
     return found
 
 
-def made(case: Case) -> Finding:
+def made(case: CheckCase) -> Finding:
     """Make one check; whatever a stranger's code raises is its fault, and the next check can be made."""
     try:
         case.make()
@@ -94,16 +94,16 @@ def _same(one: str, other: str) -> bool:
     return one == other
 
 
-def _of_plugin(name: str) -> Iterator[Case]:
+def _of_plugin(name: str) -> Iterator[CheckCase]:
     """Yield whether a plugin is in use, and which of its weights are not."""
     known = registry.installed()
     problem = known.problems.get(name)
     if problem is None and name not in {plugin.name for plugin in known.loaded}:
         problem = f"{name!r} is installed, but RESTOREKIT_PLUGINS leaves it out; add its name there, or unset it"
-    yield Case(f"plugin {name}", "is_in_use", partial(_expect_none, problem))
+    yield CheckCase(f"plugin {name}", "is_in_use", partial(_expect_none, problem))
     for key, entry in known.unreadable.items():
         if entry.plugin.name == name:
-            yield Case(f"weights {key}", "can_be_read", partial(_expect_none, str(entry.value)))
+            yield CheckCase(f"weights {key}", "can_be_read", partial(_expect_none, str(entry.value)))
 
 
 def _expect_none(problem: str | None) -> None:
@@ -111,40 +111,40 @@ def _expect_none(problem: str | None) -> None:
         raise AssertionError(problem)
 
 
-def _listed(thing: str, listed: Callable[[str, Any], Iterator[Case]], cls: type) -> list[Case]:
+def _listed(thing: str, listed: Callable[[str, Any], Iterator[CheckCase]], cls: type) -> list[CheckCase]:
     """Return the checks of a class, or that it cannot even be made with its defaults."""
-    found: list[Case] = []
-    fault = made(Case(thing, "is_made_with_defaults", lambda: found.extend(listed(thing, cls))))
-    return found if fault.fault is None else [Case(thing, fault.check, partial(_expect_none, fault.fault))]
+    found: list[CheckCase] = []
+    fault = made(CheckCase(thing, "is_made_with_defaults", lambda: found.extend(listed(thing, cls))))
+    return found if fault.fault is None else [CheckCase(thing, fault.check, partial(_expect_none, fault.fault))]
 
 
-def _of_model(thing: str, cls: type[Model]) -> Iterator[Case]:
+def _of_model(thing: str, cls: type[Model]) -> Iterator[CheckCase]:
     for channels in channel_counts(cls):
         for check in checks_of(cls):
             make = partial(_check_model, check, cls, channels)
-            yield Case(f"{thing}, {COLOURS.get(channels, channels)}", check.__name__, make)
+            yield CheckCase(f"{thing}, {COLOURS.get(channels, channels)}", check.__name__, make)
 
 
 def _check_model(check: Callable[[Model], None], cls: type[Model], channels: int) -> None:
     check(build(cls, None, channels))
 
 
-def _of_corruption(thing: str, cls: type[Corruption]) -> Iterator[Case]:
+def _of_corruption(thing: str, cls: type[Corruption]) -> Iterator[CheckCase]:
     plain = cls()
     spread: dict[str, Any] = {key: some_range(plain, key) for key in ranged_fields(plain)}
     ranged = replace(plain, **spread)  # type: ignore[type-var]
     for one in (plain,) if ranged == plain else (plain, ranged):
         for check in CORRUPTION_CHECKS:
-            yield Case(f"{thing.partition(' ')[0]} {one}", check.__name__, partial(check, one))
+            yield CheckCase(f"{thing.partition(' ')[0]} {one}", check.__name__, partial(check, one))
 
 
-def _with_defaults(checks: Sequence[Callable[[Any], None]], thing: str, cls: type[Any]) -> Iterator[Case]:
+def _with_defaults(checks: Sequence[Callable[[Any], None]], thing: str, cls: type[Any]) -> Iterator[CheckCase]:
     """Yield checks of what has no settings that matter to them."""
     for check in checks:
-        yield Case(thing, check.__name__, partial(check, cls()))
+        yield CheckCase(thing, check.__name__, partial(check, cls()))
 
 
-LISTED: dict[str, Callable[[str, Any], Iterator[Case]]] = {
+LISTED: dict[str, Callable[[str, Any], Iterator[CheckCase]]] = {
     "models": _of_model,
     "corruptions": _of_corruption,
     "samplers": partial(_with_defaults, SAMPLER_CHECKS),

@@ -15,13 +15,13 @@ from restorekit.core.rng import Rng
 from restorekit.core.types import Batch
 from restorekit.training import self_supervised
 from restorekit.training.crops import StreamedPool, augment, gray, order, place
-from restorekit.training.job import Job
+from restorekit.training.job import TrainingJob
 
 
 class Batches:
     """Batches of a training. With a `StreamedPool` the next batch is prepared during the current update."""
 
-    def __init__(self, job: Job, fabric: Fabric) -> None:
+    def __init__(self, job: TrainingJob, fabric: Fabric) -> None:
         self._job, self._fabric = job, fabric
         self._thread = ThreadPoolExecutor(1, "batch") if isinstance(job.pool, StreamedPool) else None
         self._next: tuple[int, Future[list[Batch]]] | None = None
@@ -43,7 +43,7 @@ class Batches:
         return portions(self._job, step, self._fabric)
 
 
-def portions(job: Job, step: int, fabric: Fabric) -> list[Batch]:
+def portions(job: TrainingJob, step: int, fabric: Fabric) -> list[Batch]:
     """Return the batch of one update on the device, in portions with a corruption each."""
     rng = Rng(job.seed).fork(f"step{step}")
     index = image_indices(job, step)
@@ -52,7 +52,7 @@ def portions(job: Job, step: int, fabric: Fabric) -> list[Batch]:
     return [_portion(job, step, share, rng.fork(f"portion{i}") if i else rng, fabric) for i, share in enumerate(shares)]
 
 
-def image_indices(job: Job, step: int) -> Tensor:
+def image_indices(job: TrainingJob, step: int) -> Tensor:
     """Return the images of an update, (B,) int64.
 
     If only some images have a class, ``labelled_per_batch`` of them are drawn from those.
@@ -65,7 +65,7 @@ def image_indices(job: Job, step: int) -> Tensor:
     return torch.cat([first, order(count, batch - quota, step, rng)]) if quota < batch else first
 
 
-def _portion(job: Job, step: int, index: Tensor, rng: Rng, fabric: Fabric) -> Batch:
+def _portion(job: TrainingJob, step: int, index: Tensor, rng: Rng, fabric: Fabric) -> Batch:
     """Crop, augment and corrupt the images `index`, (B,), with one corruption."""
     recipe, corruption = job.recipe, draw_corruption(job.corruptions, rng)
     turned_gray = job.pool.channels == 3 and float(torch.rand((), generator=rng.generator("gray"))) < recipe.gray

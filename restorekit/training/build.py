@@ -26,7 +26,7 @@ from restorekit.models import checkpoint
 from restorekit.training import crops, splits
 from restorekit.training.config import Recipe
 from restorekit.training.crops import Pool
-from restorekit.training.job import Job
+from restorekit.training.job import TrainingJob
 from restorekit.training.loop import train
 from restorekit.training.resume import STATE_FILE, refuse_other
 from restorekit.training.self_supervised import self_supervised
@@ -97,7 +97,7 @@ class Plan:
 def prepare(
     run: Path, images: DataSource, plan: Plan, hardware: Hardware, resume: bool,
     steps: int | None, epochs: int | None, minutes: float | None,
-) -> tuple[Job, Model, Fabric]:  # fmt: skip
+) -> tuple[TrainingJob, Model, Fabric]:  # fmt: skip
     """Open the images, build the model, and set up the devices.
 
     Returns
@@ -145,7 +145,7 @@ def prepare(
         card = refuse_other(run / STATE_FILE, card)
     run.mkdir(parents=True, exist_ok=True)
     labels = part.labels(known, len(recipe.scales)) if known else None
-    job = Job(
+    job = TrainingJob(
         run, card, recipe, corruptions, pool, held, labels, steps, epochs, minutes, plan.seed, (*notes, *more)
     )  # fmt: skip
     return job, start.model, fabric

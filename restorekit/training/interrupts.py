@@ -12,7 +12,7 @@ from typing import Any
 
 from restorekit.core.errors import PluginError, UsageError
 from restorekit.core.plugins.boundary import error_message, owner_suffix
-from restorekit.training.job import Job
+from restorekit.training.job import TrainingJob
 from restorekit.training.resume import State
 
 
@@ -43,7 +43,7 @@ def stop_requests() -> Iterator[StopRequest]:
 
 
 @contextmanager
-def save_on_error(job: Job, state: State, save: Callable[[], None], processes: int) -> Iterator[None]:
+def save_on_error(job: TrainingJob, state: State, save: Callable[[], None], processes: int) -> Iterator[None]:
     """Save the training state if an update fails, and add to the error how to resume.
 
     Parameters

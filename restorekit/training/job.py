@@ -18,7 +18,7 @@ from restorekit.training.validation import Validation
 
 
 @dataclass(frozen=True, eq=False)
-class Job:
+class TrainingJob:
     """Complete description of one training.
 
     Attributes

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 from restorekit.core.records import About, decode, encode
 
 if TYPE_CHECKING:
-    from restorekit.training.job import Job
+    from restorekit.training.job import TrainingJob
     from restorekit.training.resume import State
 
 HEALTH = ("lr", "gradient", "skipped", "images_per_s")  # values of a step that are no part of the objective
@@ -86,7 +86,7 @@ class LogWriter:
         Called with every line; None: write nothing, because another process does.
     """
 
-    def __init__(self, job: Job, watch: Watch | None) -> None:
+    def __init__(self, job: TrainingJob, watch: Watch | None) -> None:
         self._job, self._watch = job, watch
 
     def write(

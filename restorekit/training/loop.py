@@ -23,7 +23,7 @@ from restorekit.models import checkpoint
 from restorekit.training import optimizers
 from restorekit.training.batches import Batches
 from restorekit.training.interrupts import check_gradients, save_on_error, stop_requests
-from restorekit.training.job import Job
+from restorekit.training.job import TrainingJob
 from restorekit.training.log import LogWriter, Surroundings, Watch
 from restorekit.training.resume import STATE_FILE, State, restore_state, rewind, save_state
 from restorekit.training.validation import measure, preview, sample_grid
@@ -71,7 +71,7 @@ class TrainingResult:
     signal: int | None = None
 
 
-def train(job: Job, model: Model, fabric: Fabric, watch: Watch, resume: bool = False) -> TrainingResult:
+def train(job: TrainingJob, model: Model, fabric: Fabric, watch: Watch, resume: bool = False) -> TrainingResult:
     """Train until the job is done or a signal requests a stop.
 
     Parameters
@@ -119,7 +119,7 @@ def train(job: Job, model: Model, fabric: Fabric, watch: Watch, resume: bool = F
     return TrainingResult(found, state.step, stop.signal if progress < 1 else None)
 
 
-def _initial_state(job: Job, model: Model, fabric: Fabric, resume: bool) -> State:
+def _initial_state(job: TrainingJob, model: Model, fabric: Fabric, resume: bool) -> State:
     """Put model and optimisers on the device; with `resume`, restore them from the run's folder."""
     model = model.to(fabric.device).to(memory_format=torch.channels_last).train()
     groups = optimizers.groups(model, job.recipe, fabric.device)
@@ -147,7 +147,9 @@ def _environment(fabric: Fabric) -> Surroundings:
     )
 
 
-def _update(job: Job, state: State, portions: list[Batch], progress: float, fabric: Fabric) -> dict[str, Tensor]:
+def _update(
+    job: TrainingJob, state: State, portions: list[Batch], progress: float, fabric: Fabric
+) -> dict[str, Tensor]:
     """Step every parameter group once; return the means of the parts of their objectives."""
     rng, parts = Rng(job.seed).fork(f"update{state.step}.{fabric.global_rank}"), dict[str, Tensor]()
     factor = job.recipe.learning_rate_factor(state.step, progress)
@@ -202,7 +204,7 @@ def average_gradients(params: list[Parameter], fabric: Fabric) -> None:
         p.grad = gradient.view(p.shape)
 
 
-def _health(job: Job, state: State, progress: float) -> dict[str, float]:
+def _health(job: TrainingJob, state: State, progress: float) -> dict[str, float]:
     """Return the values that `log.HEALTH` names."""
     return {
         "lr": job.recipe.lr * job.recipe.learning_rate_factor(state.step, progress),
@@ -212,7 +214,7 @@ def _health(job: Job, state: State, progress: float) -> dict[str, float]:
     }
 
 
-def _validate(job: Job, state: State, fabric: Fabric, log: LogWriter) -> dict[str, float]:
+def _validate(job: TrainingJob, state: State, fabric: Fabric, log: LogWriter) -> dict[str, float]:
     """Measure the averaged model on the validation images, and write previews and samples."""
     if not fabric.is_global_zero:
         return {}
@@ -227,7 +229,7 @@ def _validate(job: Job, state: State, fabric: Fabric, log: LogWriter) -> dict[st
     return found
 
 
-def _save(job: Job, state: State, found: dict[str, float], fabric: Fabric) -> None:
+def _save(job: TrainingJob, state: State, found: dict[str, float], fabric: Fabric) -> None:
     """Write model.safetensors for use and the state to resume from."""
     state.found = found
     if fabric.is_global_zero:

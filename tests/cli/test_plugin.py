@@ -9,7 +9,7 @@ from rich.console import Console
 
 from restorekit.cli import plugin
 from restorekit.testing import registry
-from restorekit.testing.registry import Case
+from restorekit.testing.registry import CheckCase
 
 
 def _fail():
@@ -20,8 +20,8 @@ def _fail():
 def two(monkeypatch):
     """One check that passes and one that fails, whatever is asked for."""
     found = [
-        Case("corruption gaps", "is_finite", lambda: None),
-        Case("corruption gaps", "is_zero_where_missing", _fail),
+        CheckCase("corruption gaps", "is_finite", lambda: None),
+        CheckCase("corruption gaps", "is_zero_where_missing", _fail),
     ]
     monkeypatch.setattr(registry, "cases", lambda name: found)
 

@@ -11,21 +11,11 @@ from tests.architecture.tree import Repository
 # Figures whose bar is missed, with their value when the table was written. A test of one that reaches its bar fails
 # until its line is removed; from then on the bar holds.
 MISSED = {
-    "story-files": "59",
-    "story-frames": "22",
-    "called-once": "68.5 %",
-    "duplicate-classes": "15",
-    "corruption-names": "19",
-    "take": "3",
-    "parsing": "4",
-    "psnr": "3",
-    "digest": "7",
-    "riddles": "146",
-    "retired": "3183",
-    "function-longest": "51 lines",
-    "loose-mappings": "108",
-    "closed-doors": "3",
-    "side-imports": "179",
+    "story-files": "60",
+    "called-once": "68.1 %",
+    "riddles": "33",
+    "retired": "621",
+    "loose-mappings": "46",
 }
 BARRED = [name for name, criterion in CRITERIA.items() if criterion.bar is not None]
 

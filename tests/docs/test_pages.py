@@ -103,3 +103,10 @@ def test_the_gallery_has_ten_scripts_that_start_with_a_title_and_plot():
 def test_a_page_uses_no_retired_word(page):
     prose = re.sub(r"```.*?```|`[^`]*`|\]\([^)]*\)", "", page.read_text("utf-8"), flags=re.DOTALL)
     assert not re.findall(rf"\b(?:{RETIRED})\b", prose, re.IGNORECASE)
+
+
+def test_architecture_names_every_module():
+    package, page = ROOT / "restorekit", (ROOT / "docs/development/architecture.md").read_text(encoding="utf-8")
+    tree = page.partition("## Tree")[2].partition("```")[2].partition("```")[0].split()
+    modules = {path.stem for path in package.rglob("*.py") if "scaffold" not in path.parts} - {"__init__", "__main__"}
+    assert sorted(modules - set(tree)) == []

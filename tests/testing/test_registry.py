@@ -17,7 +17,7 @@ from restorekit.corruptions import Missing
 from restorekit.samplers import Gibbs
 from restorekit.testing import CORRUPTION_CHECKS, MODEL_CHECKS, SAMPLER_CHECKS
 from restorekit.testing import registry as conformance
-from restorekit.testing.registry import Case, cases, made
+from restorekit.testing.registry import CheckCase, cases, made
 from tests._helpers.tiny_model import Tiny
 
 
@@ -137,7 +137,7 @@ def _raising(error):
     def make():
         raise error
 
-    return made(Case("thing", "check", make)).fault
+    return made(CheckCase("thing", "check", make)).fault
 
 
 def test_a_sentence_stays_as_it_is_and_anything_else_gets_its_type():

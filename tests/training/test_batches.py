@@ -9,7 +9,7 @@ from restorekit.models.checkpoint import Card
 from restorekit.training import batches
 from restorekit.training.config import Recipe
 from restorekit.training.crops import HeldPool
-from restorekit.training.job import Job
+from restorekit.training.job import TrainingJob
 from restorekit.training.validation import Validation
 
 MIXED = [(Gaussian(0.1), 1.0), (Missing(0.5), 3.0)]
@@ -18,7 +18,7 @@ MIXED = [(Gaussian(0.1), 1.0), (Missing(0.5), 3.0)]
 def _job(tmp_path, recipe):
     images = [torch.full((8, 8, 1), i, dtype=torch.uint8) for i in range(5)]
     held = Validation(torch.zeros(1, 1, 8, 8), ("a",))
-    return Job(
+    return TrainingJob(
         tmp_path, Card("cvae", "restorekit", "0", {}), recipe, MIXED, HeldPool(images, torch.device("cpu")), held
     )
 

@@ -7,14 +7,16 @@ from restorekit.corruptions import Clean
 from restorekit.models.checkpoint import Card
 from restorekit.training.config import Recipe
 from restorekit.training.crops import HeldPool
-from restorekit.training.job import Job
+from restorekit.training.job import TrainingJob
 from restorekit.training.validation import Validation
 
 
 def _job(tmp_path, **length):
     pool = HeldPool([torch.zeros(8, 8, 1, dtype=torch.uint8)] * 5, torch.device("cpu"))
     held = Validation(torch.zeros(1, 1, 8, 8), ("a",))
-    return Job(tmp_path, Card("vae", "restorekit", "0", {}), Recipe(batch=3), [(Clean(), 1.0)], pool, held, **length)
+    return TrainingJob(
+        tmp_path, Card("vae", "restorekit", "0", {}), Recipe(batch=3), [(Clean(), 1.0)], pool, held, **length
+    )
 
 
 def test_progress_is_by_steps_epochs_or_minutes(tmp_path):

@@ -31,7 +31,7 @@ from restorekit.testing import _assertions
 from restorekit.training import loop, optimizers
 from restorekit.training.config import Recipe
 from restorekit.training.crops import HeldPool, StreamedPool
-from restorekit.training.job import Job
+from restorekit.training.job import TrainingJob
 from restorekit.training.resume import State, restore_state, save_state
 from restorekit.training.validation import Validation, centres, measure
 
@@ -60,7 +60,7 @@ def _job(run, **changes):
     run.mkdir(exist_ok=True)
     corruptions = [(Gaussian((0.0, 0.2)), 1.0), (Chain((Gaussian(0.1), Missing((0.2, 0.8)))), 2.0)]
     card = Card("cvae", "restorekit", "0", dataclasses.asdict(SMALL))
-    return Job(run, card, RECIPE, corruptions, _pool(), _held(), steps=STEPS, **changes)
+    return TrainingJob(run, card, RECIPE, corruptions, _pool(), _held(), steps=STEPS, **changes)
 
 
 def _fabric(precision="32-true"):
@@ -386,7 +386,7 @@ def test_epochs_see_every_image_and_labels_go_along(tmp_path):
     held = Validation(torch.zeros(1, 1, 4, 4), ("a",), torch.tensor([0]))
     card = Card("vae", "restorekit", "0", dataclasses.asdict(model.config))
     (tmp_path / "run").mkdir()
-    job = Job(
+    job = TrainingJob(
         tmp_path / "run", card, Recipe(batch=3, crop=0, unlabelled=0.0), [(Clean(), 1.0)], HeldPool(images, CPU), held,
         labels=torch.arange(7) + 1, epochs=2,
     )  # fmt: skip

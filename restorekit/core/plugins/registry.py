@@ -38,6 +38,9 @@ BUILT_IN = {
     "certainty": "evaluation.metrics.uncertainty",
     "weights": "models.weights",
 }  # modules by the name of the plugin
+CONTRACTS: dict[
+    str, type
+] = {}  # base class of each kind; `restorekit.core.contracts`, which imports this module, sets them
 _NAMESAKES = {"restorers": "weights", "weights": "restorers"}  # a user names both with --model
 
 
@@ -291,8 +294,7 @@ def _named(kind: str, result: Any) -> Iterable[tuple[str, Any]]:
         return [(name, Path(path)) for name, path in result.items()]
     if kind == "sections":
         return [(cls.title, cls) for cls in result]
-    contracts = import_module("restorekit.core.contracts")
-    base = getattr(contracts, kind[:-1].capitalize())
+    base = CONTRACTS[kind]
     for cls in result:
         if not (isinstance(cls, type) and issubclass(cls, base) and isinstance(getattr(cls, "name", None), str)):
             raise TypeError(f"expected subclasses of {base.__name__} with a `name`, got {cls!r}")

@@ -179,6 +179,12 @@ def _members(file: str) -> dict[str, tuple[Shape, np.dtype[Any]]]:
     return found
 
 
+def read_packed(path: Path, names: Collection[str]) -> dict[str, Array] | None:
+    """Return the arrays of an NPZ that holds all of `names`; None if it lacks one."""
+    with np.load(path, allow_pickle=False) as stored:
+        return {key: stored[key] for key in stored.files} if set(stored.files) >= set(names) else None
+
+
 def _npy_header(file: IO[bytes]) -> tuple[Shape, np.dtype[Any]]:
     version = npy.read_magic(file)
     shape, _, dtype = npy.read_array_header_1_0(file) if version == (1, 0) else npy.read_array_header_2_0(file)

@@ -23,7 +23,7 @@ from restorekit.restoration.folder.canvas import Canvas
 from restorekit.restoration.folder.journal import Line
 from restorekit.restoration.folder.options import Setup
 from restorekit.restoration.folder.planes import Plane, PlaneSource, central_window
-from restorekit.restoration.folder.read import Opened
+from restorekit.restoration.folder.read import OpenedFile
 from restorekit.restoration.folder.selfcheck import Verdict, share_missing, verdict
 from restorekit.uncertainty.calibration_table import Table
 from restorekit.uncertainty.conditions import FAR, Conditions, distances, noise_of
@@ -65,15 +65,15 @@ class Computed(NamedTuple):
     lines: list[Line]
 
 
-def alike(opened: Sequence[Opened]) -> list[list[Opened]]:
+def alike(opened: Sequence[OpenedFile]) -> list[list[OpenedFile]]:
     """Group images whose planes have one shape and corruption: these are restored together."""
-    found: dict[tuple[Any, ...], list[Opened]] = {}
+    found: dict[tuple[Any, ...], list[OpenedFile]] = {}
     for o in opened:
         found.setdefault((o.planes[0].pixels.shape, str(o.degradation.corruption)), []).append(o)
     return list(found.values())
 
 
-def restore_planes(images: Sequence[Opened], setup: Setup) -> list[Canvas]:
+def restore_planes(images: Sequence[OpenedFile], setup: Setup) -> list[Canvas]:
     """Restore images that are alike, as many planes at a time as fit a batch; return a canvas for each."""
     options, corruption = setup.options, images[0].degradation.corruption
     canvases = [_canvas(image, setup) for image in images]
@@ -94,7 +94,7 @@ def restore_planes(images: Sequence[Opened], setup: Setup) -> list[Canvas]:
     return canvases
 
 
-def _canvas(opened: Opened, setup: Setup) -> Canvas:
+def _canvas(opened: OpenedFile, setup: Setup) -> Canvas:
     """Return an empty canvas: its planes may have another size and other channels than the file."""
     (channels, height, width), pixels, options = opened.planes[0].shape, opened.picture.pixels, setup.options
     if opened.planes[0].band is not None:
@@ -104,7 +104,7 @@ def _canvas(opened: Opened, setup: Setup) -> Canvas:
     return Canvas(blank, keep, setup.own, peek=PreviewCollector(*blank.shape[1:]) if setup.pictures else None)
 
 
-def finish(opened: Opened, canvas: Canvas, seconds: float, setup: Setup) -> Finished:
+def finish(opened: OpenedFile, canvas: Canvas, seconds: float, setup: Setup) -> Finished:
     """Collect what is written of a restored image, and check it if checks are asked for."""
     picture, lost = opened.picture, share_missing(opened.planes)
     known = not lost and all(p.exact for p in opened.planes)
@@ -126,7 +126,7 @@ def finish(opened: Opened, canvas: Canvas, seconds: float, setup: Setup) -> Fini
     return Finished(opened.item, changed, canvas, untouched, {**opened.digests, **facts}, glance)
 
 
-def _glance(opened: Opened, canvas: Canvas, peek: PreviewCollector) -> Preview:
+def _glance(opened: OpenedFile, canvas: Canvas, peek: PreviewCollector) -> Preview:
     """Return what a person sees of the first frame."""
     plane, pixels = opened.planes[0], canvas.pixels[0]
     missing = _missing([p for p in opened.planes if p.frame == 0])

@@ -21,7 +21,7 @@ from restorekit.restoration.folder.planes import Plane, estimate_level, planes
 
 
 @dataclass(frozen=True, eq=False)
-class Opened:
+class OpenedFile:
     """One image, decoded.
 
     Attributes
@@ -54,7 +54,7 @@ class Opened:
 class Reading(NamedTuple):
     """A group after the first stage: images to restore, and the lines of those of which nothing more is to be done."""
 
-    opened: list[Opened]
+    opened: list[OpenedFile]
     lines: list[Line]
 
 
@@ -71,7 +71,7 @@ def open_group(group: Group, setup: Setup, journal: Journal) -> Reading:
     """Read the images of a group unless all are done; a bad one does not keep the others back."""
     states = [_state(item, setup, journal) for item in group.items]
     lines = [{**journal.lines[s.item.key], "status": "skipped"} for s in states if s.done]
-    opened: list[Opened] = []
+    opened: list[OpenedFile] = []
     for state in () if len(lines) == len(states) else states:
         try:
             opened.append(_opened(state, setup))
@@ -102,7 +102,7 @@ def is_done(item: Item, setup: Setup, journal: Journal) -> bool:
     return _state(item, setup, journal).done
 
 
-def _opened(state: _State, setup: Setup) -> Opened:
+def _opened(state: _State, setup: Setup) -> OpenedFile:
     if state.error is not None:
         raise ImageError(state.error)
     item, options = state.item, setup.options
@@ -121,7 +121,7 @@ def _opened(state: _State, setup: Setup) -> Opened:
         for p in own
     ]
     notes = (*marked.warnings, *([warning] if warning else []), *_remarks(own, picture, options))
-    return Opened(item, state.digests, picture, own, found, notes, state.done)
+    return OpenedFile(item, state.digests, picture, own, found, notes, state.done)
 
 
 def _remarks(own: list[Plane], picture: Picture, options: Options) -> list[str]:

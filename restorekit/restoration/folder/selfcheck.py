@@ -18,7 +18,7 @@ from restorekit.corruptions import Chain
 from restorekit.restoration.classical import best_baselines
 from restorekit.restoration.folder.options import Setup
 from restorekit.restoration.folder.planes import Plane, PlaneSource
-from restorekit.restoration.folder.read import Opened, sentence
+from restorekit.restoration.folder.read import OpenedFile, sentence
 from restorekit.uncertainty.selfcheck import Part, SelfCheck, self_check, windows
 from restorekit.uncertainty.selfcheck.check import PIXELS
 
@@ -32,7 +32,7 @@ class Verdict(NamedTuple):
     notes: list[str]
 
 
-def verdict(opened: Opened, setup: Setup) -> Verdict:
+def verdict(opened: OpenedFile, setup: Setup) -> Verdict:
     """Check the restoration of a picture, if checks are asked for; one that fails does not lose the picture."""
     if not setup.options.self_check:
         return Verdict({}, [])
@@ -43,7 +43,7 @@ def verdict(opened: Opened, setup: Setup) -> Verdict:
     return Verdict({"self_check": found.to_json()}, [found.flag] if found.flag else [])
 
 
-def _checked(opened: Opened, setup: Setup) -> SelfCheck:
+def _checked(opened: OpenedFile, setup: Setup) -> SelfCheck:
     """Restore crops of some planes again, as often as it takes."""
     planes = opened.planes[:: -(-len(opened.planes) // PLANES)]
     height, width = planes[0].pixels.shape[:2]
