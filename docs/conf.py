@@ -2,13 +2,6 @@
 
 from importlib.metadata import version as installed_version
 
-import click
-
-from restorekit.cli import COMMANDS, group
-
-for name in COMMANDS:  # each file of the command line calls its command `command`; sphinx-click takes titles from names
-    group.get_command(click.Context(group), name).name = name
-
 project = "restorekit"
 author = "the restorekit developers"
 copyright = "the restorekit developers; MIT licence"

@@ -6,30 +6,61 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from restorekit.core.contracts import Corruption, LatentModel, Metric, Model, Restorer, Sampler
+    from restorekit.core.contracts import Corruption, LatentModel, Metric, Model, Restorer, Sampler, parts_of
+    from restorekit.core.errors import (
+        CheckpointError,
+        ImageError,
+        PluginError,
+        RestorekitError,
+        RestorekitWarning,
+        SpecError,
+        UndefinedMetricError,
+        UsageError,
+    )
     from restorekit.core.plugins.hookspecs import hookimpl
     from restorekit.core.rng import Rng
-    from restorekit.core.types import Batch, Draws, Estimate, Geometry, Observation, Ranged, Restoration, Terms
+    from restorekit.core.types import (
+        Batch,
+        Draws,
+        Estimate,
+        Geometry,
+        Linear,
+        NoiseLaw,
+        Observation,
+        Ranged,
+        Restoration,
+        Source,
+        Terms,
+        Traits,
+        shape_of,
+    )
     from restorekit.restoration.api import load
 
 __version__ = "0.1.0"
 
-# Public names are imported when they are first used, so that `import restorekit` stays free of torch.
-_HOMES = {
-    "hookimpl": "restorekit.core.plugins.hookspecs",
-    "Rng": "restorekit.core.rng",
-    "load": "restorekit.restoration.api",
-    **dict.fromkeys(
-        ("Batch", "Draws", "Estimate", "Geometry", "Observation", "Ranged", "Restoration", "Terms"),
-        "restorekit.core.types",
+# Public names by the module that defines them; each is imported on first use, so `import restorekit` loads no torch.
+_NAMES = {
+    "restorekit.core.contracts": (
+        "Corruption", "LatentModel", "Metric", "Model", "Restorer", "Sampler", "parts_of",
     ),
-    **dict.fromkeys(
-        ("Corruption", "LatentModel", "Metric", "Model", "Restorer", "Sampler"), "restorekit.core.contracts"
+    "restorekit.core.errors": (
+        "CheckpointError", "ImageError", "PluginError", "RestorekitError", "RestorekitWarning", "SpecError",
+        "UndefinedMetricError", "UsageError",
     ),
-}
+    "restorekit.core.plugins.hookspecs": ("hookimpl",),
+    "restorekit.core.rng": ("Rng",),
+    "restorekit.core.types": (
+        "Batch", "Draws", "Estimate", "Geometry", "Linear", "NoiseLaw", "Observation", "Ranged", "Restoration",
+        "Source", "Terms", "Traits", "shape_of",
+    ),
+    "restorekit.restoration.api": ("load",),
+}  # fmt: skip
+_HOMES = {name: module for module, names in _NAMES.items() for name in names}
 __all__ = [
-    "Batch", "Corruption", "Draws", "Estimate", "Geometry", "LatentModel", "Metric", "Model", "Observation",
-    "Ranged", "Restoration", "Restorer", "Rng", "Sampler", "Terms", "__version__", "hookimpl", "load",
+    "Batch", "CheckpointError", "Corruption", "Draws", "Estimate", "Geometry", "ImageError", "LatentModel",
+    "Linear", "Metric", "Model", "NoiseLaw", "Observation", "PluginError", "Ranged", "Restoration",
+    "RestorekitError", "RestorekitWarning", "Restorer", "Rng", "Sampler", "Source", "SpecError", "Terms",
+    "Traits", "UndefinedMetricError", "UsageError", "__version__", "hookimpl", "load", "parts_of", "shape_of",
 ]  # fmt: skip
 
 
@@ -37,3 +68,7 @@ def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'restorekit' has no attribute {name!r}")
     return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

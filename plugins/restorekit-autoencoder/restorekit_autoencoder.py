@@ -1,7 +1,7 @@
-"""Denoising autoencoder: the network of the core's `vae` without anything random, as the baseline of variational ones.
+"""Denoising autoencoder: the network of the core's `vae` without randomness, a baseline for variational ones.
 
-It is shown the first guess at a damaged image and says what the clean one was, with a spread per value that its decoder
-reads off the code. The code is a point: nothing is drawn, so nothing tells which values err together.
+It maps the initial estimate of a corrupted image to the clean image, with a spread per value that its decoder predicts
+from the code. The code is a point: nothing is drawn, so that there are no correlations of errors.
 
 References
 ----------
@@ -18,16 +18,13 @@ from typing import Any, ClassVar
 
 from torch import Tensor
 
-from restorekit import Batch, Corruption, Draws, Estimate, Model, Observation, Rng, Terms, hookimpl
-from restorekit.core.errors import UsageError
-from restorekit.models.config import NetworkConfig
-from restorekit.models.likelihood_heads import Head
-from restorekit.models.vae.encoders import network
+from restorekit import Batch, Corruption, Draws, Estimate, Model, Observation, Rng, Terms, UsageError, hookimpl
+from restorekit.models import Head, NetworkConfig, network
 
 
 @dataclass(frozen=True)
 class AutoencoderConfig(NetworkConfig):
-    """Sizes of an `Autoencoder`: those of any network of the core, and below.
+    """Sizes of an `Autoencoder`, in addition to those of every network of the core.
 
     Parameters
     ----------
@@ -39,7 +36,7 @@ class AutoencoderConfig(NetworkConfig):
 
 
 class Autoencoder(Model):
-    """Denoising autoencoder: restores the damage that it was trained for in one pass; all its draws are the same."""
+    """Denoising autoencoder: undoes the corruption of its training in one pass; all its draws are equal."""
 
     name: ClassVar[str] = "autoencoder"
     Config: ClassVar[type] = AutoencoderConfig
@@ -59,15 +56,15 @@ class Autoencoder(Model):
 
     @classmethod
     def fit_config(cls, config: Any, shape: tuple[int, int, int], classes: int) -> Any:
-        """Take channels, size and number of classes from the training images where they are not set."""
+        """Complete channels, size and number of classes from the training images."""
         return config.fitted(shape, classes)
 
     def terms(self, batch: Batch, rng: Rng, group: str = "model") -> Terms:
-        """Return minus the log-likelihood of the clean image: a distortion, without any rate."""
+        """Return the negative log-likelihood of the clean image: a distortion without a rate."""
         if batch.x is None:
             raise UsageError(
-                "an autoencoder learns from clean images and the damage it is told, and got damaged ones alone; leave "
-                "--self-supervised out, or train a vae or cvae"
+                "an autoencoder expects clean images and a corruption, got corrupted images only; remove "
+                "--self-supervised, or train a vae or cvae"
             )
         o, drop = batch.observation, rng if self.training and self.config.dropout else None
         code = self.network.encode(o.initial_estimate(batch.corruption), o.label, drop and drop.fork("encoder"))
@@ -76,21 +73,21 @@ class Autoencoder(Model):
         return Terms(distortion, {"distortion": distortion.detach()})
 
     def estimate(self, observation: Observation, corruption: Corruption) -> Estimate:
-        """Return mean and standard deviation of the decoder; what was observed without noise stays as it is."""
+        """Return mean and standard deviation of the decoder; values observed without noise stay as they are."""
         code = self.network.encode(observation.initial_estimate(corruption), observation.label, None)
         likelihood = self.head(self.network.decode(code, observation.label, None).float(), self.spread)
         mean, std = likelihood.mean, likelihood.variance.sqrt()
         return Estimate(observation.keep_known(mean, observation.y), observation.keep_known(std, std.new_zeros(())))
 
     def sample(self, observation: Observation, corruption: Corruption, n: int, rng: Rng) -> Draws:
-        """Return the estimate n times with its variance: there is nothing to draw, so all draws are the same."""
+        """Return the estimate n times with its variance; all draws are equal, because nothing is random."""
         found = self.estimate(observation, corruption)
         assert found.std is not None
         shape = (n, *found.mean.shape)
         return Draws(found.mean.expand(shape), (found.std**2).expand(shape))
 
     def diagnose(self, batch: Batch, rng: Rng) -> dict[str, Tensor]:
-        """Return the number of active units: numbers of the code that vary over images."""
+        """Return the number of active units: code values that vary over images."""
         code = self.network.encode(batch.observation.initial_estimate(batch.corruption), batch.observation.label, None)
         varying = code.transpose(0, 1).flatten(1).var(1, correction=0) > 0.01
         return {"active_units": varying.float().sum()}

@@ -6,8 +6,7 @@ import pytest
 import torch
 from restorekit_autoencoder import Autoencoder, AutoencoderConfig
 
-from restorekit import Batch, Rng
-from restorekit.core.errors import SpecError, UsageError
+from restorekit import Batch, Rng, SpecError, UsageError
 from restorekit.corruptions import Gaussian, Missing
 from restorekit.models import VAE
 from restorekit.testing import build, channel_counts, checks_of
@@ -39,7 +38,7 @@ def model():
 
 
 def _images(count):
-    """Pictures of two degrees of freedom, so that three numbers of code say all of them."""
+    """Pictures of two degrees of freedom, so that three code values describe them."""
     slope = Rng(0).uniform("slope", (count, 2, 1, 1), "cpu") - 0.5
     ramp = torch.linspace(-0.5, 0.5, 12)
     return 0.5 + 0.4 * (slope[:, :1] * ramp[:, None] + slope[:, 1:] * ramp)
@@ -90,23 +89,23 @@ def test_what_was_observed_without_noise_comes_back_and_what_was_noisy_does_not(
     x = _images(3)
     exact = Missing(0.5)(x, Rng(0))
     found = model.estimate(exact, Missing(0.5))
-    seen = exact.observed.expand_as(x)
-    assert torch.equal(found.mean[seen], x[seen])
-    assert float(found.std[seen].detach().max()) == 0
-    assert float(found.std[~seen].detach().min()) > 0
+    known = exact.observed.expand_as(x)
+    assert torch.equal(found.mean[known], x[known])
+    assert float(found.std[known].detach().max()) == 0
+    assert float(found.std[~known].detach().min()) > 0
     noisy = Gaussian(0.1)(x, Rng(0))
     assert not bool((model.estimate(noisy, Gaussian(0.1)).mean == noisy.y).any())
 
 
 def test_it_learns_to_take_noise_out():
     model = build(Autoencoder, AutoencoderConfig(**SMALL, likelihood="gaussian-pixel"))
-    adam, x, damage = torch.optim.Adam(model.parameters(), 0.01), _images(64), Gaussian(0.2)
+    adam, x, corruption = torch.optim.Adam(model.parameters(), 0.01), _images(64), Gaussian(0.2)
     for step in range(300):
         adam.zero_grad()
-        torch.autograd.backward(model.terms(Batch(x, damage(x, Rng(step)), damage), Rng(step)).loss)
+        torch.autograd.backward(model.terms(Batch(x, corruption(x, Rng(step)), corruption), Rng(step)).loss)
         adam.step()
-    o = damage(x, Rng(1000))
-    found = model.estimate(o, damage)
+    o = corruption(x, Rng(1000))
+    found = model.estimate(o, corruption)
     error = (found.mean - x).square().mean().sqrt()
     assert error < 0.25 * (o.y - x).square().mean().sqrt()
     assert 0.7 < found.std.square().mean().sqrt() / error < 1.4  # and knows how far it is off

@@ -9,11 +9,10 @@ import pytest
 import torch
 from restorekit_betavae import BetaVAE, BetaVAEConfig, factors, mig
 
-from restorekit import Batch, Rng, load, testing
-from restorekit.core.errors import SpecError, UsageError
+from restorekit import Batch, Rng, SpecError, UsageError, load, testing
 from restorekit.corruptions import Clean
 from restorekit.models import VAE
-from restorekit.testing._assertions import pictures, shake
+from restorekit.testing import perturb, random_images
 
 TINY = {"network": "mlp", "hidden": (12,), "latent": 3}
 CONFIGS = {
@@ -29,8 +28,8 @@ def test_the_contract_is_kept(config):
 
 def _terms(cls, step=None, **settings):
     model = testing.build(cls, cls.Config(**TINY, **settings))
-    shake(model)
-    x = pictures(4, 1, 12, 12)
+    perturb(model)
+    x = random_images(4, 1, 12, 12)
     return model.terms(Batch(x, Clean()(x, Rng(0)), Clean(), step), Rng(0))
 
 
@@ -54,9 +53,9 @@ def test_the_capacity_grows_in_a_line_and_then_stays(step, allowed):
     assert paid == pytest.approx(3 * abs(rate - allowed), rel=1e-3)
 
 
-def test_training_takes_the_rate_to_the_capacity():
+def test_training_moves_the_rate_to_the_capacity():
     model = testing.build(BetaVAE, BetaVAEConfig(**TINY, likelihood="bernoulli", beta=50.0, capacity=1.5)).train()
-    x, optimiser = pictures(64, 1, 12, 12), torch.optim.Adam(model.parameters(), 1e-2)
+    x, optimiser = random_images(64, 1, 12, 12), torch.optim.Adam(model.parameters(), 1e-2)
     for step in range(300):
         terms = model.terms(Batch(x, Clean()(x, Rng(0)), Clean(), step), Rng(step))
         optimiser.zero_grad()
@@ -66,7 +65,7 @@ def test_training_takes_the_rate_to_the_capacity():
 
 
 def test_a_bound_of_several_draws_has_no_rate_to_hold():
-    with pytest.raises(SpecError, match="leave one out"):
+    with pytest.raises(SpecError, match="remove one of them"):
         BetaVAEConfig(importance=5, capacity=1.0)
 
 
@@ -105,7 +104,7 @@ def test_latents_that_are_the_factors_have_a_gap_near_1():
         assert found.gap > 0.98
         assert found.best == k
         assert found.entropy == pytest.approx(math.log(8), abs=0.01)
-        assert float(found.told[k]) == pytest.approx(found.entropy, abs=1e-6)
+        assert float(found.information[k]) == pytest.approx(found.entropy, abs=1e-6)
 
 
 def test_latents_that_mix_the_factors_or_know_nothing_have_a_gap_near_0():
@@ -114,7 +113,7 @@ def test_latents_that_mix_the_factors_or_know_nothing_have_a_gap_near_0():
     rng = Rng(1).normal("z", (4000, 5), "cpu")
     for k in range(2):
         assert mig.gap(turned, v[:, k]).gap < 0.02
-        assert float(mig.gap(turned, v[:, k]).told.min()) > 0.3  # both tell much of it, and as much
+        assert float(mig.gap(turned, v[:, k]).information.min()) > 0.3  # both have much information
         assert mig.gap(rng, v[:, k]).gap < 0.02
 
 
@@ -149,7 +148,7 @@ def test_from_factors_to_the_gap_by_the_commands(tmp_path):
     assert load(run / "model.safetensors") is not None
 
 
-def test_codes_of_another_kind_are_told(tmp_path):
+def test_codes_of_another_kind_are_refused(tmp_path):
     for name in ("codes.npz", "factors.npz"):
         np.savez(tmp_path / name, names=np.array(["0"]))
     with pytest.raises(UsageError, match="expected z"):

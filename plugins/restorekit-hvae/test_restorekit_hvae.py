@@ -4,10 +4,9 @@ import math
 import pytest
 import torch
 
-from restorekit import Batch, Rng
-from restorekit.core.distributions import DiagonalGaussian
-from restorekit.core.errors import SpecError
+from restorekit import Batch, Rng, SpecError
 from restorekit.corruptions import Chain, Clean, Gaussian, Missing
+from restorekit.models import DiagonalGaussian
 from restorekit.testing import check_model
 
 hvae = pytest.importorskip("restorekit_hvae", reason="pip install ./plugins/restorekit-hvae")
@@ -64,8 +63,8 @@ def test_training_starts_where_every_prior_is_standard_and_the_ladder_keeps_the_
         torch.testing.assert_close(found, normal)
     features = deep.ladder(deep.ladder.begin(4, (8, 8), None), None, lambda i, p, q: z[i])
     assert 0.1 < float(features.detach().std()) < 3
-    seen = deep.upward(_pictures(4), None, None)
-    assert float(seen[0].detach().std()) < 3
+    features = deep.upward(_pictures(4), None, None)
+    assert float(features[0].detach().std()) < 3
 
 
 def test_rates_are_what_q_and_p_say_of_a_draw_on_average():
@@ -76,10 +75,10 @@ def test_rates_are_what_q_and_p_say_of_a_draw_on_average():
     by_draws = [a - b for a, b in zip(q.log_probs(z), p.log_probs(z), strict=True)]
     rates = hvae.hvae.Rates(Rng(0))
     model.ladder(model._begin(x, None), model.upward(x, None, None), rates)
-    for drawn, told in zip(by_draws, rates.found, strict=True):
-        assert float(told.detach()) > 0
+    for drawn, known in zip(by_draws, rates.found, strict=True):
+        assert float(known.detach()) > 0
         error = float(drawn.detach().std()) / math.sqrt(len(drawn))
-        assert abs(float(drawn.mean() - told)) < 4 * error + 1e-4
+        assert abs(float(drawn.mean() - known)) < 4 * error + 1e-4
 
 
 def test_the_objective_is_distortion_plus_rate_and_free_bits_hold_up_each_group():
@@ -131,7 +130,7 @@ def test_a_scale_as_large_as_the_image_holds_latents_without_a_place():
 
 
 def test_what_is_far_from_a_change_stays_as_it_was():
-    """The network is convolutional: what a pixel says reaches no further than the receptive field."""
+    """The network is convolutional: the effect of a pixel reaches no further than the receptive field."""
     model = _model(hvae.HVAE, blocks=(1, 1), latent=2)
     x = _pictures(1, 1, 96)
     other = x.clone()
@@ -155,23 +154,23 @@ def test_estimate_and_draws_keep_what_is_known_and_agree_where_latents_say_nothi
     torch.testing.assert_close(same.mean, fresh.estimate(o, corruption).mean.expand(2, -1, -1, -1, -1))
 
 
-def test_a_share_of_training_images_is_not_told_its_noise():
+def test_a_share_of_training_images_does_not_know_its_noise():
     batch = _batch(_pictures(), Gaussian(0.2))
-    unseen = dataclasses.replace(batch, observation=batch.observation.blind())
-    told, never, blinded = (
+    blinded_batch = dataclasses.replace(batch, observation=batch.observation.blind())
+    known, never, blinded = (
         float(_model(hvae.CHVAE, trunk=(1, 1), blind=share).train().terms(b, Rng(0)).loss.detach())
-        for share, b in ((0.0, batch), (1.0, batch), (0.0, unseen))
+        for share, b in ((0.0, batch), (1.0, batch), (0.0, blinded_batch))
     )
     assert never == blinded
-    assert told != never
+    assert known != never
 
 
-def test_the_ladder_around_it_leaves_the_one_pass_mean_a_plain_regressor():
-    damage = Chain((Gaussian(0.1), Missing(0.3)))
+def test_the_ladder_leaves_the_one_pass_mean_a_plain_regressor():
+    corruption = Chain((Gaussian(0.1), Missing(0.3)))
     gradients = []
     for beta in (1.0, 100.0):
         model = _model(hvae.CHVAE, trunk=(1, 1), beta=beta)
-        model.terms(_batch(_pictures(), damage), Rng(0)).loss.backward()
+        model.terms(_batch(_pictures(), corruption), Rng(0)).loss.backward()
         gradients.append([p.grad.clone() for p in model.trunk.parameters() if p.grad is not None])
     assert gradients[0]
     for a, b in zip(*gradients, strict=True):
@@ -198,8 +197,8 @@ def test_it_learns_which_of_two_patterns_hides_behind_strong_noise():
 
 def test_settings_that_do_not_fit_are_a_sentence():
     for settings in ({"blocks": (1,)}, {"blocks": (1, 0)}, {"steps": (2, 5)}, {"encoder": (1, 1, 1)}):
-        with pytest.raises(SpecError, match=r"set all|change strides|let its last"):
+        with pytest.raises(SpecError, match=r"set all|change strides|set its last"):
             hvae.HVAE.Config(**{**SMALL, **settings})
     for trunk in ((1,), (1, 1, 1)):
-        with pytest.raises(SpecError, match=r"trunk needs a number of blocks for each"):
+        with pytest.raises(SpecError, match=r"trunk expects a number of blocks for each"):
             hvae.CHVAE.Config(**SMALL, trunk=trunk)

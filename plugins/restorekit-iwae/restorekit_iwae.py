@@ -1,9 +1,9 @@
-"""Importance-weighted autoencoders: the core's VAE and CVAE, learnt by a bound that many draws of z tighten.
+"""Importance-weighted autoencoders: the core's VAE and CVAE with a bound that tightens with draws of z.
 
-With weights w_k = p(x, z_k) / q(z_k | x) of K draws, log(1/K sum_k w_k) is at most log p(x) on average, the ELBO where
-K = 1, and grows with K. The encoder's plain gradient loses its signal among its noise as K grows; the doubly
-reparameterised one weighs each draw's path derivative by the square of its share of the weights. Where q is the true
-posterior it is 0, and not only so on average.
+With weights w_k = p(x, z_k) / q(z_k | x) of K draws, log(1/K sum_k w_k) is at most log p(x) on average, equals the ELBO
+for K = 1, and grows with K. The signal-to-noise ratio of the encoder's plain gradient falls as K grows. The doubly
+reparameterised gradient weighs each draw's path derivative by the square of its share of the weights; if q is the true
+posterior it is exactly 0, not only on average.
 
 References
 ----------
@@ -23,17 +23,8 @@ import torch
 from torch import Tensor
 from torch.func import functional_call
 
-from restorekit import hookimpl
-from restorekit.core.contracts import Model
-from restorekit.core.distributions import DiagonalGaussian
-from restorekit.core.errors import SpecError
-from restorekit.core.rng import Rng
-from restorekit.core.types import Batch, Terms
-from restorekit.models import CVAE, VAE
-from restorekit.models.config import VAEConfig
-from restorekit.models.cvae.config import CVAEConfig
-from restorekit.models.cvae.error_model import ErrorModel, Errors
-from restorekit.models.vae.model import average
+from restorekit import Batch, Model, Rng, SpecError, Terms, hookimpl
+from restorekit.models import CVAE, VAE, CVAEConfig, DiagonalGaussian, ErrorModel, ErrorSample, VAEConfig, average
 
 GRADIENTS = ("doubly", "plain")
 
@@ -45,9 +36,9 @@ class IWAEConfig(VAEConfig):
     Parameters
     ----------
     importance : int
-        Draws of z behind the bound: 1 = the ELBO.
+        Draws of z in the bound: 1 = the ELBO.
     gradient : {"doubly", "plain"}
-        The encoder's: doubly reparameterised (Tucker et al.), or that of Burda et al.
+        Gradient of the encoder: doubly reparameterised (Tucker et al.), or that of Burda et al.
     """
 
     importance: int = field(default=5, metadata={"objective": True, "low": 1})
@@ -55,7 +46,7 @@ class IWAEConfig(VAEConfig):
 
 
 class IWAE(VAE):
-    """Importance-weighted autoencoder: a VAE whose bound tightens with the draws of z behind it."""
+    """Importance-weighted autoencoder: a VAE whose bound tightens with the number of draws of z."""
 
     name: ClassVar[str] = "iwae"
     Config: ClassVar[type] = IWAEConfig
@@ -69,7 +60,7 @@ class IWAE(VAE):
     }  # fmt: skip
 
     def bound(self, q: DiagonalGaussian, batch: Batch, rng: Rng, share: Tensor | None = None) -> Terms:
-        """Return minus log of the mean weight of several draws of z, with the gradient that is set."""
+        """Return the negative bound of several draws of z, with the gradient of the settings."""
         if self.config.gradient == "plain":
             return super().bound(q, batch, rng, share)
         k, beta = self.config.importance, self.config.rate_weight(batch.step)
@@ -77,10 +68,10 @@ class IWAE(VAE):
         z = many.sample(rng.expand(k))
         paths = Paths((z,))
         fixed = DiagonalGaussian(many.mu.detach(), many.logvar.detach())
-        seen, rate = self.weigh(paths.ends[0], fixed, batch, rng)
-        weight = (seen - beta * rate).view(k, -1)
+        fit, rate = self.fit_and_rate(paths.ends[0], fixed, batch, rng)
+        weight = (fit - beta * rate).view(k, -1)
         paths.weigh(weight, beta)
-        return _terms(weight, seen.view(k, -1), rate.view(k, -1), share)
+        return _terms(weight, fit.view(k, -1), rate.view(k, -1), share)
 
 
 @dataclass(frozen=True)
@@ -90,9 +81,9 @@ class CIWAEConfig(CVAEConfig):
     Parameters
     ----------
     importance : int
-        Draws of the fields' latents behind the bound: 1 = the ELBO.
+        Draws of the fields' latents in the bound: 1 = the ELBO.
     gradient : {"doubly", "plain"}
-        The inference network's: doubly reparameterised (Tucker et al.), or that of Burda et al.
+        Gradient of the inference network: doubly reparameterised (Tucker et al.), or that of Burda et al.
     """
 
     importance: int = field(default=5, metadata={"objective": True, "low": 1})
@@ -102,71 +93,64 @@ class CIWAEConfig(CVAEConfig):
         super().__post_init__()
         if self.importance > 1 and self.free_bits:
             raise SpecError(
-                f"free_bits are of the rate, which a bound by importance={self.importance} draws has not; leave one out"
+                f"free_bits needs a rate, and the bound of importance={self.importance} draws has none; "
+                "remove one of them"
             )
 
 
 class CIWAE(CVAE):
-    """Importance-weighted CVAE: what it says of errors around the mean is learnt by a bound of several draws."""
+    """Importance-weighted CVAE: its error model is trained by a bound of several draws."""
 
     name: ClassVar[str] = "ciwae"
     Config: ClassVar[type] = CIWAEConfig
 
-    def bound(self, around: ErrorModel, errors: Errors, rng: Rng) -> Terms:
-        """Return minus log of the mean weight of several draws of the fields' latents, with the gradient that is set.
+    def bound(self, error_model: ErrorModel, errors: ErrorSample, rng: Rng) -> Terms:
+        """Return the negative bound of several draws of the fields' latents, with the gradient of the settings.
 
-        The weights are of whole images: p(u, z | y) / q(z | u, y) over all levels of z and all unknown values of u.
+        The weights are of entire images: p(u, z | y) / q(z | u, y) over all levels of z and all unknown values of u.
         """
         k = self.config.importance
         if k == 1:
-            return super().bound(around, errors, rng)
-        distortion, inferred = around.explain(errors, rng.expand(k), k)
+            return super().bound(error_model, errors, rng)
+        distortion, inferred = error_model.explain(errors, rng.expand(k), k)
         if self.config.gradient == "plain":
             rate = torch.stack(inferred.log_ratios(inferred.latents)).sum(0)
             weight = (-distortion - self.config.beta * rate).view(k, -1)
         else:
-            weight, distortion, rate = self._doubly(around, errors, inferred.latents)
+            # each level's q depends on the coarser draws: so q is computed again, of the draws, by an inference network
+            # with fixed parameters, not only with fixed mean and spread
+            paths, net = Paths(inferred.latents), error_model.posterior
+            fixed = {name: p.detach() for name, p in net.named_parameters()}
+            inputs = (errors.u, errors.scored, errors.finest, inferred.latents, paths.ends)
+            rate = torch.stack(functional_call(net, fixed, inputs).log_ratios(paths.ends)).sum(0)
+            distortion = error_model.distortion(errors, paths.ends)
+            weight = (-distortion - float(self.config.beta) * rate).view(k, -1)
+            paths.weigh(weight, float(self.config.beta))
         return _terms(weight, -distortion.view(k, -1), rate.view(k, -1), None)
-
-    def _doubly(self, around: ErrorModel, errors: Errors, latents: list[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
-        """Return log-weights, (K, B), -log p(u | z) and log q(z) - log p(z), of paths that know their shares.
-
-        Each level's q depends on the coarser ones' draws. So it is not enough to fix its mean and spread: they are
-        computed again, of the draws, by an inference network whose parameters are fixed.
-        """
-        k, beta = self.config.importance, float(self.config.beta)
-        paths, net = Paths(latents), around.posterior
-        fixed = {name: p.detach() for name, p in net.named_parameters()}
-        shown = (errors.u, errors.scored, errors.finest, latents, paths.ends)
-        rate = torch.stack(functional_call(net, fixed, shown).log_ratios(paths.ends)).sum(0)
-        distortion = around.distortion(errors, paths.ends)
-        weight = (-distortion - beta * rate).view(k, -1)
-        paths.weigh(weight, beta)
-        return weight, distortion, rate
 
 
 class Paths:
-    """Draws of z, levels (K B, ...), whose derivatives can be weighed once the weights that depend on them are known.
+    """Draws of z, levels (K B, ...), with derivatives that can be weighted after the weights are computed from them.
 
     Parameters
     ----------
     latents : sequence of Tensor
-        As drawn, draws outermost.
+        Latents, draws outermost.
 
     Attributes
     ----------
     ends : list of Tensor
-        The same, for weights to be computed of: gradients come back through these.
+        The same latents, from which to compute the weights; gradients flow back through these.
     """
 
     def __init__(self, latents: Sequence[Tensor]) -> None:
         self.ends = [z.view_as(z) for z in latents]
 
     def weigh(self, weight: Tensor, beta: float) -> None:
-        """Let each draw's gradient be multiplied by its share of the weights on its way to the encoder.
+        """Multiply each draw's gradient by its share of the weights on its way to the encoder.
 
-        The bound's own gradient multiplies it by that share once: equation 8 has its square. With a rate that counts
-        beta times, the same derivation leaves 1 - beta + beta share instead of the share.
+        The gradient of the bound contains that share once, and equation 8 its square. For a rate of weight beta the
+        same derivation gives the factor 1 - beta + beta share.
 
         Parameters
         ----------
@@ -182,10 +166,10 @@ class Paths:
             end.register_hook(lambda g: g * factor.view(-1, *[1] * (g.dim() - 1)))  # type: ignore[no-untyped-call]
 
 
-def _terms(weight: Tensor, seen: Tensor, rate: Tensor, share: Tensor | None) -> Terms:
-    """Return minus the bound of log-weights, (K, B), and its parts by single draws; images count by their share."""
+def _terms(weight: Tensor, fit: Tensor, rate: Tensor, share: Tensor | None) -> Terms:
+    """Return the negative bound of log-weights, (K, B), and its parts by single draws; shares weigh images."""
     loss = math.log(len(weight)) - average(weight.logsumexp(0), share)
-    distortion, own = -average(seen.mean(0), share), average(rate.mean(0), share)
+    distortion, own = -average(fit.mean(0), share), average(rate.mean(0), share)
     parts = {"nelbo": distortion + own, "distortion": distortion, "rate": own, f"nll (K = {len(weight)})": loss}
     return Terms(loss, {name: value.detach() for name, value in parts.items()})
 

@@ -1,4 +1,4 @@
-"""What makes an importance-weighted autoencoder one: its bound, its gradients, and where they are exact."""
+"""Facts about importance-weighted autoencoders: bound, gradients, and cases in which they are exact."""
 
 import dataclasses
 import math
@@ -9,10 +9,7 @@ import torch
 from restorekit_iwae import CIWAE, IWAE
 from torch import distributions
 
-from restorekit import testing
-from restorekit.core.errors import SpecError
-from restorekit.core.rng import Rng
-from restorekit.core.types import Batch
+from restorekit import Batch, Rng, SpecError, testing
 from restorekit.corruptions import Clean, Gaussian
 from restorekit.models import CVAE, VAE
 from restorekit.testing._assertions import pictures, shake
@@ -91,10 +88,10 @@ def _gradient(model, params, batch, seed):
 
 def _same_on_average(one, other):
     """Values by the same noise, (N, values): no mean difference is 6 standard errors."""
-    apart = one - other
-    error = apart.std(0) / len(apart) ** 0.5
-    told = error > 1e-4 * error.max()
-    assert float((apart.mean(0) / error)[told].abs().max()) < 6
+    difference = one - other
+    error = difference.std(0) / len(difference) ** 0.5
+    varying = error > 1e-4 * error.max()
+    assert float((difference.mean(0) / error)[varying].abs().max()) < 6
 
 
 @pytest.mark.parametrize(("own", "core", "config"), [(IWAE, VAE, {"hidden": (8,), "latent": 2}), (CIWAE, CVAE, SMALL)])
@@ -182,17 +179,17 @@ def _conditional(k, **more):
     return model
 
 
-def _around(model, batch):
-    """What fields and inference network learn from, of a batch."""
-    outlook = model.trunk(batch.observation.initial_estimate(batch.corruption), batch.observation)
-    error, scored = (batch.x - outlook.mean).detach(), torch.ones_like(batch.x, dtype=torch.bool)
-    return model.around.terms(error, scored, outlook.features, len(error), Rng(0)).errors
+def _error_sample(model, batch):
+    """Return the errors of a batch for fields and inference network."""
+    prediction = model.trunk(batch.observation.initial_estimate(batch.corruption), batch.observation)
+    error, scored = (batch.x - prediction.mean).detach(), torch.ones_like(batch.x, dtype=torch.bool)
+    return model.around.terms(error, scored, prediction.features, len(error), Rng(0)).errors
 
 
 def test_the_conditional_gradient_is_equation_8_over_all_levels():
-    """Path derivatives of whole weights, finer levels' q included, times squared shares, spelled out."""
+    """Path derivatives of complete weights, finer levels' q included, times squared shares, spelled out."""
     model = _conditional(4)
-    errors, params = _around(model, _batch(pictures(3, 1, 8, 8), Gaussian(0.1))), _encoder(model)
+    errors, params = _error_sample(model, _batch(pictures(3, 1, 8, 8), Gaussian(0.1))), _encoder(model)
     found = torch.autograd.grad(model.bound(model.around, errors, Rng(1)).loss, params, allow_unused=True)
     _, inferred = model.around.explain(errors, Rng(1).expand(4), 4)
     z = [t.detach().requires_grad_() for t in inferred.latents]
@@ -220,7 +217,7 @@ def test_the_conditional_bound_lies_between_the_elbo_and_the_exact_density_of_er
     with torch.no_grad():
         for k in (1, 4, 16):
             model = _conditional(k)
-            errors = _around(model, batch)
+            errors = _error_sample(model, batch)
             losses = torch.stack([model.bound(model.around, errors, Rng(i)).loss for i in range(8)])
             found.append(float(losses.mean()))
             off.append(float(losses.std()) / 8**0.5)
@@ -245,6 +242,6 @@ def _exact_density(model, errors):
 
 def test_free_bits_exclude_several_draws_and_go_with_one():
     for cls, config in ((IWAE, {}), (CIWAE, SMALL)):
-        with pytest.raises(SpecError, match="leave one out"):
+        with pytest.raises(SpecError, match="remove one of them"):
             cls.Config(**config, free_bits=0.1, importance=4)
         cls.Config(**config, free_bits=0.1, importance=1)

@@ -1,4 +1,4 @@
-"""MS-SSIM, GMSD and LPIPS keep the contract, hold their closed forms, and say why they have no figure."""
+"""MS-SSIM, GMSD and LPIPS keep the contract, hold their closed forms, and explain a missing value."""
 
 import math
 
@@ -10,8 +10,7 @@ from restorekit_perceptual.lpips import SCALE, SHIFT, lpips
 from restorekit_perceptual.ms_ssim import C1, EXPONENTS, ms_ssim
 from restorekit_perceptual.weights import CONVOLUTIONS, VARIABLE, installed
 
-from restorekit import Observation, Restoration, Rng
-from restorekit.core.errors import UndefinedMetricError
+from restorekit import Observation, Restoration, Rng, UndefinedMetricError
 from restorekit.testing import check_metric
 
 
@@ -28,8 +27,8 @@ def noisy(x, sigma):
 
 
 def measured(metric, a, b):
-    seen = torch.ones(1, 1, *b.shape[2:], dtype=torch.bool)
-    return metric(Restoration(a), b, Observation(b, seen, tuple(b.shape[1:])))
+    observed = torch.ones(1, 1, *b.shape[2:], dtype=torch.bool)
+    return metric(Restoration(a), b, Observation(b, observed, tuple(b.shape[1:])))
 
 
 @pytest.fixture
@@ -95,7 +94,7 @@ def test_the_exponents_make_one():
 
 def test_ms_ssim_of_halved_contrast_is_the_same_on_every_scale_where_constants_vanish():
     """Contrast and structure are 2 s / (1 + s^2) = 0.8 for s = 1/2; luminance counts on the coarsest scale alone."""
-    x = 300 + 700 * picture().double()  # so that C1 and C2 are nothing beside variances
+    x = 300 + 700 * picture().double()  # so that C1 and C2 are negligible next to variances
     y = x.mean() + 0.5 * (x - x.mean())
     assert 0.8 * 0.9 ** EXPONENTS[-1] < float(ms_ssim(x, y)) < 0.8
     assert float(ms_ssim(x, 0.5 * x)) == pytest.approx(0.8 ** (1 + EXPONENTS[-1]), rel=1e-4)  # so is luminance here
@@ -151,7 +150,7 @@ def test_gmsd_of_colour_is_that_of_its_luma():
     assert measured(GMSD(), a, b) == pytest.approx(measured(GMSD(), *gray), abs=1e-6)
 
 
-def test_gmsd_takes_gray_and_rgb_of_some_size():
+def test_gmsd_accepts_gray_and_rgb_of_some_size():
     with pytest.raises(UndefinedMetricError, match="got 5 channels"):
         measured(GMSD(), picture(5), picture(5))
     with pytest.raises(UndefinedMetricError, match="at least 4 pixels a side, got 9 x 3"):
@@ -161,14 +160,14 @@ def test_gmsd_takes_gray_and_rgb_of_some_size():
 # ------------------------------------------------------------------------ LPIPS
 
 
-def test_without_weights_there_is_no_figure_but_what_to_do(no_weights):
-    with pytest.raises(UndefinedMetricError, match=rf"^weights not found: let {VARIABLE} name a file"):
+def test_without_weights_there_is_no_value_but_a_remedy(no_weights):
+    with pytest.raises(UndefinedMetricError, match=rf"^weights not found: set {VARIABLE} to a file"):
         measured(LPIPS(), picture(3), picture(3))
 
 
-def test_a_name_of_no_file_and_a_file_of_something_else_are_told(no_weights, monkeypatch):
+def test_a_name_of_no_file_and_a_file_of_something_else_are_reported(no_weights, monkeypatch):
     monkeypatch.setenv(VARIABLE, str(no_weights / "nowhere.pth"))
-    with pytest.raises(UndefinedMetricError, match=r"nowhere\.pth, which is no file"):
+    with pytest.raises(UndefinedMetricError, match=r"nowhere\.pth; correct the path"):
         installed()
     monkeypatch.setenv(VARIABLE, str(no_weights / "other.pth"))
     (no_weights / "other.pth").write_bytes(b"nothing of the kind")
@@ -225,7 +224,7 @@ def test_the_distance_is_linear_in_the_linear_weights(weights):
     assert float(lpips(a, b, twice)) == pytest.approx(2 * float(lpips(a, b, own)), rel=1e-5)
 
 
-def test_gray_counts_as_rgb_and_lpips_takes_31_pixels(weights):
+def test_gray_counts_as_rgb_and_lpips_needs_31_pixels(weights):
     a, b = picture(1, seed=1), picture(1, seed=2)
     rgb = [t.repeat(1, 3, 1, 1) for t in (a, b)]
     assert measured(LPIPS(), a, b) == pytest.approx(measured(LPIPS(), *rgb), rel=1e-5)

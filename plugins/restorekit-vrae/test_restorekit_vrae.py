@@ -8,14 +8,10 @@ import torch
 from restorekit_vrae import VRAE, Amortised, VRAEConfig
 from restorekit_vrae.lines import AXES, Lines
 
-from restorekit import Batch, Geometry, LatentModel, Observation, Rng, Terms
-from restorekit.core.distributions import DiagonalGaussian
-from restorekit.core.errors import SpecError, UsageError
-from restorekit.core.interpolation import fill
-from restorekit.corruptions import Clean, Gaussian, Missing
+from restorekit import Batch, Geometry, LatentModel, Observation, Rng, SpecError, Terms, UsageError
+from restorekit.corruptions import Clean, Gaussian, Missing, fill
 from restorekit.corruptions import Lines as DeadLines
-from restorekit.models import VAE
-from restorekit.models.vae.model import StandardPrior
+from restorekit.models import VAE, DiagonalGaussian, StandardPrior
 from restorekit.testing import SAMPLER_CHECKS, build, channel_counts, checks_of
 
 TINY = {"width": 8, "hidden": 6, "middle": 8, "latent": 3, "local": 2}
@@ -156,10 +152,10 @@ def test_it_learns_to_fill_dead_columns():
         adam.zero_grad()
         torch.autograd.backward(model.terms(Batch(x, Clean()(x, Rng(0)), Clean()), Rng(step)).loss)
         adam.step()
-    damage = DeadLines(0.5)
-    o = damage(x, Rng(1000))
+    corruption = DeadLines(0.5)
+    o = corruption(x, Rng(1000))
     with torch.no_grad():
-        draws = Amortised()(model.eval(), damage, o, 16, Rng(0))
+        draws = Amortised()(model.eval(), corruption, o, 16, Rng(0))
     dead = (~o.observed).expand_as(x)
     error, linear = (
         (initial - x)[dead].square().mean().sqrt() for initial in (draws.mean.mean(0), fill(o.y, o.observed))
@@ -169,15 +165,15 @@ def test_it_learns_to_fill_dead_columns():
 
 
 class OneLevel(LatentModel):
-    """Every value is z and noise of variance 1/4: q(z | x, observed) is exact, and so is what is missing, given z."""
+    """Values are z and noise of variance 1/4; q(z | x, observed) and p(missing | z) are exact."""
 
     name: ClassVar[str] = "one-level"
     geometry = Geometry((2, 3), channels=(1,))
 
     def infer(self, x, observed=None, label=None):
-        seen = torch.ones_like(x, dtype=torch.bool) if observed is None else observed
-        variance = 1 / (1 + 4 * seen.flatten(1).sum(1, keepdim=True))
-        return DiagonalGaussian(variance * 4 * (x * seen).flatten(1).sum(1, keepdim=True), variance.log())
+        known = torch.ones_like(x, dtype=torch.bool) if observed is None else observed
+        variance = 1 / (1 + 4 * known.flatten(1).sum(1, keepdim=True))
+        return DiagonalGaussian(variance * 4 * (x * known).flatten(1).sum(1, keepdim=True), variance.log())
 
     def prior(self, label=None):
         return StandardPrior(1, 0, torch.device("cpu"))
@@ -190,16 +186,16 @@ class OneLevel(LatentModel):
 
 
 def test_its_sampler_is_exact_where_q_is():
-    x, seen = _images(1, 1, 2, 3), torch.tensor([True, False, True]).expand(1, 1, 2, 3)
-    o, count = Observation(x * seen, seen, (1, 2, 3), torch.zeros(1, 1, 1, 1)), 4
+    x, known = _images(1, 1, 2, 3), torch.tensor([True, False, True]).expand(1, 1, 2, 3)
+    o, count = Observation(x * known, known, (1, 2, 3), torch.zeros(1, 1, 1, 1)), 4
     draws = Amortised()(OneLevel(None), DeadLines(0.5), o, 4000, Rng(0))
     variance = 1 / (1 + 4 * count)
     mean = 4 * variance * float(o.y.sum())
-    missing = draws.mean[:, ~seen]
+    missing = draws.mean[:, ~known]
     assert abs(float(missing.mean()) - mean) < 5 * (variance / 4000) ** 0.5
     assert float(missing[:, 0].var()) == pytest.approx(variance, rel=0.15)
-    torch.testing.assert_close(draws.variance[:, ~seen], torch.full_like(missing, 0.25))
-    assert torch.equal(draws.mean[0][seen], o.y[seen])
+    torch.testing.assert_close(draws.variance[:, ~known], torch.full_like(missing, 0.25))
+    assert torch.equal(draws.mean[0][known], o.y[known])
 
 
 def test_its_sampler_is_picked_for_what_it_is_for():
@@ -214,10 +210,10 @@ def test_its_sampler_is_picked_for_what_it_is_for():
         Amortised()(hiding, Gaussian(0.1), Gaussian(0.1)(x, Rng(0)), 1, Rng(0))
 
 
-def test_settings_that_make_no_sense_are_told():
+def test_settings_that_make_no_sense_are_refused():
     with pytest.raises(SpecError, match="height and width"):
         VRAEConfig(size=(28,))
-    with pytest.raises(SpecError, match="takes apart"):
+    with pytest.raises(SpecError, match="axis=channels separates"):
         VRAEConfig(axis="channels", likelihood="mixture")
     with pytest.raises(SpecError, match="two channels or more"):
         build(VRAE, VRAEConfig(axis="channels"))

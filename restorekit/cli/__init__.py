@@ -15,29 +15,29 @@ from restorekit.core.errors import RestorekitError, UsageError, unknown
 COMMANDS = {
     "restore": "Restore every image of a folder.",
     "train": "Train a model on a folder of images.",
-    "evaluate": "Measure how well models and classical methods restore known images.",
-    "report": "Measure what another tool has restored, and compare two runs.",
-    "calibrate": "Make a model's intervals hold, by measuring them on clean images.",
-    "detect": "Find damage, and write masks of it.",
-    "corrupt": "Damage clean images in a stated way.",
-    "likelihood": "Say how likely images are under a model.",
-    "embed": "Write the latents of images for use elsewhere.",
+    "evaluate": "Compare models and classical methods on clean images with a known corruption.",
+    "report": "Measure images that any tool restored, and compare two runs.",
+    "calibrate": "Calibrate the intervals of a model on clean images.",
+    "detect": "Detect defects and write masks of them.",
+    "corrupt": "Apply a corruption to clean images.",
+    "likelihood": "Compute the likelihood of images under a model.",
+    "embed": "Write the latents of images to an NPZ file.",
     "sample": "Draw images from a model.",
-    "show": "Show what is known of a model file, or of anything that list names.",
+    "show": "Show the settings and origin of a model file, or of any name from `list`.",
     "list": "List models, corruptions, samplers, restorers, metrics, weights or plugins.",
-    "plugin": "Begin a plugin of your own, or check one that is installed.",
+    "plugin": "Create a plugin package, or check an installed plugin.",
 }
 
 
 class Lazy(click.Group):
-    """A group whose commands are imported when they are called, so that ``--help`` needs no torch."""
+    """Group that imports a command when it is called, so that ``--help`` needs no torch."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the command names in the order of `COMMANDS`."""
         return [*COMMANDS]  # `list` is the command of that name once its file is imported
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
-        """Import one command."""
+        """Import a command; None for an unknown name."""
         if name not in COMMANDS:
             return None
         command: click.Command = import_module(f"restorekit.cli.{name}").command
@@ -46,7 +46,7 @@ class Lazy(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find the command that is meant; an unknown one is answered with those that come near it."""
+        """Resolve a command; an unknown name is an error that lists similar names."""
         if args[0] not in COMMANDS and not ctx.resilient_parsing:
             ctx.fail(unknown("command", args[0], COMMANDS))
         return super().resolve_command(ctx, args)
@@ -60,11 +60,11 @@ class Lazy(click.Group):
 @click.command(cls=Lazy, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="restorekit")
 def group() -> None:
-    """Restore images with generative models, and say how sure it is of every pixel."""
+    """Restore images with generative models, with an uncertainty for every pixel."""
 
 
 def main() -> None:
-    """Run the command line; errors that a user can act on are one sentence, without a traceback."""
+    """Run the command line; print errors that a user can act on as one sentence, without a traceback."""
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         status = group(standalone_mode=False)
@@ -89,8 +89,8 @@ def main() -> None:
 
 
 def _fault(error: BaseException) -> str | None:
-    """Return one sentence for what a plugin broke, and for wrong usage what plugins are not there; None for others."""
-    if "restorekit.core.plugins.registry" not in sys.modules:  # none has been asked for anything yet
+    """Return the message of an error in a plugin; None for other errors. Wrong usage also lists plugins not in use."""
+    if "restorekit.core.plugins.registry" not in sys.modules:  # no plugin code has run yet
         return None
     from restorekit.core.plugins import registry
     from restorekit.core.plugins.boundary import error_message
@@ -101,7 +101,7 @@ def _fault(error: BaseException) -> str | None:
 
 
 class _Terminated(KeyboardInterrupt):
-    """A request to end: like Ctrl-C, which leaves nothing half-written, but for the exit code."""
+    """SIGTERM, handled like Ctrl-C but with exit code 143."""
 
 
 def _interrupt(number: int, frame: object) -> None:

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from restorekit.cli.console import ImagesProgress, as_json, print_calibration
+from restorekit.cli.console import ImagesProgress, as_json
 from restorekit.cli.evaluate import needs_sigma
-from restorekit.cli.options import axes_option, compute_options, range_option
+from restorekit.cli.options import axes_option, compute_options, range_option, set_threads
+from restorekit.cli.tables import print_calibration
 from restorekit.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -24,31 +25,35 @@ Example:
 """
 
 
-@click.command(epilog=EXAMPLE)
+@click.command("calibrate", epilog=EXAMPLE)
 @click.argument("model")
 @click.argument("clean")
 @click.argument("out", type=click.Path(path_type=Path))
 @click.option(
-    "--corruption", "specs", multiple=True, required=True, metavar="SPEC", help="Damage to calibrate for; repeats."
+    "--corruption",
+    "specs",
+    multiple=True,
+    required=True,
+    metavar="SPEC",
+    help="Corruption to calibrate for; repeatable.",
 )
-@click.option("--limit", type=click.IntRange(1), help="Only the first so many images.")
+@click.option("--limit", type=click.IntRange(1), help="Use at most this many images. [default: all]")
 @range_option
 @axes_option
-@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the damage.")
-@click.option("--overwrite", is_flag=True, help="Replace OUT if it is there.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the corruption.")
+@click.option("--overwrite", is_flag=True, help="Replace OUT if it exists.")
 @click.option("--json", "machine", is_flag=True, help="Print one JSON object instead of text.")
 @compute_options
 def command(
     model: str, clean: str, out: Path, specs: tuple[str, ...], limit: int | None, span: str | None, axes: str | None,
     seed: int, overwrite: bool, machine: bool, device: str, precision: Precision, compiled: bool, threads: int | None,
 ) -> int:  # fmt: skip
-    """Measure how far the truth of CLEAN lies from what MODEL makes of it, and write OUT with intervals that hold.
+    """Calibrate the intervals of MODEL on the images of CLEAN, and write the model with its calibration to OUT.
 
-    Give images that the model was not trained on. Half of them fill a table of how many predicted standard
-    deviations enclose the truth, the other half scales it so that the expected share outside is at most what is asked
-    for (conformal risk control). The figures printed are of that half.
+    Use images that the model was not trained on. The first half fills a table: the number of predicted standard
+    deviations that enclose the truth. The second half scales the table so that the expected share of values outside
+    an interval is at most the nominal one (conformal risk control). The printed values are of the second half.
     """
-    from restorekit.cli import options as cli_options
     from restorekit.core.devices import Compute
     from restorekit.core.plugins import registry
     from restorekit.corruptions.spec import parse
@@ -60,19 +65,21 @@ def command(
     from restorekit.models import checkpoint
     from restorekit.restoration.loading import open_restorer
 
-    cli_options.use_threads(threads)
+    set_threads(threads)
     if out.suffix != ".safetensors":
-        raise UsageError(f"a model file ends in .safetensors, got {out}; name it so")
+        raise UsageError(f"expected OUT to end in .safetensors, got {out}; rename it")
     if out.exists() and not overwrite:
-        raise UsageError(f"{out} is there already; give another name, or --overwrite")
+        raise UsageError(f"{out} exists; choose another name or add --overwrite")
     known = registry.corruptions()
     corruptions = [(spec, parse(spec, known)) for spec in specs]
     opened = open_restorer(model, corruptions[0][1], None, Compute(device, precision, compiled))
     if opened.card is None:
-        raise UsageError(f"{model} is a classical method without a spread; calibrate a model")
+        raise UsageError(f"{model} is a classical method without a standard deviation; calibrate a model")
     images = load_images(clean, limit, None, parse_range(span), axes)
     prepare(out.parent)
-    told: NoisePolicy = "auto" if any(needs_sigma(opened, corruption) for _, corruption in corruptions) else "blind"
+    noise_policy: NoisePolicy = (
+        "auto" if any(needs_sigma(opened, corruption) for _, corruption in corruptions) else "blind"
+    )
     source = f"{len(images)} images of {Path(clean).name}, fingerprint {images.fingerprint[:16]}"
     failed: list[str] = []
     with ImagesProgress(len(images), "calibrating", machine) as progress:
@@ -81,14 +88,14 @@ def command(
             failed.extend([key] if error else [])
             progress.advance(error and f"{key}: {error}")
 
-        found = fit(opened.restorer, evaluate.test_images(images), corruptions, seed, note, source, told)
+        found = fit(opened.restorer, evaluate.test_images(images), corruptions, seed, note, source, noise_policy)
     card = dataclasses.replace(opened.card, calibration=found.table.to_json())
     checkpoint.save(out, checkpoint.read_weights(checkpoint.resolve(model)), card)
-    _tell(found, out, machine)
+    _print(found, out, machine)
     return 1 if failed else 0
 
 
-def _tell(found: Fit, out: Path, machine: bool) -> None:
+def _print(found: Fit, out: Path, machine: bool) -> None:
     from restorekit.evaluation.results_file import finite
 
     if machine:

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from restorekit.cli.console import ImagesProgress, as_json
-from restorekit.cli.options import axes_option, range_option
+from restorekit.cli.options import axes_option, check_output, range_option
 
 EXAMPLE = """\b
 Example:
@@ -15,26 +15,30 @@ Example:
 """
 
 
-@click.command(epilog=EXAMPLE)
+@click.command("corrupt", epilog=EXAMPLE)
 @click.argument("clean")
 @click.argument("out", type=click.Path(path_type=Path))
 @click.option(
-    "--corruption", "spec", required=True, metavar="SPEC", help="The damage; see `restorekit list corruptions`."
+    "--corruption",
+    "spec",
+    required=True,
+    metavar="SPEC",
+    help="Corruption to apply; see `restorekit list corruptions`.",
 )
 @click.option(
     "--depth",
     type=click.Choice(["8", "16", "32f"]),
     default="8",
     show_default=True,
-    help="Bits: 8 and 16 are clipped and rounded PNG, 32f is TIFF with the values as they are.",
+    help="Bits per value: 8 and 16 write PNG, clipped and rounded; 32f writes TIFF with unclipped values.",
 )
 @click.option(
-    "--list", "listed", type=click.Path(path_type=Path), help="Text file with the names to damage, one per line."
+    "--list", "listed", type=click.Path(path_type=Path), help="Text file with the names to process, one per line."
 )
 @range_option
 @axes_option
 @click.option(
-    "--seed", type=int, default=0, show_default=True, help="Seed of the damage; each image draws by its name."
+    "--seed", type=int, default=0, show_default=True, help="Seed of the corruption; each image draws by its name."
 )
 @click.option("--json", "machine", is_flag=True, help="Print one JSON object instead of text.")
 def command(
@@ -48,11 +52,10 @@ def command(
     seed: int,
     machine: bool,
 ) -> int:
-    """Damage the images of CLEAN and write them, with a mask where pixels are missing, into OUT.
+    """Corrupt the images of CLEAN and write them to OUT, with a mask of missing pixels if there are any.
 
-    The files say what was done to them, so that `restorekit restore OUT` needs no option.
+    The files record the corruption, so `restorekit restore OUT` needs no option.
     """
-    from restorekit.cli import options as cli_options
     from restorekit.core.plugins import registry
     from restorekit.corruptions.spec import parse
     from restorekit.images.discovery import find_images, left_out
@@ -60,25 +63,25 @@ def command(
     from restorekit.restoration.folder import corrupt
 
     items = find_images(clean, listed)
-    cli_options.keep_apart(clean, out)
+    check_output(clean, out)
     corruption = parse(spec, registry.corruptions())
     plan = corrupt.Damage(out, corruption, depth, parse_range(span), seed, axes)
     corrupt.check(items, plan)
     if not (machine or listed) and (note := left_out(clean)):
         click.echo(note, err=True)
     failures: list[str] = []
-    with ImagesProgress(len(items), "damaging", machine) as progress:
+    with ImagesProgress(len(items), "corrupting", machine) as progress:
         for item in items:
             error = corrupt.damage(item, plan)
             failures.extend([error] if error else [])
             progress.advance(error and f"failed: {error}")
-    _tell(len(items), failures, out, machine)
+    _print(len(items), failures, out, machine)
     return 1 if failures else 0
 
 
-def _tell(count: int, failures: list[str], out: Path, machine: bool) -> None:
+def _print(count: int, failures: list[str], out: Path, machine: bool) -> None:
     if machine:
         done = {"out": str(out), "done": count - len(failures), "failed": len(failures), "failures": failures}
         click.echo(as_json(done))
     else:
-        click.echo(f"{count - len(failures)} damaged, {len(failures)} failed -> {out}")
+        click.echo(f"{count - len(failures)} corrupted, {len(failures)} failed -> {out}")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from restorekit.cli.console import ImagesProgress, as_json
-from restorekit.cli.options import axes_option, compute_options, range_option
+from restorekit.cli.options import axes_option, check_output, compute_options, range_option, set_threads
 from restorekit.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -23,33 +23,38 @@ Example:
 """
 
 
-@click.command(epilog=EXAMPLE)
+@click.command("detect", epilog=EXAMPLE)
 @click.argument("images", type=str)
 @click.argument("out", type=click.Path(path_type=Path, file_okay=False))
-@click.option("--clean", required=True, metavar="IMAGES", help="Undamaged images of the same kind, two or more.")
-@click.option("--model", default="default", show_default=True, metavar="NAME|FILE", help="What is expected.")
+@click.option("--clean", required=True, metavar="IMAGES", help="Images of the same kind without defects; at least two.")
+@click.option(
+    "--model", default="default", show_default=True, metavar="NAME|FILE", help="Model of images without defects."
+)
 @click.option(
     "--rate", type=click.FloatRange(1e-6, 0.5), default=1e-3, show_default=True,
-    help="Share of clean pixels taken for damage.",
+    help="Share of pixels of clean images that are flagged as defects.",
 )  # fmt: skip
-@click.option("--side", type=click.IntRange(2, 64), default=8, show_default=True, help="Of hidden squares, pixels.")
-@click.option("--grow", type=click.IntRange(0, 32), default=1, show_default=True, help="Widen masks, pixels.")
+@click.option(
+    "--side", type=click.IntRange(2, 64), default=8, show_default=True, help="Side of the hidden squares, in pixels."
+)
+@click.option(
+    "--grow", type=click.IntRange(0, 32), default=1, show_default=True, help="Pixels by which masks are widened."
+)
 @range_option
 @axes_option
-@click.option("--seed", type=int, default=0, show_default=True, help="Seed.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the draws.")
 @click.option("--json", "machine", is_flag=True, help="Print one JSON object instead of text.")
 @compute_options
 def command(
     images: str, out: Path, clean: str, model: str, rate: float, side: int, grow: int, span: str | None,
     axes: str | None, seed: int, machine: bool, device: str, precision: Precision, compiled: bool, threads: int | None,
 ) -> int:  # fmt: skip
-    """Look for damage in IMAGES and write a mask of each into OUT, white where it is: what `restore --mask OUT` takes.
+    """Detect defects in IMAGES and write a mask of each to OUT, white = defect, for `restore --mask OUT`.
 
-    A pixel is damaged where it is further from what the model restores there, its neighbourhood hidden, than all but
-    a share `--rate` of the pixels of clean images. Dust, spots and dead pixels are found; a scratch that goes on beyond
-    the hidden square is partly expected, and only found where it is strong.
+    Each square is hidden and restored by the model. A pixel is a defect if it is further from its restoration than all
+    but a share `--rate` of the pixels of the clean images. Dust, spots and dead pixels are detected. A scratch that
+    continues outside the hidden square is partly predicted, so only strong ones are detected.
     """
-    from restorekit.cli import options as cli_options
     from restorekit.core.devices import Compute
     from restorekit.evaluation.results_file import prepare
     from restorekit.images.dataset import load_images
@@ -58,28 +63,30 @@ def command(
     from restorekit.restoration.loading import open_restorer
     from restorekit.uncertainty.anomaly import Detector, calibrated
 
-    cli_options.use_threads(threads)
-    cli_options.keep_apart(images, out)
+    set_threads(threads)
+    check_output(images, out)
     opened = open_restorer(model, compute=Compute(device, precision, compiled))
     if opened.card is None:
-        raise UsageError(f"{model} is a classical method without a spread; detect with a model")
+        raise UsageError(f"{model} is a classical method without a standard deviation; use a model")
     detector, good = Detector(opened.restorer, side), load_images(clean, None, None, parse_range(span), axes)
-    looked_at = load_images(images, None, None, parse_range(span), axes)
+    checked = load_images(images, None, None, parse_range(span), axes)
     prepare(out)
-    with ImagesProgress(len(good) + len(looked_at), "detecting", machine) as progress:
+    with ImagesProgress(len(good) + len(checked), "detecting", machine) as progress:
 
         def note(key: str, error: str | None) -> None:
             progress.advance(error and f"{key}: {error}")
 
-        def told(i: int) -> tuple[str, Tensor]:
+        def image(i: int) -> tuple[str, Tensor]:
             note(good.keys[i], None)
             return good.keys[i], good[i][None]
 
-        threshold, measured = calibrated(detector, map(told, range(len(good))), rate, seed)
-        found = mask_all(detector, looked_at, threshold, grow, out, seed, note)
+        threshold, measured = calibrated(detector, map(image, range(len(good))), rate, seed)
+        found = mask_all(detector, checked, threshold, grow, out, seed, note)
     if machine:
         click.echo(as_json({"threshold": threshold, "clean_rate": measured, **found}))
     else:
-        click.echo(f"{found['damaged']:.3%} of the pixels of {found['images']} images look damaged -> {out}")
-        click.echo(f"more than {threshold:.1f} standard deviations off; so were {measured:.3%} of other clean pixels")
+        click.echo(f"{found['damaged']:.3%} of the pixels of {found['images']} images look defective -> {out}")
+        click.echo(
+            f"flagged above {threshold:.1f} standard deviations; {measured:.3%} of held-out clean pixels are above it"
+        )
     return 1 if found["failures"] else 0

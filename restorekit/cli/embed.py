@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from restorekit.cli.console import ImagesProgress
-from restorekit.cli.options import axes_option, device_options, range_option
+from restorekit.cli.options import axes_option, device_options, range_option, set_threads
 from restorekit.core.errors import UsageError
 
 EXAMPLE = """\b
@@ -16,24 +16,23 @@ Example:
 """
 
 
-@click.command(epilog=EXAMPLE)
+@click.command("embed", epilog=EXAMPLE)
 @click.argument("model", metavar="MODEL")
 @click.argument("images", type=str)
 @click.argument("out", type=click.Path(path_type=Path, dir_okay=False))
-@click.option("--limit", type=click.IntRange(1), help="Only the first so many images.")
+@click.option("--limit", type=click.IntRange(1), help="Use at most this many images. [default: all]")
 @range_option
 @axes_option
-@click.option("--overwrite", is_flag=True, help="Replace OUT where it exists.")
+@click.option("--overwrite", is_flag=True, help="Replace OUT if it exists.")
 @device_options
 def command(
     model: str, images: str, out: Path, limit: int | None, span: str | None, axes: str | None, overwrite: bool,
     device: str, threads: int | None,
 ) -> int:  # fmt: skip
-    """Write the means of q(z | x) of IMAGES under the unconditional MODEL into OUT, an NPZ for use elsewhere.
+    """Write the means of q(z | x) for IMAGES under the unconditional MODEL to OUT, an NPZ file.
 
-    Arrays: z (images x latents; z0, z1, ... of a hierarchical model), names, and labels where the images have them.
+    Arrays: z (images x latents; z0, z1, ... of a hierarchical model), names, and labels if the images have them.
     """
-    from restorekit.cli import options as cli_options
     from restorekit.core.contracts import LatentModel
     from restorekit.core.devices import choose
     from restorekit.evaluation.likelihood import embed
@@ -41,14 +40,16 @@ def command(
     from restorekit.images.intensity import parse_range
     from restorekit.models import checkpoint
 
-    cli_options.use_threads(threads)
+    set_threads(threads)
     if out.suffix != ".npz":
-        raise UsageError(f"OUT is an NPZ, got {out}; give a name that ends in .npz")
+        raise UsageError(f"expected OUT to end in .npz, got {out}; rename it")
     if out.exists() and not overwrite:
-        raise UsageError(f"{out} exists; choose another name or give --overwrite")
+        raise UsageError(f"{out} exists; choose another name or add --overwrite")
     loaded, card = checkpoint.load(checkpoint.resolve(model))
     if not isinstance(loaded, LatentModel):
-        raise UsageError(f"{model} holds a {card.model!r}, which is conditional: it has no q(z | x) of an image alone")
+        raise UsageError(
+            f"{model} holds a {card.model!r}, which is conditional and has no q(z | x); use an unconditional model"
+        )
     opened = load_images(images, limit, None, parse_range(span), axes)
     with ImagesProgress(len(opened), "embedding") as progress:
 

@@ -1,7 +1,4 @@
-"""``restorekit evaluate``.
-
-What the commands that measure share: which metrics, what is said of the images first, what plugins add.
-"""
+"""``restorekit evaluate``, and what it shares with ``report``: metrics, notes and plugin sections."""
 
 from __future__ import annotations
 
@@ -13,8 +10,19 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from restorekit.cli.console import ImagesProgress, as_json, print_results
-from restorekit.cli.options import axes_option, compute_options, pictures_option, range_option, typed
+from restorekit.cli.console import ImagesProgress, as_json
+from restorekit.cli.options import (
+    axes_option,
+    check_output,
+    command_line,
+    compute_options,
+    describe_missed,
+    parse_limit,
+    pictures_option,
+    range_option,
+    set_threads,
+)
+from restorekit.cli.tables import print_results
 from restorekit.core.errors import ImageError, PluginError, UsageError
 
 if TYPE_CHECKING:
@@ -31,7 +39,7 @@ Example:
 """
 
 
-@click.command(epilog=EXAMPLE)
+@click.command("evaluate", epilog=EXAMPLE)
 @click.argument("clean")
 @click.argument("report", type=click.Path(path_type=Path))
 @click.option(
@@ -40,7 +48,7 @@ Example:
     multiple=True,
     required=True,
     metavar="SPEC",
-    help="Damage; repeats; KEY=A,B is one run for each value.",
+    help="Corruption to apply; repeatable; KEY=A,B makes one run for each value.",
 )
 @click.option(
     "--model",
@@ -49,7 +57,7 @@ Example:
     default=("default",),
     show_default=True,
     metavar="NAME|FILE",
-    help="Weights, model files or classical methods; repeats.",
+    help="Installed weights, a model file or a classical method; repeatable.",
 )
 @click.option(
     "--baseline",
@@ -58,105 +66,117 @@ Example:
     default=("auto",),
     show_default=True,
     metavar="auto|none|NAME",
-    help="Classical methods beside them; auto: the best for the corruption.",
+    help="Classical method to compare with; repeatable; auto: the best ones for the corruption.",
 )
 @click.option(
     "--sigma",
-    "told",
+    "noise_policy",
     type=click.Choice(["true", "blind", "auto"]),
-    help="What everyone is told of the noise. [default: blind for models, true for classical methods"
-    " and for samplers that need it]",
+    help="Noise level that every method gets: the true one, none, or an estimate. [default: blind for models, true for"
+    " classical methods and for samplers that need it]",
 )
-@click.option("--metric", "metrics", multiple=True, metavar="NAME", help="Only these. [default: all]")
+@click.option(
+    "--metric", "metrics", multiple=True, metavar="NAME", help="Metric to compute; repeatable. [default: all]"
+)
 @click.option(
     "--samples",
     type=click.IntRange(0, 1000),
     default=0,
     show_default=True,
-    help="Draws per image, for the metrics of draws.",
+    help="Draws per image, for metrics of draws.",
 )
 @click.option(
     "--sampler",
     metavar="NAME[:KEY=VALUE]",
-    help="For unconditional models. [default: what suits model and damage]",
+    help="Sampler for unconditional models. [default: chosen for the model and corruption]",
 )
-@click.option("--labels", type=click.Choice(["folders", "arrays"]), help="Tell class-conditional models the class.")
-@click.option("--limit", type=click.IntRange(1), help="Only the first so many images.")
+@click.option(
+    "--labels",
+    type=click.Choice(["folders", "arrays"]),
+    help="Pass the class of each image to class-conditional models: name of its sub-folder, or label in the array"
+    " file.",
+)
+@click.option("--limit", type=click.IntRange(1), help="Use at most this many images. [default: all]")
 @range_option
 @axes_option
-@click.option("--fail-under", metavar="METRIC=X", help="Exit with 1 where the mean of a --model is worse than X.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the damage and of the draws.")
+@click.option("--fail-under", metavar="METRIC=X", help="Exit with code 1 if the mean of a --model is worse than X.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the corruption and of the draws.")
 @pictures_option
 @click.option("--json", "machine", is_flag=True, help="Print results.json instead of the table.")
 @compute_options
 def command(
     clean: str, report: Path, specs: tuple[str, ...], models: tuple[str, ...], baselines: tuple[str, ...],
-    told: str | None, metrics: tuple[str, ...], samples: int, sampler: str | None, labels: Labels, limit: int | None,
-    span: str | None, axes: str | None, fail_under: str | None, seed: int, pictures: int, machine: bool, device: str,
-    precision: Precision, compiled: bool, threads: int | None,
+    noise_policy: str | None, metrics: tuple[str, ...], samples: int, sampler: str | None, labels: Labels,
+    limit: int | None, span: str | None, axes: str | None, fail_under: str | None, seed: int, pictures: int,
+    machine: bool, device: str, precision: Precision, compiled: bool, threads: int | None,
 ) -> int:  # fmt: skip
-    """Damage the images of CLEAN, restore them, and write how well that went into the folder REPORT.
+    """Corrupt the images of CLEAN, restore them with every method, and write the results to the folder REPORT.
 
-    Every method sees the same damaged image. Noise is neither clipped nor quantised; results are clamped and
-    rounded to 8 bits; a figure is the mean over images. REPORT gets report.html, results.json and results.csv.
+    Every method gets the same corrupted images. Noise is neither clipped nor quantised; results are clamped and
+    rounded to 8 bits; each value is a mean over images. REPORT gets report.html, results.json and results.csv.
     """
-    from restorekit.cli import options as cli_options
     from restorekit.core.devices import Compute, choose, versions
     from restorekit.core.execution import LocalEngine
     from restorekit.core.plugins import registry
     from restorekit.evaluation import evaluate
     from restorekit.evaluation.head_to_head import against_baselines
     from restorekit.evaluation.protocol import Protocol
-    from restorekit.evaluation.results_file import finite, prepare, write_results
+    from restorekit.evaluation.results_file import finite, prepare
     from restorekit.images.dataset import load_images
     from restorekit.images.intensity import parse_range
     from restorekit.report.pages.compared import FOLDER, evenly
     from restorekit.report.pages.evaluated import page_of
-    from restorekit.report.render import write_page
     from restorekit.report.wording import lost
 
-    cli_options.use_threads(threads)
-    limits = cli_options.limit(fail_under, registry.metrics(), metrics)
+    set_threads(threads)
+    limits = parse_limit(fail_under, registry.metrics(), metrics)
     images = load_images(clean, limit, labels, parse_range(span), axes)
-    cli_options.keep_apart(clean, report)
+    check_output(clean, report)
     compute = Compute(device, precision, compiled)
-    scenarios = [_scenario(spec, models, baselines, told, samples, sampler, compute) for spec in _expanded(specs)]
-    measured = metrics_asked(metrics)
-    measured_with = versions()
-    protocol = Protocol(Path(clean).name, seed, len(images), choose(device), measured_with, compute.number)
-    test_images = evaluate.test_images(images)
+    scenarios = [_scenario(spec, models, baselines, noise_policy, samples, sampler, compute) for spec in _expand(specs)]
+    selected = create_metrics(metrics)
+    protocol = Protocol(Path(clean).name, seed, len(images), choose(device), versions(), compute.number)
     prepare(report)
-    warn_of_range(images)
+    print_range_note(images)
     with ImagesProgress(len(images), "evaluating", machine) as progress:
+
+        def watch(key: str, error: str | None) -> None:
+            progress.advance(error and f"{key}: {error}")
+
         results = evaluate.evaluate(
-            test_images,
-            scenarios,
-            measured,
-            LocalEngine(1),
-            protocol,
-            lambda key, error: progress.advance(error and f"{key}: {error}"),
-            report,
-            report / FOLDER,
-            evenly(images.keys, pictures),
-        )
+            evaluate.test_images(images), scenarios, selected, LocalEngine(1), protocol, watch, report,
+            report / FOLDER, evenly(images.keys, pictures),
+        )  # fmt: skip
     comparisons = against_baselines(results)
-    results = replace(results, comparisons=[pair.row() for pair in comparisons], command=typed("evaluate"))
+    results = replace(results, comparisons=[pair.row() for pair in comparisons], command=command_line("evaluate"))
     if machine:
         click.echo(as_json(finite(results.to_json())))
     else:
         print_results(results, lost(comparisons))
+    publish(page_of(results, comparisons), results, report, machine)
+    return exit_code(results, describe_missed(limits, models, results.runs))
+
+
+def publish(page: Page, results: Results, report: Path, machine: bool) -> None:
+    """Write results and report page, with the sections of plugins, and print their place unless for a machine."""
+    from restorekit.evaluation.results_file import write_results
+    from restorekit.report.render import write_page
+
     write_results(results, report)
-    write_page(with_sections(page_of(results, comparisons), results, report), report / "report.html")
+    write_page(with_sections(page, results, report), report / "report.html")
     if not machine:
-        click.echo(f"-> {report / 'report.html'}, results.json and results.csv beside it")
-    missed = cli_options.below(limits, models, results.runs)
+        click.echo(f"-> {report / 'report.html'}, with results.json and results.csv")
+
+
+def exit_code(results: Results, missed: Sequence[str]) -> int:
+    """Print the missed limits on standard error; return 1 if there are any, or if images failed, else 0."""
     for text in missed:
         click.echo(text, err=True)
     return 1 if results.failures or missed else 0
 
 
-def _expanded(specs: Sequence[str]) -> list[str]:
-    """Return a spec for each damage in the order given; the same damage is there once, however it is written."""
+def _expand(specs: Sequence[str]) -> list[str]:
+    """Return one spec per corruption, in order; equal corruptions count once, however they are spelt."""
     from restorekit.core.plugins import registry
     from restorekit.corruptions.spec import expand, parse
 
@@ -170,7 +190,7 @@ def _scenario(
     spec: str,
     models: Sequence[str],
     baselines: Sequence[str],
-    told: str | None,
+    noise_policy: str | None,
     samples: int,
     sampler: str | None,
     compute: Compute,
@@ -185,11 +205,11 @@ def _scenario(
     if "auto" in baselines:
         classical += best_baselines(corruption)
     names = dict.fromkeys([*models, *classical])
-    return Scenario(spec, corruption, [_method(n, corruption, told, samples, sampler, compute) for n in names])
+    return Scenario(spec, corruption, [_method(n, corruption, noise_policy, samples, sampler, compute) for n in names])
 
 
 def _method(
-    name: str, corruption: Corruption, told: str | None, samples: int, sampler: str | None, compute: Compute
+    name: str, corruption: Corruption, noise_policy: str | None, samples: int, sampler: str | None, compute: Compute
 ) -> Method:
     from restorekit.core.plugins import registry
     from restorekit.evaluation.protocol import Method
@@ -197,25 +217,24 @@ def _method(
 
     opened = open_restorer(name, corruption, None if name in registry.restorers() else sampler, compute)
     learned = opened.card is not None
-    shown: Any = told or ("blind" if learned and not needs_sigma(opened, corruption) else "true")
+    shown: Any = noise_policy or ("blind" if learned and not needs_sigma(opened, corruption) else "true")
     if shown == "blind" and needs_sigma(opened, corruption):
         raise UsageError(
-            f"the sampler {opened.sampler} of {name} must know the level of the noise, got --sigma blind;"
-            " give --sigma true or auto"
+            f"the sampler {opened.sampler} of {name} needs the noise level, got --sigma blind; use --sigma true or auto"
         )
     n = samples if learned else 0
     return Method(name, opened.restorer, shown, n, learned, opened.estimate(n), opened.table, opened.digest)
 
 
 def needs_sigma(opened: Opened, corruption: Corruption) -> bool:
-    """Say whether a sampler must be told the level of the noise, which is known anyway where there is none."""
+    """Return whether a sampler needs the noise level; False if the corruption has no Gaussian noise."""
     from restorekit.core.contracts import parts_of
 
     return opened.restorer.needs_sigma and any(part.noise_law == "gaussian" for part in parts_of(corruption))
 
 
-def metrics_asked(names: Sequence[str]) -> list[Metric]:
-    """Return the metrics that are asked for; of all of them, where none is, those that can be made."""
+def create_metrics(names: Sequence[str]) -> list[Metric]:
+    """Return the named metrics; without names, all that can be created."""
     from restorekit.core.plugins import registry
     from restorekit.core.plugins.boundary import attribute_errors, error_message
 
@@ -223,17 +242,17 @@ def metrics_asked(names: Sequence[str]) -> list[Metric]:
     for name in names or registry.metrics():
         cls = registry.lookup("metrics", name)
         try:
-            with attribute_errors(f"making the metric {name!r}", cls):
+            with attribute_errors(f"creating the metric {name!r}", cls):
                 found.append(cls())
         except PluginError as error:
             if names:
                 raise
-            click.echo(f"{name} is not measured: {error_message(error)}", err=True)
+            click.echo(f"{name} is not computed: {error_message(error)}", err=True)
     return found
 
 
 def with_sections(page: Page, results: Results, report: Path) -> Page:
-    """Return a page with what plugins add to it; what of them breaks is said, and kept in the folder of the report."""
+    """Return a page with the sections of plugins; a section that fails is left out, with a note and a log entry."""
     from restorekit.core.plugins.boundary import error_message
     from restorekit.report.plugin_sections import added
 
@@ -241,8 +260,8 @@ def with_sections(page: Page, results: Results, report: Path) -> Page:
     return replace(page, sections=found)
 
 
-def warn_of_range(images: LabelledImages) -> None:
-    """Say on standard error where the range of the numbers had to be guessed."""
-    with suppress(ImageError):  # an image that cannot be read is told when its turn comes
+def print_range_note(images: LabelledImages) -> None:
+    """Print a note on standard error if the range of values was estimated."""
+    with suppress(ImageError):  # an unreadable image is reported when it is processed
         if images.warning:
             click.echo(f"{images.keys[0]}: {images.warning}", err=True)

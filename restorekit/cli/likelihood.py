@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from restorekit.cli.console import ImagesProgress, as_json
-from restorekit.cli.options import axes_option, device_options, range_option
+from restorekit.cli.options import axes_option, check_output, device_options, range_option, set_threads
 from restorekit.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -20,12 +20,12 @@ Example:
 """
 
 
-@click.command(epilog=EXAMPLE)
+@click.command("likelihood", epilog=EXAMPLE)
 @click.argument("model", metavar="MODEL")
 @click.argument("images", type=str)
 @click.argument("out", type=click.Path(path_type=Path, file_okay=False))
-@click.option("--k", type=click.IntRange(1), default=100, show_default=True, help="Draws of z for each image.")
-@click.option("--limit", type=click.IntRange(1), help="Only the first so many images.")
+@click.option("--k", type=click.IntRange(1), default=100, show_default=True, help="Draws of z per image.")
+@click.option("--limit", type=click.IntRange(1), help="Use at most this many images. [default: all]")
 @range_option
 @axes_option
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the draws.")
@@ -35,13 +35,12 @@ def command(
     model: str, images: str, out: Path, k: int, limit: int | None, span: str | None, axes: str | None, seed: int,
     machine: bool, device: str, threads: int | None,
 ) -> int:  # fmt: skip
-    """Say how likely IMAGES are under the unconditional MODEL, and write OUT/scores.jsonl, a line for each.
+    """Compute the likelihood of IMAGES under the unconditional MODEL; write OUT/scores.jsonl, one line per image.
 
-    The negative ELBO (nelbo), the importance-weighted estimate of - log p(x) by K draws (nll), both in nats per image,
-    bits for each value, and which latents are in use; of a hierarchical model also the rate of each group of latents
-    (rate_0, ..., that nearest the pixels last). Images of many bits are those least like the training data.
+    Each line has the negative ELBO (nelbo) and the importance-weighted estimate of -log p(x) from K draws (nll), both
+    in nats per image, and bits per value; for a hierarchical model also the rate of each group of latents (rate_0, ...,
+    the group nearest the pixels last). Images with many bits are least like the training data.
     """
-    from restorekit.cli import options as cli_options
     from restorekit.core.contracts import LatentModel
     from restorekit.core.devices import choose
     from restorekit.evaluation.likelihood import score_all
@@ -50,19 +49,19 @@ def command(
     from restorekit.images.intensity import parse_range
     from restorekit.models import checkpoint
 
-    cli_options.use_threads(threads)
+    set_threads(threads)
     loaded, card = checkpoint.load(checkpoint.resolve(model))
     if not isinstance(loaded, LatentModel):
         raise UsageError(
-            f"{model} holds a {card.model!r}, which is conditional: it has no p(x); give an unconditional one"
+            f"{model} holds a {card.model!r}, which is conditional and has no p(x); use an unconditional model"
         )
     if getattr(loaded.config, "grain", "known") != "known":
         raise UsageError(
-            f"{model} has learnt noise apart from its decoder, whose own density is all but a spike; train one with "
+            f"{model} learnt its noise separately, so the density of its decoder is too narrow; train a model with "
             "--sigma auto, or on clean images"
         )
     opened = load_images(images, limit, None, parse_range(span), axes)
-    cli_options.keep_apart(images, out)
+    check_output(images, out)
     prepare(out)
     with ImagesProgress(len(opened), "scoring", machine) as progress:
 
@@ -70,20 +69,20 @@ def command(
             progress.advance(error and f"{key}: {error}")
 
         found = score_all(loaded.to(choose(device)), opened, k, seed, out / "scores.jsonl", note)
-    _tell(found, k, out, machine)
+    _print(found, k, out, machine)
     return 1 if found.failures else 0
 
 
-def _tell(found: Summary, k: int, out: Path, machine: bool) -> None:
+def _print(found: Summary, k: int, out: Path, machine: bool) -> None:
     means = found.means()
     latents = [{"active": active, "of": count} for active, count in found.use.active()]
     if machine:
-        figures = {name: mean for name, (mean, _) in means.items()}
-        click.echo(as_json({"k": k, "images": len(found.rows), **figures, "latents": latents, "bits": found.basis,
+        values = {name: mean for name, (mean, _) in means.items()}
+        click.echo(as_json({"k": k, "images": len(found.rows), **values, "latents": latents, "bits": found.basis,
                             "failures": found.failures}))  # fmt: skip
         return
     if not found.rows:
-        click.echo("no image could be scored")
+        click.echo("no image was scored")
         return
     for name, (mean, error) in means.items():
         label = f"nll (K = {k})" if name == "nll" else name.replace("_", " ")

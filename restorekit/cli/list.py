@@ -19,11 +19,11 @@ Example:
 """
 
 
-@click.command(epilog=EXAMPLE)
+@click.command("list", epilog=EXAMPLE)
 @click.argument("kind", required=False, metavar=f"[{'|'.join(KINDS)}]")
 @click.option("--json", "machine", is_flag=True, help="Print one JSON object instead of text.")
 def command(kind: str | None, machine: bool) -> None:
-    """List what is installed, with the package that provides it; all kinds where none is named."""
+    """List installed parts and the package that provides each; all kinds by default."""
     if kind not in (None, *KINDS):
         raise click.UsageError(unknown("kind", str(kind), KINDS))
     found = {one: _rows(one) for one in ([kind] if kind else KINDS)}
@@ -46,7 +46,7 @@ def _rows(kind: str) -> dict[str, dict[str, Any]]:
 
     installed = registry.installed()
     if kind == "plugins":
-        rows = {p.name: {"about": _said(p, installed), "package": p.package} for p in installed.loaded}
+        rows = {p.name: {"about": _versions(p, installed), "package": p.package} for p in installed.loaded}
         broken = {name: {"about": f"not used: {why}", "package": name} for name, why in installed.problems.items()}
         return {**rows, **broken}
     return {
@@ -55,8 +55,8 @@ def _rows(kind: str) -> dict[str, dict[str, Any]]:
     }
 
 
-def _said(plugin: Plugin, installed: Plugins) -> str:
-    """Return a plugin's package and version, and what of it cannot be used."""
+def _versions(plugin: Plugin, installed: Plugins) -> str:
+    """Return package and version of a plugin, and the errors of its unreadable weights."""
     faults = [entry.value for entry in installed.unreadable.values() if entry.plugin == plugin]
     return "; ".join([f"{plugin.package} {plugin.version}", *faults])
 

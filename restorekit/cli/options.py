@@ -1,9 +1,4 @@
-"""Options that several commands share.
-
-Reading the small texts that options take.
-
-The command line as it was typed, to be typed again.
-"""
+"""Options that several commands share, and the parsing of their texts."""
 
 from __future__ import annotations
 
@@ -35,7 +30,7 @@ def device_options(function: F) -> F:
         type=click.Choice(["auto", "cpu", "cuda", "mps"]),
         default="auto",
         show_default=True,
-        help="Where to compute.",
+        help="Device to compute on; auto: the fastest available.",
     )
     return device(threads_option(function))
 
@@ -52,13 +47,13 @@ def compute_options(function: F) -> F:
         type=PRECISION,
         default="auto",
         show_default=True,
-        help="bf16-mixed: faster on GPUs and on CPUs with units for it. auto: so on CUDA alone.",
+        help="Arithmetic; bf16-mixed is faster on GPUs and on CPUs with bfloat16 units; auto: bf16-mixed on CUDA only.",
     )
     compiled = click.option(
         "--compile",
         "compiled",
         is_flag=True,
-        help="Compile what makes the estimate first: seconds at the start, less for each image on a GPU.",
+        help="Compile the network first: takes seconds at the start, saves time per image on a GPU.",
     )
     return device_options(precision(compiled(function)))
 
@@ -69,8 +64,8 @@ def range_option(function: F) -> F:
         "--range",
         "span",
         metavar="auto|LOW..HIGH",
-        help="What the files' numbers span. auto: of integers their dtype; of floats 0..1, or where they leave it"
-        " their 0.1 and 99.9 percentiles. [default: auto, and a note where percentiles are taken]",
+        help="Values that map to 0 and 1. auto: the range of an integer type; for floats 0..1, or their 0.1 and 99.9"
+        " percentiles if values are outside of it. [default: auto, with a note if percentiles are used]",
     )(function)
 
 
@@ -100,12 +95,12 @@ def pictures_option(function: F) -> F:
         type=click.IntRange(0),
         default=24,
         show_default=True,
-        help="Images that the report shows, evenly over the list.",
+        help="Images that the report shows, at even steps through the list.",
     )(function)
 
 
-def settings(pairs: Sequence[str]) -> dict[str, str]:
-    """Read ``KEY=VALUE`` texts; UsageError in one sentence for anything else."""
+def parse_settings(pairs: Sequence[str]) -> dict[str, str]:
+    """Parse ``KEY=VALUE`` texts; UsageError for anything else."""
     found = {}
     for pair in pairs:
         key, mark, value = pair.partition("=")
@@ -119,7 +114,7 @@ KEEP = ("std", "draws", "low", "high")
 _UNITS = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
 
 
-def size(text: str) -> int:
+def parse_size(text: str) -> int:
     """Return the bytes of ``500MB``, ``4GB`` or ``2g``."""
     found = re.fullmatch(r"\s*(\d+(?:\.\d*)?)\s*([kmgt]?)i?b?\s*", text.lower())
     if found is None:
@@ -127,38 +122,37 @@ def size(text: str) -> int:
     return int(float(found[1]) * _UNITS[found[2]])
 
 
-def memory(text: str) -> int:
-    """Return the bytes of ``--max-memory``; UsageError where tiles cannot be made small enough for them."""
+def parse_memory(text: str) -> int:
+    """Return the bytes of ``--max-memory``; UsageError if it is too little for the smallest tiles."""
     from restorekit.restoration.tiling import BYTES_PER_PIXEL, Limits
 
-    found, least = size(text), Limits.within(0).pixels * BYTES_PER_PIXEL
+    found, least = parse_size(text), Limits.within(0).pixels * BYTES_PER_PIXEL
     if found < least:
         raise UsageError(f"--max-memory takes {least / 2**20:g}MB or more, got {text}; give for example 1GB")
     return found
 
 
-def sigma(text: str | None, words: Sequence[str] = ()) -> str | None:
-    """Check a ``--sigma`` text; return "auto" or another of the words, a number as text, or None.
+def parse_sigma(text: str | None, words: Sequence[str] = ()) -> str | None:
+    """Check a ``--sigma`` text; return "auto" or one of `words` unchanged, a number as text, or None.
 
     Raises
     ------
     UsageError
-        Not a number on [0, 1]; a bare 25 is answered with 25/255.
+        For any other text, or a number outside of [0, 1]; the message for 25 suggests 25/255.
     """
     if text is None or text in ("auto", *words):
         return text
-    above, slash, below = text.partition("/")
+    from restorekit.core.config import checked_sigma, parse_number
+
     try:
-        value = float(above) / float(below) if slash else float(above)
-    except (ValueError, ZeroDivisionError):
+        value = parse_number(text)
+    except ValueError:
         known = ", ".join(("auto", *words))
         raise UsageError(f"--sigma takes {known}, 0, or a number such as 25/255, got {text!r}") from None
-    from restorekit.core.config import checked_sigma
-
     return repr(checked_sigma(value, text))
 
 
-def shard(text: str | None) -> tuple[int, int]:
+def parse_shard(text: str | None) -> tuple[int, int]:
     """Return I and N of ``I/N``."""
     found = re.fullmatch(r"(\d+)/(\d+)", text or "1/1")
     if found is None or not 1 <= int(found[1]) <= int(found[2]):
@@ -166,19 +160,19 @@ def shard(text: str | None) -> tuple[int, int]:
     return int(found[1]), int(found[2])
 
 
-def keep(text: str, samples: int) -> tuple[str, ...]:
-    """Return the parts of a ``--keep`` list, without the draws, of which there are `samples` anyway."""
+def parse_keep(text: str, samples: int) -> tuple[str, ...]:
+    """Return the parts of a ``--keep`` list without "draws", which are written whenever `samples` is above 0."""
     parts = tuple(dict.fromkeys(p.strip() for p in text.split(",") if p.strip()))
     for part in parts:
         if part not in KEEP:
             raise UsageError(unknown("thing to --keep", part, KEEP))
     if "draws" in parts and samples == 0:
-        raise UsageError("--keep draws needs draws, got --samples 0; give --samples N, such as 8")
+        raise UsageError("--keep draws needs draws, got --samples 0; add --samples N, such as 8")
     return tuple(part for part in parts if part != "draws")
 
 
-def format(text: str) -> str:
-    """Check a ``--format`` text."""
+def parse_format(text: str) -> str:
+    """Return the image format of a ``--format`` text; UsageError for an unknown one."""
     from restorekit.images.picture import SUFFIXES
 
     names = {"tif": "tiff", "jpg": "jpeg"}
@@ -188,8 +182,8 @@ def format(text: str) -> str:
     return kind
 
 
-def keep_apart(source: str | Path, out: Path) -> None:
-    """Refuse an output folder that is the input, lies in it, or holds it: inputs are never written to."""
+def check_output(source: str | Path, out: Path) -> None:
+    """Raise a UsageError for an output folder that is the input, is inside it, or contains it."""
     inner = Path(str(source).partition(".npz:")[0]).resolve()
     folder = inner if inner.is_dir() else inner.parent
     target = out.resolve()
@@ -205,8 +199,8 @@ def keep_apart(source: str | Path, out: Path) -> None:
         raise UsageError(f"the output {out} is a file; expected a folder, which may be new")
 
 
-def use_threads(count: int | None) -> None:
-    """Set the number of CPU threads of torch, and of OpenCV and the numerical libraries, which load later."""
+def set_threads(count: int | None) -> None:
+    """Set the number of CPU threads of torch, OpenCV and the numerical libraries; None leaves it."""
     if count is not None:
         for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "OPENCV_FOR_THREADS_NUM"):
             os.environ[name] = str(count)
@@ -215,8 +209,10 @@ def use_threads(count: int | None) -> None:
         torch.set_num_threads(count)
 
 
-def limit(text: str | None, metrics: Mapping[str, type[Metric]], asked: Sequence[str] = ()) -> tuple[str, float] | None:
-    """Return metric and value of a ``--fail-under`` text; it must be among those asked for, where some are."""
+def parse_limit(
+    text: str | None, metrics: Mapping[str, type[Metric]], selected: Sequence[str] = ()
+) -> tuple[str, float] | None:
+    """Return metric and value of a ``--fail-under`` text; the metric must be among the selected ones, if any."""
     if text is None:
         return None
     name, _, value = text.partition("=")
@@ -228,13 +224,13 @@ def limit(text: str | None, metrics: Mapping[str, type[Metric]], asked: Sequence
         least = math.nan
     if math.isnan(least):
         raise UsageError(f"--fail-under takes METRIC=NUMBER, such as psnr=28, got {text!r}")
-    if asked and name not in asked:
+    if selected and name not in selected:
         raise UsageError(f"--fail-under needs {name} measured; add --metric {name}")
     return name, least
 
 
-def below(limit: tuple[str, float] | None, models: Sequence[str], runs: Sequence[RunRow]) -> list[str]:
-    """Say which means of the models, or methods named as such, are worse than the limit: a sentence for each run."""
+def describe_missed(limit: tuple[str, float] | None, models: Sequence[str], runs: Sequence[RunRow]) -> list[str]:
+    """Return a sentence for each run of one of the models whose mean is worse than the limit."""
     if limit is None:
         return []
     from restorekit.core.plugins import registry
@@ -247,44 +243,44 @@ def below(limit: tuple[str, float] | None, models: Sequence[str], runs: Sequence
         if value is None or sign * value < sign * least:
             where = f" on {run.corruption}" if run.corruption else ""
             mean = "no value" if value is None else f"{value:.4g}"
-            found.append(f"--fail-under {name}={least:g} is not held by {run.restorer}{where}: {mean}")
+            found.append(f"--fail-under {name}={least:g} is missed by {run.restorer}{where}: {mean}")
     return found
 
 
-def settled(sampler: str | None, corruption: Corruption | None) -> None:
-    """Raise a UsageError where a sampler would not know the values of what altered a file.
+def check_sampler_corruption(sampler: str | None, corruption: Corruption | None) -> None:
+    """Raise a UsageError for a sampler and a corruption with ranges, whose values for a file are unknown.
 
-    The level of Gaussian noise is told by sigma, and what hides values by the mask.
+    Ranges are allowed for Gaussian noise, as sigma sets it, and for parts that hide values, as the mask shows them.
     """
     from restorekit.core.contracts import parts_of
 
     for part in parts_of(corruption) if sampler and corruption else ():
         values = {} if part.hides or part.noise_law == "gaussian" else vars(part)
         if any(isinstance(value, tuple) for value in values.values()):
-            raise UsageError(f"a sampler needs the damage's own values, got a range for {part}; give one number")
+            raise UsageError(f"a sampler needs exact values of the corruption, got a range in {part}; give one number")
 
 
-def typed(name: str) -> str:
-    """Return the line that runs the current command again: its arguments, and the options that were given.
+def command_line(name: str) -> str:
+    """Return the command line that repeats the current command, with its arguments and non-default options.
 
     Parameters
     ----------
     name : str
-        What follows ``restorekit``.
+        Name of the command, such as ``restore``.
     """
     context = click.get_current_context()
-    given = [p for p in context.command.params if p.name and _was_given(context, p.name)]
-    arguments = [str(context.params[p.name or ""]) for p in given if isinstance(p, click.Argument)]
-    options = [word for p in given if isinstance(p, click.Option) for word in _words(p, context.params[p.name or ""])]
+    own = [p for p in context.command.params if p.name and _is_explicit(context, p.name)]
+    arguments = [str(context.params[p.name or ""]) for p in own if isinstance(p, click.Argument)]
+    options = [word for p in own if isinstance(p, click.Option) for word in _words(p, context.params[p.name or ""])]
     return shlex.join(["restorekit", *name.split(), *arguments, *options])
 
 
-def _was_given(context: click.Context, name: str) -> bool:
+def _is_explicit(context: click.Context, name: str) -> bool:
     return context.get_parameter_source(name) is ParameterSource.COMMANDLINE
 
 
 def _words(option: click.Option, value: object) -> Iterator[str]:
-    """Yield an option as it is typed: its longest name, once for each value."""
+    """Yield the words of an option: its longest name, repeated for each value."""
     name = max(option.opts, key=len)
     if option.is_flag:
         yield name

@@ -1,4 +1,4 @@
-"""``restorekit plugin``: what whoever writes a plugin needs."""
+"""``restorekit plugin``: create and check plugins."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from restorekit.cli.console import ChecksProgress, as_json
+from restorekit.cli.options import set_threads
 from restorekit.cli.scaffold import KINDS, write
 from restorekit.core.errors import RestorekitWarning
 
@@ -34,30 +35,30 @@ TRY = {
 }
 
 
-@click.group(epilog=EXAMPLE)
+@click.group("plugin", epilog=EXAMPLE)
 def command() -> None:
-    """Begin a plugin of your own, or check one that is installed.
+    """Create a plugin package, or check an installed plugin.
 
-    plugins/README.md of the source is the guide for authors.
+    The plugin guide is plugins/README.md in the source.
     """
 
 
 @command.command("new", epilog="\b\nExample:\n  restorekit plugin new sun-glare --kind corruption\n")
 @click.argument("name")
-@click.option("--kind", type=click.Choice(KINDS), required=True, help="What the plugin will provide.")
+@click.option("--kind", type=click.Choice(KINDS), required=True, help="Part that the plugin provides.")
 @click.option(
     "--into",
     type=click.Path(path_type=Path, file_okay=False),
     default=".",
     show_default=True,
     metavar="DIR",
-    help="Folder that the package's own folder is made in.",
+    help="Parent folder of the new package.",
 )
 def new(name: str, kind: str, into: Path) -> None:
-    """Write the package restorekit-NAME, which works as it is: a place to begin from.
+    """Write the package restorekit-NAME, a working plugin to start from.
 
-    NAME, small letters, digits and hyphens, is what users will type. The package has a pyproject.toml with the entry
-    point, one module, one test and a README.md. A folder that exists is not written over.
+    Users will type NAME: lower-case letters, digits and hyphens. The package has a pyproject.toml with the entry
+    point, one module, one test and a README.md. An existing folder is not overwritten.
     """
     folder, *written = write(name, kind, into)
     click.echo(f"{folder}: {', '.join(file.name for file in written)}")
@@ -74,15 +75,14 @@ def new(name: str, kind: str, into: Path) -> None:
 @click.option("--threads", type=click.IntRange(1), help="CPU threads. [default: all cores]")
 @click.option("--json", "machine", is_flag=True, help="Print one JSON object instead of text.")
 def check(name: str, threads: int | None, machine: bool) -> int:
-    """Check that an installed plugin keeps its promises: NAME of the plugin, of its package, or of one thing in it.
+    """Check an installed plugin against the contracts. NAME is a plugin, its package, or one part of it.
 
-    Every model is checked with its default settings, for gray and for colour images, every corruption with its
-    defaults and with ranges, every sampler with its defaults. Exit code 0: all passed, 1: some failed, 2: wrong usage.
+    Models are checked with default settings, for gray and colour images; corruptions with defaults and with ranges;
+    samplers, restorers and metrics with defaults. Exit code 0: all passed, 1: some failed, 2: wrong usage.
     """
-    from restorekit.cli import options as cli_options
     from restorekit.testing import registry
 
-    cli_options.use_threads(threads)
+    set_threads(threads)
     cases, console = registry.cases(name), Console()
     found, width = [], max(len(case.thing) for case in cases)
     with ChecksProgress(len(cases), machine) as progress, warnings.catch_warnings():
@@ -104,13 +104,13 @@ def check(name: str, threads: int | None, machine: bool) -> int:
 
 
 def _line(one: Finding, width: int) -> str:
-    """Return a finding on a line of its own, for wherever there is no terminal."""
+    """Return the line of one finding, for output that is not a terminal."""
     verdict, rest = ("passed", "") if one.fault is None else ("FAILED", f": {' '.join(one.fault.split())}")
     return f"{verdict}  {one.thing:<{width}}  {one.check}{rest}"
 
 
 def _table(found: list[Finding]) -> Table:
-    """Return the findings as a table: what was checked once, then each check with what is wrong."""
+    """Return the findings as a table; consecutive checks of one class name it once."""
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     for head in ("thing", "check", "result"):
         table.add_column(head, overflow="fold")

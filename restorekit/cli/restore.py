@@ -1,7 +1,4 @@
-"""``restorekit restore``.
-
-What ``restorekit restore`` says before its work and after it, and the page that it leaves.
-"""
+"""``restorekit restore``: options, notes, summary and report of a run."""
 
 from __future__ import annotations
 
@@ -14,8 +11,21 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from restorekit.cli.console import ImagesProgress, Teller, as_json
-from restorekit.cli.options import axes_option, compute_options, range_option, typed
+from restorekit.cli.console import ImagesProgress, Reporter, as_json
+from restorekit.cli.options import (
+    axes_option,
+    check_output,
+    check_sampler_corruption,
+    command_line,
+    compute_options,
+    parse_format,
+    parse_keep,
+    parse_memory,
+    parse_shard,
+    parse_sigma,
+    range_option,
+    set_threads,
+)
 
 if TYPE_CHECKING:
     from restorekit.core.contracts import Corruption
@@ -33,7 +43,7 @@ Examples:
 """
 
 
-@click.command(epilog=EXAMPLE)
+@click.command("restore", epilog=EXAMPLE)
 @click.argument("source", metavar="IN")
 @click.argument("out", type=click.Path(path_type=Path))
 @click.option(
@@ -42,47 +52,51 @@ Examples:
     default="default",
     show_default=True,
     metavar="NAME|FILE",
-    help="Weights, a model file, or a classical method.",
+    help="Installed weights, a model file, or a classical method.",
 )
 @click.option(
     "--corruption",
     metavar="SPEC",
-    help="What damaged the images. [default: what the file says, else noise of unknown level and the missing pixels]",
+    help="Corruption of the images. [default: recorded in the file, else noise of unknown level and missing pixels]",
 )
 @click.option(
     "--sigma",
     metavar="auto|0|S",
-    help="Noise level on the [0, 1] scale, such as 25/255; 0: there is none; auto: estimated."
+    help="Noise level on the [0, 1] scale, such as 25/255; 0: no noise; auto: estimate it."
     " [default: unknown, the model is blind]",
 )
 @click.option(
     "--mask",
     metavar="alpha|color:#RRGGBB|FILE|DIR",
-    help="What is missing; non-zero = missing. [default: NAME.missing.png beside the image]",
+    help="Mask of missing pixels, non-zero = missing. [default: NAME.missing.png next to the image]",
 )
-@click.option("--mask-invert", is_flag=True, help="In the mask, zero = missing.")
-@click.option("--label", type=click.IntRange(0), help="Class of the images, for models that know classes.")
+@click.option("--mask-invert", is_flag=True, help="Invert the mask: zero = missing.")
+@click.option("--label", type=click.IntRange(0), help="Class index of the images, for class-conditional models.")
 @click.option(
-    "--samples", type=click.IntRange(0, 1000), default=0, show_default=True, help="Draws to write beside the estimate."
+    "--samples",
+    type=click.IntRange(0, 1000),
+    default=0,
+    show_default=True,
+    help="Draws per image to write in addition to the estimate.",
 )
 @click.option(
     "--sampler",
     metavar="NAME[:KEY=VALUE]",
-    help="For unconditional models. [default: what suits model and damage]",
+    help="Sampler for unconditional models. [default: chosen for the model and corruption]",
 )
 @click.option(
     "--keep",
     default="",
     metavar="std,draws,low,high",
-    help="Also write, as float32 TIFF on [0, 1]: the standard deviation of every pixel, the draws, the ends of"
-    " the interval.",
+    help="Also write, as float32 TIFF on [0, 1]: standard deviation of every pixel, draws, ends of the interval."
+    " [default: none]",
 )
 @click.option(
     "--interval",
     type=click.FloatRange(0, 1, min_open=True, max_open=True),
     default=0.9,
     show_default=True,
-    help="Share of the unknown values that low and high enclose; given, they are kept.",
+    help="Share of the unknown values between low and high; setting it also writes both.",
 )
 @range_option
 @axes_option
@@ -90,31 +104,35 @@ Examples:
     "--format", "kind", default="keep", show_default=True, metavar="keep|png|tiff|...", help="Format of the outputs."
 )
 @click.option(
-    "--list", "listed", type=click.Path(path_type=Path), help="Text file with the names to restore, one per line."
+    "--list", "listed", type=click.Path(path_type=Path), help="Text file with the names to process, one per line."
 )
 @click.option(
     "--max-memory",
     default="4GB",
     show_default=True,
     metavar="SIZE",
-    help="Memory for tiles in work; images come on top.",
+    help="Memory for the tiles being processed; images need more on top.",
 )
 @click.option(
-    "--max-pixels", type=click.IntRange(1), default=10**9, show_default=True, help="Larger images are refused."
+    "--max-pixels", type=click.IntRange(1), default=10**9, show_default=True, help="Refuse images with more pixels."
 )
 @click.option(
-    "--workers", type=click.IntRange(1), default=2, show_default=True, help="Threads that read, and that write."
+    "--workers",
+    type=click.IntRange(1),
+    default=2,
+    show_default=True,
+    help="Number of reader threads and of writer threads.",
 )
-@click.option("--shard", metavar="I/N", help="Do the I-th of N parts of the list, I from 1.")
+@click.option("--shard", metavar="I/N", help="Process part I of N of the list (1-based). [default: 1/1]")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the draws.")
-@click.option("--overwrite", is_flag=True, help="Replace files in OUT that restorekit did not write.")
+@click.option("--overwrite", is_flag=True, help="Overwrite files in OUT that restorekit did not write.")
 @click.option(
     "--self-check",
     is_flag=True,
-    help="Estimate each image's PSNR without the truth, and say where restoring harms; takes 4 to 8 times as long.",
+    help="Estimate the PSNR of each image without the truth and flag harmful restorations; takes 4 to 8 times as long.",
 )
 @click.option("--report/--no-report", default=True, show_default=True, help="Write OUT/_restorekit/report.html.")
-@click.option("--dry-run", is_flag=True, help="Say what would be done.")
+@click.option("--dry-run", is_flag=True, help="Show what would be done and exit.")
 @click.option("--json", "machine", is_flag=True, help="Print one JSON object instead of text.")
 @compute_options
 def command(
@@ -124,37 +142,36 @@ def command(
     seed: int, overwrite: bool, self_check: bool, report: bool, dry_run: bool, machine: bool, device: str,
     precision: Precision, compiled: bool, threads: int | None,
 ) -> int:  # fmt: skip
-    """Restore every image of IN (a folder, with its sub-folders, or a file) into OUT.
+    """Restore every image of IN (a file, or a folder with its sub-folders) to OUT.
 
-    OUT mirrors the tree, names, formats and depths of IN; OUT/_restorekit holds the record. A second run
-    does only what is not done. Exit code 0: all done, 1: some images failed, 2: wrong usage.
+    OUT mirrors the folder tree, names, formats and bit depths of IN; OUT/_restorekit has the journal and the report.
+    A second run continues with the unfinished images. Exit code 0: all done, 1: some images failed, 2: wrong usage.
     """
-    from restorekit.cli import options as cli_options
     from restorekit.core.devices import Compute
     from restorekit.images.intensity import parse_range
     from restorekit.images.masks import parse_mask
     from restorekit.restoration import folder
 
-    cli_options.use_threads(threads)
+    set_threads(threads)
     masks, parts = parse_mask(mask, mask_invert), _parts(keep, samples)
     items = _items(source, out, listed, masks)
     opened = _opened(name, corruption, sigma, sampler, Compute(device, precision, compiled), max_memory)
     opened.check(label, samples, parts)
     options = folder.Options(
-        model=name, digest=opened.digest, corruption=corruption, sigma=cli_options.sigma(sigma), mask=mask,
+        model=name, digest=opened.digest, corruption=corruption, sigma=parse_sigma(sigma), mask=mask,
         mask_invert=mask_invert, label=label, samples=samples, sampler=opened.sampler, range=parse_range(span),
-        axes=axes, format=cli_options.format(kind), keep=parts,
+        axes=axes, format=parse_format(kind), keep=parts,
         interval=interval if {"low", "high"} & {*parts} else None, seed=seed,
         precision=opened.precision, noise=opened.noise, self_check=self_check,
     )  # fmt: skip
     setup = folder.Setup(
         source, out, opened.restorer, options, _corruption, masks, opened.estimate(samples), opened.device, max_pixels,
-        overwrite, cli_options.shard(shard), opened.table if options.interval or self_check else None, report,
-        typed("restore"),
+        overwrite, parse_shard(shard), opened.table if options.interval or self_check else None, report,
+        command_line("restore"),
     )  # fmt: skip
     tasks = folder.tasks(items, setup)
     if not machine:
-        say(tasks, setup, bool(listed))
+        print_notes(tasks, setup, bool(listed))
     return _plan(tasks, setup, machine) if dry_run else _run(tasks, setup, workers, machine)
 
 
@@ -166,21 +183,18 @@ def _corruption(spec: str) -> Corruption:
 
 
 def _parts(keep: str, samples: int) -> tuple[str, ...]:
-    """Return what is kept beside the images: the ends of the interval too where one was typed."""
-    from restorekit.cli import options as cli_options
-
-    parts = cli_options.keep(keep, samples)
+    """Return the extra outputs; an --interval on the command line adds low and high."""
+    parts = parse_keep(keep, samples)
     typed = click.get_current_context().get_parameter_source("interval") is ParameterSource.COMMANDLINE
     return (*parts, "low", "high") if typed and not {"low", "high"} & {*parts} else parts
 
 
 def _items(source: str, out: Path, listed: Path | None, masks: MaskSource) -> list[Item]:
-    """Return the images that are to be restored, masks among them left out."""
-    from restorekit.cli import options as cli_options
+    """Return the images to restore, without mask files."""
     from restorekit.images.discovery import find_images
 
     items = find_images(source, listed)
-    cli_options.keep_apart(source, out)
+    check_output(source, out)
     items = masks.pictures(items)
     masks.check(items)
     return items
@@ -189,17 +203,16 @@ def _items(source: str, out: Path, listed: Path | None, masks: MaskSource) -> li
 def _opened(
     name: str, corruption: str | None, sigma: str | None, sampler: str | None, compute: Compute, memory: str
 ) -> Opened:
-    """Open what restores, for what is known of the damage."""
-    from restorekit.cli import options as cli_options
+    """Open the model or method for the corruption and noise level of the command line."""
     from restorekit.restoration.loading import open_restorer
     from restorekit.restoration.tiling import Limits
 
-    given = None if corruption is None else _corruption(corruption)
-    limits = Limits.within(cli_options.memory(memory))
-    level = cli_options.sigma(sigma)
+    known = None if corruption is None else _corruption(corruption)
+    limits = Limits.within(parse_memory(memory))
+    level = parse_sigma(sigma)
     stated: Sigma = None if level is None else "auto" if level == "auto" else float(level)
-    opened = open_restorer(name, given, sampler, compute, limits, stated)
-    cli_options.settled(opened.sampler, given)
+    opened = open_restorer(name, known, sampler, compute, limits, stated)
+    check_sampler_corruption(opened.sampler, known)
     return opened
 
 
@@ -209,21 +222,21 @@ def _run(tasks: Sequence[Group], setup: Setup, workers: int, machine: bool) -> i
 
     engine = LocalEngine(workers, weigh=lambda group: 2 * group.bytes)
     with ImagesProgress(sum(len(group.items) for group in tasks), "restoring", machine) as progress:
-        told, checks, page = Teller(progress.advance), Checks(), Following(setup)
+        reporter, checks, page = Reporter(progress.advance), Checks(), LiveReport(setup)
 
         def watch(line: dict[str, Any]) -> None:
             checks.line(line)
-            told.line(line)
+            reporter.line(line)
             page.line()
 
         try:
             counts = restore_folder(tasks, setup, engine, watch)
-        except KeyboardInterrupt as stop:  # the record says what is done
-            stop.add_note("run the same command again to go on")
+        except KeyboardInterrupt as stop:  # the journal has the finished images
+            stop.add_note("run the same command again to resume")
             raise
         finally:
             page.write()
-    return tell(counts, setup, told, checks, machine)
+    return print_summary(counts, setup, reporter, checks, machine)
 
 
 def _plan(tasks: Sequence[Group], setup: Setup, machine: bool) -> int:
@@ -241,18 +254,18 @@ REPORT = "report.html"
 
 
 class Checks:
-    """Counts what self-checks found.
+    """Counts of self-check results.
 
     Attributes
     ----------
     psnrs : list of float
-        Estimates, dB.
+        Estimated PSNR of each image, dB.
     silent : int
-        Images of which the error could not be estimated.
+        Images without an estimate.
     flagged : int
-        Images that the restoration harms.
+        Images whose restoration is flagged as harmful.
     failed : int
-        Checks that broke.
+        Checks that failed with an error.
     """
 
     def __init__(self) -> None:
@@ -260,7 +273,7 @@ class Checks:
         self.silent = self.flagged = self.failed = 0
 
     def line(self, line: dict[str, Any]) -> None:
-        """Take the journal's line of one image, which may not have been checked."""
+        """Count the journal line of one image."""
         found = line.get("self_check")
         if found is None:
             self.failed += "self_check" in line
@@ -273,28 +286,28 @@ class Checks:
 
     @property
     def median(self) -> float | None:
-        """Median of the estimates."""
+        """Median of the estimated PSNR, dB; None without estimates."""
         return statistics.median(self.psnrs) if self.psnrs else None
 
     def to_json(self) -> dict[str, Any]:
-        """Return what --json tells."""
+        """Return the counts and the median for --json."""
         checked = len(self.psnrs) + self.silent
         counts = {"checked": checked, "no_estimate": self.silent, "flagged": self.flagged, "failed": self.failed}
         return {**counts, "psnr": self.median}
 
     def __str__(self) -> str:
-        """Say it in a sentence."""
+        """Return a sentence with the counts and the median."""
         median = "" if self.median is None else f", estimated PSNR {self.median:.2f} dB (median)"
         silent = f", {self.silent} without an estimate" if self.silent else ""
         checked, failed = len(self.psnrs) + self.silent, f", {self.failed} failed" if self.failed else ""
         return f"self-check: {checked} checked{median}{silent}, {self.flagged} flagged as harmed{failed}"
 
 
-def tell(counts: dict[str, int], setup: Setup, told: Teller, checks: Checks, machine: bool) -> int:
+def print_summary(counts: dict[str, int], setup: Setup, reporter: Reporter, checks: Checks, machine: bool) -> int:
     """Print the summary of a run; return its exit code."""
     if machine:
         checked = {"self_check": checks.to_json()} if setup.options.self_check else {}
-        found = {"out": str(setup.out), "device": setup.device, **counts, "failures": told.failures, **checked}
+        found = {"out": str(setup.out), "device": setup.device, **counts, "failures": reporter.failures, **checked}
         click.echo(as_json(found))
     else:
         click.echo(
@@ -303,15 +316,15 @@ def tell(counts: dict[str, int], setup: Setup, told: Teller, checks: Checks, mac
         click.echo(_how(setup))
         if setup.options.self_check:
             click.echo(str(checks))
-        if told.noted:
-            click.echo(f"notes on {told.noted} of them -> {setup.own / 'images.jsonl'}")
+        if reporter.noted:
+            click.echo(f"notes on {reporter.noted} of them -> {setup.own / 'images.jsonl'}")
         if setup.pictures:
             click.echo(f"-> {setup.own / REPORT}")
-    return 1 if told.failures else 0
+    return 1 if reporter.failures else 0
 
 
 def _how(setup: Setup) -> str:
-    """Say what made the estimates, and what stands behind the intervals."""
+    """Return the method of the estimates and the basis of the intervals, for the summary."""
     options = setup.options
     half = ", bfloat16" if options.precision == "bfloat16" else ""
     how = f"{options.model} on {setup.device}{half}: {setup.estimate}"
@@ -325,8 +338,8 @@ def _how(setup: Setup) -> str:
     return f"{how}\nlow and high are uncalibrated, {gaussian}: {beyond}"
 
 
-class Following:
-    """Keeps the page of a run up to date, from its first image on, so that one that is killed leaves one too.
+class LiveReport:
+    """Report page of a run, rewritten while images are restored, so that an interrupted run leaves one too.
 
     Parameters
     ----------
@@ -340,11 +353,11 @@ class Following:
         self._setup, self._pace = setup, Pace()
 
     def line(self) -> None:
-        """Write the page again, as far as that costs next to nothing."""
+        """Rewrite the page if little time is lost by it."""
         self._pace.write(self.write)
 
     def write(self) -> None:
-        """Write the page of what is done so far; a disk that is full has been told of already."""
+        """Write the page of the finished images; a full disk is no error, as it was reported for an image already."""
         if not self._setup.pictures:
             return
         from restorekit.core.errors import ImageError
@@ -355,14 +368,16 @@ class Following:
             write_page(page_of(self._setup.out), self._setup.own / REPORT)
 
 
-def say(tasks: Sequence[Group], setup: Setup, listed: bool) -> None:
-    """Say on standard error what a user may not expect."""
+def print_notes(tasks: Sequence[Group], setup: Setup, listed: bool) -> None:
+    """Print on standard error what a user may not expect."""
     from restorekit.images.discovery import left_out
     from restorekit.restoration.folder import made_otherwise
 
     options, count = setup.options, made_otherwise(tasks, setup)
-    noise = f"noise as in the images that {options.model} has learnt from, {options.noise}, unless a file says"
-    level = "the level of the noise is estimated for each file that does not tell it; --sigma tells it"
+    noise = (
+        f"the noise level is that of the training data of {options.model}, {options.noise}, unless a file records one"
+    )
+    level = "the noise level of each file without a recorded one is estimated; set it with --sigma"
     again = f"{count} image(s) in {setup.out} were restored with other settings; their restorations are replaced"
     found = (
         None if listed else left_out(setup.source),

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import click
 
-from restorekit.cli.options import axes_option, device_options
+from restorekit.cli.options import axes_option, device_options, set_threads
 
-ORDERED_BY = 1000  # images at most that latents are ordered by
+MAX_ORDERING_IMAGES = 1000  # images at most by which latents are ordered
 EXAMPLE = """\b
 Example:
   restorekit sample digits.png --model RUN/model.safetensors --count 64
@@ -18,17 +18,19 @@ Example:
 
 
 def _temperatures(context: click.Context, option: click.Parameter, text: str) -> float | tuple[float, ...]:
-    """Return one number, or several that commas part."""
+    """Return one temperature, or a tuple of comma-separated ones."""
     try:
         found = tuple(float(piece) for piece in text.split(","))
     except ValueError:
         found = ()
     if not found or not all(0 <= value < math.inf for value in found):
-        raise click.BadParameter(f"takes a number from 0 up, or several with commas, such as 1,0.9,0.8, got {text!r}")
+        raise click.BadParameter(
+            f"expected a number from 0 upwards, or several separated by commas, such as 1,0.9,0.8, got {text!r}"
+        )
     return found if len(found) > 1 else found[0]
 
 
-@click.command(epilog=EXAMPLE)
+@click.command("sample", epilog=EXAMPLE)
 @click.argument("out", type=click.Path(path_type=Path))
 @click.option("--model", "name", required=True, metavar="NAME|FILE", help="Model file or installed weights.")
 @click.option("--count", type=click.IntRange(1, 10000), default=64, show_default=True, help="Images to draw.")
@@ -46,23 +48,25 @@ def _temperatures(context: click.Context, option: click.Parameter, text: str) ->
     show_default=True,
     callback=_temperatures,
     metavar="T[,T...]",
-    help="Scale of the latents' standard deviation; for latents of several levels also one for each, finest last.",
+    help="Factor on the standard deviation of the latents; one number, or one for each level, finest last.",
 )
-@click.option("--interpolate", type=click.IntRange(2), help="So many steps from each draw to another, a row each.")
+@click.option(
+    "--interpolate", type=click.IntRange(2), help="Steps of an interpolation between two draws; one row per pair."
+)
 @click.option(
     "--traverse",
     type=click.IntRange(2),
-    help="So many steps of each latent, from -3 to 3 standard deviations of the prior, the others being 0: a row each,"
-    " with its number, of at most --count.",
+    help="Steps of each latent from -3 to 3 standard deviations of the prior, the others being 0; one numbered row per"
+    " latent, at most --count rows.",
 )
 @click.option(
     "--images",
     metavar="IMAGES",
-    help="With --traverse: latents that tell most of these images come first, and each row says how many nats.",
+    help="With --traverse: order latents by their information about these images, shown in nats.",
 )
 @axes_option
-@click.option("--seed", type=int, default=0, show_default=True, help="Seed.")
-@click.option("--overwrite", is_flag=True, help="Replace OUT where it exists.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the draws.")
+@click.option("--overwrite", is_flag=True, help="Replace OUT if it exists.")
 @device_options
 def command(
     out: Path,
@@ -80,24 +84,23 @@ def command(
     device: str,
     threads: int | None,
 ) -> None:
-    """Draw images from a model's prior and write them as one PNG grid, OUT."""
-    from restorekit.cli import options as cli_options
+    """Draw images from the prior of a model and write them to OUT, a PNG grid."""
     from restorekit.core.errors import UsageError
     from restorekit.core.files import atomic
     from restorekit.evaluation.traversal import draw, titled
     from restorekit.training.validation import write_grid
 
     if out.suffix.lower() != ".png":
-        raise UsageError(f"OUT is a PNG, got {out}; give a name that ends in .png")
+        raise UsageError(f"expected OUT to end in .png, got {out}; rename it")
     if out.exists() and not overwrite:
-        raise UsageError(f"{out} exists; choose another name or give --overwrite")
-    cli_options.use_threads(threads)
+        raise UsageError(f"{out} exists; choose another name or add --overwrite")
+    set_threads(threads)
     if interpolate and traverse:
-        raise UsageError("--interpolate and --traverse are two ways; give one of them")
+        raise UsageError("--interpolate and --traverse exclude one another; remove one of them")
     if temperature != 1 and (interpolate or traverse):
-        raise UsageError("--temperature is of draws, not of --interpolate or --traverse; leave one of them out")
+        raise UsageError("--temperature applies to draws, not to --interpolate or --traverse; remove one of them")
     if images and not traverse:
-        raise UsageError("--images orders the rows of --traverse; give both, or leave --images out")
+        raise UsageError("--images orders the rows of --traverse; add --traverse or remove --images")
     steps = interpolate or traverse or 0
     turned, rows = _latents(name, images, axes, count, device) if traverse else (None, [])
     cells = draw(name, count, label, size, temperature, seed, device, steps, turned)
@@ -110,11 +113,11 @@ def command(
 
 
 def _latents(name: str, images: str | None, axes: str | None, count: int, device: str) -> tuple[list[int], list[str]]:
-    """Return the numbers of the latents to turn, and what stands beside each row."""
+    """Return the indices of the latents to traverse, and the label of each row."""
     if images is None:
         return list(range(count)), [f"z{i}" for i in range(count)]
     from restorekit.evaluation.traversal import ranked
     from restorekit.images.dataset import load_images
 
-    found = ranked(name, load_images(images, ORDERED_BY, axes=axes), device)[:count]
+    found = ranked(name, load_images(images, MAX_ORDERING_IMAGES, axes=axes), device)[:count]
     return [i for i, _ in found], [f"z{i}  {nats:.2f}" for i, nats in found]

@@ -26,14 +26,14 @@ Example:
 """
 
 
-@click.command(epilog=EXAMPLE)
+@click.command("show", epilog=EXAMPLE)
 @click.argument("name", metavar="NAME|FILE")
 @click.option("--json", "machine", is_flag=True, help="Print one JSON object instead of text.")
 def command(name: str, machine: bool) -> None:
-    """Show what is known of anything that `restorekit list` names, or the card of a model file.
+    """Show settings and origin of any name from `restorekit list`, or the card of a model file.
 
-    Of a model, `restorekit train` takes with --set what this shows: settings of its own, and of the training. The card
-    says what a file was trained on and for, with which command, how well it does, and its licence.
+    The settings of a model, and those of the training, can be set with `restorekit train --set`. The card of a model
+    file records its training data, corruption, command, validation results and licence.
     """
     found = _found(name)
     if machine:
@@ -45,13 +45,13 @@ def command(name: str, machine: bool) -> None:
 
 
 def _calibration(table: dict[str, Any]) -> str:
-    """Say in a few words what a card's table of intervals was made from; the table itself is for machines."""
+    """Return a short description of the calibration table of a card."""
     levels, images, source = table.get("levels") or ("?",), table.get("images"), table.get("source")
     return f"for {len(levels)} levels from {levels[0]} to {levels[-1]}, from {source or f'{images} images'}"
 
 
 def _found(name: str) -> list[dict[str, Any]]:
-    """Return what is known under a name, once for each kind that has it."""
+    """Return the entry of a name for each kind that has it."""
     from restorekit.core.plugins import registry
     from restorekit.core.plugins.boundary import attribute_errors
 
@@ -83,7 +83,7 @@ def _card(name: str) -> dict[str, Any]:
 
 
 def _class(kind: str, entry: Entry) -> dict[str, Any]:
-    """Return what a class is, whose it is, and what can be set: with defaults, and the presets of a model."""
+    """Return description, origin and settings of a class, and the presets of a model."""
     cls = entry.value
     values: dict[str, Any] = {"kind": kind, "what": _about(cls), "from": _origin(entry)}
     values |= {name: getattr(cls, name) for name in ("unit", "better") if kind == "metric" and getattr(cls, name)}
@@ -103,7 +103,7 @@ def _class(kind: str, entry: Entry) -> dict[str, Any]:
 
 
 def _about(cls: type) -> str:
-    """Return what a docstring says before its first section, as one line."""
+    """Return the text of a docstring before its first section, as one line."""
     text = re.split(r"\n[^\n]+\n---", inspect.cleandoc(cls.__doc__ or ""))[0]
     return " ".join(text.split())
 
@@ -113,17 +113,17 @@ def _origin(entry: Entry) -> str:
 
 
 def _settings(config: Any) -> dict[str, dict[str, str]]:
-    """Return default, kind and meaning of each field of a dataclass, in a user's words."""
-    from restorekit.core.config import taken
+    """Return default, accepted values and meaning of each field of a dataclass."""
+    from restorekit.core.config import describe_type
 
     meanings, hints, found = dict[str, str](), dict[str, Any](), dict[str, dict[str, str]]()
     for cls in reversed(config.__mro__):
         meanings |= _meanings(cls.__doc__ or "")
-    with suppress(NameError):  # a stranger's types that only a type checker imports
+    with suppress(NameError):  # types of a plugin that are imported for type checkers only
         hints = get_type_hints(config)
     for f in dataclasses.fields(config):
         hint, choices = hints.get(f.name, f.type), f.metadata.get("choices")
-        kind = " or ".join(choices) if choices else taken(hint)
+        kind = " or ".join(choices) if choices else describe_type(hint)
         found[f.name] = {"default": _default(f, hint), "takes": kind, "meaning": meanings.get(f.name, "")}
     return found
 

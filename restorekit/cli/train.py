@@ -11,13 +11,20 @@ from typing import TYPE_CHECKING
 
 import click
 
-from restorekit.cli.options import PRECISION, axes_option, device_options, range_option, settings
+from restorekit.cli.options import (
+    PRECISION,
+    axes_option,
+    check_output,
+    device_options,
+    parse_settings,
+    parse_sigma,
+    range_option,
+)
 
 if TYPE_CHECKING:
     from restorekit.core.devices import Precision
     from restorekit.images.dataset import Labels
-    from restorekit.training.log import LogEntry
-    from restorekit.training.loop import Watch
+    from restorekit.training.log import LogEntry, Watch
 
 LEARNED = ("learned", "learned-gain")
 EXAMPLE = """\b
@@ -26,50 +33,57 @@ Example:
 """
 
 
-@click.command(epilog=EXAMPLE)
+@click.command("train", epilog=EXAMPLE)
 @click.argument("images")
 @click.argument("run", type=click.Path(path_type=Path))
-@click.option("--model", "model_name", required=True, metavar="NAME", help="Which model; see `restorekit list models`.")
+@click.option(
+    "--model", "model_name", required=True, metavar="NAME", help="Model to train; see `restorekit list models`."
+)
 @click.option(
     "--corruption",
     "specs",
     multiple=True,
     metavar="SPEC[@WEIGHT]",
-    help="Damage to learn to undo; repeats, one is drawn per batch.",
+    help="Corruption to train on; repeatable, one is drawn per batch by weight.",
 )
 @click.option(
     "--validation",
     metavar="SOURCE|COUNT",
-    help="Images to judge by, or how many to hold out. [default: the stack's own test set, else one in 20, at most 20]",
+    help="Validation images, or the number of images to hold out. [default: test set of the stack, else 1 in 20,"
+    " at most 20]",
 )
-@click.option("--steps", type=click.IntRange(1), help="Updates.")
-@click.option("--epochs", type=click.IntRange(1), help="Passes over the images.")
-@click.option("--minutes", type=click.FloatRange(0, min_open=True), help="Time; the learning rate follows it.")
+@click.option("--steps", type=click.IntRange(1), help="Length of the training in updates.")
+@click.option("--epochs", type=click.IntRange(1), help="Length of the training in passes over the images.")
+@click.option(
+    "--minutes",
+    type=click.FloatRange(0, min_open=True),
+    help="Length of the training in minutes; the learning rate schedule follows the time.",
+)
 @click.option(
     "--set",
     "pairs",
     multiple=True,
     metavar="KEY=VALUE",
-    help="A setting of the model or of the training, or preset=NAME; see `restorekit show NAME`.",
+    help="Setting of the model or the training, or preset=NAME; repeatable; see `restorekit show NAME`.",
 )
 @click.option(
     "--init",
     default="auto",
     show_default=True,
     metavar="auto|none|NAME|FILE",
-    help="Weights to start from; auto: installed ones of this very model, none: at random.",
+    help="Initial weights; auto: installed weights of the same model and settings, else random; none: random.",
 )
 @click.option(
     "--labels",
     type=click.Choice(["folders", "arrays"]),
-    help="Condition on classes: sub-folder names, or the labels of a stack. Images in a sub-folder "
-    "'unlabelled', or of label -1 (255 in unsigned bytes), have none that is known.",
+    help="Condition on classes: names of sub-folders, or labels of a stack. The class is unknown for images in a "
+    "sub-folder 'unlabelled', or with label -1 (255 in unsigned bytes).",
 )
 @click.option(
     "--resume",
     is_flag=True,
-    help="Go on from RUN, bit for bit on a CPU as if never stopped (for --steps and --epochs). Repeat all options of"
-    " the first command; only the length may change.",
+    help="Resume from RUN; with --steps or --epochs on a CPU the result is bit-identical to an uninterrupted training."
+    " Repeat all options of the first command; only the length may change.",
 )
 @click.option(
     "--precision",
@@ -80,82 +94,82 @@ Example:
 )
 @click.option(
     "--self-supervised",
-    "unseen",
+    "self_supervised",
     is_flag=True,
-    help="IMAGES are damaged: learn from them alone. NaN and NAME.missing.png are missing; with --corruption, clean"
-    " images are damaged once, to try it.",
+    help="Train on degraded IMAGES without clean targets. NaN and NAME.missing.png mark missing values; with"
+    " --corruption, clean images are corrupted once, as a test.",
 )
 @click.option(
     "--sigma",
     metavar="auto|learned|learned-gain|X",
-    help="With --self-supervised: the noise of IMAGES on [0, 1], such as 25/255; auto: estimated; learned: with the"
-    " images; learned-gain: and how it grows with brightness.",
+    help="With --self-supervised: noise level of IMAGES on the [0, 1] scale, such as 25/255; auto: estimate it;"
+    " learned: learn it with the model; learned-gain: learn its growth with brightness too.",
 )
-@click.option("--tensorboard", is_flag=True, help="Write the log and pictures to RUN/tensorboard, too.")
+@click.option("--tensorboard", is_flag=True, help="Also write the log and preview images to RUN/tensorboard.")
 @click.option("--devices", type=click.IntRange(1), default=1, show_default=True, help="Devices per node.")
-@click.option("--nodes", type=click.IntRange(1), default=1, show_default=True, help="Machines.")
+@click.option("--nodes", type=click.IntRange(1), default=1, show_default=True, help="Number of machines.")
 @range_option
 @axes_option
-@click.option("--licence", default="", help="Terms of the weights, kept in the model's card.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Seed of everything drawn.")
+@click.option("--licence", default="", help="Licence of the weights, stored in the model file.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of all random numbers.")
 @device_options
 def command(
     images: str, run: Path, model_name: str, specs: tuple[str, ...], validation: str | None, steps: int | None,
     epochs: int | None, minutes: float | None, pairs: tuple[str, ...], init: str, labels: Labels, resume: bool,
     precision: Precision, devices: int, nodes: int, span: str | None, axes: str | None, licence: str, seed: int,
-    unseen: bool, sigma: str | None, tensorboard: bool, device: str, threads: int | None,
+    self_supervised: bool, sigma: str | None, tensorboard: bool, device: str, threads: int | None,
 ) -> int:  # fmt: skip
-    """Train a model on IMAGES (a folder, a file, or a stack) and keep everything in the folder RUN.
+    """Train a model on IMAGES (a folder, a file, or a stack) and write it to the folder RUN.
 
     RUN gets model.safetensors (for `--model`), state.safetensors (for `--resume`), log.jsonl, previews, samples and
-    report.html, which shows how the training goes from its first validation on.
-    Exit code 0: done, 130 or 143: stopped by Ctrl-C or SIGTERM, and saved if training had begun, 2: wrong usage.
+    report.html, which is updated from the first validation on.
+    Exit code 0: done, 130 or 143: stopped by Ctrl-C or SIGTERM, with the state saved if training had begun,
+    2: wrong usage.
     """
-    from restorekit.cli import options as cli_options
     from restorekit.cli.console import TrainingProgress
     from restorekit.report.live import TrainingPage
     from restorekit.training import build, loop
     from restorekit.training.tensorboard import Board
 
     if sum(limit is not None for limit in (steps, epochs, minutes)) != 1:
-        raise click.UsageError("give exactly one of --steps, --epochs and --minutes, for example --minutes 30")
-    if sigma and not unseen:
-        raise click.UsageError("--sigma tells the noise of damaged images; give --self-supervised too, or leave it out")
+        raise click.UsageError("expected exactly one of --steps, --epochs and --minutes; give for example --minutes 30")
+    if sigma and not self_supervised:
+        raise click.UsageError("--sigma requires --self-supervised; add it or remove --sigma")
     for read in (images, *([validation] if validation and not validation.isdigit() else [])):
-        cli_options.keep_apart(read, run)
+        check_output(read, run)
     board = Board(run) if tensorboard else None
     hardware = build.Hardware(device, devices, nodes, precision, threads)
-    source = build.Images(images, validation, labels, span, axes)
+    source = build.DataSource(images, validation, labels, span, axes)
     plan = build.Plan(
         model_name,
         specs,
-        settings(pairs),
+        parse_settings(pairs),
         init,
         seed,
         licence,
         shlex.join(["restorekit", *sys.argv[1:]]),
-        unseen,
-        cli_options.sigma(sigma, LEARNED),
+        self_supervised,
+        parse_sigma(sigma, LEARNED),
     )
     job, model, fabric = build.prepare(run, source, plan, hardware, resume, steps, epochs, minutes)
-    begins = f"going on in {run}" if resume else f"starting from {job.card.start or 'random weights'}"
-    first = fabric.is_global_zero  # one of several processes speaks for all
-    for note in (*job.notes, begins) if first else ():
+    start = f"resuming {run}" if resume else f"starting from {job.card.start or 'random weights'}"
+    first = fabric.is_global_zero  # one of several processes prints for all
+    for note in (*job.notes, start) if first else ():
         click.echo(note, err=True)
     with TrainingProgress(job) as progress, TrainingPage(job, progress.say) as page, board or nullcontext():
         shows = [progress.show, page.show, *([board.show] if board else [])]
         outcome = loop.train(job, model, fabric, _each(shows), resume)
     if first:
-        _tell(run, outcome.found)
+        _print(run, outcome.found)
     if outcome.signal is None:
         return 0
     if first:
-        click.echo(f"stopped at step {outcome.steps}; go on with --resume", err=True)
-    return 128 + outcome.signal  # as a shell has it: 130 for SIGINT, 143 for SIGTERM
+        click.echo(f"stopped at step {outcome.steps}; continue with --resume", err=True)
+    return 128 + outcome.signal  # the exit code of a shell: 130 for SIGINT, 143 for SIGTERM
 
 
 def _each(shows: Sequence[Watch]) -> Watch:
-    """Return one that hands a line of the log to all."""
+    """Return a watch that passes each line of the log to several."""
 
     def watch(line: LogEntry) -> None:
         for show in shows:
@@ -164,7 +178,7 @@ def _each(shows: Sequence[Watch]) -> Watch:
     return watch
 
 
-def _tell(run: Path, found: dict[str, float]) -> None:
+def _print(run: Path, found: dict[str, float]) -> None:
     for name, value in found.items():
         click.echo(f"  {name:<40s} {value:10.3f}")
     written = {"model": "model.safetensors", "report": "report.html", "pictures": "previews", "log": "log.jsonl"}

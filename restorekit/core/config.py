@@ -1,14 +1,12 @@
-"""Frozen dataclasses made from ``--set key=value`` texts and from JSON.
-
-Values as people type them in specs and after ``--set``.
-"""
+"""Reading and writing of settings: values in specs, after ``--set`` and in options, and dataclasses from JSON."""
 
 from __future__ import annotations
 
 import dataclasses
 import math
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 from restorekit.core.errors import SpecError, UsageError, unknown
@@ -18,13 +16,12 @@ T = TypeVar("T")
 
 
 def read(cls: type, texts: Mapping[str, str]) -> dict[str, Any]:
-    """Read texts by the types of the fields that they name.
+    """Read texts by the types and limits of the fields that they name.
 
     Parameters
     ----------
     cls : type
-        A dataclass whose fields are int, float, bool, str, or tuples of int or float. A field's metadata may hold
-        ``choices``, or ``low`` and ``high``: limits of the number, or of each number of a tuple.
+        A dataclass; `parse_value` lists the types and metadata that its fields may have.
     texts : mapping of str to str
         ``{"width": "64", "widths": "32,64,128", "augment": "no"}``.
 
@@ -34,32 +31,21 @@ def read(cls: type, texts: Mapping[str, str]) -> dict[str, Any]:
         For an unknown key, or a text that does not fit its field.
     """
     hints = _hints(cls, texts)
-    values = {key: _read(text, hints[key], key) for key, text in texts.items()}
-    for f in dataclasses.fields(cls):
-        if f.name in texts:
-            _check(f, values[f.name], texts[f.name])
-    return values
-
-
-def _check(field: dataclasses.Field[Any], value: Any, text: str) -> None:
-    """Hold a value, and each number of a tuple, to the choices or limits in its field's metadata."""
-    choices, low, high = (field.metadata.get(k) for k in ("choices", "low", "high"))
-    if choices is not None and value not in choices:
-        raise SpecError(f"{field.name} takes one of {', '.join(choices)}, got {text!r}")
-    for number in value if isinstance(value, tuple) else (value,):
-        if (low is not None and number < low) or (high is not None and number > high):
-            least, most = (f"{end:g}" if end is not None else "any" for end in (low, high))
-            kind = "numbers" if isinstance(value, tuple) else "a number"
-            raise SpecError(f"{field.name} takes {kind} from {least} to {most}, got {text!r}")
+    return {
+        f.name: parse_value(f.name, texts[f.name], hints[f.name], f.metadata)
+        for f in dataclasses.fields(cls)
+        if f.name in texts
+    }
 
 
 def from_json(cls: type[T], values: Mapping[str, Any]) -> T:
-    """Build `cls` from parsed JSON, lists becoming tuples; an unknown key is an error."""
+    """Build `cls` from parsed JSON; lists become tuples. SpecError for an unknown key."""
     _hints(cls, values)
     return cls(**{key: tuple(v) if isinstance(v, list) else v for key, v in values.items()})
 
 
 def _hints(cls: type, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the types of the fields of a dataclass; SpecError for a given key that is not one of them."""
     known = [f.name for f in dataclasses.fields(cls)]
     for key in given:
         if key not in known:
@@ -67,11 +53,101 @@ def _hints(cls: type, given: Mapping[str, Any]) -> dict[str, Any]:
     return typing.get_type_hints(cls)
 
 
-def _read(text: str, hint: Any, key: str) -> Any:
+def parse_value(key: str, text: str, hint: Any, limits: Mapping[str, Any] = MappingProxyType({})) -> Any:
+    """Read the text of one setting, as specs, ``--set`` and options have it.
+
+    Parameters
+    ----------
+    key : str
+        Name of the setting, for error messages.
+    text : str
+        A number is a decimal or a fraction A/B; a truth value is yes, no, on, off, true, false, 1 or 0 in any case;
+        the values of a tuple are separated by commas, and ``none`` is the empty tuple; a range is LOW..HIGH.
+    hint : type
+        int, float, bool, str, `Ranged`, or a tuple of int or float of any length.
+    limits : mapping, optional
+        ``choices`` of a word; ``low`` and ``high``, the limits of every number; ``unit``, for error messages;
+        ``of_255`` for a value that users often give in 8-bit units, ``share`` for one they often give in percent.
+
+    Raises
+    ------
+    SpecError
+        For a text of another type, NaN, an infinity, a value outside the limits, or a range whose ends are swapped.
+    """
+    choices = limits.get("choices")
+    if choices is not None and text not in choices:
+        raise SpecError(f"{key} takes one of {', '.join(choices)}, got {text!r}")
+    kind, pieces = _pieces(text, hint)
+    if ".." in text and kind in (int, float) and (hint != Ranged or len(pieces) > 2):
+        raise SpecError(f"{key} takes {'LOW..HIGH' if hint == Ranged else 'one value'}, got {text!r}")
     try:
-        return parse_value(text, hint)
-    except (ValueError, ZeroDivisionError):
-        raise SpecError(f"{key} takes {taken(hint)}, got {text!r}") from None
+        values = tuple(_READERS.get(kind, kind)(piece) for piece in pieces)
+    except ValueError:
+        expected = "a number or a fraction such as 25/255" if hint in (float, Ranged) else describe_type(hint)
+        raise SpecError(f"{key} takes {expected}, got {text!r}") from None
+    several = typing.get_origin(hint) is tuple
+    for piece, value in zip(pieces, values, strict=True):
+        if kind in (int, float):
+            _check_limits(key, value, text if several else piece, limits, several)
+    if hint == Ranged and values[0] > values[-1]:
+        raise SpecError(f"{key} takes LOW..HIGH with LOW first, got {text!r}; swap the ends")
+    return values if several or len(values) > 1 else values[0]
+
+
+def parse_number(text: str) -> float:
+    """Return a number, which may be infinite or NaN, from a decimal or a fraction A/B; ValueError for other text."""
+    above, slash, below = text.partition("/")
+    try:
+        return float(above) / float(below) if slash else float(above)
+    except ZeroDivisionError:
+        raise ValueError(f"expected a number, got {text!r}") from None
+
+
+def _pieces(text: str, hint: Any) -> tuple[Any, list[str]]:
+    """Return the type of one value, and the texts: the ends of a range, the items of a tuple, or the text itself."""
+    if typing.get_origin(hint) is tuple:
+        return typing.get_args(hint)[0], [piece for piece in text.split(",") if piece] if text != "none" else []
+    return (float, text.split("..")) if hint == Ranged else (hint, [text])
+
+
+def _whole(text: str) -> int:
+    try:
+        return int(text)  # exact for integers above 2^53
+    except ValueError:
+        value = parse_number(text)
+    if not value.is_integer():  # nor are NaN and the infinities
+        raise ValueError(f"expected a whole number, got {text!r}")
+    return int(value)
+
+
+def _truth(text: str) -> bool:
+    if text.lower() not in _TRUTH:
+        raise ValueError(f"expected yes or no, got {text!r}")
+    return _TRUTH[text.lower()]
+
+
+_TRUTH = {"true": True, "yes": True, "1": True, "on": True, "false": False, "no": False, "0": False, "off": False}
+_READERS: Mapping[Any, Callable[[str], Any]] = {bool: _truth, int: _whole, float: parse_number}
+
+
+def _check_limits(key: str, value: float, text: str, limits: Mapping[str, Any], several: bool) -> None:
+    """Raise a SpecError, with advice, for NaN, an infinity, and a number outside of ``low`` and ``high``."""
+    low, high = limits.get("low"), limits.get("high")
+    if math.isfinite(value) and (low is None or value >= low) and (high is None or value <= high):
+        return
+    if limits.get("of_255"):
+        raise SpecError(f"{key} is on the [0, 1] scale, got {text}; {_on_unit_scale(value, text)}")
+    if limits.get("share") and 2 <= value <= 100:  # a smaller number is unlikely to be meant in percent
+        raise SpecError(f"{key} is a share from 0 to 1, got {text}; did you mean {value / 100:g} ({value:g} %)?")
+    ends = [f"{word} {end:g}" for word, end in (("from", low), ("to", high)) if end is not None]
+    span = " ".join(ends) + (" upwards" if high is None else "") if ends else "that is finite"
+    unit = f" ({limits['unit']})" if "unit" in limits else ""
+    raise SpecError(f"{key} takes {'numbers' if several else 'a number'} {span}{unit}, got {text!r}")
+
+
+def _on_unit_scale(value: float, text: str) -> str:
+    """Return the advice for a number that is outside of [0, 1]."""
+    return f"did you mean {text}/255?" if 1 < value <= 255 else "give a number from 0 to 1, such as 25/255"
 
 
 _KINDS: dict[Any, str] = {
@@ -85,51 +161,37 @@ _KINDS: dict[Any, str] = {
 }
 
 
-def taken(hint: Any) -> str:
-    """Say in a user's words what a field of this type takes."""
+def describe_type(hint: Any) -> str:
+    """Return the words for what a field of this type takes, such as "a whole number"."""
     return _KINDS.get(hint, str(hint))
 
 
-_TRUTH = {"true": True, "yes": True, "1": True, "on": True, "false": False, "no": False, "0": False, "off": False}
+def checked_sigma(value: float, text: str) -> float:
+    """Return a noise level on [0, 1].
 
-
-def parse_value(text: str, hint: Any) -> Any:
-    """Parse the text of a value of type int, float, bool, str, or a tuple of these; a float may be a fraction A/B.
+    Parameters
+    ----------
+    value : float
+        The noise level.
+    text : str
+        Its spelling by the user, for the message.
 
     Raises
     ------
-    ValueError, ZeroDivisionError
-        The text is no such value, or no finite number.
+    UsageError
+        For anything but a number from 0 to 1.
     """
-    if typing.get_origin(hint) is tuple:
-        return tuple(parse_value(piece, typing.get_args(hint)[0]) for piece in text.split(",") if piece)
-    if hint is bool:
-        if text.lower() not in _TRUTH:
-            raise ValueError(text)
-        return _TRUTH[text.lower()]
-    if hint is float:
-        above, slash, below = text.partition("/")
-        value = float(above) / float(below) if slash else float(above)
-        if not math.isfinite(value):
-            raise ValueError(text)
-        return value
-    return hint(text)
-
-
-def checked_sigma(value: float, told: str) -> float:
-    """Return a noise level on [0, 1]; UsageError for any other number, which is shown as it was `told`."""
     try:
         number = float(value)
     except (TypeError, ValueError):
         raise UsageError(f"sigma is a number on the [0, 1] scale, such as 25 / 255, got {value!r}") from None
     if 0 <= number <= 1:
         return number
-    hint = f"did you mean {told}/255?" if 1 < number <= 255 else "give a number from 0 to 1, such as 25/255"
-    raise UsageError(f"sigma is on the [0, 1] scale, got {told}; {hint}")
+    raise UsageError(f"sigma is on the [0, 1] scale, got {text}; {_on_unit_scale(number, text)}")
 
 
 def as_typed(value: object) -> str:
-    """Return the value of a corruption's field as its spec has it."""
+    """Return the text of a corruption's field in a spec."""
     if isinstance(value, tuple):
         return "..".join(as_typed(v) for v in value)
     if isinstance(value, bool):
@@ -138,7 +200,7 @@ def as_typed(value: object) -> str:
 
 
 def setting_text(value: object, mark: str = ",") -> str:
-    """Return the value of a setting as ``--set`` takes it; those of several stand between marks."""
+    """Return the text of a setting after ``--set``; `mark` separates the values of a tuple."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, tuple | list):
@@ -147,7 +209,7 @@ def setting_text(value: object, mark: str = ",") -> str:
 
 
 def number_text(value: float) -> str:
-    """Write a number so that it is read back exactly: as a fraction of 255 where that is shorter, as for sigma."""
+    """Return a text that reads back as exactly this number: a fraction of 255 if that is shorter, as for sigma."""
     if value == round(value) and abs(value) < 1e15:
         return str(int(value))
     plain, fraction = repr(value).replace("e+", "e"), f"{round(value * 255)}/255"

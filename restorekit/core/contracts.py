@@ -166,7 +166,7 @@ class Model(nn.Module, ABC):
     name: ClassVar[str]
     Config: ClassVar[type]
     presets: ClassVar[Mapping[str, Mapping[str, object]]] = {}  # named settings of Config and of training.config.Recipe
-    unseen: ClassVar[Mapping[str, object] | None] = None  # settings to learn with where no x is seen; None: it cannot
+    self_supervised: ClassVar[Mapping[str, object] | None] = None  # settings to train without x; None: cannot
     geometry: Geometry
 
     def __init__(self, config: Any) -> None:

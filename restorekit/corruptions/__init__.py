@@ -1,8 +1,9 @@
-"""Built-in corruptions."""
+"""Built-in corruptions, the SPEC language, and interpolation of missing values."""
 
 from __future__ import annotations
 
 from restorekit.core.contracts import Corruption
+from restorekit.core.interpolation import bend, fill
 from restorekit.core.plugins.hookspecs import hookimpl
 from restorekit.corruptions.blur import Blur
 from restorekit.corruptions.chain import Chain
@@ -13,32 +14,19 @@ from restorekit.corruptions.grayscale import Grayscale
 from restorekit.corruptions.holes import Holes
 from restorekit.corruptions.jpeg import JPEG
 from restorekit.corruptions.lines import Lines
-from restorekit.corruptions.missing import Missing
+from restorekit.corruptions.missing import Missing, hide
 from restorekit.corruptions.poisson import Poisson
 from restorekit.corruptions.quantise import Quantise
 from restorekit.corruptions.saltpepper import SaltPepper
-from restorekit.corruptions.sensor import Sensor
+from restorekit.corruptions.sensor import Sensor, smeared
+from restorekit.corruptions.spec import parse
 from restorekit.corruptions.speckle import Speckle
 from restorekit.corruptions.stripes import Stripes
 
 __all__ = [
-    "JPEG",
-    "Blur",
-    "Chain",
-    "Clean",
-    "Downsample",
-    "Gaussian",
-    "Grayscale",
-    "Holes",
-    "Lines",
-    "Missing",
-    "Poisson",
-    "Quantise",
-    "SaltPepper",
-    "Sensor",
-    "Speckle",
-    "Stripes",
-]
+    "JPEG", "Blur", "Chain", "Clean", "Downsample", "Gaussian", "Grayscale", "Holes", "Lines", "Missing", "Poisson",
+    "Quantise", "SaltPepper", "Sensor", "Speckle", "Stripes", "bend", "fill", "hide", "parse", "smeared",
+]  # fmt: skip
 
 
 @hookimpl

@@ -8,10 +8,9 @@ import typing
 from collections.abc import Mapping
 from typing import Any
 
-from restorekit.core.config import parse_value, taken
+from restorekit.core.config import parse_value
 from restorekit.core.contracts import Corruption
 from restorekit.core.errors import SpecError, unknown
-from restorekit.core.types import Ranged
 from restorekit.corruptions.chain import Chain
 
 _PLUS = re.compile(r"(?<![\d.][eE])\+|\+(?!\d)")  # between parts; not that of a number such as 1e+3
@@ -62,7 +61,7 @@ def expand(text: str) -> list[str]:
 def weighted(text: str) -> tuple[str, float]:
     """Split ``SPEC[@WEIGHT]`` into the spec and its weight (1 if absent)."""
     spec, at, weight = text.partition("@")
-    value = _number(weight, "the weight after @") if at else 1.0
+    value = parse_value("the weight after @", weight, float) if at else 1.0
     if value <= 0:
         raise SpecError(f"the weight after @ must be a finite number above 0, got {weight} in {text!r}")
     return spec, value
@@ -105,49 +104,8 @@ def _part(text: str, known: Mapping[str, type[Corruption]]) -> Corruption:
 
 
 def _value(cls: type[Corruption], key: str, text: str) -> Any:
-    """Parse the text of one field by the type of the field, and check its limits."""
+    """Read the text of one field by its type and limits."""
     fields = {f.name: f for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
     if key not in fields:
         raise SpecError(f"{cls.name}: {unknown('key', key, fields)}")
-    hint, meta = typing.get_type_hints(cls)[key], fields[key].metadata
-    if hint in (bool, str):
-        choices = meta.get("choices")
-        if choices is not None and text not in choices:
-            raise SpecError(f"{key} takes one of {', '.join(choices)}, got {text!r}")
-        try:
-            return parse_value(text, hint)
-        except ValueError:
-            raise SpecError(f"{key} takes {taken(hint)}, got {text!r}") from None
-    ends = text.split("..")
-    if len(ends) > 2 or (len(ends) == 2 and hint != Ranged):
-        raise SpecError(f"{key} takes {'LOW..HIGH' if hint == Ranged else 'one value'}, got {text!r}")
-    numbers = tuple(_limited(_number(end, key), end, key, meta) for end in ends)
-    if len(numbers) == 2 and numbers[0] > numbers[1]:
-        raise SpecError(f"{key} takes LOW..HIGH with LOW first, got {text!r}; swap the ends")
-    if hint is int:
-        if numbers[0] != int(numbers[0]):
-            raise SpecError(f"{key} takes a whole number, got {numbers[0]:g}")
-        return int(numbers[0])
-    return numbers[0] if len(numbers) == 1 else numbers
-
-
-def _number(text: str, key: str) -> float:
-    """Parse a number or a fraction A/B."""
-    try:
-        return float(parse_value(text, float))
-    except (ValueError, ZeroDivisionError):
-        raise SpecError(f"{key} takes a number or a fraction such as 25/255, got {text!r}") from None
-
-
-def _limited(value: float, text: str, key: str, meta: Mapping[str, Any]) -> float:
-    """Return a number within the limits of its field; SpecError with the likely intention otherwise."""
-    low, high = meta.get("low", float("-inf")), meta.get("high", float("inf"))
-    if low <= value <= high:
-        return value
-    if meta.get("of_255"):
-        hint = f"did you mean {text}/255?" if 1 < value <= 255 else "give a number from 0 to 1, such as 25/255"
-        raise SpecError(f"{key} is on the [0, 1] scale, got {text}; {hint}")
-    if meta.get("share") and 2 <= value <= 100:  # less is hardly meant in percent
-        raise SpecError(f"{key} is a share from 0 to 1, got {text}; did you mean {value / 100:g} ({value:g} %)?")
-    unit = f" ({meta['unit']})" if "unit" in meta else ""
-    raise SpecError(f"{key} takes a number from {low:g} to {high:g}{unit}, got {text}")
+    return parse_value(key, text, typing.get_type_hints(cls)[key], fields[key].metadata)

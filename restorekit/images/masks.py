@@ -50,11 +50,12 @@ class MaskIndex:
     def of(self, image: Path) -> list[Path]:
         """Return every mask next to an image, sorted."""
         if image.parent not in self._folders:
-            found = self._folders[image.parent] = {}
+            found: dict[str, list[Path]] = {}
             for path in sorted(image.parent.iterdir()) if image.parent.is_dir() else ():
                 stem = marked_stem(path.stem)
                 if stem is not None and path.suffix.lower() in IMAGE_SUFFIXES:
                     found.setdefault(stem, []).append(path)
+            self._folders[image.parent] = found  # complete: several threads may look up at once
         return [path for path in self._folders[image.parent].get(image.stem, ()) if path.is_file()]
 
     def one(self, item: Item) -> Path | None:

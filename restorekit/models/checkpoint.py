@@ -1,4 +1,4 @@
-"""A model in ONE file: safetensors weights, and a JSON card in the file's metadata. No pickle, no flags."""
+"""Model files: safetensors weights with a JSON card in the metadata; no pickle, no flags."""
 
 from __future__ import annotations
 
@@ -30,36 +30,36 @@ FORMAT = 1
 
 @dataclass(frozen=True)
 class Card:
-    """What a model file says of itself.
+    """Description of a model, stored in its file.
 
     Attributes
     ----------
     model, package, version : str
-        Name of the model, and the package and its version that provide it.
+        Name of the model, and the package that provides it with its version.
     config : mapping
         Values of the model's `Config`.
     corruptions : tuple of str
-        Specs it was trained for, with weights.
+        Specs of the corruptions in training, with weights.
     label_names : tuple of str
-        What class 0, 1, ... is called; empty where it learnt none, or where the file is older than this entry.
+        Names of class 0, 1, ...; empty if it has no classes, or the file is older than this entry.
     recipe : mapping
-        Settings of the training; empty where there was none, or where the file is older than this entry.
+        Settings of the training; empty if it was not trained, or the file is older than this entry.
     data : mapping
         Fingerprint, count and name of the training images.
     licence : str
         Terms of the weights.
     command : str
-        The command that made it.
+        Command that trained it.
     start : str
-        Name and digest of the weights that the training started from; "" where at random.
+        Name and digest of the weights that the training started from; "" for random weights.
     steps, seed : int
-        Updates done, seed.
+        Number of updates, and seed of the training.
     seconds : float
-        Time spent in training.
+        Duration of the training.
     metrics : mapping
-        Measured on the validation images at the end.
+        Metrics on the validation images at the end.
     calibration : mapping or None
-        Table of `restorekit calibrate`.
+        Table written by `restorekit calibrate`.
     format : int
         Version of this card.
     """
@@ -84,36 +84,35 @@ class Card:
 
 
 def describe(model: Model) -> Card:
-    """Return the card of a model that was not trained yet."""
+    """Return the card of an untrained model."""
     plugin = registry.installed().entries("models")[model.name].plugin
     return Card(model.name, plugin.package, plugin.version, dataclasses.asdict(model.config))
 
 
 def save(path: Path, weights: Mapping[str, Tensor], card: Card, half: bool = False) -> None:
-    """Write a model file whole or not at all.
+    """Write a model file atomically.
 
     Parameters
     ----------
     path : Path
-        Where to.
+        File to write.
     weights : mapping of str to Tensor
-        The model's state dict.
+        State dict of the model.
     card : Card
-        What the file says of itself.
+        Description of the model.
     half : bool
         Store floating-point weights in half precision.
     """
-    stored = {k: _storable(v, half) for k, v in weights.items()}
+    stored = {
+        k: v.detach().cpu().to(torch.float16 if half and v.is_floating_point() else v.dtype).contiguous()
+        for k, v in weights.items()
+    }
     with atomic(path) as temporary:
         temporary.write_bytes(serialise(stored, {CARD: json.dumps(dataclasses.asdict(card))}))
 
 
-def _storable(t: Tensor, half: bool) -> Tensor:
-    return t.detach().cpu().to(torch.float16 if half and t.is_floating_point() else t.dtype).contiguous()
-
-
 def read_card(path: Path) -> Card:
-    """Return a model file's card; CheckpointError in one sentence where it is none."""
+    """Return the card of a model file; raise a CheckpointError of one sentence if it has none."""
     with _open(path) as file:
         metadata = file.metadata() or {}
     if CARD not in metadata:
@@ -125,7 +124,7 @@ def read_card(path: Path) -> Card:
     except json.JSONDecodeError as error:
         raise CheckpointError(f"{path} has a card that cannot be read ({error}); train it again") from error
     if not (isinstance(values, dict) and isinstance(values.get("format", 0), int)):
-        raise CheckpointError(f"{path} has a card that is none of restorekit's; train it again")
+        raise CheckpointError(f"{path} has a card of another format; expected one written by restorekit train")
     if values.get("format", 0) > FORMAT:
         raise CheckpointError(
             f"{path} has card format {values['format']}, this restorekit reads up to {FORMAT}; upgrade restorekit"
@@ -137,21 +136,26 @@ def read_card(path: Path) -> Card:
 
 
 def load(path: Path) -> tuple[Model, Card]:
-    """Build the model of a file, in evaluation mode on the CPU, with its card.
+    """Build the model of a file, in evaluation mode on the CPU; return it with its card.
 
     Raises
     ------
     CheckpointError
-        Missing, truncated, too new, or its plugin is not installed: one sentence each.
+        The file is missing, truncated or too new, or its plugin is not installed; one sentence each.
     """
     card = read_card(path)
     known = registry.models()
     if card.model not in known:
         what = f"a {card.model!r} of the package {card.package!r} {card.version}"
-        raise CheckpointError(f"{path} holds {what}, {_lack(card)}")
+        raise CheckpointError(f"{path} holds {what}, {_why_unavailable(card)}")
     cls = known[card.model]
     with torch.random.fork_rng(devices=[]), attribute_errors(f"making the model {cls.name!r}", cls):
-        model = _made(cls, card, path)
+        try:
+            model = cls(from_json(cls.Config, card.config))
+        except (SpecError, TypeError, ValueError) as error:
+            raise CheckpointError(
+                f"{path} was made by {card.package} {card.version} with other settings: {error}"
+            ) from error
     try:
         model.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in read_weights(path).items()})
     except RuntimeError as error:
@@ -161,54 +165,42 @@ def load(path: Path) -> tuple[Model, Card]:
     return model.eval(), card
 
 
-def _made(cls: type[Model], card: Card, path: Path) -> Model:
-    try:
-        return cls(from_json(cls.Config, card.config))
-    except (SpecError, TypeError, ValueError) as error:
-        raise CheckpointError(
-            f"{path} was made by {card.package} {card.version} with other settings: {error}"
-        ) from error
-
-
-def _lack(card: Card) -> str:
-    """Say why the model of a card is not known, and what to do about it."""
+def _why_unavailable(card: Card) -> str:
+    """Explain in half a sentence why the model of a card is not available, and how to install it."""
     installed = registry.installed()
     for name, plugin in installed.left_out.items():
         if plugin.package == card.package:
             return f"which is installed but not in use, as {installed.problems[name]}"
     if card.package == registry.OWN:
         return f"and this is restorekit {__version__}; install that version or a later one"
+    # only a plain name and version make a command: the card of a downloaded file may hold any text
+    plain = re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", card.package) and re.fullmatch(r"[A-Za-z0-9.+!]+", card.version)
+    command = f" (pip install '{card.package}=={card.version}')" if plain else ""
     try:
         found = version(card.package)
     except PackageNotFoundError:
-        return f"which is not installed; install it{_command(card)}"
+        return f"which is not installed; install it{command}"
     return (
-        f"of which {found} is installed without such a model in use; install that version{_command(card)}, and see "
+        f"of which {found} is installed without such a model in use; install that version{command}, and check "
         "that RESTOREKIT_PLUGINS does not leave it out"
     )
 
 
-def _command(card: Card) -> str:
-    """Return the command that installs a card's package; nothing where what a stranger's file says is no such name."""
-    plain = re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", card.package) and re.fullmatch(r"[A-Za-z0-9.+!]+", card.version)
-    return f" (pip install '{card.package}=={card.version}')" if plain else ""
-
-
 def read_weights(path: Path) -> dict[str, Tensor]:
-    """Return the tensors of a file as they are stored."""
+    """Return the tensors of a file in their stored dtype."""
     with _open(path) as file:
         return {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118, safe_open is no mapping
 
 
 def resolve(name: str) -> Path:
-    """Return the file behind a ``--model`` text: a path, or the name of installed weights."""
+    """Return the file that ``--model`` names: a path, or the name of installed weights."""
     path = Path(name)
     if path.suffix == ".safetensors" or path.is_file():
         return path
     known, unreadable = registry.weights(), registry.installed().unreadable
     if name in unreadable:
         problem = unreadable[name]
-        raise CheckpointError(f"of {problem.plugin}, {problem.value}; install it again")
+        raise CheckpointError(f"plugin {problem.plugin}: {problem.value}; install it again")
     if name not in known:
         raise CheckpointError(unknown("model file or installed weights", name, known))
     return known[name]
@@ -222,11 +214,11 @@ def digest(path: Path) -> str:
 def _open(path: Path) -> Any:
     if not path.is_file():
         raise CheckpointError(
-            f"there is no model file {path}; give a file that restorekit train wrote, or the name of installed weights"
+            f"there is no model file {path}; pass a file written by restorekit train, or the name of installed weights"
         )
     try:
         return safe_open(path, framework="pt")
     except (SafetensorError, OSError) as error:
         raise CheckpointError(
-            f"{path} is not a whole safetensors file ({error}); copy it again or train it again"
+            f"{path} is not a complete safetensors file ({error}); copy it again or train it again"
         ) from error

@@ -1,4 +1,4 @@
-"""Network pieces shared by the models."""
+"""Network layers shared by the models."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from torch import Tensor, nn
 from restorekit.core.rng import Rng
 
 
-class Residual(nn.Module):
-    """x + conv(relu(conv(x))), the second convolution starting at zero so that the block starts as identity.
+class ResidualBlock(nn.Module):
+    """Residual block x + conv(relu(conv(x))); the second convolution starts at zero, so the block as identity.
 
-    Reference: Lim et al., "Enhanced Deep Residual Networks", CVPRW 2017, figure 2c (no normalisation).
+    Reference: Lim et al., "Enhanced Deep ResidualBlock Networks", CVPRW 2017, figure 2c (no normalisation).
     """
 
     def __init__(self, width: int) -> None:
@@ -29,11 +29,11 @@ class Residual(nn.Module):
 
 def stack(width: int, depth: int) -> nn.Sequential:
     """Return `depth` residual blocks."""
-    return nn.Sequential(*(Residual(width) for _ in range(depth)))
+    return nn.Sequential(*(ResidualBlock(width) for _ in range(depth)))
 
 
 class Up(nn.Module):
-    """Double height and width: a 1x1 convolution, then pixel shuffle."""
+    """Upsampling by 2: a 1x1 convolution, then pixel shuffle."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
@@ -50,27 +50,27 @@ def down(inputs: int, outputs: int) -> nn.Conv2d:
 
 
 def dropout(x: Tensor, rate: float, rng: Rng, name: str) -> Tensor:
-    """Zero values of x, (B, ...), with probability `rate` and scale the rest, from explicit noise."""
+    """Zero values of x, (B, ...), with probability `rate` and scale the rest; random numbers are explicit."""
     if rate == 0:
         return x
     keep = rng.uniform(name, tuple(x.shape), x.device) >= rate
     return torch.where(keep, x / (1 - rate), 0.0)
 
 
-def embedded(label: Tensor | None, table: Tensor, count: int) -> Tensor:
-    """Return what stands for each image's class in a table, (classes + 1, width): (count, width).
+def embed_labels(label: Tensor | None, table: Tensor, count: int) -> Tensor:
+    """Return the row of each image's class in a table, (classes + 1, width): (count, width).
 
-    Of probabilities of the classes, (count, classes), in place of numbers it is the mean of rows.
+    For probabilities of the classes, (count, classes), in place of numbers it is the mean of rows.
     """
     if label is not None and label.is_floating_point():
         return label.to(table.dtype) @ table[:-1]
-    return table[rows(label, count, len(table) - 1, table.device)]
+    return table[label_rows(label, count, len(table) - 1, table.device)]
 
 
-def rows(label: Tensor | None, count: int, classes: int, device: torch.device) -> Tensor:
-    """Return each image's row, (count,) int64, in a table of `classes` + 1: the last one where the class is unknown.
+def label_rows(label: Tensor | None, count: int, classes: int, device: torch.device) -> Tensor:
+    """Return each image's row, (count,) int64, in a table of `classes` + 1: the last one for an unknown class.
 
-    A class that there is not gets a row beyond the table, which is an error where the table is read.
+    A class out of range gets a row beyond the table, so that reading the table raises an error.
     """
     if label is None:
         return torch.full((count,), classes, device=device)

@@ -1,4 +1,4 @@
-"""From the numbers of a decoder network to p(x | z), for every kind of likelihood."""
+"""Likelihoods p(x | z) from the outputs of a decoder network."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ COMPONENTS = 5  # of a mixture
 
 @dataclass(frozen=True)
 class Head:
-    """How a network's numbers make a likelihood.
+    """Conversion of network outputs to a likelihood.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ class Head:
     channels : int
         Channels of the image.
     floor : float
-        Least standard deviation of a Gaussian, on the [0, 1] scale.
+        Smallest standard deviation of a Gaussian, on the [0, 1] scale.
     """
 
     kind: str
@@ -41,16 +41,16 @@ class Head:
 
     @property
     def numbers(self) -> int:
-        """Numbers that the network makes for each pixel."""
+        """Network outputs per pixel."""
         per_pixel = {"gaussian-pixel": 2 * self.channels, "mixture": COMPONENTS * (1 + 2 * self.channels)}
         return per_pixel.get(self.kind, self.channels)
 
     def spread(self) -> nn.Parameter | None:
-        """Return a fresh log of the spread that all values share; None where there is none."""
+        """Return a new parameter for the log of a spread shared by all values; None if the kind has none."""
         return nn.Parameter(torch.tensor(-2.0)) if self.kind in ("gaussian", "logistic") else None
 
     def __call__(self, raw: Tensor, spread: Tensor | None) -> Likelihood:
-        """Read numbers, (B, `numbers`, H, W) float32; without `spread` a Gaussian is as narrow as the floor."""
+        """Return the likelihood of outputs, (B, `numbers`, H, W) float32; without `spread` sigma is the floor."""
         if self.kind == "bernoulli":
             return Bernoulli(raw)
         if self.kind == "mixture":

@@ -8,12 +8,12 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from fractions import Fraction
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from restorekit.core.config import parse_number
 from restorekit.report.page import Chart
 from restorekit.report.plotting import GROUND, SOFT, Style, drawing, drawn_name, legend, lines, logarithmic, style
 
@@ -303,6 +303,7 @@ def sweeps(specs: Iterable[str]) -> list[ParameterSweep]:
 def _number(text: str) -> float | None:
     """Read a number or a fraction; None for words and ranges."""
     try:
-        return float(Fraction(text.strip()))
-    except (ValueError, ZeroDivisionError):
+        value = parse_number(text)
+    except ValueError:
         return None
+    return value if math.isfinite(value) else None

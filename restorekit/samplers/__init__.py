@@ -1,9 +1,11 @@
-"""Built-in samplers."""
+"""Built-in samplers, their base classes, and Gaussian noise in closed form."""
 
 from __future__ import annotations
 
 from restorekit.core.contracts import Sampler
+from restorekit.core.gaussian import evidence, other_than_gaussian, posterior, redraw
 from restorekit.core.plugins.hookspecs import hookimpl
+from restorekit.samplers.base import CheckedSampler, Conjugate
 from restorekit.samplers.gibbs import Gibbs
 from restorekit.samplers.importance import Importance
 from restorekit.samplers.langevin import Langevin
@@ -11,7 +13,10 @@ from restorekit.samplers.map import Mode
 from restorekit.samplers.metropolis_gibbs import MetropolisWithinGibbs
 from restorekit.samplers.plug_and_play import PlugAndPlay
 
-__all__ = ["Gibbs", "Importance", "Langevin", "MetropolisWithinGibbs", "Mode", "PlugAndPlay"]
+__all__ = [
+    "CheckedSampler", "Conjugate", "Gibbs", "Importance", "Langevin", "MetropolisWithinGibbs", "Mode", "PlugAndPlay",
+    "evidence", "other_than_gaussian", "posterior", "redraw",
+]  # fmt: skip
 
 
 @hookimpl

@@ -11,6 +11,7 @@ expected, what was got, where to look. The tuples let a test run them one by one
 
 from __future__ import annotations
 
+from restorekit.testing._assertions import perturb, random_images
 from restorekit.testing._cases import build, channel_counts
 from restorekit.testing.corruption import CORRUPTION_CHECKS, check_corruption
 from restorekit.testing.latent_model import LATENT_CHECKS
@@ -34,4 +35,6 @@ __all__ = [
     "check_restorer",
     "check_sampler",
     "checks_of",
+    "perturb",
+    "random_images",
 ]

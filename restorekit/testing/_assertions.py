@@ -61,7 +61,7 @@ def _place(error: BaseException, thing: object) -> str:
     return ""
 
 
-def pictures(count: int, channels: int, height: int, width: int, low: float = 0.05, high: float = 0.95) -> Tensor:
+def random_images(count: int, channels: int, height: int, width: int, low: float = 0.05, high: float = 0.95) -> Tensor:
     """Return random images, (B, C, H, W), with values from `low` to `high`: always the same ones."""
     return low + (high - low) * Rng(0).uniform("pictures", (count, channels, height, width), "cpu")
 
@@ -75,7 +75,7 @@ def observations(corruption: Corruption) -> Iterator[tuple[Tensor, Observation]]
     """Yield pairs of small images, gray and colour, and what the corruption makes of them."""
     for channels in (1, 3):
         for height, width in SIZES:
-            x = pictures(2, channels, height, width)
+            x = random_images(2, channels, height, width)
             yield x, corruption(x, Rng(0, names(2)))
 
 
@@ -151,7 +151,7 @@ def difference(a: dict[str, Tensor], b: dict[str, Tensor], allowed: float = 0.0)
     return None
 
 
-def shake(module: nn.Module) -> None:
+def perturb(module: nn.Module) -> None:
     """Move every parameter a little, always in the same way, so that layers that start at zero speak."""
     with torch.no_grad():
         for name, p in module.named_parameters():

@@ -21,7 +21,7 @@ from restorekit.core.types import Batch, Draws, Geometry, Observation, Terms
 from restorekit.corruptions import Chain, Clean, Gaussian, Missing
 from restorekit.models import VAE
 from restorekit.samplers import Gibbs
-from restorekit.testing._assertions import names, pictures, shake
+from restorekit.testing._assertions import names, perturb, random_images
 
 SIDE = 12  # pixels a side of test images, at least
 DAMAGE = Chain((Gaussian(0.1), Missing(0.5)))
@@ -69,7 +69,7 @@ def damaged(x: Tensor) -> Observation:
 def batches(model: Model, count: int = 4) -> Iterator[Batch]:
     """Yield training batches: noisy ones with gaps and ones with gaps alone, for each channel count."""
     for channels in model.geometry.channels[::-1]:
-        x = pictures(count, channels, *size(model))
+        x = random_images(count, channels, *size(model))
         for damage in (DAMAGE, Missing(0.5)):
             yield Batch(x, damage(x, Rng(0)), damage, 1)
 
@@ -200,7 +200,7 @@ def latent_model() -> LatentModel:
     """Return a small model, always the same."""
     model = build(VAE, VAE.Config(hidden=(8, 8), latent=2))
     assert isinstance(model, LatentModel)
-    shake(model)
+    perturb(model)
     return model
 
 
@@ -211,7 +211,7 @@ def accepted(sampler: Sampler) -> list[Corruption]:
 
 def observed(corruption: Corruption, channels: int = 1) -> Observation:
     """Return what is observed of two images, always the same."""
-    return corruption(pictures(2, channels, 8, 12), Rng(0, names(2)))
+    return corruption(random_images(2, channels, 8, 12), Rng(0, names(2)))
 
 
 def drawn(

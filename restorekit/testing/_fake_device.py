@@ -20,7 +20,7 @@ from restorekit.core.contracts import Corruption, Model
 from restorekit.core.errors import PluginError
 from restorekit.core.rng import Rng
 from restorekit.core.types import Batch, Observation
-from restorekit.testing._assertions import expect, name_of, names, pictures, promise, tensors
+from restorekit.testing._assertions import expect, name_of, names, promise, random_images, tensors
 
 GPU = "cuda:0"  # what a plugin keeps for it from one call to the next has no values: do not compute there afterwards
 LOOKS = (DataDependentOutputException, DynamicOutputShapeException)  # what a look at a value raises
@@ -110,7 +110,7 @@ def waits(model: Model, batches: Iterable[Batch]) -> str | None:
 @promise
 def works_on_a_gpu(corruption: Corruption) -> None:
     """Expect every tensor on the device of x, a pretended GPU, of the observation, its density and its first guess."""
-    x, found = there(pictures(2, 3, 16, 16)), dict[str, Tensor]()
+    x, found = there(random_images(2, 3, 16, 16)), dict[str, Tensor]()
     seen: list[Observation] = []
 
     def back(o: Observation) -> None:

@@ -25,8 +25,8 @@ from restorekit.testing._assertions import (
     names,
     observations,
     only,
-    pictures,
     promise,
+    random_images,
     tensors,
     unseen,
 )
@@ -38,7 +38,7 @@ from restorekit.testing.traits import TRAIT_CHECKS
 @promise
 def draws_its_ranges_per_image(corruption: Corruption) -> None:
     """Expect a range (low, high) to act on each image as the one value that `draw` gives for it."""
-    x, rng = pictures(3, 3, 8, 8), Rng(0, names(3))
+    x, rng = random_images(3, 3, 8, 8), Rng(0, names(3))
     for key in ranged_fields(corruption):
         ranged = _with(corruption, key, some_range(corruption, key))
         values = ranged.draw(key, x, rng).flatten().tolist()
@@ -172,7 +172,7 @@ def is_zero_where_missing(corruption: Corruption) -> None:
 @promise
 def leaves_its_input_alone(corruption: Corruption) -> None:
     """Expect x to be afterwards what it was."""
-    x = pictures(2, 3, 7, 5)
+    x = random_images(2, 3, 7, 5)
     before = x.clone()
     corruption(x, Rng(0, names(2)))
     expect(torch.equal(x, before), f"{name_of(corruption)} must not change x in place; look for methods that end in _")
@@ -182,13 +182,13 @@ def leaves_its_input_alone(corruption: Corruption) -> None:
 def leaves_global_randomness_alone(corruption: Corruption) -> None:
     """Expect randomness to come from the Noise that is given."""
     with global_randomness_untouched(name_of(corruption)):
-        corruption(pictures(2, 3, 7, 5), Rng(0, names(2)))
+        corruption(random_images(2, 3, 7, 5), Rng(0, names(2)))
 
 
 @promise
 def repeats_itself(corruption: Corruption) -> None:
     """Expect the same observation from the same image and noise, with keys and without."""
-    x = pictures(2, 3, 7, 5)
+    x = random_images(2, 3, 7, 5)
     for noise in (Rng(0, names(2)), Rng(0)):
         found = difference(tensors(corruption(x, noise)), tensors(corruption(x, noise)))
         expect(
@@ -238,7 +238,7 @@ def knows_the_shape_of_x(corruption: Corruption) -> None:
     for x, o in observations(corruption):
         seen, channels = shape_of(o.y), x.shape[1]
         clean = corruption.clean_shape(seen, channels)
-        made = shape_of(corruption(pictures(2, *clean), Rng(0, names(2))).y)
+        made = shape_of(corruption(random_images(2, *clean), Rng(0, names(2))).y)
         expect(
             clean[0] == channels and made == seen,
             f"{name_of(corruption)}.clean_shape says that {seen} was observed of an image of {clean}, but one of "

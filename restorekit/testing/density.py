@@ -16,8 +16,8 @@ from restorekit.testing._assertions import (
     name_of,
     names,
     observations,
-    pictures,
     promise,
+    random_images,
     unseen,
 )
 
@@ -44,7 +44,7 @@ def has_an_unbiased_score(corruption: Corruption) -> None:
     """Expect the mean over y of the gradient of log p(y | x) in x to be 0, where the corruption is `smooth`."""
     if not corruption.smooth:
         return
-    x = pictures(1, 1, 8, 8).repeat(512, 1, 1, 1).requires_grad_()
+    x = random_images(1, 1, 8, 8).repeat(512, 1, 1, 1).requires_grad_()
     found = corruption.log_prob(corruption(x.detach(), Rng(0)), x)
     if found is None:
         return
@@ -84,7 +84,7 @@ def has_an_adjoint(corruption: Corruption) -> None:
 @promise
 def tells_its_noise(corruption: Corruption) -> None:
     """Expect y - Ax to have the standard deviation sigma where that is told: 0 means that y is x."""
-    x = pictures(4, 3, 48, 48, 0.4, 0.6)  # far from the ends, which some corruptions clip at
+    x = random_images(4, 3, 48, 48, 0.4, 0.6)  # far from the ends, which some corruptions clip at
     o = corruption(x, Rng(0, names(4)))
     operator = corruption.operator(o)
     clean = x if operator is None else operator.apply(x)

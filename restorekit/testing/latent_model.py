@@ -11,7 +11,7 @@ from torch import Tensor
 from restorekit.core.contracts import LatentModel
 from restorekit.core.distributions import Levelled, Tempered
 from restorekit.core.rng import Rng
-from restorekit.testing._assertions import CLOSE, ROUNDING, expect, name_of, names, pictures, promise, shake
+from restorekit.testing._assertions import CLOSE, ROUNDING, expect, name_of, names, perturb, promise, random_images
 
 COUNT = 3
 MANY = 64  # draws of one image
@@ -117,7 +117,7 @@ def tempers_its_posterior(model: LatentModel) -> None:
 @torch.no_grad()
 def decodes_to_a_likelihood(model: LatentModel) -> None:
     """Expect p(x | z) with mean, variance and draws in x's shape, and a density per image of the observed values."""
-    shake(model)
+    perturb(model)
     x = _images(model)
     likelihood = model.decode(model.infer(x).mean)
     drawn = likelihood.sample(Rng(0, names(COUNT)))
@@ -145,7 +145,7 @@ def decodes_to_a_likelihood(model: LatentModel) -> None:
 @torch.no_grad()
 def ignores_what_was_not_observed(model: LatentModel) -> None:
     """Expect q(z | x, observed) not to change with values that were not observed."""
-    shake(model)
+    perturb(model)
     x = _images(model)
     observed = Rng(0).uniform("observed", (COUNT, 1, *x.shape[2:]), "cpu") < 0.5
     first, second = (model.infer(torch.where(observed, x, hidden), observed).mean for hidden in (0.0, 1.0))
@@ -160,7 +160,7 @@ def ignores_what_was_not_observed(model: LatentModel) -> None:
 @torch.no_grad()
 def draws_as_its_moments_say(model: LatentModel) -> None:
     """Expect draws of p(x | z) to have the mean and the variance that it tells."""
-    shake(model)
+    perturb(model)
     z = model.infer(_images(model)[:1]).mean
     likelihood = model.decode(tuple(map(_many, z)) if isinstance(z, tuple) else _many(z))
     drawn, mean, variance = likelihood.sample(Rng(0)), likelihood.mean[0], likelihood.variance[0]
@@ -197,7 +197,7 @@ LATENT_CHECKS: tuple[Callable[[Any], None], ...] = (
 def _images(model: LatentModel) -> Tensor:
     multiple = model.geometry.multiple
     height, width = model.geometry.size or (2 * multiple, 3 * multiple)
-    return pictures(COUNT, model.geometry.channels[0], height, width)
+    return random_images(COUNT, model.geometry.channels[0], height, width)
 
 
 def _levels(z: Any) -> tuple[Tensor, ...]:

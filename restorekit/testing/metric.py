@@ -20,8 +20,8 @@ from restorekit.testing._assertions import (
     expect,
     global_randomness_untouched,
     name_of,
-    pictures,
     promise,
+    random_images,
     same_as_before,
 )
 from restorekit.testing._cases import damaged
@@ -126,7 +126,7 @@ METRIC_CHECKS: tuple[Callable[[Metric], None], ...] = (
 def _scenes() -> list[tuple[Tensor, Observation]]:
     """Return pairs of a clean image and what is observed of it, gray and colour; one is large enough for any scale."""
     sizes = ((1, 24, 20), (3, 24, 20), (3, *LARGE))
-    return [(x, damaged(x)) for x in (pictures(1, *size) for size in sizes)]
+    return [(x, damaged(x)) for x in (random_images(1, *size) for size in sizes)]
 
 
 def _cases() -> Iterator[tuple[Restoration, Tensor, Observation, str]]:

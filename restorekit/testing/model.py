@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from restorekit.core.config import from_json, taken
+from restorekit.core.config import describe_type, from_json
 from restorekit.core.contracts import LatentModel, Model
 from restorekit.core.rng import Rng
 from restorekit.testing._assertions import described, expect, global_randomness_untouched, name_of, promise, tensors
@@ -19,7 +19,7 @@ from restorekit.testing._fake_device import GPU, Pretended, batch_there, model_t
 from restorekit.testing.latent_model import LATENT_CHECKS
 from restorekit.testing.model_labels import LABEL_CHECKS
 from restorekit.testing.model_restoration import RESTORING_CHECKS
-from restorekit.testing.model_training import TRAINING_CHECKS, UNSEEN_CHECKS
+from restorekit.testing.model_training import SELF_SUPERVISED_CHECKS, TRAINING_CHECKS
 from restorekit.training import optimizers
 from restorekit.training.config import Recipe
 
@@ -59,7 +59,7 @@ def declares_itself(model: Model) -> None:
     expect(params is not None and params.frozen, f"{who}.Config must be decorated with @dataclass(frozen=True)")
     hints = typing.get_type_hints(type(model).Config)
     for f in dataclasses.fields(type(model).Config):
-        can = taken(hints[f.name]) != str(hints[f.name])
+        can = describe_type(hints[f.name]) != str(hints[f.name])
         expect(
             can,
             f"{who}.Config.{f.name} must be an int, float, bool, str, or a tuple[int, ...] or tuple[float, ...], so "
@@ -214,5 +214,5 @@ MODEL_CHECKS: tuple[Callable[[Any], None], ...] = (
     *TRAINING_CHECKS,
     *LABEL_CHECKS,
     *RESTORING_CHECKS,
-    *UNSEEN_CHECKS,
+    *SELF_SUPERVISED_CHECKS,
 )

@@ -12,7 +12,17 @@ from torch import Tensor
 from restorekit.core.contracts import LatentModel, Model
 from restorekit.core.rng import Rng
 from restorekit.core.types import Batch, Observation
-from restorekit.testing._assertions import CLOSE, difference, expect, name_of, names, pictures, promise, shake, tensors
+from restorekit.testing._assertions import (
+    CLOSE,
+    difference,
+    expect,
+    name_of,
+    names,
+    perturb,
+    promise,
+    random_images,
+    tensors,
+)
 from restorekit.testing._cases import DAMAGE, batches, build, damaged, sample, size
 from restorekit.testing._fake_device import waits
 
@@ -47,7 +57,7 @@ def restores_without_labels(model: Model) -> None:
     """Expect the class -1 (unknown) to be as good as no class at all."""
     if (own := _labelled(model)) is None:
         return
-    o = damaged(pictures(2, own.geometry.channels[0], *size(own)))
+    o = damaged(random_images(2, own.geometry.channels[0], *size(own)))
     unknown = _answers(own, dataclasses.replace(o, label=torch.full((2,), -1)))
     found = difference(_answers(own, o), unknown, CLOSE)
     expect(
@@ -63,7 +73,7 @@ def listens_to_labels(model: Model) -> None:
     """Expect another class to make a difference to what is restored, or to p(z), p(x | z) or q(z | x)."""
     if (own := _labelled(model)) is None:
         return
-    o = damaged(pictures(2, own.geometry.channels[0], *size(own)))
+    o = damaged(random_images(2, own.geometry.channels[0], *size(own)))
     first, second = (_answers(own, dataclasses.replace(o, label=torch.full((2,), k))) for k in (0, 1))
     expect(
         difference(first, second) is not None,
@@ -80,7 +90,7 @@ def _labelled(model: Model) -> Model | None:
     if "classes" not in {f.name for f in dataclasses.fields(model.config)}:
         return None
     own = build(type(model), dataclasses.replace(model.config, classes=CLASSES), model.geometry.channels[0])
-    shake(own)
+    perturb(own)
     return own
 
 
@@ -94,7 +104,7 @@ def _answers(model: Model, o: Observation) -> dict[str, Tensor]:
     estimate = model.estimate(o, DAMAGE)
     found |= {} if estimate is None else {f"estimate(...).{name}": value for name, value in tensors(estimate).items()}
     if isinstance(model, LatentModel):
-        x = pictures(len(o), *o.shape)
+        x = random_images(len(o), *o.shape)
         z, q = model.prior(o.label).sample(len(o), o.shape, Rng(0, names(len(o)))), model.infer(x, None, o.label)
         found |= {f"prior(label)[{i}]": t for i, t in enumerate(z if isinstance(z, tuple) else (z,))}
         found |= {f"infer(...).mean[{i}]": t for i, t in enumerate(q.mean if isinstance(q.mean, tuple) else (q.mean,))}

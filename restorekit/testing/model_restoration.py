@@ -31,10 +31,10 @@ from restorekit.testing._assertions import (
     name_of,
     names,
     only,
-    pictures,
+    perturb,
     promise,
+    random_images,
     same_as_before,
-    shake,
     tensors,
     unseen,
 )
@@ -47,10 +47,10 @@ FARTHER = 1e-3  # what a pixel beyond the halo may change
 @promise
 def restores_in_the_shape_of_x(model: Model) -> None:
     """Expect finite float32 results in x's shape: one image, the smallest image, nothing observed."""
-    shake(model)
+    perturb(model)
     for channels in model.geometry.channels:
         for count, (height, width) in ((2, size(model)), (1, smallest(model))):
-            o = damaged(pictures(count, channels, height, width))
+            o = damaged(random_images(count, channels, height, width))
             for seen in (o, unseen(o)):
                 _fits(model, seen)
 
@@ -77,7 +77,7 @@ def restores_without_knowing_sigma(model: Model) -> None:
     """Expect a conditional model to work where the noise level is unknown: sigma None, or NaN."""
     if isinstance(model, LatentModel):
         return
-    o = damaged(pictures(2, model.geometry.channels[0], *size(model)))
+    o = damaged(random_images(2, model.geometry.channels[0], *size(model)))
     _fits(model, o.blind())
     _fits(model, dataclasses.replace(o, sigma=None))
 
@@ -85,8 +85,8 @@ def restores_without_knowing_sigma(model: Model) -> None:
 @promise
 def repeats_its_draws(model: Model) -> None:
     """Expect the same draws from the same noise, in one go or in portions, and global generators untouched."""
-    shake(model)
-    o = damaged(pictures(2, model.geometry.channels[0], *size(model)))
+    perturb(model)
+    o = damaged(random_images(2, model.geometry.channels[0], *size(model)))
     before = copied(o)
     with global_randomness_untouched(f"{name_of(model)}.sample and estimate"), torch.no_grad():
         draws, _ = sample(model, o, 3), model.estimate(o, DAMAGE)
@@ -106,8 +106,8 @@ def repeats_its_draws(model: Model) -> None:
 @torch.no_grad()
 def ignores_the_batch(model: Model) -> None:
     """Expect image i of a batch to be restored as it is alone."""
-    shake(model)
-    o = damaged(pictures(2, model.geometry.channels[0], *size(model)))
+    perturb(model)
+    o = damaged(random_images(2, model.geometry.channels[0], *size(model)))
     together, alone = model.estimate(o, DAMAGE), model.estimate(only(o, 1), DAMAGE)
     if together is not None and alone is not None:
         second = Estimate(together.mean[1:], None if together.std is None else together.std[1:])
@@ -129,11 +129,11 @@ def _same_alone(model: Model, method: str, found: str | None) -> None:
 @promise
 def restores_files_of_any_size(model: Model) -> None:
     """Expect images of odd sizes to come back through `restore`, with what was observed without noise bit for bit."""
-    shake(model)
+    perturb(model)
     restorer = ModelRestorer(model, model.sampler if isinstance(model, LatentModel) else None)
     damage, channels = Missing(0.5), model.geometry.channels[-1]
     for height, width in ((7, 5), (SIDE + 5, SIDE + 8)):
-        x = pictures(2, channels, height, width)
+        x = random_images(2, channels, height, width)
         o = damage(x, Rng(0, names(2)))
         found = restorer(o, damage, 1, Rng(0, names(2)))
         what = f"{name_of(model)}: an image of {height} x {width} pixels, restored,"
@@ -149,9 +149,9 @@ def looks_no_farther_than_its_halo(model: Model) -> None:
     halo, multiple = model.geometry.halo, model.geometry.multiple
     if model.geometry.size is not None:
         return
-    shake(model)
+    perturb(model)
     width = -(-(halo + 1 + SIDE) // multiple) * multiple
-    x = pictures(1, model.geometry.channels[0], size(model)[0], width)
+    x = random_images(1, model.geometry.channels[0], size(model)[0], width)
     other = torch.cat([1 - x[..., :1], x[..., 1:]], 3)
     apart = (_shown(model, x) - _shown(model, other)).abs()[..., halo + 1 :]
     reached = apart.amax((0, 1, 2)).gt(FARTHER).nonzero().flatten().tolist()
@@ -178,8 +178,8 @@ def _shown(model: Model, x: Tensor) -> Tensor:
 @torch.no_grad()
 def estimates_the_mean_of_its_draws(model: Model) -> None:
     """Expect the one-pass estimate, where there is one, near the mean of many draws, as far as these are apart."""
-    shake(model)
-    o = damaged(pictures(2, model.geometry.channels[0], *size(model)))
+    perturb(model)
+    o = damaged(random_images(2, model.geometry.channels[0], *size(model)))
     estimate = model.estimate(o, DAMAGE)
     if estimate is None:
         return
@@ -197,8 +197,8 @@ def estimates_the_mean_of_its_draws(model: Model) -> None:
 @promise
 def comes_back_from_its_file(model: Model) -> None:
     """Expect a saved and loaded model to give the very same draws, bit for bit."""
-    shake(model)
-    o = damaged(pictures(2, model.geometry.channels[0], *size(model)))
+    perturb(model)
+    o = damaged(random_images(2, model.geometry.channels[0], *size(model)))
     back = _through_a_file(model) if registry.models().get(model.name) is type(model) else _through_bytes(model)
     expect(
         back.config == model.config, f"{name_of(model)}.Config must survive JSON, got {back.config} for {model.config}"

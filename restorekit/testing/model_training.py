@@ -18,7 +18,16 @@ from restorekit.core.contracts import Model
 from restorekit.core.rng import Rng
 from restorekit.core.types import Batch, Terms
 from restorekit.corruptions import Missing
-from restorekit.testing._assertions import copied, expect, name_of, names, pictures, promise, same_as_before, shake
+from restorekit.testing._assertions import (
+    copied,
+    expect,
+    name_of,
+    names,
+    perturb,
+    promise,
+    random_images,
+    same_as_before,
+)
 from restorekit.testing._cases import DAMAGE, batches, build, size
 from restorekit.training.validation import Validation, measure, preview, sample_grid
 
@@ -28,8 +37,8 @@ def learns_from_any_batch(model: Model) -> None:
     """Expect a finite objective of one image, and where nothing was observed."""
     hidden = Missing(1.0)
     for x, damage, what in (
-        (pictures(1, model.geometry.channels[0], *size(model)), DAMAGE, "a batch of one image"),
-        (pictures(2, model.geometry.channels[0], *size(model)), hidden, "images of which nothing was observed"),
+        (random_images(1, model.geometry.channels[0], *size(model)), DAMAGE, "a batch of one image"),
+        (random_images(2, model.geometry.channels[0], *size(model)), hidden, "images of which nothing was observed"),
     ):
         batch = Batch(x, damage(x, Rng(0)), damage, 1)
         for group in model.param_groups():
@@ -88,8 +97,8 @@ def trains_in_half_precision(model: Model) -> None:
 @promise
 def can_be_validated(model: Model) -> None:
     """Expect what a training does to show how it fares: figures, pictures of restorations and of draws."""
-    shake(model)
-    x = pictures(2, model.geometry.channels[0], *size(model))
+    perturb(model)
+    x = random_images(2, model.geometry.channels[0], *size(model))
     held, corruptions = Validation(x, names(2)), (DAMAGE, Missing(0.5))
     found = measure(model.eval(), held, corruptions, 0)
     strange = {name: value for name, value in found.items() if not math.isfinite(value)}
@@ -121,10 +130,10 @@ LEVEL = 0.1  # standard deviation of the noise
 
 @promise
 def learns_from_damaged_images(model: Model) -> None:
-    """Expect a class with `unseen` settings to have an objective without x, on which what is missing has no say."""
-    if type(model).unseen is None:
+    """Expect a class with `self_supervised` settings to have an objective without x, independent of missing values."""
+    if type(model).self_supervised is None:
         return
-    own, who = _unseen(model), name_of(model)
+    own, who = _self_supervised(model), name_of(model)
     for batch in batches(own):
         o = batch.observation
         other = dataclasses.replace(o, y=torch.where(o.observed, o.y, 0.7))
@@ -139,16 +148,16 @@ def learns_from_damaged_images(model: Model) -> None:
 def tells_its_noise(model: Model) -> None:
     """Expect a model with a setting `noise` to tell it as a spec, so that restoring such images needs no option."""
     names = {f.name for f in dataclasses.fields(type(model).Config)}
-    if type(model).unseen is not None and "noise" in names:
-        told = _unseen(model).noise_spec()
+    if type(model).self_supervised is not None and "noise" in names:
+        told = _self_supervised(model).noise_spec()
         expect(told is not None, f"{name_of(model)}.noise_spec must tell the noise that it was told to learn from")
 
 
-def _unseen(model: Model) -> Model:
+def _self_supervised(model: Model) -> Model:
     """Return a model of the same class and settings that learns from damaged images."""
     names = {f.name for f in dataclasses.fields(type(model).Config)}
-    settings = {**(type(model).unseen or {}), **({"noise": LEVEL} if "noise" in names else {})}
+    settings = {**(type(model).self_supervised or {}), **({"noise": LEVEL} if "noise" in names else {})}
     return build(type(model), dataclasses.replace(model.config, **settings), model.geometry.channels[0])
 
 
-UNSEEN_CHECKS: tuple[Callable[[Any], None], ...] = (learns_from_damaged_images, tells_its_noise)
+SELF_SUPERVISED_CHECKS: tuple[Callable[[Any], None], ...] = (learns_from_damaged_images, tells_its_noise)

@@ -18,8 +18,8 @@ from restorekit.testing._assertions import (
     global_randomness_untouched,
     name_of,
     names,
-    pictures,
     promise,
+    random_images,
     same_as_before,
     unseen,
 )
@@ -138,7 +138,7 @@ def _scenes(restorer: Restorer) -> list[tuple[Corruption, Observation]]:
     """Return damage that the restorer is meant for, and what is observed under it."""
     corruption = next((c for c in (Gaussian(0.1), Missing(0.5)) if restorer.is_applicable(c)), Missing(0.2))
     takes = [shape for shape in SHAPES if shape[0] in restorer.geometry.channels]
-    return [(corruption, corruption(pictures(1, *shape), Rng(0, names(1)))) for shape in takes]
+    return [(corruption, corruption(random_images(1, *shape), Rng(0, names(1)))) for shape in takes]
 
 
 def _answer(restorer: Restorer, o: Observation, corruption: Corruption) -> Restoration | None:

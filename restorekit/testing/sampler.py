@@ -23,10 +23,10 @@ from restorekit.testing._assertions import (
     name_of,
     names,
     only,
-    pictures,
+    perturb,
     promise,
+    random_images,
     same_as_before,
-    shake,
     tensors,
 )
 from restorekit.testing._cases import OFFERED, TwoLevels, accepted, build, drawn, latent_model, observed
@@ -75,7 +75,7 @@ def refuses_in_a_sentence(sampler: Sampler) -> None:
 
 
 def _raises(sampler: Sampler, model: LatentModel, corruption: Corruption) -> None:
-    x = pictures(1, 1, 8, 8)
+    x = random_images(1, 1, 8, 8)
     try:
         sampler(model, corruption, corruption(x, Rng(0, names(1))), 1, Rng(0, names(1)))
     except UsageError:
@@ -179,7 +179,7 @@ def listens_to_what_was_observed(sampler: Sampler) -> None:
 def passes_labels_on(sampler: Sampler) -> None:
     """Expect the class of an image to reach the model's infer, prior or decode."""
     model = build(VAE, VAE.Config(hidden=(8, 8), latent=2, classes=2))
-    shake(model)
+    perturb(model)
     for corruption in accepted(sampler)[:1]:
         o = observed(corruption)
         told = (dataclasses.replace(o, label=torch.full((2,), label)) for label in (0, 1))
@@ -196,7 +196,7 @@ def takes_models_of_every_kind(sampler: Sampler) -> None:
     """Expect draws of colour, and of a model whose z is a tuple of levels; or a sentence that refuses them."""
     colour = VAE(VAE.Config(hidden=(8, 8), latent=2, channels=3))
     for model, channels in ((colour.eval(), 3), (TwoLevels(TwoLevels.Config()).eval(), 1)):
-        shake(model)
+        perturb(model)
         said = {corruption: sampler.refuse(model, corruption) for corruption in OFFERED}
         expect(
             all(text is None or _sentence(text) for text in said.values()),

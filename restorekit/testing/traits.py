@@ -21,8 +21,8 @@ from restorekit.testing._assertions import (
     name_of,
     names,
     observations,
-    pictures,
     promise,
+    random_images,
 )
 
 SIGMAS = 6  # standard errors that a statistic may lie off: some dozens are tested
@@ -131,7 +131,7 @@ def loses_scattered_values(corruption: Corruption) -> None:
     fixed = corruption.settled(Rng(0, names(1)))
     if not fixed.scattered:
         return
-    lost = (~fixed(pictures(8, 1, 64, 64), Rng(0, names(8))).observed).double()
+    lost = (~fixed(random_images(8, 1, 64, 64), Rng(0, names(8))).observed).double()
     apart = lost - lost.mean((2, 3), keepdim=True)
     for products in (apart[..., 1:] * apart[..., :-1], apart[..., 1:, :] * apart[..., :-1, :]):
         error = float(products.std()) / math.sqrt(products.numel())

@@ -1,4 +1,4 @@
-"""The batches of a training: what is learnt from in each update, as a function of the seed and the update's number."""
+"""Training batches as a pure function of seed and step."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from restorekit.training.job import Job
 
 
 class Batches:
-    """The batches of a training; where images come from files, the next one is made while this one is learnt from."""
+    """Batches of a training. With a `StreamedPool` the next batch is prepared during the current update."""
 
     def __init__(self, job: Job, fabric: Fabric) -> None:
         self._job, self._fabric = job, fabric
@@ -34,7 +34,7 @@ class Batches:
             self._thread.shutdown(cancel_futures=True)
 
     def take(self, step: int) -> list[Batch]:
-        """Return the portions of a step's batch, which depend on nothing but the step."""
+        """Return the portions of a step's batch; they depend on the step alone."""
         ahead, self._next = self._next, None
         if self._thread is not None:
             self._next = step + 1, self._thread.submit(portions, self._job, step + 1, self._fabric)
@@ -44,28 +44,30 @@ class Batches:
 
 
 def portions(job: Job, step: int, fabric: Fabric) -> list[Batch]:
-    """Cut, turn and damage the images of one update, on the device, each portion in a way of its own."""
+    """Return the batch of one update on the device, in portions with a corruption each."""
     rng = Rng(job.seed).fork(f"step{step}")
-    index = _which(job, step)
+    index = image_indices(job, step)
     index = index.repeat(-(-fabric.world_size // len(index)))[fabric.global_rank :: fabric.world_size]
     shares = [share for share in index.tensor_split(job.recipe.portions) if len(share)]
-    return [_batch(job, step, share, rng.fork(f"portion{i}") if i else rng, fabric) for i, share in enumerate(shares)]
+    return [_portion(job, step, share, rng.fork(f"portion{i}") if i else rng, fabric) for i, share in enumerate(shares)]
 
 
-def _which(job: Job, step: int) -> Tensor:
-    """Return the images of an update, (B,); where only some have a class, a share of them is drawn from those."""
-    batch, rng, count, told = job.recipe.batch, Rng(job.seed), len(job.pool.sizes), job.told
-    some = job.recipe.labelled_per_batch if len(told) else 0
-    if not some:
+def image_indices(job: Job, step: int) -> Tensor:
+    """Return the images of an update, (B,) int64.
+
+    If only some images have a class, ``labelled_per_batch`` of them are drawn from those.
+    """
+    batch, rng, count, labelled = job.recipe.batch, Rng(job.seed), len(job.pool.sizes), job.labelled_indices
+    quota = job.recipe.labelled_per_batch if len(labelled) else 0
+    if not quota:
         return order(count, batch, step, rng)
-    first = told[order(len(told), some, step, rng.fork("labelled"))]
-    return torch.cat([first, order(count, batch - some, step, rng)]) if some < batch else first
+    first = labelled[order(len(labelled), quota, step, rng.fork("labelled"))]
+    return torch.cat([first, order(count, batch - quota, step, rng)]) if quota < batch else first
 
 
-def _batch(job: Job, step: int, index: Tensor, rng: Rng, fabric: Fabric) -> Batch:
-    """Cut, turn and damage the images that `index`, (B,), names."""
-    recipe = job.recipe
-    corruption = _pick(job.corruptions, rng)
+def _portion(job: Job, step: int, index: Tensor, rng: Rng, fabric: Fabric) -> Batch:
+    """Crop, augment and corrupt the images `index`, (B,), with one corruption."""
+    recipe, corruption = job.recipe, draw_corruption(job.corruptions, rng)
     turned_gray = job.pool.channels == 3 and float(torch.rand((), generator=rng.generator("gray"))) < recipe.gray
     rng = rng.fork(f"rank{fabric.global_rank}")
     x = job.pool.crops(place(job.pool, index, recipe.crop, rng))
@@ -74,18 +76,14 @@ def _batch(job: Job, step: int, index: Tensor, rng: Rng, fabric: Fabric) -> Batc
     x = x.contiguous(memory_format=torch.channels_last)
     observation = corruption(x, rng.fork("corruption"))
     if job.labels is not None:
-        observation = dataclasses.replace(
-            observation, label=_some(job.labels[index], recipe.unlabelled, rng).to(x.device)
-        )
-    return self_supervised.batch(x, observation, corruption, step)
+        hidden = rng.uniform("unlabelled", (len(index),), "cpu") < recipe.unlabelled
+        label = torch.where(hidden, -1, job.labels[index])  # -1: unknown class
+        observation = dataclasses.replace(observation, label=label.to(x.device))
+    return self_supervised.as_batch(x, observation, corruption, step)
 
 
-def _some(labels: Tensor, hidden: float, rng: Rng) -> Tensor:
-    """Hide a share of the class labels, (B,): -1 means unknown."""
-    return torch.where(rng.uniform("unlabelled", (len(labels),), "cpu") < hidden, -1, labels)
-
-
-def _pick(corruptions: Sequence[tuple[Corruption, float]], rng: Rng) -> Corruption:
+def draw_corruption(corruptions: Sequence[tuple[Corruption, float]], rng: Rng) -> Corruption:
+    """Draw a corruption with probability proportional to its weight."""
     if len(corruptions) == 1:
         return corruptions[0][0]
     weights = torch.tensor([weight for _, weight in corruptions])

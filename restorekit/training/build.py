@@ -1,7 +1,4 @@
-"""Preparing a training from what a user asks for.
-
-The model that a training starts from: given weights, installed ones, or random ones.
-"""
+"""From a user's options to a training job: images, corruptions, devices, and the initial model."""
 
 from __future__ import annotations
 
@@ -31,16 +28,17 @@ from restorekit.training.config import Recipe
 from restorekit.training.crops import Pool
 from restorekit.training.job import Job
 from restorekit.training.loop import train
-from restorekit.training.resume import refuse_other
-from restorekit.training.splits import Part
-from restorekit.training.validation import Validation, centres
+from restorekit.training.resume import STATE_FILE, refuse_other
+from restorekit.training.self_supervised import self_supervised
+from restorekit.training.splits import ImageSubset
+from restorekit.training.validation import centres
 
-__all__ = ["Hardware", "Images", "Plan", "prepare", "train"]
+__all__ = ["DataSource", "Hardware", "Plan", "prepare", "train"]
 
 
 @dataclass(frozen=True)
 class Hardware:
-    """Where a training runs: device name, devices per node, nodes, precision, CPU threads."""
+    """Device name, devices per node, nodes, precision and CPU threads of a training."""
 
     device: str = "auto"
     devices: int = 1
@@ -50,8 +48,8 @@ class Hardware:
 
 
 @dataclass(frozen=True)
-class Images:
-    """What it learns from: source, validation source or count, kind of labels, intensity range, axes of arrays."""
+class DataSource:
+    """Training images, validation images or their number, kind of labels, intensity range, axes of arrays."""
 
     source: str
     validation: str | None = None
@@ -62,11 +60,27 @@ class Images:
 
 @dataclass(frozen=True)
 class Plan:
-    """What is trained: model, corruption specs with weights, settings, initial weights, seed, licence, command.
+    """Model, corruptions and settings of a training.
 
-    `init` is a model file, installed weights, "none" for a random start, or "auto": the first installed weights of
-    this very model and configuration, else at random. `self_supervised`: the images are damaged, with noise of standard
-    deviation `sigma` ("auto": as estimated), or a corruption damages them before anything is learnt.
+    Attributes
+    ----------
+    model : str
+        Name of the model.
+    corruptions : tuple of str
+        Corruption specs with weights.
+    settings : mapping of str to str
+        Settings of the model and of the training, and ``preset``.
+    init : str
+        A model file, installed weights, "none" for random weights, or "auto": the first installed weights of this very
+        model and configuration, else random ones.
+    seed : int
+        Seed of everything drawn.
+    licence, command : str
+        For the model's card.
+    self_supervised : bool
+        Train without clean images: the images are corrupted, or a corruption is applied to them once.
+    sigma : str or None
+        Noise of the images, as for `self_supervised.assumed_noise`.
     """
 
     model: str
@@ -81,7 +95,7 @@ class Plan:
 
 
 def prepare(
-    run: Path, images: Images, plan: Plan, hardware: Hardware, resume: bool,
+    run: Path, images: DataSource, plan: Plan, hardware: Hardware, resume: bool,
     steps: int | None, epochs: int | None, minutes: float | None,
 ) -> tuple[Job, Model, Fabric]:  # fmt: skip
     """Open the images, build the model, and set up the devices.
@@ -89,119 +103,130 @@ def prepare(
     Returns
     -------
     (Job, Model, Fabric)
-        What `train` takes.
+        Arguments of `train`.
 
     Raises
     ------
     UsageError
-        One sentence for whatever does not fit together.
+        Options, images and model do not fit together; the message is one sentence.
     """
     _check_run(run, resume)
     cls = registry.lookup("models", plan.model)
     values, recipe = _split_settings(cls, plan)
-    if not plan.self_supervised and (told := [key for key in ("noise", "grain") if key in plan.settings]):
-        raise SpecError(f"{told[0]} is of what is learnt from damaged images; give --self-supervised, or leave it out")
     corruptions, fabric = _corruptions(plan, cls, resume), _fabric(hardware)
     part, held_part, notes = _parts(images, recipe.crop)
     if plan.self_supervised:
-        unseen = splits.unseen(cls, part, held_part, corruptions, plan.sigma, plan.seed)
-        part, held_part, corruptions, values = (
-            unseen.part,
-            unseen.held,
-            [(unseen.corruption, 1.0)],
-            {**unseen.settings, **values},
-        )
+        found = self_supervised(cls, part, held_part, corruptions, plan.sigma, plan.seed)
+        part, held_part, corruptions = found.part, found.held, [(found.corruption, 1.0)]
+        values = {**found.settings, **values}
     pool = crops.pool(part.images, part.index, fabric.device, recipe.scales)
-    found = part.images.label_names if images.labels else ()
-    begun = start(cls, values, plan.init, plan.seed, (pool.channels, *pool.sizes[0].tolist()), found)
-    recipe, more = _fitted(recipe, begun.model.geometry, pool)
-    crops.check(pool, part.names, begun.model.geometry, not recipe.crop)
-    known = begun.label_names if images.labels else ()
-    held = _held(held_part, fabric.device, begun.model.geometry, known)
-    card = dataclasses.replace(
-        checkpoint.describe(begun.model), corruptions=plan.corruptions, label_names=begun.label_names,
-        recipe=dataclasses.asdict(recipe), licence=plan.licence, command=plan.command, seed=plan.seed,
-        start=begun.told, data=_data(images, part, held.names),
-    )  # fmt: skip
-    if resume:
-        card = refuse_other(run / "state.safetensors", card)
-    run.mkdir(parents=True, exist_ok=True)
-    job = Job(
-        run, card, recipe, corruptions, pool, held, part.labels(known, len(recipe.scales)) if known else None,
-        steps, epochs, minutes, plan.seed, (*notes, *more),
-    )  # fmt: skip
-    return job, begun.model, fabric
-
-
-def _data(images: Images, part: Part, held: tuple[str, ...]) -> dict[str, Any]:
-    """Return what the card says of the training images."""
-    kept = list(held) if len(held) <= splits.HELD else len(held)
-    return {
+    shape = (pool.channels, *pool.sizes[0].tolist())
+    start = initial_model(cls, values, plan.init, plan.seed, shape, part.images.label_names if images.labels else ())
+    geometry, known = start.model.geometry, start.label_names if images.labels else ()
+    recipe, more = _fit_recipe(recipe, geometry, pool)
+    crops.check(pool, part.names, geometry, not recipe.crop)
+    held_pool = crops.pool(held_part.images, held_part.index, fabric.device)
+    crops.check(held_pool, held_part.names, geometry, geometry.size is not None)
+    held = centres(held_pool, held_part.names, geometry, held_part.labels(known) if known else None)
+    data = {
         "source": Path(images.source).name,
         "range": images.range or "auto",
         **({"axes": images.axes} if images.axes else {}),
         "images": len(part.index),
         "fingerprint": part.images.fingerprint,
-        "held_out": kept,
+        "held_out": list(held.names) if len(held.names) <= splits.MAX_HELD_OUT else len(held.names),
     }
+    card = dataclasses.replace(
+        checkpoint.describe(start.model), corruptions=plan.corruptions, label_names=start.label_names,
+        recipe=dataclasses.asdict(recipe), licence=plan.licence, command=plan.command, seed=plan.seed,
+        start=start.provenance, data=data,
+    )  # fmt: skip
+    if resume:
+        card = refuse_other(run / STATE_FILE, card)
+    run.mkdir(parents=True, exist_ok=True)
+    labels = part.labels(known, len(recipe.scales)) if known else None
+    job = Job(
+        run, card, recipe, corruptions, pool, held, labels, steps, epochs, minutes, plan.seed, (*notes, *more)
+    )  # fmt: skip
+    return job, start.model, fabric
 
 
 def _check_run(run: Path, resume: bool) -> None:
-    state = run / "state.safetensors"
-    if state.exists() and not resume:
-        raise UsageError(f"{run} holds a training already; go on with --resume, or choose another folder")
-    if resume and not state.exists():
+    """Raise a UsageError if a training would overwrite another, or has none to resume."""
+    exists = (run / STATE_FILE).exists()
+    if exists and not resume:
+        raise UsageError(f"{run} holds a training already; continue it with --resume, or choose another folder")
+    if resume and not exists:
         raise UsageError(f"there is no training in {run} to resume; start without --resume")
 
 
 def _split_settings(cls: type[Model], plan: Plan) -> tuple[dict[str, Any], Recipe]:
-    """Sort ``--set`` and the preset into settings of the model and of the training."""
-    given = dict(plan.settings)
-    preset = _preset(cls, given.pop("preset", None))
-    own = {f.name for f in dataclasses.fields(cls.Config)}
-    other = {f.name for f in dataclasses.fields(Recipe)}
-    for key in given:
-        if key not in own | other:
-            raise SpecError(unknown(f"setting of {cls.name} or of a training", key, own | other | {"preset"}))
-    recipe = from_json(Recipe, _values(Recipe, other, preset, given))
+    """Sort the preset and ``--set`` into settings of the model and of the training."""
+    texts = dict(plan.settings)
+    preset: Mapping[str, object] = {}
+    if (name := texts.pop("preset", None)) is not None:
+        if name not in cls.presets:
+            raise SpecError(unknown(f"preset of {cls.name}", name, cls.presets))
+        preset = cls.presets[name]
+    own, training = ({f.name for f in dataclasses.fields(target)} for target in (cls.Config, Recipe))
+    for key in texts:
+        if key not in own | training:
+            raise SpecError(unknown(f"setting of {cls.name} or of a training", key, own | training | {"preset"}))
+        if key in ("noise", "grain") and not plan.self_supervised:
+            raise SpecError(f"{key} applies to training without clean images; pass --self-supervised or remove {key}")
+    values, recipe_values = (
+        {
+            **{k: v for k, v in preset.items() if k in keys},
+            **read(target, {k: v for k, v in texts.items() if k in keys}),
+        }
+        for target, keys in ((cls.Config, own), (Recipe, training))
+    )
+    recipe = from_json(Recipe, recipe_values)
     if recipe.portions > recipe.batch or not recipe.scales:
         raise SpecError(
-            f"a training needs at least one of scales and as many images in a batch as portions, "
+            f"a training needs at least one of scales and no more portions than images in a batch, "
             f"got scales={recipe.scales}, batch={recipe.batch}, portions={recipe.portions}; change --set"
         )
-    return _values(cls.Config, own, preset, given), recipe
+    return values, recipe
 
 
-def _values(target: type, keys: set[str], preset: Mapping[str, object], given: Mapping[str, str]) -> dict[str, Any]:
-    """Return the settings of one dataclass: the preset's, and over them those given as text."""
-    texts = {k: v for k, v in given.items() if k in keys}
-    return {**{k: v for k, v in preset.items() if k in keys}, **read(target, texts)}
-
-
-def _preset(cls: type[Model], name: str | None) -> Mapping[str, object]:
-    if name is None:
-        return {}
-    if name not in cls.presets:
-        raise SpecError(unknown(f"preset of {cls.name}", name, cls.presets))
-    return cls.presets[name]
+def _corruptions(plan: Plan, cls: type[Model], resume: bool) -> list[tuple[Corruption, float]]:
+    """Parse the corruptions of a plan and check that they suit the model."""
+    known = registry.corruptions()
+    found = [(parse(spec, known), weight) for spec, weight in map(weighted, plan.corruptions)]
+    if plan.self_supervised:
+        return found
+    if issubclass(cls, LatentModel):
+        if any(not isinstance(corruption, Clean) for corruption, _ in found):
+            raise UsageError(
+                f"the model {cls.name!r} learns from clean images and then restores any corruption; remove "
+                f"--corruption and pass it to restorekit restore, or train a cvae"
+            )
+        return [(Clean(), 1.0)]
+    if not found:
+        again = "repeat all options of the first command, including its --corruption"
+        fix = again if resume else "pass one, such as --corruption gaussian:sigma=0..50/255"
+        raise UsageError(f"the model {cls.name!r} learns to undo a corruption; {fix}")
+    return found
 
 
 def _fabric(hardware: Hardware) -> Fabric:
+    """Set up and launch devices, processes and precision."""
     device = choose(hardware.device)
-    # momenta of units that no longer learn fall among the denormal numbers, with which a CPU is several times slower
+    # momenta of units that no longer learn become denormal numbers, which make a CPU several times slower
     torch.set_flush_denormal(True)
     if hardware.threads:
         torch.set_num_threads(hardware.threads)
     precision: Any = "bf16-mixed" if Compute(device, hardware.precision).half else "32-true"
-    # crops have one size, for which the fastest convolutions are worth finding, though they may differ when it resumes
+    # crops have one size, so the search for the fastest convolutions pays off; a resumed run may choose others
     torch.backends.cudnn.benchmark = device == "cuda"
     fabric = Fabric(accelerator=device, devices=hardware.devices, num_nodes=hardware.nodes, precision=precision)
     fabric.launch()
     return fabric
 
 
-def _parts(images: Images, crop: int) -> tuple[Part, Part, list[str]]:
-    """Open the images; return those to train on, those to validate on, and sentences on what was done to them."""
+def _parts(images: DataSource, crop: int) -> tuple[ImageSubset, ImageSubset, list[str]]:
+    """Open the images; return the training part, the validation part, and notes for the user."""
     opened = load_images(images.source, None, images.labels, parse_range(images.range), images.axes)
     part, note = splits.large_enough(opened, crop)
     text = images.validation
@@ -210,70 +235,44 @@ def _parts(images: Images, crop: int) -> tuple[Part, Part, list[str]]:
         other = load_images(str(official or text), None, images.labels, parse_range(images.range), images.axes)
         held, held_note = splits.large_enough(other, crop)
         return part, held, [*filter(None, (opened.warning, note, held_note))]
-    learnt, apart = splits.hold_out(part.names, None if text is None else int(text))
-    return part.cut(learnt), part.cut(apart), [*filter(None, (opened.warning, note))]
+    train_index, held_index = splits.hold_out(part.names, None if text is None else int(text))
+    return part.cut(train_index), part.cut(held_index), [*filter(None, (opened.warning, note))]
 
 
-def _held(part: Part, device: torch.device, geometry: Geometry, known: tuple[str, ...]) -> Validation:
-    """Put the centres of the validation images on the device."""
-    pool = crops.pool(part.images, part.index, device)
-    crops.check(pool, part.names, geometry, geometry.size is not None)
-    return centres(pool, part.names, geometry, part.labels(known) if known else None)
-
-
-def _fitted(recipe: Recipe, geometry: Geometry, pool: Pool) -> tuple[Recipe, list[str]]:
-    """Fit crop and gray to what the model takes, and the crop to the smallest image; say where it is not as asked."""
+def _fit_recipe(recipe: Recipe, geometry: Geometry, pool: Pool) -> tuple[Recipe, list[str]]:
+    """Fit ``gray`` and ``crop`` to the model and the smallest image; return a note if the crop shrinks."""
     recipe = dataclasses.replace(recipe, gray=recipe.gray if 1 in geometry.channels else 0.0)
     if geometry.size is not None or not recipe.crop:
         return dataclasses.replace(recipe, crop=0), []
     multiple, side = geometry.multiple, int(pool.sizes.min())
     crop = max(multiple, min(recipe.crop, side) // multiple * multiple)
-    told = f"crops are {crop} pixels a side instead of {recipe.crop}: the smallest image has {side}"
-    return dataclasses.replace(recipe, crop=crop), [told] if side < recipe.crop else []
-
-
-def _corruptions(plan: Plan, cls: type[Model], resume: bool) -> list[tuple[Corruption, float]]:
-    known = registry.corruptions()
-    given = [(parse(spec, known), weight) for spec, weight in map(weighted, plan.corruptions)]
-    if plan.self_supervised:
-        return given
-    if issubclass(cls, LatentModel):
-        if any(not isinstance(corruption, Clean) for corruption, _ in given):
-            raise UsageError(
-                f"the model {cls.name!r} learns from clean images and then works with any corruption; leave "
-                f"--corruption out and name the damage when restoring, or train a cvae"
-            )
-        return [(Clean(), 1.0)]
-    if not given:
-        again = "repeat all options of the first command, and so its --corruption"
-        which = again if resume else "say which, such as --corruption gaussian:sigma=0..50/255"
-        raise UsageError(f"the model {cls.name!r} learns to undo damage; {which}")
-    return given
+    note = f"crops are {crop} pixels a side instead of {recipe.crop}: the smallest image has {side}"
+    return dataclasses.replace(recipe, crop=crop), [note] if side < recipe.crop else []
 
 
 @dataclass(frozen=True, eq=False)
-class Start:
-    """What a training starts from.
+class InitialModel:
+    """Model at the start of a training.
 
     Attributes
     ----------
     model : Model
-        With its weights.
-    told : str
-        Name and digest of those weights; "" where they are random.
+        The model with its weights.
+    provenance : str
+        Name and digest of those weights; "" if they are random.
     label_names : tuple of str
-        What the model calls class 0, 1, ...
+        Names of class 0, 1, ...
     """
 
     model: Model
-    told: str = ""
+    provenance: str = ""
     label_names: tuple[str, ...] = ()
 
 
-def start(
+def initial_model(
     cls: type[Model], values: Mapping[str, Any], init: str, seed: int, shape: tuple[int, int, int],
     names: tuple[str, ...],
-) -> Start:  # fmt: skip
+) -> InitialModel:  # fmt: skip
     """Build the model of a training.
 
     Parameters
@@ -281,98 +280,92 @@ def start(
     cls : type
         Class of the model.
     values : mapping
-        Its settings, where they are not the defaults.
+        Settings that differ from the defaults.
     init : str
-        A model file, installed weights, "none" for a random start, or "auto": the first installed weights of this
-        very model, configuration and classes, else at random.
+        A model file, installed weights, "none" for random weights, or "auto": the first installed weights of this very
+        model, configuration and classes, else random ones.
     seed : int
-        Of the random weights.
+        Seed of the random weights.
     shape : (C, H, W)
-        Of the training images.
+        Shape of the training images.
     names : tuple of str
-        Classes of the training images; empty where they have none.
+        Classes of the training images; empty if they have none.
 
     Raises
     ------
     UsageError
-        The weights are of another model, know other classes, or settings and weights do not go together.
+        The weights belong to another model, know other classes, or do not fit the settings.
     """
-    given = init not in ("auto", "none")
-    found = _given(cls, values, init, names) if given else _own(cls, values, init == "auto", seed, shape, names)
+    is_named = init not in ("auto", "none")
+    if is_named:
+        found = _named_weights(cls, values, init, names)
+    else:
+        found = _installed_or_random(cls, values, init == "auto", seed, shape, names)
     classes = getattr(found.model.config, "classes", 0)
     if len(names) > classes:
-        what, more = (f"--init {init}", "use --init none or ") if given else (f"the model {cls.name!r}", "")
+        what, more = (f"--init {init}", "use --init none or ") if is_named else (f"the model {cls.name!r}", "")
         raise UsageError(
-            f"{what} knows {classes or 'no'} classes and --labels finds {len(names)}; {more}leave --labels out"
+            f"{what} knows {classes or 'no'} classes and --labels finds {len(names)}; {more}remove --labels"
         )
     return found
 
 
-def _own(
+def _installed_or_random(
     cls: type[Model], values: Mapping[str, Any], installed: bool, seed: int, shape: tuple[int, int, int],
     names: tuple[str, ...],
-) -> Start:  # fmt: skip
-    """Return installed weights of the same model, configuration and classes, or random ones under a seeded fork."""
+) -> InitialModel:  # fmt: skip
+    """Return installed weights of the same model, configuration and classes, else random ones under a seeded fork."""
     with attribute_errors(f"fit_config of the model {cls.name!r}", cls):
         config = cls.fit_config(from_json(cls.Config, values), shape, len(names))
-    model = _built(cls, config, values, seed)
+    model = _build(cls, config, values, seed)
     for name, path in registry.weights().items() if installed else ():
         if _fits(path, cls, config, names):
             model.load_state_dict(checkpoint.load(path)[0].state_dict())
-            return Start(model, f"{name} {checkpoint.digest(path)}", names)
-    return Start(model, "", names)
+            return InitialModel(model, f"{name} {checkpoint.digest(path)}", names)
+    return InitialModel(model, "", names)
 
 
 def _fits(path: Path, cls: type[Model], config: Any, names: tuple[str, ...]) -> bool:
-    """Say whether a file holds this very network, whatever it was trained for; one that cannot be read does not."""
+    """Return whether a file holds this network and these classes; settings of the `objective` may differ."""
+    fields = [f.name for f in dataclasses.fields(config) if not f.metadata.get("objective")]
     try:
         card = checkpoint.read_card(path)
         if card.model != cls.name or card.label_names != names:
             return False
-        return _network(from_json(cls.Config, card.config)) == _network(config)
+        other: Any = from_json(cls.Config, card.config)
     except (CheckpointError, SpecError):
         return False
+    return all(getattr(other, name) == getattr(config, name) for name in fields)
 
 
-def _network(config: Any) -> dict[str, Any]:
-    """Return the settings but those marked as of the `objective` alone."""
-    fields = dataclasses.fields(config)
-    return {f.name: getattr(config, f.name) for f in fields if not f.metadata.get("objective")}
-
-
-def _built(cls: type[Model], config: Any, values: Mapping[str, Any], seed: int = 0) -> Model:
-    """Build a model at random, under a seeded fork; settings that no network can be made of are the user's."""
+def _build(cls: type[Model], config: Any, values: Mapping[str, Any], seed: int = 0) -> Model:
+    """Build a model with random weights under a seeded fork; a UsageError names settings that make no network."""
     with torch.random.fork_rng(devices=[]), attribute_errors(f"making the model {cls.name!r}", cls):
         torch.manual_seed(seed)
         try:
             return cls(config)
         except (ValueError, RuntimeError) as error:
-            made = ", ".join(f"{k}={v}" for k, v in values.items()) or "these images"
-            why = str(error).partition("\n")[0]
+            settings = ", ".join(f"{k}={v}" for k, v in values.items()) or "these images"
+            reason = str(error).partition("\n")[0]
             raise UsageError(
-                f"no {cls.name} can be built with {made} ({why}); see restorekit show {cls.name}"
+                f"no {cls.name} can be built with {settings} ({reason}); see restorekit show {cls.name}"
             ) from error
 
 
-def _given(cls: type[Model], values: Mapping[str, Any], init: str, names: tuple[str, ...]) -> Start:
-    """Load the weights of ``--init``, whose settings hold where ``--set`` says nothing else."""
+def _named_weights(cls: type[Model], values: Mapping[str, Any], init: str, names: tuple[str, ...]) -> InitialModel:
+    """Load the weights of ``--init``; ``--set`` may change settings that keep the network's shape."""
     path = checkpoint.resolve(init)
     model, card = checkpoint.load(path)
     if card.model != cls.name:
-        raise UsageError(f"--init {init} holds a {card.model!r}, not a {cls.name!r}; use --model {card.model}")
+        raise UsageError(f"expected a {cls.name!r}, got --init {init} with a {card.model!r}; use --model {card.model}")
     differing = {k: v for k, v in values.items() if getattr(model.config, k) != v}
     if differing:
-        fresh = _built(cls, dataclasses.replace(model.config, **differing), differing)
-        _carry(fresh, model, init, list(differing))
-        model = fresh
-    return Start(model, f"{init} {checkpoint.digest(path)}", card.label_names or names)
-
-
-def _carry(fresh: Model, old: Model, name: str, differing: list[str]) -> None:
-    """Load the weights of one model into another that differs only in settings without weights."""
-    try:
-        fresh.load_state_dict(old.state_dict())
-    except RuntimeError as error:
-        raise UsageError(
-            f"--init {name} cannot take --set {', '.join(differing)}: they change the network's shape"
-        ) from error
+        old, model = model, _build(cls, dataclasses.replace(model.config, **differing), differing)
+        try:
+            model.load_state_dict(old.state_dict())
+        except RuntimeError as error:
+            raise UsageError(
+                f"--init {init} does not fit --set {', '.join(differing)}, which changes the network's shape; "
+                "remove one of them"
+            ) from error
+    return InitialModel(model, f"{init} {checkpoint.digest(path)}", card.label_names or names)

@@ -1,4 +1,4 @@
-"""How a model is trained: the settings that are not the model's own."""
+"""Settings of a training that are not the model's own."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ class Recipe:
     batch : int
         Images per update, over all devices.
     portions : int
-        Parts the images of an update come in, each with a corruption drawn for it; their gradients are averaged.
+        Parts of a batch, each with its own randomly drawn corruption; their gradients are averaged.
     crop : int
-        Side of the square crops in pixels, rounded to the model's multiple; 0 = whole images of one size.
+        Side of the square crops in pixels, rounded to the model's multiple; 0 = uncropped images of one size.
     optimiser : {"muon", "adam"}
         "muon" steps the weights of hidden layers along orthogonalised momentum and the rest with Adam.
     lr : float
@@ -27,30 +27,30 @@ class Recipe:
     warmup : int
         Updates over which the learning rate grows from 0.
     cosine : bool
-        Let the learning rate fall to 0 along a cosine; else it stays.
+        Decay the learning rate to 0 along a cosine; else it stays constant.
     weight_decay : float
-        Share of a weight that an update of learning rate 1 takes away, of both optimisers. Without it the weights of a
+        Share of a weight that an update of learning rate 1 removes, for both optimisers. Without it the weights of a
         long training with Muon grow until its steps of fixed length hardly turn them.
     beta2 : float
         Decay of Adam's second moment.
     clip : float
         Largest gradient norm, as a multiple of the usual one; larger gradients are scaled down to it. 0 = never.
-        The first 100 updates tell what is usual, and are not clipped: let `warmup` cover them.
+        The first 100 updates measure the usual norm and are not clipped: let `warmup` cover them.
     explode : float
-        An update whose gradient norm is over this many times the usual one, or not finite, is skipped
-        and counted. 0 = only those not finite, as in the first 100 updates.
+        An update is skipped and counted if its gradient norm is not finite or over this many times the usual one.
+        0 = skip only norms that are not finite, as in the first 100 updates.
     ema : float
         Decay of the averaged weights that are saved; 0 = save the weights themselves.
     augment : bool
         Flip and transpose at random.
     gray : float
-        Share of batches turned gray, where the images have colour and the model takes gray ones.
+        Share of batches converted to gray, if the images have colour and the model accepts gray images.
     unlabelled : float
-        Share of the class labels hidden, so that the model learns to do without as well.
+        Share of the class labels hidden, so that the model also learns to do without.
     labelled : float
-        Share of a batch that is drawn from the images whose class is told, where others' are not; 0 = as they come.
+        Share of a batch drawn from the images of known class, if other images have none; 0 = no preference.
     scales : tuple of float
-        The images are held in each of these sizes, as shares of their own.
+        Every image is held in each of these sizes, as shares of its own.
     validate : int
         Updates between validations.
     keep_half : bool
@@ -80,14 +80,23 @@ class Recipe:
 
     @property
     def labelled_per_batch(self) -> int:
-        """Images of a batch that are drawn from those of known class, where there are others of unknown class."""
+        """Images of a batch that are drawn from those of known class, if other images have none."""
         return min(round(self.labelled * self.batch), self.batch)
 
-    def pace(self, step: int, progress: float) -> float:
-        """Return the factor of the learning rates after `step` updates, `progress` in [0, 1] of the way."""
-        fall = 0.5 * (1 + math.cos(math.pi * min(progress, 1.0))) if self.cosine else 1.0
-        return min(1.0, (step + 1) / max(self.warmup, 1)) * fall
+    def learning_rate_factor(self, step: int, progress: float) -> float:
+        """Return the schedule's factor of both learning rates.
 
-    def decay(self, step: int) -> float:
-        """Return the averaging decay after `step` updates: short at first, so that the start is forgotten."""
+        Parameters
+        ----------
+        step : int
+            Updates done; the warm-up counts them.
+        progress : float
+            Completed share of the training in [0, 1]; the decay follows it.
+        """
+        warmup = min(1.0, (step + 1) / max(self.warmup, 1))
+        decay = 0.5 * (1 + math.cos(math.pi * min(progress, 1.0))) if self.cosine else 1.0
+        return warmup * decay
+
+    def averaging_decay(self, step: int) -> float:
+        """Return the decay of the averaged weights after `step` updates: low at first, to forget the start."""
         return min(self.ema, (1 + step) / (10 + step))

@@ -1,7 +1,4 @@
-"""Training images, cut into crops on the device that learns from them.
-
-Pixels of opened images where training can cut crops from them, and whether a model can learn from them.
-"""
+"""Crops of training images, from pixels held on the device or read from files."""
 
 from __future__ import annotations
 
@@ -22,12 +19,13 @@ from restorekit.corruptions.grayscale import LUMA
 from restorekit.images.dataset import LabelledImages
 from restorekit.images.intensity import IntensityRange, to_unit
 
-FULL = {torch.uint8: 255.0, torch.uint16: 65535.0}
+FULL_SCALE = {torch.uint8: 255.0, torch.uint16: 65535.0}  # value that stands for 1
+MAX_HELD_BYTES = 8 * 2**30  # pixels held on the device; if there are more, images are streamed
 
 
 @dataclass(frozen=True, eq=False)
 class Windows:
-    """Where crops lie: image number, top and left, (B,) int64 each, and the crop's height and width."""
+    """Positions of crops: image number, top and left, (B,) int64 each; height and width of the crops."""
 
     index: Tensor
     top: Tensor
@@ -37,25 +35,25 @@ class Windows:
 
 
 class Pool(Protocol):
-    """A set of images that gives crops."""
+    """Set of images to cut crops from."""
 
     sizes: Tensor  # (N, 2) int64, height and width
     channels: int
 
     def crops(self, windows: Windows) -> Tensor:
-        """Return the crops, (B, C, h, w) float32 on [0, 1]; outside the image its border is repeated."""
+        """Return the crops, (B, C, h, w) float32 on [0, 1]; beyond an image its border is repeated."""
         ...
 
 
 class HeldPool:
-    """Every pixel of every image in one tensor on the device, in the files' own dtype.
+    """Pool with the pixels of all images in one tensor on the device, in the dtype of the files.
 
     Parameters
     ----------
     images : sequence of Tensor, (H, W, C)
-        All with the same dtype and channel count.
+        Images of one dtype and channel count.
     device : torch.device
-        Where the pixels live.
+        Device of the pixels.
     """
 
     def __init__(self, images: Sequence[Tensor], device: torch.device) -> None:
@@ -84,7 +82,7 @@ class HeldPool:
 
 
 class StreamedPool:
-    """Images read from their files when a batch needs them, by a few threads.
+    """Pool that reads images from their files when a batch needs them, in a few threads.
 
     Parameters
     ----------
@@ -95,7 +93,7 @@ class StreamedPool:
     channels : int
         Channels of every image.
     device : torch.device
-        Where crops go.
+        Device of the crops.
     """
 
     def __init__(self, read: Callable[[int], Tensor], sizes: Tensor, channels: int, device: torch.device) -> None:
@@ -105,31 +103,33 @@ class StreamedPool:
 
     def crops(self, windows: Windows) -> Tensor:
         """Read and cut the crops; each file is opened once per crop."""
-        places = torch.stack([windows.index, windows.top, windows.left], 1).tolist()
-        cut = self._threads.map(lambda p: self._crop(p[0], p[1], p[2], windows.height, windows.width), places)
-        return torch.stack(list(cut)).to(self._device)
 
-    def _crop(self, index: int, top: int, left: int, height: int, width: int) -> Tensor:
-        image = self._read(index)
-        rows = torch.arange(top, top + height).clamp(max=image.shape[0] - 1)
-        columns = torch.arange(left, left + width).clamp(max=image.shape[1] - 1)
-        return _unit(image[rows][:, columns].movedim(-1, 0))
+        def cut(place: tuple[int, int, int]) -> Tensor:
+            index, top, left = place
+            image = self._read(index)
+            rows = torch.arange(top, top + windows.height).clamp(max=image.shape[0] - 1)
+            columns = torch.arange(left, left + windows.width).clamp(max=image.shape[1] - 1)
+            return _unit(image[rows][:, columns].movedim(-1, 0))
+
+        places = torch.stack([windows.index, windows.top, windows.left], 1).tolist()
+        return torch.stack(list(self._threads.map(cut, places))).to(self._device)
 
 
 def _unit(pixels: Tensor) -> Tensor:
-    full = FULL.get(pixels.dtype, 1.0)
+    """Convert pixels of any dtype to float32 on [0, 1]."""
+    full = FULL_SCALE.get(pixels.dtype, 1.0)
     return pixels.contiguous().to(torch.float32) / full
 
 
 def order(count: int, batch: int, step: int, rng: Rng) -> Tensor:
-    """Return the image indices of one step: each epoch visits every image once, in an order of its own.
+    """Return the image indices of one step; every epoch visits each image once, in its own order.
 
     Parameters
     ----------
     count, batch : int
         Number of images, and images per step; an epoch's last batch may be smaller.
     step : int
-        Steps done before; the result depends on nothing else, so that a resumed run goes on exactly.
+        Steps done before; the result depends on nothing else, so that a resumed run is bit-exact.
     rng : Rng
         Source of the permutations.
 
@@ -138,16 +138,17 @@ def order(count: int, batch: int, step: int, rng: Rng) -> Tensor:
     Tensor of int64, (B,)
     """
     epoch, part = divmod(step, -(-count // batch))
-    return _shuffled(count, rng.fork(f"epoch{epoch}"))[part * batch : (part + 1) * batch]
+    return permutation(count, rng.fork(f"epoch{epoch}"))[part * batch : (part + 1) * batch]
 
 
 @lru_cache(4)
-def _shuffled(count: int, rng: Rng) -> Tensor:
+def permutation(count: int, rng: Rng) -> Tensor:
+    """Return a random order of 0 ... count - 1, int64; cached because every step of an epoch needs it."""
     return torch.randperm(count, generator=rng.generator("order"))
 
 
 def place(pool: Pool, index: Tensor, crop: int, rng: Rng) -> Windows:
-    """Draw where each image of `index` is cropped; crop 0 takes whole images, which then have one size."""
+    """Draw the position of a crop in each image of `index`; crop 0 = uncropped images of one size."""
     sizes = pool.sizes[index]
     if crop == 0:
         corner = torch.zeros(len(index), dtype=torch.int64)
@@ -158,7 +159,7 @@ def place(pool: Pool, index: Tensor, crop: int, rng: Rng) -> Windows:
 
 
 def augment(x: Tensor, rng: Rng) -> Tensor:
-    """Flip each image of x, (B, C, H, W), at random, and transpose it where it is square: one of eight symmetries."""
+    """Flip each image of x, (B, C, H, W), at random, and transpose it if it is square: one of eight symmetries."""
     flips = rng.uniform("flips", (len(x), 3, 1, 1, 1), x.device) < 0.5
     x = torch.where(flips[:, 0], x.flip(2), x)
     x = torch.where(flips[:, 1], x.flip(3), x)
@@ -166,51 +167,64 @@ def augment(x: Tensor, rng: Rng) -> Tensor:
 
 
 def gray(x: Tensor) -> Tensor:
-    """Turn RGB, (B, 3, H, W), into gray, (B, 1, H, W)."""
+    """Convert RGB, (B, 3, H, W), to gray, (B, 1, H, W)."""
     return (x * x.new_tensor(LUMA)[:, None, None]).sum(1, keepdim=True)
 
 
-BUDGET = 8 * 2**30  # bytes of pixels that are held on the device; more are streamed
-
-
 def pool(images: LabelledImages, index: Sequence[int], device: torch.device, scales: Sequence[float] = (1.0,)) -> Pool:
-    """Put images where training can cut crops from them: on the device where they fit, else read as needed.
+    """Return a pool of images: held on the device if they fit, else streamed from their files.
 
     Parameters
     ----------
     images : LabelledImages
-        Opened images; gray ones become RGB where any has colour.
+        Opened images; gray ones become RGB if any has colour.
     index : sequence of int
-        Which of them.
+        The images in use.
     device : torch.device
-        Where crops are used.
+        Device of the crops.
     scales : sequence of float
         Every image is held in each of these sizes.
 
     Raises
     ------
     UsageError
-        Values are missing, channel counts do not go together, or scales are asked for where images are streamed.
+        Values are missing, channel counts do not go together, or scales are requested for streamed images.
     """
-    held, shapes, ranges = _look(images, index)
-    channels = _channels({shape[2] for shape in shapes})
-    if len(held) < len(shapes) or _bytes(held, channels) * sum(s * s for s in scales) > BUDGET:
+    held, shapes, ranges = _read_all(images, index)
+    found = {shape[2] for shape in shapes}
+    if len(found) > 1 and found != {1, 3}:
+        raise UsageError(
+            f"a training needs images of one channel count, or gray and RGB ones, got {sorted(found)} channels; "
+            f"convert some, or remove them"
+        )
+    channels, one_dtype = max(found), len({t.dtype for t in held}) == 1
+    value_bytes = held[0].element_size() if one_dtype else 4
+    pixels = sum(t.shape[0] * t.shape[1] for t in held)
+    if len(held) < len(shapes) or pixels * channels * value_bytes * sum(s * s for s in scales) > MAX_HELD_BYTES:
         if set(scales) != {1.0}:
-            raise UsageError(f"scales needs images of at most {BUDGET / 2**30:g} GiB in all; leave --set scales out")
+            limit = f"{MAX_HELD_BYTES / 2**30:g} GiB"
+            raise UsageError(f"scales needs images of at most {limit} in all; remove --set scales")
         return StreamedPool(
             lambda i: _plain(images.raw(index[i]), ranges[i]).expand(-1, -1, channels),
             torch.tensor([shape[:2] for shape in shapes]), channels, device,
         )  # fmt: skip
-    alike = held if len({t.dtype for t in held}) == 1 else [t.float() / FULL.get(t.dtype, 1.0) for t in held]
+    alike = held if one_dtype else [t.float() / FULL_SCALE.get(t.dtype, 1.0) for t in held]
     wide = [t.expand(-1, -1, channels) for t in alike]
-    return HeldPool([_scaled(t, s) for s in scales for t in wide], device)
+    return HeldPool([shrink(t, s) for s in scales for t in wide], device)
 
 
-def _look(images: LabelledImages, index: Sequence[int]) -> tuple[list[Tensor], list[torch.Size], list[IntensityRange]]:
-    """Read every image once: the first ones, as many as can be held, and the shapes and ranges of all."""
-    held, shapes, ranges, room = list[Tensor](), list[torch.Size](), list[IntensityRange](), BUDGET
+def _read_all(
+    images: LabelledImages, index: Sequence[int]
+) -> tuple[list[Tensor], list[torch.Size], list[IntensityRange]]:
+    """Read every image once; return the first ones, as many as can be held, and the shapes and ranges of all."""
+    held, shapes, ranges, room = list[Tensor](), list[torch.Size](), list[IntensityRange](), MAX_HELD_BYTES
     for i in index:
-        _check_missing(images, i)
+        missing = images.missing(i)
+        if missing is not None and bool(missing.any()):
+            raise UsageError(
+                f"{images.keys[i]} has missing values, and a training needs complete images; remove it, or fill it "
+                f"first with restorekit restore"
+            )
         ranges.append(images.range_of(i))
         image = _plain(images.raw(i), ranges[-1])
         shapes.append(image.shape)
@@ -220,83 +234,58 @@ def _look(images: LabelledImages, index: Sequence[int]) -> tuple[list[Tensor], l
     return held, shapes, ranges
 
 
-def _check_missing(images: LabelledImages, i: int) -> None:
-    missing = images.missing(i)
-    if missing is not None and bool(missing.any()):
-        raise UsageError(
-            f"{images.keys[i]} has missing values, and a training needs whole images; leave it out, or fill it first "
-            f"with restorekit restore"
-        )
-
-
 def _plain(image: Tensor, range: IntensityRange) -> Tensor:
-    """Return an image as its file has it where that spans its dtype, else as floats nominally on [0, 1]."""
-    if image.dtype in FULL and range == IntensityRange(0.0, FULL[image.dtype]):
+    """Return an image as in its file if its range is that of its dtype, else as floats nominally on [0, 1]."""
+    if image.dtype in FULL_SCALE and range == IntensityRange(0.0, FULL_SCALE[image.dtype]):
         return image
     return torch.from_numpy(to_unit(image.numpy(), range))
 
 
-def _bytes(held: Sequence[Tensor], channels: int) -> int:
-    """Return what images need in one dtype and with as many channels each."""
-    each = held[0].element_size() if len({t.dtype for t in held}) == 1 else 4
-    return sum(t.shape[0] * t.shape[1] for t in held) * channels * each
-
-
-def _channels(found: set[int]) -> int:
-    """Return how many channels images have in common: gray goes with RGB."""
-    if len(found) > 1 and found != {1, 3}:
-        raise UsageError(
-            f"a training needs images of one channel count, or gray and RGB ones, got {sorted(found)} channels; "
-            f"convert some, or leave them out"
-        )
-    return max(found)
-
-
-def _scaled(image: Tensor, scale: float) -> Tensor:
-    """Shrink an image, (H, W, C), with anti-aliasing, in its own dtype; floats may leave [0, 1], as they do."""
+def shrink(image: Tensor, scale: float) -> Tensor:
+    """Shrink an image, (H, W, C), with anti-aliasing, in its own dtype; floats may overshoot [0, 1]."""
     if scale == 1:
         return image
-    full = FULL.get(image.dtype)
-    unit = image.permute(2, 0, 1)[None].float()
+    full = FULL_SCALE.get(image.dtype)
+    values = image.permute(2, 0, 1)[None].float()
     size = [max(1, int(side * scale)) for side in image.shape[:2]]
-    small = F.interpolate(unit, size, mode="bicubic", antialias=True, align_corners=False)[0].permute(1, 2, 0)
+    small = F.interpolate(values, size, mode="bicubic", antialias=True, align_corners=False)[0].permute(1, 2, 0)
     return small if full is None else small.clamp(0, full).round().to(image.dtype)
 
 
-def check(pool: Pool, names: Sequence[str], geometry: Geometry, whole: bool) -> None:
-    """Refuse images that a model cannot learn from.
+def check(pool: Pool, names: Sequence[str], geometry: Geometry, uncropped: bool) -> None:
+    """Raise an error if a model cannot learn from the images of a pool.
 
     Parameters
     ----------
     pool : Pool
         The images, in each of their scales.
     names : sequence of str
-        Their names, once.
+        Names of the images, once for all scales.
     geometry : Geometry
-        What the model takes.
-    whole : bool
-        Whether images are taken whole, not cut into crops.
+        Image geometry of the model.
+    uncropped : bool
+        Whether images are used as they are, not cut into crops.
 
     Raises
     ------
     UsageError
-        They have other channels or sizes than the model takes, or whole images differ in size.
+        The model accepts other channels or sizes, or uncropped images differ in size.
     """
     if pool.channels not in geometry.channels:
-        takes = " or ".join(map(str, geometry.channels))
-        raise UsageError(f"the images have {pool.channels} channels and the model takes {takes}; convert the images")
-    if not whole:
+        accepted = " or ".join(map(str, geometry.channels))
+        raise UsageError(f"the model expects {accepted} channels, got images with {pool.channels}; convert the images")
+    if not uncropped:
         return
     height, width = geometry.size or pool.sizes[0].tolist()
     other = (pool.sizes != torch.tensor([height, width])).any(1).nonzero().flatten().tolist()
     if other:
         h, w = pool.sizes[other[0]].tolist()
         raise UsageError(
-            f"whole images must be of one size, {width} x {height} pixels, and {names[other[0] % len(names)]} has "
+            f"expected images of one size, {width} x {height} pixels, and {names[other[0] % len(names)]} has "
             f"{w} x {h}; scale them, or train on crops (--set crop=96; for a vae, --set network=conv)"
         )
     if height % geometry.multiple or width % geometry.multiple:
         raise UsageError(
-            f"whole images must have sides that are multiples of {geometry.multiple}, got {width} x {height} pixels; "
+            f"expected sides that are multiples of {geometry.multiple}, got {width} x {height} pixels; "
             f"train on crops (--set crop=96)"
         )

@@ -1,4 +1,4 @@
-"""How a training ends before its end: because a signal asks it to, or because something breaks."""
+"""Early ends of a training: signals, errors, and gradients that are never finite."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ from restorekit.training.resume import State
 
 
 @dataclass
-class Stop:
-    """Which signal asked to stop, once one has."""
+class StopRequest:
+    """Signal that requested a stop; None before one arrives."""
 
     signal: int | None = None
 
 
 @contextmanager
-def asked_to_stop() -> Iterator[Stop]:
-    """Turn the first SIGINT or SIGTERM into a request to save and stop; a second one acts as usual."""
-    stop = Stop()
+def stop_requests() -> Iterator[StopRequest]:
+    """Turn the first SIGINT or SIGTERM into a request to save and stop; a second one has its usual effect."""
+    stop = StopRequest()
     before: dict[int, Any] = {}
 
-    def ask(number: int, frame: FrameType | None) -> None:
+    def request(number: int, frame: FrameType | None) -> None:
         stop.signal = number
         signal.signal(number, before[number])
 
     if threading.current_thread() is threading.main_thread():
-        before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+        before = {number: signal.signal(number, request) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield stop
     finally:
@@ -43,39 +43,45 @@ def asked_to_stop() -> Iterator[Stop]:
 
 
 @contextmanager
-def kept_whole(job: Job, state: State, save: Callable[[], None], processes: int) -> Iterator[None]:
-    """Where something breaks between two updates, save what they made; say in any case how to go on.
+def save_on_error(job: Job, state: State, save: Callable[[], None], processes: int) -> Iterator[None]:
+    """Save the training state if an update fails, and add to the error how to resume.
 
     Parameters
     ----------
     job, state : Job, State
-        The training; of a broken plugin the traceback goes into its folder.
+        The training; the traceback of a broken plugin goes into its folder.
     save : callable
-        Saves it. It waits for all processes, and is left alone where there are others, which go on unharmed.
+        Saves the state. It waits for all processes, so that it is not called if there are others, which go on.
     processes : int
-        Over which the training is spread.
+        Number of processes of the training.
     """
     try:
         yield
     except Exception as error:
-        new = state.whole and state.step != (state.saved or 0)
-        if new and processes == 1 and not isinstance(error, UsageError):
+        is_new = state.complete and state.step != (state.saved or 0)
+        if is_new and processes == 1 and not isinstance(error, UsageError):
             save()
-        how = "nothing was saved yet, so start again once that is mended"
+        advice = "nothing was saved yet, so start again once that is fixed"
         if state.saved is not None:
-            how = f"{job.run} holds the training as of step {state.saved}, so go on with --resume once that is mended"
-        if not isinstance(error, PluginError):  # a fault of our own, or a sentence that says what to do
-            error.add_note(how)
+            advice = f"{job.run} holds the training as of step {state.saved}, so go on with --resume once that is fixed"
+        if not isinstance(error, PluginError):  # an error of restorekit, or a sentence with its own advice
+            error.add_note(advice)
             raise
-        raise PluginError(f"{error_message(error, job.run)}; {how}") from None
+        raise PluginError(f"{error_message(error, job.run)}; {advice}") from None
 
 
-def refuse_to_learn_nothing(state: State) -> None:
-    """Stop a training of which no update so far had finite gradients: none will, as the weights stay what they are."""
+def check_gradients(state: State) -> None:
+    """Stop a training without a single finite gradient: its weights never change, so none will be finite.
+
+    Raises
+    ------
+    UsageError
+        Every update of a parameter group so far was skipped.
+    """
     for group in state.groups:
         if state.step and float(group.skipped) == state.step:
             who = f"{group.name!r} of the model {state.model.name!r}{owner_suffix(state.model)}"
             raise UsageError(
                 f"the gradients of {who} were not finite in any of the {state.step} updates, and nothing was learnt; "
-                "look for NaN in the images, for a lower lr or other settings with --set, or at the model's terms"
+                "look for NaN in the images, lower lr or change other settings with --set, or check the model's terms"
             )

@@ -1,4 +1,4 @@
-"""Everything a training is, in one value."""
+"""Complete description of one training."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from restorekit.training.validation import Validation
 
 @dataclass(frozen=True, eq=False)
 class Job:
-    """Everything a training is.
+    """Complete description of one training.
 
     Attributes
     ----------
     run : Path
         Folder of the run.
     card : Card
-        What the model file will say, but for what the training finds out.
+        Card of the model file, except for what the training measures.
     recipe : Recipe
         Settings of the training.
     corruptions : sequence of (Corruption, float)
-        What damages the images, with weights; one is drawn per batch.
+        Corruptions with their weights; one is drawn per portion of a batch.
     pool : Pool
         Training images.
     held : Validation
@@ -38,11 +38,11 @@ class Job:
     labels : Tensor of int64, (N,), or None
         Class index of each training image.
     steps, epochs, minutes : number or None
-        How long; exactly one is given.
+        Length of the training; exactly one is set.
     seed : int
         Seed of everything drawn.
     notes : tuple of str
-        What was done to images or settings to make them fit, a sentence each, for the user to know.
+        Changes made to images or settings to make them fit, one sentence each, to show to the user.
     """
 
     run: Path
@@ -59,23 +59,23 @@ class Job:
     notes: tuple[str, ...] = ()
 
     @cached_property
-    def told(self) -> Tensor:
-        """Images whose class is known, int64, (M,), where that of others is not; else none."""
+    def labelled_indices(self) -> Tensor:
+        """Images of known class, int64, (M,), if other images have none; else empty."""
         known = torch.empty(0, dtype=torch.int64) if self.labels is None else (self.labels >= 0).nonzero().flatten()
         return known if len(known) < len(self.pool.sizes) else known[:0]
 
     @property
     def epoch_steps(self) -> int:
-        """Updates in which every image is seen once, and those of known class more often where they are few.
+        """Updates in which every image is used once; with ``labelled`` of 1, every image of known class.
 
-        With `labelled` of 1 only those of known class are.
+        If few images have a class, an epoch uses those more often.
         """
-        told, batch = self.told, self.recipe.batch
-        rest = batch - (self.recipe.labelled_per_batch if len(told) else 0)
-        return -(-len(self.pool.sizes) // rest) if rest else -(-len(told) // batch)
+        labelled, batch = self.labelled_indices, self.recipe.batch
+        rest = batch - (self.recipe.labelled_per_batch if len(labelled) else 0)
+        return -(-len(self.pool.sizes) // rest) if rest else -(-len(labelled) // batch)
 
     def progress(self, step: int, seconds: float) -> float:
-        """Return how much of the training is done, 1 at its end."""
+        """Return the completed share of the training, 1 at its end."""
         if self.minutes is not None:
             return seconds / (60 * self.minutes)
         return step / (self.steps or (self.epochs or 1) * self.epoch_steps)

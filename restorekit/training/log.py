@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-from restorekit.core.records import About, decode
+from restorekit.core.records import About, decode, encode
+
+if TYPE_CHECKING:
+    from restorekit.training.job import Job
+    from restorekit.training.resume import State
 
 HEALTH = ("lr", "gradient", "skipped", "images_per_s")  # values of a step that are no part of the objective
 MAX_POINTS = 500  # of a curve
@@ -66,6 +70,36 @@ class LogEntry:
     progress: Annotated[float | None, About(omitted=True)] = None
     surroundings: Annotated[Surroundings | None, About(flat=True)] = None
     values: Annotated[dict[str, float], About(flat=True)] = field(default_factory=dict)
+
+
+Watch = Callable[[LogEntry], None]
+
+
+class LogWriter:
+    """Appends lines to RUN/log.jsonl and shows them.
+
+    Parameters
+    ----------
+    job : Job
+        The training.
+    watch : callable or None
+        Called with every line; None: write nothing, because another process does.
+    """
+
+    def __init__(self, job: Job, watch: Watch | None) -> None:
+        self._job, self._watch = job, watch
+
+    def write(
+        self, event: str, state: State, values: dict[str, float], surroundings: Surroundings | None = None
+    ) -> None:
+        """Write an event with step, seconds and progress of a state."""
+        if self._watch is None:
+            return
+        progress = self._job.progress(state.step, state.seconds)
+        line = LogEntry(event, state.step, round(state.seconds, 2), progress, surroundings, values)
+        with (self._job.run / "log.jsonl").open("a") as file:
+            file.write(json.dumps(encode(line)) + "\n")
+        self._watch(line)
 
 
 @dataclass(frozen=True)
@@ -140,19 +174,19 @@ def read_log(path: Path) -> Log:
     return Log(kept, unread)
 
 
-def thin(points: Points, most: int = MAX_POINTS) -> Points:
-    """Return at most `most` points of a curve: the first, the last, and both extremes of each stretch between.
+def thin(points: Points, count: int = MAX_POINTS) -> Points:
+    """Return at most `count` points of a curve: the first, the last, and both extremes of each stretch between.
 
     Parameters
     ----------
     points : sequence of (float, float)
         Step and value.
-    most : int
+    count : int
         At least 4.
     """
-    if len(points) <= most:
+    if len(points) <= count:
         return points
-    size = math.ceil(len(points) / ((most - 2) // 2))
+    size = math.ceil(len(points) / ((count - 2) // 2))
     values, kept = [value for _, value in points], {0, len(points) - 1}
     for begin in range(0, len(points), size):
         stretch = range(begin, min(begin + size, len(points)))

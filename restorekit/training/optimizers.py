@@ -1,4 +1,4 @@
-"""One update of one parameter group, without waiting for the device."""
+"""Optimisers of a parameter group, and one update without waiting for the device."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from torch import Tensor, nn
 
 from restorekit.core.contracts import Model
 from restorekit.training.config import Recipe
-from restorekit.training.muon import Muon, hidden
+from restorekit.training.muon import Muon, is_hidden
 
 SETTLED = 100  # updates before the usual gradient norm is trusted
 
 
 @dataclass
-class Group:
-    """A parameter group, its optimiser, and what is known of its gradients.
+class ParameterGroup:
+    """Parameter group with its optimisers and gradient statistics.
 
     Attributes
     ----------
     name : str
         The model's name for it.
     params : list of Parameter
-        What the optimiser steps.
+        Parameters that the optimisers step.
     optimisers : tuple of Optimizer
-        Each can skip an update on the device.
+        Muon, AdamW or both; each can skip an update on the device.
     usual : Tensor, scalar
         Running mean of the gradient norm; a spike counts as at most twice the mean.
     skipped : Tensor, scalar
@@ -39,43 +39,50 @@ class Group:
     skipped: Tensor = field(default_factory=lambda: torch.zeros(()))
 
 
-def groups(model: Model, recipe: Recipe, device: torch.device) -> list[Group]:
-    """Return the model's parameter groups with an optimiser each."""
+def groups(model: Model, recipe: Recipe, device: torch.device) -> list[ParameterGroup]:
+    """Return the model's parameter groups: Muon for hidden weights and fused Adam for the rest, or Adam for all."""
     found = []
     for name, params in model.param_groups().items():
-        optimisers = _optimisers(params, recipe)
-        found.append(Group(name, params, optimisers, torch.zeros((), device=device), torch.zeros((), device=device)))
+        optimisers: list[torch.optim.Optimizer] = []
+        inner = [p for p in params if is_hidden(p)] if recipe.optimiser == "muon" else []
+        if inner:
+            optimisers.append(Muon(inner, recipe.muon_lr, weight_decay=recipe.weight_decay))
+        chosen = {id(p) for p in inner}
+        if rest := [p for p in params if id(p) not in chosen]:
+            betas, decay = (0.9, recipe.beta2), recipe.weight_decay
+            optimisers.append(torch.optim.AdamW(rest, lr=recipe.lr, betas=betas, weight_decay=decay, fused=True))
+        for optimiser in optimisers:
+            for settings in optimiser.param_groups:
+                settings["full_lr"] = settings["lr"]
+        usual, skipped = torch.zeros((), device=device), torch.zeros((), device=device)
+        found.append(ParameterGroup(name, params, tuple(optimisers), usual, skipped))
     return found
 
 
-def _optimisers(params: list[nn.Parameter], recipe: Recipe) -> tuple[torch.optim.Optimizer, ...]:
-    """Return Muon for hidden weights and fused Adam for the rest, or Adam for all."""
-    inner = [p for p in params if hidden(p)] if recipe.optimiser == "muon" else []
-    chosen = {id(p) for p in inner}
-    rest = [p for p in params if id(p) not in chosen]
-    made: list[torch.optim.Optimizer] = [Muon(inner, recipe.muon_lr, weight_decay=recipe.weight_decay)] if inner else []
-    if rest:
-        betas = (0.9, recipe.beta2)
-        made.append(torch.optim.AdamW(rest, lr=recipe.lr, betas=betas, weight_decay=recipe.weight_decay, fused=True))
-    for optimiser in made:
-        for settings in optimiser.param_groups:
-            settings["full_lr"] = settings["lr"]
-    return tuple(made)
-
-
-def freeze_others(chosen: Group, everyone: list[Group]) -> None:
-    """Let gradients reach `chosen` alone."""
+def freeze_others(chosen: ParameterGroup, everyone: list[ParameterGroup]) -> None:
+    """Let only the parameters of `chosen` require gradients."""
     if len(everyone) > 1:
         for group in everyone:
             for p in group.params:
                 p.requires_grad_(group is chosen)
 
 
-def step(group: Group, recipe: Recipe, pace: float, done: int) -> Tensor:
-    """Clip, judge and apply the gradients of a group; return their norm before clipping, scalar.
+def step(group: ParameterGroup, recipe: Recipe, factor: float, done: int) -> Tensor:
+    """Clip and apply the gradients of a group; return their norm before clipping, scalar.
 
-    A norm that is not finite, or over `recipe.explode` times the usual one, leaves weights and optimiser
-    as they were (Child, "Very Deep VAEs", ICLR 2021, section 4: skipping huge gradients).
+    If the norm is not finite, or over ``explode`` times the usual one, weights and optimisers stay unchanged (Child,
+    "Very Deep VAEs", ICLR 2021, section 4: skipping huge gradients).
+
+    Parameters
+    ----------
+    group : ParameterGroup
+        The group, whose statistics are updated.
+    recipe : Recipe
+        Clipping and skipping.
+    factor : float
+        Factor of the full learning rates.
+    done : int
+        Updates done before.
     """
     gradients = [p.grad for p in group.params if p.grad is not None]
     norm = torch.nn.utils.get_total_norm(gradients)
@@ -90,7 +97,7 @@ def step(group: Group, recipe: Recipe, pace: float, done: int) -> Tensor:
     group.skipped = group.skipped + ~sound
     for optimiser in group.optimisers:
         for settings in optimiser.param_groups:
-            settings["lr"] = pace * settings["full_lr"]
+            settings["lr"] = factor * settings["full_lr"]
         optimiser.found_inf = (~sound).float()  # type: ignore[attr-defined]  # read by the fused kernels and by Muon
         optimiser.step()
         optimiser.zero_grad(set_to_none=True)

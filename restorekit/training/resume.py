@@ -1,10 +1,12 @@
-"""What a training must remember to go on bit for bit: weights, averages, optimisers, step. Tensors only."""
+"""Training state for bit-exact resume: weights, averages, optimisers and step, as tensors only."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,29 +14,30 @@ from typing import Any
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as serialise
-from torch import Tensor, nn
+from torch import Tensor
 
 from restorekit.core.contracts import Model
 from restorekit.core.errors import CheckpointError
 from restorekit.core.files import atomic
 from restorekit.models.checkpoint import Card
-from restorekit.training.optimizers import Group
+from restorekit.training.optimizers import ParameterGroup
 
-LONG = 100  # characters of two values that are too many to tell
+STATE_FILE = "state.safetensors"  # in the folder of a run
+MAX_SHOWN_CHARACTERS = 100  # two differing values longer than this together are not shown
 _DATA = {"number of images": "images", "images": "fingerprint", "validation images": "held_out", "range": "range"}
 
 
 @dataclass
 class State:
-    """A training at one moment.
+    """State of a training between or during updates.
 
     Attributes
     ----------
     model : Model
         The weights being trained.
     average : Model
-        Their moving average, which is saved as the result; `model` itself where there is none.
-    groups : list of Group
+        Their moving average, which is saved as the result; `model` itself without averaging.
+    groups : list of ParameterGroup
         Optimisers and gradient statistics.
     module : callable
         `model` behind the fabric's wrappers.
@@ -43,51 +46,55 @@ class State:
     seconds : float
         Time spent, earlier runs included.
     found : dict
-        The last validation's figures.
-    whole : bool
-        Whether no update is underway.
+        Metrics of the last validation.
+    complete : bool
+        True except during an update.
     saved : int or None
-        Updates that the last save holds.
+        Updates done at the last save.
     """
 
     model: Model
     average: Model
-    groups: list[Group]
+    groups: list[ParameterGroup]
     module: Any = None
     step: int = 0
     seconds: float = 0.0
     found: dict[str, float] = field(default_factory=dict)
-    whole: bool = True
+    complete: bool = True
     saved: int | None = None
 
 
 def save_state(path: Path, state: State, card: Card) -> None:
-    """Write the state whole or not at all. Random numbers need no state: they depend on seed and step alone."""
+    """Write the state atomically. Random numbers need no state: they depend on seed and step alone."""
     moment = {"step": state.step, "seconds": state.seconds, "found": state.found}
     metadata = {"state": json.dumps(moment), "card": json.dumps(dataclasses.asdict(card))}
+    tensors = {k: v.detach().cpu().contiguous() for k, v in _tensors(state).items()}
     with atomic(path) as temporary:
-        temporary.write_bytes(
-            serialise({k: v.detach().cpu().contiguous() for k, v in _tensors(state).items()}, metadata)
-        )
+        temporary.write_bytes(serialise(tensors, metadata))
 
 
 def refuse_other(path: Path, card: Card) -> Card:
-    """Compare a state with the training that is to go on from it; return the card to go on with.
+    """Compare a state with the training that is to resume from it; return the card to go on with.
 
-    Its start stays what it was. How long to train may change, and nothing else.
+    The card keeps the start of the first run. The length of the training may change, and nothing else.
 
     Raises
     ------
     CheckpointError
         There is no state, or it was written with other images, corruptions, classes, seed or settings.
     """
-    told = _metadata(path).get("card")
-    if told is None:
-        raise CheckpointError(f"{path} is no state of a training but another safetensors file; start without --resume")
+    with _open(path) as file:
+        metadata = file.metadata() or {}
+    if "card" not in metadata:
+        raise CheckpointError(f"expected a training state, got another safetensors file {path}; start without --resume")
     known = {f.name for f in dataclasses.fields(Card)}
-    old = Card(**{k: v for k, v in json.loads(told).items() if k in known})
-    then, now = _essence(old), _essence(card)
-    differing = [_change(k, then[k], now[k]) for k in then if k in now and then[k] != now[k]]
+    old = Card(**{k: v for k, v in json.loads(metadata["card"]).items() if k in known})
+    then, now = _identity(old), _identity(card)
+    differing = [
+        f"{k} was {then[k]} and is {now[k]}" if len(then[k] + now[k]) < MAX_SHOWN_CHARACTERS else f"other {k}"
+        for k in then
+        if k in now and then[k] != now[k]
+    ]
     if differing:
         raise CheckpointError(
             f"{path} was written by another training ({'; '.join(differing)}); "
@@ -96,48 +103,37 @@ def refuse_other(path: Path, card: Card) -> Card:
     return dataclasses.replace(card, start=old.start)
 
 
-def _change(name: str, then: str, now: str) -> str:
-    return f"{name} was {then} and is {now}" if len(then + now) < LONG else f"other {name}"
-
-
-def _essence(card: Card) -> dict[str, str]:
-    """Return what must stay the same from run to run, each as JSON; what an older card does not say is not there."""
+def _identity(card: Card) -> dict[str, str]:
+    """Return the entries that must not change from run to run, each as JSON, without those that an older card lacks."""
     classes = {"class names": card.label_names} if card.label_names else {}
     data = {name: card.data[key] for name, key in _DATA.items() if key in card.data}
     found = {"model": card.model, "corruptions": card.corruptions, "seed": card.seed, **data, **card.config}
     return {k: json.dumps(v) for k, v in {**found, **card.recipe, **classes}.items()}
 
 
-def _metadata(path: Path) -> dict[str, str]:
-    try:
-        with safe_open(path, framework="pt") as file:
-            return dict(file.metadata() or {})
-    except SafetensorError as error:
-        raise CheckpointError(f"{path} is not a whole state file ({error}); start again without --resume") from error
-
-
 def restore_state(path: Path, state: State) -> None:
-    """Put a saved state into freshly made models and optimisers.
+    """Copy a saved state into freshly made models and optimisers.
 
     Raises
     ------
     CheckpointError
-        Where there is no state, or it belongs to other settings.
+        There is no state, or it was written with other settings.
     """
     if not path.is_file():
         raise CheckpointError(f"there is no {path} to resume from; start without --resume")
-    for group in state.groups:
-        _prime(group)
+    for group in state.groups:  # a step with gradients of 0 makes optimisers create the state to copy into
+        for p in group.params:
+            p.grad = torch.zeros_like(p)
+        for optimiser in group.optimisers:
+            optimiser.param_groups[0]["lr"] = 0.0
+            optimiser.step()
+            optimiser.zero_grad(set_to_none=True)
     targets = _tensors(state)
-    try:
-        with safe_open(path, framework="pt") as file:
-            told = (file.metadata() or {}).get("state")
-            stored = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118, safe_open is no mapping
-    except SafetensorError as error:
-        raise CheckpointError(f"{path} is not a whole state file ({error}); start again without --resume") from error
-    if told is None:
-        raise CheckpointError(f"{path} is no state of a training but another safetensors file; start without --resume")
-    moment = json.loads(told)
+    with _open(path) as file:
+        moment = (file.metadata() or {}).get("state")
+        stored = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118, safe_open is no mapping
+    if moment is None:
+        raise CheckpointError(f"expected a training state, got another safetensors file {path}; start without --resume")
     untrained = {key for key in targets.keys() - stored.keys() if key.startswith("optimiser/")}
     same = stored.keys() == targets.keys() - untrained
     if not same or any(stored[k].shape != targets[k].shape for k in stored):
@@ -145,12 +141,27 @@ def restore_state(path: Path, state: State) -> None:
     with torch.no_grad():
         for key, tensor in stored.items():
             targets[key].copy_(tensor)
-    _forget(state, untrained)
-    state.step, state.seconds, state.found = moment["step"], moment["seconds"], moment["found"]
+    for group in state.groups:  # optimisers had no state for parameters that have had no gradient yet
+        for i, p in enumerate(group.params):
+            if any(key.startswith(f"optimiser/{group.name}/{i}/") for key in untrained):
+                for optimiser in group.optimisers:
+                    optimiser.state.pop(p, None)
+    values = json.loads(moment)
+    state.step, state.seconds, state.found = values["step"], values["seconds"], values["found"]
+
+
+@contextmanager
+def _open(path: Path) -> Iterator[Any]:
+    """Open a state file; raise a CheckpointError if it cannot be read."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            yield file
+    except SafetensorError as error:
+        raise CheckpointError(f"{path} is not a complete state file ({error}); start again without --resume") from error
 
 
 def rewind(run: Path, step: int) -> None:
-    """Take out of a run's folder what a killed training logged and pictured after `step`: all of it comes again."""
+    """Remove log lines and pictures that a killed training wrote after `step`: the resumed one writes them again."""
     log = run / "log.jsonl"
     if log.is_file():
         lines = log.read_text(errors="replace").splitlines()
@@ -162,37 +173,17 @@ def rewind(run: Path, step: int) -> None:
 
 
 def _step(line: str) -> float:
-    """Return the step of a line of the log; one that was cut short is after all others."""
+    """Return the step of a line of the log; infinity if the line is truncated."""
     try:
         return int(json.loads(line)["step"])
     except (ValueError, KeyError, TypeError):
         return math.inf
 
 
-def _prime(group: Group) -> None:
-    """Make the optimiser create its state, so that there is something to copy into."""
-    for p in group.params:
-        p.grad = torch.zeros_like(p)
-    for optimiser in group.optimisers:
-        optimiser.param_groups[0]["lr"] = 0.0
-        optimiser.step()
-        optimiser.zero_grad(set_to_none=True)
-
-
-def _forget(state: State, untrained: set[str]) -> None:
-    """Take away what optimisers were primed with for parameters that have had no gradient yet."""
-    for group in state.groups:
-        for i, p in enumerate(group.params):
-            if any(key.startswith(f"optimiser/{group.name}/{i}/") for key in untrained):
-                for optimiser in group.optimisers:
-                    optimiser.state.pop(p, None)
-
-
 def _tensors(state: State) -> dict[str, Tensor]:
     """Return every tensor of the state by name; shared storage is listed once."""
-    found = _prefixed("model", state.model)
-    if state.average is not state.model:
-        found.update(_prefixed("average", state.average))
+    modules = {"model": state.model, **({"average": state.average} if state.average is not state.model else {})}
+    found = {f"{prefix}/{name}": t for prefix, module in modules.items() for name, t in module.state_dict().items()}
     for group in state.groups:
         found[f"usual/{group.name}"], found[f"skipped/{group.name}"] = group.usual, group.skipped
         for i, p in enumerate(group.params):
@@ -200,7 +191,3 @@ def _tensors(state: State) -> dict[str, Tensor]:
             for name, value in (pair for state_of in kept for pair in state_of.items()):
                 found[f"optimiser/{group.name}/{i}/{name}"] = value
     return found
-
-
-def _prefixed(prefix: str, module: nn.Module) -> dict[str, Tensor]:
-    return {f"{prefix}/{name}": value for name, value in module.state_dict().items()}

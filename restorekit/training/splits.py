@@ -1,27 +1,23 @@
-"""From opened images to what a training needs: which are left out, which are held out, and classes."""
+"""Training and validation parts of a set of images, and their class numbers."""
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from restorekit.core.contracts import Corruption, Model
 from restorekit.core.errors import UsageError
 from restorekit.images.dataset import LabelledImages
-from restorekit.training.self_supervised import Damaged, KnownNoise, level
 
-HELD = 20  # images held out for validation, at most
+MAX_HELD_OUT = 20  # images held out for validation unless a number is set
 
 
 @dataclass(frozen=True, eq=False)
-class Part:
-    """Some of a set of opened images: the set, and which of them."""
+class ImageSubset:
+    """Part of a set of opened images: the set and the indices in use."""
 
     images: LabelledImages
     index: list[int]
@@ -31,59 +27,58 @@ class Part:
         """Names of the images."""
         return [self.images.keys[i] for i in self.index]
 
-    def cut(self, index: Sequence[int]) -> Part:
-        """Return a part of this part, by positions in it."""
-        return Part(self.images, [self.index[i] for i in index])
+    def cut(self, index: Sequence[int]) -> ImageSubset:
+        """Return the images at some positions of this part."""
+        return ImageSubset(self.images, [self.index[i] for i in index])
 
     def labels(self, known: Sequence[str], copies: int = 1) -> Tensor:
-        """Return the class numbers, (copies * N,) int64, counted as `known` counts them; -1 stays unknown.
+        """Return class numbers by their position in `known`, (copies * N,) int64; -1 = unknown.
 
         Raises
         ------
         UsageError
-            An image is of a class that `known` does not hold.
+            The images have no classes, or one that `known` lacks.
         """
         own, names = self.images.labels, self.images.label_names
         if own is None:
-            raise UsageError(
-                "the images to validate on have no classes, and those to train on have; leave --labels out"
-            )
+            raise UsageError("the validation images have no classes and the training images do; remove --labels")
         mine = own[self.index]
         strange = [names[i] for i in sorted({*mine.tolist()} - {-1}) if names[i] not in known]
         if strange:
             raise UsageError(
-                f"the class {strange[0]!r} is not among those that are learnt, {', '.join(known)}; "
-                f"leave its images out, or rename it"
+                f"expected classes among {', '.join(known)}, got {strange[0]!r}; remove its images, or rename it"
             )
         table = torch.tensor([known.index(name) if name in known else -1 for name in names])
         return torch.where(mine < 0, -1, table[mine]).repeat(copies)
 
 
-def large_enough(images: LabelledImages, crop: int) -> tuple[Part, str | None]:
-    """Leave out the few images that are much smaller than the others and would make all crops small.
+def large_enough(images: LabelledImages, crop: int) -> tuple[ImageSubset, str | None]:
+    """Leave out a few images that are much smaller than the others and would make all crops small.
 
     Parameters
     ----------
     images : LabelledImages
         Opened images.
     crop : int
-        Side of the crops asked for, pixels. An image is left out where its shorter side is under this and under
-        half of the median shorter side: where all are small, none is.
+        Side of the requested crops, pixels. An image is left out if its shorter side is below this and below half of
+        the median shorter side, so that none is left out when all are small.
 
     Returns
     -------
-    (Part, str or None)
-        Those to use, and a sentence where others were left out.
+    (ImageSubset, str or None)
+        The images in use, and a sentence about those left out, if any.
     """
     short = images.sizes.amin(1)
-    least = min(float(crop), float(short.sort().values[len(short) // 2]) / 2)
-    index = (short >= least).nonzero().flatten().tolist()
-    small = (short < least).nonzero().flatten().tolist()
+    min_side = min(float(crop), float(short.sort().values[len(short) // 2]) / 2)
+    index = (short >= min_side).nonzero().flatten().tolist()
+    small = (short < min_side).nonzero().flatten().tolist()
     if not small:
-        return Part(images, index), None
+        return ImageSubset(images, index), None
     height, width = images.sizes[small[0]].tolist()
-    told = f"left out {len(small)} of {len(short)} images, much smaller than the others: {images.keys[small[0]]}"
-    return Part(images, index), f"{told} has {width} x {height} pixels" + (", ..." if len(small) > 1 else "")
+    example = f"{images.keys[small[0]]} has {width} x {height} pixels" + (", ..." if len(small) > 1 else "")
+    return ImageSubset(
+        images, index
+    ), f"left out {len(small)} of {len(short)} images, much smaller than the others: {example}"
 
 
 def hold_out(keys: Sequence[str], count: int | None = None) -> tuple[list[int], list[int]]:
@@ -94,28 +89,34 @@ def hold_out(keys: Sequence[str], count: int | None = None) -> tuple[list[int], 
     keys : sequence of str
         Names of the images, in order.
     count : int or None
-        How many are held out; None: one in twenty, from 1 to `HELD`.
+        Images to hold out; None: one in twenty, from 1 to `MAX_HELD_OUT`.
 
     Returns
     -------
     (train, held) : lists of int
-        An image whose name continues a held one's, or the other way round, is in neither: ``barn_d.jpg`` is
-        likely a part of ``barn.jpg``.
+        An image is in neither if its name continues that of a held-out image with an underscore, or the reverse:
+        ``barn_d.jpg`` is likely a part of ``barn.jpg``.
+
+    Raises
+    ------
+    UsageError
+        There are fewer than two images, `count` is below 1, or none is left to train on.
     """
     if len(keys) < 2:
         raise UsageError(
-            f"training needs at least 2 images, one of them to validate on, got {len(keys)}; give --validation"
+            f"training needs at least 2 images, one of them to validate on, got {len(keys)}; pass --validation"
         )
-    count = min(HELD, max(1, len(keys) // 20)) if count is None else count
+    count = min(MAX_HELD_OUT, max(1, len(keys) // 20)) if count is None else count
     if count < 1:
-        raise UsageError(f"a training needs at least 1 image to validate on, got --validation {count}; give 1 or more")
+        raise UsageError(f"expected at least 1 image to validate on, got --validation {count}; pass 1 or more")
     held = [len(keys) * (2 * i + 1) // (2 * count) for i in range(count)]
     stems = [_stem(key) for key in keys]
-    apart = {stems[i] for i in held}
-    train = [i for i, stem in enumerate(stems) if stem not in apart and not _kin(stem, apart)]
+    held_stems = {stems[i] for i in held}
+    related = {s for s in stems if any(s.startswith(f"{h}_") or h.startswith(f"{s}_") for h in held_stems)}
+    train = [i for i, stem in enumerate(stems) if stem not in held_stems | related]
     if not train:
         raise UsageError(
-            f"holding out {count} of {len(keys)} images leaves none to train on; give --validation a folder"
+            f"holding out {count} of {len(keys)} images leaves none to train on; pass a folder with --validation"
         )
     return train, held
 
@@ -123,54 +124,3 @@ def hold_out(keys: Sequence[str], count: int | None = None) -> tuple[list[int], 
 def _stem(key: str) -> str:
     """Return a name without its suffix; the frame name.npy#3 has none, the packed file set.npz#barn.jpg has."""
     return key if key.rpartition("#")[2].isdigit() and "#" in key else str(PurePath(key).with_suffix(""))
-
-
-def _kin(stem: str, others: set[str]) -> bool:
-    """Say whether one of the others continues the stem with an underscore, or the stem one of them."""
-    return any(stem.startswith(f"{o}_") or o.startswith(f"{stem}_") for o in others)
-
-
-class Unseen(NamedTuple):
-    """What is learnt from where no clean image is: damaged parts, what they are taken for, settings of the model."""
-
-    part: Part
-    held: Part
-    corruption: Corruption
-    settings: Mapping[str, object]
-
-
-def unseen(
-    cls: type[Model], part: Part, held: Part, damages: Sequence[tuple[Corruption, float]], sigma: str | None, seed: int
-) -> Unseen:
-    """Take images as damaged ones, or damage them once and for all.
-
-    Parameters
-    ----------
-    cls : type
-        Class of the model.
-    part, held : Part
-        Images to learn from, and to validate on.
-    damages : sequence of (Corruption, float)
-        At most one, which damages clean images to try it.
-    sigma : str or None
-        What is said of the images' noise, as `given.level` takes it.
-    seed : int
-        Of the damage.
-
-    Raises
-    ------
-    UsageError
-        The model cannot, there are several corruptions, or the noise is unknown.
-    """
-    if cls.unseen is None:
-        raise UsageError(f"the model {cls.name!r} learns from clean images alone; leave --self-supervised out")
-    if len(damages) > 1:
-        raise UsageError(f"--self-supervised damages every image once, got {len(damages)} of --corruption; give one")
-    corruption = damages[0][0] if damages else None
-    own, other = (Part(Damaged(p.images, corruption, seed), p.index) for p in (part, held))
-    noise = level(own.images if corruption else part.images, part.index, corruption, sigma)
-    names = {f.name for f in dataclasses.fields(cls.Config)}
-    if noise.grain != "known" and "grain" not in names:
-        raise UsageError(f"the model {cls.name!r} does not learn noise; give --sigma auto, or a number")
-    settings = {name: value for name, value in (("noise", noise.sigma), ("grain", noise.grain)) if name in names}
-    return Unseen(own, other, KnownNoise(noise.sigma), {**cls.unseen, **settings})

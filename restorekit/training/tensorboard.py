@@ -1,4 +1,4 @@
-"""A training's log for TensorBoard."""
+"""TensorBoard output of a training."""
 
 from __future__ import annotations
 
@@ -6,18 +6,21 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+import numpy as np
+from PIL import Image
+
 from restorekit.core.errors import UsageError
 from restorekit.training.log import HEALTH, LogEntry
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard.writer import SummaryWriter
 
-GROUPS = {"step": "training", "epoch": "epoch", "validation": "validation"}  # of tags, by event of the log
-PICTURES = ("previews", "samples")  # folders of RUN, and tags
+TAG_GROUPS = {"step": "training", "epoch": "epoch", "validation": "validation"}  # by event of the log
+PICTURES = ("previews", "samples")  # folders of RUN and tags
 
 
 class Board:
-    """Writes the lines of a training's log, and its pictures, to RUN/tensorboard.
+    """Writer of a training's log and pictures to RUN/tensorboard.
 
     Parameters
     ----------
@@ -32,11 +35,11 @@ class Board:
 
     def __init__(self, run: Path) -> None:
         try:
-            import torch.utils.tensorboard  # noqa: F401  # which looks for the package
+            import torch.utils.tensorboard  # noqa: F401  # raises if the package is missing
         except ImportError as error:
             raise UsageError(
                 "--tensorboard needs the package tensorboard, which is not installed here; "
-                "pip install 'restorekit[tensorboard]', or leave the option out"
+                "pip install 'restorekit[tensorboard]', or remove the option"
             ) from error
         self._run = run
         self._writer: SummaryWriter | None = None
@@ -49,33 +52,23 @@ class Board:
             self._writer.close()
 
     def show(self, line: LogEntry) -> None:
-        """Write one line of the log; with a validation, its pictures.
+        """Write one line of the log, and the pictures of a validation.
 
-        The first line of a resumed training takes the place of all from its step on that a killed one left.
+        The first line of a resumed training replaces everything that a killed one wrote from that step on.
         """
-        if line.event not in GROUPS:
+        event, step = line.event, line.step
+        if event not in TAG_GROUPS:
             return
         if self._writer is None:
             from torch.utils.tensorboard.writer import SummaryWriter
 
-            self._writer = SummaryWriter(self._run / "tensorboard", purge_step=line.step)
+            self._writer = SummaryWriter(self._run / "tensorboard", purge_step=step)
         for name, value in line.values.items():
             if name != "epoch":
-                self._writer.add_scalar(_tag(line.event, name), value, line.step)
-        if line.event == "validation":
-            self._picture(self._writer, line.step)
-        self._writer.flush()
-
-    def _picture(self, writer: SummaryWriter, step: int) -> None:
-        import numpy as np
-        from PIL import Image
-
-        for folder in PICTURES:
+                self._writer.add_scalar(f"{'health' if name in HEALTH else TAG_GROUPS[event]}/{name}", value, step)
+        for folder in PICTURES if event == "validation" else ():
             path = self._run / folder / f"{step:07d}.png"
             if path.is_file():
-                with Image.open(path) as found:
-                    writer.add_image(folder, np.asarray(found.convert("RGB")), step, dataformats="HWC")
-
-
-def _tag(event: str, name: str) -> str:
-    return f"{'health' if name in HEALTH else GROUPS[event]}/{name}"
+                with Image.open(path) as picture:
+                    self._writer.add_image(folder, np.asarray(picture.convert("RGB")), step, dataformats="HWC")
+        self._writer.flush()

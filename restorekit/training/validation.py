@@ -1,9 +1,10 @@
-"""How well a model does during training: PSNR of the MMSE, its objective, its latents, and pictures of it."""
+"""Validation during training: objective, PSNR of the MMSE, diagnostics, previews and samples."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 from pathlib import Path
 
 import torch
@@ -16,18 +17,17 @@ from restorekit.core.psnr import psnr, quantise_8bit
 from restorekit.core.rng import Rng
 from restorekit.core.types import Batch, Estimate, Geometry
 from restorekit.training.crops import Pool, Windows
-from restorekit.training.self_supervised import KnownNoise
-from restorekit.training.self_supervised import batch as as_batch
+from restorekit.training.self_supervised import KnownNoise, as_batch
 
-SIDE = 192  # validation looks at centres of at most this many pixels a side
-DRAWS = 4  # whose mean is pictured, of a model that has no estimate in one pass
-PORTION = 2**20  # pixels a batch
-LEAST_MSE = 1e-12  # so that the PSNR of an image that is restored exactly, 120 dB, leaves means finite
+MAX_SIDE_PX = 192  # validation uses centres of at most this many pixels a side
+PREVIEW_DRAWS = 4  # their mean is shown for a model without an estimate in one pass
+BATCH_PX = 2**20  # pixels in a batch
+MIN_MSE = 1e-12  # keeps means finite when an image is restored exactly: 120 dB
 
 
 @dataclass(frozen=True, eq=False)
 class Validation:
-    """Images kept apart to judge a training.
+    """Held-out images of a training.
 
     Attributes
     ----------
@@ -45,9 +45,9 @@ class Validation:
 
 
 def centres(pool: Pool, names: Sequence[str], geometry: Geometry, labels: Tensor | None = None) -> Validation:
-    """Cut the centre out of every image of a pool, of one size that the model takes."""
+    """Crop the centre of every image of a pool to one size that the model accepts."""
     sizes = pool.sizes
-    sides = (min(SIDE, int(side)) // geometry.multiple * geometry.multiple for side in sizes.amin(0))
+    sides = (min(MAX_SIDE_PX, int(side)) // geometry.multiple * geometry.multiple for side in sizes.amin(0))
     height, width = geometry.size or (max(geometry.multiple, side) for side in sides)
     top, left = ((sizes - torch.tensor([height, width])).clamp_min(0) // 2).unbind(1)
     x = pool.crops(Windows(torch.arange(len(sizes)), top, left, height, width))
@@ -56,41 +56,32 @@ def centres(pool: Pool, names: Sequence[str], geometry: Geometry, labels: Tensor
 
 @torch.no_grad()
 def measure(model: Model, held: Validation, corruptions: Sequence[Corruption], seed: int) -> dict[str, float]:
-    """Return the mean of the objective's parts, the PSNR of the MMSE for each corruption, and diagnoses.
+    """Return mean parts of the objective, PSNR of the MMSE for each corruption, and diagnostics.
 
-    A model without an estimate in one pass has no such PSNR here; of a latent one, ``reconstruction_psnr`` says
-    how well the decoder gives back the clean image that the encoder saw: nothing was restored.
+    A model without an estimate in one pass has no PSNR here. A latent one has ``reconstruction_psnr`` instead: how well
+    the decoder reproduces the clean image that the encoder got, without any restoration.
     """
     sums: dict[str, float] = {}
-    for corruption in corruptions:
-        for batch, noise in _batches(held, corruption, seed):
-            share = len(batch.observation) / len(held.x) / len(corruptions)
-            for name, value in _one(model, batch, noise, len(corruptions)).items():
-                sums[name] = sums.get(name, 0.0) + share * float(value)
+    count = max(1, BATCH_PX // held.x[0, 0].numel())
+    for corruption, start in product(corruptions, range(0, len(held.x), count)):
+        batch, rng = _batch(held, slice(start, start + count), corruption, seed)
+        o, x = batch.observation, batch.x
+        found = {**model.terms(batch, rng).parts, **model.diagnose(batch, rng.fork("diagnose"))}
+        estimate = model.estimate(o, corruption)
+        if estimate is not None and x is not None:
+            value = psnr(quantise_8bit(o.keep_known(estimate.mean, o.y)), x, MIN_MSE).mean()
+            found["psnr"] = value
+            found[f"psnr {corruption}"] = value * len(corruptions)  # its share of the mean is 1 / len(corruptions)
+        if estimate is None and isinstance(model, LatentModel) and x is not None:
+            found["reconstruction_psnr"] = psnr(quantise_8bit(reconstruct(model, x, o.label)), x, MIN_MSE).mean()
+        share = len(o) / len(held.x) / len(corruptions)
+        for name, value in found.items():
+            sums[name] = sums.get(name, 0.0) + share * float(value)
     return sums
 
 
-def _one(model: Model, batch: Batch, rng: Rng, runs: int) -> dict[str, Tensor]:
-    found = dict(model.terms(batch, rng).parts)
-    found.update(model.diagnose(batch, rng.fork("diagnose")))
-    estimate = model.estimate(batch.observation, batch.corruption)
-    if estimate is not None and batch.x is not None:
-        restored = batch.observation.keep_known(estimate.mean, batch.observation.y)
-        value = psnr(quantise_8bit(restored), batch.x, LEAST_MSE).mean()
-        found["psnr"] = value
-        found[f"psnr {batch.corruption}"] = value * runs  # each corruption is one of `runs` shares of the mean
-    if estimate is None and isinstance(model, LatentModel) and batch.x is not None:
-        again = reconstruct(model, batch.x, batch.observation.label)
-        found["reconstruction_psnr"] = psnr(quantise_8bit(again), batch.x, LEAST_MSE).mean()
-    return found
-
-
-def _batches(held: Validation, corruption: Corruption, seed: int) -> list[tuple[Batch, Rng]]:
-    count = max(1, PORTION // held.x[0, 0].numel())
-    return [_batch(held, slice(i, i + count), corruption, seed) for i in range(0, len(held.x), count)]
-
-
 def _batch(held: Validation, cut: slice, corruption: Corruption, seed: int) -> tuple[Batch, Rng]:
+    """Corrupt some validation images, with the noise level hidden unless it is assumed; return their random numbers."""
     x, rng = held.x[cut], Rng(seed, held.names[cut]).fork("validation")
     observation = corruption(x, rng)
     observation = observation if isinstance(corruption, KnownNoise) else observation.blind()
@@ -101,46 +92,44 @@ def _batch(held: Validation, cut: slice, corruption: Corruption, seed: int) -> t
 
 @torch.no_grad()
 def preview(model: Model, held: Validation, corruptions: Sequence[Corruption], seed: int, path: Path) -> None:
-    """Write a picture: a row for each corruption of observed | restored | truth | std, for a few images.
+    """Write a picture of a few images: one row per corruption and image, observed | restored | truth | std.
 
-    A latent model gets truth | reconstruction of it | truth | size of the error.
+    The row of a latent model is truth | its reconstruction | truth | absolute error.
     """
     count = max(1, min(len(held.x), 8 // len(corruptions)))
-    columns = 4
     cells: list[Tensor] = []
     for corruption in corruptions:
-        batch, noise = _batch(held, slice(0, count), corruption, seed)
-        for row in zip(*_panels(model, batch, noise), strict=True):
+        batch, rng = _batch(held, slice(0, count), corruption, seed)
+        for row in zip(*preview_columns(model, batch, rng), strict=True):
             cells.extend(row)
-    write_grid(torch.stack(cells), columns, path)
+    write_grid(torch.stack(cells), 4, path)
 
 
-def _panels(model: Model, batch: Batch, rng: Rng) -> list[Tensor]:
+def preview_columns(model: Model, batch: Batch, rng: Rng) -> list[Tensor]:
+    """Return the four columns of a preview, (B, C, H, W) each; the last is scaled to its largest value."""
     o, estimate = batch.observation, model.estimate(batch.observation, batch.corruption)
     truth = o.y if batch.x is None else batch.x
     if estimate is None and isinstance(model, LatentModel):
         again = reconstruct(model, truth, o.label)
-        return [truth, again, truth, _spread((again - truth).abs())]
-    if estimate is None:
-        draws = model.sample(o, batch.corruption, DRAWS, rng).mean
-        estimate = Estimate(draws.mean(0), draws.std(0))
-    std = torch.zeros_like(o.y) if estimate.std is None else o.keep_known(estimate.std, torch.zeros_like(o.y))
-    return [o.y, o.keep_known(estimate.mean, o.y), truth, _spread(std)]
-
-
-def _spread(std: Tensor) -> Tensor:
-    """Scale spreads, (B, C, H, W), to their largest."""
-    return std / std.amax((1, 2, 3), keepdim=True).clamp_min(1e-6)
+        panels, spread = [truth, again, truth], (again - truth).abs()
+    else:
+        if estimate is None:
+            draws = model.sample(o, batch.corruption, PREVIEW_DRAWS, rng).mean
+            estimate = Estimate(draws.mean(0), draws.std(0))
+        zeros = torch.zeros_like(o.y)
+        panels = [o.y, o.keep_known(estimate.mean, o.y), truth]
+        spread = zeros if estimate.std is None else o.keep_known(estimate.std, zeros)
+    return [*panels, spread / spread.amax((1, 2, 3), keepdim=True).clamp_min(1e-6)]
 
 
 def reconstruct(model: LatentModel, x: Tensor, label: Tensor | None) -> Tensor:
-    """Return the decoder's mean at the posterior's mean, (B, C, H, W)."""
+    """Return the decoder's mean at the mean of the posterior, (B, C, H, W)."""
     return model.decode(model.infer(x, None, label).mean, label).mean
 
 
 @torch.no_grad()
 def sample_grid(model: Model, held: Validation, corruption: Corruption, seed: int, path: Path) -> None:
-    """Write a picture of draws: from the prior, or of one observation where the model is conditional."""
+    """Write a picture of draws: from the prior, or for four observations if the model is conditional."""
     rng = Rng(seed, held.names[:4]).fork("samples")
     if isinstance(model, LatentModel):
         z = model.prior().sample(64, tuple(held.x.shape[1:]), Rng(seed))
@@ -153,8 +142,8 @@ def sample_grid(model: Model, held: Validation, corruption: Corruption, seed: in
 
 
 def write_grid(cells: Tensor, columns: int, path: Path) -> None:
-    """Write images, (N, C, H, W) on [0, 1], as one PNG: gray, RGB, or the first bands of others."""
-    seen = cells[:, :3] if cells.shape[1] > 3 else cells[:, :1] if cells.shape[1] == 2 else cells
-    grid = make_grid(seen.float().cpu().clamp(0, 1), nrow=columns, padding=2)
+    """Write images, (N, C, H, W) on [0, 1], as one PNG: gray, RGB, or the first channels of others."""
+    shown = cells[:, :3] if cells.shape[1] > 3 else cells[:, :1] if cells.shape[1] == 2 else cells
+    grid = make_grid(shown.float().cpu().clamp(0, 1), nrow=columns, padding=2)
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray((grid * 255).round().to(torch.uint8).permute(1, 2, 0).numpy()).save(path, "PNG")

@@ -104,13 +104,12 @@ def _resolved(name: str, known: Mapping[str, Module]) -> str | None:
 def room_arrows(repository: Repository) -> dict[tuple[str, str], list[Arrow]]:
     """Return the arrows between top-level names, by pair.
 
-    The root package and ``__main__`` have none. Facades have none that start there: they hand on what rooms define.
+    The root package and ``__main__`` have none.
     """
     found: dict[tuple[str, str], list[Arrow]] = {}
     for arrow in arrows(repository):
         source, target = repository.by_name[arrow.source].top, repository.by_name[arrow.target].top
-        start = source not in ("", "__main__", *repository.facades)
-        if start and target and source != target:
+        if source not in ("", "__main__") and target and source != target:
             found.setdefault((source, target), []).append(arrow)
     return found
 

@@ -39,13 +39,6 @@ def test_imports_for_the_type_checker_are_left_out(repository):
     assert set(room_arrows(r)) == {("a", "c")}
 
 
-def test_a_facade_may_import_anything_and_nothing_may_import_it(repository):
-    files = {"pkg/layers.py": "from pkg.core.a import A\n", "pkg/core/a.py": "class A: ...\n"}
-    r = repository({**files, "pkg/cli/x.py": "import pkg.layers\n", "pyproject.toml": CONTRACT})
-    assert set(room_arrows(r)) == {("cli", "layers")}
-    assert len(upward(r)) == 1
-
-
 def test_layers_are_read_from_the_contract(repository):
     lines = layers(repository({"pyproject.toml": CONTRACT}))
     assert [line.rooms for line in lines] == [("cli",), ("restoration", "training"), ("core",)]

@@ -7,11 +7,11 @@ def test_a_public_module_needs_all(repository):
     r = repository(
         {
             "pkg/testing/__init__.py": "__all__ = ['a']\n",
-            "pkg/layers.py": "",
-            "pkg/distributions.py": "__all__: list[str] = []\n",
+            "pkg/models/__init__.py": "",
+            "pkg/samplers/__init__.py": "__all__: list[str] = []\n",
         }
     )
-    assert closed_doors(r) == ["pkg: no __all__", "pkg.layers: no __all__", "pkg.corruption_tools: missing"]
+    assert closed_doors(r) == ["pkg: no __all__", "pkg.models: no __all__", "pkg.corruptions: missing"]
 
 
 @pytest.mark.parametrize(

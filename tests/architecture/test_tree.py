@@ -7,16 +7,6 @@ def test_loose_modules_and_rooms(repository):
     assert r.rooms() == ["core", "images"]
 
 
-def test_a_public_module_of_imports_alone_is_neither_room_nor_loose(repository):
-    r = repository({"pkg/layers.py": "from pkg.core.a import A\n__all__ = ['A']\n", "pkg/core/a.py": "class A: ...\n"})
-    assert (r.rooms(), r.loose()) == (["core"], [])
-
-
-def test_a_public_module_with_code_of_its_own_is_loose(repository):
-    r = repository({"pkg/layers.py": "class Block: ...\n"})
-    assert [m.top for m in r.loose()] == ["layers"]
-
-
 def test_a_public_package_with_modules_is_a_room(repository):
     assert repository({"pkg/testing/model.py": ""}).rooms() == ["testing"]
 

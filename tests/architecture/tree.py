@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import tomllib
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
-DOORS = ("", "distributions", "layers", "corruption_tools", "testing")  # public modules below the root; "" is itself
+DOORS = ("", "models", "corruptions", "samplers", "testing")  # public modules below the root; "" is itself
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,25 +106,13 @@ class Repository:
         return tomllib.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
 
     def rooms(self) -> list[str]:
-        """Return the names of the packages directly below the root package, without facades."""
-        packages = {m.top for m in self.importable if m.is_package and m.name.count(".") == 1}
-        return sorted(packages - self.facades)
+        """Return the names of the packages directly below the root package."""
+        return sorted({m.top for m in self.importable if m.is_package and m.name.count(".") == 1})
 
     def loose(self) -> list[Module]:
-        """Return the modules directly below the root package, without ``__main__`` and facades."""
+        """Return the modules directly below the root package, without ``__main__``."""
         found = [m for m in self.importable if not m.is_package and m.name.count(".") == 1]
-        return [m for m in found if m.top not in ("__main__", *self.facades)]
-
-    @cached_property
-    def facades(self) -> frozenset[str]:
-        """Names of the public modules below the root that only hand on what others define.
-
-        They are neither rooms nor loose modules. One with modules below it, or with a class or a function of its own
-        (but ``__getattr__`` and ``__dir__``) is no facade.
-        """
-        files = Counter(module.top for module in self.importable)
-        single = [m for m in self.importable if m.top in DOORS and m.top and files[m.top] == 1]
-        return frozenset(m.top for m in single if not _defines_something(m))
+        return [m for m in found if m.top != "__main__"]
 
     def texts(self) -> Iterator[tuple[Path, str]]:
         """Yield path and text of documentation, scripts, styles and templates, which are not Python."""
@@ -161,11 +148,6 @@ def _functions(body: list[ast.stmt], owner: ast.ClassDef | None) -> Iterator[tup
             yield from _functions(node.body, node)
         elif isinstance(node, ast.If | ast.Try):
             yield from _functions([n for n in ast.iter_child_nodes(node) if isinstance(n, ast.stmt)], owner)
-
-
-def _defines_something(module: Module) -> bool:
-    nodes = [node for node in module.tree.body if isinstance(node, ast.ClassDef | Function)]
-    return any(node.name not in ("__getattr__", "__dir__") for node in nodes)
 
 
 def is_public(name: str) -> bool:

@@ -88,7 +88,13 @@ class Allowed(NamedTuple):
     reason: str
 
 
+_STORED = "name in model files (settings and state dicts), which stay readable"
 ALLOWED = (
+    Allowed("grain", r"\.grain\b|\bgrain: str\b", "", _STORED),
+    Allowed("around", r"\b(self|model)\.around\b|\bfilling_around\b", "", _STORED),
+    Allowed("octaves", r"\.octaves\b|\boctaves: float\b", "", _STORED),
+    Allowed("takes", r"\bself\.takes\b", r"class Posterior\b", _STORED),
+    Allowed("whole", r"\bself\.whole\b", r"nn\.GRU\b", _STORED),
     Allowed("figure", "", r"\bmatplotlib\b", "a chart is a Figure in matplotlib"),
     Allowed("figures", "", r"\bmatplotlib\b", "a chart is a Figure in matplotlib"),
     Allowed("band", r"(?i)frequency[ -]band", "", "the field's term in a spectrum"),

@@ -24,7 +24,7 @@ from restorekit.evaluation.likelihood import embed
 from restorekit.images.dataset import load_images
 from restorekit.images.stacks import load_stack
 from restorekit.models import checkpoint
-from restorekit.training.build import Hardware, Images, Plan, prepare
+from restorekit.training.build import DataSource, Hardware, Plan, prepare
 from restorekit.training.loop import train
 
 SOURCE = Path(os.environ["RESTOREKIT_DATA"]) / "mnist"
@@ -56,7 +56,7 @@ def write_sets(folder: Path) -> None:
 def model(folder: Path, name: str, source: str, steps: int, **more: str) -> Path:
     """Train a VAE and return its file; with `alpha` on classes too."""
     labels = "arrays" if "alpha" in more else None
-    images = Images(str(folder / source), str(folder / "held.npz"), labels)
+    images = DataSource(str(folder / source), str(folder / "held.npz"), labels)
     plan = Plan("vae", settings={**SHARED, **more}, init="none")
     train(*prepare(folder / name, images, plan, Hardware(threads=1), False, steps, None, None), lambda line: None)
     return folder / name / "model.safetensors"

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from restorekit.images.stacks import load_stack
-from restorekit.training.build import Hardware, Images, Plan, prepare
+from restorekit.training.build import DataSource, Hardware, Plan, prepare
 from restorekit.training.loop import train
 
 STEPS, BATCH = 469, 128
@@ -59,7 +59,7 @@ def ours() -> float:
     rates: list[float] = []
     with tempfile.TemporaryDirectory() as folder:
         plan = Plan("vae", settings={"preset": "tutorial"})
-        run, images, hardware = Path(folder) / "run", Images(str(SOURCE)), Hardware("cpu")
+        run, images, hardware = Path(folder) / "run", DataSource(str(SOURCE)), Hardware("cpu")
         job, model, fabric = prepare(run, images, plan, hardware, False, STEPS, None, None)
         train(job, model, fabric, lambda line: rates.append(line.get("images_per_s", 0.0)))
     return max(rates[-4:])

@@ -60,9 +60,9 @@ def test_measured_again_on_other_damage_the_calibrated_interval_holds(run, model
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (("opencv-nlm",), "without a spread"),
-        (("default", "OUT.txt"), "ends in .safetensors"),
-        (("default", "there.safetensors"), "is there already"),
+        (("opencv-nlm",), "without a standard deviation"),
+        (("default", "OUT.txt"), "to end in .safetensors"),
+        (("default", "there.safetensors"), "exists; choose another name"),
     ],
 )
 def test_what_cannot_be_calibrated_is_told(run, clean, tmp_path, words, told):
@@ -91,7 +91,7 @@ def test_what_too_few_images_are_like_is_told_and_not_covered(run, model_file, c
     words = ("--corruption", "gaussian:sigma=0.1", "--device", "cpu", "--threads", 1)
     code, said, _ = run("calibrate", model_file, folder, tmp_path / "o.safetensors", *words)
     assert code == 0
-    assert "colour, 4 images not covered: too few are like them" in " ".join(said.split())
+    assert "colour, 4 images without an interval: too few similar images" in " ".join(said.split())
     code, said, _ = run("calibrate", model_file, folder, tmp_path / "p.safetensors", *words, "--json")
     row = next(row for row in json.loads(said)["rows"] if row["channels"] == 3)
     assert (row["images"], row["refused"], row["coverage90"]) == (0, 4, None)

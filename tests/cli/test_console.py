@@ -45,7 +45,7 @@ def _line(step, event="step", **values):
 
 def test_a_log_line_is_said_in_a_few_words(said, clock):
     with _training() as shown:
-        clock.now = console.EVERY
+        clock.now = console.LINE_INTERVAL
         shown.show(_line(2000, nelbo=1.234, distortion=1, rate=0.2, other=9, images_per_s=99.6, skipped=3))
         shown.show(_line(2001, "epoch", epoch=7, psnr=30.0, skipped=0))
     first, second = said()

@@ -26,7 +26,7 @@ def source(tmp_path):
 def test_the_tree_is_mirrored_with_masks_beside_the_images(run, source, tmp_path):
     code, said, _ = run("corrupt", source, tmp_path / "OUT", "--corruption", "holes:area=0.2")
     assert code == 0
-    assert "2 damaged, 0 failed" in said
+    assert "2 corrupted, 0 failed" in said
     names = {str(p.relative_to(tmp_path / "OUT")) for p in (tmp_path / "OUT").rglob("*.png")}
     assert names == {"a.png", "a.missing.png", "sub é/b c.png", "sub é/b c.missing.png"}
 

@@ -7,7 +7,7 @@ from PIL import Image
 from restorekit import testing
 from restorekit.core.rng import Rng
 from restorekit.models import VAE, checkpoint
-from restorekit.testing._assertions import shake
+from restorekit.testing._assertions import perturb
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def test_what_does_not_fit_is_one_sentence(run, folders, tmp_path):
     good, bad, _ = folders
     code, _, err = run("detect", bad, tmp_path / "M", "--clean", good, "--model", "telea", "--device", "cpu")
     assert code == 2
-    assert "classical method without a spread" in err
+    assert "classical method without a standard deviation" in err
     (good / "sub" / "0.png").rename(tmp_path / "one.png")
     code, _, err = run("detect", bad, tmp_path / "M", "--clean", tmp_path / "one.png", "--device", "cpu")
     assert code == 2
@@ -62,7 +62,7 @@ def test_an_unconditional_model_looks_for_damage_by_its_sampler(run, images, tmp
         Image.fromarray(image).save(tmp_path / ("good" if i < 2 else "bad") / f"{i}.png")
     good, bad = tmp_path / "good", tmp_path / "bad"
     model = testing.build(VAE, VAE.Config(hidden=(8,), latent=2))
-    shake(model)
+    perturb(model)
     file = tmp_path / "vae.safetensors"
     checkpoint.save(file, model.state_dict(), checkpoint.describe(model))
     words = ("--clean", good, "--model", file, "--device", "cpu", "--threads", 1)

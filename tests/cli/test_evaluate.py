@@ -186,7 +186,7 @@ def test_a_table_needs_no_psnr(clean, tmp_path):
     assert result.exception is None
     assert "nrmse" in result.output
     files = [tmp_path / "o" / name for name in ("report.html", "results.json", "results.csv")]
-    assert result.stdout.splitlines()[-1] == f"-> {files[0]}, results.json and results.csv beside it"
+    assert result.stdout.splitlines()[-1] == f"-> {files[0]}, with results.json and results.csv"
 
 
 def test_a_range_that_had_to_be_guessed_is_said(clean, tmp_path):

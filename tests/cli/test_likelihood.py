@@ -6,7 +6,7 @@ import torch
 
 from restorekit import testing
 from restorekit.models import VAE, checkpoint
-from restorekit.testing._assertions import shake
+from restorekit.testing._assertions import perturb
 from tests._helpers.linear_hierarchy import Ladder, LadderConfig
 
 RNG = np.random.default_rng(0)
@@ -16,7 +16,7 @@ RNG = np.random.default_rng(0)
 def file(tmp_path_factory):
     config = VAE.Config(network="mlp", size=(8, 12), channels=1, hidden=(16,), latent=2, likelihood="gaussian")
     model = testing.build(VAE, config)
-    shake(model)
+    perturb(model)
     path = tmp_path_factory.mktemp("model") / "vae.safetensors"
     checkpoint.save(path, model.state_dict(), checkpoint.describe(model))
     return path
@@ -93,7 +93,7 @@ def test_images_of_another_size_fail_in_a_sentence_and_a_conditional_model_is_re
 def test_a_class_that_is_known_counts(run, images, tmp_path):
     config = VAE.Config(network="mlp", size=(8, 12), channels=1, hidden=(16,), latent=2, classes=2)
     model = testing.build(VAE, config)
-    shake(model)
+    perturb(model)
     path = tmp_path / "classes.safetensors"
     checkpoint.save(path, model.state_dict(), checkpoint.describe(model))
     stack = np.load(images)[:4]
@@ -147,14 +147,14 @@ def test_a_model_that_has_learnt_noise_apart_has_no_density_worth_telling(run, i
     checkpoint.save(file, model.state_dict(), checkpoint.describe(model))
     code, _, err = run("likelihood", file, images, tmp_path / "OUT", "--device", "cpu")
     assert code == 2
-    assert "has learnt noise apart" in err
+    assert "learnt its noise separately" in err
 
 
 def test_where_no_image_suits_the_model_nothing_is_claimed(run, file, tmp_path):
     np.save(tmp_path / "other.npy", RNG.integers(0, 256, (2, 9, 9), dtype=np.uint8))
     code, said, _ = run("likelihood", file, tmp_path / "other.npy", tmp_path / "OUT", "--device", "cpu")
     assert code == 1
-    assert said.strip() == "no image could be scored"
+    assert said.strip() == "no image was scored"
     code, _, err = run("embed", file, tmp_path / "other.npy", tmp_path / "z.npz", "--device", "cpu")
     assert code == 1
     assert "none of the images suits the model" in err

@@ -3,7 +3,7 @@
 import click
 from click.testing import CliRunner
 
-from restorekit.cli.options import typed
+from restorekit.cli.options import command_line
 
 
 @click.command
@@ -15,7 +15,7 @@ from restorekit.cli.options import typed
 @click.option("--json", "machine", is_flag=True)
 @click.option("--pair", nargs=2)
 def command(source, out, models, sigma, size, machine, pair):
-    click.echo(typed("do it"))
+    click.echo(command_line("do it"))
 
 
 def typed_as(*words):

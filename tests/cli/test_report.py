@@ -43,7 +43,7 @@ def test_figures_are_printed_and_written(report, tree):
     run = found["runs"][0]
     assert (run["restorer"], run["images"]) == ("good", 8)
     assert f"{run['psnr']:.2f}" in said
-    assert said.splitlines()[-1].endswith("results.json and results.csv beside it")
+    assert said.splitlines()[-1].endswith("with results.json and results.csv")
     with (tree / "REPORT" / "results.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert [float(row["psnr"]) for row in rows] == [row["psnr"] for row in found["images"]]
@@ -163,7 +163,7 @@ def test_machines_get_json_alone_and_pipelines_an_exit_code(report):
     assert code == 0
     assert json.loads(said) == found
     code, _, err, _ = report("good", "--fail-under", "psnr=60")
-    assert (code, "--fail-under psnr=60 is not held by good: 3" in err) == (1, True)
+    assert (code, "--fail-under psnr=60 is missed by good: 3" in err) == (1, True)
     assert report("good", "--fail-under", "nrmse=0.001")[0] == 1
     code, _, err, _ = report("good", "--metric", "ssim", "--fail-under", "psnr=20")
     assert (code, "--metric psnr" in err) == (2, True)

@@ -125,7 +125,7 @@ def test_stopped_in_the_middle_says_that_the_same_command_goes_on(
         patch.setattr(journal.Journal, "add", stopping)
         code, _, err = restore(source, tmp_path / "OUT")
     assert code == status
-    assert err.splitlines()[-1] == "restorekit: stopped; run the same command again to go on"
+    assert err.splitlines()[-1] == "restorekit: stopped; run the same command again to resume"
     page, told = tmp_path / "OUT" / "_restorekit" / "report.html", "The run was interrupted before its end"
     assert told in page.read_text()
     assert re.search("[1-7] done before", restore(source, tmp_path / "OUT")[1])

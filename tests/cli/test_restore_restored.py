@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 from PIL import Image
 
-from restorekit.cli.restore import Checks, Following
+from restorekit.cli.restore import Checks, LiveReport
 from tests._helpers.folder_runs import prepared, restore
 
 
@@ -14,7 +14,7 @@ def test_a_page_is_there_from_the_first_image_on_and_is_not_written_all_the_time
         (tmp_path / "IN").mkdir(exist_ok=True)
         Image.fromarray(np.full((8, 8 + i), 100, np.uint8)).save(tmp_path / "IN" / f"{i}.png")
     setup = replace(prepared(tmp_path / "IN", tmp_path / "OUT"), pictures=True)
-    page, path, seen = Following(setup), tmp_path / "OUT" / "_restorekit" / "report.html", []
+    page, path, seen = LiveReport(setup), tmp_path / "OUT" / "_restorekit" / "report.html", []
 
     def watch(line):
         page.line()

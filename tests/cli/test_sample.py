@@ -37,7 +37,7 @@ def test_a_row_for_each_latent_says_what_it_tells_of_images(run, vae, tmp_path):
     with Image.open(tmp_path / "z.png") as grid:
         assert grid.size[1] == 4 * 18 + 2
         assert grid.size[0] > 5 * 18 + 2
-    assert "give both" in run("sample", tmp_path / "y.png", "--model", vae, "--images", tmp_path / "x.npy")[2]
+    assert "add --traverse" in run("sample", tmp_path / "y.png", "--model", vae, "--images", tmp_path / "x.npy")[2]
 
 
 def test_a_file_that_exists_is_replaced_only_when_told(run, vae, tmp_path):
@@ -46,7 +46,7 @@ def test_a_file_that_exists_is_replaced_only_when_told(run, vae, tmp_path):
     words = ("sample", out, "--model", vae, "--count", 1, "--size", 16, "--device", "cpu")
     code, said, err = run(*words)
     assert (code, said, out.read_text()) == (2, "", "mine")
-    assert "mine.png exists; choose another name or give --overwrite" in err
+    assert "mine.png exists; choose another name or add --overwrite" in err
     assert run(*words, "--overwrite")[0] == 0
     with Image.open(out) as grid:
         assert grid.format == "PNG"
@@ -80,8 +80,8 @@ def test_a_temperature_for_each_level_of_latents_or_a_sentence(tmp_path, run, mo
     assert "latents at several levels" in err
     code, _, err = run("sample", tmp_path / "t.png", "--model", path, "--interpolate", 3, "--temperature", "0.5")
     assert code == 2
-    assert "--temperature is of draws" in err
+    assert "--temperature applies to draws" in err
     for text in ("warm", "-1", "1,,2", "nan"):
         code, _, err = run("sample", tmp_path / "bad.png", "--model", path, "--temperature", text)
         assert code == 2
-        assert "takes a number from 0 up" in err
+        assert "expected a number from 0 upwards" in err

@@ -88,7 +88,7 @@ def test_a_stopped_training_says_how_to_go_on(source, tmp_path, monkeypatch, num
     monkeypatch.setattr(loop, "_update", updating)
     result = small(source, str(tmp_path / "run"), "--steps", "9")
     assert result.return_value == status
-    assert "stopped at step 2; go on with --resume" in result.output
+    assert "stopped at step 2; continue with --resume" in result.output
     assert "pictures:" not in result.output
     assert "The training is not finished: its log ends at step" in (tmp_path / "run" / "report.html").read_text()
     assert f"model: {tmp_path / 'run' / 'model.safetensors'}" in result.output
@@ -97,7 +97,7 @@ def test_a_stopped_training_says_how_to_go_on(source, tmp_path, monkeypatch, num
     assert done.return_value == 0
     assert "pictures:" in done.output
     assert "not finished" not in (tmp_path / "run" / "report.html").read_text()
-    assert "going on in" in done.output
+    assert "resuming " in done.output
 
 
 @pytest.mark.parametrize("words", [(), ("--validation", "held")], ids=["training", "validation"])

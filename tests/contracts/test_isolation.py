@@ -294,7 +294,7 @@ def test_a_metric_that_cannot_be_made_is_left_out_unless_it_was_asked_for(strang
     words = ("--corruption", GAUSS, "--model", "median")
     code, said, runs, _ = evaluated(run, pictures, tmp_path / "REPORT", *words)
     assert code == 0
-    named(said, "moody is not measured")
+    named(said, "moody is not computed")
     assert "moody" not in runs[GAUSS, "median"]
     code, _, err = run("evaluate", pictures, tmp_path / "R", "--baseline", "none", *words, "--metric", "moody")
     assert code == 1

@@ -8,7 +8,7 @@ from restorekit import testing
 from restorekit.core.rng import Rng
 from restorekit.evaluation.likelihood import Grid, Use, grid, score
 from restorekit.models import VAE
-from restorekit.testing._assertions import pictures, shake
+from restorekit.testing._assertions import perturb, random_images
 from tests._helpers.linear_gaussian import updated
 from tests._helpers.linear_hierarchy import Bare, Ladder
 from tests._helpers.toy_models import ALL, observed
@@ -123,13 +123,13 @@ def test_uniform_noise_over_a_step_is_added_to_what_has_a_density():
 )
 def test_bits_are_of_what_the_decoder_has_a_law_for(likelihood, levels, density):
     model = testing.build(VAE, VAE.Config(hidden=(8, 8), latent=2, likelihood=likelihood))
-    on = grid(model, pictures(1, 1, 8, 8), 256)
+    on = grid(model, random_images(1, 1, 8, 8), 256)
     assert (on.levels, on.density) == (levels, density)
 
 
 def test_latents_that_do_not_vary_are_not_in_use():
     use, model = Use(), testing.build(VAE, VAE.Config(hidden=(8, 8), latent=3))
-    shake(model)
+    perturb(model)
     means = torch.randn(200, 3, generator=torch.Generator().manual_seed(0)) * torch.tensor([1.0, 0.01, 0.5])
     for some in means.split(50):
         use.add((some, some[:, :1]))

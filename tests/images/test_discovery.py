@@ -122,7 +122,7 @@ def test_a_list_for_a_single_file_is_told(tmp_path):
     _touch(tmp_path, "a.png", "x.npz")
     (tmp_path / "list.txt").write_text("a.png\n", encoding="utf-8")
     for source in (tmp_path / "a.png", f"{tmp_path}/x.npz:train"):
-        with pytest.raises(UsageError, match=r"--list names images of a folder, got the single file .*; leave --list"):
+        with pytest.raises(UsageError, match=r"--list names images of a folder, got the single file .*; remove --list"):
             find_images(source, tmp_path / "list.txt")
 
 

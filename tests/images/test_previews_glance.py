@@ -9,7 +9,7 @@ from restorekit.core.types import Restoration
 from restorekit.corruptions import Gaussian, Missing
 from restorekit.images.previews import DRAWS, SIDE, PreviewCollector, make_preview, nice
 from restorekit.images.views import Views
-from restorekit.testing._assertions import pictures
+from restorekit.testing._assertions import random_images
 
 
 @pytest.mark.parametrize(
@@ -28,7 +28,7 @@ def _restored(x, draws=3):
 
 @pytest.mark.parametrize("channels", [1, 3])
 def test_a_glance_shows_what_was_given_what_came_out_and_how_sure(channels):
-    x = pictures(1, channels, 6, 7)
+    x = random_images(1, channels, 6, 7)
     o = Missing(0.5)(x, Rng(3, ("a",)))
     found = make_preview(_restored(x), o, x, taken=True)
     lost = ~o.observed[0, 0].numpy()
@@ -44,14 +44,14 @@ def test_a_glance_shows_what_was_given_what_came_out_and_how_sure(channels):
 
 
 def test_without_spread_draws_gaps_or_truth_there_are_no_pictures_of_them():
-    x = pictures(1, 1, 4, 4)
+    x = random_images(1, 1, 4, 4)
     found = make_preview(Restoration(x), Gaussian(0.1)(x, Rng(0)))
     assert (found.truth, found.missing, found.layers, list(found.draws)) == (None, None, {}, [])
 
 
 def test_bands_of_rows_and_of_channels_make_up_the_whole():
     height, width = 5, 2 * SIDE + 3  # of every three pixels one is looked at
-    whole = _restored(pictures(1, 2, height, width), DRAWS + 2)
+    whole = _restored(random_images(1, 2, height, width), DRAWS + 2)
     together, apart = PreviewCollector(height, width, 2), PreviewCollector(height, width, 2)
     together.put(0, slice(None), 0, whole, 0)
     for c in range(2):
@@ -68,12 +68,12 @@ def test_bands_of_rows_and_of_channels_make_up_the_whole():
 
 def test_frames_but_the_first_are_passed_over():
     peek = PreviewCollector(4, 4, 1)
-    peek.put(1, slice(None), 0, _restored(pictures(1, 1, 4, 4)), 0)
+    peek.put(1, slice(None), 0, _restored(random_images(1, 1, 4, 4)), 0)
     assert not peek.layers and peek.draws is None
 
 
 def test_what_is_written_is_what_a_page_reads(tmp_path):
-    x = pictures(1, 3, 6, 7)
+    x = random_images(1, 3, 6, 7)
     o = Missing(0.5)(x, Rng(3, ("a",)))
     written = make_preview(_restored(x), o, x).write(tmp_path / "views", "one", "shared")
     views = decode(Views, encode(written))

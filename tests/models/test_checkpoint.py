@@ -11,7 +11,7 @@ from restorekit.core.errors import CheckpointError
 from restorekit.core.plugins import registry
 from restorekit.models import CVAE, VAE, checkpoint
 from restorekit.models.checkpoint import Card
-from restorekit.testing._assertions import shake
+from restorekit.testing._assertions import perturb
 
 SMALL = CVAE.Config(**CVAE.presets["small"])
 
@@ -19,7 +19,7 @@ SMALL = CVAE.Config(**CVAE.presets["small"])
 @pytest.fixture
 def model():
     built = testing.build(CVAE, SMALL)
-    shake(built)
+    perturb(built)
     return built
 
 
@@ -101,7 +101,7 @@ def test_a_truncated_file_is_said_in_a_sentence(saved, tmp_path, share):
     data = saved[0].read_bytes()
     cut = tmp_path / "cut.safetensors"
     cut.write_bytes(data[: int(len(data) * share)])
-    with pytest.raises(CheckpointError, match=r"cut\.safetensors.*whole") as error:
+    with pytest.raises(CheckpointError, match=r"cut\.safetensors.*complete") as error:
         checkpoint.load(cut)
     _one_sentence(error)
 
@@ -221,6 +221,6 @@ def test_a_fresh_model_is_described_by_class_package_and_config():
     ("package", "version", "shown"),
     [("restorekit-odd", "1.0+cpu", True), ("x'; touch here #", "1", False), ("fine", "1' ; touch here #", False)],
 )
-def test_what_a_stranger_s_file_says_becomes_no_command_unless_it_is_a_package(package, version, shown):
+def test_text_in_a_foreign_file_becomes_no_command_unless_it_is_a_package(package, version, shown):
     card = checkpoint.Card("odd", package=package, version=version, config={})
-    assert ("(pip install" in checkpoint._lack(card)) == shown
+    assert ("(pip install" in checkpoint._why_unavailable(card)) == shown

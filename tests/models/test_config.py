@@ -39,5 +39,5 @@ def test_the_weight_of_the_rate_grows_to_beta_in_the_warm_up():
 
 
 def test_a_fully_connected_network_must_know_the_size():
-    with pytest.raises(SpecError, match="give size"):
+    with pytest.raises(SpecError, match="set size"):
         NetworkConfig(network="mlp", channels=1).geometry  # noqa: B018

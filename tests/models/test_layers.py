@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from restorekit.core.rng import Rng
-from restorekit.models.layers import Residual, Up, down, dropout, stack
+from restorekit.models.layers import ResidualBlock, Up, down, dropout, stack
 
 X = torch.linspace(-1, 1, 2 * 4 * 6 * 8).view(2, 4, 6, 8)
 
@@ -22,7 +22,7 @@ def test_residual_blocks_start_as_the_identity():
 
 
 def test_a_residual_block_adds_what_it_has_learnt():
-    block = Residual(4)
+    block = ResidualBlock(4)
     torch.nn.init.ones_(block.outer.bias)
     torch.testing.assert_close(block(X), X + 1)
     assert torch.equal(X, torch.linspace(-1, 1, X.numel()).view_as(X)), "the input is left alone"

@@ -17,7 +17,7 @@ from restorekit.restoration.model_restorer import MIN_DRAWS, HeldSource, ModelPa
 from restorekit.restoration.tiling import Limits
 from restorekit.samplers import Gibbs
 from restorekit.testing import _assertions
-from restorekit.testing._assertions import shake
+from restorekit.testing._assertions import perturb
 
 DAMAGE = Chain((Gaussian(0.1), Missing(0.5)))
 DEEP = CVAE.Config(widths=(16, 32), encoder=(1, 8), decoder=(1,), levels=2, context=16, recogniser=16, filling=False)
@@ -28,7 +28,7 @@ TILE = 96  # the least that the small model's halo of 32 and the feather allow
 @pytest.fixture(scope="module")
 def small():
     model = testing.build(CVAE, SMALL)
-    shake(model)
+    perturb(model)
     return model
 
 
@@ -103,7 +103,7 @@ def test_tiled_equals_whole_estimate_and_draws_alike(small, images, channels, co
 
 def test_tiled_equals_whole_for_the_default_model(images):
     model = testing.build(CVAE)
-    shake(model)
+    perturb(model)
     _, o, noise = _observed(images, 1, 1, 168, 240)
     tile = 2 * model.geometry.halo + 32
     whole, tiled = _restored(model, o, noise), _restored(model, o, noise, 0, Limits(tile, tile * tile))
@@ -121,9 +121,9 @@ def test_tiles_of_a_model_with_an_exact_halo_leave_no_trace(images):
 def test_what_lies_beyond_the_halo_does_not_matter(config):
     """Everything from `halo` pixels on is turned over; on this side nothing may move by 1e-3."""
     model = testing.build(CVAE, config)
-    shake(model)
+    perturb(model)
     halo, multiple = model.geometry.halo, model.geometry.multiple
-    x = _assertions.pictures(1, 1, multiple * 4, 3 * halo)
+    x = _assertions.random_images(1, 1, multiple * 4, 3 * halo)
     rng = Rng(0, ("a",))
     first = Problem(DAMAGE(x, rng), DAMAGE).with_initial_estimate().observation
     far = torch.arange(3 * halo) >= 2 * halo

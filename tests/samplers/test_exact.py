@@ -129,7 +129,7 @@ def test_the_density_on_both_has_the_one_on_z_as_its_margin():
     e = Rng(0).normal("e", (100_000, 1, 2, 3), "cpu")
     corruption = Chain((Gaussian(0.4), Missing(0.5)))
     joint = Joint(model, corruption, many, z, e)
-    found = (joint.prior((z, e)) + joint.seen(joint.image((z, e))[1])).view(50_000, 2).double()
+    found = (joint.prior((z, e)) + joint.log_likelihood(joint.image((z, e))[1])).view(50_000, 2).double()
     margin = Marginal(model, many, z).log_prob((z,)).view(50_000, 2)[0].double()
     torch.testing.assert_close(found.exp().mean(0).log(), margin, atol=0.05, rtol=0)
 

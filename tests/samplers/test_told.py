@@ -12,7 +12,7 @@ from restorekit.core.errors import RestorekitWarning
 from restorekit.models import VAE, checkpoint
 from restorekit.restoration.model_restorer import ModelRestorer
 from restorekit.restoration.tiling import Limits
-from restorekit.testing._assertions import shake
+from restorekit.testing._assertions import perturb
 
 WORDS = ("--sigma", "0.1", "--samples", 4, "--device", "cpu", "--threads", 1)
 
@@ -20,7 +20,7 @@ WORDS = ("--sigma", "0.1", "--samples", 4, "--device", "cpu", "--threads", 1)
 @pytest.fixture(scope="module")
 def file(tmp_path_factory):
     model = testing.build(VAE, VAE.Config(hidden=(8, 8), latent=2))
-    shake(model)
+    perturb(model)
     path = tmp_path_factory.mktemp("model") / "vae.safetensors"
     checkpoint.save(path, model.state_dict(), checkpoint.describe(model))
     return path

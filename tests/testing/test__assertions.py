@@ -20,16 +20,16 @@ from restorekit.testing._assertions import (
     names,
     observations,
     only,
-    pictures,
+    perturb,
     promise,
-    shake,
+    random_images,
     tensors,
     unseen,
 )
 
 
 def _observation():
-    x = pictures(3, 3, 4, 5)
+    x = random_images(3, 3, 4, 5)
     observed = Rng(0).uniform("observed", (3, 1, 4, 5), "cpu") < 0.5
     sigma = torch.tensor([0.1, torch.nan, 0.0]).view(3, 1, 1, 1)
     return Observation(
@@ -44,9 +44,9 @@ def test_what_is_expected_and_true_passes_and_else_the_message_is_raised():
 
 
 def test_pictures_are_always_the_same_and_span_their_range():
-    x = pictures(2, 3, 40, 50, 0.4, 0.6)
+    x = random_images(2, 3, 40, 50, 0.4, 0.6)
     assert x.shape == (2, 3, 40, 50)
-    assert torch.equal(x, pictures(2, 3, 40, 50, 0.4, 0.6))
+    assert torch.equal(x, random_images(2, 3, 40, 50, 0.4, 0.6))
     assert 0.4 <= float(x.min()) < 0.41
     assert 0.59 < float(x.max()) <= 0.6
     assert not torch.equal(x[0], x[1])
@@ -108,7 +108,7 @@ def test_shaking_moves_every_parameter_and_always_in_the_same_way():
         for p in module.parameters():
             nn.init.zeros_(p)
         module.scale = nn.Parameter(torch.tensor(0.0))
-        shake(module)
+        perturb(module)
         return list(module.parameters())
 
     assert all(bool(p.all()) for p in shaken())

@@ -28,9 +28,9 @@ def _rank(number=0, of=1):
 
 
 def test_corruptions_are_drawn_by_their_weights():
-    drawn = [batches._pick(MIXED, Rng(0).fork(f"step{i}")).name for i in range(1000)]
+    drawn = [batches.draw_corruption(MIXED, Rng(0).fork(f"step{i}")).name for i in range(1000)]
     assert abs(drawn.count("missing") - 750) < 5 * (1000 * 0.75 * 0.25) ** 0.5
-    assert drawn == [batches._pick(MIXED, Rng(0).fork(f"step{i}")).name for i in range(1000)]
+    assert drawn == [batches.draw_corruption(MIXED, Rng(0).fork(f"step{i}")).name for i in range(1000)]
 
 
 def test_portions_of_a_batch_are_damaged_each_in_its_own_way(tmp_path):

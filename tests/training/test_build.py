@@ -12,7 +12,7 @@ from PIL import Image
 from restorekit.core.errors import SpecError, UsageError
 from restorekit.core.plugins import registry
 from restorekit.models import CVAE, checkpoint
-from restorekit.training.build import Hardware, Images, Plan, prepare
+from restorekit.training.build import DataSource, Hardware, Plan, prepare
 from restorekit.training.loop import train
 
 CPU = Hardware("cpu")
@@ -32,71 +32,73 @@ def plan(**changes):
 
 def test_a_preset_sets_model_and_training(source, tmp_path):
     settings = {"preset": "tutorial", "hidden": "30"}
-    job, model, _ = prepare(tmp_path / "r", Images(source), Plan("vae", settings=settings), CPU, False, 1, None, None)
+    job, model, _ = prepare(
+        tmp_path / "r", DataSource(source), Plan("vae", settings=settings), CPU, False, 1, None, None
+    )
     assert (job.recipe.batch, job.recipe.ema, job.recipe.cosine, job.recipe.crop) == (128, 0.0, False, 0)
     assert (model.config.hidden, model.config.latent, model.config.size) == ((30,), 20, (24, 20))
 
 
 def test_an_unknown_setting_is_answered_with_near_ones(source, tmp_path):
     with pytest.raises(SpecError, match="did you mean batch"):
-        prepare(tmp_path / "r", Images(source), plan(settings={"bach": "2"}), CPU, False, 1, None, None)
+        prepare(tmp_path / "r", DataSource(source), plan(settings={"bach": "2"}), CPU, False, 1, None, None)
 
 
 def test_an_unknown_preset_is_said(source, tmp_path):
     with pytest.raises(SpecError, match="did you mean small"):
-        prepare(tmp_path / "r", Images(source), plan(settings={"preset": "smal"}), CPU, False, 1, None, None)
+        prepare(tmp_path / "r", DataSource(source), plan(settings={"preset": "smal"}), CPU, False, 1, None, None)
 
 
 def test_a_conditional_model_wants_damage(source, tmp_path):
-    with pytest.raises(UsageError, match="learns to undo damage"):
-        prepare(tmp_path / "r", Images(source), plan(corruptions=()), CPU, False, 1, None, None)
+    with pytest.raises(UsageError, match="learns to undo a corruption"):
+        prepare(tmp_path / "r", DataSource(source), plan(corruptions=()), CPU, False, 1, None, None)
 
 
 def test_a_training_is_not_overwritten(source, tmp_path):
-    job, model, fabric = prepare(tmp_path / "r", Images(source), plan(), CPU, False, 1, None, None)
+    job, model, fabric = prepare(tmp_path / "r", DataSource(source), plan(), CPU, False, 1, None, None)
     train(job, model, fabric, lambda line: None)
     with pytest.raises(UsageError, match="holds a training already"):
-        prepare(tmp_path / "r", Images(source), plan(), CPU, False, 1, None, None)
+        prepare(tmp_path / "r", DataSource(source), plan(), CPU, False, 1, None, None)
 
 
 def test_there_must_be_something_to_resume(source, tmp_path):
     with pytest.raises(UsageError, match="no training"):
-        prepare(tmp_path / "r", Images(source), plan(), CPU, True, 1, None, None)
+        prepare(tmp_path / "r", DataSource(source), plan(), CPU, True, 1, None, None)
 
 
 def test_the_crop_fits_the_images_and_the_model(source, tmp_path):
     job, model, _ = prepare(
-        tmp_path / "r", Images(source), plan(settings={"preset": "small", "crop": "96"}), CPU, False, 1, None, None
+        tmp_path / "r", DataSource(source), plan(settings={"preset": "small", "crop": "96"}), CPU, False, 1, None, None
     )
     assert job.recipe.crop == 20
     assert job.recipe.crop % model.geometry.multiple == 0
 
 
 def test_the_start_is_random_by_seed_or_given(source, tmp_path):
-    _, first, _ = prepare(tmp_path / "a", Images(source), plan(), CPU, False, 1, None, None)
-    _, same, _ = prepare(tmp_path / "b", Images(source), plan(), CPU, False, 1, None, None)
-    _, other, _ = prepare(tmp_path / "c", Images(source), plan(seed=1), CPU, False, 1, None, None)
+    _, first, _ = prepare(tmp_path / "a", DataSource(source), plan(), CPU, False, 1, None, None)
+    _, same, _ = prepare(tmp_path / "b", DataSource(source), plan(), CPU, False, 1, None, None)
+    _, other, _ = prepare(tmp_path / "c", DataSource(source), plan(seed=1), CPU, False, 1, None, None)
     weights = [next(m.parameters()) for m in (first, same, other)]
     assert bool((weights[0] == weights[1]).all())
     assert not bool((weights[0] == weights[2]).all())
     checkpoint.save(tmp_path / "m.safetensors", other.state_dict(), checkpoint.describe(other))
     given = plan(init=str(tmp_path / "m.safetensors"), settings={"batch": "2", "crop": "16"})
-    job, again, _ = prepare(tmp_path / "d", Images(source), given, CPU, False, 1, None, None)
+    job, again, _ = prepare(tmp_path / "d", DataSource(source), given, CPU, False, 1, None, None)
     assert bool((next(again.parameters()) == weights[2]).all())
     assert job.card.start.startswith(str(tmp_path / "m.safetensors"))
 
 
 def test_installed_weights_of_the_same_configuration_are_the_start(source, tmp_path, monkeypatch):
-    _, model, _ = prepare(tmp_path / "a", Images(source), plan(seed=3), CPU, False, 1, None, None)
+    _, model, _ = prepare(tmp_path / "a", DataSource(source), plan(seed=3), CPU, False, 1, None, None)
     checkpoint.save(tmp_path / "own.safetensors", model.state_dict(), checkpoint.describe(model))
     monkeypatch.setattr(registry, "weights", lambda: {"own": tmp_path / "own.safetensors"})
-    job, started, _ = prepare(tmp_path / "b", Images(source), plan(init="auto"), CPU, False, 1, None, None)
+    job, started, _ = prepare(tmp_path / "b", DataSource(source), plan(init="auto"), CPU, False, 1, None, None)
     assert bool((next(started.parameters()) == next(model.parameters())).all())
     assert job.card.start.startswith("own ")
 
 
 def test_the_card_tells_the_data(source, tmp_path):
-    job, _, _ = prepare(tmp_path / "r", Images(source), plan(licence="free"), CPU, False, 1, None, None)
+    job, _, _ = prepare(tmp_path / "r", DataSource(source), plan(licence="free"), CPU, False, 1, None, None)
     assert job.card.data["images"] == 5
     assert len(job.card.data["fingerprint"]) == 64
     assert job.card.licence == "free"
@@ -112,7 +114,7 @@ def test_the_stacks_own_test_set_validates(tmp_path):
     source = write("train-images-idx3-ubyte", 5)
     write("t10k-images-idx3-ubyte", 3)
     job, _, _ = prepare(
-        tmp_path / "r", Images(source), Plan("vae", settings={"preset": "tutorial"}), CPU, False, 1, None, None
+        tmp_path / "r", DataSource(source), Plan("vae", settings={"preset": "tutorial"}), CPU, False, 1, None, None
     )
     assert (len(job.pool.sizes), len(job.held.x)) == (5, 3)
 
@@ -122,7 +124,7 @@ def go(job, model, fabric):
 
 
 def opened(source, run, given, resume=False, labels=None, validation=None, steps=1):
-    return prepare(run, Images(str(source), validation, labels), given, CPU, resume, steps, None, None)
+    return prepare(run, DataSource(str(source), validation, labels), given, CPU, resume, steps, None, None)
 
 
 def write(folder, *sizes, channels=3):
@@ -156,7 +158,7 @@ def test_gray_batches_stay_where_the_model_takes_them(tmp_path):
 
 def test_channels_that_the_model_does_not_take_are_refused(tmp_path):
     np.save(tmp_path / "x.npy", np.zeros((4, 24, 20, 5), np.uint8))
-    with pytest.raises(UsageError, match="have 5 channels and the model takes 1 or 3"):
+    with pytest.raises(UsageError, match="expects 1 or 3 channels, got images with 5"):
         opened(tmp_path / "x.npy", tmp_path / "r", plan())
 
 
@@ -191,7 +193,7 @@ def test_a_model_of_one_size_refuses_others(tmp_path, place):
 
 
 def test_a_model_of_images_takes_no_damage(source, tmp_path):
-    with pytest.raises(UsageError, match=r"learns from clean images.*leave --corruption"):
+    with pytest.raises(UsageError, match=r"learns from clean images.*remove --corruption"):
         opened(source, tmp_path / "r", Plan("vae", ("gaussian:sigma=0.1",)))
     job, _, _ = opened(source, tmp_path / "r", Plan("vae", ("clean",), {"crop": "16"}))
     assert str(job.corruptions[0][0]) == "clean"
@@ -255,7 +257,7 @@ def test_images_without_a_class_are_learnt_from_and_are_none(tmp_path):
 
 def test_a_class_only_to_validate_on_is_refused(tmp_path):
     source, held = classes(tmp_path / "x", "cat", "dog"), classes(tmp_path / "v", "cat", "emu")
-    with pytest.raises(UsageError, match="'emu' is not among those that are learnt"):
+    with pytest.raises(UsageError, match="got 'emu'"):
         opened(source, tmp_path / "r", plan(), labels="folders", validation=str(held))
 
 

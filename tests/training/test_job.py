@@ -27,8 +27,8 @@ def test_progress_is_by_steps_epochs_or_minutes(tmp_path):
 
 def test_an_epoch_of_partly_labelled_images_shows_every_image(tmp_path):
     labels = torch.tensor([0, -1, -1, 1, -1])
-    some, whole = (replace(_job(tmp_path, epochs=1), labels=found) for found in (labels, labels.clamp_min(0)))
-    assert some.told.tolist() == [0, 3]
+    some, complete = (replace(_job(tmp_path, epochs=1), labels=found) for found in (labels, labels.clamp_min(0)))
+    assert some.labelled_indices.tolist() == [0, 3]
     assert some.epoch_steps == 3  # one of a batch of three is drawn from those two
-    assert not len(whole.told) and whole.epoch_steps == 2
+    assert not len(complete.labelled_indices) and complete.epoch_steps == 2
     assert replace(some, recipe=Recipe(batch=3, labelled=1.0)).epoch_steps == 1  # of the two alone

@@ -113,7 +113,7 @@ def test_a_resumed_training_equals_an_uninterrupted_one_bit_for_bit(tmp_path, mo
     with safe_open(state, framework="pt") as file:
         assert json.loads(file.metadata()["state"])["step"] == 5
     other = testing.build(CVAE, SMALL)
-    _assertions.shake(other)  # what it starts from does not matter: the state has it all
+    _assertions.perturb(other)  # what it starts from does not matter: the state has it all
     _train(parts, other, resume=True)
     assert _same_file(whole.run / "state.safetensors", state)
     assert _same_file(whole.run / "model.safetensors", parts.run / "model.safetensors")
@@ -223,7 +223,7 @@ def test_there_must_be_a_state_to_go_on_from(tmp_path):
 
 def test_a_state_that_is_cut_short_is_said_in_a_sentence(saved):
     saved.write_bytes(saved.read_bytes()[:-100])
-    with pytest.raises(CheckpointError, match="not a whole state file") as error:
+    with pytest.raises(CheckpointError, match="not a complete state file") as error:
         restore_state(saved, _state())
     assert "\n" not in str(error.value)
 
@@ -296,7 +296,7 @@ def test_mixed_precision_trains_and_keeps_full_weights(tmp_path):
 
 def test_portions_add_up_to_the_gradient_of_the_whole_batch(tmp_path):
     model, fabric = testing.build(CVAE, SMALL).eval(), _fabric()  # in training, chance hides sigma
-    _assertions.shake(model)
+    _assertions.perturb(model)
     module = fabric.setup_module(model)
     x = torch.stack([image[:16, :16] for image in _images()[:3]]).permute(0, 3, 1, 2) / 255
     sigma = torch.full((3, 1, 1, 1), 0.1)
@@ -307,7 +307,7 @@ def test_portions_add_up_to_the_gradient_of_the_whole_batch(tmp_path):
             Batch(x[c], dataclasses.replace(seen, y=x[c], observed=seen.observed[c], sigma=sigma[c]), Clean())
             for c in cuts
         ]
-        loop._gradients(module, portions, Rng(0), "model", fabric)
+        loop.accumulate_gradients(module, portions, Rng(0), "model", fabric)
         found.append([p.grad.clone() for p in model.trunk.mean.parameters()])
         model.zero_grad()
     for one, several in zip(*found, strict=True):
@@ -320,7 +320,7 @@ def test_gradients_are_averaged_over_the_processes_where_a_part_was_used(tmp_pat
     last = torch.nn.Parameter(torch.zeros(5))
     used.grad, last.grad = torch.full((2, 3), 2.0), torch.full((5,), 6.0)
     two = types.SimpleNamespace(world_size=2, all_reduce=lambda t, reduce_op: t / 2)
-    loop._share([used, idle, last], two)
+    loop.average_gradients([used, idle, last], two)
     assert used.grad.eq(1).all()
     assert used.grad.shape == (2, 3)
     assert last.grad.eq(3).all()
@@ -441,7 +441,7 @@ def test_the_log_tells_the_means_since_its_last_line_and_the_run_is_saved_meanwh
 
 @pytest.mark.parametrize("channels", [1, 3])
 def test_the_psnr_of_training_is_that_of_the_metrics(channels):
-    x = _assertions.pictures(3, channels, 20, 24)
+    x = _assertions.random_images(3, channels, 20, 24)
     restored = quantise_8bit(x + 0.1 * Rng(0).normal("e", tuple(x.shape), "cpu"))
     observation = Clean()(x, Rng(0))
     for i, value in enumerate(psnr(restored, x).tolist()):

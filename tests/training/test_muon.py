@@ -3,7 +3,7 @@ import torch
 from torch import nn
 
 from restorekit.core.rng import Rng
-from restorekit.training.muon import Muon, hidden, orthogonalised
+from restorekit.training.muon import Muon, is_hidden, orthogonalised
 
 
 @pytest.mark.parametrize(
@@ -11,7 +11,7 @@ from restorekit.training.muon import Muon, hidden, orthogonalised
     [((32, 16, 3, 3), True), ((12, 32, 3, 3), False), ((32,), False), ((64, 16), False), ((64, 20), True)],
 )
 def test_heads_and_biases_are_not_hidden(shape, expected):
-    assert hidden(nn.Parameter(torch.zeros(shape))) is expected
+    assert is_hidden(nn.Parameter(torch.zeros(shape))) is expected
 
 
 @pytest.mark.parametrize("shape", [(24, 20), (20, 24), (32, 288)])

@@ -8,7 +8,7 @@ from restorekit.core.rng import Rng
 from restorekit.training import optimizers
 from restorekit.training.config import Recipe
 from restorekit.training.muon import Muon
-from restorekit.training.optimizers import SETTLED, Group
+from restorekit.training.optimizers import SETTLED, ParameterGroup
 
 KINDS = ("adam", "muon")
 USUAL = 0.1 * 490**0.5  # norm of a gradient of 0.1 everywhere
@@ -37,7 +37,7 @@ def _give(group, value):
         p.grad = torch.full_like(p, value)
 
 
-def _memory(group: Group):
+def _memory(group: ParameterGroup):
     """Weights and what the optimisers remember, copied."""
     kept = [dict(optimiser.state[p]) for optimiser in group.optimisers for p in group.params if p in optimiser.state]
     return [p.detach().clone() for p in group.params], copy.deepcopy(kept)

@@ -61,7 +61,7 @@ def test_what_an_older_state_does_not_say_is_not_compared(tmp_path):
 
 def test_a_model_file_is_no_state(tmp_path):
     checkpoint.save(tmp_path / "m.safetensors", MODEL.state_dict(), Card("vae", "r", "0", {}))
-    with pytest.raises(CheckpointError, match="no state of a training"):
+    with pytest.raises(CheckpointError, match="expected a training state"):
         refuse_other(tmp_path / "m.safetensors", CARD)
 
 

@@ -6,7 +6,7 @@ from restorekit.core.errors import UsageError
 from restorekit.core.rng import Rng
 from restorekit.corruptions import JPEG, Chain, Gaussian, Missing
 from restorekit.images.dataset import load_images
-from restorekit.training.self_supervised import Damaged, KnownNoise, level
+from restorekit.training.self_supervised import CorruptedImages, KnownNoise, assumed_noise
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def test_nan_is_missing_and_the_rest_is_observed_with_the_noise_that_is_told():
 
 def test_an_image_is_damaged_once_and_by_its_name(images):
     corruption = Chain((Gaussian(0.1), Missing(0.3)))
-    one, again, other = (Damaged(images, corruption, seed) for seed in (0, 0, 1))
+    one, again, other = (CorruptedImages(images, corruption, seed) for seed in (0, 0, 1))
     assert torch.equal(one.raw(2).nan_to_num(9), again.raw(2).nan_to_num(9))
     assert not torch.equal(one.raw(2).nan_to_num(9), one.raw(3).nan_to_num(9))
     assert not torch.equal(one.raw(2).nan_to_num(9), other.raw(2).nan_to_num(9))
@@ -38,7 +38,7 @@ def test_a_mask_in_a_file_is_what_is_missing(tmp_path):
     stack = np.random.default_rng(0).random((2, 12, 12)).astype(np.float32)
     stack[1, 3] = np.nan
     np.save(tmp_path / "images.npy", stack)
-    damaged = Damaged(load_images(tmp_path / "images.npy", range=(0.0, 1.0)), None, 0)
+    damaged = CorruptedImages(load_images(tmp_path / "images.npy", range=(0.0, 1.0)), None, 0)
     assert damaged.raw(1)[..., 0].isnan().any(1).nonzero().flatten().tolist() == [3]
     assert damaged.missing(1) is None
 
@@ -53,18 +53,18 @@ def test_a_mask_in_a_file_is_what_is_missing(tmp_path):
     ],
 )
 def test_the_level_is_that_of_the_corruption_or_as_told(corruption, sigma, expected, images):
-    assert level(images, range(8), corruption, sigma).sigma == pytest.approx(expected)
+    assert assumed_noise(images, range(8), corruption, sigma).sigma == pytest.approx(expected)
 
 
 def test_the_level_is_estimated(images):
-    noisy = Damaged(images, Gaussian(0.1), 0)
-    assert level(noisy, range(8), None, "auto").sigma == pytest.approx(0.1, rel=0.05)
+    noisy = CorruptedImages(images, Gaussian(0.1), 0)
+    assert assumed_noise(noisy, range(8), None, "auto").sigma == pytest.approx(0.1, rel=0.05)
 
 
 @pytest.mark.parametrize(
     ("corruption", "words"),
-    [(JPEG(), "got jpeg"), (Gaussian((0.0, 0.1)), "one noise level"), (None, "give --sigma 0")],
+    [(JPEG(), "got jpeg"), (Gaussian((0.0, 0.1)), "one noise level"), (None, "pass --sigma 0")],
 )
 def test_what_cannot_be_learnt_from_is_an_error_in_a_sentence(corruption, words, images):
     with pytest.raises(UsageError, match=words):
-        level(images, range(8), corruption, None)
+        assumed_noise(images, range(8), corruption, None)

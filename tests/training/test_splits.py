@@ -10,7 +10,7 @@ from PIL import Image
 
 from restorekit.core.errors import UsageError
 from restorekit.images import load_images
-from restorekit.training.splits import Part, hold_out, large_enough
+from restorekit.training.splits import ImageSubset, hold_out, large_enough
 
 
 def test_held_out_images_are_apart_from_training():
@@ -77,12 +77,12 @@ def test_of_two_images_the_larger_one_remains(tmp_path):
     assert part.names == ["1.png"]
 
 
-def classes(where: Path, *names: str) -> Part:
+def classes(where: Path, *names: str) -> ImageSubset:
     for name in names:
         (where / name).mkdir(parents=True)
         Image.new("L", (8, 8)).save(where / name / "a.png")
     images = load_images(where, labels="folders")
-    return Part(images, list(range(len(images))))
+    return ImageSubset(images, list(range(len(images))))
 
 
 def test_classes_are_numbered_by_name_and_not_by_the_folders_that_happen_to_be_there(tmp_path):
@@ -92,7 +92,7 @@ def test_classes_are_numbered_by_name_and_not_by_the_folders_that_happen_to_be_t
 
 
 def test_a_class_that_is_not_learnt_is_refused(tmp_path):
-    with pytest.raises(UsageError, match="'mouse' is not among those that are learnt, cat, dog"):
+    with pytest.raises(UsageError, match="among cat, dog, got 'mouse'"):
         classes(tmp_path, "dog", "mouse").labels(("cat", "dog"))
 
 

@@ -18,12 +18,12 @@ from restorekit.models.cvae.model import CVAE
 from restorekit.models.vae.model import VAE
 from restorekit.training.crops import HeldPool
 from restorekit.training.validation import (
-    SIDE,
+    MAX_SIDE_PX,
     Validation,
-    _panels,
     centres,
     measure,
     preview,
+    preview_columns,
     reconstruct,
     sample_grid,
     write_grid,
@@ -59,7 +59,7 @@ def test_small_images_of_one_size_are_cut_to_the_multiple_too():
 
 def test_large_images_are_cut_to_the_side():
     pool = HeldPool([torch.zeros(300, 400, 1, dtype=torch.uint8)] * 2, torch.device("cpu"))
-    assert centres(pool, ["a", "b"], Geometry(multiple=8)).x.shape[2:] == (SIDE, SIDE)
+    assert centres(pool, ["a", "b"], Geometry(multiple=8)).x.shape[2:] == (MAX_SIDE_PX, MAX_SIDE_PX)
 
 
 def test_the_mean_psnr_is_the_mean_over_the_corruptions(held):
@@ -99,7 +99,7 @@ def test_the_picture_of_a_reconstruction_is_not_the_truth(held):
     model = testing.build(VAE, VAEConfig(channels=1)).eval()
     o = Clean()(held.x, Rng(0))
     with torch.no_grad():
-        first, again, truth, error = _panels(model, Batch(held.x, o, Clean()), Rng(0))
+        first, again, truth, error = preview_columns(model, Batch(held.x, o, Clean()), Rng(0))
     assert torch.equal(first, truth)
     assert not torch.equal(again, truth)
     assert error.any()
@@ -115,7 +115,7 @@ def test_a_model_of_draws_alone_is_pictured_by_their_mean(held):
     o = Missing(0.5)(held.x, rng)
     with torch.no_grad():
         mean = model.sample(o, Missing(0.5), 4, rng).mean.mean(0)
-        shown = _panels(model, Batch(held.x, o, Missing(0.5)), rng)[1]
+        shown = preview_columns(model, Batch(held.x, o, Missing(0.5)), rng)[1]
     torch.testing.assert_close(shown, torch.where(o.observed, held.x, mean))
 
 

@@ -1,7 +1,7 @@
-"""A discriminator of latents, and how far latents are from N(0, I).
+"""Discriminator of latents, and divergences of latents from N(0, I).
 
-Its logit tends to log q(z) / p(z), q(z) being what the encoder makes of all images together, so that its mean over
-latents of the encoder estimates KL(q(z) || p(z)) in nats.
+Its logit tends to log q(z) / p(z), where q(z) is the distribution of the encoder's latents over all images. So its mean
+over latents of the encoder estimates KL(q(z) || p(z)) in nats.
 
 References
 ----------
@@ -18,26 +18,25 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from restorekit.core.distributions import DiagonalGaussian, per_image
-from restorekit.models.layers import rows
+from restorekit.models import DiagonalGaussian, label_rows, per_image
 
 
 class Discriminator(nn.Module):
-    """Tells latents of the encoder (logit above 0) from draws of the prior (below 0), at each place of a grid.
+    """Discriminator of latents of the encoder (logit above 0) and draws of the prior (below 0), at each grid position.
 
-    It is shown squares beside the latents, as the log-ratio of two Gaussians is a sum of both: without, it learns late
-    that a latent is too narrow, which is what an encoder that nothing else holds back makes of most of them.
+    Its inputs are the latents and their squares, because the log-ratio of two Gaussians is a sum of both. Without
+    squares it learns late that a latent is too narrow, as an unconstrained encoder makes most of them.
 
     Parameters
     ----------
     latent : int
-        Latents in all, or per grid position.
+        Number of latents, or of latents per grid position.
     widths : tuple of int
-        Widths of its hidden layers.
+        Widths of the hidden layers.
     classes : int
-        Classes that it is told, beside "unknown"; 0 = none.
+        Classes in its input, in addition to "unknown"; 0 = none.
     spatial : bool
-        Whether latents lie on a grid, where it sees neighbours too.
+        Whether latents lie on a grid; it then uses neighbours too.
     """
 
     def __init__(self, latent: int, widths: tuple[int, ...], classes: int, spatial: bool) -> None:
@@ -52,21 +51,17 @@ class Discriminator(nn.Module):
         *inner, last = self.layers
         with torch.autocast(z.device.type, enabled=False):
             h = z.float() if z.dim() == 4 else z.float()[:, :, None, None]
-            h = self._told(torch.cat([h, h**2 - 1], 1), label)
+            h = torch.cat([h, h**2 - 1], 1)
+            if self.classes:  # append the one-hot label, in which "unknown" is a class of its own
+                table = torch.eye(self.classes + 1, dtype=h.dtype, device=h.device)
+                planes = table[label_rows(label, len(h), self.classes, h.device)][:, :, None, None]
+                h = torch.cat([h, planes.expand(-1, -1, *h.shape[2:])], 1)
             for layer in inner:
                 h = F.silu(layer(h))
             return per_image(last(h))
 
-    def _told(self, h: Tensor, label: Tensor | None) -> Tensor:
-        """Append the one-hot label, in which "unknown" is a class of its own."""
-        if not self.classes:
-            return h
-        table = torch.eye(self.classes + 1, dtype=h.dtype, device=h.device)
-        planes = table[rows(label, len(h), self.classes, h.device)][:, :, None, None]
-        return torch.cat([h, planes.expand(-1, -1, *h.shape[2:])], 1)
-
     def steepness(self, z: Tensor, label: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Return the logits, (B,), and the squared norms of their gradients in z, (B,), which can be learnt through."""
+        """Return the logits, (B,), and the squared norms of their gradients in z, (B,), both differentiable."""
         with torch.enable_grad():
             z = z.detach().requires_grad_()
             logits: Tensor = self(z, label)
@@ -80,18 +75,20 @@ def divergence(q: DiagonalGaussian) -> Tensor:
 
 
 def moments(q: DiagonalGaussian) -> Tensor:
-    """Return KL(N(m, S) || N(0, I)) in nats, scalar: m and S are mean and covariance of q(z | x) over all images.
+    """Return KL(N(m, S) || N(0, I)) in nats, scalar, with mean m and covariance S of q(z | x) over all images.
 
-    Of latents on a grid, each place counts as an image, and the divergence is that of one place.
+    On a grid, each position counts as an image, and the divergence is that of one position.
     """
     mu, variance = (t.float().transpose(0, 1).flatten(1) for t in (q.mu, q.variance))
     mean = mu.mean(1)
-    apart = mu - mean[:, None]
-    covariance = apart @ apart.T / apart.shape[1] + variance.mean(1).diag()
-    half: Tensor = torch.linalg.cholesky_ex(covariance)[0].diagonal().log().sum()  # of its log-determinant; never waits
+    centred = mu - mean[:, None]
+    covariance = centred @ centred.T / centred.shape[1] + variance.mean(1).diag()
+    half: Tensor = (
+        torch.linalg.cholesky_ex(covariance)[0].diagonal().log().sum()
+    )  # of the log-determinant, without a wait for the device
     return 0.5 * (covariance.trace() + mean.square().sum() - len(mu)) - half
 
 
-def places(q: DiagonalGaussian) -> int:
-    """Return the number of places of a grid of latents; 1 of a vector."""
+def positions(q: DiagonalGaussian) -> int:
+    """Return the number of positions of a grid of latents; 1 for a vector."""
     return q.mu[0, 0].numel()

@@ -1,4 +1,4 @@
-"""beta-VAE for restorekit, images of known factors, and how well latents keep those apart."""
+"""beta-VAE for restorekit, images of known factors, and a measure of disentangled latents."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
-"""The mutual information gap: whether each factor of the images is told by one latent alone.
+"""Mutual information gap: the degree to which each factor of the images is in a single latent.
 
     restorekit embed RUN/model.safetensors FACTORS.npz CODES.npz
     python -m restorekit_betavae.mig CODES.npz FACTORS.npz
 
-Latents are the means of q(z | x), cut into bins of equal width on the scale of the prior and not of the latent itself,
-so that one that is not used, whose mean hardly leaves 0, falls into one bin and tells nothing.
+Latents are the means of q(z | x), in bins of equal width on the scale of the prior and not of the latent itself: an
+unused latent, whose mean is about 0, falls into one bin and has no information.
 
 Reference: Chen, Li, Grosse, Duvenaud, "Isolating Sources of Disentanglement in Variational Autoencoders",
 NeurIPS 2018, equations 5 and 6.
@@ -20,35 +20,35 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from restorekit.core.errors import UsageError
+from restorekit import UsageError
 
-BINS, FAR = 41, 4.1  # bins, and standard deviations of the prior on both sides of 0 that they cover; one is around 0
+BINS, REACH = 41, 4.1  # number of bins, and standard deviations of the prior that they cover on each side of 0
 
 
 class Gap(NamedTuple):
-    """How one factor is told.
+    """Information of the latents about one factor.
 
     Attributes
     ----------
     gap : float
-        What the best latent tells of it more than the second best, as a share of its entropy.
+        Difference between the best and the second best latent, as a share of the entropy.
     best : int
-        Number of the latent that tells most.
-    told : Tensor, (K,)
-        Nats that each latent tells of it.
+        Number of the latent with the most information.
+    information : Tensor, (K,)
+        Mutual information of each latent with the factor, nats.
     entropy : float
-        Nats that there are to tell.
+        Entropy of the factor, nats.
     """
 
     gap: float
     best: int
-    told: Tensor
+    information: Tensor
     entropy: float
 
 
 def binned(z: Tensor) -> Tensor:
-    """Return the number of the bin of latents, int64 in their shape."""
-    return ((z.double() + FAR) * (BINS / (2 * FAR))).floor().clamp(0, BINS - 1).long()
+    """Return the bin numbers of latents, int64 in their shape."""
+    return ((z.double() + REACH) * (BINS / (2 * REACH))).floor().clamp(0, BINS - 1).long()
 
 
 def information(z: Tensor, factor: Tensor) -> Tensor:
@@ -61,11 +61,11 @@ def information(z: Tensor, factor: Tensor) -> Tensor:
 
 
 def gap(z: Tensor, factor: Tensor) -> Gap:
-    """Return how much more of a factor, (N,), the best of two or more latents, (N, K), tells than the second best."""
-    told = information(z, factor)
+    """Return the information gap between the best two of K latents, (N, K), about a factor, (N,)."""
+    found = information(z, factor)
     entropy = float(_entropy(torch.bincount(factor)[None].double() / len(factor)))
-    first, second = told.topk(2).values.tolist()
-    return Gap((first - second) / entropy, int(told.argmax()), told, entropy)
+    first, second = found.topk(2).values.tolist()
+    return Gap((first - second) / entropy, int(found.argmax()), found, entropy)
 
 
 def _entropy(shares: Tensor) -> Tensor:
@@ -79,13 +79,13 @@ def measure(codes: Path, factors: Path) -> dict[str, Gap]:
     Parameters
     ----------
     codes : path
-        What ``restorekit embed`` wrote of the images of `factors`.
+        Output of ``restorekit embed`` for the images of `factors`.
     factors : path
-        What ``python -m restorekit_betavae.factors`` wrote.
+        Output of ``python -m restorekit_betavae.factors``.
     """
     with np.load(codes) as found, np.load(factors) as known:
         if "z" not in found.files:
-            raise UsageError(f"{codes} holds {', '.join(found.files)}; expected z, one vector of latents for an image")
+            raise UsageError(f"expected z, one vector of latents per image, got {', '.join(found.files)} in {codes}")
         z, which = torch.from_numpy(found["z"]).flatten(1), [int(name.rpartition("#")[2]) for name in found["names"]]
         names = [name for name in known.files if name not in ("images", "labels")]
         return {name: gap(z, torch.from_numpy(known[name][which])) for name in names}
@@ -96,11 +96,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Measure the mutual information gap of latents.")
     parser.add_argument("codes", type=Path, help="NPZ of restorekit embed")
     parser.add_argument("factors", type=Path, help="NPZ of python -m restorekit_betavae.factors")
-    given = parser.parse_args()
-    found = measure(given.codes, given.factors)
+    arguments = parser.parse_args()
+    found = measure(arguments.codes, arguments.factors)
     for name, one in found.items():
-        told = float(one.told[one.best])
-        print(f"{name:<12s} gap {one.gap:.3f}   z{one.best} tells {told:.2f} of {one.entropy:.2f} nats")
+        best = float(one.information[one.best])
+        print(f"{name:<12s} gap {one.gap:.3f}   z{one.best} has {best:.2f} of {one.entropy:.2f} nats")
     print(f"{'mean':<12s} gap {sum(one.gap for one in found.values()) / len(found):.3f}")
 
 

@@ -1,4 +1,4 @@
-"""beta-VAE: a variational autoencoder whose latents may tell only so much, and therefore share the work by meaning.
+"""beta-VAE: a variational autoencoder with limited information in its latents, for disentangled latents.
 
 References
 ----------
@@ -15,25 +15,24 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from restorekit.core.errors import SpecError
-from restorekit.models import VAE
-from restorekit.models.config import VAEConfig
+from restorekit import SpecError
+from restorekit.models import VAE, VAEConfig
 
 _TRAINING: Mapping[str, object] = {"optimiser": "adam", "lr": 1e-3, "batch": 128, "crop": 0, "augment": False}
 
 
 @dataclass(frozen=True)
 class BetaVAEConfig(VAEConfig):
-    """Sizes and objective of a `BetaVAE`: those of a vae, and below.
+    """Sizes and objective of a `BetaVAE`, in addition to those of a vae.
 
     Parameters
     ----------
     beta : float
-        Weight of the rate, or of how far it is from the capacity (gamma in Burgess et al.).
+        Weight of the rate, or of its distance from the capacity (gamma in Burgess et al.).
     capacity : float
-        Nats per image that the rate is drawn to in the end; 0 = it is only weighed, as in Higgins et al.
+        Final target of the rate, nats per image; 0 = the rate is only weighted, as in Higgins et al.
     capacity_steps : int
-        Updates over which the capacity grows from 0; 0 = it is there from the start.
+        Updates over which the capacity grows from 0; 0 = full capacity from the start.
     """
 
     beta: float = field(default=4.0, metadata={"objective": True, "low": 0})
@@ -44,12 +43,13 @@ class BetaVAEConfig(VAEConfig):
         super().__post_init__()
         if self.capacity and self.importance > 1:
             raise SpecError(
-                f"capacity is of the rate, which a bound by importance={self.importance} draws has not; leave one out"
+                f"capacity needs a rate, and the bound of importance={self.importance} draws has none; "
+                "remove one of them"
             )
 
 
 class BetaVAE(VAE):
-    """beta-VAE: a vae whose rate weighs more, or is held to a capacity that grows, for latents with a meaning each."""
+    """beta-VAE: a vae with a larger weight of the rate, or a growing capacity, for disentangled latents."""
 
     name: ClassVar[str] = "betavae"
     Config: ClassVar[type] = BetaVAEConfig
@@ -67,10 +67,10 @@ class BetaVAE(VAE):
     def rate_cost(self, rates: Tensor, step: int | None) -> Tensor:
         """Return beta |rate - capacity|, scalar: Burgess et al., equation 8; with capacity 0 the beta-VAE."""
         rate = rates.clamp_min(self.config.free_bits).sum()
-        cost: Tensor = self.config.rate_weight(step) * (rate - self.allowed(step)).abs()
+        cost: Tensor = self.config.rate_weight(step) * (rate - self.capacity_at(step)).abs()
         return cost
 
-    def allowed(self, step: int | None) -> float:
-        """Return the capacity after so many updates, nats per image; None: when it has grown."""
+    def capacity_at(self, step: int | None) -> float:
+        """Return the capacity after `step` updates, nats per image; None: the final one."""
         grown = 1.0 if step is None or not self.config.capacity_steps else min(1.0, step / self.config.capacity_steps)
         return float(self.config.capacity * grown)

@@ -1,4 +1,4 @@
-"""Hierarchical variational autoencoders: `hvae`, a prior for samplers, and `chvae`, which restores by itself."""
+"""Hierarchical variational autoencoders: `hvae`, a prior for samplers, and `chvae`, conditional on observations."""
 
 from __future__ import annotations
 

@@ -6,8 +6,8 @@ import math
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from restorekit.core.errors import SpecError
-from restorekit.models.config import DecoderConfig, RateConfig
+from restorekit import SpecError
+from restorekit.models import DecoderConfig, RateConfig
 
 
 @dataclass(frozen=True)
@@ -19,15 +19,15 @@ class LadderConfig(RateConfig, DecoderConfig):
     widths : tuple of int
         Channels of the features at each scale, finest first.
     blocks : tuple of int
-        Groups of latents at each scale, finest first; each is drawn given those above it.
+        Groups of latents at each scale, finest first; each is conditional on those above it.
     encoder : tuple of int
         Residual blocks of the inference network at each scale, finest first.
     latent : int
         Latent channels of each group, per grid position.
     bottleneck : float
-        Width inside a residual block, as a share of that outside.
+        Width inside a residual block, as a share of the width outside.
     free_bits : float
-        Nats per group of latents and image that cost nothing.
+        Nats per group of latents and image without cost.
     dropout : float
         Share of hidden values zeroed in training.
     """
@@ -43,7 +43,7 @@ class LadderConfig(RateConfig, DecoderConfig):
         found = (len(self.blocks), len(self.encoder), len(self.strides))
         if not self.widths or found != (len(self.widths),) * 3:
             raise SpecError(
-                f"blocks, encoder and strides need a number for each of the widths {self.widths}, got blocks "
+                f"blocks, encoder and strides expect a number for each of the widths {self.widths}, got blocks "
                 f"{self.blocks}, encoder {self.encoder}, strides {self.strides}; set all of them"
             )
         if self.strides[0] < 1 or any(b % a for a, b in pairwise(self.strides)):
@@ -52,7 +52,7 @@ class LadderConfig(RateConfig, DecoderConfig):
             )
         if not self.blocks[-1]:
             raise SpecError(
-                f"the coarsest scale needs at least one group of latents, got blocks={self.blocks}; let its last be 1"
+                f"the coarsest scale needs at least one group of latents, got blocks={self.blocks}; set its last to 1"
             )
 
     @property
@@ -62,27 +62,27 @@ class LadderConfig(RateConfig, DecoderConfig):
 
     @property
     def depth(self) -> int:
-        """Residual blocks from the top of the ladder to its foot."""
+        """Number of residual blocks in the ladder."""
         return 2 * sum(self.blocks)
 
     @property
     def halo(self) -> int:
-        """Pixels around one that its result depends on noticeably: half of the receptive field of the ladder."""
+        """Distance in pixels with a noticeable effect on a result: half of the receptive field of the ladder."""
         reach = sum(s * (2 * b + e) for s, b, e in zip(self.strides, self.blocks, self.encoder, strict=True))
         return self.strides[-1] * math.ceil((reach + self.strides[-1]) / 2 / self.strides[-1])
 
 
 @dataclass(frozen=True)
 class HVAEConfig(LadderConfig):
-    """Sizes and objective of an `HVAE`: those of `LadderConfig`, and these.
+    """Sizes and objective of an `HVAE`, in addition to `LadderConfig`.
 
     Parameters
     ----------
     steps : tuple of int
-        Pixels per grid position at each scale, finest first, each a multiple of the one before; 2,4,8 ... if not set.
-        A last one of the whole image's side gives latents without a place.
+        Pixels per grid position at each scale, finest first, each a multiple of the one before; empty = 2,4,8 ...
+        If the last one is the side of the image, its latents have no position.
     noise : float
-        Standard deviation of the noise of the images it learns from, on [0, 1]; 0 = they are clean.
+        Standard deviation of the noise in the training images, on [0, 1]; 0 = clean images.
     """
 
     steps: tuple[int, ...] = field(default=(), metadata={"low": 1})

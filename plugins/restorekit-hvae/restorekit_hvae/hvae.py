@@ -17,24 +17,23 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from restorekit import Batch, Geometry, LatentModel, Observation, Rng, Terms
-from restorekit.core.distributions import DiagonalGaussian, Likelihood, per_image
-from restorekit.core.gaussian import evidence
-from restorekit.models.likelihood_heads import Head
+from restorekit import Batch, Geometry, LatentModel, Rng, Terms
+from restorekit.models import DiagonalGaussian, Head, Likelihood, per_image
+from restorekit.samplers import evidence as observed_log_prob
 from restorekit_hvae.config import HVAEConfig, LadderConfig
 from restorekit_hvae.ladder import Ladder, Upward
 from restorekit_hvae.layers import divergence
-from restorekit_hvae.walks import Inferred, Latents, Unseen
+from restorekit_hvae.walks import Inferred, LadderPrior, Latents
 
 
 class HVAE(LatentModel):
-    """Hierarchical VAE: groups of latents at several scales, each given those above, inferred from the top down."""
+    """Hierarchical VAE: groups of latents at several scales, each conditional on those above, inferred top down."""
 
     name: ClassVar[str] = "hvae"
     Config: ClassVar[type] = HVAEConfig
-    unseen: ClassVar[Mapping[str, object] | None] = {}  # noise and gaps enter through p(y | z)
+    self_supervised: ClassVar[Mapping[str, object] | None] = {}  # p(y | z) handles noise and missing values
     presets: ClassVar[Mapping[str, Mapping[str, object]]] = {
-        # binary digits of 28 x 28: one group without a place over two or more of 7 x 7 and one of 14 x 14
+        # binary digits of 28 x 28: one group without a position above two of 7 x 7 and one of 14 x 14
         "digits": {
             "steps": (2, 4, 28), "widths": (32, 64, 128), "blocks": (1, 2, 1), "encoder": (1, 2, 2), "latent": 16,
             "likelihood": "bernoulli", "dropout": 0.1, "batch": 128, "crop": 0, "optimiser": "adam", "lr": 1e-3,
@@ -53,17 +52,17 @@ class HVAE(LatentModel):
 
     @classmethod
     def fit_config(cls, config: Any, shape: tuple[int, int, int], classes: int) -> Any:
-        """Take channels and number of classes from the training images where they are not set."""
+        """Complete channels and number of classes from the training images."""
         return config.fitted(shape, classes)
 
     def infer(self, x: Tensor, observed: Tensor | None = None, label: Tensor | None = None) -> Inferred:
-        """Return q(z | x); values that were not observed are shown as 0."""
-        seen = self.upward(x if observed is None else x * observed, label, None)
-        return Inferred(self.ladder, self._begin(x, label), seen)
+        """Return q(z | x), with unobserved values set to 0."""
+        evidence = self.upward(x if observed is None else x * observed, label, None)
+        return Inferred(self.ladder, self._begin(x, label), evidence)
 
-    def prior(self, label: Tensor | None = None) -> Unseen:
+    def prior(self, label: Tensor | None = None) -> LadderPrior:
         """Return p(z)."""
-        return Unseen(self.ladder, self.geometry.multiple, label)
+        return LadderPrior(self.ladder, self.geometry.multiple, label)
 
     def decode(self, z: Latents, label: Tensor | None = None) -> Likelihood:
         """Return p(x | z)."""
@@ -71,24 +70,24 @@ class HVAE(LatentModel):
         return self._likelihood(self.ladder(start, None, lambda i, p, q: z[i]))
 
     def terms(self, batch: Batch, rng: Rng, group: str = "model") -> Terms:
-        """Return the negative ELBO, rates of each group of latents weighted, parts not."""
+        """Return the negative ELBO with weighted rates of each group of latents; parts unweighted."""
         o = batch.observation
         drop = rng if self.training and self.config.dropout else None
-        shown = o.initial_estimate(batch.corruption) if batch.x is None else batch.x
-        seen, rates = self.upward(shown, o.label, drop), Rates(rng)
-        likelihood = self._likelihood(self.ladder(self._begin(shown, o.label), seen, rates, drop))
-        distortion = -_seen(likelihood, batch.x, o).mean()
+        x = o.initial_estimate(batch.corruption) if batch.x is None else batch.x
+        evidence, rates = self.upward(x, o.label, drop), Rates(rng)
+        likelihood = self._likelihood(self.ladder(self._begin(x, o.label), evidence, rates, drop))
+        distortion = -(observed_log_prob(likelihood, o) if batch.x is None else likelihood.log_prob(batch.x)).mean()
         return rates.terms(distortion, self.config, batch.step)
 
     def noise_spec(self) -> str | None:
-        """Return what was told of the noise."""
+        """Return the spec of the noise in the training images; None if they are clean."""
         return f"gaussian:sigma={self.config.noise:.6g}" if self.config.noise else None
 
     def diagnose(self, batch: Batch, rng: Rng) -> dict[str, Tensor]:
         """Return the rate of each group of latents, nats per image, top first."""
         o = batch.observation
-        shown, rates = o.initial_estimate(batch.corruption) if batch.x is None else batch.x, Rates(rng)
-        self.ladder(self._begin(shown, o.label), self.upward(shown, o.label, None), rates)
+        x, rates = o.initial_estimate(batch.corruption) if batch.x is None else batch.x, Rates(rng)
+        self.ladder(self._begin(x, o.label), self.upward(x, o.label, None), rates)
         return {f"rate_{name}": rate for name, rate in zip(self.ladder.names, rates.found, strict=True)}
 
     def _begin(self, x: Tensor, label: Tensor | None) -> Tensor:
@@ -100,23 +99,23 @@ class HVAE(LatentModel):
 
 
 class Rates:
-    """Draws z ~ q(z | x) on the way down a ladder, and gathers KL(q || p) of each group: mean nats per image.
+    """Draws of z ~ q(z | x) on the way down a ladder, with KL(q || p) of each group: mean nats per image.
 
     Parameters
     ----------
     rng : Rng
-        Of the draws.
+        Random numbers of the draws.
     """
 
     def __init__(self, rng: Rng) -> None:
-        self.noise = rng
+        self.rng = rng
         self.found: list[Tensor] = []
 
     def __call__(self, number: int, p: DiagonalGaussian, q: DiagonalGaussian | None) -> Tensor:
         """Draw z of a group, (B, latent, h, w)."""
-        assert q is not None  # x was seen
+        assert q is not None  # x is known
         self.found.append(per_image(divergence(q, p)).mean())
-        return q.sample(self.noise)
+        return q.sample(self.rng)
 
     def terms(self, distortion: Tensor, config: LadderConfig, step: int | None) -> Terms:
         """Return the objective, and its parts unweighted."""
@@ -124,8 +123,3 @@ class Rates:
         loss = distortion + config.rate_weight(step) * rates.clamp_min(config.free_bits).sum()
         parts = {"nelbo": distortion + rates.sum(), "distortion": distortion, "rate": rates.sum()}
         return Terms(loss, {name: value.detach() for name, value in parts.items()})
-
-
-def _seen(likelihood: Likelihood, x: Tensor | None, observation: Observation) -> Tensor:
-    """Return log p(x | z), (B,) nats, or log p(y | z) where there is no x."""
-    return evidence(likelihood, observation) if x is None else likelihood.log_prob(x)

@@ -1,4 +1,4 @@
-"""The bottom-up network, and the top-down ladder that inference and generation share.
+"""Bottom-up network, and top-down ladder shared by inference and generation.
 
 References
 ----------
@@ -18,16 +18,15 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from restorekit import Rng
-from restorekit.core.distributions import DiagonalGaussian
-from restorekit.models.layers import rows
+from restorekit.models import DiagonalGaussian, label_rows
 from restorekit_hvae.config import LadderConfig
 from restorekit_hvae.layers import Bottleneck, Rung, coarser, finer
 
-Choice = Callable[[int, DiagonalGaussian, DiagonalGaussian | None], Tensor]  # number, p, q where x is seen -> z
+Choice = Callable[[int, DiagonalGaussian, DiagonalGaussian | None], Tensor]  # number, p, q if x is known -> z
 
 
 class Upward(nn.Module):
-    """What the inference network sees of an image at each scale, finest first."""
+    """Bottom-up network: features of an image at each scale, finest first."""
 
     def __init__(self, config: LadderConfig, channels: int) -> None:
         super().__init__()
@@ -43,24 +42,24 @@ class Upward(nn.Module):
 
     def forward(self, x: Tensor, label: Tensor | None, rng: Rng | None) -> tuple[Tensor, ...]:
         """Map x, (B, C, H, W), to features of each scale, (B, width, h, w)."""
-        h = _labelled(self.enter(F.pixel_unshuffle(x, self.finest)), self.labels, label)
-        seen = []
+        h = _add_label(self.enter(F.pixel_unshuffle(x, self.finest)), self.labels, label)
+        evidence = []
         for i, blocks in enumerate(self.blocks):
             h = self.downs[i - 1](h) if i else h
             h = blocks(h, rng and rng.fork(f"up{i}"))
-            seen.append(h)
-        return tuple(seen)
+            evidence.append(h)
+        return tuple(evidence)
 
 
 class Ladder(nn.Module):
-    """From a learned start at the coarsest scale down to features at the finest, through all groups of latents."""
+    """Top-down network from a learned start at the coarsest scale to features at the finest, through all latents."""
 
     def __init__(self, config: LadderConfig) -> None:
         super().__init__()
         widths, strides, scale = config.widths, config.strides, config.depth**-0.5
         self.start = nn.Parameter(torch.zeros(1, widths[-1], 1, 1))
         self.labels = nn.Embedding(config.classes + 1, widths[-1]) if config.classes else None
-        self.scales: list[int] = []  # of each group of latents
+        self.scales: list[int] = []  # scale of each group of latents
         self.ups = nn.ModuleList()
         rungs: list[Rung] = []
         for i in reversed(range(len(widths))):
@@ -75,13 +74,13 @@ class Ladder(nn.Module):
         self.names = tuple(rung.name for rung in rungs)
 
     def begin(self, count: int, grid: tuple[int, int], label: Tensor | None) -> Tensor:
-        """Return what the ladder starts from, (B, width, h, w) at the coarsest scale."""
-        return _labelled(self.start.expand(count, -1, *grid), self.labels, label)
+        """Return the start of the ladder, (B, width, h, w) at the coarsest scale."""
+        return _add_label(self.start.expand(count, -1, *grid), self.labels, label)
 
     def forward(
         self,
         h: Tensor,
-        seen: tuple[Tensor, ...] | None,
+        evidence: tuple[Tensor, ...] | None,
         choose: Choice,
         rng: Rng | None = None,
         context: tuple[Tensor, ...] | None = None,
@@ -91,15 +90,15 @@ class Ladder(nn.Module):
         Parameters
         ----------
         h : Tensor, (B, width, h, w)
-            What `begin` returned.
-        seen : tuple of Tensor or None
-            What `Upward` saw of x at each scale, finest first; None where there is no x.
+            Result of `begin`.
+        evidence : tuple of Tensor or None
+            Features of x at each scale, finest first, from `Upward`; None without x.
         choose : callable
-            Given a group's number, p(z | above) and, where x is seen, q(z | above, x), returns its z.
+            Maps the number of a group, p(z | above) and, if x is known, q(z | above, x) to its z.
         rng : Rng or None
-            Of dropout; None in use.
+            Random numbers of dropout; None outside training.
         context : tuple of Tensor or None
-            Further features of each scale, finest first, which are added when it is entered.
+            Features to add at each scale, finest first.
 
         Returns
         -------
@@ -110,19 +109,15 @@ class Ladder(nn.Module):
             h = up(h) if context is None else up(h) + context[i]
             for number, scale in enumerate(self.scales):
                 if scale == i:
-                    h = self._rung(number, h, None if seen is None else seen[i], choose, rng)
+                    rung: Any = self.rungs[number]
+                    h, p = rung.above(h)
+                    q = None if evidence is None else rung.approximate_posterior(h, evidence[i], p)
+                    h = rung.put(h, choose(number, p, q), rng)
         return h
-
-    def _rung(self, number: int, h: Tensor, seen: Tensor | None, choose: Choice, rng: Rng | None) -> Tensor:
-        rung: Any = self.rungs[number]
-        h, p = rung.above(h)
-        q = None if seen is None else rung.shown(h, seen, p)
-        out: Tensor = rung.put(h, choose(number, p, q), rng)
-        return out
 
 
 class Stack(nn.Module):
-    """Residual blocks one after the other."""
+    """Sequence of residual blocks."""
 
     def __init__(self, config: LadderConfig, width: int, count: int) -> None:
         super().__init__()
@@ -136,9 +131,9 @@ class Stack(nn.Module):
         return h
 
 
-def _labelled(h: Tensor, table: nn.Embedding | None, label: Tensor | None) -> Tensor:
-    """Add the class's row; the last row means unknown."""
+def _add_label(h: Tensor, table: nn.Embedding | None, label: Tensor | None) -> Tensor:
+    """Add the embedding of the class; the last row means unknown."""
     if table is None:
         return h
-    out: Tensor = h + table(rows(label, len(h), table.num_embeddings - 1, h.device))[:, :, None, None]
+    out: Tensor = h + table(label_rows(label, len(h), table.num_embeddings - 1, h.device))[:, :, None, None]
     return out

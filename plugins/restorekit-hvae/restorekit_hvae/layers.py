@@ -1,10 +1,10 @@
-"""Residual blocks, and one group of latents with its prior and its approximate posterior.
+"""Residual blocks, and a group of latents with its prior and its approximate posterior.
 
 References
 ----------
 Child, "Very Deep VAEs Generalize Autoregressive Models and Can Outperform Them on Images", ICLR 2021, section 3 and
 figure 3 (bottleneck blocks; last convolutions scaled by 1 / sqrt(depth); the prior's starts at zero).
-Vahdat, Kautz, "NVAE: A Deep Hierarchical Variational Autoencoder", NeurIPS 2020, section 3.2 (the posterior is told
+Vahdat, Kautz, "NVAE: A Deep Hierarchical Variational Autoencoder", NeurIPS 2020, section 3.2 (the posterior
 relative to the prior).
 """
 
@@ -15,14 +15,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from restorekit import Rng
-from restorekit.core.distributions import DiagonalGaussian
-from restorekit.models.layers import dropout
+from restorekit.models import DiagonalGaussian, dropout
 
-WIDEST = 4.0  # most that a log-variance may be away from where it starts
+MAX_LOG_CHANGE = 4.0  # largest distance of a log-variance from its start
 
 
 class Bottleneck(nn.Module):
-    """Convolutions of 1x1, 3x3 and 1x1 pixels with GELU before each; `scale` multiplies the last one's weights."""
+    """Convolutions of 1x1, 3x3 and 1x1 pixels with GELU before each; `scale` multiplies the last weights."""
 
     def __init__(self, inputs: int, outputs: int, inner: int, scale: float, rate: float = 0.0) -> None:
         super().__init__()
@@ -35,37 +34,37 @@ class Bottleneck(nn.Module):
             nn.init.zeros_(self.leave.bias)  # type: ignore[arg-type]
 
     def forward(self, h: Tensor, rng: Rng | None = None) -> Tensor:
-        """Map (B, inputs, h, w) to (B, outputs, h, w); dropout acts where noise is given."""
+        """Map (B, inputs, h, w) to (B, outputs, h, w); dropout is active if `rng` is set."""
         h = F.gelu(self.middle(F.gelu(self.enter(F.gelu(h)))))
         out: Tensor = self.leave(h if rng is None else dropout(h, self.rate, rng, "dropout"))
         return out
 
 
 def coarser(inputs: int, outputs: int, ratio: int) -> nn.Sequential:
-    """Return a convolution of `ratio` x `ratio` pixels and of that stride, as the matrix product that it is."""
+    """Return a convolution of `ratio` x `ratio` pixels and that stride, computed as a matrix product."""
     return nn.Sequential(nn.PixelUnshuffle(ratio), nn.Conv2d(inputs * ratio**2, outputs, 1))
 
 
 def finer(inputs: int, outputs: int, ratio: int) -> nn.Sequential:
-    """Return what leads back: a matrix product that gives each position `ratio` x `ratio` pixels."""
+    """Return the upsampling counterpart of `coarser`: `ratio` x `ratio` pixels from each position."""
     return nn.Sequential(nn.Conv2d(inputs, outputs * ratio**2, 1), nn.PixelShuffle(ratio))
 
 
 class Rung(nn.Module):
-    """One group of latents: p(z | above) and q(z | above, x), and how z enters the features below.
+    """Group of latents: p(z | above), q(z | above, x), and the effect of z on the features below.
 
     Parameters
     ----------
     width, inner, latent : int
-        Channels of the features, inside of blocks, and of z.
+        Channels of the features, inside blocks, and of z.
     scale : float
         1 / sqrt(depth) of the ladder, so that the features keep their size over any depth.
     name : str
-        Under which z draws its noise.
+        Name of z for random numbers.
     stride : int
         Pixels per grid position.
     rate : float
-        Of dropout.
+        Dropout rate.
     """
 
     def __init__(self, width: int, inner: int, latent: int, scale: float, name: str, stride: int, rate: float) -> None:
@@ -83,9 +82,9 @@ class Rung(nn.Module):
         mu, logvar, more = self.prior(h).split([self.latent, self.latent, h.shape[1]], 1)
         return h + more, DiagonalGaussian(mu.float(), _bounded(logvar.float()), self.name, self.stride)
 
-    def shown(self, h: Tensor, seen: Tensor, p: DiagonalGaussian) -> DiagonalGaussian:
+    def approximate_posterior(self, h: Tensor, evidence: Tensor, p: DiagonalGaussian) -> DiagonalGaussian:
         """Return q(z | above, x) from the features of ladder and inference network, relative to p(z | above)."""
-        off, ratio = self.posterior(torch.cat([h, seen], 1)).float().chunk(2, 1)
+        off, ratio = self.posterior(torch.cat([h, evidence], 1)).float().chunk(2, 1)
         return DiagonalGaussian(p.mu + off, p.logvar + _bounded(ratio), self.name, self.stride)
 
     def put(self, h: Tensor, z: Tensor, rng: Rng | None) -> Tensor:
@@ -96,8 +95,8 @@ class Rung(nn.Module):
 
 
 def _bounded(logvar: Tensor) -> Tensor:
-    """Keep a log-variance, or the log of a ratio of variances, within reach of exp, smoothly."""
-    return WIDEST * torch.tanh(logvar / WIDEST)
+    """Bound a log-variance, or the log of a ratio of variances, smoothly so that exp is safe."""
+    return MAX_LOG_CHANGE * torch.tanh(logvar / MAX_LOG_CHANGE)
 
 
 def divergence(q: DiagonalGaussian, p: DiagonalGaussian) -> Tensor:

@@ -1,4 +1,4 @@
-"""Metrics of image quality that go with how people see: MS-SSIM, GMSD, and LPIPS where its weights are on the disk."""
+"""Perceptual metrics of image quality: MS-SSIM, GMSD, and LPIPS if its weights are on the disk."""
 
 from __future__ import annotations
 

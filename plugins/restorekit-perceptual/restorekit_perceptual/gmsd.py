@@ -14,20 +14,19 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from restorekit import Metric, Observation, Restoration
-from restorekit.core.errors import UndefinedMetricError
+from restorekit import Metric, Observation, Restoration, UndefinedMetricError
 
 CONSTANT = 170 / 255**2  # the c of equation 4, of images on [0, 1]
 LUMA = (0.299, 0.587, 0.114)  # of red, green and blue
-LEAST = 4  # pixels a side, so that there are gradients whose deviation can be told
+MIN_SIDE_PX = 4  # so that there are gradients with a deviation
 
 
 class GMSD(Metric):
-    """How unevenly gradients are kept: 0 for identical images, more for worse ones; of colours, their luma.
+    """Deviation of gradient similarity: 0 for identical images, larger for worse ones; colours count by luma.
 
     As Xue, Zhang, Mou, Bovik (IEEE TIP 2014): halved by the mean of 2 x 2 pixels, Prewitt gradients (divided by 3),
-    c = 170 for 255, the standard deviation of their similarity over pixels. What lies outside of the image is 0, as
-    in the authors' program.
+    c = 170 for 255, the standard deviation of their similarity over pixels. Beyond the image all values are 0, as in
+    the authors' program.
     """
 
     name: ClassVar[str] = "gmsd"
@@ -37,9 +36,11 @@ class GMSD(Metric):
         """Return the deviation."""
         channels, height, width = reference.shape[1:]
         if channels not in (1, 3):
-            raise UndefinedMetricError(f"it takes gray or RGB images, got {channels} channels")
-        if min(height, width) < LEAST:
-            raise UndefinedMetricError(f"it takes images of at least {LEAST} pixels a side, got {width} x {height}")
+            raise UndefinedMetricError(f"expected gray or RGB images, got {channels} channels")
+        if min(height, width) < MIN_SIDE_PX:
+            raise UndefinedMetricError(
+                f"expected images of at least {MIN_SIDE_PX} pixels a side, got {width} x {height}"
+            )
         return float(gmsd(restoration.mmse.double(), reference.double()))
 
 

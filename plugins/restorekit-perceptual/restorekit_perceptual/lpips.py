@@ -1,4 +1,4 @@
-"""Learned perceptual image patch similarity, by weights that are on the disk already: none are downloaded.
+"""Learned perceptual image patch similarity, with weights already on the disk; nothing is downloaded.
 
 Reference
 ---------
@@ -14,20 +14,19 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from restorekit import Metric, Observation, Restoration
-from restorekit.core.errors import UndefinedMetricError
+from restorekit import Metric, Observation, Restoration, UndefinedMetricError
 from restorekit_perceptual.weights import CONVOLUTIONS, Weights, installed
 
 SHIFT, SCALE = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)  # of red, green and blue on [-1, 1]
-LEAST = 31  # pixels a side, so that something is left after two poolings
-TINY = 1e-10  # of the length of features, which may be 0
+MIN_SIDE_PX = 31  # so that something remains after two poolings
+TINY = 1e-10  # added to the length of features, which may be 0
 
 
 class LPIPS(Metric):
-    """Distance of deep features (AlexNet), weighted as people see differences; 0 for identical images.
+    """Distance of deep features (AlexNet), weighted by human judgements; 0 for identical images.
 
-    As Zhang et al. (CVPR 2018). The weights are found in the file that RESTOREKIT_LPIPS names, or where torchvision and
-    the package lpips keep theirs; without them there is no figure, and the reason says so. Gray counts as RGB.
+    As Zhang et al. (CVPR 2018). The weights are in the file that RESTOREKIT_LPIPS names, or in those of torchvision and
+    the package lpips; without them there is no value, and the reason explains it. Gray counts as RGB.
     """
 
     name: ClassVar[str] = "lpips"
@@ -37,9 +36,11 @@ class LPIPS(Metric):
         """Return the distance."""
         channels, height, width = reference.shape[1:]
         if channels not in (1, 3):
-            raise UndefinedMetricError(f"it takes gray or RGB images, got {channels} channels")
-        if min(height, width) < LEAST:
-            raise UndefinedMetricError(f"it takes images of at least {LEAST} pixels a side, got {width} x {height}")
+            raise UndefinedMetricError(f"expected gray or RGB images, got {channels} channels")
+        if min(height, width) < MIN_SIDE_PX:
+            raise UndefinedMetricError(
+                f"expected images of at least {MIN_SIDE_PX} pixels a side, got {width} x {height}"
+            )
         return float(lpips(restoration.mmse, reference, installed()))
 
 
@@ -52,7 +53,7 @@ def lpips(a: Tensor, b: Tensor, weights: Weights) -> Tensor:
 
 
 def _features(x: Tensor, weights: Weights) -> list[Tensor]:
-    """Return what the five convolutions of AlexNet see, each (B, C, h, w)."""
+    """Return the features of the five convolutions of AlexNet, each (B, C, h, w)."""
     shift, scale = (x.new_tensor(values).view(1, 3, 1, 1) for values in (SHIFT, SCALE))
     x, found = (2 * x - 1 - shift) / scale, list[Tensor]()
     for layer, (kernel, bias) in zip(CONVOLUTIONS, weights.convolutions, strict=True):

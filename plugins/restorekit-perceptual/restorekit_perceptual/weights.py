@@ -1,4 +1,4 @@
-"""Where the weights of LPIPS are on this disk, and reading them."""
+"""Location and reading of the weights of LPIPS on this disk."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from restorekit.core.errors import UndefinedMetricError
+from restorekit import UndefinedMetricError
 
-VARIABLE = "RESTOREKIT_LPIPS"  # names a file
-_LAYERS = re.compile(r"(?:net\.slice\d+|features)\.(\d+)\.(weight|bias)")  # of the package lpips, and of torchvision
+VARIABLE = "RESTOREKIT_LPIPS"  # environment variable with the path of a file
+_LAYERS = re.compile(r"(?:net\.slice\d+|features)\.(\d+)\.(weight|bias)")  # in the package lpips, and in torchvision
 _LINEAR = re.compile(r"lin(\d+)\.model\.1\.weight")
 
 
 class Layer(NamedTuple):
-    """A convolution of AlexNet: its number in torchvision, channels, kernel, stride, padding, a pooling before it."""
+    """Convolution of AlexNet: number in torchvision, channels, kernel, stride, padding, pooling before it."""
 
     number: int
     channels: tuple[int, int]
@@ -40,14 +40,14 @@ CONVOLUTIONS = (
 
 
 class Weights(NamedTuple):
-    """Kernel and bias of each convolution, and one linear weight for each channel of what it sees."""
+    """Kernel and bias of each convolution, and one linear weight for each of its output channels."""
 
     convolutions: tuple[tuple[Tensor, Tensor], ...]
     linear: tuple[Tensor, ...]
 
 
-def places() -> list[Path]:
-    """Return the files that hold weights, what RESTOREKIT_LPIPS names before those of torchvision and lpips."""
+def weight_files() -> list[Path]:
+    """Return the files with weights: that of RESTOREKIT_LPIPS before those of torchvision and lpips."""
     named, package = os.environ.get(VARIABLE), find_spec("lpips")
     cached = sorted(Path(torch.hub.get_dir(), "checkpoints").glob("alexnet-owt-*.pth"))
     own = [Path(package.origin).parent / "weights" / "v0.1" / "alex.pth"] if package and package.origin else []
@@ -55,17 +55,17 @@ def places() -> list[Path]:
 
 
 def installed() -> Weights:
-    """Return the weights on this disk; UndefinedMetricError, with what to do, where there are none."""
-    found = places()
+    """Return the weights on this disk; raise an UndefinedMetricError with a remedy if there are none."""
+    found = weight_files()
     named = os.environ.get(VARIABLE)
     if named and not Path(named).is_file():
-        raise UndefinedMetricError(f"weights not found: {VARIABLE} names {named}, which is no file")
+        raise UndefinedMetricError(f"weights not found: expected a file in {VARIABLE}, got {named}; correct the path")
     return _read(tuple((path, path.stat().st_mtime_ns) for path in found))
 
 
 @lru_cache(maxsize=1)
 def _read(files: tuple[tuple[Path, int], ...]) -> Weights:
-    """Read files, once as long as they stay the same; what the first holds goes before what others hold."""
+    """Read files, once as long as they do not change; the first file with a tensor counts."""
     layers, linear = dict[tuple[int, str], Tensor](), dict[int, Tensor]()
     for path, _ in files:
         for key, value in _tensors(path).items():
@@ -79,15 +79,15 @@ def _read(files: tuple[tuple[Path, int], ...]) -> Weights:
 def _tensors(path: Path) -> dict[str, Tensor]:
     try:
         found = torch.load(path, "cpu", weights_only=True)
-    except Exception as error:  # whatever a damaged file makes of the reader
+    except Exception as error:  # a broken file can raise anything
         raise UndefinedMetricError(
-            f"weights cannot be read: {path} ({type(error).__name__}); get a whole copy"
+            f"weights cannot be read: {path} ({type(error).__name__}); get a complete copy"
         ) from error
     return {key: value for key, value in found.items() if isinstance(value, Tensor)} if isinstance(found, dict) else {}
 
 
 def _checked(layers: dict[tuple[int, str], Tensor], linear: dict[int, Tensor]) -> Weights:
-    """Put tensors into order; UndefinedMetricError where one is not there, or has another shape."""
+    """Order tensors by layer; raise an UndefinedMetricError if one is missing or has another shape."""
     wanted = {
         **{(c.number, "weight"): (c.channels[1], c.channels[0], c.kernel, c.kernel) for c in CONVOLUTIONS},
         **{(c.number, "bias"): (c.channels[1],) for c in CONVOLUTIONS},
@@ -98,8 +98,8 @@ def _checked(layers: dict[tuple[int, str], Tensor], linear: dict[int, Tensor]) -
     if lacking:
         what = f" ({', '.join(lacking[:2])}{', ...' * (len(lacking) > 2)})" if layers or linear else ""
         raise UndefinedMetricError(
-            f"weights not found{what}: let {VARIABLE} name a file with the state of lpips.LPIPS(net='alex'), or put "
-            "torchvision's AlexNet into its cache beside the installed package lpips; nothing is downloaded"
+            f"weights not found{what}: set {VARIABLE} to a file with the state of lpips.LPIPS(net='alex'), or install "
+            "lpips and put torchvision's AlexNet into its cache; nothing is downloaded"
         )
     pairs = tuple((layers[c.number, "weight"], layers[c.number, "bias"]) for c in CONVOLUTIONS)
     return Weights(pairs, tuple(linear[i] for i in range(len(CONVOLUTIONS))))

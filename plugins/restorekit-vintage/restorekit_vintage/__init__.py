@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from restorekit import hookimpl
-from restorekit.core.contracts import Corruption
+from restorekit import Corruption, hookimpl
 from restorekit_vintage.cast import Cast
 from restorekit_vintage.creases import Creases
 from restorekit_vintage.dust import Dust

@@ -9,10 +9,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from restorekit.core.contracts import Corruption
-from restorekit.core.rng import Rng
-from restorekit.core.types import Observation, shape_of
-from restorekit.corruptions.missing import hide
+from restorekit import Corruption, Observation, Rng, shape_of
+from restorekit.corruptions import hide
 
 PAPER = (0.95, 0.92, 0.86)  # what shows where the emulsion is gone, and dust that kept light from the print
 LUMINANCE = (0.299, 0.587, 0.114)  # of R, G and B, as ITU-R BT.601 has it

@@ -8,8 +8,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from restorekit.core.rng import Rng
-from restorekit.core.types import Observation, Ranged
+from restorekit import Observation, Ranged, Rng
 from restorekit_vintage.ageing import LUMINANCE, Ageing, fully_observed
 
 DYES = ("cyan", "magenta", "yellow")  # what keeps red, green and blue light back

@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from restorekit.core.rng import Rng
+from restorekit import Rng
 
 
 def clouds(x: Tensor, rng: Rng, name: str, size: Tensor, least: float) -> Tensor:

@@ -8,9 +8,8 @@ from typing import ClassVar, NamedTuple
 import torch
 from torch import Tensor
 
-from restorekit.core.rng import Rng
-from restorekit.core.types import Ranged
-from restorekit.corruptions.sensor import smeared
+from restorekit import Ranged, Rng
+from restorekit.corruptions import smeared
 from restorekit_vintage.ageing import Marked, Marks
 from restorekit_vintage.lattice import TAU, Lattice, Place, only
 

@@ -7,8 +7,7 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from restorekit.core.rng import Rng
-from restorekit.core.types import Observation, Ranged
+from restorekit import Observation, Ranged, Rng
 from restorekit_vintage.ageing import Ageing, fully_observed
 from restorekit_vintage.clouds import clouds
 

@@ -9,9 +9,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from restorekit.core.rng import Rng
-from restorekit.core.types import Observation, Ranged
-from restorekit.corruptions.sensor import smeared
+from restorekit import Observation, Ranged, Rng
+from restorekit.corruptions import smeared
 from restorekit_vintage.ageing import Ageing, fully_observed
 
 FLOOR = 0.2  # share of the variance that is there in black and white, too

@@ -8,8 +8,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from restorekit.core.rng import Rng
-from restorekit.core.types import Observation, Ranged
+from restorekit import Observation, Ranged, Rng
 from restorekit_vintage.ageing import Ageing, fully_observed
 
 COLOUR_ANGLES, GRAY_ANGLE = (15.0, 75.0, 0.0), 45.0  # degrees, of the screens of cyan, magenta, yellow, and of black

@@ -13,7 +13,7 @@ from typing import NamedTuple, TypeVar
 import torch
 from torch import Tensor
 
-from restorekit.core.rng import Rng
+from restorekit import Rng
 
 TAU = 2 * math.pi
 Tables = TypeVar("Tables", bound=NamedTuple)

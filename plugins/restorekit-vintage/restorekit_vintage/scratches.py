@@ -7,8 +7,7 @@ from typing import ClassVar, NamedTuple
 
 from torch import Tensor
 
-from restorekit.core.rng import Rng
-from restorekit.core.types import Ranged
+from restorekit import Ranged, Rng
 from restorekit_vintage.ageing import Marked, Marks, shade
 from restorekit_vintage.lattice import TAU, Lattice, Place, only
 

@@ -8,8 +8,7 @@ from typing import Any, ClassVar, cast
 
 from torch import Tensor
 
-from restorekit.core.rng import Rng
-from restorekit.core.types import Observation, Ranged, shape_of
+from restorekit import Observation, Ranged, Rng, shape_of
 from restorekit_vintage.ageing import Ageing, Marked, fully_observed
 from restorekit_vintage.cast import Cast
 from restorekit_vintage.creases import Creases

@@ -1,4 +1,4 @@
-"""Variational recurrent autoencoder over the lines of an image, and draws in one pass, as a plugin of restorekit."""
+"""Variational recurrent autoencoder over the lines of an image, and a sampler in one pass, for restorekit."""
 
 from __future__ import annotations
 

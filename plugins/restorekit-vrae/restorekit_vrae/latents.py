@@ -1,4 +1,4 @@
-"""q(z | x) and p(z) of z = (whole, lines): latents of an image, (B, latent), and of each line, (B, count, local)."""
+"""Distributions of z = (image, lines): latents of an image, (B, latent), and of its lines, (B, count, local)."""
 
 from __future__ import annotations
 
@@ -9,57 +9,58 @@ import torch
 from torch import Tensor
 
 from restorekit import Rng
-from restorekit.core.distributions import LOG_2PI, DiagonalGaussian, Temperature, each, per_image
+from restorekit.models import LOG_2PI, DiagonalGaussian, Temperature, each, per_image
 
+LEGACY_IMAGE_KEY = "whole"  # seeds the latents of images: another key would change every draw
 Latent = tuple[Tensor, Tensor]
 
 
 @dataclass(frozen=True, eq=False)
 class Inferred:
-    """q(whole | x) q(lines | whole, x).
+    """Approximate posterior q(image | x) q(lines | image, x).
 
     Parameters
     ----------
-    whole : DiagonalGaussian
-        Of the image's latents.
+    image : DiagonalGaussian
+        Distribution of the image's latents.
     below : callable
-        Returns the distribution of the lines' latents, given the image's.
+        Maps the image's latents to the distribution of the lines' latents.
     """
 
-    whole: DiagonalGaussian
+    image: DiagonalGaussian
     below: Callable[[Tensor], DiagonalGaussian]
 
     @property
     def mean(self) -> Latent:
-        """Means of both levels, of the lines given the mean of the image's."""
-        return self.whole.mean, self.below(self.whole.mean).mean
+        """Means of both levels; that of the lines is conditional on the mean of the image."""
+        return self.image.mean, self.below(self.image.mean).mean
 
     def sample(self, rng: Rng, temperature: Temperature = 1.0) -> Latent:
-        """Draw both levels; `temperature`, of both or of each, multiplies the standard deviations."""
+        """Draw both levels; `temperature`, for both or for each, multiplies the standard deviations."""
         above, below = each(temperature, 2)
-        whole = self.whole.sample(rng, above)
-        return whole, self.below(whole).sample(rng, below)
+        image = self.image.sample(rng, above)
+        return image, self.below(image).sample(rng, below)
 
     def log_probs(self, z: Latent) -> tuple[Tensor, Tensor]:
-        """Return the log-density of each level given the one before, (B,) nats each."""
-        return self.whole.log_prob(z[0]), self.below(z[0]).log_prob(z[1])
+        """Return the log-density of each level conditional on the one before, (B,) nats each."""
+        return self.image.log_prob(z[0]), self.below(z[0]).log_prob(z[1])
 
     def log_prob(self, z: Latent) -> Tensor:
         """Return log q(z | x), (B,) nats."""
-        whole, lines = self.log_probs(z)
-        return whole + lines
+        image, lines = self.log_probs(z)
+        return image + lines
 
 
 @dataclass(frozen=True)
 class Standard:
-    """p(z) = N(0, I); what lines have in common, and with which neighbours, the decoder makes of it.
+    """Prior p(z) = N(0, I); the decoder turns it into correlated lines.
 
     Parameters
     ----------
     latent, count, local : int
-        Latents of an image, lines, latents of each line.
+        Latents of an image, number of lines, latents of each line.
     device : torch.device
-        Where latents live.
+        Device of the latents.
     """
 
     latent: int
@@ -68,17 +69,17 @@ class Standard:
     device: torch.device
 
     def sample(self, n: int, shape: tuple[int, ...], rng: Rng, temperature: Temperature = 1.0) -> Latent:
-        """Draw the latents of n images; `temperature`, of both levels or of each, multiplies the standard deviation."""
+        """Draw latents of n images; `temperature`, for both levels or for each, multiplies the standard deviation."""
         above, below = each(temperature, 2)
-        whole = rng.normal("whole", (n, self.latent), self.device)
-        return above * whole, below * rng.normal("lines", (n, self.count, self.local), self.device)
+        image = rng.normal(LEGACY_IMAGE_KEY, (n, self.latent), self.device)
+        return above * image, below * rng.normal("lines", (n, self.count, self.local), self.device)
 
     def log_probs(self, z: Latent) -> tuple[Tensor, Tensor]:
         """Return the log-density of each level, (B,) nats each."""
-        whole, lines = (per_image(-0.5 * (t**2 + LOG_2PI)) for t in z)
-        return whole, lines
+        image, lines = (per_image(-0.5 * (t**2 + LOG_2PI)) for t in z)
+        return image, lines
 
     def log_prob(self, z: Latent) -> Tensor:
         """Return log p(z), (B,) nats."""
-        whole, lines = self.log_probs(z)
-        return whole + lines
+        image, lines = self.log_probs(z)
+        return image + lines

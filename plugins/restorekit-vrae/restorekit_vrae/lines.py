@@ -1,4 +1,4 @@
-"""An image as a sequence of lines, and back."""
+"""Conversion between images and sequences of lines."""
 
 from __future__ import annotations
 
@@ -7,20 +7,24 @@ from dataclasses import dataclass
 from torch import Tensor
 
 AXES = ("columns", "rows", "channels")
-_TO = {"columns": (0, 3, 1, 2), "rows": (0, 2, 1, 3), "channels": (0, 1, 2, 3)}  # what makes lines the second axis
+_TO = {
+    "columns": (0, 3, 1, 2),
+    "rows": (0, 2, 1, 3),
+    "channels": (0, 1, 2, 3),
+}  # permutation that makes lines the second axis
 _BACK = {"columns": (0, 2, 3, 1), "rows": (0, 2, 1, 3)}
 
 
 @dataclass(frozen=True)
 class Lines:
-    """How images of one size are cut into lines.
+    """Division of images of one size into lines.
 
     Parameters
     ----------
     axis : {"columns", "rows", "channels"}
-        What a line is.
+        Kind of line.
     channels, height, width : int
-        Of an image.
+        Size of an image.
     """
 
     axis: str
@@ -30,16 +34,16 @@ class Lines:
 
     @property
     def count(self) -> int:
-        """Lines of an image."""
+        """Number of lines in an image."""
         return {"columns": self.width, "rows": self.height, "channels": self.channels}[self.axis]
 
     @property
     def values(self) -> int:
-        """Values of a line."""
+        """Number of values in a line."""
         return self.channels * self.height * self.width // self.count
 
     def single(self, images: int) -> tuple[int, int, int, int]:
-        """Return the shape in which a batch of images has one value for each line."""
+        """Return the shape of a tensor with one value per line, for a batch of images."""
         shape = [images, 1, 1, 1]
         shape[_TO[self.axis][1]] = self.count
         batch, channels, height, width = shape
@@ -50,7 +54,7 @@ class Lines:
         return x.permute(_TO[self.axis]).flatten(2)
 
     def joined(self, lines: Tensor) -> Tensor:
-        """Return (B, k C, H, W) of lines of k numbers per value, (B, count, k values); k is 1 for an image itself."""
+        """Return (B, k C, H, W) from lines with k numbers per value, (B, count, k values); k = 1 for an image."""
         many = lines.shape[2] // self.values
         if self.axis == "channels":
             return lines.view(-1, self.count, many, self.height, self.width).transpose(1, 2).flatten(1, 2)

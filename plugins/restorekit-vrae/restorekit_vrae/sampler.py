@@ -1,7 +1,7 @@
-"""Draws of p(x | y) in one pass, from an inference network that is told what is missing.
+"""Draws of p(x | y) in one pass, from an inference network with a mask of missing values.
 
-Reference: Ivanov, Figurnov, Vetrov, "Variational Autoencoder with Arbitrary Conditioning", ICLR 2019: latents from what
-was observed alone, by a network trained with values hidden.
+Reference: Ivanov, Figurnov, Vetrov, "Variational Autoencoder with Arbitrary Conditioning", ICLR 2019: latents from
+observed values only, by a network trained with values hidden.
 """
 
 from __future__ import annotations
@@ -9,30 +9,28 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from restorekit import Corruption, Draws, LatentModel, Model, Observation, Rng, Sampler
-from restorekit.core.contracts import parts_of
-from restorekit.core.errors import UsageError
-from restorekit.core.gaussian import posterior
+from restorekit import Corruption, Draws, LatentModel, Model, Observation, Rng, Sampler, UsageError, parts_of
+from restorekit.samplers import posterior
 
 
 @dataclass(frozen=True)
 class Amortised(Sampler):
-    """Draw z ~ q(z | y, observed) and x ~ p(x | z, y): one pass a draw, as good as the inference network is.
+    """Sampler z ~ q(z | y, observed), x ~ p(x | z, y): one pass a draw, as accurate as the inference network.
 
-    For models whose inference network was trained with values hidden (`vrae`); others are shown gaps they never saw.
+    For models whose inference network was trained with values hidden (`vrae`); others never learnt about gaps.
     """
 
     name: ClassVar[str] = "amortised"
     needs_sigma: ClassVar[bool] = True
 
     def merit(self, model: Model) -> int:
-        """Return most for a model that has learnt to read gaps, else so little that it is never picked."""
+        """Return 4 for a model that has learnt to read gaps; else -2, so that it is never picked."""
         return 4 if isinstance(model, LatentModel) and model.reads_gaps else -2
 
     def refuse(self, model: Model, corruption: Corruption) -> str | None:
-        """Say why this pair cannot be sampled, and what would work; None where it can."""
+        """Explain why this pair cannot be sampled, and what would work; None if it can be."""
         if not isinstance(model, LatentModel):
-            return f"{self.name} samples unconditional models, {model.name!r} is conditional; leave --sampler out"
+            return f"{self.name} samples unconditional models, {model.name!r} is conditional; remove --sampler"
         other = [part.name for part in parts_of(corruption) if not (part.hides or part.noise_law == "none")]
         return (
             f"{self.name} fills in missing values and does not undo {other[0]}; use --sampler gibbs" if other else None

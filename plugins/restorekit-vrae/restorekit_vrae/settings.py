@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Self
 
-from restorekit.core.errors import SpecError
-from restorekit.models.config import DecoderConfig, RateConfig, of_one_size
+from restorekit import SpecError
+from restorekit.models import DecoderConfig, RateConfig, check_size
 from restorekit_vrae.lines import AXES
 
 
@@ -17,12 +17,11 @@ class VRAEConfig(RateConfig, DecoderConfig):
     Parameters
     ----------
     axis : {"columns", "rows", "channels"}
-        What a line is, a step of the recurrent networks: a column, a row, or a whole channel (a band of a multi-band
-        image).
+        Kind of line, a step of the recurrent networks: a column, a row, or an entire channel.
     size : tuple of int
-        Height and width of the images; taken from the training images where not set.
+        Height and width of the images; empty = as in the training images.
     width : int
-        Numbers that stand for a line where the recurrent networks read it.
+        Width of the embedding of a line, the input of the recurrent networks.
     hidden : int
         Units of each direction of the recurrent networks.
     middle : int
@@ -32,12 +31,12 @@ class VRAEConfig(RateConfig, DecoderConfig):
     local : int
         Latents of each line.
     hide : float
-        Most that is hidden of a training image from the inference network: a share up to this, drawn for each, of its
-        lines or of its pixels. 0 = it always sees all.
+        Largest share of the lines, or of the pixels, of a training image that is hidden from the inference network;
+        the share is drawn for each image. 0 = nothing is hidden.
     free_bits : float
-        Nats per image that cost nothing: of each latent of the image, and of each latent of a line over all lines.
+        Nats per image without cost, for each latent of the image, and each latent of a line over all lines.
     noise : float
-        Standard deviation of the noise of the images it learns from, on [0, 1]; 0 = they are clean.
+        Standard deviation of the noise in the training images, on [0, 1]; 0 = clean images.
     """
 
     axis: str = field(default="columns", metadata={"choices": AXES})
@@ -51,14 +50,14 @@ class VRAEConfig(RateConfig, DecoderConfig):
     noise: float = field(default=0.0, metadata={"low": 0, "high": 1})
 
     def fitted(self, shape: tuple[int, int, int], classes: int) -> Self:
-        """Take what is not set from the shape, (C, H, W), and the number of classes of the training images."""
+        """Return settings completed by the shape, (C, H, W), and the number of classes of the training images."""
         return replace(super().fitted(shape, classes), size=self.size or shape[1:])
 
     def __post_init__(self) -> None:
-        of_one_size(self.size)
+        check_size(self.size)
         if self.axis == "channels" and self.likelihood == "mixture":
             raise SpecError(
-                "likelihood=mixture ties the channels of a pixel, which axis=channels takes apart; use another"
+                "likelihood=mixture joins the channels of a pixel, which axis=channels separates; set another"
             )
         if self.axis == "channels" and self.channels == 1:
-            raise SpecError("axis=channels runs along two channels or more, got images of 1; take columns or rows")
+            raise SpecError("axis=channels expects two channels or more, got images of 1; set axis=columns or rows")

@@ -1,8 +1,8 @@
-"""Learning to restore from damaged images alone: each value is predicted from those around it, and then weighed in.
+"""Blind-spot denoising without clean images: each value is predicted from its neighbours, then combined with itself.
 
-What a network says of a value that it was not shown cannot follow that value's noise, so that its squared distance from
-the noisy value itself is least at the mean of the clean one. Mean and spread of that prediction are a prior for the
-value, and what was observed of it the likelihood.
+A prediction of a hidden value cannot follow its noise, so that the squared distance from the noisy value is smallest at
+the mean of the clean one. Mean and spread of the prediction are a prior of the value, and the observation is its
+likelihood.
 
 References
 ----------
@@ -19,13 +19,13 @@ import torch
 from torch import Tensor
 
 from restorekit.core.types import Estimate, Observation
-from restorekit.models.noise_model import CHEAPER
+from restorekit.models.noise_model import NOISE_DISCOUNT
 
 Predict = Callable[[Observation], Estimate]
 
 
 def spots(observation: Observation, side: int, which: Tensor) -> Tensor:
-    """Return True, (B, 1, H, W), at one pixel of every square of `side` pixels, numbered `which`, (B,) from 0 on."""
+    """Return a mask, (B, 1, H, W), of pixel number `which`, (B,) from 0, in every square of `side` x `side` pixels."""
     height, width = observation.y.shape[2:]
     device = observation.y.device
     rows = torch.arange(height, device=device)[None, :] % side == (which // side)[:, None].to(device)
@@ -34,14 +34,12 @@ def spots(observation: Observation, side: int, which: Tensor) -> Tensor:
 
 
 def without(observation: Observation, hidden: Tensor) -> Observation:
-    """Return what is left of an observation where values are hidden, (B, 1, H, W)."""
-    return replace(
-        observation, y=observation.y * ~hidden, observed=observation.observed & ~hidden, initial=None
-    )  # fmt: skip
+    """Return an observation without hidden values, a mask (B, 1, H, W)."""
+    return replace(observation, y=observation.y * ~hidden, observed=observation.observed & ~hidden, initial=None)
 
 
 def predicted(observation: Observation, side: int, predict: Predict) -> Estimate:
-    """Predict every value from the others: one pass for each pixel of a square."""
+    """Predict every value from the others, with one pass for each pixel of a square."""
     mean, std = torch.zeros_like(observation.y), torch.zeros_like(observation.y)
     for number in range(side**2):
         hidden = spots(observation, side, torch.full((len(observation),), number))
@@ -51,8 +49,8 @@ def predicted(observation: Observation, side: int, predict: Predict) -> Estimate
     return Estimate(mean, std)
 
 
-def weighed_in(prior: Estimate, observation: Observation, noise: Tensor) -> Estimate:
-    """Return the posterior of values with this prior, observed with noise of that variance, (B, C, H, W)."""
+def combine(prior: Estimate, observation: Observation, noise: Tensor) -> Estimate:
+    """Return the posterior of values with a Gaussian prior, observed with noise of some variance, (B, C, H, W)."""
     assert prior.std is not None
     variance = prior.std**2
     gain = torch.where(observation.observed, variance / (variance + noise).clamp_min(1e-12), 0.0)
@@ -60,18 +58,18 @@ def weighed_in(prior: Estimate, observation: Observation, noise: Tensor) -> Esti
 
 
 def noise_loss(error: Tensor, logvar: Tensor, noise: Tensor, scored: Tensor) -> Tensor:
-    """Return how badly noise of some variance explains errors, beside a spread that is given, per value.
+    """Return the Gaussian score per value of errors under the sum of a fixed spread and a learnt noise variance.
 
-    To call an error noise is a little cheaper than to call it doubt, as nothing else keeps the two apart where an image
-    is as hard to predict everywhere (Laine et al., section 3).
+    Noise costs a little less than spread, because nothing else distinguishes them in an image that is equally hard to
+    predict everywhere (Laine et al., section 3).
 
     Parameters
     ----------
     error, logvar, noise : Tensor, (B, C, H, W)
-        Observed less predicted values, log-variance of the prediction, and variance of the noise, which learns.
+        Observed minus predicted values, log-variance of the prediction, and variance of the noise, which is learnt.
     scored : Tensor of bool, (B, C, H, W)
-        Which values count.
+        Values that count.
     """
     total = logvar.exp() + noise
-    values = 0.5 * (error**2 / total + total.log()) - CHEAPER * noise.sqrt()
+    values = 0.5 * (error**2 / total + total.log()) - NOISE_DISCOUNT * noise.sqrt()
     return torch.where(scored, values, 0.0).sum() / scored.sum().clamp_min(1)

@@ -22,38 +22,38 @@ class CVAEConfig:
     levels : int
         Grids of latents, at strides 1, 2, 4 ...
     context : int
-        Channels of what spread and gains are read off.
+        Channels of the features from which spread and gains are computed.
     recogniser : int
         Channels of the inference network.
     floor : float
-        Least standard deviation of a pixel, on the [0, 1] scale.
+        Smallest standard deviation of a pixel, on the [0, 1] scale.
     blind : float
-        Share of training images whose sigma is not told.
+        Share of training images with unknown sigma.
     beta : float
         Weight of the rate.
     free_bits : float
-        Nats per position of each latent grid that cost nothing.
+        Nats per position of each latent grid without cost.
     octaves : float
-        Weight of the match between the energies of draws and errors in each octave, beside the ELBO's 1.
+        Weight of the spectral loss, which compares the energy of draws and errors by frequency; the ELBO has weight 1.
     latent_share : float
-        Share of each training batch that gains and inference network learn from; trunk and spread learn from all.
+        Share of each training batch for gains and inference network; trunk and spread are trained on all of it.
     learns : {"all", "trunk", "around", "draws"}
-        The trunks alone, which a plain regressor is; what stands around settled trunks, or of that only how draws
-        differ, whose spread is settled too; or everything at once.
+        Parts to train: all; the trunks alone, as a plain regressor; the error models of fixed trunks ("around"); or of
+        those only the gains and the inference network, with a fixed spread ("draws").
     filling : bool
-        Have a second of everything for damage that only takes values out and leaves the others exact.
+        Have a second trunk and error model for corruptions that only hide values and leave the others exact.
     filling_widths, filling_encoder, filling_decoder : tuple of int
         Sizes of the second trunk; as many levels as the first.
     classes : int
-        Number of class labels; 0 = none. An unknown class is one more, learnt from the images that do not tell theirs
-        and from a share of the others: its one pass stands for all classes, in place of a sum over a classifier's.
+        Number of class labels; 0 = none. An unknown class is one more, trained on the images of unknown class and on a
+        share of the others. Its one pass represents all classes, in place of a sum over those of a classifier.
     spots : int
-        Where above 0, every value is predicted from the others, so that no clean image is needed to learn: side of the
-        squares of which one pixel at a time is hidden; a restoration takes its square of passes.
+        Above 0, every value is predicted from the others, so that training needs no clean images: side of the squares
+        in which one pixel at a time is hidden. A restoration takes `spots` squared passes.
     noise : float
-        Standard deviation of the noise of what was learnt from, where it is not told; with `spots` alone.
+        Standard deviation of the noise in the training images, used if an observation has none; only with `spots`.
     grain : {"known", "sigma", "gain"}
-        That noise is known; or its level is learnt; or that and how it grows with brightness; with `spots` alone.
+        Noise model: known, learnt level, or learnt level and growth with brightness; only with `spots`.
     """
 
     widths: tuple[int, ...] = field(default=(32, 64, 128), metadata={"low": 1})
@@ -83,26 +83,24 @@ class CVAEConfig:
         found = (len(self.encoder), len(self.decoder) + 1)
         if levels < 2 or found != (levels,) * 2:
             raise SpecError(
-                f"encoder needs a number for each of at least two widths and decoder one less, got widths "
-                f"{self.widths}, encoder {self.encoder}, decoder {self.decoder}"
+                f"encoder expects a number for each of at least two widths, and decoder one less, got widths "
+                f"{self.widths}, encoder {self.encoder}, decoder {self.decoder}; change --set"
             )
         second = (len(self.filling_widths), len(self.filling_encoder), len(self.filling_decoder) + 1)
         if self.filling and second != (levels,) * 3:
             raise SpecError(
-                f"the trunk for filling needs the {levels} levels of the other, got filling_widths "
+                f"the trunk for filling expects the {levels} levels of the other, got filling_widths "
                 f"{self.filling_widths}, filling_encoder {self.filling_encoder}, filling_decoder "
                 f"{self.filling_decoder}; set those three too, or filling=no"
             )
 
     def for_filling(self) -> CVAEConfig:
-        """Return the configuration whose sizes are those of the second trunk."""
-        return replace(
-            self, widths=self.filling_widths, encoder=self.filling_encoder, decoder=self.filling_decoder
-        )  # fmt: skip
+        """Return the configuration with the sizes of the second trunk."""
+        return replace(self, widths=self.filling_widths, encoder=self.filling_encoder, decoder=self.filling_decoder)
 
     @property
     def halo(self) -> int:
-        """Pixels around one that its result depends on by 1e-3 or more: three quarters of the receptive field."""
+        """Distance in pixels beyond which a result changes by less than 1e-3: 3/4 of the receptive field."""
         ends = 2 * 2  # stem and head
         encoder = sum(2 ** (i + 2) * n for i, n in enumerate(self.encoder))  # two 3x3 convolutions a block
         decoder = sum(2 ** (i + 2) * n for i, n in enumerate(self.decoder))

@@ -1,13 +1,12 @@
-"""What is open around the mean: how far off each value may be, and which values are off together.
+"""Correlated errors around the mean: their spread, and random fields with predicted gains.
 
-The error in units of its spread, u = (x - m) / s, is a sum of stationary random fields, each white noise z through
-a fixed filter, with gains that are predicted at every place and whose squares, with the decoder's own variance,
-sum to 1:
+The error in units of its spread, u = (x - m) / s, is a sum of stationary random fields. Each is white noise z through
+a fixed filter, with gains predicted at every place. The squared gains and the decoder's own variance sum to 1:
 
     u_i = sum_k a_ik (w_k * z_k)_i + tau_i e_i,    sum_k a_ik^2 + tau_i^2 = 1,    z, e ~ N(0, 1).
 
-So p(x | z, y) is linear in z, the mean over draws is m and their spread s, exactly; what is learnt is where errors
-are rough or smooth, and along which direction they run.
+So p(x | z, y) is linear in z, and draws have exactly the mean m and the spread s. Training finds where errors are
+rough or smooth, and their direction.
 
 References
 ----------
@@ -32,23 +31,23 @@ from restorekit.core.rng import Rng
 from restorekit.models.cvae.config import CVAEConfig
 from restorekit.models.cvae.unet import fold
 
-MOST = 0.5  # greatest standard deviation that a value on [0, 1] can have (Popoviciu 1935)
+MAX_SPREAD = 0.5  # largest standard deviation of a value on [0, 1] (Popoviciu 1935)
 DIRECTIONS = 4
 KINDS = DIRECTIONS + 2  # fields at each scale: one for each direction, a smooth one, and one of blobs
-REACH = 3  # cells to each side that a filter sees
-MARGIN = REACH + 2  # cells around an image that its fields depend on; interpolating needs two
-LEAST, MOST_OWN = 0.02, 0.5  # bounds of tau^2: the share of the variance that is each value's own
+REACH = 3  # cells on each side in the support of a filter
+MARGIN = REACH + 2  # cells around an image that its fields depend on; interpolation needs two
+MIN_OWN, MAX_OWN = 0.02, 0.5  # bounds of tau^2: each value's own share of the variance
 
 
 class Mixture(NamedTuple):
-    """Gains of the fields, (B, C, K, h, w) on the grid of 1/2, and the variance of each value's own, (B, C, h, w)."""
+    """Gains of the fields, (B, C, K, h, w) at half resolution, and each value's own variance, (B, C, h, w)."""
 
     gains: Tensor
     own: Tensor
 
 
 class Fields(nn.Module):
-    """Reads spread and gains off a trunk's features, and makes fields of latents."""
+    """Spread and gains from a trunk's features, and random fields from latents."""
 
     filters: Tensor
 
@@ -60,11 +59,11 @@ class Fields(nn.Module):
         self.mix = nn.Conv2d(config.context, 3 * (KINDS * config.levels + 1), 1)
         for start in (self.spread.weight, self.spread.bias, self.mix.weight):
             nn.init.zeros_(start)  # type: ignore[arg-type]
-        nn.init.ones_(self.mix.bias)  # type: ignore[arg-type]  # all fields alike: from 0 no gain knew where to go
+        nn.init.ones_(self.mix.bias)  # type: ignore[arg-type]  # equal gains: at 0 they would have no gradient
         self.register_buffer("filters", filters(), persistent=False)
 
-    def read(self, features: tuple[Tensor, ...]) -> Tensor:
-        """Map the features, finest first, to what `logvar` and `mixture` take, (B, context, H/2, W/2)."""
+    def context(self, features: tuple[Tensor, ...]) -> Tensor:
+        """Map the features, finest first, to the input of `logvar` and `mixture`, (B, context, H/2, W/2)."""
         *finer, coarsest = zip(self.reads, features, strict=True)
         found: Tensor = coarsest[0](coarsest[1])
         for read, f in reversed(finer):
@@ -74,19 +73,19 @@ class Fields(nn.Module):
     def logvar(self, context: Tensor, channels: int) -> Tensor:
         """Return log s^2, (B, C, H, W)."""
         raw = fold(F.pixel_shuffle(self.spread(context), 2), channels).float()
-        return floored(capped(2 * raw - 5, MOST), self.floor)
+        return floored(capped(2 * raw - 5, MAX_SPREAD), self.floor)
 
     def mixture(self, context: Tensor, channels: int) -> Mixture:
-        """Return gains and own variances that sum to 1."""
+        """Return gains and own variances; squared gains and own variance sum to 1."""
         b, _, h, w = context.shape
         raw = fold(self.mix(context).float().view(b, 3, -1, h, w), channels)
-        own = LEAST + (MOST_OWN - LEAST) * raw[:, :, -1].sigmoid()
+        own = MIN_OWN + (MAX_OWN - MIN_OWN) * raw[:, :, -1].sigmoid()
         gains = raw[:, :, :-1]
         scale = ((1 - own) / (gains.square().sum(2) + 1e-6)).sqrt()
         return Mixture(gains * scale[:, :, None], own)
 
     def white(self, rng: Rng, count: int, size: tuple[int, int], device: torch.device) -> list[Tensor]:
-        """Draw latents from the prior, finest first, with MARGIN cells more on each side than the image has."""
+        """Draw latents from the prior, finest first, with MARGIN more cells on each side than the image."""
         found = []
         for scale in range(self.levels):
             stride = 2**scale
@@ -96,12 +95,12 @@ class Fields(nn.Module):
         return found
 
     def likelihood(self, latents: list[Tensor], mixture: Mixture) -> DiagonalGaussian:
-        """Return p(u | z), (B, C, H, W), of latents as `white` gives them; mixtures are repeated for several draws."""
+        """Return p(u | z), (B, C, H, W), of latents as from `white`; mixtures are repeated for several draws."""
         gains, own = (t.repeat(len(latents[0]) // len(t), *[1] * (t.dim() - 1)) for t in mixture)
-        variance = _twice(own)
+        variance = own.repeat_interleave(2, -2).repeat_interleave(2, -1)
         mean = torch.zeros_like(variance)
         for level, (z, part) in enumerate(zip(latents, torch.split(gains, KINDS, 2), strict=True)):
-            mean = mean + _gained(self.field(level, z), part)
+            mean = mean + weighted_sum(self.field(level, z), part)
         return DiagonalGaussian(mean, variance.log(), "u")
 
     def field(self, scale: int, z: Tensor) -> Tensor:
@@ -110,7 +109,7 @@ class Fields(nn.Module):
         smooth = F.conv2d(z, self.filters.to(z.dtype), groups=KINDS)
         rows, columns = (_interpolation(side, stride, z.dtype, z.device) for side in smooth.shape[-2:])
         h, w = z.shape[-2] - 2 * MARGIN, z.shape[-1] - 2 * MARGIN
-        return rows.T @ smooth @ columns / _strength(stride, z.dtype, z.device).repeat(1, h, w)
+        return rows.T @ smooth @ columns / _field_std(stride, z.dtype, z.device).repeat(1, h, w)
 
 
 def filters() -> Tensor:
@@ -128,31 +127,27 @@ def filters() -> Tensor:
 
 
 @lru_cache(32)
-@torch.inference_mode(False)  # what is kept may be learnt through later
+@torch.inference_mode(False)  # gradients may flow through cached tensors later
 def _interpolation(cells: int, stride: int, dtype: torch.dtype, device: torch.device) -> Tensor:
-    """Return the matrix, (cells, (cells - 4) stride), of cubic interpolation; two cells at each end are only seen."""
+    """Return the matrix, (cells, (cells - 4) stride), of cubic interpolation; two cells at each end only contribute."""
     one = torch.eye(cells, dtype=dtype, device=device).view(1, cells, cells, 1)
     wide = F.interpolate(one, scale_factor=(float(stride), 1.0), mode="bicubic", align_corners=False)
     return wide[0, :, 2 * stride : (cells - 2) * stride, 0]
 
 
 @lru_cache(32)
-@torch.inference_mode(False)  # what is kept may be learnt through later
-def _strength(stride: int, dtype: torch.dtype, device: torch.device) -> Tensor:
-    """Return the standard deviation of each field at every place within a cell, (KINDS, stride, stride)."""
+@torch.inference_mode(False)  # gradients may flow through cached tensors later
+def _field_std(stride: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """Return the standard deviation of each field at every position within a cell, (KINDS, stride, stride)."""
     kernels = filters().to(device, dtype)
     cells = kernels.shape[-1] + 2 * MARGIN - 4
     matrix = _interpolation(cells + 4, stride, dtype, device)
-    answer = matrix.T @ F.pad(kernels[:, 0], (MARGIN,) * 4) @ matrix  # to a single 1 among zeros
-    return answer.view(len(kernels), cells, stride, cells, stride).square().sum((1, 3)).sqrt()
+    response = matrix.T @ F.pad(kernels[:, 0], (MARGIN,) * 4) @ matrix  # response to a single 1 among zeros
+    return response.view(len(kernels), cells, stride, cells, stride).square().sum((1, 3)).sqrt()
 
 
-def _gained(field: Tensor, gains: Tensor) -> Tensor:
-    """Weight fields, (B, K, H, W), by gains, (B, C, K, H/2, W/2), and sum them: (B, C, H, W)."""
+def weighted_sum(field: Tensor, gains: Tensor) -> Tensor:
+    """Return fields, (B, K, H, W), weighted by gains, (B, C, K, H/2, W/2), and summed: (B, C, H, W)."""
     b, k, h, w = field.shape
     cells = field.view(b, 1, k, h // 2, 2, w // 2, 2)
     return (cells * gains[:, :, :, :, None, :, None]).sum(2).view(b, -1, h, w)
-
-
-def _twice(t: Tensor) -> Tensor:
-    return t.repeat_interleave(2, -2).repeat_interleave(2, -1)

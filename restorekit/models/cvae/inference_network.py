@@ -1,7 +1,7 @@
-"""The inference network of the CVAE: from an error to the latents of its random fields, coarse to fine.
+"""Inference network of the CVAE: from an error to the latents of its random fields, coarse to fine.
 
 Reference: Sonderby, Raiko, Maaloe, Sonderby, Winther, "Ladder Variational Autoencoders", NeurIPS 2016: every level
-sees the data from below and the coarser levels' draws from above.
+gets the data from below and the draws of coarser levels from above.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from torch.nn import functional as F
 from restorekit.core.distributions import LOG_2PI, DiagonalGaussian, per_image
 from restorekit.models.cvae.config import CVAEConfig
 from restorekit.models.cvae.error_fields import KINDS, MARGIN
-from restorekit.models.cvae.unet import three
+from restorekit.models.cvae.unet import repeat_channels
 from restorekit.models.layers import Up, down, stack
 
 
 class Inferred(NamedTuple):
-    """Latents with the margin around them, and q(z | u, y) of those within it given the coarser ones; finest first."""
+    """Latents with their margin, and q(z | u, y) within it conditional on coarser ones; finest first."""
 
     latents: list[Tensor]
     laws: list[DiagonalGaussian]
@@ -38,7 +38,7 @@ class Inferred(NamedTuple):
 
 
 class Posterior(nn.Module):
-    """q(z | u, y): diagonal Gaussians on grids of stride 1, 2, 4 ..., drawn from the coarsest on."""
+    """Posterior q(z | u, y): diagonal Gaussians on grids of stride 1, 2, 4 ..., drawn coarse to fine."""
 
     def __init__(self, config: CVAEConfig) -> None:
         super().__init__()
@@ -56,59 +56,56 @@ class Posterior(nn.Module):
             nn.init.zeros_(head.bias)
 
     def forward(
-        self, u: Tensor, unknown: Tensor, finest: Tensor, white: list[Tensor], given: Sequence[Tensor] | None = None
+        self, u: Tensor, unknown: Tensor, finest: Tensor, white: list[Tensor], fixed: Sequence[Tensor] | None = None
     ) -> Inferred:
         """Infer latents.
 
         Parameters
         ----------
         u : Tensor, (B, C, H, W)
-            The error in units of its spread, 0 where nothing is unknown.
+            Error in units of its spread, 0 where x is known.
         unknown : Tensor of bool, (B, C, H, W)
-            Where x is not known exactly.
+            True where x is not known exactly.
         finest : Tensor, (B, features, H/2, W/2)
-            The trunk's finest features.
+            Finest features of the trunk.
         white : list of Tensor
-            Standard normal numbers as `Fields.white` draws them, for one or more draws of every image, draws
-            outermost; around the image they stay as they are.
-        given : list of Tensor or None
-            Latents, with their margin, that are taken in place of draws.
+            Standard normal numbers as from `Fields.white`, for one or more draws of every image, draws outermost; in
+            the margin they are the latents.
+        fixed : list of Tensor or None
+            Latents, with their margin, to use in place of draws.
         """
-        seen = [t.repeat(len(white[0]) // len(u), 1, 1, 1) for t in self._recognise(u, unknown, finest)]
-        h = torch.zeros_like(seen[-1])
+        repeat = len(white[0]) // len(u)
+        shown = torch.cat([repeat_channels(u.clamp(-10, 10)), repeat_channels(unknown.to(u.dtype))], 1)
+        down = self.looks[0](self.look(torch.cat([F.pixel_unshuffle(shown, 2), finest], 1)).relu())
+        evidence = [down]  # at strides 2, 4, 8 ...
+        for shrink, blocks in zip(self.look_down, self.looks[1:], strict=True):
+            evidence.append(down := blocks(shrink(down)))
+        evidence = [t.repeat(repeat, 1, 1, 1) for t in evidence]
+        h = torch.zeros_like(evidence[-1])
         latents, laws = [], []
-        for i in reversed(range(len(seen))):
-            law = _law(self.heads[i](torch.cat([h, seen[i]], 1)))
-            z = drawn(law, white[i + 1]) if given is None else given[i + 1]
+        for i in reversed(range(len(evidence))):
+            law = gaussian(self.heads[i](torch.cat([h, evidence[i]], 1)))
+            z = drawn(law, white[i + 1]) if fixed is None else fixed[i + 1]
             h = self.mixes[i](h + self.takes[i](inside(z)))
             h = self.ups[i - 1](h) if i else h
             latents.append(z)
             laws.append(law)
-        law = _law(F.pixel_shuffle(self.pixels(torch.cat([h, seen[0]], 1)), 2))
-        z = drawn(law, white[0]) if given is None else given[0]
+        law = gaussian(F.pixel_shuffle(self.pixels(torch.cat([h, evidence[0]], 1)), 2))
+        z = drawn(law, white[0]) if fixed is None else fixed[0]
         return Inferred([z, *reversed(latents)], [law, *reversed(laws)])
 
-    def _recognise(self, u: Tensor, unknown: Tensor, finest: Tensor) -> list[Tensor]:
-        """Return what is seen at strides 2, 4, 8 ..."""
-        shown = torch.cat([three(u.clamp(-10, 10)), three(unknown.to(u.dtype))], 1)
-        h = self.looks[0](self.look(torch.cat([F.pixel_unshuffle(shown, 2), finest], 1)).relu())
-        seen = [h]
-        for shrink, blocks in zip(self.look_down, self.looks[1:], strict=True):
-            seen.append(h := blocks(shrink(h)))
-        return seen
 
-
-def _law(raw: Tensor) -> DiagonalGaussian:
-    """Return N(mu, exp(logvar)) of what a head says, (B, 2 KINDS, h, w)."""
+def gaussian(raw: Tensor) -> DiagonalGaussian:
+    """Return N(mu, exp(logvar)) of the outputs of a head, (B, 2 KINDS, h, w)."""
     mu, logvar = bounded(raw).chunk(2, 1)
     return DiagonalGaussian(mu, logvar)
 
 
 def drawn(law: DiagonalGaussian, white: Tensor) -> Tensor:
-    """Return z ~ N(mu, exp(logvar)) within the margin of standard normal numbers, which stay as they are."""
-    whole = white.clone()
-    whole[..., MARGIN:-MARGIN, MARGIN:-MARGIN] = law.mu + (0.5 * law.logvar).exp() * inside(white)
-    return whole
+    """Return z ~ N(mu, exp(logvar)) within a margin that keeps its standard normal numbers."""
+    z = white.clone()
+    z[..., MARGIN:-MARGIN, MARGIN:-MARGIN] = law.mu + (0.5 * law.logvar).exp() * inside(white)
+    return z
 
 
 def inside(z: Tensor) -> Tensor:
@@ -117,5 +114,5 @@ def inside(z: Tensor) -> Tensor:
 
 
 def bounded(raw: Tensor) -> Tensor:
-    """Keep parameters of latents within -5 to 5, smoothly, so that no early step makes a KL overflow."""
+    """Bound parameters of latents smoothly to -5 ... 5, so that no early update makes a KL overflow."""
     return 5 * torch.tanh(raw.float() / 5)

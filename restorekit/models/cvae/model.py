@@ -1,22 +1,22 @@
 """Conditional variational autoencoder for restoration: p(x, z | y, observed, sigma, label).
 
-A U-Net (the trunk) sees the observation and gives the posterior mean m in one pass. Off its features a spread s is
-read, and how random fields of spatial latents z combine to errors: with u = (x - m) / s,
+A U-Net (the trunk) maps the observation to the posterior mean m in one pass. An error model computes from its features
+a spread s and gains a_k, by which random fields of spatial latents z combine to errors: with u = (x - m) / s,
 
     p(u, z | y) = prod_l N(z_l; 0, 1) N(u; sum_k a_k(y) (w_k * z_k), tau(y)^2),
 
-so z only has to explain how the truth differs from the mean, at every noise level on the same scale.
-Nothing that spread, fields and inference network learn flows back into the trunk: the variational part costs the mean
-nothing, and the mean over draws is the one-pass estimate.
+so z only explains how the truth differs from the mean, at every noise level on the same scale. No gradient flows from
+the error model into the trunk: the variational part costs the mean nothing, and the mean over draws is the one-pass
+estimate.
 
-Filling gaps between exact values and removing noise want different features, and one small trunk for both
-is worse at both. So there are two of each, chosen by whether the corruption `hides` values and nothing else;
-the one for gaps starts from a guess that is bent through the exact values like a thin plate.
+Filling gaps between exact values and removing noise need different features, and one small trunk for both is worse at
+both. So there are two trunks with an error model each; one of them is for corruptions that only hide values (`hides`).
+Its initial estimate is bent through the exact values like a thin plate.
 
 References
 ----------
 Sohn, Lee, Yan, "Learning Structured Output Representation using Deep Conditional Generative Models",
-NeurIPS 2015, equation 4. The parts' own references stand in their files.
+NeurIPS 2015, equation 4. References for the parts are in their files.
 """
 
 from __future__ import annotations
@@ -35,22 +35,22 @@ from restorekit.core.errors import UsageError
 from restorekit.core.interpolation import bend
 from restorekit.core.rng import Rng
 from restorekit.core.types import Batch, Draws, Estimate, Geometry, Observation, Terms
-from restorekit.models.cvae.blindspot import noise_loss, predicted, spots, weighed_in, without
+from restorekit.models.cvae.blindspot import combine, noise_loss, predicted, spots, without
 from restorekit.models.cvae.config import CVAEConfig
-from restorekit.models.cvae.error_model import ErrorModel, Errors, spread_loss
-from restorekit.models.cvae.unet import Outlook, Trunk
-from restorekit.models.noise_model import learnt
+from restorekit.models.cvae.error_model import ErrorModel, ErrorSample, spread_loss
+from restorekit.models.cvae.unet import Prediction, Trunk
+from restorekit.models.noise_model import make_noise_model
 
-TINY = (1 / 255) ** 2  # errors under an 8-bit step weigh no more than one; keeps a root's gradient finite
+TINY = (1 / 255) ** 2  # errors below an 8-bit step count as one; keeps the gradient of the root finite
 PARTS = {"all": ("",), "trunk": ("trunk.",), "around": ("around.",), "draws": ("fields.mix.", "posterior.")}
 
 
 class CVAE(Model):
-    """Conditional variational autoencoder: learns to undo given damage, restores in one pass, and makes draws."""
+    """Conditional variational autoencoder: learns to undo a corruption, restores in one pass, and draws samples."""
 
     name: ClassVar[str] = "cvae"
     Config: ClassVar[type] = CVAEConfig
-    unseen: ClassVar[Mapping[str, object] | None] = {"spots": 4, "filling": False}
+    self_supervised: ClassVar[Mapping[str, object] | None] = {"spots": 4, "filling": False}
     presets: ClassVar[Mapping[str, Mapping[str, object]]] = {
         "small": {
             "widths": (16, 32), "encoder": (1, 1), "decoder": (1,), "levels": 3, "context": 16, "recogniser": 16,
@@ -65,7 +65,7 @@ class CVAE(Model):
     def __init__(self, config: CVAEConfig) -> None:
         super().__init__(config)
         self.trunk, self.around = Trunk(config), ErrorModel(config)
-        self.grain = learnt(config.grain, config.noise)
+        self.grain = make_noise_model(config.grain, config.noise)
         halo = config.halo
         if config.filling:
             second = config.for_filling()
@@ -74,83 +74,83 @@ class CVAE(Model):
         self.geometry = Geometry(None, 2 ** max(len(config.widths), config.levels - 1), halo, (1, 3))
 
     def param_groups(self) -> dict[str, list[nn.Parameter]]:
-        """Return the parameters of the parts that learn."""
+        """Return the parameters of the parts to train."""
         chosen = PARTS[self.config.learns]
         return {"model": [p for name, p in self.named_parameters() if any(part in name for part in chosen)]}
 
     def terms(self, batch: Batch, rng: Rng, group: str = "model") -> Terms:
         """Return the trunk's error, the Gaussian score of its spread, and the fields' negative ELBO; unknown values."""
         if batch.x is None and self.config.spots:
-            return self._unseen_terms(batch, rng)
-        x, observation = _truth(batch), batch.observation
-        if not self._fills(batch.corruption):
-            observation = self._hide_sigma(observation, rng)
+            return self._blind_spot_terms(batch, rng)
+        x, observation = _clean(batch), batch.observation
+        if not self._fills(batch.corruption) and observation.sigma is not None and self.training:
+            coin = rng.uniform("blind", (len(observation), 1, 1, 1), observation.y.device)
+            sigma = torch.where(coin < self.config.blind, torch.nan, observation.sigma)
+            observation = replace(observation, sigma=sigma)
         scored = observation.unknown().expand_as(x)
         count = scored.flatten(1).sum(1).clamp_min(1).to(x.dtype)
         with torch.set_grad_enabled(torch.is_grad_enabled() and self.config.learns in ("all", "trunk")):
-            outlook, around = self._look(observation, batch.corruption)
-        error = torch.where(scored, x - outlook.mean, 0.0)
+            prediction, error_model = self._predict(observation, batch.corruption)
+        error = torch.where(scored, x - prediction.mean, 0.0)
         mse = per_image(error**2) / count
         loss = (mse + TINY).sqrt().mean()
         parts = {"regression": 0.5 * count * (torch.log(mse.clamp_min(1e-10)) + LOG_2PI + 1)}
         if self.config.learns != "trunk":
             share = max(1, round(self.config.latent_share * len(x))) if self.training else len(x)
-            side = around.terms(error.detach(), scored, outlook.features, share, rng)
-            fields = self.bound(around, side.errors, rng)
-            # what stands around the trunk has weights of its own: a small factor only keeps it out of the clipping norm
-            beside = fields.loss / count[:share].mean() + float(self.config.octaves) * side.mismatch
-            loss = loss + 0.01 * (side.spread_loss.mean() + beside)
-            parts |= {"spread": side.score, **fields.parts}
+            found = error_model.terms(error.detach(), scored, prediction.features, share, rng)
+            fields = self.bound(error_model, found.errors, rng)
+            # the error model has weights of its own: a small factor only keeps it out of the gradient norm for clipping
+            draws_loss = fields.loss / count[:share].mean() + float(self.config.octaves) * found.mismatch
+            loss = loss + 0.01 * (found.spread_loss.mean() + draws_loss)
+            parts |= {"spread": found.score, **fields.parts}
         return Terms(loss, {k: v.detach().mean() for k, v in parts.items()})
 
-    def bound(self, around: ErrorModel, errors: Errors, rng: Rng) -> Terms:
-        """Return the negative ELBO of what fields and inference network say of errors, with weighted rate."""
-        distortion, inferred = around.explain(errors, rng)
+    def bound(self, error_model: ErrorModel, errors: ErrorSample, rng: Rng) -> Terms:
+        """Return the negative ELBO of errors under fields and inference network, with weighted rate.
+
+        The rate has free bits (Kingma et al. 2016, equation 15).
+        """
+        distortion, inferred = error_model.explain(errors, rng)
         rate = torch.stack([per_image(kl) for kl in inferred.rates]).sum(0)
-        loss = distortion.mean() + self._rate(inferred.rates)
+        free = [self.config.free_bits * kl[0, 0].numel() for kl in inferred.rates]
+        paid = [per_image(kl).mean().clamp_min(floor) for kl, floor in zip(inferred.rates, free, strict=True)]
+        loss = distortion.mean() + torch.stack(paid).sum() * float(self.config.beta)
         return Terms(loss, {"distortion": distortion.detach().mean(), "rate": rate.detach().mean()})
 
-    def _unseen_terms(self, batch: Batch, rng: Rng) -> Terms:
-        """Return how far predictions of hidden values are from what was observed of them, and the spread's score."""
+    def _blind_spot_terms(self, batch: Batch, rng: Rng) -> Terms:
+        """Return the error of predictions of hidden values from the observed ones, and the score of its spread."""
         o = batch.observation if self.grain is None else replace(batch.observation, sigma=None)
         which = (self.config.spots**2 * rng.uniform("spots", (len(o), 1), "cpu")).long().flatten()
         hidden = spots(o, self.config.spots, which)
-        outlook, around = self._look(replace(without(o, hidden), sigma=self._level(o)), batch.corruption)
+        prediction, error_model = self._predict(replace(without(o, hidden), sigma=self._level(o)), batch.corruption)
         scored = (hidden & o.observed).expand_as(o.y)
         count = scored.flatten(1).sum(1).clamp_min(1).to(o.y.dtype)
-        error = torch.where(scored, o.y - outlook.mean, 0.0)
+        error = torch.where(scored, o.y - prediction.mean, 0.0)
         mse = per_image(error**2) / count
-        logvar = around(tuple(f.detach() for f in outlook.features), o.shape[0])
-        grain = self._variance(o, outlook.mean.detach()).clamp_min(1e-12)
-        seen = torch.logaddexp(logvar, grain.detach().log())  # of a noisy value
-        spread = spread_loss(error.detach(), seen, scored)
-        score = 0.5 * per_image(error.detach() ** 2 / seen.exp() + seen + LOG_2PI, scored)
+        logvar = error_model(tuple(f.detach() for f in prediction.features), o.shape[0])
+        noise = self._noise_variance(o, prediction.mean.detach()).clamp_min(1e-12)
+        total = torch.logaddexp(logvar, noise.detach().log())  # log-variance of a noisy value
+        spread = spread_loss(error.detach(), total, scored)
+        score = 0.5 * per_image(error.detach() ** 2 / total.exp() + total + LOG_2PI, scored)
         loss = spread.mean()
         if self.grain is not None:
-            loss = loss + noise_loss(error.detach(), logvar.detach(), grain, scored)
+            loss = loss + noise_loss(error.detach(), logvar.detach(), noise, scored)
         parts = {"regression": 0.5 * count * (torch.log(mse.clamp_min(1e-10)) + LOG_2PI + 1), "spread": score}
         return Terms((mse + TINY).sqrt().mean() + 0.01 * loss, {k: v.detach().mean() for k, v in parts.items()})
 
-    def _variance(self, observation: Observation, x: Tensor) -> Tensor:
-        """Return the variance of the noise at values x, (B, C, H, W): as told, else as of what was learnt from."""
-        told = (self._level(observation) ** 2).expand_as(x)
-        return told if self.grain is None else torch.where(told.isnan(), self.grain.variance(x), told)
+    def _noise_variance(self, observation: Observation, x: Tensor) -> Tensor:
+        """Return the noise variance at values x, (B, C, H, W): of the observation, else of the training images."""
+        known = (self._level(observation) ** 2).expand_as(x)
+        return known if self.grain is None else torch.where(known.isnan(), self.grain.variance(x), known)
 
     def _level(self, observation: Observation) -> Tensor:
-        """Return the noise of each image, (B, 1, 1, 1): as told, else as of what was learnt from; NaN = learnt too."""
+        """Return sigma, (B, 1, 1, 1): of the observation, else of the training images; NaN = by the noise model."""
         own = torch.full_like(observation.y[:, :1, :1, :1], self.config.noise if self.grain is None else torch.nan)
         sigma = observation.sigma
         return own if sigma is None else torch.where(sigma.isnan(), own, sigma)
 
-    def _hide_sigma(self, observation: Observation, rng: Rng) -> Observation:
-        """Make a share of the images blind."""
-        if observation.sigma is None or not self.training:
-            return observation
-        coin = rng.uniform("blind", (len(observation), 1, 1, 1), observation.y.device)
-        return replace(observation, sigma=torch.where(coin < self.config.blind, torch.nan, observation.sigma))
-
-    def _look(self, observation: Observation, corruption: Corruption) -> tuple[Outlook, ErrorModel]:
-        """Return what the trunk for this corruption says, and what goes with it."""
+    def _predict(self, observation: Observation, corruption: Corruption) -> tuple[Prediction, ErrorModel]:
+        """Return the prediction of the trunk for this corruption, and the error model of that trunk."""
         initial = observation.initial_estimate(corruption)
         if not self._fills(corruption):
             return self.trunk(initial, observation), self.around
@@ -159,62 +159,59 @@ class CVAE(Model):
         return self.filling_trunk(initial, exact), self.filling_around
 
     def _fills(self, corruption: Corruption) -> bool:
+        """Return whether the second trunk is for this corruption."""
         return self.config.filling and corruption.hides
 
-    def _rate(self, rates: list[Tensor]) -> Tensor:
-        """Return the weighted rate with free bits, scalar nats per image (Kingma et al. 2016, eq. 15)."""
-        free = [self.config.free_bits * kl[0, 0].numel() for kl in rates]
-        total = [per_image(kl).mean().clamp_min(least) for kl, least in zip(rates, free, strict=True)]
-        return torch.stack(total).sum() * float(self.config.beta)
-
     def estimate(self, observation: Observation, corruption: Corruption) -> Estimate:
-        """Return the trunk's mean and the standard deviation around it."""
+        """Return mean and standard deviation of p(x | y): in one pass, or in `spots` squared blind ones."""
         if not self.config.spots:
-            return self._predict(observation, corruption)
-        told = replace(observation, sigma=self._level(observation))
-        prior = predicted(told, self.config.spots, lambda o: self._predict(o, corruption))
-        return weighed_in(prior, told, self._variance(observation, prior.mean))
+            return self.one_pass(observation, corruption)
+        o = replace(observation, sigma=self._level(observation))
+        prior = predicted(o, self.config.spots, lambda blind: self.one_pass(blind, corruption))
+        return combine(prior, o, self._noise_variance(observation, prior.mean))
+
+    def one_pass(self, observation: Observation, corruption: Corruption) -> Estimate:
+        """Return the trunk's mean and the standard deviation around it."""
+        prediction, error_model = self._predict(observation, corruption)
+        logvar: Tensor = error_model(prediction.features, observation.shape[0])
+        return Estimate(prediction.mean, (0.5 * logvar).exp())
 
     def noise_spec(self) -> str | None:
-        """Return what was told or learnt of the noise, with `spots`; else it learnt from clean images."""
+        """Return the spec of the known or learnt noise in the training images; None without `spots`."""
         if self.grain is not None:
             return self.grain.spec()
         return f"gaussian:sigma={self.config.noise:.6g}" if self.config.spots and self.config.noise else None
 
-    def _predict(self, observation: Observation, corruption: Corruption) -> Estimate:
-        """Return what one pass says."""
-        outlook, around = self._look(observation, corruption)
-        logvar: Tensor = around(outlook.features, observation.shape[0])
-        return Estimate(outlook.mean, (0.5 * logvar).exp())
-
     def sample(self, observation: Observation, corruption: Corruption, n: int, rng: Rng) -> Draws:
-        """Return n draws: the trunk runs once, the fields n times; with `spots`, each value is drawn by itself."""
+        """Return n draws: the trunk runs once, the fields n times; with `spots`, values are drawn independently."""
         if self.config.spots:
             found = self.estimate(observation, corruption)
             assert found.std is not None
             (count, *rest), device = found.mean.shape, found.mean.device
             white = rng.expand(n).normal("x", (n * count, *rest), device).view(n, count, *rest)
             return Draws(found.mean + found.std * white, None)
-        outlook, around = self._look(observation, corruption)
-        s, likelihood = around.draw(outlook.features, observation.shape, rng.expand(n), n)
-        shape = (n, *outlook.mean.shape)
-        return Draws(outlook.mean + s * likelihood.mean.view(shape), s**2 * likelihood.variance.view(shape))
+        prediction, error_model = self._predict(observation, corruption)
+        s, likelihood = error_model.draw(prediction.features, observation.shape, rng.expand(n), n)
+        shape = (n, *prediction.mean.shape)
+        return Draws(prediction.mean + s * likelihood.mean.view(shape), s**2 * likelihood.variance.view(shape))
 
     def diagnose(self, batch: Batch, rng: Rng) -> dict[str, Tensor]:
         """Return KL per level in nats per image, finest first, and the count of latent channels in use."""
         if batch.x is None and self.config.spots:
             return {}
-        x = _truth(batch)
-        outlook, around = self._look(batch.observation, batch.corruption)
+        x = _clean(batch)
+        prediction, error_model = self._predict(batch.observation, batch.corruption)
         scored = batch.observation.unknown().expand_as(x)
-        side = around.terms(torch.where(scored, x - outlook.mean, 0.0), scored, outlook.features, len(x), rng)
-        rates = around.explain(side.errors, rng)[1].rates
+        error = torch.where(scored, x - prediction.mean, 0.0)
+        errors = error_model.terms(error, scored, prediction.features, len(x), rng).errors
+        rates = error_model.explain(errors, rng)[1].rates
         found = {f"kl_{2**i}": per_image(kl).mean() for i, kl in enumerate(rates)}
         active = torch.cat([(kl.mean((0, 2, 3)) > math.log(1.01) / 2).float() for kl in rates])
         return {**found, "active_units": active.sum()}
 
 
-def _truth(batch: Batch) -> Tensor:
+def _clean(batch: Batch) -> Tensor:
+    """Return the clean images of a batch; raise a UsageError if there are none."""
     if batch.x is None:
-        raise UsageError("a cvae learns from damaged images alone with spots of 1 or more, got 0; leave spots out")
+        raise UsageError("training a cvae without clean images expects spots of 1 or more, got 0; remove spots")
     return batch.x

@@ -1,4 +1,4 @@
-"""The one-pass part of the CVAE: a residual U-Net from an observation to the posterior mean.
+"""Trunk of the CVAE: a residual U-Net from an observation to the posterior mean in one pass.
 
 Reference: Zhang et al., "Plug-and-Play Image Restoration with Deep Denoiser Prior", TPAMI 2021 (DRUNet:
 no normalisation, noise level as an input).
@@ -15,13 +15,13 @@ from torch.nn import functional as F
 
 from restorekit.core.types import Observation
 from restorekit.models.cvae.config import CVAEConfig
-from restorekit.models.layers import Up, down, embedded, stack
+from restorekit.models.layers import Up, down, embed_labels, stack
 
 
-class Outlook(NamedTuple):
-    """What the trunk says of x given y.
+class Prediction(NamedTuple):
+    """Output of the trunk.
 
-    mean : Tensor, (B, C, H, W), the posterior mean;
+    mean : Tensor, (B, C, H, W), the mean of p(x | y);
     features : tuple of Tensor, the decoder's features, finest first, at 1/2, 1/4, 1/8 ...
     """
 
@@ -48,52 +48,48 @@ class Trunk(nn.Module):
         nn.init.zeros_(self.mean.weight)
         nn.init.zeros_(self.mean.bias)  # type: ignore[arg-type]
 
-    def forward(self, initial: Tensor, observation: Observation) -> Outlook:
-        """Map the first guess, (B, C, H, W), and what is known about it to an `Outlook`."""
-        h = self._labelled(self.stem(F.pixel_unshuffle(shown(initial, observation), 2)), observation, 0)
+    def forward(self, initial: Tensor, observation: Observation) -> Prediction:
+        """Map the initial estimate, (B, C, H, W), and its observation to a prediction."""
+        h = self._add_label(self.stem(F.pixel_unshuffle(network_input(initial, observation), 2)), observation, 0)
         skips: list[Tensor] = []
         for i, blocks in enumerate(self.encoder):
             h = blocks(self.downs[i - 1](h) if i else h)
             skips.append(h)
-        h = self._labelled(h, observation, 1)
+        h = self._add_label(h, observation, 1)
         features = [h]
         for i in reversed(range(len(self.ups))):
             h = self.decoder[i](self.ups[i](h) + skips[i])
             features.append(h)
         channels = initial.shape[1]
         mean = initial + fold(F.pixel_shuffle(self.mean(h), 2), channels).float()
-        return Outlook(mean, tuple(reversed(features)))
+        return Prediction(mean, tuple(reversed(features)))
 
-    def _labelled(self, h: Tensor, observation: Observation, place: int) -> Tensor:
-        """Add the class's embedding at the encoder's start (0) or the decoder's (1); the last row means unknown."""
+    def _add_label(self, h: Tensor, observation: Observation, place: int) -> Tensor:
+        """Add the embedding of the class at the start of the encoder (0) or decoder (1); the last row means unknown."""
         if not self.labels:
             return h
-        return (
-            h
-            + embedded(observation.label, self.labels[place].get_parameter("weight"), len(observation))[
-                :, :, None, None
-            ]
-        )
+        table = self.labels[place].get_parameter("weight")
+        return h + embed_labels(observation.label, table, len(observation))[:, :, None, None]
 
 
-def three(t: Tensor) -> Tensor:
+def repeat_channels(t: Tensor) -> Tensor:
     """Repeat a single channel three times; leave three as they are."""
     return t.expand(-1, 3, -1, -1)
 
 
 def fold(t: Tensor, channels: int) -> Tensor:
-    """Average three channels, the second dimension, into one where the image is gray."""
+    """Average three channels, the second dimension, into one for a gray image."""
     return t.mean(1, keepdim=True) if channels == 1 else t
 
 
-def shown(initial: Tensor, observation: Observation) -> Tensor:
-    """Stack what the network sees, (B, 8, H, W): guess, observed, sigma, and whether sigma is known."""
+def network_input(initial: Tensor, observation: Observation) -> Tensor:
+    """Return the network input, (B, 8, H, W): initial estimate, observed, sigma, and whether sigma is known."""
     b, _, h, w = initial.shape
     sigma = observation.sigma
     if sigma is None:
         sigma = initial.new_full((b, 1, 1, 1), torch.nan)
     known = ~sigma.isnan()
     level = torch.cat([torch.where(known, sigma, 0.0), known.to(initial.dtype)], 1).expand(-1, -1, h, w)
-    seen = observation.observed.to(initial.dtype)
-    seen = seen if seen.shape[2:] == (h, w) else F.interpolate(seen, (h, w))  # of an observation of another size
-    return torch.cat([three(initial), three(seen), level], 1)
+    observed = observation.observed.to(initial.dtype)
+    observed = observed if observed.shape[2:] == (h, w) else F.interpolate(observed, (h, w))  # y of another size
+    return torch.cat([repeat_channels(initial), repeat_channels(observed), level], 1)

@@ -1,4 +1,4 @@
-"""Encoder and decoder networks of autoencoders of one layer of latents.
+"""Encoder and decoder networks for one layer of latents.
 
 Reference: Kingma, Welling, "Auto-Encoding Variational Bayes", ICLR 2014, appendix C (the fully connected one).
 """
@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from restorekit.core.rng import Rng
 from restorekit.models.config import NetworkConfig
-from restorekit.models.layers import Up, down, dropout, embedded, stack
+from restorekit.models.layers import Up, down, dropout, embed_labels, stack
 
 
 class MLP(nn.Module):
@@ -27,8 +27,8 @@ class MLP(nn.Module):
         self.rate = rate
 
     def forward(self, h: Tensor, rng: Rng | None) -> Tensor:
-        """Map (B, inputs) to (B, outputs); dropout acts where noise is given."""
-        *inner, last = self.layers  # a slice would make a new module, which takes a tenth of a small update
+        """Map (B, inputs) to (B, outputs); dropout is active if `rng` is set."""
+        *inner, last = self.layers  # a slice would make a new module, a tenth of a small update's time
         for i, layer in enumerate(inner):
             h = layer(h).relu_()
             h = h if rng is None else dropout(h, self.rate, rng, f"dropout{i}")
@@ -44,9 +44,9 @@ class MLPNetwork(nn.Module):
     config : NetworkConfig
         Sizes.
     numbers : int
-        What the decoder makes for each pixel.
+        Outputs of the decoder per pixel.
     per_latent : int
-        What the encoder makes for each latent: mean and log-variance, or the latent itself.
+        Outputs of the encoder per latent: mean and log-variance (2), or the latent itself (1).
     dropping : float
         Share of hidden values zeroed in training.
     """
@@ -70,17 +70,17 @@ class MLPNetwork(nn.Module):
         return out.view(-1, *self.shape)
 
     def _with(self, h: Tensor, label: Tensor | None) -> Tensor:
-        """Append the one-hot label: all zeros where unknown."""
+        """Append the one-hot label; all zeros if unknown."""
         if not self.classes:
             return h
         table = torch.eye(self.classes + 1, self.classes, dtype=h.dtype, device=h.device)
-        return torch.cat([h, embedded(label, table, len(h))], 1)
+        return torch.cat([h, embed_labels(label, table, len(h))], 1)
 
 
 class ConvNetwork(nn.Module):
     """Fully convolutional encoder and decoder with residual blocks; the label enters both as an embedding.
 
-    Parameters as of `MLPNetwork`.
+    Parameters as for `MLPNetwork`.
     """
 
     def __init__(self, config: NetworkConfig, numbers: int, per_latent: int = 2, dropping: float = 0.0) -> None:
@@ -114,7 +114,7 @@ class ConvNetwork(nn.Module):
     def _with(self, h: Tensor, label: Tensor | None, place: int) -> Tensor:
         if not self.classes:
             return h
-        return h + embedded(label, self.labels[place].get_parameter("weight"), len(h))[:, :, None, None]
+        return h + embed_labels(label, self.labels[place].get_parameter("weight"), len(h))[:, :, None, None]
 
     def _drop(self, h: Tensor, rng: Rng | None, name: str) -> Tensor:
         return h if rng is None else dropout(h, self.rate, rng, name)
@@ -123,5 +123,5 @@ class ConvNetwork(nn.Module):
 def network(
     config: NetworkConfig, numbers: int, per_latent: int = 2, dropping: float = 0.0
 ) -> MLPNetwork | ConvNetwork:
-    """Return what `config.network` names; the others are as of `MLPNetwork`."""
+    """Return the network that `config.network` names; other parameters as for `MLPNetwork`."""
     return (ConvNetwork if config.network == "conv" else MLPNetwork)(config, numbers, per_latent, dropping)

@@ -1,10 +1,10 @@
-"""Classes that most images do not tell: a classifier q(label | x) stands in, and the objective sums over its answers.
+"""Semi-supervised classes: a classifier q(label | x), and an objective that sums over unknown classes.
 
     labelled:    L(x, label) - alpha log q(label | x)
     unlabelled:  sum over labels of q(label | x) L(x, label), + KL(q(label | x), p(label))
 
-with L the model's own negative ELBO and p(label) uniform. The class is then the first level of z, (label, z): one-hot,
-or probabilities where a mean is asked for. Samplers draw it as they draw the rest.
+with L the negative ELBO of the model and p(label) uniform. The class is the first level of z, (label, z): one-hot, or
+probabilities in a mean. Samplers draw it like the other levels.
 
 References
 ----------
@@ -18,7 +18,6 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -28,17 +27,14 @@ from restorekit.core.distributions import DiagonalGaussian, Prior, Temperature, 
 from restorekit.core.rng import Rng
 from restorekit.core.types import Batch, Terms
 from restorekit.models.config import VAEConfig
-from restorekit.models.layers import down, dropout, rows, stack
+from restorekit.models.layers import down, dropout, label_rows, stack
 from restorekit.models.vae.encoders import MLP
-
-if TYPE_CHECKING:
-    from restorekit.models.vae.model import VAE
 
 Labelled = tuple[Tensor, Tensor]  # label, (B, classes), and z
 
 
 class Classifier(nn.Module):
-    """log q(label | x): layers like the encoder's, for images of one size or, averaged over the plane, of any."""
+    """Classifier log q(label | x) with layers like the encoder's; the convolutional one accepts any size."""
 
     def __init__(self, config: VAEConfig) -> None:
         super().__init__()
@@ -54,7 +50,7 @@ class Classifier(nn.Module):
         self.last = nn.Linear(widths[-1], config.classes)
 
     def forward(self, x: Tensor, rng: Rng | None = None) -> Tensor:
-        """Map x, (B, C, H, W), to log-probabilities, (B, classes); dropout acts where noise is given."""
+        """Map x, (B, C, H, W), to log-probabilities, (B, classes); dropout is active if `rng` is set."""
         if self.mlp is not None:
             raw = self.mlp(x.flatten(1), rng)
         else:
@@ -66,16 +62,16 @@ class Classifier(nn.Module):
 
 @dataclass(frozen=True, eq=False)
 class Classes:
-    """A class for each image.
+    """Distribution of the class of each image.
 
     Parameters
     ----------
     probs : Tensor, (B, classes)
-        Of each class; 1 and 0 where it is known.
+        Probabilities; 1 and 0 for a known class.
     logs : Tensor, (B, classes)
-        Log-probabilities as they are where nothing is told.
+        Log-probabilities before any class is known.
     known : Tensor of bool, (B,)
-        Where the class is told: its choice costs nothing.
+        True for a known class, which has a log-probability of 0.
     """
 
     probs: Tensor
@@ -83,7 +79,7 @@ class Classes:
     known: Tensor
 
     def sample(self, rng: Rng, temperature: float = 1.0) -> Tensor:
-        """Draw ones and zeros, (B, classes); `temperature` multiplies what is off the mean."""
+        """Draw one-hot classes, (B, classes); `temperature` multiplies the deviation from the mean."""
         u = rng.uniform("label", (len(self.probs), 1), self.probs.device)
         count = self.probs.shape[1]
         number = (self.probs.cumsum(1) <= u).sum(1).clamp_max(count - 1)
@@ -94,39 +90,39 @@ class Classes:
         return torch.where(self.known, 0.0, (label * self.logs).sum(1))
 
 
-def told(label: Tensor | None, logs: Tensor) -> Classes:
-    """Return the law of classes: as told, int64 (B,), or with log-probabilities, (B, classes), where -1 or None."""
+def class_distribution(label: Tensor | None, logs: Tensor) -> Classes:
+    """Return the classes of known labels, int64 (B,), and of log-probabilities, (B, classes), for -1 or None."""
     count = logs.shape[1]
-    number = rows(label, len(logs), count, logs.device)
+    number = label_rows(label, len(logs), count, logs.device)
     known, table = number != count, torch.eye(count + 1, count, dtype=logs.dtype, device=logs.device)
     return Classes(torch.where(known[:, None], table[number], logs.exp()), logs, known)
 
 
 @dataclass(frozen=True, eq=False)
 class LabelledLatents:
-    """q(label | x) q(z | x, label).
+    """Joint posterior q(label | x) q(z | x, label).
 
     Parameters
     ----------
     classes : Classes
         q(label | x).
-    given : callable
-        q(z | x, label) of labels, (B, classes).
+    conditional : callable
+        Maps labels, (B, classes), to q(z | x, label).
     """
 
     classes: Classes
-    given: Callable[[Tensor], DiagonalGaussian]
+    conditional: Callable[[Tensor], DiagonalGaussian]
 
     @property
     def mean(self) -> Labelled:
-        """Probabilities of the classes, and the mean of z given those."""
-        return self.classes.probs, self.given(self.classes.probs).mean
+        """Probabilities of the classes, and the mean of z conditional on those."""
+        return self.classes.probs, self.conditional(self.classes.probs).mean
 
     def sample(self, rng: Rng, temperature: Temperature = 1.0) -> Labelled:
-        """Draw a class, and z given it."""
+        """Draw a class, and z conditional on it."""
         of_class, of_z = each(temperature, 2)
         label = self.classes.sample(rng, of_class)
-        return label, self.given(label).sample(rng, of_z)
+        return label, self.conditional(label).sample(rng, of_z)
 
     def log_prob(self, z: Labelled) -> Tensor:
         """Return log q(label, z | x), (B,) nats."""
@@ -134,23 +130,23 @@ class LabelledLatents:
 
     def log_probs(self, z: Labelled) -> tuple[Tensor, Tensor]:
         """Return log q(label | x) and log q(z | x, label)."""
-        return self.classes.log_prob(z[0]), self.given(z[0]).log_prob(z[1])
+        return self.classes.log_prob(z[0]), self.conditional(z[0]).log_prob(z[1])
 
 
 @dataclass(frozen=True, eq=False)
 class LabelledPrior:
-    """p(label) p(z), every class being as likely as the others where none is told.
+    """Joint prior p(label) p(z), uniform over unknown classes.
 
     Parameters
     ----------
     count : int
         Number of classes.
     label : Tensor of int64, (B,), or None
-        What is told; -1 = unknown.
+        Known classes; -1 = unknown.
     own : Prior
         p(z).
     device : torch.device
-        Where labels live.
+        Device of the labels.
     """
 
     count: int
@@ -172,38 +168,44 @@ class LabelledPrior:
         return self._classes(len(z[0])).log_prob(z[0]), self.own.log_prob(z[1])
 
     def _classes(self, n: int) -> Classes:
-        return told(self.label, torch.full((n, self.count), -math.log(self.count), device=self.device))
+        return class_distribution(self.label, torch.full((n, self.count), -math.log(self.count), device=self.device))
 
 
 def accuracy(logs: Tensor, label: Tensor) -> Tensor:
-    """Return for which share of the told classes, int64 (B,), log-probabilities, (B, classes), are greatest: scalar."""
-    seen = label >= 0
-    return (logs.argmax(1) == label)[seen].float().mean()
+    """Return the accuracy of log-probabilities, (B, classes), over known labels, int64 (B,): scalar."""
+    known = label >= 0
+    return (logs.argmax(1) == label)[known].float().mean()
 
 
-def inferred(model: VAE, shown: Tensor, label: Tensor | None) -> LabelledLatents:
-    """Return q(label, z | x) of images as the encoder is shown them."""
-    assert model.classifier is not None
-    return LabelledLatents(told(label, model.classifier(shown)), lambda found: model.posterior(shown, found, None))
+def sum_over_classes(
+    objective: Callable[[Batch, Rng, Tensor], Terms], batch: Batch, logs: Tensor, rng: Rng, alpha: float,
+    rate_weight: float,
+) -> Terms:  # fmt: skip
+    """Return the objective of partly labelled images: every class is evaluated and counts by its probability.
 
-
-def marginal(model: VAE, batch: Batch, rng: Rng) -> Terms:
-    """Return the objective of images of which some have a class: all classes are tried, each counts by its share."""
-    assert model.classifier is not None
-    o, count = batch.observation, model.config.classes
-    logs = model.classifier(model.shown(batch), model.dropping(rng, "classifier"))
-    law = told(o.label, logs)
+    Parameters
+    ----------
+    objective : callable
+        Returns the negative ELBO of labelled images, weighted by shares, (B,), of 1.
+    batch : Batch
+        Images; a label of -1 is unknown.
+    logs : Tensor, (B, classes)
+        Log-probabilities of the classifier.
+    rng : Rng
+        Random numbers of the objective.
+    alpha, rate_weight : float
+        Weights of the classifier's log-probability and of the rate.
+    """
+    o, count = batch.observation, logs.shape[1]
+    law = class_distribution(o.label, logs)
     right = (law.probs * logs).sum(1)
-    found = model.objective(_each(batch, count), rng.expand(count), (law.probs / len(o)).T.flatten())
+    label = torch.arange(count, device=o.y.device).repeat_interleave(len(o))  # every class, outermost
+    x = None if batch.x is None else batch.x.repeat(count, 1, 1, 1)
+    every = replace(batch, x=x, observation=replace(o.expand(count), label=label))
+    found = objective(every, rng.expand(count), (law.probs / len(o)).T.flatten())
     rate = torch.where(law.known, 0.0, right + math.log(count)).mean()
     fit = torch.where(law.known, -right, 0.0).mean()
-    loss = found.loss + model.config.rate_weight(batch.step) * rate + float(model.config.alpha) * fit
     parts = {**found.parts, "label": fit.detach(), "label_rate": rate.detach()}
-    return Terms(loss, {**parts, "nelbo": parts["nelbo"] + parts["label_rate"]})
-
-
-def _each(batch: Batch, count: int) -> Batch:
-    """Return every image with every class, classes outermost: (count * B, ...)."""
-    label = torch.arange(count, device=batch.observation.y.device).repeat_interleave(len(batch.observation))
-    x = None if batch.x is None else batch.x.repeat(count, 1, 1, 1)
-    return replace(batch, x=x, observation=replace(batch.observation.expand(count), label=label))
+    return Terms(
+        found.loss + rate_weight * rate + alpha * fit, {**parts, "nelbo": parts["nelbo"] + parts["label_rate"]}
+    )

@@ -1,4 +1,4 @@
-"""Trained models that ship with the package, and what tells a model file from another one."""
+"""Trained models that ship with the package."""
 
 from __future__ import annotations
 
@@ -10,5 +10,5 @@ from restorekit.core.plugins.hookspecs import hookimpl
 
 @hookimpl
 def restorekit_register_weights() -> Mapping[str, Path]:
-    """Register every model file that lies in this folder, by its stem."""
+    """Register every model file in this folder by its stem."""
     return {path.stem: path for path in Path(__file__).parent.glob("*.safetensors")}

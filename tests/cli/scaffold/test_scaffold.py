@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import ast
 import os
 import subprocess
 import sys
 import tomllib
-from pathlib import Path
 
 import pytest
 
@@ -77,14 +75,6 @@ def test_the_module_registers_one_class_of_that_name(written, monkeypatch):
     entries = {one: list(found.entries(one)) for one in registry.KINDS}
     assert entries == {one: ["sun-glare"] if one == f"{kind}s" else [] for one in registry.KINDS}
     assert found.entries(f"{kind}s")["sun-glare"].value.__name__ == "SunGlare"
-
-
-@pytest.mark.parametrize("kind", scaffold.KINDS)
-def test_a_template_imports_only_what_is_public(kind):
-    path = Path(scaffold.__file__).parent / kind / "restorekit_your_name.py"
-    modules = [n.module for n in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(n, ast.ImportFrom)]
-    own = {module for module in modules if module and module.startswith("restorekit")}
-    assert own <= {"restorekit", *(f"restorekit.{name}" for name in ("blocks", "conjugate", "errors", "likelihoods"))}
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from restorekit.core.rng import Rng
 from restorekit.core.types import Batch, Estimate
 from restorekit.corruptions import Chain, Gaussian, Missing
 from restorekit.models import CVAE
-from restorekit.models.cvae.blindspot import predicted, spots, weighed_in, without
+from restorekit.models.cvae.blindspot import combine, predicted, spots, without
 from restorekit.testing._assertions import pictures, shake
 
 SMALL = CVAE.Config(**CVAE.presets["small"] | {"spots": 3, "noise": 0.1})
@@ -50,7 +50,7 @@ def test_the_prediction_of_a_value_does_not_depend_on_it(channels, model):
     y[:, :, 11, 17] += 0.3
     with torch.no_grad():
         one, other = (
-            predicted(q, 3, lambda seen: model._predict(seen, DAMAGE)) for q in (o, dataclasses.replace(o, y=y))
+            predicted(q, 3, lambda blind: model.one_pass(blind, DAMAGE)) for q in (o, dataclasses.replace(o, y=y))
         )
     for a, b in zip(one, other, strict=True):
         assert torch.equal(a[:, :, 11, 17], b[:, :, 11, 17])
@@ -60,7 +60,7 @@ def test_the_prediction_of_a_value_does_not_depend_on_it(channels, model):
 def test_a_value_is_weighed_in_by_its_precision():
     o = _observed()
     prior = Estimate(torch.full_like(o.y, 0.5), torch.full_like(o.y, 0.2))
-    found = weighed_in(prior, o, torch.full((2, 1, 1, 1), 0.01))
+    found = combine(prior, o, torch.full((2, 1, 1, 1), 0.01))
     expected = torch.where(o.observed, (0.5 / 0.04 + o.y / 0.01) / (1 / 0.04 + 1 / 0.01), 0.5)
     torch.testing.assert_close(found.mean, expected)
     variance = torch.where(o.observed, torch.tensor(1 / (1 / 0.04 + 1 / 0.01)), torch.tensor(0.04))

@@ -6,7 +6,7 @@ import torch
 from restorekit import testing
 from restorekit.core.rng import Rng
 from restorekit.models import CVAE
-from restorekit.models.cvae.error_fields import DIRECTIONS, KINDS, LEAST, MARGIN, MOST, MOST_OWN, Fields, filters
+from restorekit.models.cvae.error_fields import DIRECTIONS, KINDS, MARGIN, MAX_OWN, MAX_SPREAD, MIN_OWN, Fields, filters
 from restorekit.testing._assertions import shake
 
 SMALL = CVAE.Config(**CVAE.presets["small"])
@@ -22,7 +22,7 @@ def _fields(config=SMALL):
 def _context(fields, count=2):
     shake(fields)
     features = tuple(Rng(i).normal("f", (count, w, 16 >> i, 24 >> i), "cpu") for i, w in enumerate(SMALL.widths))
-    return fields.read(features)
+    return fields.context(features)
 
 
 @pytest.mark.parametrize("level", [0, 1, 2, 3])
@@ -42,8 +42,8 @@ def test_gains_and_own_variance_make_one_whole_for_gray_and_colour():
         gains, own = fields.mixture(context, channels)
         assert gains.shape == (2, channels, KINDS * SMALL.levels, 16, 24)
         torch.testing.assert_close(gains.square().sum(2) + own, torch.ones_like(own), atol=1e-4, rtol=0)
-        assert float(own.detach().min()) >= LEAST
-        assert float(own.detach().max()) <= MOST_OWN
+        assert float(own.detach().min()) >= MIN_OWN
+        assert float(own.detach().max()) <= MAX_OWN
 
 
 def test_the_covariance_of_draws_is_that_of_the_formula():
@@ -92,7 +92,7 @@ def test_no_value_on_the_unit_scale_is_less_sure_than_a_coin(push):
     found = (0.5 * fields.logvar(context, 3).detach()).exp()
     assert found.shape == (2, 3, 32, 48)
     assert float(found.min()) >= SMALL.floor * 0.999
-    assert float(found.max()) <= MOST * 1.001
+    assert float(found.max()) <= MAX_SPREAD * 1.001
 
 
 def test_the_margin_is_what_a_field_needs_around_an_image():

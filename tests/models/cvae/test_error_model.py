@@ -6,7 +6,7 @@ from restorekit import testing
 from restorekit.core.rng import Rng
 from restorekit.models import CVAE
 from restorekit.models.cvae.error_model import spread_loss
-from restorekit.testing._assertions import shake
+from restorekit.testing._assertions import perturb
 
 SMALL = CVAE.Config(**CVAE.presets["small"])
 
@@ -25,7 +25,7 @@ def test_a_value_pulls_at_its_spread_by_how_large_it_is_and_how_wrong():
 def test_draws_have_the_spread_that_the_estimate_tells():
     """Variance between decoder means, and the decoder's own, make s^2 at every value."""
     model = testing.build(CVAE, dataclasses.replace(SMALL))
-    shake(model)
+    perturb(model)
     features = tuple(Rng(i).normal("f", (1, w, 8 >> i, 12 >> i), "cpu") for i, w in enumerate(SMALL.widths))
     with torch.no_grad():
         s, likelihood = model.around.draw(features, (3, 16, 24), Rng(0).expand(4000), 4000)

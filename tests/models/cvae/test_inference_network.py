@@ -8,7 +8,7 @@ from restorekit import testing
 from restorekit.core.rng import Rng
 from restorekit.models import CVAE
 from restorekit.models.cvae.error_fields import KINDS, MARGIN
-from restorekit.models.cvae.inference_network import Inferred, Posterior, _law, bounded, drawn, inside
+from restorekit.models.cvae.inference_network import Inferred, Posterior, bounded, drawn, gaussian, inside
 from restorekit.testing._assertions import shake
 
 SMALL = CVAE.Config(**CVAE.presets["small"])
@@ -41,7 +41,7 @@ def test_latents_and_rates_stand_at_every_level_finest_first(channels):
 def test_the_rate_is_the_divergence_from_the_prior_and_around_the_image_latents_are_the_priors():
     raw = Rng(0).normal("raw", (2, 2 * KINDS, 4, 6), "cpu")
     white = Rng(1).normal("white", (2, KINDS, 4 + 2 * MARGIN, 6 + 2 * MARGIN), "cpu")
-    law = _law(raw)
+    law = gaussian(raw)
     z = drawn(law, white)
     kl = Inferred([z], [law]).rates[0]
     mu, logvar = bounded(raw).chunk(2, 1)

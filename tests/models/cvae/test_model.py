@@ -13,7 +13,7 @@ from restorekit.core.types import Batch
 from restorekit.corruptions import Chain, Gaussian, Holes, Missing
 from restorekit.models import CVAE
 from restorekit.models.cvae.model import TINY
-from restorekit.testing._assertions import pictures, shake
+from restorekit.testing._assertions import perturb, random_images
 
 SMALL = CVAE.Config(**CVAE.presets["small"])
 DAMAGE = Chain((Gaussian(0.1), Missing(0.5)))
@@ -21,12 +21,12 @@ DAMAGE = Chain((Gaussian(0.1), Missing(0.5)))
 
 def _model(config=SMALL):
     model = testing.build(CVAE, config)
-    shake(model)
+    perturb(model)
     return model
 
 
 def _batch(corruption=DAMAGE, count=4, channels=3):
-    x = pictures(count, channels, 16, 24)
+    x = random_images(count, channels, 16, 24)
     return Batch(x, corruption(x, Rng(1)), corruption)
 
 
@@ -268,7 +268,7 @@ def test_a_model_of_either_class_keeps_within_its_work_per_pixel_and_its_size(pr
     model = testing.build(CVAE, CVAE.Config(**CVAE.presets[preset] if preset else {}))
     assert sum(p.numel() for p in model.parameters()) <= most_parameters
     for corruption in (Gaussian(0.1), Missing(0.5)):
-        observation = corruption(pictures(1, 1, 64, 64), Rng(0))
+        observation = corruption(random_images(1, 1, 64, 64), Rng(0))
         with torch.no_grad(), FlopCounterMode(display=False) as counter:
             model.estimate(observation, corruption)
         assert 0.9 * most_work < counter.get_total_flops() / 2 / 64**2 <= most_work

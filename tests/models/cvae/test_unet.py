@@ -8,7 +8,7 @@ from restorekit.core.errors import SpecError
 from restorekit.core.rng import Rng
 from restorekit.corruptions import Chain, Gaussian, Missing
 from restorekit.models import CVAE
-from restorekit.models.cvae.unet import Trunk, fold, shown, three
+from restorekit.models.cvae.unet import Trunk, fold, network_input, repeat_channels
 from restorekit.testing._assertions import pictures, shake
 
 SMALL = CVAE.Config(**CVAE.presets["small"])
@@ -17,7 +17,7 @@ DAMAGE = Chain((Gaussian(0.1), Missing(0.5)))
 
 @pytest.mark.parametrize("wrong", [{"widths": (8, 16)}, {"decoder": (1,)}, {"encoder": (1,)}, {"widths": (8,)}])
 def test_sizes_that_do_not_fit_are_told(wrong):
-    with pytest.raises(SpecError, match="encoder needs a number for each"):
+    with pytest.raises(SpecError, match="encoder expects a number for each"):
         dataclasses.replace(CVAE.Config(), **wrong)
 
 
@@ -25,7 +25,7 @@ def test_sizes_that_do_not_fit_are_told(wrong):
     "wrong", [{"filling_widths": (8, 16)}, {"filling_encoder": (1,)}, {"filling_decoder": (1, 1, 1)}]
 )
 def test_the_trunk_for_filling_has_sizes_of_its_own_and_the_levels_of_the_other(wrong):
-    with pytest.raises(SpecError, match="the trunk for filling needs the 3 levels of the other"):
+    with pytest.raises(SpecError, match="the trunk for filling expects the 3 levels of the other"):
         dataclasses.replace(CVAE.Config(), **wrong)
     dataclasses.replace(CVAE.Config(), filling=False, **wrong)
 
@@ -80,21 +80,21 @@ def test_the_sizes_for_filling_replace_those_of_the_other_trunk_and_nothing_else
 def test_the_network_is_shown_guess_observed_level_and_whether_it_is_known():
     initial, observation = _seen()
     sigma = torch.tensor([0.1, torch.nan]).view(2, 1, 1, 1)
-    found = shown(initial, dataclasses.replace(observation, sigma=sigma))
+    found = network_input(initial, dataclasses.replace(observation, sigma=sigma))
     assert found.shape == (2, 8, 16, 24)
     assert torch.equal(found[:, :3], initial)
     assert torch.equal(found[:, 3:6], observation.observed.expand(-1, 3, -1, -1).float())
     assert [found[i, 6:].flatten(1).unique().tolist() for i in (0, 1)] == [pytest.approx([0.1, 1]), [0]]
-    unknown = shown(initial, dataclasses.replace(observation, sigma=None))
+    unknown = network_input(initial, dataclasses.replace(observation, sigma=None))
     assert not unknown[:, 6:].any()
 
 
 def test_gray_becomes_three_equal_channels_and_comes_back_as_their_mean():
     gray = pictures(2, 1, 4, 5)
-    assert torch.equal(three(gray), gray.repeat(1, 3, 1, 1))
-    torch.testing.assert_close(fold(three(gray), 1), gray)
+    assert torch.equal(repeat_channels(gray), gray.repeat(1, 3, 1, 1))
+    torch.testing.assert_close(fold(repeat_channels(gray), 1), gray)
     colour = pictures(2, 3, 4, 5)
-    assert torch.equal(three(colour), colour)
+    assert torch.equal(repeat_channels(colour), colour)
     assert torch.equal(fold(colour, 3), colour)
 
 

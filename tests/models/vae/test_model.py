@@ -15,7 +15,7 @@ from restorekit.corruptions import Clean, Missing
 from restorekit.evaluation.likelihood import score
 from restorekit.models import VAE
 from restorekit.testing import _assertions
-from restorekit.testing._assertions import shake
+from restorekit.testing._assertions import perturb
 from restorekit.training.config import Recipe
 
 
@@ -40,7 +40,7 @@ def test_the_tutorial_preset_is_784_400_20_and_nothing_else():
     assert sum(p.numel() for p in model.parameters()) == 652_824
     assert isinstance(model.decode(torch.zeros(1, 20)), Bernoulli)
     assert (recipe.batch, recipe.lr, recipe.optimiser, recipe.beta2) == (128, 1e-3, "adam", 0.999)
-    assert [recipe.pace(step, 0.9) for step in (0, 10**5)] == [1.0, 1.0]
+    assert [recipe.learning_rate_factor(step, 0.9) for step in (0, 10**5)] == [1.0, 1.0]
     assert not any(
         (recipe.weight_decay, recipe.clip, recipe.explode, recipe.ema, recipe.augment, recipe.gray, recipe.crop)
     )
@@ -80,7 +80,7 @@ def test_the_bernoulli_nelbo_is_the_one_by_hand():
 @pytest.mark.parametrize("network", ["mlp", "conv"])
 def test_the_rate_is_the_divergence_in_closed_form(network):
     model = testing.build(VAE, VAE.Config(network=network, hidden=(8, 8), latent=3))
-    shake(model)
+    perturb(model)
     x = _assertions.pictures(4, 1, 12, 12)
     q = model.infer(x)
     normal = distributions.Normal(q.mu, (0.5 * q.logvar).exp())
@@ -90,7 +90,7 @@ def test_the_rate_is_the_divergence_in_closed_form(network):
 
 def test_the_rate_is_the_mean_of_log_q_minus_log_p():
     model = testing.build(VAE, VAE.Config(network="mlp", hidden=(8,), latent=2))
-    shake(model)
+    perturb(model)
     x = _assertions.pictures(1, 1, 12, 12).expand(20000, -1, -1, -1)
     with torch.no_grad():
         q, p = model.infer(x), model.prior()
@@ -131,7 +131,7 @@ def test_the_weight_of_the_rate_warms_up_and_free_bits_cost_nothing():
 
     def excess(step, **changes):
         model = testing.build(VAE, VAE.Config(**base, **changes))
-        shake(model)
+        perturb(model)
         terms = model.terms(_batch(x, step=step), Rng(0))
         return float(terms.loss.detach() - terms.parts["distortion"]), float(terms.parts["rate"])
 
@@ -148,7 +148,7 @@ def test_the_weight_of_the_rate_warms_up_and_free_bits_cost_nothing():
 def test_labels_change_what_is_drawn_and_unknown_ones_are_their_own_class():
     for network in ("mlp", "conv"):
         model = testing.build(VAE, VAE.Config(network=network, hidden=(8, 8), latent=2, classes=3))
-        shake(model)
+        perturb(model)
         z = model.infer(_assertions.pictures(4, 1, 12, 12)).mean[:1].repeat(4, *[1] * (1 if network == "mlp" else 3))
         with torch.no_grad():
             drawn = model.decode(z, torch.tensor([0, 1, 2, -1])).mean
@@ -186,7 +186,7 @@ def test_active_units_are_those_whose_mean_varies():
 
 def test_a_missing_value_is_shown_as_nothing():
     model = testing.build(VAE, VAE.Config(hidden=(8, 8), latent=2))
-    shake(model)
+    perturb(model)
     x = _assertions.pictures(2, 1, 12, 12)
     o = Missing(0.5)(x, Rng(0))
     torch.testing.assert_close(model.infer(x, o.observed).mean, model.infer(o.y).mean)
@@ -203,7 +203,7 @@ def test_a_class_beyond_those_that_are_known_is_an_error(network, label):
 def _small(importance, **more):
     config = VAE.Config(hidden=(8,), latent=2, likelihood="bernoulli", importance=importance, **more)
     model = testing.build(VAE, config)
-    shake(model)
+    perturb(model)
     return model
 
 
@@ -234,7 +234,7 @@ def test_the_bound_of_several_draws_counts_observed_values_alone():
 
 
 def test_free_bits_and_a_bound_of_several_draws_exclude_each_other():
-    with pytest.raises(SpecError, match="leave one out"):
+    with pytest.raises(SpecError, match="remove one of them"):
         _small(4, free_bits=0.1)
 
 
@@ -243,7 +243,7 @@ def test_images_count_by_their_share(more):
     """An image that counts twice is as two of it, and one that counts for nothing as none."""
     config = VAE.Config(**{"hidden": (8,), "latent": 2, "likelihood": "bernoulli", **more})
     model = testing.build(VAE, config)
-    shake(model)
+    perturb(model)
     x = _assertions.pictures(3, 1, 8, 8)
     one = model.objective(_batch(x), Rng(0, ("a", "b", "c")), torch.tensor([2 / 3, 1 / 3, 0.0]))
     other = model.objective(_batch(x[[0, 0, 1]]), Rng(0, ("a", "a", "b")))

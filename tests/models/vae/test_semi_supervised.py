@@ -12,11 +12,11 @@ from restorekit.core.types import Batch
 from restorekit.corruptions import Clean, Gaussian, Speckle
 from restorekit.evaluation.likelihood import score
 from restorekit.models import VAE
-from restorekit.models.vae.semi_supervised import accuracy, told
+from restorekit.models.vae.semi_supervised import accuracy, class_distribution
 from restorekit.samplers import Gibbs
 from restorekit.samplers.langevin import Langevin
 from restorekit.samplers.map import Mode
-from restorekit.testing._assertions import names, pictures, shake
+from restorekit.testing._assertions import names, perturb, random_images
 
 SMALL = VAE.Config(network="mlp", size=(2, 2), channels=1, hidden=(), latent=1, classes=3, alpha=2.0)
 
@@ -24,7 +24,7 @@ SMALL = VAE.Config(network="mlp", size=(2, 2), channels=1, hidden=(), latent=1, 
 def _model(config=SMALL, certain=False):
     """A VAE whose every weight speaks; where q(z | x) is certain, its objective depends on no noise."""
     model = testing.build(VAE, config)
-    shake(model)
+    perturb(model)
     for name, p in model.named_parameters():
         with torch.no_grad():
             p.add_(0.5 * Rng(2).normal(name, tuple(p.shape) or (1,), "cpu").view_as(p))
@@ -46,7 +46,7 @@ def _loss(model, x, label):
 
 
 def test_the_objective_is_equations_6_to_9():
-    model, x, labels = _model(certain=True), pictures(3, 1, 2, 2), [2, -1, 0]
+    model, x, labels = _model(certain=True), random_images(3, 1, 2, 2), [2, -1, 0]
     logs = model.classifier(x)
     unlabelled = sum(logs[1, y].exp() * (_loss(model, x[1], y) + logs[1, y] + math.log(3)) for y in range(3))
     labelled = [_loss(model, x[i], labels[i]) - 2.0 * logs[i, labels[i]] for i in (0, 2)]
@@ -57,7 +57,7 @@ def test_the_objective_is_equations_6_to_9():
 
 
 def test_no_label_and_unknown_labels_are_one():
-    model, x = _model(), pictures(4, 1, 2, 2)
+    model, x = _model(), random_images(4, 1, 2, 2)
     losses = [model.terms(_batch(x, label), Rng(0)).loss for label in (None, [-1] * 4)]
     assert torch.equal(*losses)
 
@@ -73,7 +73,7 @@ def _evidence(model, x, label):
 
 @torch.no_grad()
 def test_weights_of_labels_and_latents_tell_the_exact_evidence():
-    model, x, rng = _model(), pictures(5, 1, 2, 2), Rng(0, names(5))
+    model, x, rng = _model(), random_images(5, 1, 2, 2), Rng(0, names(5))
     model.spread.fill_(-0.5)
     for p in model.network.encoder.parameters():  # q is loose, but not off
         p[:1].mul_(0.3)
@@ -90,7 +90,7 @@ def test_weights_of_labels_and_latents_tell_the_exact_evidence():
 
 @torch.no_grad()
 def test_a_class_that_is_told_is_kept_and_others_are_drawn_as_often_as_the_classifier_says():
-    model, x = _model(), pictures(2, 1, 2, 2)
+    model, x = _model(), random_images(2, 1, 2, 2)
     label, _ = model.infer(x, None, torch.tensor([1, -1])).mean
     torch.testing.assert_close(label, torch.stack([torch.tensor([0.0, 1.0, 0.0]), model.classifier(x)[1].exp()]))
     many = model.infer(x[1:].expand(20000, -1, -1, -1)).sample(Rng(0))[0]
@@ -102,7 +102,7 @@ def test_a_class_that_is_told_is_kept_and_others_are_drawn_as_often_as_the_class
 
 
 def test_a_probability_of_one_is_always_drawn():
-    law = told(None, torch.tensor([[0.0, -1e9], [-1e9, 0.0]]))
+    law = class_distribution(None, torch.tensor([[0.0, -1e9], [-1e9, 0.0]]))
     for seed in range(50):
         assert torch.equal(law.sample(Rng(seed)), torch.eye(2))
 
@@ -120,7 +120,7 @@ def test_soft_classes_of_a_convolutional_network_are_means_of_embeddings():
 
 def test_samplers_that_climb_refuse_classes_and_others_restore_without_a_label():
     model = _model()
-    x = pictures(2, 1, 2, 2)
+    x = random_images(2, 1, 2, 2)
     for sampler in (Langevin(), Mode()):
         assert "is a class" in (sampler.refuse(model, Speckle(0.1)) or "")
         assert sampler.refuse(testing.build(VAE, dataclasses.replace(SMALL, alpha=0.0)), Speckle(0.1)) is None
@@ -131,7 +131,7 @@ def test_samplers_that_climb_refuse_classes_and_others_restore_without_a_label()
 
 def test_there_is_no_classifier_where_none_is_asked_for_and_none_without_classes():
     assert not [name for name in testing.build(VAE, VAE.Config(classes=3)).state_dict() if "classifier" in name]
-    with pytest.raises(UsageError, match="needs classes; give --labels"):
+    with pytest.raises(UsageError, match="needs class labels; pass --labels"):
         testing.build(VAE, VAE.Config(alpha=1.0))
 
 
@@ -142,9 +142,9 @@ def test_unlabelled_images_teach_what_the_few_labelled_ones_leave_open():
     )
     model = testing.build(VAE, config).train()
     kinds = torch.tensor([[1.0, 0.0, 1.0, 0.0], [0.0, 1.0, 0.0, 1.0]]).view(2, 1, 2, 2)
-    told_x = kinds.clone()
-    told_x[:, :, 1] = 0.5  # the lower row says nothing in what is labelled
-    x = torch.cat([told_x, kinds.repeat(8, 1, 1, 1)])
+    labelled_x = kinds.clone()
+    labelled_x[:, :, 1] = 0.5  # the lower row says nothing in what is labelled
+    x = torch.cat([labelled_x, kinds.repeat(8, 1, 1, 1)])
     label = torch.cat([torch.tensor([0, 1]), torch.full((16,), -1)])
     optimiser = torch.optim.Adam(model.parameters(), lr=0.01)
     for step in range(250):
@@ -164,6 +164,6 @@ def test_accuracy_is_over_told_classes_alone():
 
 
 def test_accuracy_is_told_where_some_image_tells_its_class():
-    model, x = _model(), pictures(5, 1, 2, 2)
+    model, x = _model(), random_images(5, 1, 2, 2)
     for label, there in ((None, False), ([-1] * 5, False), ([0, -1, 2, -1, -1], True)):
         assert ("accuracy" in model.diagnose(_batch(x, label), Rng(0))) == there

@@ -15,7 +15,7 @@ from restorekit.core.types import Problem
 from restorekit.corruptions import Gaussian, Holes, Missing
 from restorekit.models import CVAE, checkpoint
 from restorekit.restoration.loading import open_restorer
-from restorekit.training.build import start
+from restorekit.training.build import initial_model
 
 CLEAN = Path(__file__).parents[3] / "samples" / "clean"
 NOISY = ("opencv-nlm", "tv", "wavelet", "nlm")
@@ -76,7 +76,7 @@ def test_the_one_pass_estimate_is_as_good_as_the_mean_of_64_draws(corruption, na
 
 
 def test_a_training_of_a_cvae_starts_from_it_where_nothing_else_is_said():
-    assert start(CVAE, {}, "auto", 0, (3, 96, 96), ()).told.startswith("default ")
+    assert initial_model(CVAE, {}, "auto", 0, (3, 96, 96), ()).provenance.startswith("default ")
 
 
 @pytest.mark.parametrize(("name", "most"), [("default", 4 * 2**20), ("large", 16 * 2**20)])

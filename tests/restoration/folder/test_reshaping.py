@@ -11,7 +11,7 @@ from restorekit.models import VAE
 from restorekit.restoration.folder import compute
 from restorekit.restoration.model_restorer import ModelRestorer
 from restorekit.samplers import Langevin
-from restorekit.testing._assertions import shake
+from restorekit.testing._assertions import perturb
 from tests._helpers.folder_runs import RNG, Darker, kept, lines, prepared, restore, tree
 
 SMALLER = "downsample:factor=2+gaussian:sigma=0.02"
@@ -44,7 +44,7 @@ def _sizes(out):
 
 def test_a_model_of_one_size_restores_a_folder_of_smaller_files_twice_with_the_same_bytes(small, tmp_path):
     model = testing.build(VAE, VAE.Config(network="mlp", size=(28, 28), hidden=(16,), latent=2))
-    shake(model)
+    perturb(model)
     for name in ("a", "b"):
         setup = prepared(small, tmp_path / name, ModelRestorer(model, Langevin(steps=4)), corruption=SMALLER)
         assert restore(setup) == {"done": 3, "skipped": 0, "failed": 0}

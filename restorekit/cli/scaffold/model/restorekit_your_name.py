@@ -21,8 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from restorekit import Batch, Corruption, Draws, Estimate, Geometry, Model, Observation, Rng, Terms, hookimpl
-from restorekit.core.distributions import DiagonalGaussian, floored, per_image
-from restorekit.models.layers import Up, down, stack
+from restorekit.models import DiagonalGaussian, Up, down, floored, per_image, stack
 
 CELL = 4  # pixels a side that share their latents
 
@@ -105,7 +104,7 @@ class YourName(Model):
 
     def terms(self, batch: Batch, rng: Rng, group: str = "model") -> Terms:
         """Return the negative ELBO of the values that are not known exactly, in nats per image."""
-        assert batch.x is not None  # only models with `unseen` settings learn without clean images
+        assert batch.x is not None  # only models with `self_supervised` settings learn without clean images
         seen = self._look(batch.observation, batch.corruption)
         q = self._posterior(batch.x - seen.mean, seen.features)
         distortion = -seen.likelihood(q.sample(rng)).log_prob(batch.x, batch.observation.unknown()).mean()

@@ -11,9 +11,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from restorekit import Corruption, Draws, LatentModel, Model, Observation, Rng, Sampler, hookimpl
-from restorekit.core.errors import UsageError
-from restorekit.core.gaussian import evidence, other_than_gaussian, posterior
+from restorekit import Corruption, Draws, LatentModel, Model, Observation, Rng, Sampler, UsageError, hookimpl
+from restorekit.samplers import evidence, other_than_gaussian, posterior
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,8 @@ from restorekit_your_name import YourName
 from torch import nn
 
 from restorekit import Geometry, LatentModel, Observation, Rng
-from restorekit.core.distributions import DiagonalGaussian
 from restorekit.corruptions import Gaussian
-from restorekit.models.vae.model import StandardPrior
+from restorekit.models import DiagonalGaussian, StandardPrior
 from restorekit.testing import SAMPLER_CHECKS
 
 TAU, SIGMA = 0.5, 0.5

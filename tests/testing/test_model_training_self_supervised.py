@@ -13,7 +13,7 @@ from tests._helpers.tiny_model import Tiny
 class Learns(Tiny):
     """Is shown half of what was observed and scored on the rest."""
 
-    unseen: ClassVar[dict] = {}
+    self_supervised: ClassVar[dict] = {}
 
     def terms(self, batch, rng, group="model"):
         if batch.x is not None:
@@ -52,7 +52,7 @@ BROKEN = [
 
 
 @pytest.mark.parametrize("cls", [Tiny, Learns])
-@pytest.mark.parametrize("check", model_training.UNSEEN_CHECKS)
+@pytest.mark.parametrize("check", model_training.SELF_SUPERVISED_CHECKS)
 def test_a_sound_model_passes(check, cls):
     check(build(cls))
 
@@ -63,4 +63,4 @@ def test_a_broken_model_is_caught(check, cls):
 
 
 def test_every_check_has_been_seen_to_fail():
-    assert set(model_training.UNSEEN_CHECKS) == {check for check, _ in BROKEN}
+    assert set(model_training.SELF_SUPERVISED_CHECKS) == {check for check, _ in BROKEN}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from restorekit.cli import options as cli_options
+from restorekit.cli import options
 from restorekit.core.errors import UsageError
 from restorekit.core.plugins import registry
 from restorekit.evaluation.rows import RunRow
@@ -14,30 +14,30 @@ from restorekit.evaluation.rows import RunRow
     ("text", "count"), [("500MB", 500 * 2**20), ("4GB", 2**32), ("2g", 2**31), ("1.5 GiB", 3 * 2**29), ("100", 100)]
 )
 def test_sizes(text, count):
-    assert cli_options.size(text) == count
+    assert options.parse_size(text) == count
 
 
 @pytest.mark.parametrize("text", ["", "GB", "4 apples", "-1GB", "1.2.3GB", "1e9"])
 def test_what_is_no_size(text):
     with pytest.raises(UsageError, match="a memory size"):
-        cli_options.size(text)
+        options.parse_size(text)
 
 
 def test_the_memory_must_be_enough_for_the_least_tiles():
-    assert cli_options.memory("128MB") == 2**27
+    assert options.parse_memory("128MB") == 2**27
     for few in ("1", "127MB", "0"):
         with pytest.raises(UsageError, match=f"takes 128MB or more, got {few}; "):
-            cli_options.memory(few)
+            options.parse_memory(few)
 
 
 @pytest.mark.parametrize(("text", "value"), [("25/255", 25 / 255), ("0", 0), ("0.5", 0.5), ("1", 1), ("50e-3", 0.05)])
 def test_noise_levels(text, value):
-    assert float(cli_options.sigma(text)) == value
+    assert float(options.parse_sigma(text)) == value
 
 
 def test_noise_levels_that_are_words():
-    assert cli_options.sigma(None) is None
-    assert cli_options.sigma("auto") == "auto"
+    assert options.parse_sigma(None) is None
+    assert options.parse_sigma("auto") == "auto"
 
 
 @pytest.mark.parametrize(
@@ -53,38 +53,38 @@ def test_noise_levels_that_are_words():
 )
 def test_what_is_no_noise_level(text, told):
     with pytest.raises(UsageError, match=told):
-        cli_options.sigma(text)
+        options.parse_sigma(text)
 
 
 def test_shards():
-    assert cli_options.shard(None) == (1, 1)
-    assert cli_options.shard("2/8") == (2, 8)
+    assert options.parse_shard(None) == (1, 1)
+    assert options.parse_shard("2/8") == (2, 8)
     for wrong in ("0/3", "4/3", "1", "a/b", "1/0"):
         with pytest.raises(UsageError, match="takes I/N"):
-            cli_options.shard(wrong)
+            options.parse_shard(wrong)
 
 
 def test_what_is_kept():
-    assert cli_options.keep("", 0) == ()
-    assert cli_options.keep("std, low,high,std", 0) == ("std", "low", "high")
-    assert cli_options.keep("std,draws", 4) == ("std",)
-    with pytest.raises(UsageError, match="give --samples N"):
-        cli_options.keep("draws", 0)
+    assert options.parse_keep("", 0) == ()
+    assert options.parse_keep("std, low,high,std", 0) == ("std", "low", "high")
+    assert options.parse_keep("std,draws", 4) == ("std",)
+    with pytest.raises(UsageError, match="add --samples N"):
+        options.parse_keep("draws", 0)
     with pytest.raises(UsageError, match="did you mean std"):
-        cli_options.keep("sdt", 0)
+        options.parse_keep("sdt", 0)
 
 
 def test_formats():
-    assert [cli_options.format(t) for t in ("keep", "TIF", "jpg", "png")] == ["keep", "tiff", "jpeg", "png"]
+    assert [options.parse_format(t) for t in ("keep", "TIF", "jpg", "png")] == ["keep", "tiff", "jpeg", "png"]
     with pytest.raises(UsageError, match="did you mean"):
-        cli_options.format("pgn")
+        options.parse_format("pgn")
 
 
 def test_input_and_output_lie_apart(tmp_path):
     (tmp_path / "IN" / "sub").mkdir(parents=True)
     (tmp_path / "IN" / "x.png").touch()
     (tmp_path / "link").symlink_to(tmp_path / "IN")
-    cli_options.keep_apart(tmp_path / "IN", tmp_path / "OUT")
+    options.check_output(tmp_path / "IN", tmp_path / "OUT")
     outside, holding = "must lie outside the input", "must not be a folder that holds the input"
     for source, out, told in (
         ("IN", "IN", outside),
@@ -96,37 +96,37 @@ def test_input_and_output_lie_apart(tmp_path):
         ("IN/x.npz:a", "IN", holding),
     ):
         with pytest.raises(UsageError, match=told):
-            cli_options.keep_apart(tmp_path / source, tmp_path / out)
+            options.check_output(tmp_path / source, tmp_path / out)
     with pytest.raises(UsageError, match="is a file"):
-        cli_options.keep_apart(tmp_path / "IN" / "sub", tmp_path / "IN" / "x.png")
+        options.check_output(tmp_path / "IN" / "sub", tmp_path / "IN" / "x.png")
 
 
 def test_a_limit_is_a_metric_and_a_number():
     known = registry.metrics()
-    assert cli_options.limit(None, known) is None
-    assert cli_options.limit("psnr=28.5", known) == ("psnr", 28.5)
+    assert options.parse_limit(None, known) is None
+    assert options.parse_limit("psnr=28.5", known) == ("psnr", 28.5)
     with pytest.raises(UsageError, match="did you mean psnr"):
-        cli_options.limit("psrn=28", known)
+        options.parse_limit("psrn=28", known)
     with pytest.raises(UsageError, match="takes METRIC=NUMBER"):
-        cli_options.limit("psnr=high", known)
+        options.parse_limit("psnr=high", known)
 
 
 def test_below_looks_at_what_was_named_as_a_model_and_knows_what_is_better():
     def run(name="default", psnr=27.0):
         return RunRow("", name, 1, metrics={"psnr": psnr, "nrmse": 0.1})
 
-    assert cli_options.below(("psnr", 28.0), ["default"], [run()])
-    assert not cli_options.below(("psnr", 26.0), ["default"], [run()])
-    assert cli_options.below(("nrmse", 0.05), ["default"], [run()])
-    assert not cli_options.below(("psnr", 28.0), ["default"], [run("tv")])
-    assert cli_options.below(("psnr", 28.0), ["tv"], [run("tv")])
-    assert not cli_options.below(None, ["default"], [run()])
-    assert cli_options.below(("psnr", 1.0), ["default"], [run(psnr=None)])
+    assert options.describe_missed(("psnr", 28.0), ["default"], [run()])
+    assert not options.describe_missed(("psnr", 26.0), ["default"], [run()])
+    assert options.describe_missed(("nrmse", 0.05), ["default"], [run()])
+    assert not options.describe_missed(("psnr", 28.0), ["default"], [run("tv")])
+    assert options.describe_missed(("psnr", 28.0), ["tv"], [run("tv")])
+    assert not options.describe_missed(None, ["default"], [run()])
+    assert options.describe_missed(("psnr", 1.0), ["default"], [run(psnr=None)])
 
 
 def test_a_limit_that_is_not_held_is_said_with_the_mean():
     runs = [RunRow(spec, "tv", 1, metrics={"psnr": value}) for spec, value in (("g", 27.125), ("", None))]
-    assert cli_options.below(("psnr", 28.0), ["tv"], runs) == [
-        "--fail-under psnr=28 is not held by tv on g: 27.12",
-        "--fail-under psnr=28 is not held by tv: no value",
+    assert options.describe_missed(("psnr", 28.0), ["tv"], runs) == [
+        "--fail-under psnr=28 is missed by tv on g: 27.12",
+        "--fail-under psnr=28 is missed by tv: no value",
     ]

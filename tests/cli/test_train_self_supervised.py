@@ -70,12 +70,12 @@ def test_a_folder_that_is_noisy_itself_is_learnt_from_with_its_level(run, tmp_pa
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (("--model", "cvae"), "needs to know the noise"),
+        (("--model", "cvae"), "needs the noise level"),
         (("--model", "cvae", "--corruption", "jpeg"), "got jpeg"),
         (("--model", "cvae", "--corruption", "jpeg", "--sigma", "learned"), "got jpeg"),
-        (("--model", "cvae", "--corruption", "poisson", "--sigma", "learned"), "give --sigma learned-gain"),
-        (("--model", "cvae", "--corruption", "gaussian", "--sigma", "0.2"), "leave one of them out"),
-        (("--model", "cvae", "--corruption", "missing", "--corruption", "gaussian"), "got 2 of --corruption"),
+        (("--model", "cvae", "--corruption", "poisson", "--sigma", "learned"), "pass --sigma learned-gain"),
+        (("--model", "cvae", "--corruption", "gaussian", "--sigma", "0.2"), "remove one of them"),
+        (("--model", "cvae", "--corruption", "missing", "--corruption", "gaussian"), "got 2; remove"),
         (("--model", "cvae", "--sigma", "25"), "25/255"),
     ],
 )
@@ -90,7 +90,7 @@ def test_a_cvae_that_hides_nothing_cannot_learn_from_damaged_images(run, clean, 
     words = ("--model", "cvae", "--self-supervised", "--sigma", "0.1", "--set", "spots=0", "--steps", 1)
     code, _, err = run("train", clean, tmp_path / "R", *words, "--device", "cpu")
     assert code == 2
-    assert "with spots of 1 or more, got 0" in err.splitlines()[-1]
+    assert "expects spots of 1 or more, got 0" in err.splitlines()[-1]
 
 
 @pytest.mark.parametrize("setting", ["noise=0.3", "grain=sigma"])
@@ -98,7 +98,7 @@ def test_noise_that_is_learnt_from_belongs_to_damaged_images(run, clean, tmp_pat
     words = ("--model", "vae", "--set", setting, "--steps", 1, "--device", "cpu")
     code, _, err = run("train", clean, tmp_path / "R", *words)
     assert code == 2
-    assert "give --self-supervised" in err
+    assert "pass --self-supervised" in err
 
 
 def test_a_noise_level_without_damaged_images_is_refused(run, clean, tmp_path):
@@ -112,12 +112,12 @@ def test_observed_whole_and_free_of_noise_the_objective_of_a_vae_is_the_usual_on
     from restorekit.core.types import Batch
     from restorekit.corruptions import Clean
     from restorekit.models import VAE
-    from restorekit.testing._assertions import pictures, shake
+    from restorekit.testing._assertions import perturb, random_images
     from restorekit.training.self_supervised import KnownNoise
 
     model = testing.build(VAE, VAE.Config(hidden=(8, 8), latent=2))
-    shake(model)
-    x = pictures(3, 1, 8, 8)
+    perturb(model)
+    x = random_images(3, 1, 8, 8)
     one = model.terms(Batch(x, Clean()(x, Rng(0)), Clean()), Rng(0))
     other = model.terms(Batch(None, KnownNoise(0.0)(x, Rng(0)), KnownNoise(0.0)), Rng(0))
     torch.testing.assert_close(one.loss, other.loss)
@@ -141,7 +141,7 @@ def test_noise_is_learnt_with_the_images_and_known_when_they_are_restored(run, c
     np.save(folder / "y.npy", true(torch.tensor(x)[:, None].float(), rng).y[:, 0].numpy())
     code, _, err = run("restore", folder, tmp_path / "OUT", "--model", file, "--range", "0..1", "--device", "cpu")
     assert code == 0, err
-    assert "noise as in the images that" in err
+    assert "the noise level is that of the training data of" in err
     before, after = (np.load(where / "y.npy") for where in (folder, tmp_path / "OUT"))
     assert ((after - x) ** 2).mean() < 0.5 * ((before - x) ** 2).mean()
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from restorekit.cli.console import print_compared, print_results
+from restorekit.cli.tables import print_compared, print_results
 from restorekit.core.records import decode
 from restorekit.evaluation.bootstrap import compare
 from restorekit.evaluation.head_to_head import PairedComparison
@@ -124,5 +124,5 @@ def test_brackets_in_names_stand_as_they_are(capsys):
 def test_the_coverage_is_shown_by_image_and_by_width(shown):
     spread = {"coverage90_images": [0.85, 0.9, 0.95], "coverage_by_width": [0.8 + i / 50 for i in range(10)]}
     said = " ".join(shown(_run("own", **spread)))
-    assert "own, within the 90 % interval: median image 90% (5 to 95 % of them: 85% to 95%)" in said
+    assert "own, within the 90 % interval: median image 90% (5 to 95 % of images: 85% to 95%)" in said
     assert "narrowest tenth first: 80% 82% 84% 86% 88% 90% 92% 94% 96% 98%" in said
