@@ -138,7 +138,7 @@ _FULL = {torch.uint8: 2**8 - 1, torch.uint16: 2**16 - 1, torch.bool: 1}
 
 @dataclass(frozen=True)
 class Form:
-    """How a caller's image is laid out.
+    """Layout of a caller's image.
 
     Attributes
     ----------

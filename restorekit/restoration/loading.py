@@ -74,7 +74,7 @@ class Opened:
 
     @property
     def _answers(self) -> str:
-        """What the one answer of its sampler is; "" for one that draws."""
+        """Kind of the single answer of its sampler; "" for a sampler that draws."""
         sampler = self.restorer.sampler if isinstance(self.restorer, ModelRestorer) else None
         return "" if sampler is None else sampler.answers
 

@@ -213,7 +213,7 @@ class ModelPass:
             yield draws.mean, draws.variance
 
     def _sample(self, tiles: Observation, n: int, rng: Rng) -> Draws:
-        """Draw with the given sampler, unless the model draws in a way of its own."""
+        """Draw with the sampler, unless the model draws in a way of its own."""
         model = self.model
         if self.sampler is None or not isinstance(model, LatentModel) or type(model).sample is not LatentModel.sample:
             return model.sample(tiles, self.corruption, n, rng)

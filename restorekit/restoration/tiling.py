@@ -60,7 +60,7 @@ def process_tiles(
     source : Source
         Images of one size.
     solve : callable
-        Restores a batch of tiles with the given random numbers; returns fields, (..., B, C, h, w), on any device.
+        Restores a batch of tiles with these random numbers; returns fields, (..., B, C, h, w), on any device.
     geometry : Geometry
         Sizes that `solve` accepts, and the halo it needs.
     rng : Rng

@@ -1,7 +1,7 @@
 """Calibrated intervals: a table that says how many predicted standard deviations enclose so much of the truth.
 
-The table is indexed by what is seen when an image is restored: its channels, kind and level of noise, share of missing
-pixels, distance to the nearest pixel that was seen, and predicted standard deviation.
+The table is indexed by the conditions of an image: its channels, kind and level of noise, share of missing
+pixels, distance to the nearest observed pixel, and predicted standard deviation.
 `evaluation.calibration` makes it.
 """
 
@@ -38,7 +38,7 @@ class Axes:
     missing : tuple of float
         Shares of the pixels.
     distance : tuple of float
-        Pixels to the nearest one that was seen; 0 is a seen one.
+        Pixels to the nearest observed one; 0 is an observed one.
     std : tuple of float
         Predicted standard deviations on [0, 1].
     """
@@ -66,7 +66,7 @@ class Table:
         Shares that the intervals enclose, ascending.
     factors : mapping of str to nested sequences, (distance, std, level)
         One entry "c,w,i,j" for c channels, white noise or not (1, 0), and each pair of nodes i of sigma and j of
-        missing that calibration images were seen at.
+        missing that calibration images had.
     reach : float
         Largest distance in the calibration images, pixels.
     images : int
@@ -119,28 +119,28 @@ class Table:
             return None
         return f"the calibration is of intervals that enclose {low:g} to {high:g}, not {level:g}"
 
-    def refusal(self, seen: Conditions, level: float) -> str | None:
+    def refusal(self, conditions: Conditions, level: float) -> str | None:
         """Say why an image, or a level, lies outside of what the table covers; None where it does not."""
         if reason := self.beyond(level):
             return reason
-        if not self._around(seen):
-            kind = {1: "gray ", 3: "colour "}.get(seen.channels, "")
-            noise = f"{'' if seen.white else 'coarse '}noise of a level near {255 * seen.sigma:.1f}/255"
-            return f"no {kind}calibration images had {noise} and {seen.missing:.0%} of the pixels missing"
-        if seen.farthest > self.reach or seen.farthest >= FAR:
-            depth = f"{seen.farthest:.0f}{' or more' if seen.farthest >= FAR else ''}"
+        if not self._neighbours(conditions):
+            kind = {1: "gray ", 3: "colour "}.get(conditions.channels, "")
+            noise = f"{'' if conditions.white else 'coarse '}noise of a level near {255 * conditions.sigma:.1f}/255"
+            return f"no {kind}calibration images had {noise} and {conditions.missing:.0%} of the pixels missing"
+        if conditions.farthest > self.reach or conditions.farthest >= FAR:
+            depth = f"{conditions.farthest:.0f}{' or more' if conditions.farthest >= FAR else ''}"
             return f"its holes reach {depth} pixels deep, those of the calibration images {self.reach:.0f}"
         return None
 
-    def factor(self, seen: Conditions, distance: Tensor, std: Tensor, level: float) -> Tensor:
+    def factor(self, conditions: Conditions, distance: Tensor, std: Tensor, level: float) -> Tensor:
         """Return by how many standard deviations an interval reaches from the mean.
 
         Parameters
         ----------
-        seen : Seen
+        conditions : Conditions
             Of the whole image; the table must not refuse it.
         distance, std : Tensor, of one shape
-            Of the values in question: pixels to the nearest that was seen, and standard deviation.
+            Of the values in question: pixels to the nearest observed one, and standard deviation.
         level : float
             Share that the interval is to enclose.
 
@@ -148,20 +148,20 @@ class Table:
         -------
         Tensor, of that shape
         """
-        around = self._around(seen)
-        weights = np.array(list(around.values()))
-        grid = np.tensordot(weights / weights.sum(), np.stack([self._cells[key] for key in around]), 1)
+        neighbours = self._neighbours(conditions)
+        weights = np.array(list(neighbours.values()))
+        grid = np.tensordot(weights / weights.sum(), np.stack([self._cells[key] for key in neighbours]), 1)
         of_level = self._at_level(grid, level)
         d = _place(np.log2(1 + distance.double().numpy()), np.log2(1 + np.asarray(self.axes.distance)))
         p = _place(np.log2(std.double().clamp_min(TINY).numpy()), np.log2(self.axes.std))
         return torch.from_numpy(_bilinear(of_level, d, p)).to(std)
 
-    def _around(self, seen: Conditions) -> dict[Cell, float]:
+    def _neighbours(self, conditions: Conditions) -> dict[Cell, float]:
         """Return the nodes around an image that are of its sort, with weights; none where its nearest is not there."""
-        home = nearest(seen, self.axes)
+        home = nearest(conditions, self.axes)
         found = {}
-        for i, wi in _corners(seen.sigma, self.axes.sigma):
-            for j, wj in _corners(seen.missing, self.axes.missing):
+        for i, wi in _corners(conditions.sigma, self.axes.sigma):
+            for j, wj in _corners(conditions.missing, self.axes.missing):
                 one = (*home[:2], i, j)
                 if one in self._cells and sort(one) == sort(home) and wi * wj > 0:
                     found[one] = wi * wj
@@ -184,11 +184,11 @@ def cell(key: str) -> Cell:
     return c, w, i, j
 
 
-def nearest(seen: Conditions, axes: Axes) -> Cell:
+def nearest(conditions: Conditions, axes: Axes) -> Cell:
     """Return the cell that an image lies nearest to."""
-    i = round(float(_place(np.array(seen.sigma), np.asarray(axes.sigma))))
-    j = round(float(_place(np.array(seen.missing), np.asarray(axes.missing))))
-    return seen.channels, int(seen.white), i, j
+    i = round(float(_place(np.array(conditions.sigma), np.asarray(axes.sigma))))
+    j = round(float(_place(np.array(conditions.missing), np.asarray(axes.missing))))
+    return conditions.channels, int(conditions.white), i, j
 
 
 def sort(one: Cell) -> Sort:

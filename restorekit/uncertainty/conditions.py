@@ -1,4 +1,4 @@
-"""What is seen of an image when it is restored, by which its calibrated intervals are looked up."""
+"""Acquisition conditions of an image, by which calibrated intervals are read."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from torch.nn import functional as F
 from restorekit.core.types import Problem
 from restorekit.uncertainty.noise_level import LAPLACIAN, estimate_sigma
 
-FAR = 64  # pixels; beyond, no distance is told from another
+FAR = 64  # pixels; larger distances count as this
 BLOCK = 16  # side of the squares among which the flattest are sought
 FLATTEST = 0.25  # share of them that tells what the noise is like
 COARSE = 1.6  # noise that is so many times as strong at twice the scale as white noise would be is not white
 
 
 class Conditions(NamedTuple):
-    """What is seen of an image.
+    """Acquisition conditions of one image.
 
     channels : int, of those that are restored together;
     white : bool, whether its noise, if any, is: grain, JPEG and cameras' own processing make it coarser;
-    sigma : float, noise level on [0, 1] as estimated, whatever was told: where values are missing, less than the truth;
+    sigma : float, noise level on [0, 1] as estimated, whatever is stated; too low if values are missing;
     missing : float, share of the values;
-    farthest : float, largest distance to a seen pixel, pixels.
+    farthest : float, largest distance to an observed pixel, pixels.
     """
 
     channels: int
@@ -37,7 +37,7 @@ class Conditions(NamedTuple):
 
 
 def conditions_of(problem: Problem, distance: Tensor) -> list[Conditions]:
-    """Return the conditions of each image of a batch, given the `distances` of its values."""
+    """Return the conditions of each image of a batch; `distance` is what `distances` returns for it."""
     observation = problem.observation
     missing = 1 - observation.observed.float().flatten(1).mean(1)
     rows = zip(noise_of(problem), missing.tolist(), distance.flatten(1).amax(1).tolist(), strict=True)
@@ -78,17 +78,17 @@ def coarseness(y: Tensor, observed: Tensor) -> float:
     fine = F.conv2d(y[:, None], LAPLACIAN[None, None].to(y))[..., 2:-2, 2:-2]
     half = F.avg_pool2d(y[:, None], 2, 1)
     coarse = 2 * F.conv2d(half, LAPLACIAN[None, None].to(y), dilation=2)[..., : fine.shape[-2], : fine.shape[-1]]
-    whole = F.avg_pool2d(observed.all(0)[None].float(), BLOCK) == 1
+    full = F.avg_pool2d(observed.all(0)[None].float(), BLOCK) == 1
     rows, columns = coarse.shape[-2] // BLOCK, coarse.shape[-1] // BLOCK
     powers = torch.stack([F.avg_pool2d(t.square().mean(0), BLOCK) for t in (fine, coarse)])[:, 0, :rows, :columns]
-    own = powers[:, whole[0, :rows, :columns]]
+    own = powers[:, full[0, :rows, :columns]]
     flattest = own[:, own.sum(0).argsort()[: round(FLATTEST * own.shape[1])]]
     one, two = flattest.mean(1).sqrt().tolist() if flattest.shape[1] else (1.0, 1.0)
     return two / max(one, 1e-6)
 
 
 def distances(observed: Tensor) -> Tensor:
-    """Return the distance of every value to the nearest that was seen, (B, C, H, W) pixels, at most FAR."""
+    """Return the distance of every value to the nearest observed one, (B, C, H, W) pixels, at most FAR."""
     return torch.stack([torch.stack([_plane_distances(plane) for plane in image.cpu()]) for image in observed])
 
 

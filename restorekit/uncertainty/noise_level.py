@@ -1,4 +1,4 @@
-"""What is known of an image's noise: what that makes of its damage, and the level estimated from the image itself.
+"""Estimates of the noise level of an image.
 
 Noise in the flattest parts of an image: its level, and whether that is the same in dark and in bright ones.
 
@@ -87,7 +87,7 @@ class Level(NamedTuple):
 
 
 class _Squares(NamedTuple):
-    """The median size of a Laplacian (as in `seen.coarseness`) in each square that tells it, and its mean, (N,)."""
+    """Median size of a Laplacian (as in `conditions.coarseness`) and mean of each square that has both, (N,)."""
 
     size: Tensor
     brightness: Tensor
@@ -106,7 +106,7 @@ def level(y: Tensor, observed: Tensor, cut_off: Tensor) -> Level | None:
     y : Tensor, (C, H, W)
         Values.
     observed : Tensor of bool, (C, H, W)
-        Those that were seen.
+        True where a value was observed.
     cut_off : Tensor of bool, (C, H, W)
         Those of them that are an end of the range, to which noise beyond was cut.
     """
@@ -140,17 +140,17 @@ def _squares(y: Tensor, observed: Tensor, cut_off: Tensor) -> _Squares | None:
     if min(y.shape[1:]) < SIDE + 2:
         return None
     size = F.conv2d(y[:, None], LAPLACIAN[None, None].to(y))[:, 0].abs()
-    whole = F.avg_pool2d((observed & ~cut_off)[:, None].float(), 3, 1)[:, 0] > 1 - 1e-4
-    sizes, values = (_cut(torch.where(whole, t, torch.nan)) for t in (size, y[:, 1:-1, 1:-1]))
-    seen, lost = (_cut(t[:, 1:-1, 1:-1].float()).sum(1) for t in (observed, cut_off))
-    held = (sizes.isfinite().float().mean(1) >= HELD) & (lost <= CUT * seen)
+    full = F.avg_pool2d((observed & ~cut_off)[:, None].float(), 3, 1)[:, 0] > 1 - 1e-4
+    sizes, values = (_cut(torch.where(full, t, torch.nan)) for t in (size, y[:, 1:-1, 1:-1]))
+    observed_count, lost = (_cut(t[:, 1:-1, 1:-1].float()).sum(1) for t in (observed, cut_off))
+    held = (sizes.isfinite().float().mean(1) >= HELD) & (lost <= CUT * observed_count)
     if int(held.sum()) < FEWEST:
         return None
     return _Squares(sizes[held].nanmedian(1).values, values[held].nanmean(1))
 
 
 def _cut(t: Tensor) -> Tensor:
-    """Cut (C, H, W) into whole squares, (N, values), all channels of a place together."""
+    """Cut (C, H, W) into full squares, (N, values), all channels of a place together."""
     rows, columns = t.shape[1] // SIDE, t.shape[2] // SIDE
     cut = t[:, : rows * SIDE, : columns * SIDE].reshape(len(t), rows, SIDE, columns, SIDE)
     return cut.permute(1, 3, 0, 2, 4).reshape(rows * columns, -1)

@@ -159,7 +159,7 @@ def test_unknown_names_are_sentences(name, told):
 
 def test_a_file_that_is_no_model_is_a_sentence(tmp_path):
     (tmp_path / "x.safetensors").write_bytes(b"nothing of the kind")
-    with pytest.raises(CheckpointError, match="not a whole safetensors file"):
+    with pytest.raises(CheckpointError, match="not a complete safetensors file"):
         open_restorer(str(tmp_path / "x.safetensors"), compute=Compute("cpu"))
 
 

@@ -1,4 +1,4 @@
-"""Which images are restored together."""
+"""Batches of images that are restored together."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def _probed(item: Item, axes: str | None) -> Header | None:
     try:
         return formats.probe(item.path, axes)
     except ImageError:
-        return None  # its error is told when it is read
+        return None  # reading it reports the error
 
 
 def _room(taken: int, header: Header, most: int) -> bool:

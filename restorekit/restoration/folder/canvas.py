@@ -1,4 +1,4 @@
-"""Where the restored rows of one picture are put together, in the file's own numbers."""
+"""Assembly of the restored rows of one picture, in the file's own numbers."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ class Canvas:
         What was kept, (N, H, W, C) on [0, 1], draws (S, N, H, W, C); lacks what the restorer does not give.
     refusals : list of str
         Why planes of it lie outside of what the model's intervals are calibrated for.
-    told : dict of str to float
-        What a sampler tells of its work, such as the share of proposals accepted: means over the picture.
+    diagnostics : dict of str to float
+        Diagnostics of the sampler, such as the share of proposals accepted: means over the picture.
     peek : Peek or None
         Looks on for the report.
     """
@@ -61,20 +61,20 @@ class Canvas:
         """Mean of the standard deviation over all values; None where the restorer gives none."""
         return None if self._spread is None else self._spread / self.pixels.size
 
-    def put(self, plane: Plane, top: int, band: Restoration, index: int) -> None:
-        """Put the rows of image `index` of a restored band in the place of its plane."""
-        rows = slice(top, top + band.mmse.shape[2])
+    def put(self, plane: Plane, top: int, strip: Restoration, index: int) -> None:
+        """Put the rows of image `index` of a restored strip in the place of its plane."""
+        rows = slice(top, top + strip.mmse.shape[2])
         place = (plane.frame, rows, slice(None), plane.channels)
-        self.pixels[place] = _encoded(plane, rows, _last(band.mmse[index]))
-        if band.std is not None:
-            self._spread = (self._spread or 0.0) + float(band.std[index].double().sum())
-        share = band.mmse[index].numel() / self.pixels.size
-        for name, value in band.diagnostics.items():
+        self.pixels[place] = _encoded(plane, rows, _last(strip.mmse[index]))
+        if strip.std is not None:
+            self._spread = (self._spread or 0.0) + float(strip.std[index].double().sum())
+        share = strip.mmse[index].numel() / self.pixels.size
+        for name, value in strip.diagnostics.items():
             self.diagnostics[name] = self.diagnostics.get(name, 0.0) + share * float(value[index])
         if self.peek is not None:
-            self.peek.put(plane.frame, plane.channels, top, band, index)
+            self.peek.put(plane.frame, plane.channels, top, strip, index)
         for name in self.keep:
-            values = _part(name, band, index)
+            values = _part(name, strip, index)
             if values is not None:
                 self._extra(name, values)[(..., *place)] = values
 
@@ -84,12 +84,12 @@ class Canvas:
         return self.extras[name]
 
 
-def _part(name: str, band: Restoration, index: int) -> Floats | None:
+def _part(name: str, strip: Restoration, index: int) -> Floats | None:
     """Return one kind of extra, (H, W, C) or (S, H, W, C); None where the restorer does not give it."""
     if name == "draws":
-        return None if band.draws is None else _last(band.draws[:, index])
-    given: Tensor | None = getattr(band, name)
-    return None if given is None else _last(given[index])
+        return None if strip.draws is None else _last(strip.draws[:, index])
+    part: Tensor | None = getattr(strip, name)
+    return None if part is None else _last(part[index])
 
 
 def _encoded(plane: Plane, rows: slice, values: Floats) -> Array:
@@ -106,7 +106,7 @@ def _room(shape: tuple[int, ...], folder: Path) -> Floats:
         return np.zeros(shape, np.float32)
     try:
         with tempfile.TemporaryFile(dir=folder) as file:
-            if hasattr(os, "posix_fallocate"):  # a full disk is told now, not by a signal at some later write
+            if hasattr(os, "posix_fallocate"):  # a full disk fails here, not with a signal at a later write
                 os.posix_fallocate(file.fileno(), 0, size)
             return np.memmap(file, np.float32, "w+", shape=shape)
     except OSError as error:

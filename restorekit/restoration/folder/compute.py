@@ -41,12 +41,12 @@ class Finished:
     picture : Picture
         What its file is like, with the restored pixels in it.
     canvas : Canvas
-        The same pixels, and what is kept beside them.
+        The same pixels, and the arrays kept in addition.
     untouched : bool
         Whether everything in it was known before, so that the file itself is its restoration.
     facts : mapping
         What the journal says of it.
-    glance : Glance or None
+    preview : Preview or None
         What the report shows of it.
     """
 
@@ -55,7 +55,7 @@ class Finished:
     canvas: Canvas
     untouched: bool
     facts: Mapping[str, Any]
-    glance: Preview | None = None
+    preview: Preview | None = None
 
 
 class Computed(NamedTuple):
@@ -97,20 +97,20 @@ def restore_planes(images: Sequence[OpenedFile], setup: Setup) -> list[Canvas]:
 def _canvas(opened: OpenedFile, setup: Setup) -> Canvas:
     """Return an empty canvas: its planes may have another size and other channels than the file."""
     (channels, height, width), pixels, options = opened.planes[0].shape, opened.picture.pixels, setup.options
-    if opened.planes[0].band is not None:
+    if opened.planes[0].channel is not None:
         channels = pixels.shape[3]
     keep = (*options.keep, "draws") if options.samples else options.keep
     blank = np.empty((len(pixels), height, width, channels), pixels.dtype)
     return Canvas(blank, keep, setup.own, peek=PreviewCollector(*blank.shape[1:]) if setup.pictures else None)
 
 
-def finish(opened: OpenedFile, canvas: Canvas, seconds: float, setup: Setup) -> Finished:
+def collect_results(opened: OpenedFile, canvas: Canvas, seconds: float, setup: Setup) -> Finished:
     """Collect what is written of a restored image, and check it if checks are asked for."""
     picture, lost = opened.picture, share_missing(opened.planes)
     known = not lost and all(p.exact for p in opened.planes)
     untouched = known and setup.options.format in ("keep", picture.format)
     check = Verdict({}, []) if known else verdict(opened, setup)
-    glance = None if canvas.peek is None else _glance(opened, canvas, canvas.peek)
+    preview = None if canvas.peek is None else _preview(opened, canvas, canvas.peek)
     changed = repainted(picture, canvas.pixels)  # lets go of what was read
     facts = {
         "sigma": opened.planes[0].sigma,
@@ -118,15 +118,15 @@ def finish(opened: OpenedFile, canvas: Canvas, seconds: float, setup: Setup) -> 
         "mean_std": canvas.mean_std,
         "seconds": round(seconds, 4),
         **({"sampler": {k: round(v, 4) for k, v in canvas.diagnostics.items()}} if canvas.diagnostics else {}),
-        "notes": [*(() if untouched else changed.notes), *opened.notes, *_told(canvas), *check.notes],
+        "notes": [*(() if untouched else changed.notes), *opened.notes, *_absences(canvas), *check.notes],
         **check.facts,
     }
     if setup.options.interval is not None:
         facts["calibrated"] = setup.table is not None and not canvas.refusals
-    return Finished(opened.item, changed, canvas, untouched, {**opened.digests, **facts}, glance)
+    return Finished(opened.item, changed, canvas, untouched, {**opened.digests, **facts}, preview)
 
 
-def _glance(opened: OpenedFile, canvas: Canvas, peek: PreviewCollector) -> Preview:
+def _preview(opened: OpenedFile, canvas: Canvas, peek: PreviewCollector) -> Preview:
     """Return what a person sees of the first frame."""
     plane, pixels = opened.planes[0], canvas.pixels[0]
     missing = _missing([p for p in opened.planes if p.frame == 0])
@@ -146,7 +146,7 @@ def _missing(planes: Sequence[Plane]) -> npt.NDArray[np.bool_] | None:
     return np.concatenate([np.broadcast_to(m, p.pixels.shape) for m, p in zip(lost, planes, strict=True)], 2)
 
 
-def _told(canvas: Canvas) -> list[str]:
+def _absences(canvas: Canvas) -> list[str]:
     """Say what is not there of what was to be kept, and why intervals are not calibrated."""
     names = [name for name in canvas.keep if name not in canvas.extras]
     absent = [f"{' and '.join(names)} not written, as the model gives none"] if names else []

@@ -1,4 +1,4 @@
-"""What a run is given: the options that decide what the outputs hold, and what it works with."""
+"""Options of a run over a folder, and its setup."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ class Options:
     Attributes
     ----------
     model : str
-        As given by the user.
+        As typed by the user.
     digest : str
         Of the model file; empty for classical methods.
     corruption, sigma, mask, sampler : str or None
-        As given by the user.
+        As typed by the user.
     mask_invert : bool
         In the mask, zero = missing.
     label : int or None
@@ -95,13 +95,13 @@ class Options:
 
     @property
     def deviations(self) -> float:
-        """How many standard deviations low and high lie from the mean, were it Gaussian; 0 without an interval."""
+        """Half the width of a Gaussian interval in standard deviations; 0 without an interval."""
         return 0.0 if self.interval is None else NormalDist().inv_cdf(0.5 + self.interval / 2)
 
 
 @dataclass(frozen=True, eq=False)
 class Setup:
-    """What a run works with.
+    """Setup of a run.
 
     Attributes
     ----------
@@ -155,7 +155,7 @@ class Setup:
 
     @property
     def shard_name(self) -> str:
-        """What tells the files of this shard from those of the others; empty for a run that is the only one."""
+        """Suffix of this shard's files; empty for a run with one shard."""
         part, parts = self.shard
         return "" if parts == 1 else f"-{part}-of-{parts}"
 
@@ -165,7 +165,7 @@ class Setup:
         return self.restorer.needs_sigma and self.options.sigma is None
 
     def degradation(self, file: str | None) -> Degradation:
-        """Resolve what damaged an image, given the spec in its file's metadata.
+        """Resolve what damaged an image; `file` is the spec in its metadata.
 
         Raises
         ------

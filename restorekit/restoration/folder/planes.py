@@ -21,14 +21,14 @@ from restorekit.images.picture import Array, Picture
 from restorekit.restoration.assumptions import pose_problem
 from restorekit.uncertainty.noise_level import IMAGE, estimate_sigma
 
-WHOLE = 2**20  # pixels up to which the first guess is made over the whole image at once
+MAX_UNTILED_PX = 2**20  # pixels of an image whose initial estimate is computed at once
 WINDOW = 2048  # side of the central part of a large image from which its noise level is estimated, pixels
 BLOCK = 1024  # pixels a side, at most, of what it is made of in larger images
 
 
 @dataclass(frozen=True, eq=False)
 class Plane:
-    """One picture that a restorer sees: a frame, or a band of one that has no channel count the restorer takes.
+    """One image for a restorer: a frame, or one channel of a frame with a channel count that it does not accept.
 
     Attributes
     ----------
@@ -46,7 +46,7 @@ class Plane:
         Whether what was observed is known to be the truth.
     frame : int
         Which of its picture's.
-    band : int or None
+    channel : int or None
         The one channel that it is; None for all.
     clean : (C, H, W) or None
         Shape of what it is restored to; None = its own.
@@ -59,7 +59,7 @@ class Plane:
     sigma: float | None = None
     exact: bool = False
     frame: int = 0
-    band: int | None = None
+    channel: int | None = None
     clean: tuple[int, int, int] | None = None
 
     @property
@@ -75,8 +75,8 @@ class Plane:
 
     @property
     def channels(self) -> slice:
-        """Where its channels lie in its picture."""
-        return slice(None) if self.band is None else slice(self.band, self.band + 1)
+        """Place of its channels in its picture."""
+        return slice(None) if self.channel is None else slice(self.channel, self.channel + 1)
 
 
 def planes(
@@ -115,7 +115,7 @@ def planes(
         name = key if len(picture.pixels) == 1 else f"{key}#{i}"
         clean = _clean(name, frame, corruption, max(channels))
         plane = Plane(name, frame, lost, range, frame=i, clean=clean)
-        found.extend([plane] if plane.shape[0] in channels else _bands(plane, channels))
+        found.extend([plane] if plane.shape[0] in channels else _single_channels(plane, channels))
     return found
 
 
@@ -136,27 +136,27 @@ def _clean(key: str, frame: Array, corruption: Corruption, channels: int) -> tup
     return clean
 
 
-def _bands(plane: Plane, channels: Sequence[int]) -> list[Plane]:
+def _single_channels(plane: Plane, channels: Sequence[int]) -> list[Plane]:
     count, lost = plane.pixels.shape[2], plane.missing
     if 1 not in channels:
-        takes = " or ".join(map(str, channels))
-        raise ImageError(f"{plane.key} has {count} channels, the model takes {takes}; choose another model")
+        accepted = " or ".join(map(str, channels))
+        raise ImageError(f"{plane.key} has {count} channels, the model takes {accepted}; choose another model")
     return [
         replace(
             plane,
-            key=f"{plane.key}#band{band}",
-            pixels=one_channel(plane.pixels, band, 2),
-            missing=None if lost is None else one_channel(lost, band, 2),
-            band=band,
+            key=f"{plane.key}#band{c}",
+            pixels=one_channel(plane.pixels, c, 2),
+            missing=None if lost is None else one_channel(lost, c, 2),
+            channel=c,
             clean=(1, *plane.shape[1:]),
         )
-        for band in range(count)
+        for c in range(count)
     ]
 
 
 @dataclass(frozen=True, eq=False)
 class PlaneSource:
-    """A `restorekit.core.types.Source` over planes of equal shape, turned into numbers band by band."""
+    """A `restorekit.core.types.Source` over planes of equal shape, converted strip by strip."""
 
     planes: Sequence[Plane]
     corruption: Corruption
@@ -173,7 +173,7 @@ class PlaneSource:
         return self.planes[0].resized
 
     def rows(self, top: int, bottom: int) -> Observation:
-        """Return a band of rows, with its first guess where values are missing; all of y where it is resized."""
+        """Return a strip of rows, with its initial estimate if values are missing; all of y if it is resized."""
         if self.resized:
             return self.observed(0, len(self.planes[0].pixels))
         observation = self.observed(top, bottom)
@@ -184,43 +184,43 @@ class PlaneSource:
     def observed(self, top: int, bottom: int, left: int = 0, right: int | None = None) -> Observation:
         """Return a window of the planes themselves, without a guess."""
         window = (slice(top, bottom), slice(left, right))
-        seen = torch.stack([_observed(p, window) for p in self.planes])
+        observed = torch.stack([_observed(p, window) for p in self.planes])
         y = torch.stack([_channels_first(to_unit(p.pixels[window], p.range)) for p in self.planes])
         levels = [torch.nan if p.sigma is None else p.sigma for p in self.planes]
         known = any(p.sigma is not None for p in self.planes)
         sigma = torch.tensor(levels).view(-1, 1, 1, 1) if known else None
-        return pose_problem(y * seen, seen, self.corruption, self.shape[1], sigma, self.label).observation
+        return pose_problem(y * observed, observed, self.corruption, self.shape[1], sigma, self.label).observation
 
     def _initial_estimate(self, top: int, bottom: int) -> Tensor:
         """Return the initial estimate, which does not depend on the strip: of the full image, or in blocks."""
         count, _, height, width = self.shape
-        if count * height * width <= WHOLE:
-            return self._whole[:, :, top:bottom]
+        if count * height * width <= MAX_UNTILED_PX:
+            return self._untiled[:, :, top:bottom]
         blocks = [self._block(top, bottom, left, min(width, left + BLOCK)) for left in range(0, width, BLOCK)]
         return torch.cat(blocks, 3)
 
     def _block(self, top: int, bottom: int, left: int, right: int) -> Tensor:
-        """Fill a window by itself up to its cells, which are those of the whole image."""
+        """Fill a window from the cells of the full image."""
         low, first = (max(0, edge - MARGIN) // CELL for edge in (top, left))
         high, last = (-(-(edge + MARGIN) // CELL) for edge in (bottom, right))
         window = self.observed(low * CELL, high * CELL, first * CELL, last * CELL)
         y = fill(window.y, window.observed, self._coarse[:, :, low:high, first:last])
-        whole = replace(window, y=y, observed=torch.ones_like(window.observed))
+        filled = replace(window, y=y, observed=torch.ones_like(window.observed))
         top, left = top - low * CELL, left - first * CELL
         rows, columns = slice(top, bottom - low * CELL), slice(left, right - first * CELL)
-        return whole.initial_estimate(self.corruption)[:, :, rows, columns]
+        return filled.initial_estimate(self.corruption)[:, :, rows, columns]
 
     @cached_property
-    def _whole(self) -> Tensor:
+    def _untiled(self) -> Tensor:
         return self.observed(0, self.shape[2]).initial_estimate(self.corruption)
 
     @cached_property
     def _coarse(self) -> Tensor:
-        """The cells of the whole image, filled; read by bands of about WHOLE pixels."""
+        """Filled cells of the full image, read in strips of about MAX_UNTILED_PX pixels."""
         height, width = self.shape[2:]
-        step = CELL * max(1, WHOLE // (width * CELL))
-        bands = (self.observed(top, top + step) for top in range(0, height, step))
-        value, weight = (torch.cat(parts, 2) for parts in zip(*(pull(o.y, o.observed) for o in bands), strict=True))
+        step = CELL * max(1, MAX_UNTILED_PX // (width * CELL))
+        strips = (self.observed(top, top + step) for top in range(0, height, step))
+        value, weight = (torch.cat(parts, 2) for parts in zip(*(pull(o.y, o.observed) for o in strips), strict=True))
         return push(value, weight)
 
 

@@ -1,4 +1,4 @@
-"""First stage: files -> planes, with what is known about their damage."""
+"""First stage: read files into planes, with their assumed degradation."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class Reading(NamedTuple):
 
 
 class _State(NamedTuple):
-    """How an image stands before anything is done."""
+    """State of an image before the run."""
 
     item: Item
     digests: Mapping[str, str | None]
@@ -128,10 +128,10 @@ def _remarks(own: list[Plane], picture: Picture, options: Options) -> list[str]:
     """Say what a user may not expect of the result."""
     kind = formats.target_format(picture, options.format)
     lossy = kind == "jpeg" or (kind == "webp" and picture.lossy)
-    unseen = all(p.missing is not None and bool(p.missing.all()) for p in own)
+    unobserved = all(p.missing is not None and bool(p.missing.all()) for p in own)
     touched = kind != picture.format or any(p.missing is not None for p in own)
     found = {
-        "no pixel was observed; what is there now is invented": unseen,
+        "no pixel was observed; what is there now is invented": unobserved,
         "alpha is carried over, so what was restored under it stays transparent": options.mask == "alpha",
         f"{kind} is written with loss: observed pixels are bit-exact only before the encoding, with --format png"
         " or tiff after it too": lossy and touched and any(p.exact for p in own),

@@ -1,4 +1,4 @@
-"""A whole run: every image through the three stages, the journal and the record of the run."""
+"""A run over a folder: three stages for every image, the journal and the record of the run."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from restorekit.core.errors import ImageError, RestorekitError
 from restorekit.core.execution import Engine, Outcome
 from restorekit.core.files import atomic, locked, sweep
 from restorekit.restoration.folder.batching import Group
-from restorekit.restoration.folder.compute import Computed, alike, finish, restore_planes
+from restorekit.restoration.folder.compute import Computed, alike, collect_results, restore_planes
 from restorekit.restoration.folder.journal import Journal, Line
 from restorekit.restoration.folder.options import Setup
 from restorekit.restoration.folder.read import Reading, is_done, open_group, sentence
@@ -100,7 +100,9 @@ class RestorationJob:
                 continue
             seconds = (time.perf_counter() - started) / len(images)
             pairs = zip(images, canvases, strict=True)
-            computed.finished.extend(finish(o, canvas, seconds, self.setup) for o, canvas in pairs if not o.done)
+            computed.finished.extend(
+                collect_results(o, canvas, seconds, self.setup) for o, canvas in pairs if not o.done
+            )
         return computed
 
     def write(self, group: Group, computed: Computed) -> list[Line]:

@@ -33,11 +33,11 @@ def store_group(computed: Computed, setup: Setup, journal: Journal) -> list[Line
 def _stored(finished: Finished, setup: Setup, journal: Journal) -> Line:
     key, target = finished.item.key, setup.target(finished.item)
     try:
-        _refuse_strangers(finished, target, setup, journal)
+        _refuse_foreign_files(finished, target, setup, journal)
         _write(finished, target, setup, journal)
-        _remove(_beside(key, FOLDERS.keys() - finished.canvas.extras.keys(), setup))
+        _remove(_extra_paths(key, FOLDERS.keys() - finished.canvas.extras.keys(), setup))
         facts = {**finished.facts, **_pictures(finished, setup)}
-        line = journal.success(key, _beside(key, finished.canvas.extras, setup), facts)
+        line = journal.success(key, _extra_paths(key, finished.canvas.extras, setup), facts)
     except Exception as error:  # whatever one image meets must not keep the others back
         line = journal.failure(key, sentence(error, setup.own))
     journal.add(line)
@@ -46,16 +46,16 @@ def _stored(finished: Finished, setup: Setup, journal: Journal) -> Line:
 
 def _pictures(finished: Finished, setup: Setup) -> dict[str, Any]:
     """Write what the report shows of an image; what fails there costs a picture, and not the image."""
-    if finished.glance is None:
+    if finished.preview is None:
         return {}
     name = digest(finished.item.key.encode())[:16]
     try:
-        return {"views": encode(finished.glance.write(setup.own / VIEWS, name))}
+        return {"views": encode(finished.preview.write(setup.own / VIEWS, name))}
     except ImageError as error:
         return {"notes": [*finished.facts["notes"], f"no pictures for the report: {error}"]}
 
 
-def _refuse_strangers(finished: Finished, target: Path, setup: Setup, journal: Journal) -> None:
+def _refuse_foreign_files(finished: Finished, target: Path, setup: Setup, journal: Journal) -> None:
     """Raise an ImageError where a file would be replaced that restorekit did not write."""
     if not target.exists():
         return
@@ -83,11 +83,11 @@ def _write(finished: Finished, target: Path, setup: Setup, journal: Journal) -> 
 
 def _write_kept(finished: Finished, setup: Setup) -> None:
     extras = finished.canvas.extras
-    for path, values in zip(_beside(finished.item.key, extras, setup), extras.values(), strict=True):
+    for path, values in zip(_extra_paths(finished.item.key, extras, setup), extras.values(), strict=True):
         formats.write_float(path, values.reshape(-1, *values.shape[-3:]))
 
 
-def _beside(key: str, names: Iterable[str], setup: Setup) -> list[Path]:
+def _extra_paths(key: str, names: Iterable[str], setup: Setup) -> list[Path]:
     """Return where an image's spread, draws ... go."""
     return [setup.own / FOLDERS[name] / f"{key}.tif" for name in names]
 

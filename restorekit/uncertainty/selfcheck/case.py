@@ -1,4 +1,4 @@
-"""What is checked, asking its restorer again, and comparing what was observed with the answer."""
+"""A case of the self-check: an image, its restorer, and comparisons with the observed values."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Case:
     table : Table or None
         The restorer's calibration.
     level : Tensor, (B, 1, 1, 1), or None
-        What the noise's level is taken for in estimates, where it is not what the restorer is told.
+        What the noise's level is taken for in estimates, if it differs from the level that the restorer gets.
     """
 
     problem: Problem
@@ -55,7 +55,7 @@ class Case:
 
     @property
     def observed(self) -> Tensor:
-        """Where a value was seen, bool in the shape of y."""
+        """True where a value was observed, in the shape of y."""
         return self.observation.observed.expand_as(self.observation.y)
 
     @property
@@ -78,7 +78,7 @@ class Case:
 
     @property
     def cut_off(self) -> Tensor:
-        """Where an observed value is an end of the range, to which noise that went beyond was cut; bool like y."""
+        """True where an observed value is clipped: an end of the range to which noise was cut; in the shape of y."""
         y, cut = self.observation.y, self.clip and self.noisy
         if not cut or bool(((y < 0) | (y > 1)).any()):  # a file of integers holds nothing beyond
             return torch.zeros_like(self.observed)
@@ -110,7 +110,7 @@ class Case:
         o, sigma = self.observation, self.observation.sigma
         others = [p.name for p in parts_of(self.problem.corruption) if not has_closed_form(p)]
         if others or not self.comparable:
-            return _apart(others or [str(self.problem.corruption)])
+            return _altered(others or [str(self.problem.corruption)])
         if sigma is None or bool(sigma.isnan().any()):
             return "the level of the noise is not known; tell it with --sigma S, or have it estimated with --sigma auto"
         if self.noisy and (reason := self._strange):
@@ -147,7 +147,7 @@ def _beyond(within: Tensor, sigma: Tensor) -> Tensor:
     return found
 
 
-def _apart(names: Sequence[str]) -> str:
+def _altered(names: Sequence[str]) -> str:
     return (
         f"what {' and '.join(names)} did to the values cannot be told from the picture itself; an estimate needs "
         "values that are exact, or have white Gaussian noise of a known level, or are missing"

@@ -87,11 +87,13 @@ def self_check(
     base, reason = case.restored(problem.observation), case.refusal
     residual, level_error = _residual(case, base), 0.0
     if case.noisy and not reason:
-        seen = _levels(case)
-        reason = _unsuited(case, seen, estimated)
-        if estimated and seen:
-            case = replace(case, level=problem.observation.y.new_tensor([one.sigma for one in seen]).view(-1, 1, 1, 1))
-            level_error = statistics.fmean(one.error for one in seen)
+        levels = _levels(case)
+        reason = _unsuited(case, levels, estimated)
+        if estimated and levels:
+            case = replace(
+                case, level=problem.observation.y.new_tensor([one.sigma for one in levels]).view(-1, 1, 1, 1)
+            )
+            level_error = statistics.fmean(one.error for one in levels)
     if reason:
         return SelfCheck(reason=reason, residual=residual, share=known.share)
     return replace(_estimate(case, base, known, level_error), residual=residual)
@@ -111,11 +113,11 @@ def _levels(case: Case) -> list[Level]:
     return levels if len(levels) == len(found) else []
 
 
-def _unsuited(case: Case, seen: list[Level], estimated: bool) -> str:
+def _unsuited(case: Case, levels: list[Level], estimated: bool) -> str:
     """Say why the level of the noise will not do: nothing tells it, or it is not what the picture looks like."""
-    if estimated or not seen:
-        return NO_LEVEL if not seen and estimated else ""
-    found, told = statistics.fmean(one.sigma for one in seen), float(case.sigma.mean())
+    if estimated or not levels:
+        return NO_LEVEL if not levels and estimated else ""
+    found, told = statistics.fmean(one.sigma for one in levels), float(case.sigma.mean())
     low, high = (share * told + more for share, more in (QUIETER, LOUDER))
     if not low < found < high:
         return (

@@ -61,10 +61,10 @@ def sure(case: Case, base: Restoration) -> Risk:
     base : Restoration
         What the restorer makes of it.
     """
-    seen = case.observed
-    squared = case.squared(base.mmse) * seen
-    cut, residual = _sums(squared - (case.observation.y - base.mmse).square() * seen), _sums(squared)
-    values, variance, probes = _sums(seen), case.sigma.double().flatten().square(), list[_Probed]()
+    observed = case.observed
+    squared = case.squared(base.mmse) * observed
+    cut, residual = _sums(squared - (case.observation.y - base.mmse).square() * observed), _sums(squared)
+    values, variance, probes = _sums(observed), case.sigma.double().flatten().square(), list[_Probed]()
     while len(probes) < PROBES and not _enough(variance, probes, residual, values):
         probes.append(_probed(case, base, len(probes)))
     own, drawn = _spread(variance, probes, residual, values)
@@ -81,11 +81,11 @@ def _probed(case: Case, base: Restoration, number: int) -> _Probed:
 
     Values that were cut off at an end of the range stay there when the noise changes a little.
     """
-    seen, y, step = case.observed & ~case.cut_off, case.observation.y, STEP * case.sigma
+    observed, y, step = case.observed & ~case.cut_off, case.observation.y, STEP * case.sigma
     coin = case.rng.fork("self-check").uniform(f"probe{number}", tuple(y.shape), y.device)
-    probe = torch.where(coin < 0.5, -1.0, 1.0) * seen
+    probe = torch.where(coin < 0.5, -1.0, 1.0) * observed
     moved = case.restored(case.changed(y + step * probe, case.observation.observed))
-    along = (moved.mmse - base.mmse) / step * seen
+    along = (moved.mmse - base.mmse) / step * observed
     return _Probed(_sums(probe * along), _sums(along.square()))
 
 

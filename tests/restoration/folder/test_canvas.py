@@ -64,7 +64,7 @@ def test_the_spread_and_the_ends_that_are_given_are_kept(tmp_path):
 def test_frames_and_bands_find_their_place(tmp_path):
     canvas = Canvas(np.zeros((2, 8, 6, 2), np.uint8), ("draws",), tmp_path)
     restored = band(draws=3)
-    canvas.put(plane(frame=1, band=0), 0, restored, 0)
+    canvas.put(plane(frame=1, channel=0), 0, restored, 0)
     assert canvas.pixels[1, ..., 0].all()
     assert not canvas.pixels[0].any()
     assert not canvas.pixels[..., 1].any()

@@ -31,7 +31,7 @@ def plane(height=40, width=30, rate=0.5, **values):
 @pytest.mark.parametrize("channels", [1, 3])
 def test_gray_and_rgb_stay_whole(channels):
     (only,) = planes("x.png", picture(1, 4, 5, channels), None, BYTE)
-    assert (only.key, only.pixels.shape, only.band) == ("x.png", (4, 5, channels), None)
+    assert (only.key, only.pixels.shape, only.channel) == ("x.png", (4, 5, channels), None)
 
 
 def test_frames_and_bands_are_planes_with_keys_of_their_own():
@@ -90,7 +90,7 @@ def test_the_guess_of_a_large_image_is_that_of_the_whole(corruption, size):
     missing = ~corruption(x, Rng(0, ("x",))).observed[0, 0, ..., None].numpy()
     pixels = (x[0, 0, ..., None] * 255).byte().numpy()
     source = PlaneSource([Plane("x", pixels, missing, BYTE)], IMAGE)
-    assert size[0] * size[1] > module.WHOLE
+    assert size[0] * size[1] > module.MAX_UNTILED_PX
     whole = source.observed(0, size[0]).initial_estimate(IMAGE)
     bands = torch.cat([source.rows(top, min(size[0], top + 700)).initial for top in range(0, size[0], 700)], 2)
     torch.testing.assert_close(bands, whole, atol=1e-5, rtol=0)
@@ -99,7 +99,7 @@ def test_the_guess_of_a_large_image_is_that_of_the_whole(corruption, size):
 def test_a_window_is_filled_from_the_cells_of_the_whole_whatever_the_band(monkeypatch):
     one = plane(700, 300, 0.97)
     whole = PlaneSource([one], IMAGE).rows(0, 700).initial
-    monkeypatch.setattr(module, "WHOLE", 100)
+    monkeypatch.setattr(module, "MAX_UNTILED_PX", 100)
     monkeypatch.setattr(module, "BLOCK", 128)
     source = PlaneSource([one, one], IMAGE)
     for top, bottom in ((0, 1), (31, 33), (100, 250), (699, 700), (0, 700)):
@@ -114,7 +114,7 @@ def test_a_corruption_with_a_guess_of_its_own_is_asked_for_it_in_large_images_to
 
     one = plane(200, 100)
     whole = PlaneSource([one], Inverted()).rows(0, 200).initial
-    monkeypatch.setattr(module, "WHOLE", 100)
+    monkeypatch.setattr(module, "MAX_UNTILED_PX", 100)
     torch.testing.assert_close(
         PlaneSource([one], Inverted()).rows(50, 90).initial, whole[:, :, 50:90], atol=1e-5, rtol=0
     )
