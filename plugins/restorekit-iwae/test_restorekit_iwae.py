@@ -1,4 +1,4 @@
-"""What makes an importance-weighted autoencoder one: its bound, its gradients, and where they are exact."""
+"""Importance-weighted autoencoders: bound, gradients, and cases in which they are exact."""
 
 import dataclasses
 import math
@@ -182,7 +182,7 @@ def _conditional(k, **more):
 
 
 def _around(model, batch):
-    """What fields and inference network learn from, of a batch."""
+    """Error sample of a batch, the training data of fields and inference network."""
     outlook = model.trunk(batch.observation.initial_estimate(batch.corruption), batch.observation)
     error, scored = (batch.x - outlook.mean).detach(), torch.ones_like(batch.x, dtype=torch.bool)
     return model.around.terms(error, scored, outlook.features, len(error), Rng(0)).errors

@@ -1,4 +1,4 @@
-"""What all checks share: saying what is wrong, small images, and comparing results."""
+"""Helpers of all checks: messages of failures, small images, and comparisons of results."""
 
 from __future__ import annotations
 

@@ -72,7 +72,7 @@ def batch_there(batch: Batch) -> Batch:
 
 
 class Stop(NamedTuple):
-    """What stopped work on the pretended GPU; whether a look at a value, which a real one waits for, or two devices."""
+    """Error that stopped work on the simulated GPU: a read value, for which a real one waits, or mixed devices."""
 
     text: str
     looked: bool

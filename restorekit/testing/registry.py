@@ -31,7 +31,7 @@ class CheckCase(NamedTuple):
 
 
 class Finding(NamedTuple):
-    """What one check found: the sentence of its failure, or None where the promise is kept."""
+    """Result of one check: the message of its failure, or None if the contract is kept."""
 
     thing: str
     check: str

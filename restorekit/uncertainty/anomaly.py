@@ -31,7 +31,7 @@ BINS = 4096  # of scores on clean images, by which their quantiles are found
 
 @dataclass(frozen=True)
 class Detector:
-    """What looks for damage.
+    """Detector of degraded pixels, by values that a model does not expect.
 
     Parameters
     ----------
@@ -115,7 +115,7 @@ def calibrated(detector: Detector, clean: Iterable[tuple[str, Tensor]], rate: fl
     Parameters
     ----------
     detector : Detector
-        What looks for damage.
+        Detector of degraded pixels, by values that a model does not expect.
     clean : iterable of (str, Tensor)
         Names and clean images, (1, C, H, W), at least two: every other one sets the threshold, the rest check it.
     rate : float

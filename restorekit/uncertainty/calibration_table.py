@@ -29,7 +29,7 @@ TINY = 1e-6  # on [0, 1]; smaller standard deviations count as this
 
 @dataclass(frozen=True)
 class Axes:
-    """Where the table has its nodes, each ascending.
+    """Nodes of the table along each axis, ascending.
 
     Attributes
     ----------

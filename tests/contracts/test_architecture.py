@@ -12,9 +12,8 @@ from tests.architecture.tree import Repository
 # until its line is removed; from then on the bar holds.
 MISSED = {
     "story-files": "60",
-    "called-once": "68.1 %",
-    "riddles": "33",
-    "retired": "621",
+    "called-once": "68.3 %",
+    "retired": "467",
     "loose-mappings": "46",
 }
 BARRED = [name for name, criterion in CRITERIA.items() if criterion.bar is not None]

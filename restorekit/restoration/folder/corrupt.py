@@ -30,7 +30,7 @@ _STORED: dict[str, tuple[IntensityRange, np.dtype[Any]]] = {
 
 @dataclass(frozen=True)
 class Damage:
-    """What is done to every image.
+    """Settings that apply to every image of a run.
 
     Attributes
     ----------

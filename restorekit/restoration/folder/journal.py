@@ -1,4 +1,4 @@
-"""What a restore run has done: OUT/_restorekit/images.jsonl, a line per image, written as each one ends."""
+"""Journal of a restore run: OUT/_restorekit/images.jsonl, one line per image, written as each image ends."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ PLANES = 4  # of a picture of many frames or bands that are checked
 
 
 class Verdict(NamedTuple):
-    """What the journal says of a check, and what its image's notes do."""
+    """Result of a check for the journal, and notes for its image."""
 
     facts: dict[str, Any]
     notes: list[str]

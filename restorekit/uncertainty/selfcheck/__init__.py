@@ -1,4 +1,4 @@
-"""How good a restoration is, without the truth: estimated by restoring the image again, changed in known ways."""
+"""Estimates of the error of a restoration without the truth, by restoring changed copies of the image."""
 
 from restorekit.uncertainty.selfcheck.check import Part, self_check, windows
 from restorekit.uncertainty.selfcheck.residual import Residual, removed

@@ -187,7 +187,7 @@ def _at(eighths: int, room: int) -> int:
 
 
 class Part(NamedTuple):
-    """What part of an image an observation is.
+    """Part of an image that an observation covers.
 
     share : float, of its pixels;
     missing : float, share of the values of the whole image that are missing.

@@ -52,7 +52,7 @@ class Figure(NamedTuple):
 
 
 class Hidden(NamedTuple):
-    """What hiding tells of the missing values.
+    """Error of the missing values, estimated by hiding observed ones.
 
     mse : Figure, their mean squared error on [0, 1] squared;
     filled : Figure, that of a quick interpolation instead;
@@ -103,7 +103,7 @@ class _Tally:
 
     @property
     def values(self) -> int:
-        """How many were hidden."""
+        """Number of hidden values."""
         return int(sum(sums[COUNT].sum() for sums in self.passes))
 
     @property

@@ -1,4 +1,4 @@
-"""What a restoration took away: whether it looks like noise.
+"""Statistics of the residual: whether what was removed looks like noise.
 
 References
 ----------

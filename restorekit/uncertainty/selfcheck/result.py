@@ -1,4 +1,4 @@
-"""What a self-check finds, as numbers and as sentences."""
+"""Results of a self-check as numbers and as sentences."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ DIGITS = 5  # significant ones, of figures that are kept
 
 @dataclass(frozen=True)
 class SelfCheck:
-    """What is known of a restoration without the truth.
+    """Estimated quality of a restoration without the truth.
 
     Attributes
     ----------
@@ -86,7 +86,7 @@ class SelfCheck:
 
     @property
     def sentences(self) -> tuple[str, ...]:
-        """What it means, a sentence each; what must be seen first stands first."""
+        """Findings, one sentence each, the most important first."""
         found = [self.flag, self._estimate, self._baseline, self._coverage, *_of_residual(self.residual)]
         part = f"the check looked at {self.share:.0%} of the pixels, in crops" if self.share < 1 else ""
         return tuple(text for text in (*found, part) if text)

@@ -52,7 +52,7 @@ class YourNameConfig:
 
 
 class Outlook(NamedTuple):
-    """What the network says of an observation: features, and what p(x | z, y) is made of."""
+    """Output of the network for an observation: features and the parameters of p(x | z, y)."""
 
     features: Tensor  # (B, width, H, W)
     mean: Tensor  # (B, C, H, W)
