@@ -110,4 +110,4 @@ def test_damage_that_leaves_nothing_unknown_is_told(run, model_file, clean, tmp_
     words = ("--corruption", "clean", "--device", "cpu")
     code, _, err = run("calibrate", model_file, clean, tmp_path / "o.safetensors", *words)
     assert code == 2
-    assert "damage that leaves something unknown" in err
+    assert "corruptions that leave something unknown" in err

@@ -213,7 +213,7 @@ def test_a_sampler_that_needs_the_level_is_told_it(clean, tmp_path):
     assert (found["sigma"], found["images"]) == ("true", 1)
     assert found["estimate"] == "mean over 16 draws, langevin:steps=30 sampler"
     refused = invoke(clean, tmp_path / "p", *words, "gaussian", "--sigma", "blind")
-    assert "give --sigma true" in str(refused.exception)
+    assert "use --sigma true or auto" in str(refused.exception)
     assert not (tmp_path / "p").exists()
     (found,) = json.loads(invoke(clean, tmp_path / "o", *words, "missing", "--sigma", "blind").stdout)["runs"]
     assert (found["sigma"], found["images"]) == ("blind", 1)

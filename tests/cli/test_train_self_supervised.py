@@ -104,7 +104,7 @@ def test_noise_that_is_learnt_from_belongs_to_damaged_images(run, clean, tmp_pat
 def test_a_noise_level_without_damaged_images_is_refused(run, clean, tmp_path):
     code, _, err = run("train", clean, tmp_path / "R", "--model", "cvae", "--sigma", "0.1", "--steps", 1)
     assert code == 2
-    assert "--self-supervised too" in err
+    assert "--sigma requires --self-supervised" in err
 
 
 def test_observed_whole_and_free_of_noise_the_objective_of_a_vae_is_the_usual_one():

@@ -345,7 +345,7 @@ def test_checkpoint_with_settings_that_this_version_does_not_know(wrong, model_f
 def test_truncated_checkpoint(wrong, model_file, tmp_path, share):
     whole = model_file.read_bytes()
     (tmp_path / "x.safetensors").write_bytes(whole[: int(len(whole) * share)])
-    wrong("not a whole safetensors file", model=tmp_path / "x.safetensors")
+    wrong("not a complete safetensors file", model=tmp_path / "x.safetensors")
 
 
 def test_safetensors_of_someone_else(wrong, model_file, tmp_path):

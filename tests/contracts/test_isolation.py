@@ -112,7 +112,7 @@ def test_a_model_of_nan_is_named(wobbly, strange, run, pictures, tmp_path):
 def test_a_corruption_that_breaks_is_named_and_so_is_a_part_of_a_chain(strange, run, pictures, tmp_path, how):
     strange(how)
     for spec in ("smash", "smash+missing"):
-        code, _, err = run("restore", pictures, tmp_path / "OUT", "--model", "shy", "--corruption", spec)
+        code, _, err = run("corrupt", pictures, tmp_path / "OUT", "--corruption", spec)
         assert code == 1
         named(err)
 

@@ -132,7 +132,7 @@ def bare():
             import numpy as np
             from restorekit.cli.train import command
             folder = Path(tempfile.mkdtemp())
-            np.save(folder / "x.npy", np.zeros((4, 8, 8), dtype=np.uint8))
+            np.save(folder / "x.npy", np.zeros((5, 8, 8), dtype=np.uint8))
             words = ["--model", "vae", "--steps", "1", "--device", "cpu", "--set", "size=8,8", "--set", "network=mlp"]
             command([str(folder / "x.npy"), str(folder / "run"), *words], standalone_mode=False)
             assert (folder / "run" / "model.safetensors").is_file()

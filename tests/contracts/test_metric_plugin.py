@@ -6,8 +6,7 @@ import json
 import cv2
 import pytest
 
-from restorekit.evaluation.metric_values import MetricInfo
-from restorekit.evaluation.protocol import Protocol, Results
+from restorekit.evaluation.head_to_head import load
 from restorekit.report.pages.compared import page_of
 from restorekit.report.tables import columns
 from tests._helpers.broken_plugin import forget, install
@@ -81,13 +80,7 @@ def test_it_is_in_every_table_of_a_report_and_of_a_comparison(tree, run):
     found = looked_at(tree / "R", said, 1)
     (duel,) = [one for one in found["comparisons"] if one["metric"] == "glow"]
     assert (duel["images"], duel["wins"], duel["losses"]) == (5, 0, 5)
-    results = Results(
-        Protocol("clean", 0, 6, "cpu", {}),
-        found["runs"],
-        found["images"],
-        [],
-        [MetricInfo(**m) for m in found["metrics"]],
-    )
+    results = load(tree / "R" / "results.json")
     (column,) = [column for column in columns(results) if column.name == "glow"]
     assert (column.title, column.unit, column.better) == ("glow", "cd", "lower")
     rows = {row.image: row for row in page_of(results).rows}

@@ -24,10 +24,10 @@ NAMES = {  # a name may be added here; one that goes away breaks plugins, and be
         shape_of
     """,
     "restorekit.models": """
-        Bernoulli CVAE CVAEConfig ConvNetwork DecoderConfig DiagonalGaussian DiscretisedLogistic ErrorModel Errors Head
-        LOG_2PI Latents Levelled Likelihood LogisticMixture MLPNetwork NetworkConfig Outlook Prior RateConfig Residual
-        StandardPrior Temperature Tempered Trunk Up VAE VAEConfig average capped down dropout each embedded floored
-        network of_one_size per_image rows stack
+        Bernoulli CVAE CVAEConfig ConvNetwork DecoderConfig DiagonalGaussian DiscretisedLogistic ErrorModel
+        ErrorSample Head LOG_2PI Latents Levelled Likelihood LogisticMixture MLPNetwork NetworkConfig Prediction
+        Prior RateConfig ResidualBlock StandardPrior Temperature Tempered Trunk Up VAE VAEConfig average capped
+        check_size down dropout each embed_labels floored label_rows network per_image stack
     """,
     "restorekit.corruptions": """
         Blur Chain Clean Downsample Gaussian Grayscale Holes JPEG Lines Missing Poisson Quantise SaltPepper Sensor

@@ -14,7 +14,7 @@ from restorekit import Corruption, Ranged, testing
 from restorekit.core.devices import Compute
 from restorekit.core.plugins import registry
 from restorekit.core.rng import Rng
-from restorekit.core.types import NoiseLaw, Observation, Traits, shape_of
+from restorekit.core.types import NoiseLaw, Observation, Problem, Traits, shape_of
 from restorekit.corruptions import Chain, Downsample, Gaussian, Holes, Missing, Poisson, SaltPepper
 from restorekit.corruptions.missing import hide
 from restorekit.images.dataset import load_images
@@ -210,7 +210,9 @@ def test_self_supervised_training_learns_a_gain_of_noise_that_grows(images):
 
 def test_it_gets_the_same_self_check():
     o = Hiss(0.1)(X, names(X))
-    theirs, ours = (self_check(o, noise, Shrinking(0.9), names(X), clip=False) for noise in (Hiss(0.1), Gaussian(0.1)))
+    theirs, ours = (
+        self_check(Problem(o, noise), Shrinking(0.9), names(X), clip=False) for noise in (Hiss(0.1), Gaussian(0.1))
+    )
     assert theirs.method == "sure"
     assert theirs == ours
 

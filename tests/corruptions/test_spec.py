@@ -119,7 +119,7 @@ class Odd(Corruption):
         ("quantise:bits=17", ["bits", "from 1 to 16", "17"]),
         ("quantise:share=0.1..0.5", ["share", "one value", "'0.1..0.5'"]),
         ("odd:level=9", ["from 0.001 to 5", "photons", "9"]),
-        ("odd:count=inf", ["count", "number or a fraction", "inf"]),
+        ("odd:count=inf", ["count", "whole number", "inf"]),
         ("clean:sigma=1", ["clean", "key", "'sigma'"]),
         ("gaussian@2", ["corruption"]),
     ],

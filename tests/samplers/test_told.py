@@ -75,7 +75,7 @@ def test_a_folder_behind_any_smooth_damage_is_restored_by_langevin(spec, file, r
     ("spec", "told"),
     [
         ("grayscale+gaussian:sigma=0.1", "lost its colours"),
-        ("blur:size=1..2+gaussian:sigma=0.1", "got a range for blur"),
+        ("blur:size=1..2+gaussian:sigma=0.1", "got a range in blur"),
         ("jpeg", "train a cvae for it"),
         ("blur", "needs noise behind blur"),
     ],
@@ -94,7 +94,7 @@ def test_noise_that_nobody_tells_is_estimated_for_a_sampler(file, run, tmp_path)
     words = ("--model", file, "--device", "cpu", "--range", "0..1")
     code, _, err = run("restore", tmp_path / "image.npy", tmp_path / "A", *words)
     assert code == 0, err
-    assert "estimated for each file" in err
+    assert "each file without a recorded one is estimated" in err
     assert run("restore", tmp_path / "image.npy", tmp_path / "B", *words, "--sigma", "auto")[0] == 0
     one, other = (
         json.loads((tmp_path / out / "_restorekit" / "images.jsonl").read_text().splitlines()[-1]) for out in "AB"

@@ -123,7 +123,7 @@ def test_inputs_are_left_as_they_were(restorer):
 def test_draws_are_refused(restorer):
     corruption = Gaussian(0.1)
     observation = corruption(smooth(1, 8, 8), Rng(0, ("a",)))
-    with pytest.raises(UsageError, match=f"{restorer.name} is a classical method .* got 4 samples"):
+    with pytest.raises(UsageError, match=f"{restorer.name} is a classical method .* got samples = 4"):
         restorer(observation, corruption, 4, Rng(0))
 
 
