@@ -61,7 +61,7 @@ def test_what_cannot_be_drawn_is_a_sentence(run, vae, model_file, tmp_path):
         code, said, err = run("sample", tmp_path / "x.png", *words, "--device", "cpu")
         assert (code, said) == (2, "")
         assert told in err
-    assert "ends in .png" in run("sample", tmp_path / "x.jpg", "--model", vae)[2]
+    assert "OUT to end in .png" in run("sample", tmp_path / "x.jpg", "--model", vae)[2]
     assert not list(tmp_path.glob("x.*"))
 
 
