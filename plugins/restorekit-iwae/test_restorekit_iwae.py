@@ -90,10 +90,10 @@ def _gradient(model, params, batch, seed):
 
 def _same_on_average(one, other):
     """Values by the same noise, (N, values): no mean difference is 6 standard errors."""
-    apart = one - other
-    error = apart.std(0) / len(apart) ** 0.5
-    told = error > 1e-4 * error.max()
-    assert float((apart.mean(0) / error)[told].abs().max()) < 6
+    difference = one - other
+    error = difference.std(0) / len(difference) ** 0.5
+    significant = error > 1e-4 * error.max()
+    assert float((difference.mean(0) / error)[significant].abs().max()) < 6
 
 
 @pytest.mark.parametrize(("own", "core", "config"), [(IWAE, VAE, {"hidden": (8,), "latent": 2}), (CIWAE, CVAE, SMALL)])
@@ -181,7 +181,7 @@ def _conditional(k, **more):
     return model
 
 
-def _around(model, batch):
+def _error_model(model, batch):
     """Error sample of a batch, the training data of fields and inference network."""
     outlook = model.trunk(batch.observation.initial_estimate(batch.corruption), batch.observation)
     error, scored = (batch.x - outlook.mean).detach(), torch.ones_like(batch.x, dtype=torch.bool)
@@ -189,9 +189,9 @@ def _around(model, batch):
 
 
 def test_the_conditional_gradient_is_equation_8_over_all_levels():
-    """Path derivatives of whole weights, finer levels' q included, times squared shares, spelled out."""
+    """Path derivatives of complete weights, finer levels' q included, times squared shares, spelled out."""
     model = _conditional(4)
-    errors, params = _around(model, _batch(random_images(3, 1, 8, 8), Gaussian(0.1))), _encoder(model)
+    errors, params = _error_model(model, _batch(random_images(3, 1, 8, 8), Gaussian(0.1))), _encoder(model)
     found = torch.autograd.grad(model.bound(model.around, errors, Rng(1)).loss, params, allow_unused=True)
     _, inferred = model.around.explain(errors, Rng(1).expand(4), 4)
     z = [t.detach().requires_grad_() for t in inferred.latents]
@@ -219,7 +219,7 @@ def test_the_conditional_bound_lies_between_the_elbo_and_the_exact_density_of_er
     with torch.no_grad():
         for k in (1, 4, 16):
             model = _conditional(k)
-            errors = _around(model, batch)
+            errors = _error_model(model, batch)
             losses = torch.stack([model.bound(model.around, errors, Rng(i)).loss for i in range(8)])
             found.append(float(losses.mean()))
             off.append(float(losses.std()) / 8**0.5)

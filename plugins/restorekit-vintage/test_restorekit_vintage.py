@@ -1,4 +1,4 @@
-"""Facts about the damage of old pictures: how much of it there is, and of what kind."""
+"""Tests of the corruptions of old pictures: their amount and their kind."""
 
 import dataclasses
 import math
@@ -60,9 +60,9 @@ def photos(count=4, size=64, channels=3):
 
 
 @pytest.mark.parametrize("check", CORRUPTION_CHECKS, ids=lambda check: check.__name__)
-@pytest.mark.parametrize("damage", CASES, ids=str)
-def test_contract(damage, check):
-    check(damage)
+@pytest.mark.parametrize("corruption", CASES, ids=str)
+def test_contract(corruption, check):
+    check(corruption)
 
 
 @pytest.mark.parametrize("size", [32, 128])
@@ -76,14 +76,14 @@ def test_marks_cover_the_area_that_they_say_in_crops_of_any_size(marks, size):
 
 
 @pytest.mark.parametrize("marks", [*MARKS, Creases(relief=0.0)], ids=lambda marks: marks.name)
-def test_what_is_told_to_be_missing_is_what_looks_damaged(marks):
+def test_known_marks_are_missing_where_unknown_ones_are_visible(marks):
     x, rng = photos(), Rng(2, tuple("abcd"))
-    told, blind = marks(x, rng), dataclasses.replace(marks, known=False)(x, rng)
+    known, blind = marks(x, rng), dataclasses.replace(marks, known=False)(x, rng)
     assert marks.hides
     assert bool(blind.observed.all())
     assert blind.sigma is None
-    assert torch.equal(told.y, x * told.observed)
-    assert torch.equal(torch.where(told.observed, blind.y, 0), told.y)
+    assert torch.equal(known.y, x * known.observed)
+    assert torch.equal(torch.where(known.observed, blind.y, 0), known.y)
     assert bool((blind.y != x).any())
 
 
@@ -95,7 +95,7 @@ def test_bright_marks_lighten_gray_and_dark_ones_darken_it(marks, bright):
     assert float((change if bright else -change).min()) >= 0
 
 
-def test_folds_are_as_far_apart_as_they_say():
+def test_creases_have_the_configured_spacing():
     hidden = ~Creases(spacing=100.0, width=0.5, relief=0.0)(flat(0, 60, 96), Rng(1)).observed
     crack = 3.0  # pixels across that it touches
     assert float(hidden.float().mean()) == pytest.approx(1 - (1 - crack / 100) ** 2, rel=0.1)
@@ -127,7 +127,7 @@ def test_a_rim_is_all_that_is_left_where_the_middle_is_said_to_be_clean():
     assert float((1 - rim).mean()) < 0.3 * float((1 - even).mean())
 
 
-def test_fading_takes_black_and_white_to_the_levels_that_it_says():
+def test_fading_maps_black_and_white_to_the_configured_levels():
     even = Fading(strength=1.0, black=0.3, white=0.8, uneven=0.0)
     for value, level in ((0, 0.3), (1, 0.8), (0.5, 0.55)):
         assert torch.allclose(even(flat(value), Rng(0)).y, flat(level))
@@ -204,14 +204,14 @@ def test_channels_share_what_grain_they_do_not_have_for_themselves():
     assert float((red * green).mean() / 0.1**2) == pytest.approx(0.7, abs=0.03)
 
 
-def test_the_density_of_white_grain_is_the_joint_one_of_the_channels_seen():
+def test_white_grain_has_the_joint_density_of_the_observed_channels():
     x = torch.tensor([0.2, 0.5, 0.8]).view(1, 3, 1, 1)
     grain = Grain(strength=0.1, size=0.0, colour=0.4)
     o = grain(x, Rng(0))
     deviation = 0.1 * (FLOOR + (1 - FLOOR) * 4 * x * (1 - x)).sqrt().flatten()
     covariance = (0.4 * torch.eye(3) + 0.6) * deviation[:, None] * deviation
-    for seen in ([True, True, True], [True, False, True], [False, True, False]):
-        some = torch.tensor(seen)
+    for channels in ([True, True, True], [True, False, True], [False, True, False]):
+        some = torch.tensor(channels)
         part = dataclasses.replace(o, y=o.y * some.view(1, 3, 1, 1), observed=some.view(1, 3, 1, 1))
         normal = MultivariateNormal(x.flatten()[some], covariance[some][:, some])
         assert float(grain.log_prob(part, x)) == pytest.approx(float(normal.log_prob(o.y.flatten()[some])), abs=1e-4)
@@ -248,7 +248,7 @@ def test_a_mixture_of_one_kind_is_that_kind(kind):
 
 
 @pytest.mark.parametrize("kind", vintage.KINDS)
-def test_less_strength_is_less_damage_and_none_is_none(kind):
+def test_less_strength_changes_the_image_less_and_strength_0_not_at_all(kind):
     x, rng = photos(16, channels=3), Rng(4)
     weak, strong = ((_alone(kind, strength=s, known=False)(x, rng).y - x).square().mean() for s in (0.3, 1.0))
     assert float(weak) < float(strong)
@@ -261,24 +261,24 @@ def test_a_mixture_may_leave_all_marks_in_the_picture():
     assert bool(Vintage(strength=1.0, known=False)(x, rng).observed.all())
 
 
-@pytest.mark.parametrize("damage", [*MARKS, Creases(known=False), Vintage(strength=1.0, known=False)], ids=str)
-def test_where_a_device_would_wait_all_pixels_are_painted_to_the_same_effect(damage, monkeypatch):
+@pytest.mark.parametrize("corruption", [*MARKS, Creases(known=False), Vintage(strength=1.0, known=False)], ids=str)
+def test_where_a_device_would_wait_all_pixels_are_painted_to_the_same_effect(corruption, monkeypatch):
     x, rng = photos(), Rng(1, tuple("abcd"))
-    some = damage(x, rng)
+    some = corruption(x, rng)
     for module in (lattice, vintage):
         monkeypatch.setattr(module, "chosen", lambda which: torch.arange(len(which)))
-    every = damage(x, rng)
+    every = corruption(x, rng)
     assert torch.allclose(some.y, every.y, atol=1e-6)
     assert torch.equal(some.observed, every.observed)
 
 
 @pytest.mark.parametrize(
-    "damage", [Fading(), Cast(), Creases(known=True), Dust(known=False), Vintage(strength=1.0)], ids=str
+    "corruption", [Fading(), Cast(), Creases(known=True), Dust(known=False), Vintage(strength=1.0)], ids=str
 )
-def test_what_changed_is_not_taken_for_known_however_free_of_noise(damage):
+def test_changed_values_are_unknown_even_without_noise(corruption):
     x = Rng(1).uniform("x", (2, 3, 64, 64), "cpu")
-    seen = damage(x, Rng(0))
-    told = dataclasses.replace(seen, sigma=torch.zeros(2, 1, 1, 1))
-    kept = ~told.unknown().expand_as(x)
-    assert torch.equal(seen.y[kept], x[kept])
+    observation = corruption(x, Rng(0))
+    noiseless = dataclasses.replace(observation, sigma=torch.zeros(2, 1, 1, 1))
+    kept = ~noiseless.unknown().expand_as(x)
+    assert torch.equal(observation.y[kept], x[kept])
     assert not kept.any()

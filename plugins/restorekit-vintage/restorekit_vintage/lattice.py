@@ -95,7 +95,7 @@ class Lattice:
         reach : Tensor, (B, 1, 1, 1)
             How far from there, across the cell, any pixel of it may be.
         shape : callable
-            Given some pixels and what `tables` says of their cells, (N,) each, it returns values of these pixels.
+            Maps pixels and the entries of `tables` for their cells, (N,) each, to values of these pixels.
         tables : NamedTuple of Tensor, (B, 1, cells)
             Numbers of each object.
 
