@@ -32,7 +32,7 @@ def expect(truth: bool, message: str) -> None:
 
 
 def promise(check: Callable[[T], None]) -> Callable[[T], None]:
-    """Make a check fail in a sentence too where what it looks at raises an error of its own."""
+    """Turn an error that the checked object raises into an AssertionError of one sentence."""
     wanted = (check.__doc__ or "").partition("\n")[0].strip().rstrip(".")
 
     @functools.wraps(check)
@@ -41,7 +41,7 @@ def promise(check: Callable[[T], None]) -> Callable[[T], None]:
             check(thing)
         except AssertionError:
             raise
-        except Exception as error:  # whatever a stranger's code raises
+        except Exception as error:  # third-party code may raise any error
             what = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
             raise AssertionError(
                 f"{name_of(thing)} must get through {check.__name__} ({wanted}), "
@@ -101,11 +101,11 @@ def described(thing: object) -> None:
 
 
 def same_as_before(thing: object, before: dict[str, Tensor], after: dict[str, Tensor], doing: str) -> None:
-    """Expect what was given to be afterwards what it was."""
+    """Expect tensors passed to a call to be unchanged after it."""
     found = difference(before, after)
     expect(
         found is None,
-        f"{name_of(thing)} must leave what it is given alone in {doing}, but {found}; look for methods that end in _ "
+        f"{name_of(thing)} must not change its arguments in {doing}, but {found}; look for methods that end in _ "
         "and for assignments into slices",
     )
 
@@ -120,7 +120,7 @@ def only(observation: Observation, i: int) -> Observation:
     return observation.take(torch.tensor([i], device=observation.y.device))
 
 
-def unseen(observation: Observation) -> Observation:
+def unobserved(observation: Observation) -> Observation:
     """Return the observation with every value missing."""
     nothing = torch.zeros_like(observation.observed)
     return dataclasses.replace(observation, y=torch.zeros_like(observation.y), observed=nothing, initial=None)
@@ -137,17 +137,17 @@ def tensors(value: Observation | Draws | Estimate) -> dict[str, Tensor]:
 
 
 def difference(a: dict[str, Tensor], b: dict[str, Tensor], allowed: float = 0.0) -> str | None:
-    """Say where two results differ by more than `allowed` of 1 and of the value; None where they do not."""
+    """Describe where two results differ by more than `allowed`, absolute and relative; None if they do not."""
     if a.keys() != b.keys():
         return f"{sorted(a)} against {sorted(b)}"
     for name, value in a.items():
         if value.shape != b[name].shape:
             return f"{name} of shape {tuple(value.shape)} against {tuple(b[name].shape)}"
-        # NaN says "unknown" and equals itself
-        apart = (value.detach().double() - b[name].detach().double()).nan_to_num().abs()
-        far = apart > allowed * (1 + value.detach().double().abs().nan_to_num())
+        # NaN means "unknown" and equals itself
+        distance = (value.detach().double() - b[name].detach().double()).nan_to_num().abs()
+        far = distance > allowed * (1 + value.detach().double().abs().nan_to_num())
         if bool(far.any()) or not torch.equal(value.isnan(), b[name].isnan()):
-            return f"{name} differs by {float(apart.max()):.3g}"
+            return f"{name} differs by {float(distance.max()):.3g}"
     return None
 
 
@@ -166,8 +166,8 @@ def global_randomness_untouched(what: str) -> Iterator[None]:
     moved = [name for name, state in _states().items() if state != before[name]]
     expect(
         not moved,
-        f"{what} must draw from the Noise it is given and leave global generators alone, but it used that of "
-        f"{' and '.join(moved)}; use noise.normal, noise.uniform or noise.generator",
+        f"{what} must draw from the Rng that is passed and not from global generators, but it used that of "
+        f"{' and '.join(moved)}; use rng.normal, rng.uniform or rng.generator",
     )
 
 

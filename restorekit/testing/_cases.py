@@ -1,8 +1,6 @@
-"""Models to check, and what they are shown.
+"""Models, corruptions and images for the checks of models and samplers.
 
-A hierarchical model as small as can be, that samplers are tried with: z is a tuple, the level of the pixels last.
-
-Models, damage and images that samplers are tried with.
+`TwoLevels` is a minimal hierarchical model: its z is a tuple of two levels, the one nearest the pixels last.
 """
 
 from __future__ import annotations
@@ -24,7 +22,7 @@ from restorekit.samplers import Gibbs
 from restorekit.testing._assertions import names, perturb, random_images
 
 SIDE = 12  # pixels a side of test images, at least
-DAMAGE = Chain((Gaussian(0.1), Missing(0.5)))
+CORRUPTION = Chain((Gaussian(0.1), Missing(0.5)))
 
 
 def build(cls: type[Model], config: Any = None, channels: int = 1) -> Model:
@@ -50,12 +48,12 @@ def ready(model: Model) -> Model:
 
 
 def smallest(model: Model) -> tuple[int, int]:
-    """Return the least height and width that the model takes."""
+    """Return the smallest height and width that the model accepts."""
     return model.geometry.size or (model.geometry.multiple,) * 2
 
 
 def size(model: Model) -> tuple[int, int]:
-    """Return a height and a width that differ where the model takes any."""
+    """Return a height and a width, which differ if the model accepts any size."""
     multiple = model.geometry.multiple
     height = -(-SIDE // multiple) * multiple
     return model.geometry.size or (height, height + multiple)
@@ -63,25 +61,25 @@ def size(model: Model) -> tuple[int, int]:
 
 def damaged(x: Tensor) -> Observation:
     """Return what is observed of x: noisy, with missing values, each image with a key of its own."""
-    return DAMAGE(x, Rng(0, names(len(x))))
+    return CORRUPTION(x, Rng(0, names(len(x))))
 
 
 def batches(model: Model, count: int = 4) -> Iterator[Batch]:
     """Yield training batches: noisy ones with gaps and ones with gaps alone, for each channel count."""
     for channels in model.geometry.channels[::-1]:
         x = random_images(count, channels, *size(model))
-        for damage in (DAMAGE, Missing(0.5)):
-            yield Batch(x, damage(x, Rng(0)), damage, 1)
+        for corruption in (CORRUPTION, Missing(0.5)):
+            yield Batch(x, corruption(x, Rng(0)), corruption, 1)
 
 
 def sample(model: Model, o: Observation, n: int, first: int = 0) -> Draws:
     """Return draws `first` to `first + n` of the model."""
     with torch.no_grad():
-        return model.sample(o, DAMAGE, n, Rng(0, names(len(o))).after(first))
+        return model.sample(o, CORRUPTION, n, Rng(0, names(len(o))).after(first))
 
 
 Pair = tuple[Tensor, Tensor]
-BELOW = -2.0  # log-variance of the lower level of p(z), given the upper one
+BELOW = -2.0  # log-variance of the lower level of p(z) conditional on the upper one
 
 
 @dataclass(frozen=True)
@@ -99,14 +97,14 @@ class TwoLevelsConfig:
 
 @dataclass(frozen=True, eq=False)
 class Ladder:
-    """A distribution of z from the top down: of the upper level, and of the lower one given it."""
+    """Distribution of z: the upper level, and the lower level conditional on it."""
 
     top: DiagonalGaussian
     below: Callable[[Tensor], DiagonalGaussian]
 
     @property
     def mean(self) -> Pair:
-        """Mean of each level, given that of the one before."""
+        """Mean of each level, conditional on the mean of the level above it."""
         return self.top.mean, self.below(self.top.mean).mean
 
     def sample(self, rng: Rng, temperature: float = 1.0) -> Pair:
@@ -128,7 +126,7 @@ class LadderPrior:
     below: Callable[[Tensor], DiagonalGaussian]
 
     def sample(self, n: int, shape: tuple[int, ...], rng: Rng, temperature: float = 1.0) -> Pair:
-        """Draw n latents for images of the given (C, H, W)."""
+        """Draw n latents for images of shape (C, H, W)."""
         zeros = self.like.new_zeros(n, self.width, shape[1] // 4, shape[2] // 4)
         return Ladder(_upper(zeros, zeros), self.below).sample(rng, temperature)
 
@@ -205,12 +203,12 @@ def latent_model() -> LatentModel:
 
 
 def accepted(sampler: Sampler) -> list[Corruption]:
-    """Return what of the damage that it is offered a sampler undoes."""
+    """Return the corruptions of `OFFERED` that a sampler accepts."""
     return [c for c in OFFERED if sampler.refuse(latent_model(), c) is None]
 
 
 def observed(corruption: Corruption, channels: int = 1) -> Observation:
-    """Return what is observed of two images, always the same."""
+    """Return the observation of two images, always the same."""
     return corruption(random_images(2, channels, 8, 12), Rng(0, names(2)))
 
 

@@ -111,7 +111,7 @@ def waits(model: Model, batches: Iterable[Batch]) -> str | None:
 def works_on_a_gpu(corruption: Corruption) -> None:
     """Expect every tensor on the device of x, a pretended GPU, of the observation, its density and its first guess."""
     x, found = there(random_images(2, 3, 16, 16)), dict[str, Tensor]()
-    seen: list[Observation] = []
+    observations: list[Observation] = []
 
     def back(o: Observation) -> None:
         if (operator := corruption.operator(o)) is not None:
@@ -120,8 +120,8 @@ def works_on_a_gpu(corruption: Corruption) -> None:
     def score(o: Observation) -> None:
         found.update({} if (value := corruption.log_prob(o, x)) is None else {"log_prob": value})
 
-    _on_a_gpu(corruption, lambda: seen.append(corruption(x, Pretended(0, names(2)))))
-    for o in seen:
+    _on_a_gpu(corruption, lambda: observations.append(corruption(x, Pretended(0, names(2)))))
+    for o in observations:
         found.update(tensors(o))
         for ask in (back, score, lambda o: found.update(initial_estimate=corruption.initial_estimate(o))):
             _on_a_gpu(corruption, functools.partial(ask, o))
@@ -135,5 +135,5 @@ def _on_a_gpu(corruption: Corruption, work: Callable[[], object]) -> None:
     expect(
         stop is None or stop.looked,
         f"{name_of(corruption)} must work on a GPU, but it stopped with {stop and stop.text}; give "
-        "noise.normal and what makes tensors x.device",
+        "rng.normal and what makes tensors x.device",
     )

@@ -28,7 +28,7 @@ from restorekit.testing._assertions import (
     promise,
     random_images,
     tensors,
-    unseen,
+    unobserved,
 )
 from restorekit.testing._fake_device import works_on_a_gpu
 from restorekit.testing.density import DENSITY_CHECKS
@@ -49,8 +49,8 @@ def draws_its_ranges_per_image(corruption: Corruption) -> None:
             found = difference(tensors(only(many, i)), tensors(only(alone, i)), 1e-6)
             expect(
                 found is None,
-                f"{name_of(ranged)} must treat image {i} as {key}={value:.6g}, which is what draw({key!r}, x, noise) "
-                f"gives, but {found}; use self.draw({key!r}, x, noise) wherever {key} is needed",
+                f"{name_of(ranged)} must treat image {i} as {key}={value:.6g}, which is what draw({key!r}, x, rng) "
+                f"gives, but {found}; use self.draw({key!r}, x, rng) wherever {key} is needed",
             )
 
 
@@ -180,7 +180,7 @@ def leaves_its_input_alone(corruption: Corruption) -> None:
 
 @promise
 def leaves_global_randomness_alone(corruption: Corruption) -> None:
-    """Expect randomness to come from the Noise that is given."""
+    """Expect randomness to come from the Rng that is passed."""
     with global_randomness_untouched(name_of(corruption)):
         corruption(random_images(2, 3, 7, 5), Rng(0, names(2)))
 
@@ -192,7 +192,7 @@ def repeats_itself(corruption: Corruption) -> None:
     for noise in (Rng(0, names(2)), Rng(0)):
         found = difference(tensors(corruption(x, noise)), tensors(corruption(x, noise)))
         expect(
-            found is None, f"{name_of(corruption)} must give the same from the same Noise, but {found} on a second call"
+            found is None, f"{name_of(corruption)} must give the same from the same Rng, but {found} on a second call"
         )
 
 
@@ -222,11 +222,11 @@ def comes_back_from_its_spec(corruption: Corruption) -> None:
 
 
 @promise
-def guesses_in_the_shape_of_x(corruption: Corruption) -> None:
-    """Expect a finite first guess in x's shape, even where nothing was observed."""
+def estimates_in_the_shape_of_x(corruption: Corruption) -> None:
+    """Expect a finite initial estimate in x's shape, even if nothing was observed."""
     for x, o in observations(corruption):
-        for seen, what in ((o, "some"), (unseen(o), "no")):
-            initial = corruption.initial_estimate(seen)
+        for observation, what in ((o, "some"), (unobserved(o), "no")):
+            initial = corruption.initial_estimate(observation)
             who = f"{name_of(corruption)}.initial_estimate with {what} values observed"
             expect(initial.shape == x.shape, f"{who} must have x's shape {tuple(x.shape)}, got {tuple(initial.shape)}")
             expect(bool(initial.isfinite().all()), f"{who} must be finite, got NaN or infinity")
@@ -236,12 +236,12 @@ def guesses_in_the_shape_of_x(corruption: Corruption) -> None:
 def knows_the_shape_of_x(corruption: Corruption) -> None:
     """Expect an image of `clean_shape` to be observed in the shape that was asked about, so that files are restored."""
     for x, o in observations(corruption):
-        seen, channels = shape_of(o.y), x.shape[1]
-        clean = corruption.clean_shape(seen, channels)
+        shape, channels = shape_of(o.y), x.shape[1]
+        clean = corruption.clean_shape(shape, channels)
         made = shape_of(corruption(random_images(2, *clean), Rng(0, names(2))).y)
         expect(
-            clean[0] == channels and made == seen,
-            f"{name_of(corruption)}.clean_shape says that {seen} was observed of an image of {clean}, but one of "
+            clean[0] == channels and made == shape,
+            f"{name_of(corruption)}.clean_shape says that {shape} was observed of an image of {clean}, but one of "
             f"{channels} channels is wanted, and such an image gives {made}; look at clean_shape",
         )
 
@@ -254,8 +254,8 @@ def only_hides(corruption: Corruption) -> None:
     for x, o in observations(corruption):
         same = o.y.shape == x.shape and torch.equal(o.y, torch.where(o.observed, x, 0.0))
         expect(same, f"{name_of(corruption)} has hides = True, so y must be x where observed; set hides = False")
-        told = o.sigma is not None and bool((o.sigma == 0).all())
-        expect(told, f"{name_of(corruption)} has hides = True, so sigma must be 0, got {o.sigma}")
+        exact = o.sigma is not None and bool((o.sigma == 0).all())
+        expect(exact, f"{name_of(corruption)} has hides = True, so sigma must be 0, got {o.sigma}")
 
 
 CORRUPTION_CHECKS: tuple[Callable[[Corruption], None], ...] = (
@@ -271,7 +271,7 @@ CORRUPTION_CHECKS: tuple[Callable[[Corruption], None], ...] = (
     ignores_the_batch,
     draws_its_ranges_per_image,
     comes_back_from_its_spec,
-    guesses_in_the_shape_of_x,
+    estimates_in_the_shape_of_x,
     knows_the_shape_of_x,
     only_hides,
     *DENSITY_CHECKS,

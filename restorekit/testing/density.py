@@ -18,7 +18,7 @@ from restorekit.testing._assertions import (
     observations,
     promise,
     random_images,
-    unseen,
+    unobserved,
 )
 
 SIGMAS = 5  # standard errors that a mean may lie off
@@ -34,7 +34,7 @@ def has_a_density_per_image(corruption: Corruption) -> None:
         who = f"{name_of(corruption)}.log_prob on x of shape {tuple(x.shape)}"
         expect(found.shape == (len(x),), f"{who} must be ({len(x)},), one number per image, got {tuple(found.shape)}")
         expect(bool(found.isfinite().all()), f"{who} must be finite at the x that y came from, got {found.tolist()}")
-        nothing = corruption.log_prob(unseen(o), x)
+        nothing = corruption.log_prob(unobserved(o), x)
         empty = nothing is not None and bool((nothing == 0).all())
         expect(empty, f"{who} must count observed values only: 0 where there are none, got {nothing}")
 
@@ -77,13 +77,13 @@ def has_an_adjoint(corruption: Corruption) -> None:
         left, right = float((ax * u).sum()), float((x * back).sum())
         scale = float(ax.norm() * u.norm()) + 1e-9
         expect(abs(left - right) < CLOSE * scale, f"{who}: <Ax, u> = {left:.6g} must equal <x, A'u> = {right:.6g}")
-        apart = float((operator.apply(2 * x + v) - 2 * ax - operator.apply(v)).norm())
-        expect(apart < CLOSE * scale, f"{who} must be linear, but A(2x + v) is {apart:.3g} away from 2Ax + Av")
+        distance = float((operator.apply(2 * x + v) - 2 * ax - operator.apply(v)).norm())
+        expect(distance < CLOSE * scale, f"{who} must be linear, but A(2x + v) is {distance:.3g} away from 2Ax + Av")
 
 
 @promise
 def tells_its_noise(corruption: Corruption) -> None:
-    """Expect y - Ax to have the standard deviation sigma where that is told: 0 means that y is x."""
+    """Expect y - Ax to have the standard deviation sigma if sigma is known: 0 means that y is x."""
     x = random_images(4, 3, 48, 48, 0.4, 0.6)  # far from the ends, which some corruptions clip at
     o = corruption(x, Rng(0, names(4)))
     operator = corruption.operator(o)

@@ -31,13 +31,13 @@ def infers_a_posterior(model: LatentModel) -> None:
     _per_image(model, "infer(x).log_prob(z)", q.log_prob(z))
     again = q.sample(Rng(0, names(COUNT)))
     same = all(torch.equal(a, b) for a, b in zip(_levels(z), _levels(again), strict=True))
-    expect(same, f"{name_of(model)}.infer(x).sample must repeat under the same Noise")
+    expect(same, f"{name_of(model)}.infer(x).sample must repeat under the same Rng")
 
 
 @promise
 @torch.no_grad()
 def has_a_prior(model: LatentModel) -> None:
-    """Expect p(z) to draw latents like those of q, that the decoder takes, and to have a density per image."""
+    """Expect p(z) to draw latents like those of q, that the decoder accepts, and to have a density per image."""
     x = _images(model)
     z = model.prior().sample(COUNT, tuple(x.shape[1:]), Rng(0, names(COUNT)))
     like = [tuple(level.shape) for level in _levels(model.infer(x).mean)]
@@ -51,7 +51,7 @@ def has_a_prior(model: LatentModel) -> None:
 
 @promise
 @torch.no_grad()
-def tells_of_levels(model: LatentModel) -> None:
+def has_a_density_per_level(model: LatentModel) -> None:
     """Expect log_probs of q(z | x) and p(z), where they have it, to be of each level and to add up to log_prob."""
     q, prior = model.infer(_images(model)), model.prior()
     expect(
@@ -62,16 +62,16 @@ def tells_of_levels(model: LatentModel) -> None:
         return
     z = q.sample(Rng(0, names(COUNT)))
     for what, law in (("infer(x)", q), ("prior()", prior)):
-        found, whole = law.log_probs(z), law.log_prob(z)
+        found, total = law.log_probs(z), law.log_prob(z)
         wanted = (
             f"{name_of(model)}.{what}.log_probs(z) must be a tuple with (B,) nats of each of {len(_levels(z))} levels"
         )
         expect(isinstance(found, tuple) and len(found) == len(_levels(z)), f"{wanted}, got {type(found).__name__}")
         for i, level in enumerate(found):
             _per_image(model, f"{what}.log_probs(z)[{i}]", level)
-        apart = float((sum(found) - whole).abs().max())
-        close = apart <= CLOSE * (1 + float(whole.abs().max()))
-        expect(close, f"{wanted} that add up to log_prob(z), but they differ by {apart:.3g}")
+        distance = float((sum(found) - total).abs().max())
+        close = distance <= CLOSE * (1 + float(total.abs().max()))
+        expect(close, f"{wanted} that add up to log_prob(z), but they differ by {distance:.3g}")
     shape = (model.geometry.channels[0], *_images(model).shape[2:])
     _cools_each_level(model, "infer(x)", lambda t: q.sample(Rng(0, names(COUNT)), t))
     _cools_each_level(model, "prior()", lambda t: prior.sample(COUNT, shape, Rng(0, names(COUNT)), t))
@@ -108,8 +108,8 @@ def tempers_its_posterior(model: LatentModel) -> None:
     for found in (same, cold):
         got = [tuple(level.shape) for level in found]
         expect(got == shapes, f"{what} must have the shapes of q's mean, {shapes}, got {got}")
-    apart = max(float((a - b).abs().max()) for a, b in zip(same, mean, strict=True))
-    expect(apart <= CLOSE, f"{what} must be q's mean where all are 1, but it is {apart:.3g} off")
+    distance = max(float((a - b).abs().max()) for a, b in zip(same, mean, strict=True))
+    expect(distance <= CLOSE, f"{what} must be q's mean where all are 1, but it is {distance:.3g} off")
     expect(all(bool(level.isfinite().all()) for level in cold), f"{what} must be finite, got NaN or infinity")
 
 
@@ -129,15 +129,15 @@ def decodes_to_a_likelihood(model: LatentModel) -> None:
         expect(bool(value.isfinite().all()), f"{name_of(model)}.decode(z).{name} must be finite, got NaN or infinity")
     expect(bool((likelihood.variance >= 0).all()), f"{name_of(model)}.decode(z).variance must not be negative")
     everything = torch.ones_like(x[:, :1], dtype=torch.bool)
-    whole = likelihood.log_prob(x, everything)
-    _per_image(model, "decode(z).log_prob(x)", whole)
+    total = likelihood.log_prob(x, everything)
+    _per_image(model, "decode(z).log_prob(x)", total)
     left, right = torch.arange(x.shape[3]) < x.shape[3] // 2, torch.arange(x.shape[3]) >= x.shape[3] // 2
     halves = likelihood.log_prob(x, everything & left) + likelihood.log_prob(x, everything & right)
-    apart = float((halves - whole).abs().max())
+    distance = float((halves - total).abs().max())
     expect(
-        apart <= CLOSE * (1 + float(whole.abs().max())) and torch.equal(whole, likelihood.log_prob(x)),
-        f"{name_of(model)}.decode(z).log_prob(x, observed) must sum over the observed values: left half "
-        f"plus right half must be the whole, but they differ by {apart:.3g}",
+        distance <= CLOSE * (1 + float(total.abs().max())) and torch.equal(total, likelihood.log_prob(x)),
+        f"{name_of(model)}.decode(z).log_prob(x, observed) must sum over the observed values: the sum of "
+        f"the left and the right half must be the total, but they differ by {distance:.3g}",
     )
 
 
@@ -149,32 +149,32 @@ def ignores_what_was_not_observed(model: LatentModel) -> None:
     x = _images(model)
     observed = Rng(0).uniform("observed", (COUNT, 1, *x.shape[2:]), "cpu") < 0.5
     first, second = (model.infer(torch.where(observed, x, hidden), observed).mean for hidden in (0.0, 1.0))
-    apart = max(float((a - b).abs().max()) for a, b in zip(_levels(first), _levels(second), strict=True))
+    distance = max(float((a - b).abs().max()) for a, b in zip(_levels(first), _levels(second), strict=True))
     expect(
-        apart < CLOSE,
-        f"{name_of(model)}.infer(x, observed) must ignore values not observed, but q's mean moves by {apart:.3g}",
+        distance < CLOSE,
+        f"{name_of(model)}.infer(x, observed) must ignore values not observed, but q's mean moves by {distance:.3g}",
     )
 
 
 @promise
 @torch.no_grad()
 def draws_as_its_moments_say(model: LatentModel) -> None:
-    """Expect draws of p(x | z) to have the mean and the variance that it tells."""
+    """Expect draws of p(x | z) to have the mean and the variance that it declares."""
     perturb(model)
     z = model.infer(_images(model)[:1]).mean
     likelihood = model.decode(tuple(map(_many, z)) if isinstance(z, tuple) else _many(z))
     drawn, mean, variance = likelihood.sample(Rng(0)), likelihood.mean[0], likelihood.variance[0]
     spread = float(variance.mean().sqrt())
-    apart = float((drawn.mean(0) - mean).square().mean().sqrt())
+    distance = float((drawn.mean(0) - mean).square().mean().sqrt())
     expect(
-        apart <= 0.5 * spread + ROUNDING,
+        distance <= 0.5 * spread + ROUNDING,
         f"{name_of(model)}.decode(z).mean must be that of draws, but that of {MANY} of them, of standard deviation "
-        f"{spread:.3g}, lies {apart:.3g} away; look at mean and sample of the likelihood",
+        f"{spread:.3g}, lies {distance:.3g} away; look at mean and sample of the likelihood",
     )
-    told, found = float(variance.mean()), float(drawn.var(0).mean())
+    declared, found = float(variance.mean()), float(drawn.var(0).mean())
     expect(
-        0.25 * told - ROUNDING**2 <= found <= 2 * told + ROUNDING**2,  # less where a law's tails are cut off
-        f"{name_of(model)}.decode(z).variance must be that of draws, got {told:.3g} on average, and {found:.3g} of "
+        0.25 * declared - ROUNDING**2 <= found <= 2 * declared + ROUNDING**2,  # less where a law's tails are cut off
+        f"{name_of(model)}.decode(z).variance must be that of draws, got {declared:.3g} on average, and {found:.3g} of "
         f"{MANY} draws; look at variance and sample of the likelihood",
     )
 
@@ -186,7 +186,7 @@ def _many(z: Tensor) -> Tensor:
 LATENT_CHECKS: tuple[Callable[[Any], None], ...] = (
     infers_a_posterior,
     has_a_prior,
-    tells_of_levels,
+    has_a_density_per_level,
     tempers_its_posterior,
     decodes_to_a_likelihood,
     draws_as_its_moments_say,

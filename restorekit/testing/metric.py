@@ -61,8 +61,8 @@ def declares_itself(metric: Metric) -> None:
 @promise
 def gives_one_number(metric: Metric) -> None:
     """Expect a float, or no figure where it does not apply, of gray and colour, with and without spread and draws."""
-    for restoration, x, seen, what in _cases():
-        value = _asked(metric, restoration, x, seen)
+    for restoration, x, observation, what in _cases():
+        value = _asked(metric, restoration, x, observation)
         none = value is None or isinstance(value, UndefinedMetricError)
         expect(
             none or (isinstance(value, float) and not math.isnan(value)),
@@ -74,8 +74,8 @@ def gives_one_number(metric: Metric) -> None:
 @promise
 def says_why_there_is_none(metric: Metric) -> None:
     """Expect a reason, one line for a person, where there is no figure."""
-    for restoration, x, seen, what in _cases():
-        value = _asked(metric, restoration, x, seen)
+    for restoration, x, observation, what in _cases():
+        value = _asked(metric, restoration, x, observation)
         reason = str(value) if isinstance(value, UndefinedMetricError) else "" if value is None else "a figure"
         expect(
             reason.strip() != "" and "\n" not in reason,
@@ -86,7 +86,7 @@ def says_why_there_is_none(metric: Metric) -> None:
 
 @promise
 def repeats_itself(metric: Metric) -> None:
-    """Expect the same number again, nothing drawn from global generators, and what it is given left alone."""
+    """Expect the same number again, nothing drawn from global generators, and its arguments left unchanged."""
     for x, o in _scenes():
         restoration = _restored(x, NEAR)
         before = {**copied(o), **{name: t.clone() for name, t in _fields(restoration).items()}, "reference": x.clone()}

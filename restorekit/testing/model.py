@@ -124,9 +124,7 @@ def repeats_its_objective(model: Model) -> None:
     for group in model.train().param_groups():
         with global_randomness_untouched(f"{name_of(model)}.terms"):
             first, second = (float(model.terms(batch, Rng(0), group).loss.detach()) for _ in range(2))
-        expect(
-            first == second, f"{name_of(model)}.terms must repeat under the same Noise, got {first} and then {second}"
-        )
+        expect(first == second, f"{name_of(model)}.terms must repeat under the same Rng, got {first} and then {second}")
 
 
 @promise
@@ -176,8 +174,8 @@ def trains_every_parameter(model: Model) -> None:
         for group in groups:
             optimizers.freeze_others(group, groups)
             for batch in batches(model, 8):
-                seen = dataclasses.replace(batch, step=step + 1)
-                torch.autograd.backward(model.terms(seen, Rng(step), group.name).loss)
+                later = dataclasses.replace(batch, step=step + 1)
+                torch.autograd.backward(model.terms(later, Rng(step), group.name).loss)
             for p in group.params:
                 finite = p.grad is None or bool(p.grad.isfinite().all())
                 expect(

@@ -23,7 +23,7 @@ from restorekit.testing._assertions import (
     random_images,
     tensors,
 )
-from restorekit.testing._cases import DAMAGE, batches, build, damaged, sample, size
+from restorekit.testing._cases import CORRUPTION, batches, build, damaged, sample, size
 from restorekit.testing._fake_device import waits
 
 CLASSES = 3
@@ -101,7 +101,7 @@ def _with_labels(batch: Batch) -> Batch:
 def _answers(model: Model, o: Observation) -> dict[str, Tensor]:
     """Return what a model says of images, by name."""
     found = {f"sample(...).{name}": value for name, value in tensors(sample(model, o, 2)).items()}
-    estimate = model.estimate(o, DAMAGE)
+    estimate = model.estimate(o, CORRUPTION)
     found |= {} if estimate is None else {f"estimate(...).{name}": value for name, value in tensors(estimate).items()}
     if isinstance(model, LatentModel):
         x = random_images(len(o), *o.shape)

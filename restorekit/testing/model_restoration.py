@@ -36,9 +36,9 @@ from restorekit.testing._assertions import (
     random_images,
     same_as_before,
     tensors,
-    unseen,
+    unobserved,
 )
-from restorekit.testing._cases import DAMAGE, SIDE, damaged, ready, sample, size, smallest
+from restorekit.testing._cases import CORRUPTION, SIDE, damaged, ready, sample, size, smallest
 
 MANY = 16  # draws
 FARTHER = 1e-3  # what a pixel beyond the halo may change
@@ -51,16 +51,16 @@ def restores_in_the_shape_of_x(model: Model) -> None:
     for channels in model.geometry.channels:
         for count, (height, width) in ((2, size(model)), (1, smallest(model))):
             o = damaged(random_images(count, channels, height, width))
-            for seen in (o, unseen(o)):
-                _fits(model, seen)
+            for observation in (o, unobserved(o)):
+                _fits(model, observation)
 
 
-def _fits(model: Model, seen: Observation) -> None:
-    wanted, who = (len(seen), *seen.shape), f"{name_of(model)} given an image of shape {seen.shape}"
+def _fits(model: Model, o: Observation) -> None:
+    wanted, who = (len(o), *o.shape), f"{name_of(model)} for an image of shape {o.shape}"
     with torch.no_grad():
         expected = {
-            "estimate": (wanted, model.estimate(seen, DAMAGE)),
-            "sample": ((2, *wanted), sample(model, seen, 2)),
+            "estimate": (wanted, model.estimate(o, CORRUPTION)),
+            "sample": ((2, *wanted), sample(model, o, 2)),
         }
     for method, (shape, result) in expected.items():
         for name, value in ({} if result is None else tensors(result)).items():
@@ -89,16 +89,16 @@ def repeats_its_draws(model: Model) -> None:
     o = damaged(random_images(2, model.geometry.channels[0], *size(model)))
     before = copied(o)
     with global_randomness_untouched(f"{name_of(model)}.sample and estimate"), torch.no_grad():
-        draws, _ = sample(model, o, 3), model.estimate(o, DAMAGE)
+        draws, _ = sample(model, o, 3), model.estimate(o, CORRUPTION)
     same_as_before(model, before, copied(o), "sample and estimate")
     found = difference(tensors(draws), tensors(sample(model, o, 3)))
-    expect(found is None, f"{name_of(model)}.sample must repeat under the same Noise, but {found}")
+    expect(found is None, f"{name_of(model)}.sample must repeat under the same Rng, but {found}")
     later = Draws(draws.mean[1:], None if draws.variance is None else draws.variance[1:])
     found = difference(tensors(later), tensors(sample(model, o, 2, first=1)), CLOSE)
     expect(
         found is None,
-        f"{name_of(model)}.sample must give the same draws in portions, but {found} for sample(..., noise.after(1)); "
-        "draw from noise.expand(n)",
+        f"{name_of(model)}.sample must give the same draws in portions, but {found} for sample(..., rng.after(1)); "
+        "draw from rng.expand(n)",
     )
 
 
@@ -108,21 +108,21 @@ def ignores_the_batch(model: Model) -> None:
     """Expect image i of a batch to be restored as it is alone."""
     perturb(model)
     o = damaged(random_images(2, model.geometry.channels[0], *size(model)))
-    together, alone = model.estimate(o, DAMAGE), model.estimate(only(o, 1), DAMAGE)
+    together, alone = model.estimate(o, CORRUPTION), model.estimate(only(o, 1), CORRUPTION)
     if together is not None and alone is not None:
         second = Estimate(together.mean[1:], None if together.std is None else together.std[1:])
         _same_alone(model, "estimate", difference(tensors(second), tensors(alone), CLOSE))
     draws = sample(model, o, 2)
     second_draws = Draws(draws.mean[:, 1:], None if draws.variance is None else draws.variance[:, 1:])
-    own = model.sample(only(o, 1), DAMAGE, 2, Rng(0, names(2)[1:]))
+    own = model.sample(only(o, 1), CORRUPTION, 2, Rng(0, names(2)[1:]))
     _same_alone(model, "sample", difference(tensors(second_draws), tensors(own), CLOSE))
 
 
 def _same_alone(model: Model, method: str, found: str | None) -> None:
     expect(
         found is None,
-        f"{name_of(model)}.{method} must give an image the same alone and in a batch, but {found}; look for statistics "
-        "over the batch, and for noise drawn without the batch as first axis",
+        f"{name_of(model)}.{method} must give an image the same result alone and in a batch, but {found}; look for "
+        "statistics over the batch, and for noise drawn without the batch as first axis",
     )
 
 
@@ -131,11 +131,11 @@ def restores_files_of_any_size(model: Model) -> None:
     """Expect images of odd sizes to come back through `restore`, with what was observed without noise bit for bit."""
     perturb(model)
     restorer = ModelRestorer(model, model.sampler if isinstance(model, LatentModel) else None)
-    damage, channels = Missing(0.5), model.geometry.channels[-1]
+    corruption, channels = Missing(0.5), model.geometry.channels[-1]
     for height, width in ((7, 5), (SIDE + 5, SIDE + 8)):
         x = random_images(2, channels, height, width)
-        o = damage(x, Rng(0, names(2)))
-        found = restorer(o, damage, 1, Rng(0, names(2)))
+        o = corruption(x, Rng(0, names(2)))
+        found = restorer(o, corruption, 1, Rng(0, names(2)))
         what = f"{name_of(model)}: an image of {height} x {width} pixels, restored,"
         expect(found.mmse.shape == x.shape, f"{what} must be {tuple(x.shape)}, got {tuple(found.mmse.shape)}")
         kept = torch.equal(torch.where(o.observed, found.mmse, 0.0), o.y)
@@ -153,12 +153,12 @@ def looks_no_farther_than_its_halo(model: Model) -> None:
     width = -(-(halo + 1 + SIDE) // multiple) * multiple
     x = random_images(1, model.geometry.channels[0], size(model)[0], width)
     other = torch.cat([1 - x[..., :1], x[..., 1:]], 3)
-    apart = (_shown(model, x) - _shown(model, other)).abs()[..., halo + 1 :]
-    reached = apart.amax((0, 1, 2)).gt(FARTHER).nonzero().flatten().tolist()
+    change = (_shown(model, x) - _shown(model, other)).abs()[..., halo + 1 :]
+    reached = change.amax((0, 1, 2)).gt(FARTHER).nonzero().flatten().tolist()
     expect(
         not reached,
         f"{name_of(model)}.geometry.halo must be the most pixels that a result depends on, got {halo}, but one "
-        f"{halo + 1 + max(reached, default=0)} away moves it by up to {float(apart.max()):.3g}; count kernels and "
+        f"{halo + 1 + max(reached, default=0)} away moves it by up to {float(change.max()):.3g}; count kernels and "
         "strides, or give geometry a size",
     )
 
@@ -177,10 +177,10 @@ def _shown(model: Model, x: Tensor) -> Tensor:
 @promise
 @torch.no_grad()
 def estimates_the_mean_of_its_draws(model: Model) -> None:
-    """Expect the one-pass estimate, where there is one, near the mean of many draws, as far as these are apart."""
+    """Expect the one-pass estimate, where there is one, near the mean of many draws, within their spread."""
     perturb(model)
     o = damaged(random_images(2, model.geometry.channels[0], *size(model)))
-    estimate = model.estimate(o, DAMAGE)
+    estimate = model.estimate(o, CORRUPTION)
     if estimate is None:
         return
     draws = sample(model, o, MANY)
@@ -190,7 +190,7 @@ def estimates_the_mean_of_its_draws(model: Model) -> None:
     expect(
         gap <= 2 * spread + 0.05,
         f"{name_of(model)}.estimate must be the mean of p(x | y), but it lies {gap:.3g} from the mean of {MANY} draws, "
-        f"which are only {spread:.3g} apart; look for scales, clamps or an offset that only one of the two has",
+        f"whose spread is only {spread:.3g}; look for scales, clamps or an offset that only one of the two has",
     )
 
 

@@ -28,7 +28,7 @@ from restorekit.testing._assertions import (
     random_images,
     same_as_before,
 )
-from restorekit.testing._cases import DAMAGE, batches, build, size
+from restorekit.testing._cases import CORRUPTION, batches, build, size
 from restorekit.training.validation import Validation, measure, preview, sample_grid
 
 
@@ -36,11 +36,11 @@ from restorekit.training.validation import Validation, measure, preview, sample_
 def learns_from_any_batch(model: Model) -> None:
     """Expect a finite objective of one image, and where nothing was observed."""
     hidden = Missing(1.0)
-    for x, damage, what in (
-        (random_images(1, model.geometry.channels[0], *size(model)), DAMAGE, "a batch of one image"),
+    for x, corruption, what in (
+        (random_images(1, model.geometry.channels[0], *size(model)), CORRUPTION, "a batch of one image"),
         (random_images(2, model.geometry.channels[0], *size(model)), hidden, "images of which nothing was observed"),
     ):
-        batch = Batch(x, damage(x, Rng(0)), damage, 1)
+        batch = Batch(x, corruption(x, Rng(0)), corruption, 1)
         for group in model.param_groups():
             loss = model.train().terms(batch, Rng(0), group).loss
             expect(
@@ -99,7 +99,7 @@ def can_be_validated(model: Model) -> None:
     """Expect what a training does to show how it fares: figures, pictures of restorations and of draws."""
     perturb(model)
     x = random_images(2, model.geometry.channels[0], *size(model))
-    held, corruptions = Validation(x, names(2)), (DAMAGE, Missing(0.5))
+    held, corruptions = Validation(x, names(2)), (CORRUPTION, Missing(0.5))
     found = measure(model.eval(), held, corruptions, 0)
     strange = {name: value for name, value in found.items() if not math.isfinite(value)}
     expect(
@@ -109,7 +109,7 @@ def can_be_validated(model: Model) -> None:
     )
     with tempfile.TemporaryDirectory() as folder:
         preview(model, held, corruptions, 0, Path(folder) / "preview.png")
-        sample_grid(model, held, DAMAGE, 0, Path(folder) / "sample.png")
+        sample_grid(model, held, CORRUPTION, 0, Path(folder) / "sample.png")
 
 
 TRAINING_CHECKS: tuple[Callable[[Any], None], ...] = (
@@ -137,7 +137,7 @@ def learns_from_damaged_images(model: Model) -> None:
     for batch in batches(own):
         o = batch.observation
         other = dataclasses.replace(o, y=torch.where(o.observed, o.y, 0.7))
-        loss, changed = (own.terms(Batch(None, seen, DAMAGE, 1), Rng(0)).loss for seen in (o, other))
+        loss, changed = (own.terms(Batch(None, observation, CORRUPTION, 1), Rng(0)).loss for observation in (o, other))
         finite = bool(loss.isfinite()) and loss.requires_grad
         expect(finite, f"{who}.terms of a batch without x must be finite and have gradients, got {loss}")
         same = bool((loss - changed).abs() <= 1e-5 * loss.abs().clamp_min(1))
@@ -146,11 +146,13 @@ def learns_from_damaged_images(model: Model) -> None:
 
 @promise
 def tells_its_noise(model: Model) -> None:
-    """Expect a model with a setting `noise` to tell it as a spec, so that restoring such images needs no option."""
+    """Expect a model with a setting `noise` to return it as a spec, so that restoring such images needs no option."""
     names = {f.name for f in dataclasses.fields(type(model).Config)}
     if type(model).self_supervised is not None and "noise" in names:
-        told = _self_supervised(model).noise_spec()
-        expect(told is not None, f"{name_of(model)}.noise_spec must tell the noise that it was told to learn from")
+        spec = _self_supervised(model).noise_spec()
+        expect(
+            spec is not None, f"{name_of(model)}.noise_spec must return the noise that its settings declare, got None"
+        )
 
 
 def _self_supervised(model: Model) -> Model:

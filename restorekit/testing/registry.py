@@ -67,7 +67,7 @@ def cases(name: str) -> list[CheckCase]:
 
 
 def made(case: CheckCase) -> Finding:
-    """Make one check; whatever a stranger's code raises is its fault, and the next check can be made."""
+    """Make one check; an error in third-party code fails this check only."""
     try:
         case.make()
     except AssertionError as error:

@@ -21,7 +21,7 @@ from restorekit.testing._assertions import (
     promise,
     random_images,
     same_as_before,
-    unseen,
+    unobserved,
 )
 
 SHAPES = ((1, 17, 23), (3, 16, 16), (1, 7, 5))  # channels, height, width
@@ -51,7 +51,8 @@ def declares_itself(restorer: Restorer) -> None:
     for corruption in (Gaussian(0.1), Missing(0.5)):
         said = restorer.is_applicable(corruption)
         expect(
-            isinstance(said, bool), f"{name_of(restorer)}.suits must say True or False of {corruption}, got {said!r}"
+            isinstance(said, bool),
+            f"{name_of(restorer)}.is_applicable must return True or False for {corruption}, got {said!r}",
         )
 
 
@@ -59,13 +60,14 @@ def declares_itself(restorer: Restorer) -> None:
 def restores_in_the_shape_of_x(restorer: Restorer) -> None:
     """Expect finite float32 estimates in x's shape of odd sizes, gray and colour, and where nothing was observed."""
     for corruption, o in _scenes(restorer):
-        for seen in (o, unseen(o)):
-            found = _answer(restorer, seen, corruption)
+        for observation in (o, unobserved(o)):
+            found = _answer(restorer, observation, corruption)
             if found is None:
                 continue
-            wanted, who = (len(seen), *seen.shape), f"{name_of(restorer)} given an image of shape {seen.shape}"
+            wanted = (len(observation), *observation.shape)
+            who = f"{name_of(restorer)} for an image of shape {observation.shape}"
             got = tuple(found.mmse.shape)
-            expect(got == wanted, f"{who}: mmse must be {wanted}, got {got}; y is {tuple(seen.y.shape)}")
+            expect(got == wanted, f"{who}: mmse must be {wanted}, got {got}; y is {tuple(observation.y.shape)}")
             expect(found.mmse.dtype == torch.float32, f"{who}: mmse must be float32, got {found.mmse.dtype}")
             expect(bool(found.mmse.isfinite().all()), f"{who}: mmse must be finite, got NaN or infinity")
             spread = found.std is None or (found.std.shape == wanted and bool((found.std >= 0).all()))
@@ -102,7 +104,10 @@ def repeats_itself(restorer: Restorer) -> None:
     for corruption, o in _scenes(restorer):
         first, second = (_answer(restorer, o, corruption) for _ in range(2))
         same = first is None or second is None or torch.equal(first.mmse, second.mmse)
-        expect(same, f"{name_of(restorer)} must repeat itself, but gives another estimate; draw from the noise given")
+        expect(
+            same,
+            f"{name_of(restorer)} must repeat itself, but gives another estimate; draw from the passed Rng",
+        )
 
 
 @promise
@@ -112,8 +117,8 @@ def draws_or_says_that_it_cannot(restorer: Restorer) -> None:
     try:
         found = restorer(o, corruption, 2, Rng(0, names(len(o))))
     except UsageError as error:
-        told = "draws" in str(error) or "samples" in str(error)
-        expect(told, f"{name_of(restorer)} must say of draws or samples that it gives none, got {str(error)!r}")
+        explained = "draws" in str(error) or "samples" in str(error)
+        expect(explained, f"{name_of(restorer)} must say of draws or samples that it gives none, got {str(error)!r}")
         return
     wanted = (2, len(o), *o.shape)
     got = None if found.draws is None else tuple(found.draws.shape)
@@ -135,10 +140,10 @@ RESTORER_CHECKS: tuple[Callable[[Restorer], None], ...] = (
 
 
 def _scenes(restorer: Restorer) -> list[tuple[Corruption, Observation]]:
-    """Return damage that the restorer is meant for, and what is observed under it."""
+    """Return a corruption that the restorer is meant for, and observations under it."""
     corruption = next((c for c in (Gaussian(0.1), Missing(0.5)) if restorer.is_applicable(c)), Missing(0.2))
-    takes = [shape for shape in SHAPES if shape[0] in restorer.geometry.channels]
-    return [(corruption, corruption(random_images(1, *shape), Rng(0, names(1)))) for shape in takes]
+    shapes = [shape for shape in SHAPES if shape[0] in restorer.geometry.channels]
+    return [(corruption, corruption(random_images(1, *shape), Rng(0, names(1)))) for shape in shapes]
 
 
 def _answer(restorer: Restorer, o: Observation, corruption: Corruption) -> Restoration | None:

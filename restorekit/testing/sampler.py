@@ -107,7 +107,10 @@ def draws_in_the_shape_of_x(sampler: Sampler) -> None:
             expect(bool(value.isfinite().all()), f"{who} must be finite, got NaN or infinity")
         for name, value in draws.diagnostics.items():
             sound = value.shape == (2,) and bool(value.isfinite().all())
-            expect(sound, f"{name_of(sampler)}: told[{name!r}] must be (2,) finite numbers, one per image, got {value}")
+            expect(
+                sound,
+                f"{name_of(sampler)}: diagnostics[{name!r}] must be (2,) finite numbers, got {value}",
+            )
         positive = draws.variance is None or bool((draws.variance >= 0).all())
         expect(positive, f"{name_of(sampler)} with {corruption}: variance must not be negative")
 
@@ -122,13 +125,13 @@ def repeats_itself(sampler: Sampler) -> None:
             draws = drawn(sampler, corruption, o, 3)
         same_as_before(sampler, before, copied(o), "a call")
         found = difference(tensors(draws), tensors(drawn(sampler, corruption, o, 3)))
-        expect(found is None, f"{name_of(sampler)} with {corruption} must repeat under the same Noise, but {found}")
+        expect(found is None, f"{name_of(sampler)} with {corruption} must repeat under the same Rng, but {found}")
         later = {k: v[1:] for k, v in tensors(draws).items()}
         found = difference(later, tensors(drawn(sampler, corruption, o, 2, first=1)), CLOSE)
         expect(
             found is None,
             f"{name_of(sampler)} with {corruption} must give the same draws in portions, but {found} under "
-            "noise.after(1); draw from noise.expand(n)",
+            "rng.after(1); draw from rng.expand(n)",
         )
 
 
@@ -153,10 +156,10 @@ def keeps_what_is_exact(sampler: Sampler) -> None:
         o = observed(corruption)
         known = ~o.unknown().expand_as(o.y)
         for draw in drawn(sampler, corruption, o, 2).mean:
-            apart = float(torch.where(known, draw - o.y, 0.0).abs().max())
+            moved = float(torch.where(known, draw - o.y, 0.0).abs().max())
             expect(
-                apart < CLOSE,
-                f"{name_of(sampler)} with {corruption} must keep exact values, but moves them by {apart:.3g}",
+                moved < CLOSE,
+                f"{name_of(sampler)} with {corruption} must keep exact values, but moves them by {moved:.3g}",
             )
 
 
@@ -166,10 +169,10 @@ def listens_to_what_was_observed(sampler: Sampler) -> None:
     for corruption in accepted(sampler)[:1]:
         o = observed(corruption)
         other = dataclasses.replace(o, y=torch.where(o.observed, 1 - o.y, 0.0))
-        first, second = (drawn(sampler, corruption, seen, 2).mean for seen in (o, other))
-        apart = float(torch.where(o.unknown(), first - second, 0.0).abs().max())
+        first, second = (drawn(sampler, corruption, observation, 2).mean for observation in (o, other))
+        change = float(torch.where(o.unknown(), first - second, 0.0).abs().max())
         expect(
-            apart > 0,
+            change > 0,
             f"{name_of(sampler)} with {corruption} must make draws of p(x | y), but where values are unknown they are "
             "the same for 1 - y as for y; use observation.y, or corruption.log_prob",
         )
@@ -182,8 +185,8 @@ def passes_labels_on(sampler: Sampler) -> None:
     perturb(model)
     for corruption in accepted(sampler)[:1]:
         o = observed(corruption)
-        told = (dataclasses.replace(o, label=torch.full((2,), label)) for label in (0, 1))
-        first, second = (drawn(sampler, corruption, seen, 2, model=model).mean for seen in told)
+        labelled = (dataclasses.replace(o, label=torch.full((2,), label)) for label in (0, 1))
+        first, second = (drawn(sampler, corruption, one, 2, model=model).mean for one in labelled)
         expect(
             not torch.equal(first, second),
             f"{name_of(sampler)} with {corruption} must pass observation.label on to the model, but classes 0 and 1 "
@@ -192,7 +195,7 @@ def passes_labels_on(sampler: Sampler) -> None:
 
 
 @promise
-def takes_models_of_every_kind(sampler: Sampler) -> None:
+def accepts_models_of_every_kind(sampler: Sampler) -> None:
     """Expect draws of colour, and of a model whose z is a tuple of levels; or a sentence that refuses them."""
     colour = VAE(VAE.Config(hidden=(8, 8), latent=2, channels=3))
     for model, channels in ((colour.eval(), 3), (TwoLevels(TwoLevels.Config()).eval(), 1)):
@@ -222,7 +225,7 @@ SAMPLER_CHECKS: tuple[Callable[[Sampler], None], ...] = (
     keeps_what_is_exact,
     listens_to_what_was_observed,
     passes_labels_on,
-    takes_models_of_every_kind,
+    accepts_models_of_every_kind,
 )
 
 

@@ -51,8 +51,8 @@ def has_the_noise_law_it_declares(corruption: Corruption) -> None:
     who = f"{name_of(corruption)} declares noise_law = {law!r}, so"
     x = torch.tensor(LEVELS).repeat_interleave(COUNT).view(-1, 1, 1, 1).expand(-1, 3, SIDE, SIDE).contiguous()
     o = fixed(x, Rng(0, names(len(x))))
-    whole = o.y.shape == x.shape and bool(o.observed.all()) and o.direct
-    expect(whole, f"{who} y must have x's shape, be observed whole, and be direct; use None where more happens")
+    unchanged = o.y.shape == x.shape and bool(o.observed.all()) and o.direct
+    expect(unchanged, f"{who} y must have x's shape, be observed everywhere, and be direct; use None otherwise")
     if law == "none":
         expect(torch.equal(o.y, x), f"{who} y must be x, but lies up to {float((o.y - x).abs().max()):.3g} away")
     elif law == "impulse":
@@ -121,8 +121,8 @@ def _has_the_moments(who: str, law: NoiseLaw, o: Observation, x: Tensor) -> None
     elif law == "speckle":
         levels = error.new_tensor(LEVELS)
         relative, off = variance / levels**2, error / levels**2
-        apart = float((relative.max() - relative.min()) / off.norm())
-        expect(apart < SIGMAS, f"{who} the variance of y / x must not depend on x, got {relative.tolist()}")
+        deviation = float((relative.max() - relative.min()) / off.norm())
+        expect(deviation < SIGMAS, f"{who} the variance of y / x must not depend on x, got {relative.tolist()}")
 
 
 @promise
@@ -132,8 +132,8 @@ def loses_scattered_values(corruption: Corruption) -> None:
     if not fixed.scattered:
         return
     lost = (~fixed(random_images(8, 1, 64, 64), Rng(0, names(8))).observed).double()
-    apart = lost - lost.mean((2, 3), keepdim=True)
-    for products in (apart[..., 1:] * apart[..., :-1], apart[..., 1:, :] * apart[..., :-1, :]):
+    centred = lost - lost.mean((2, 3), keepdim=True)
+    for products in (centred[..., 1:] * centred[..., :-1], centred[..., 1:, :] * centred[..., :-1, :]):
         error = float(products.std()) / math.sqrt(products.numel())
         expect(
             abs(float(products.mean())) <= SIGMAS * error,
@@ -163,10 +163,10 @@ def is_as_linear_as_declared(corruption: Corruption) -> None:
         operator = corruption.operator(o)
         expect(operator is not None, f"{who} operator must return a map, got None; set linear = False")
         assert operator is not None
-        apart = float(torch.where(o.observed, o.y - operator.apply(x), 0.0).abs().max())
+        distance = float(torch.where(o.observed, o.y - operator.apply(x), 0.0).abs().max())
         expect(
-            apart <= ROUNDING,
-            f"{who} y must be what its operator makes of x, but lies {apart:.3g} away; add noise as a part of a chain",
+            distance <= ROUNDING,
+            f"{who} y must be what its operator makes of x, but lies {distance:.3g} away; add noise in a chain",
         )
 
 

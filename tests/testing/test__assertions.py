@@ -24,7 +24,7 @@ from restorekit.testing._assertions import (
     promise,
     random_images,
     tensors,
-    unseen,
+    unobserved,
 )
 
 
@@ -67,7 +67,7 @@ def test_one_image_of_an_observation_takes_all_its_parts_along():
 
 
 def test_an_unseen_observation_holds_nothing_of_the_image():
-    found = unseen(_observation())
+    found = unobserved(_observation())
     assert not found.observed.any()
     assert not found.y.any()
     assert found.initial is None
@@ -123,7 +123,7 @@ def _numpy():
     ("draw", "name"), [(lambda: torch.rand(()), "torch"), (_numpy, "numpy"), (random.random, "Python")]
 )
 def test_a_draw_from_a_global_generator_is_seen_and_named(draw, name):
-    told = f"Blur must draw from the Noise .* used that of {name};"
+    told = f"Blur must draw from the Rng .* used that of {name};"
     with pytest.raises(AssertionError, match=told), global_randomness_untouched("Blur"):
         draw()
 

@@ -126,10 +126,10 @@ BROKEN = [
     (corruption.draws_its_ranges_per_image, OneDraw()),
     (corruptions.comes_back_from_its_spec, broken(Gaussian, __str__=lambda self: "broken:sigma=0.5")),
     (
-        corruptions.guesses_in_the_shape_of_x,
+        corruptions.estimates_in_the_shape_of_x,
         broken(Missing, initial_estimate=lambda self, o: o.y / o.observed.float().mean()),
     ),
-    (corruptions.guesses_in_the_shape_of_x, broken(Missing, initial_estimate=lambda self, o: o.y[:, :1])),
+    (corruptions.estimates_in_the_shape_of_x, broken(Missing, initial_estimate=lambda self, o: o.y[:, :1])),
     (corruptions.knows_the_shape_of_x, broken(Halve, clean_shape=Corruption.clean_shape)),
     (corruptions.knows_the_shape_of_x, broken(Gaussian, clean_shape=lambda self, shape, channels: (2, *shape[1:]))),
     (corruptions.only_hides, broken(Gaussian, hides=True)),

@@ -117,7 +117,7 @@ BROKEN = [
     (sampler.repeats_itself, Scribbles),
     (sampler.listens_to_what_was_observed, Ignores),
     (sampler.passes_labels_on, Drops),
-    (sampler.takes_models_of_every_kind, Gray),
+    (sampler.accepts_models_of_every_kind, Gray),
     (sampler.refuses_in_a_sentence, Mumbles),
     (sampler.refuses_in_a_sentence, TakesAll),
     (sampler.refuses_in_a_sentence, GoesOn),
