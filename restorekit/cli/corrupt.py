@@ -65,14 +65,14 @@ def command(
     items = find_images(clean, listed)
     check_output(clean, out)
     corruption = parse(spec, registry.corruptions())
-    plan = corrupt.Damage(out, corruption, depth, parse_range(span), seed, axes)
+    plan = corrupt.CorruptionPlan(out, corruption, depth, parse_range(span), seed, axes)
     corrupt.check(items, plan)
     if not (machine or listed) and (note := left_out(clean)):
         click.echo(note, err=True)
     failures: list[str] = []
     with ImagesProgress(len(items), "corrupting", machine) as progress:
         for item in items:
-            error = corrupt.damage(item, plan)
+            error = corrupt.corrupt_file(item, plan)
             failures.extend([error] if error else [])
             progress.advance(error and f"failed: {error}")
     _print(len(items), failures, out, machine)

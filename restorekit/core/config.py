@@ -44,10 +44,10 @@ def from_json(cls: type[T], values: Mapping[str, Any]) -> T:
     return cls(**{key: tuple(v) if isinstance(v, list) else v for key, v in values.items()})
 
 
-def _hints(cls: type, given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the types of the fields of a dataclass; SpecError for a given key that is not one of them."""
+def _hints(cls: type, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the types of the fields of a dataclass; SpecError for a key of `values` that is not a field."""
     known = [f.name for f in dataclasses.fields(cls)]
-    for key in given:
+    for key in values:
         if key not in known:
             raise SpecError(unknown(f"setting of {cls.__name__}", key, known))
     return typing.get_type_hints(cls)
@@ -110,7 +110,7 @@ def _pieces(text: str, hint: Any) -> tuple[Any, list[str]]:
     return (float, text.split("..")) if hint == Ranged else (hint, [text])
 
 
-def _whole(text: str) -> int:
+def _integer(text: str) -> int:
     try:
         return int(text)  # exact for integers above 2^53
     except ValueError:
@@ -127,7 +127,7 @@ def _truth(text: str) -> bool:
 
 
 _TRUTH = {"true": True, "yes": True, "1": True, "on": True, "false": False, "no": False, "0": False, "off": False}
-_READERS: Mapping[Any, Callable[[str], Any]] = {bool: _truth, int: _whole, float: parse_number}
+_READERS: Mapping[Any, Callable[[str], Any]] = {bool: _truth, int: _integer, float: parse_number}
 
 
 def _check_limits(key: str, value: float, text: str, limits: Mapping[str, Any], several: bool) -> None:

@@ -255,7 +255,7 @@ class LatentModel(Model):
     def sample_with(
         self, sampler: Sampler, observation: Observation, corruption: Corruption, n: int, rng: Rng
     ) -> Draws:
-        """Return n draws of p(x | y) made by the given sampler; the model itself does not change."""
+        """Return n draws of p(x | y) made by `sampler`; the model itself does not change."""
         return sampler(self, corruption, observation, n, rng)
 
 

@@ -227,8 +227,8 @@ def schema_of(cls: type, known: Callable[[type], Mapping[str, Json]] = lambda cl
         Returns, for a dataclass with a flat mapping, the schemas of keys that are known to be in it, by key.
     """
     definitions: dict[str, Json] = {}
-    whole = _object(cls, definitions, known)
-    return {**whole, "$defs": definitions} if definitions else whole
+    schema = _object(cls, definitions, known)
+    return {**schema, "$defs": definitions} if definitions else schema
 
 
 def _object(cls: type, definitions: dict[str, Json], known: Callable[[type], Mapping[str, Json]]) -> dict[str, Json]:

@@ -30,7 +30,7 @@ class Traits(NamedTuple):
     Attributes
     ----------
     noise_law : NoiseLaw or None
-        Distribution of each value given x, where y is x plus noise of it and nothing else; None for anything else.
+        Distribution of each value conditional on x, if y is x plus such noise and nothing else; else None.
         "none": y is x. "gaussian": x + sigma n, white, with sigma in `Observation.sigma`. "poisson": k / peak with
         k ~ Poisson(peak x). "poisson-gaussian": Gaussian and white, of the variance gain x + sigma^2. "speckle": x
         times noise of mean 1. "impulse": some values are 0 or 1, the others x. "rounding": x on a grid of levels.

@@ -131,7 +131,7 @@ def _mapped(r: Restoration, give: Callable[[Tensor], Any]) -> Restoration:
     return Restoration(give(r.mmse), std, draws, low, high, r.diagnostics)
 
 
-FEW = 4  # an axis this short holds channels where the other candidate is longer
+MAX_CHANNELS = 4  # an axis this short holds channels if the other candidate is longer
 FAR = 10.0  # floats beyond this are no noisy [0, 1] any more
 _FULL = {torch.uint8: 2**8 - 1, torch.uint16: 2**16 - 1, torch.bool: 1}
 
@@ -204,14 +204,14 @@ def take_missing(missing: Any, shape: tuple[int, ...], axes: str | None = None) 
     return tensor != 0
 
 
-def _laid_out(image: Any, given: str | None) -> tuple[Tensor, Form]:
+def _laid_out(image: Any, layout: str | None) -> tuple[Tensor, Form]:
     """Return an image or mask as (B, C, H, W) in its own type."""
     numpy = not isinstance(image, Tensor)
     tensor = _tensor(image)
     shape = tuple(tensor.shape)
-    if given is not None:
+    if layout is not None:
         try:
-            axes = axes_of(shape, parse_axes(given))
+            axes = axes_of(shape, parse_axes(layout))
         except ImageError as error:
             raise UsageError(str(error)) from error
     else:
@@ -241,7 +241,7 @@ def _tensor(image: Any) -> Tensor:
 
 def _refuse_swapped(shape: torch.Size, numpy: bool) -> None:
     channels, other = (shape[2], shape[0]) if numpy else (shape[0], shape[2])
-    if channels > FEW >= other:
+    if channels > MAX_CHANNELS >= other:
         wanted, got = ("(H, W, C)", "(C, H, W)") if numpy else ("(C, H, W)", "(H, W, C)")
         raise UsageError(
             f"a 3-D {'array' if numpy else 'tensor'} is {wanted}, got {tuple(shape)}, which looks like {got};"

@@ -89,7 +89,7 @@ class Opened:
                 )
             return
         asked = {"label": label is not None, "samples": samples > 0, **dict.fromkeys(keep, True)}
-        wanted = [what for what, given in asked.items() if given]
+        wanted = [option for option, requested in asked.items() if requested]
         if wanted:
             raise UsageError(
                 f"{self.name} is a classical method with one answer, without draws, spread or classes;"
@@ -104,7 +104,7 @@ class Opened:
             return f"{self._answers}, {self.sampler} sampler"
         if type(self._model).estimate is Model.estimate:
             return f"mean over {max(samples, MIN_DRAWS)} draws, {self.sampler} sampler"
-        return f"one-pass estimate, {samples} draws beside it" if samples else "one-pass estimate"
+        return f"one-pass estimate and {samples} draws" if samples else "one-pass estimate"
 
 
 def open_restorer(
@@ -172,7 +172,7 @@ def _why_not(name: str, known: Sequence[str]) -> str:
     entry = registry.installed().unreadable.get(name)
     if entry is None:
         return unknown("model, model file or classical method", name, known)
-    return f"{entry.plugin} is not whole, {entry.value}; install it again"
+    return f"{entry.plugin} is incomplete, {entry.value}; install it again"
 
 
 def check_label(label: int | None, model: Model, name: str) -> None:

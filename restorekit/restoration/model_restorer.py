@@ -331,6 +331,5 @@ def check_room(height: int, width: int, limits: Limits) -> None:
 
 def _at_once(height: int, width: int) -> str:
     needed = height * width * BYTES_PER_PIXEL / 1e9
-    return (
-        f"an image of another size than its restoration is restored whole, {width} x {height} in up to {needed:.1f} GB"
-    )
+    size = f"{width} x {height}"
+    return f"an image of another size than its restoration is restored untiled, {size} in up to {needed:.1f} GB"

@@ -172,7 +172,7 @@ def test_a_device_that_is_absent_is_a_sentence(model_file, monkeypatch):
 
 def test_what_the_estimate_is_is_said(model_file):
     assert open_restorer(str(model_file), compute=Compute("cpu")).estimate(0) == "one-pass estimate"
-    assert open_restorer(str(model_file), compute=Compute("cpu")).estimate(4) == "one-pass estimate, 4 draws beside it"
+    assert open_restorer(str(model_file), compute=Compute("cpu")).estimate(4) == "one-pass estimate and 4 draws"
     assert open_restorer("telea").estimate(0) == "classical method, one answer"
 
 

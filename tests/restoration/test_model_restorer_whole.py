@@ -1,4 +1,4 @@
-"""Facts about images that are restored whole, as their observation has another size."""
+"""Facts about images that are restored untiled, as their observation has another size."""
 
 import pytest
 import torch
@@ -82,7 +82,7 @@ def test_a_corruption_that_leads_to_no_multiple_is_one_sentence(seen):
 
 def test_an_image_beyond_the_memory_is_refused_before_it_is_read(seen):
     check_room(21, 30, Limits(64, 21 * 30))
-    with pytest.raises(ImageError, match=r"restored whole, 30 x 21 in up to 0\.0 GB; raise --max-memory"):
+    with pytest.raises(ImageError, match=r"restored untiled, 30 x 21 in up to 0\.0 GB; raise --max-memory"):
         list(ModelRestorer(Local(), limits=Limits(8, 629)).rows(HeldSource(seen), DAMAGE, 0, Rng(0)))
 
 

@@ -36,7 +36,7 @@ class Words(Template):
 
 
 def write(name: str, kind: str, into: Path) -> list[Path]:
-    """Write the package ``restorekit-NAME`` into a folder, whole or not at all.
+    """Write the package ``restorekit-NAME`` into a folder, completely or not at all.
 
     Parameters
     ----------
@@ -63,10 +63,10 @@ def write(name: str, kind: str, into: Path) -> list[Path]:
         raise UsageError(f"{target} exists, and is not written over; choose another name, or another folder by --into")
     into.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=into, prefix=".restorekit-") as folder:
-        (whole := Path(folder) / "whole").mkdir()
+        (package := Path(folder) / "package").mkdir()
         for file, text in _filled(kind, words):
-            (whole / file).write_text(text, encoding="utf-8")
-        os.rename(whole, target)  # noqa: PTH104, Path.rename would put it inside of a folder that came up meanwhile
+            (package / file).write_text(text, encoding="utf-8")
+        os.rename(package, target)  # noqa: PTH104, Path.rename would put it inside of a folder that came up meanwhile
     return [target, *sorted(target.iterdir())]
 
 

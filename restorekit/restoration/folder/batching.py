@@ -12,7 +12,7 @@ from restorekit.images.discovery import Item
 from restorekit.images.picture import Header
 from restorekit.restoration.folder.options import Setup
 
-MOST = 64  # images of one size restored as one batch, at most
+MAX_BATCH_IMAGES = 64  # images of one size restored as one batch, at most
 PIXELS = 2**20  # and their pixels
 CHECKED = 4  # images at most where each is checked too: what is interrupted loses no more
 
@@ -43,11 +43,11 @@ def tasks(items: Sequence[Item], setup: Setup) -> list[Group]:
     """
     _refuse_shared_targets(items, setup)
     part, parts = setup.shard
-    most = 1 if not setup.restorer.batches else CHECKED if setup.options.self_check else MOST
+    most = 1 if not setup.restorer.batches else CHECKED if setup.options.self_check else MAX_BATCH_IMAGES
     return list(groups(items, most, setup.options.axes))[part - 1 :: parts]
 
 
-def groups(items: Iterable[Item], most: int = MOST, axes: str | None = None) -> Iterator[Group]:
+def groups(items: Iterable[Item], most: int = MAX_BATCH_IMAGES, axes: str | None = None) -> Iterator[Group]:
     """Cut the list into runs of images of one size that fit one batch; an unreadable one stands alone."""
     group: list[Item] = []
     before: Header | None = None

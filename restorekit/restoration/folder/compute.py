@@ -18,7 +18,7 @@ from restorekit.core.types import Restoration
 from restorekit.images.discovery import Item
 from restorekit.images.picture import Picture, repainted
 from restorekit.images.previews import Preview, PreviewCollector, difference, pictured
-from restorekit.restoration.folder.batching import MOST, PIXELS
+from restorekit.restoration.folder.batching import MAX_BATCH_IMAGES, PIXELS
 from restorekit.restoration.folder.canvas import Canvas
 from restorekit.restoration.folder.journal import Line
 from restorekit.restoration.folder.options import Setup
@@ -78,7 +78,7 @@ def restore_planes(images: Sequence[OpenedFile], setup: Setup) -> list[Canvas]:
     options, corruption = setup.options, images[0].degradation.corruption
     canvases = [_canvas(image, setup) for image in images]
     pairs = [(plane, canvas) for image, canvas in zip(images, canvases, strict=True) for plane in image.planes]
-    count = max(1, min(MOST, PIXELS // math.prod(pairs[0][0].shape[1:])))
+    count = max(1, min(MAX_BATCH_IMAGES, PIXELS // math.prod(pairs[0][0].shape[1:])))
     for some in (pairs[first : first + count] for first in range(0, len(pairs), count)):
         planes = [plane for plane, _ in some]
         source = PlaneSource(planes, corruption, options.label)

@@ -1,4 +1,4 @@
-"""Clean files -> damaged files that say what was done to them."""
+"""Corrupt clean image files and record the corruption in them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _STORED: dict[str, tuple[IntensityRange, np.dtype[Any]]] = {
 
 
 @dataclass(frozen=True)
-class Damage:
+class CorruptionPlan:
     """Settings that apply to every image of a run.
 
     Attributes
@@ -37,17 +37,17 @@ class Damage:
     out : Path
         Output folder.
     corruption : Corruption
-        The damage.
+        Corruption to apply.
     depth : {"8", "16", "32f"}
         Bits of the outputs; integers are clipped and rounded, floats keep every value.
     range : "auto", (low, high) or None
-        What the inputs' numbers span.
+        Range of the input values.
     seed : int
-        Seed; each image draws by its name.
+        Seed; each image uses a random stream of its name.
     axes : str or None
-        Axes of arrays, as in `restorekit.images.axes.parse_axes`; None: told by their shapes.
-    beside : Beside
-        The masks beside the inputs, and those in `out` from before.
+        Axes of arrays, as in `restorekit.images.axes.parse_axes`; None: derived from their shapes.
+    masks : MaskIndex
+        Masks next to the inputs, and those of an earlier run in `out`.
     """
 
     out: Path
@@ -56,25 +56,25 @@ class Damage:
     range: RangeOption = None
     seed: int = 0
     axes: str | None = None
-    beside: MaskIndex = field(default_factory=MaskIndex, init=False, repr=False, compare=False)
+    masks: MaskIndex = field(default_factory=MaskIndex, init=False, repr=False, compare=False)
 
 
-def check(items: Sequence[Item], plan: Damage) -> None:
-    """Raise a UsageError, before any work, where two images would be written to the same file."""
+def check(items: Sequence[Item], plan: CorruptionPlan) -> None:
+    """Raise a UsageError, before any work, if two images would be written to the same file."""
     taken: dict[str, Item] = {}
     for item in items:
         first = taken.setdefault(str(Path(item.key).with_suffix("")), item)
         if first is not item:
             raise UsageError(
                 f"{first.key} and {item.key} would both be written to {plan.out / Path(item.key).stem}.png or .tif;"
-                " rename one, or damage them into two folders"
+                " rename one, or corrupt them into two folders"
             )
 
 
-def damage(item: Item, plan: Damage) -> str | None:
-    """Damage one file; return what went wrong, one sentence, or None."""
+def corrupt_file(item: Item, plan: CorruptionPlan) -> str | None:
+    """Corrupt one file; return the error as one sentence, or None."""
     try:
-        _damage(item, plan)
+        _corrupt(item, plan)
     except UsageError:
         raise
     except RestorekitError as error:
@@ -82,12 +82,12 @@ def damage(item: Item, plan: Damage) -> str | None:
     return None
 
 
-def _damage(item: Item, plan: Damage) -> None:
+def _corrupt(item: Item, plan: CorruptionPlan) -> None:
     picture = formats.read(item.path, axes=plan.axes)
     channels = picture.pixels.shape[3]
     if channels not in (1, 3):
         raise ImageError(f"{item.path} has {channels} channels; corrupt takes gray and RGB images, so split it first")
-    _refuse_marked(item, picture, plan.beside)
+    _refuse_marked(item, picture, plan.masks)
     settled = plan.corruption.settled(Rng(plan.seed, (item.key,)))
     scale, _ = resolve_range(picture, plan.range)
     x = torch.from_numpy(to_unit(picture.pixels, scale)).movedim(-1, 1)
@@ -95,36 +95,36 @@ def _damage(item: Item, plan: Damage) -> None:
     observation = _without(settled(x, Rng(plan.seed, keys)), picture, item)
     suffix = ".tif" if plan.depth == "32f" or len(x) > 1 else ".png"
     target = plan.out / Path(item.key).with_suffix(suffix)
-    mask, earlier = missing_path(target, len(x)), plan.beside.of(target)
+    mask, earlier = missing_path(target, len(x)), plan.masks.of(target)
     for path in (target, mask, *earlier):
-        _refuse_stranger(path)
+        _refuse_foreign(path)
     _mark(mask, observation, earlier, str(settled))
     _write(target, observation, picture, plan.depth, str(settled))
 
 
-def _refuse_marked(item: Item, picture: Picture, beside: MaskIndex) -> None:
-    """Raise an ImageError where a mask beside a picture says that it is not whole."""
-    path = beside.one(item)
+def _refuse_marked(item: Item, picture: Picture, masks: MaskIndex) -> None:
+    """Raise an ImageError if a mask next to a picture marks missing pixels."""
+    path = masks.one(item)
     missing = None if path is None else fitted(path, item, picture).missing
     if missing is not None and missing.any():
         raise ImageError(
             f"{missing.mean():.2%} of the pixels of {item.path} are marked as missing in {path},"
-            " so that there is no truth to damage; give a whole image or take it out of the folder"
+            " so there is no complete clean image to corrupt; fill them in or remove the image from the folder"
         )
 
 
 def _without(observation: Observation, picture: Picture, item: Item) -> Observation:
-    """Keep missing what was missing before the damage."""
+    """Keep values missing that were missing before the corruption."""
     if picture.missing is None:
         return observation
-    seen = torch.from_numpy(~picture.missing).movedim(-1, 1)
-    if observation.y.shape != seen.shape:
-        raise ImageError(f"{item.path} has missing values, which this damage would smear; fill them in first")
-    return dataclasses.replace(observation, y=observation.y * seen, observed=observation.observed & seen)
+    observed = torch.from_numpy(~picture.missing).movedim(-1, 1)
+    if observation.y.shape != observed.shape:
+        raise ImageError(f"{item.path} has missing values, which this corruption would smear; fill them in first")
+    return dataclasses.replace(observation, y=observation.y * observed, observed=observation.observed & observed)
 
 
-def _refuse_stranger(target: Path) -> None:
-    """Raise an ImageError where a file would be replaced that does not say it was damaged."""
+def _refuse_foreign(target: Path) -> None:
+    """Raise an ImageError if a file exists that does not record a corruption."""
     try:
         ours = not target.exists() or formats.read(target).spec is not None
     except ImageError:
@@ -134,14 +134,14 @@ def _refuse_stranger(target: Path) -> None:
 
 
 def _mark(path: Path, observation: Observation, earlier: Sequence[Path], spec: str) -> None:
-    """Write what is missing, with the spec, that tells it from a stranger's; masks of an earlier damage must go."""
-    whole = bool(observation.observed.all())
-    if not whole:
+    """Write a mask of missing pixels with the spec, which marks it as ours; remove masks of an earlier run."""
+    complete = bool(observation.observed.all())
+    if not complete:
         mask = np.where(observation.observed.movedim(1, -1).numpy(), 0, 255).astype(np.uint8)
         kind = "png" if path.suffix == ".png" else "tiff"
         formats.write(path, Picture(mask, format=kind, metadata=Metadata()), mask, spec=spec)
     for other in earlier:
-        if whole or not other.samefile(path):
+        if complete or not other.samefile(path):
             other.unlink()
 
 
@@ -154,6 +154,6 @@ def _write(target: Path, observation: Observation, source: Picture, depth: str, 
 
 
 def _carried(source: Picture, values: Array) -> Metadata:
-    """Keep what describes the picture, not how its file was coded."""
-    told = repainted(source, values).metadata
-    return dataclasses.replace(Metadata(), exif=told.exif, icc=told.icc, dpi=told.dpi)
+    """Keep the metadata of the picture without those of its file coding."""
+    metadata = repainted(source, values).metadata
+    return dataclasses.replace(Metadata(), exif=metadata.exif, icc=metadata.icc, dpi=metadata.dpi)

@@ -1,4 +1,4 @@
-"""Masks of what looks damaged, as files beside whose names the pictures' own are found."""
+"""Write masks of detected degradation, named so that `restore` finds them."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ def mask_all(
     Parameters
     ----------
     detector : Detector
-        What looks for damage.
+        Detector of degraded pixels.
     images : LabelledImages
-        What is looked at.
+        Images to search.
     threshold : float
-        Scores above it are damage.
+        Pixels with a higher score count as degraded.
     grow : int
-        Pixels by which damage is widened.
+        Pixels by which degraded areas are widened.
     out : Path
         Folder of the masks; sub-folders as in the source.
     seed : int
@@ -68,8 +68,8 @@ def _masked(
     if lost is not None:
         x = x.masked_fill(lost.movedim(-1, 0)[None], torch.nan)
     damaged = grown(detector.scores(x, Rng(seed, (images.keys[i],))) > threshold, grow)
-    whole = damaged | x.isnan().any(1, keepdim=True)
-    values = (255 * whole.movedim(1, -1).numpy()).astype(np.uint8)
+    marked = damaged | x.isnan().any(1, keepdim=True)
+    values = (255 * marked.movedim(1, -1).numpy()).astype(np.uint8)
     path.parent.mkdir(parents=True, exist_ok=True)
     formats.write(path, Picture(values, format="png", metadata=Metadata()), values)
     return float(damaged.float().mean())

@@ -71,7 +71,7 @@ class Journal:
         digests : mapping
             Of the input and its mask, as they are to stand in its line.
         target : Path
-            Where the output should be; what was kept beside it must still be there too.
+            Path of the output; the other files kept for the image must still exist too.
         """
         line = self.lines.get(key)
         return (
@@ -91,12 +91,12 @@ class Journal:
         return bool(known) and digest(target) in known
 
     def start(self, key: str, target: Path, temporary: Path) -> None:
-        """Note that a whole `temporary` is about to be put at `target`, so that a later run knows it for its own."""
+        """Record that the complete `temporary` will be moved to `target`, so that a later run recognises it."""
         place = {"target": self._name(target), "output": digest(temporary)}
         self.add({"image": key, "status": "started", **place, "options": self.options})
 
     def success(self, key: str, kept: Iterable[Path], facts: Mapping[str, Any]) -> Line:
-        """Return the line of a started image that is in its place, with what is `kept` beside it."""
+        """Return the line of a started image that is in its place, with the paths of its other files, `kept`."""
         return {**self.lines[key], "status": "done", "kept": [self._name(path) for path in kept], **facts}
 
     def failure(self, key: str, error: str) -> Line:
@@ -139,13 +139,13 @@ def _append(path: Path, data: bytes) -> None:
         if fcntl is not None:
             with suppress(OSError):  # some network file systems have no locks
                 fcntl.flock(file, fcntl.LOCK_EX)
-        file.write(data if _whole(file) else b"\n" + data)
+        file.write(data if _ends_with_newline(file) else b"\n" + data)
         file.flush()
         os.fsync(file.fileno())
 
 
-def _whole(file: IO[bytes]) -> bool:
-    """Say whether the last line was not cut short."""
+def _ends_with_newline(file: IO[bytes]) -> bool:
+    """Return whether a file is empty or its last line is complete."""
     if file.seek(0, os.SEEK_END) == 0:
         return True
     file.seek(-1, os.SEEK_END)

@@ -41,7 +41,7 @@ class Options:
     format : str
         Of the outputs; "keep" = that of each input.
     keep : tuple of str
-        What is written beside the restored images: "std", "low", "high".
+        Further files for each restored image: "std", "low", "high".
     interval : float or None
         Probability that low and high enclose; None where neither is written.
     seed : int
@@ -53,7 +53,7 @@ class Options:
     self_check : bool
         Whether restorations are checked without the truth, and the journal tells what is found.
     axes : str or None
-        Axes of arrays, as in `restorekit.images.axes.parse_axes`; None: told by their shapes.
+        Axes of arrays, as in `restorekit.images.axes.parse_axes`; None: derived from their shapes.
     """
 
     model: str
@@ -76,7 +76,7 @@ class Options:
     axes: str | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """Return the options for the record; axes only if they are given, as records from before have none."""
+        """Return the options for the record; axes only if set, because older records have none."""
         values = asdict(self)
         if self.axes is None:
             del values["axes"]
@@ -106,7 +106,7 @@ class Setup:
     Attributes
     ----------
     source : str
-        Where the images come from, as given by the user.
+        Source of the images as the user typed it.
     out : Path
         Output folder.
     restorer : Restorer
@@ -150,7 +150,7 @@ class Setup:
 
     @property
     def own(self) -> Path:
-        """The folder of the run's record and of what is written beside the images."""
+        """Folder of the run's record and of other files that are not images."""
         return self.out / OWN_FOLDER
 
     @property

@@ -29,9 +29,9 @@ def restore_folder(
 ) -> dict[str, int]:
     """Restore every image that is not done; return how many are done, skipped and failed.
 
-    Groups are cut from the full list and restored whole even where some of their images are finished, so
-    that an interrupted and resumed run computes in the same batches, and gives the same bytes, as one that
-    was not.
+    Groups are cut from the full list and restored completely even if some of their images are finished. An
+    interrupted and resumed run therefore computes in the same batches, and writes the same bytes, as an
+    uninterrupted one.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ def restore_folder(
     UsageError
         Another run is at work in the output folder.
     ImageError
-        The run's own record or journal cannot be written; the images restored before are whole.
+        The run's own record or journal cannot be written; the images restored before are complete.
     """
     counts = {"done": 0, "skipped": 0, "failed": 0}
     with locked(setup.own, setup.shard_name), _recorded(setup, counts, tasks, watch):
@@ -133,7 +133,7 @@ def made_otherwise(tasks: Sequence[Group], setup: Setup) -> int:
 
 
 def _lines(outcome: Outcome[Group, list[Line]], journal: Journal) -> list[Line]:
-    """Return a group's lines; where the group failed as a whole, those of its failure, once they are written."""
+    """Return a group's lines; if the entire group failed, write a failure line for each image and return those."""
     if outcome.result is not None:
         return outcome.result
     lines = [journal.failure(item.key, outcome.error or "") for item in outcome.task.items]

@@ -22,7 +22,7 @@ from restorekit.restoration.folder.read import OpenedFile, sentence
 from restorekit.uncertainty.selfcheck import Part, SelfCheck, self_check, windows
 from restorekit.uncertainty.selfcheck.check import PIXELS
 
-PLANES = 4  # of a picture of many frames or bands that are checked
+PLANES = 4  # checked planes of a picture of many frames or channels
 
 
 class Verdict(NamedTuple):
@@ -51,8 +51,8 @@ def _checked(opened: OpenedFile, setup: Setup) -> SelfCheck:
     corruption = opened.degradation.corruption
     source = PlaneSource(planes, corruption, setup.options.label)
     cuts = [source.observed(p.top, p.top + p.height, p.left, p.left + p.width) for p in places]
-    whole = len(places) == 1
-    keys = tuple(plane.key if whole else f"{plane.key}@{p.top},{p.left}" for p in places for plane in planes)
+    uncropped = len(places) == 1
+    keys = tuple(plane.key if uncropped else f"{plane.key}@{p.top},{p.left}" for p in places for plane in planes)
     crops = _together(cuts)
     check = partial(
         self_check,
@@ -63,13 +63,13 @@ def _checked(opened: OpenedFile, setup: Setup) -> SelfCheck:
         part=_part(opened.planes, cuts, len(planes)),
     )
     found = check(setup.restorer, table=setup.table)
-    if found.psnr is None or not setup.options.digest:  # a classical method needs none beside it
+    if found.psnr is None or not setup.options.digest:  # a classical method needs no baseline
         return found
     others = dict[str, SelfCheck]()
     for name in _rivals(crops, corruption):
         with suppress(Exception):  # what a method cannot do costs the comparison with it, and not the check
             others[name] = check(registry.restorers()[name]())
-    return found.beside(others)
+    return found.with_baseline(others)
 
 
 def _rivals(crops: Observation, corruption: Corruption) -> list[str]:

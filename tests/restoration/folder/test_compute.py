@@ -55,7 +55,7 @@ def test_what_the_model_does_not_give_is_not_waited_for(source, tmp_path, monkey
 def test_frames_go_in_batches_of_at_most_so_many(tmp_path, monkeypatch):
     tifffile.imwrite(tmp_path / "a.tif", RNG.integers(0, 255, (5, 8, 8), dtype=np.uint8), photometric="minisblack")
     assert restore(prepared(tmp_path / "a.tif", tmp_path / "whole"))["done"] == 1
-    for name, most in (("MOST", 2), ("PIXELS", 2 * 64)):
+    for name, most in (("MAX_BATCH_IMAGES", 2), ("PIXELS", 2 * 64)):
         one = Darker()
         with monkeypatch.context() as patch:
             patch.setattr(compute, name, most)

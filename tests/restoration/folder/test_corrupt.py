@@ -16,7 +16,7 @@ from restorekit.corruptions.spec import parse
 from restorekit.images import formats
 from restorekit.images.discovery import Item, find_images
 from restorekit.images.picture import Picture
-from restorekit.restoration.folder.corrupt import Damage, check, damage
+from restorekit.restoration.folder.corrupt import CorruptionPlan, check, corrupt_file
 
 RNG = np.random.default_rng(0)
 
@@ -24,8 +24,8 @@ RNG = np.random.default_rng(0)
 @pytest.fixture
 def corrupt(tmp_path):
     def call(name, spec, **values):
-        plan = Damage(tmp_path / "OUT", parse(spec, registry.corruptions()), **values)
-        return damage(Item(tmp_path / name, name), plan)
+        plan = CorruptionPlan(tmp_path / "OUT", parse(spec, registry.corruptions()), **values)
+        return corrupt_file(Item(tmp_path / name, name), plan)
 
     return call
 
@@ -102,7 +102,7 @@ def test_the_same_seed_gives_the_same_bytes(corrupt, tmp_path):
     assert found[0] == found[1] != found[2]
 
 
-def test_a_mask_of_an_earlier_damage_does_not_stay(corrupt, tmp_path):
+def test_a_mask_of_an_earlier_run_does_not_stay(corrupt, tmp_path):
     picture(tmp_path / "x.png", 1, 8, 8, 1)
     corrupt("x.png", "missing")
     assert (tmp_path / "OUT" / "x.missing.png").exists()
@@ -144,7 +144,7 @@ def test_a_mask_that_corrupt_wrote_is_replaced(corrupt, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["x.missing.png", "x.missing.BMP"])
-def test_a_picture_with_a_mask_beside_it_is_not_damaged_as_if_it_were_whole(corrupt, tmp_path, name):
+def test_an_image_with_missing_pixels_in_its_mask_is_refused(corrupt, tmp_path, name):
     picture(tmp_path / "x.png", 1, 10, 10, 1)
     mask = np.zeros((10, 10), np.uint8)
     Image.fromarray(mask).save(tmp_path / name)
@@ -153,7 +153,7 @@ def test_a_picture_with_a_mask_beside_it_is_not_damaged_as_if_it_were_whole(corr
     Image.fromarray(mask).save(tmp_path / name)
     told = corrupt("x.png", "gaussian")
     assert told.startswith("20.00% of the pixels of")
-    assert f"{name}, so that there is no truth" in told
+    assert f"{name}, so there is no complete clean image" in told
     Image.fromarray(mask).save(tmp_path / "x.missing.tif")
     assert "several masks next to it" in corrupt("x.png", "gaussian")
 
@@ -187,4 +187,4 @@ def test_two_images_for_one_output_are_refused_before_any_work(tmp_path):
     for name in ("x.png", "x.bmp"):
         Image.fromarray(np.zeros((4, 4), np.uint8)).save(tmp_path / name)
     with pytest.raises(UsageError, match=r"x\.bmp and x\.png"):
-        check(find_images(tmp_path), Damage(Path("OUT"), parse("gaussian", registry.corruptions())))
+        check(find_images(tmp_path), CorruptionPlan(Path("OUT"), parse("gaussian", registry.corruptions())))

@@ -1,10 +1,10 @@
 """A conditional variational autoencoder p(x, z | y) of which mean and variance are known in closed form.
 
-A small U-Net looks at the observation y and says the mean m, a variance s^2, and gains a_k of random fields z_k:
+A small U-Net maps the observation y to the mean m, a variance s^2, and gains a_k of random fields z_k:
 
     p(z) = N(0, I),   p(x | z, y) = N(m + sum_k a_k z_k, s^2),
 
-so that x given y has mean m and variance s^2 + sum_k a_k^2, and what z adds is which errors go together.
+so that p(x | y) has mean m and variance s^2 + sum_k a_k^2, and z adds the correlations of the errors.
 
 References
 ----------
@@ -105,25 +105,25 @@ class YourName(Model):
     def terms(self, batch: Batch, rng: Rng, group: str = "model") -> Terms:
         """Return the negative ELBO of the values that are not known exactly, in nats per image."""
         assert batch.x is not None  # only models with `self_supervised` settings learn without clean images
-        seen = self._look(batch.observation, batch.corruption)
-        q = self._posterior(batch.x - seen.mean, seen.features)
-        distortion = -seen.likelihood(q.sample(rng)).log_prob(batch.x, batch.observation.unknown()).mean()
+        predicted = self._look(batch.observation, batch.corruption)
+        q = self._posterior(batch.x - predicted.mean, predicted.features)
+        distortion = -predicted.likelihood(q.sample(rng)).log_prob(batch.x, batch.observation.unknown()).mean()
         rate = per_image(q.rates()).mean()
         parts = {"nelbo": distortion + rate, "distortion": distortion, "rate": rate}
         return Terms(distortion + self.config.beta * rate, {name: value.detach() for name, value in parts.items()})
 
     def estimate(self, observation: Observation, corruption: Corruption) -> Estimate:
         """Return mean and standard deviation of p(x | y), which are exact."""
-        seen = self._look(observation, corruption)
-        return Estimate(seen.mean, (seen.logvar.exp() + seen.gains.square().sum(1)).sqrt())
+        predicted = self._look(observation, corruption)
+        return Estimate(predicted.mean, (predicted.logvar.exp() + predicted.gains.square().sum(1)).sqrt())
 
     def sample(self, observation: Observation, corruption: Corruption, n: int, rng: Rng) -> Draws:
         """Return n draws: the network runs once, and z is drawn n times."""
-        seen = self._look(observation, corruption)
-        b, _, h, w = seen.mean.shape
-        z = rng.expand(n).normal("z", (n * b, self.config.latent, h // CELL, w // CELL), seen.mean.device, CELL)
-        means = torch.stack([seen.likelihood(one).mean for one in z.chunk(n)])
-        return Draws(means, seen.logvar.exp().expand_as(means))
+        predicted = self._look(observation, corruption)
+        b, _, h, w = predicted.mean.shape
+        z = rng.expand(n).normal("z", (n * b, self.config.latent, h // CELL, w // CELL), predicted.mean.device, CELL)
+        means = torch.stack([predicted.likelihood(one).mean for one in z.chunk(n)])
+        return Draws(means, predicted.logvar.exp().expand_as(means))
 
     def _look(self, observation: Observation, corruption: Corruption) -> Outlook:
         """Look at the first guess and at what was observed of it; how noisy it is the network sees for itself."""

@@ -15,7 +15,7 @@ from restorekit.models import DiagonalGaussian, StandardPrior
 from restorekit.testing import SAMPLER_CHECKS
 
 TAU, SIGMA = 0.5, 0.5
-SEEN = torch.ones(1, 1, 1, 2, dtype=torch.bool)
+OBSERVED = torch.ones(1, 1, 1, 2, dtype=torch.bool)
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ def test_many_proposals_give_the_posterior_that_is_known():
 
 @torch.no_grad()
 def test_one_proposal_is_every_draw():
-    o = Observation(torch.ones(1, 1, 1, 2), SEEN, (1, 1, 2), torch.ones(1, 1, 1, 1))
+    o = Observation(torch.ones(1, 1, 1, 2), OBSERVED, (1, 1, 2), torch.ones(1, 1, 1, 1))
     draws = YourName(proposals=1)(Blind(), Gaussian(1.0), o, 3, Rng(0)).mean
     assert torch.equal(draws[0], draws[1])
     assert torch.equal(draws[0], draws[2])
