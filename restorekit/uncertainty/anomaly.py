@@ -1,8 +1,8 @@
-"""Finding damage: values that a model does not expect, given what is around their neighbourhood.
+"""Detect degradation: values that a model does not expect from the pixels around them.
 
-Squares of an image are hidden and restored from the rest; what was there is then compared with the restoration, in
-units of what the model would be off by itself, noise included; then once more, without what looked suspicious.
-How far off counts as damage is read off clean images, so that the share of their values taken for damage is as asked.
+Squares of an image are hidden and restored from the rest. The hidden values are compared with the restoration in units
+of the model's standard deviation, noise included. A second round leaves out suspicious values of the first.
+Clean images set the threshold, so that a requested share of their values counts as degraded.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from restorekit.corruptions import Missing
 from restorekit.uncertainty.noise_level import IMAGE, estimate_sigma
 
 SETS = 4  # each square is hidden in one pass of so many, its neighbours in the others
-SUSPECT = 4.0  # standard deviations from which a value is not trusted to tell of its neighbours
-LEAST = 1 / 255  # spread on [0, 1] under which a model is not believed to be sure
+SUSPECT = 4.0  # standard deviations from which a value is not used to predict its neighbours
+MIN_STD = 1 / 255  # smallest standard deviation of model or noise that counts, on [0, 1]
 BINS = 4096  # of scores on clean images, by which their quantiles are found
 
 
@@ -38,7 +38,7 @@ class Detector:
     restorer : Restorer
         One that gives standard deviations.
     side : int
-        Of the squares that are hidden, pixels: wider than dust, narrower than what is to be told from it.
+        Side of the hidden squares, pixels: wider than dust, narrower than the structures to keep.
     """
 
     restorer: Restorer
@@ -54,8 +54,8 @@ class Detector:
         rng : Rng
             With the image's name.
         """
-        whole, observed = x.nan_to_num(0.0), x.isfinite()
-        o = Observation(whole, observed, (x.shape[1], x.shape[2], x.shape[3]))
+        filled, observed = x.nan_to_num(0.0), x.isfinite()
+        o = Observation(filled, observed, (x.shape[1], x.shape[2], x.shape[3]))
         sigma = estimate_sigma(Problem(o, IMAGE))
         found = self._round(o, o.observed, sigma, rng)
         return self._round(o, o.observed & ~grown(found > SUSPECT, 1), sigma, rng)
@@ -63,7 +63,7 @@ class Detector:
     def _round(self, o: Observation, trusted: Tensor, sigma: Tensor, rng: Rng) -> Tensor:
         """Return the scores, (1, 1, H, W), of what was observed, each expected from the `trusted` values around."""
         found, known = torch.zeros_like(o.y[:, :1]), o.observed.all(1, keepdim=True)
-        for shift, number in product((0, self.side // 2), range(SETS)):  # at a square's rim damage shows beside it
+        for shift, number in product((0, self.side // 2), range(SETS)):  # degradation at a square's rim stays visible
             hidden = squares(o.y, self.side, number, shift)
             shown = trusted & ~hidden
             off = self._off(replace(o, y=o.y * shown, observed=shown), o.y, sigma, rng)
@@ -72,14 +72,14 @@ class Detector:
 
     def _off(self, o: Observation, x: Tensor, sigma: Tensor, rng: Rng) -> Tensor:
         """Return the distance of x from its restoration, (1, C, H, W), in standard deviations."""
-        quiet = bool((sigma < LEAST).all())
-        told = torch.zeros_like(sigma) if quiet else sigma if self.restorer.needs_sigma else None
-        shown = replace(o, sigma=told)
+        quiet = bool((sigma < MIN_STD).all())
+        known = torch.zeros_like(sigma) if quiet else sigma if self.restorer.needs_sigma else None
+        shown = replace(o, sigma=known)
         problem = Problem(shown, Missing() if quiet else IMAGE)
         restored = per_channel.restore(self.restorer, problem, 0, rng)
         if restored.std is None:
             raise UsageError("detect needs a model that gives standard deviations; choose a generative one")
-        return (x - restored.mmse).abs() / (restored.std.clamp_min(LEAST) ** 2 + sigma**2).sqrt()
+        return (x - restored.mmse).abs() / (restored.std.clamp_min(MIN_STD) ** 2 + sigma**2).sqrt()
 
 
 def squares(x: Tensor, side: int, number: int, shift: int = 0) -> Tensor:
@@ -110,7 +110,7 @@ class Quantiles:
 
 
 def calibrated(detector: Detector, clean: Iterable[tuple[str, Tensor]], rate: float, seed: int) -> tuple[float, float]:
-    """Return the threshold that takes a share `rate` of clean pixels for damage, and the share it does on others.
+    """Return the threshold that flags a share `rate` of clean pixels, and the share it flags on others.
 
     Parameters
     ----------
@@ -137,5 +137,5 @@ def calibrated(detector: Detector, clean: Iterable[tuple[str, Tensor]], rate: fl
 
 
 def grown(mask: Tensor, pixels: int) -> Tensor:
-    """Return a mask, (1, 1, H, W), and all within so many pixels of it: damage has soft rims."""
+    """Return a mask, (1, 1, H, W), widened by `pixels`, because degraded areas have soft rims."""
     return F.max_pool2d(mask.float(), 2 * pixels + 1, 1, pixels) > 0 if pixels else mask

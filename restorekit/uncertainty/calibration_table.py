@@ -138,7 +138,7 @@ class Table:
         Parameters
         ----------
         conditions : Conditions
-            Of the whole image; the table must not refuse it.
+            Conditions of the entire image; the table must not refuse it.
         distance, std : Tensor, of one shape
             Of the values in question: pixels to the nearest observed one, and standard deviation.
         level : float

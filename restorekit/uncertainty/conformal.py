@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 RATIOS = np.geomspace(0.02, 50, 240)  # of |x - m| / s, the candidates for a factor
-FEW = 30  # values of an image in one cell of the table that are not yet a share
+MIN_CELL_VALUES = 30  # values of an image in one cell of the table that define a share
 SEVERAL = 5  # images that a cell of the table needs
 
 Counts = npt.NDArray[np.float64]
@@ -35,13 +35,13 @@ class Tally:
         self.beyond, self.images = np.zeros((self.cells, len(RATIOS))), np.zeros(self.cells)
 
     def add(self, ratio: Counts, cell: npt.NDArray[np.intp] | None = None) -> None:
-        """Count one image's values, each with its ratio and its cell, the first where none is given."""
+        """Count one image's values by ratio and cell; without `cell`, all belong to the first."""
         place = np.searchsorted(RATIOS, ratio)
         width = len(RATIOS) + 1
         flat = place if cell is None else cell * width + place
         counts = np.bincount(flat, minlength=self.cells * width).reshape(self.cells, width)
         total = counts.sum(1)
-        enough = total >= FEW
+        enough = total >= MIN_CELL_VALUES
         over = counts[enough, ::-1].cumsum(1)[:, ::-1][:, 1:]  # those placed after a candidate exceed it
         self.beyond[enough] += over / total[enough, None]
         self.images[enough] += 1
@@ -70,6 +70,6 @@ def scores(found: Counts, factor: float, level: float) -> tuple[float, float, fl
     Nothing but `sums` is kept of an image for this; the score is that of `evaluation.metrics.uncertainty.Winkler90`.
     """
     count, error, half = found[:, np.searchsorted(RATIOS, factor) + 1 :].sum(1)
-    total, _, whole = found.sum(1)
-    width = 2 * factor * whole / total
+    total, _, total_half = found.sum(1)
+    width = 2 * factor * total_half / total
     return 1 - count / total, width, width + 2 / (1 - level) * (error - factor * half) / total

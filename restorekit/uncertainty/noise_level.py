@@ -79,7 +79,7 @@ UNEVEN = (
 )
 
 
-class Level(NamedTuple):
+class NoiseLevel(NamedTuple):
     """The standard deviation of white noise, on [0, 1], and its standard error."""
 
     sigma: float
@@ -98,8 +98,8 @@ class _Squares(NamedTuple):
         return float(self.size.quantile(FLATTEST))
 
 
-def level(y: Tensor, observed: Tensor, cut_off: Tensor) -> Level | None:
-    """Return the level of the white noise in one image; None where too little tells of it.
+def level(y: Tensor, observed: Tensor, cut_off: Tensor) -> NoiseLevel | None:
+    """Return the level of the white noise in one image; None if too few squares measure it.
 
     Parameters
     ----------
@@ -114,7 +114,7 @@ def level(y: Tensor, observed: Tensor, cut_off: Tensor) -> Level | None:
     if found is None or pure is None or not pure.flattest:
         return None
     sigma = found.flattest / pure.flattest - TEXTURE
-    return Level(sigma, math.hypot(ERROR_8BIT, CHANCE * sigma / len(found.size) ** 0.5)) if sigma > 0 else None
+    return NoiseLevel(sigma, math.hypot(ERROR_8BIT, CHANCE * sigma / len(found.size) ** 0.5)) if sigma > 0 else None
 
 
 def unevenness(y: Tensor, observed: Tensor, cut_off: Tensor) -> float:

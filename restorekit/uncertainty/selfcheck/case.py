@@ -149,6 +149,6 @@ def _beyond(within: Tensor, sigma: Tensor) -> Tensor:
 
 def _altered(names: Sequence[str]) -> str:
     return (
-        f"what {' and '.join(names)} did to the values cannot be told from the picture itself; an estimate needs "
+        f"what {' and '.join(names)} did to the values cannot be derived from the picture itself; an estimate needs "
         "values that are exact, or have white Gaussian noise of a known level, or are missing"
     )

@@ -1,8 +1,6 @@
-"""The whole check of one image.
+"""Self-check of one image.
 
-Which parts of a large image are checked.
-
-Errors of an image, put together from those of its missing and of its observed values.
+Large images are checked in crops. The error of an image combines those of its missing and of its observed values.
 """
 
 from __future__ import annotations
@@ -18,7 +16,7 @@ from restorekit.core.contracts import Restorer
 from restorekit.core.rng import Rng
 from restorekit.core.types import Problem, Restoration
 from restorekit.uncertainty.calibration_table import Table
-from restorekit.uncertainty.noise_level import Level, level
+from restorekit.uncertainty.noise_level import NoiseLevel, level
 from restorekit.uncertainty.selfcheck.case import Case
 from restorekit.uncertainty.selfcheck.holdout import Hidden, mean_variance, measure
 from restorekit.uncertainty.selfcheck.residual import Residual, statistics_of
@@ -31,7 +29,7 @@ METHODS: dict[tuple[bool, bool], Method] = {
 }  # fmt: skip
 NOT_HERE = "none of what is missing lies in the crops that were looked at"
 QUIETER, LOUDER = (0.8, -1.5 / 255), (1.25, 4 / 255)  # share of the true level, and more, between which BSD68 looks
-NO_LEVEL = "too little of the image tells the level of its noise closely enough; tell it with --sigma S"
+NO_LEVEL = "too little of the image measures the level of its noise closely enough; pass it with --sigma S"
 BY_CHANCE = (
     "the estimated error is no larger than its own standard error: it is so small that chance, or a level of noise "
     "that is not quite the true one, hides it, or too little could be compared"
@@ -61,7 +59,7 @@ def self_check(
         Whether values are cut to [0, 1], as in files of integers: restorations, and noise unless some lies beyond.
     estimated : bool
         Whether the level of the noise in the observation is an estimate: another, that texture does not mislead, is
-        made for the check then, while the restorer is told the same as ever.
+        made for the check then, while the restorer gets the original estimate.
     part : Part, optional
         What crops are a part of; by default they are all there is.
 
@@ -106,23 +104,23 @@ def _residual(case: Case, base: Restoration) -> Residual | None:
     return statistics_of(case.observation.y, case.observed, base.mmse)
 
 
-def _levels(case: Case) -> list[Level]:
-    """Return the level of the noise in each crop; none where one does not tell it."""
+def _levels(case: Case) -> list[NoiseLevel]:
+    """Return the level of the noise in each crop; an empty list if one crop has too little to measure it."""
     found = [level(*crop) for crop in zip(case.observation.y, case.observed, case.cut_off, strict=True)]
     levels = [one for one in found if one is not None]
     return levels if len(levels) == len(found) else []
 
 
-def _unsuited(case: Case, levels: list[Level], estimated: bool) -> str:
-    """Say why the level of the noise will not do: nothing tells it, or it is not what the picture looks like."""
+def _unsuited(case: Case, levels: list[NoiseLevel], estimated: bool) -> str:
+    """Return why the noise level is unusable: it cannot be measured, or it contradicts the picture; else empty."""
     if estimated or not levels:
         return NO_LEVEL if not levels and estimated else ""
-    found, told = statistics.fmean(one.sigma for one in levels), float(case.sigma.mean())
-    low, high = (share * told + more for share, more in (QUIETER, LOUDER))
+    found, assumed = statistics.fmean(one.sigma for one in levels), float(case.sigma.mean())
+    low, high = (share * assumed + more for share, more in (QUIETER, LOUDER))
     if not low < found < high:
         return (
-            f"the noise looks like {255 * found:.1f}/255, and {255 * told:.1f}/255 was told; tell the true level, or "
-            "have it estimated with --sigma auto"
+            f"the noise looks like {255 * found:.1f}/255, but {255 * assumed:.1f}/255 was passed; pass the true level, "
+            "or have it estimated with --sigma auto"
         )
     return ""
 
@@ -151,7 +149,7 @@ def _estimate(case: Case, base: Restoration, part: Part, level_error: float) -> 
     )
 
 
-PIXELS = 2**20  # of one image, all its frames and bands together, that are checked at most
+PIXELS = 2**20  # checked pixels of one image at most, all its frames and channels together
 PLACES = ((1, 3), (3, 7), (5, 1), (7, 5))  # eighths of the room that crops lie at: no two in one row or column
 
 
@@ -165,7 +163,7 @@ class Window(NamedTuple):
 
 
 def windows(height: int, width: int, pixels: int = PIXELS) -> list[Window]:
-    """Return the whole image where it has no more than so many pixels, else four crops, spread over it, that have.
+    """Return the entire image if it has at most `pixels`, else four crops of that total size, spread over it.
 
     Parameters
     ----------
@@ -190,7 +188,7 @@ class Part(NamedTuple):
     """Part of an image that an observation covers.
 
     share : float, of its pixels;
-    missing : float, share of the values of the whole image that are missing.
+    missing : float, share of the values of the entire image that are missing.
     """
 
     share: float
@@ -248,8 +246,8 @@ def of_observed(risk: Risk | None, case: Case, base: Restoration, part: Part, le
     """Return what the observed values have in them, whose level of noise has such a standard error."""
     if risk is None:  # without noise they are right
         return Errors()
-    share, apart = 1 - part.missing, math.sqrt(1 - part.share) * risk.between
+    share, between = 1 - part.missing, math.sqrt(1 - part.share) * risk.between
     variance_error = 2 * level_error * float(case.sigma.square().mean().sqrt())
-    se, worse_se = (math.hypot(risk.se, apart, variance_error * slope) for slope in (risk.slope, risk.slope - 1))
+    se, worse_se = (math.hypot(risk.se, between, variance_error * slope) for slope in (risk.slope, risk.slope - 1))
     expected = mean_variance(base, case.observed)
     return Errors(*(share * value for value in (risk.mse, se, risk.left, risk.mse - risk.left, worse_se, expected)))

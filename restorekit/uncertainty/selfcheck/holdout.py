@@ -1,19 +1,17 @@
 """The error of missing values without the truth: hide observed ones, restore, compare.
 
 A hidden value must be as hard to restore as a missing one. Where pixels are missing one by one, single ones are hidden.
-Where they are missing in lines or holes, the gaps themselves are laid over places that were observed, a large one as
-a whole, as what lies deep in a hole is far harder than what lies at its edge. What still differs is made up for by the
-restorer's own standard deviation, if it has one: the mean squared error of the missing values is taken as their mean
-variance, times the ratio of squared error and variance among the hidden ones. Only that ratio is believed, not the
-standard deviation itself.
+Where they are missing in lines or holes, the gaps themselves are laid over places that were observed, a large one
+undivided, because values deep in a hole are far harder than values at its edge. The restorer's own standard deviation,
+if it has one, corrects the remaining difference: the mean squared error of the missing values is their mean variance
+times the ratio of squared error and variance among the hidden ones. Only that ratio is used, not the standard deviation
+itself.
 
 References
 ----------
 Cochran, "Sampling Techniques", 3rd edition 1977, chapter 6: ratio estimates.
 Batson, Royer, "Noise2Self: Blind Denoising by Self-Supervision", ICML 2019: noise of a value that is hidden has nothing
 to do with what it is restored to, so that the squared difference is the squared error plus the noise's variance.
-
-Which observed values are hidden, so that they lie as the missing ones do.
 """
 
 from __future__ import annotations
@@ -39,13 +37,13 @@ from restorekit.uncertainty.selfcheck.jackknife import block_sums, jackknife, sp
 
 PASSES = 4  # at most, and where pixels are missing in lines or holes
 ENOUGH = 0.1  # passes end once the standard error is so small a part of the error, 0.4 dB
-FEWEST = 50  # hidden values, all passes together, that tell anything
+FEWEST = 50  # hidden values, all passes together, that an estimate needs
 SHALLOW = 0.5  # of the missing values' mean distance from observed ones; hidden ones that are nearer tell nothing
 ERROR, FILLED, VARIANCE, INSIDE, DISTANCE, COUNT = range(6)  # what is summed up of hidden values
 
 
-class Figure(NamedTuple):
-    """A figure of the missing values as it is estimated from hidden ones, and its standard error."""
+class HeldOutEstimate(NamedTuple):
+    """Estimate of a metric of the missing values from hidden ones, and its standard error."""
 
     value: float
     error: float
@@ -54,18 +52,18 @@ class Figure(NamedTuple):
 class Hidden(NamedTuple):
     """Error of the missing values, estimated by hiding observed ones.
 
-    mse : Figure, their mean squared error on [0, 1] squared;
-    filled : Figure, that of a quick interpolation instead;
-    worse : Figure, mse - filled;
-    coverage : Figure or None, share of them in the 90 % interval;
+    mse : HeldOutEstimate, their mean squared error on [0, 1] squared;
+    filled : HeldOutEstimate, that of a quick interpolation instead;
+    worse : HeldOutEstimate, mse - filled;
+    coverage : HeldOutEstimate or None, share of them in the 90 % interval;
     values : int, that were hidden;
     expected : float, mean square that the restorer itself expects of the missing ones, NaN where it tells none.
     """
 
-    mse: Figure
-    filled: Figure
-    worse: Figure
-    coverage: Figure | None
+    mse: HeldOutEstimate
+    filled: HeldOutEstimate
+    worse: HeldOutEstimate
+    coverage: HeldOutEstimate | None
     values: int
     expected: float
 
@@ -82,7 +80,8 @@ def measure(case: Case, base: Restoration) -> Hidden | str:
 
     Returns
     -------
-    Hidden, or the reason why nothing can be told.
+    Hidden, or str
+        The estimate, or the reason why there is none.
     """
     tally = _Tally(case, base)
     while len(tally.passes) < PASSES and not tally.precise:
@@ -116,10 +115,10 @@ class _Tally:
 
     @property
     def refusal(self) -> str:
-        """Why nothing can be told; empty where it can."""
+        """Reason why there is no estimate; empty if there is one."""
         if self.values < FEWEST or not math.isfinite(self.of(ERROR).error):
-            return f"fewer than {FEWEST} values could be hidden in several places, too few to tell anything"
-        near = self._figure(lambda s: s[DISTANCE] / s[COUNT]).value
+            return f"fewer than {FEWEST} values could be hidden in several places, too few for an estimate"
+        near = self._estimate(lambda s: s[DISTANCE] / s[COUNT]).value
         if near > SHALLOW * self.distance:
             return ""
         far = f"missing values lie {self.distance:.0f} pixels from the nearest observed one on average"
@@ -128,28 +127,28 @@ class _Tally:
     def hidden(self) -> Hidden:
         """Return what was found."""
         exact = not math.isnan(self.variance) and not self.case.noisy
-        coverage = self._figure(lambda s: s[INSIDE] / s[COUNT]) if exact else None
+        coverage = self._estimate(lambda s: s[INSIDE] / s[COUNT]) if exact else None
         errors = self.of(ERROR), self.of(FILLED), self.of(ERROR, FILLED)
         return Hidden(*errors, coverage, self.values, self.variance)
 
-    def of(self, row: int, less: int | None = None) -> Figure:
+    def of(self, row: int, less: int | None = None) -> HeldOutEstimate:
         """Return a mean square of the missing values, less another."""
-        return self._figure(lambda s: self._ratio(s[row] if less is None else s[row] - s[less], s))
+        return self._estimate(lambda s: self._ratio(s[row] if less is None else s[row] - s[less], s))
 
     def _ratio(self, of: Tensor, sums: Tensor) -> Tensor:
         if math.isnan(self.variance) or not bool((sums[VARIANCE] > 0).all()):
             return of / sums[COUNT]
         return self.variance * of / sums[VARIANCE]
 
-    def _figure(self, figure: Callable[[Tensor], Tensor]) -> Figure:
-        """Return a figure of all passes; its error is also that by which these missing values differ from their like.
+    def _estimate(self, statistic: Callable[[Tensor], Tensor]) -> HeldOutEstimate:
+        """Return a statistic of all passes; its error includes the sampling error of these missing values.
 
-        Values that lie in one gap err together, so that passes, and not blocks, are what is independent there.
+        Errors of values in one gap are correlated, so passes, and not blocks, are independent there.
         """
-        value, error = jackknife(figure, torch.stack(self.passes).sum(0))
+        value, error = jackknife(statistic, torch.stack(self.passes).sum(0))
         if self.together:
-            error = spread_of(figure(torch.stack([sums.sum(1) for sums in self.passes], 1)))
-        return Figure(value, error * math.sqrt(1 + self.values / self.missing))
+            error = spread_of(statistic(torch.stack([sums.sum(1) for sums in self.passes], 1)))
+        return HeldOutEstimate(value, error * math.sqrt(1 + self.values / self.missing))
 
 
 def mean_variance(found: Restoration, where: Tensor) -> float:
@@ -171,7 +170,7 @@ def _compared(case: Case, number: int) -> Tensor:
 
 
 def _distances(observed: Tensor) -> Tensor:
-    """Return the distance of every value to the nearest that was seen, found once where all channels share it."""
+    """Return the distance of every value to the nearest observed one, computed once if all channels share it."""
     return distances(pattern_of(observed)).expand_as(observed)
 
 
@@ -188,11 +187,11 @@ def _inside(case: Case, shown: Observation, found: Restoration) -> Tensor:
     return ((case.observation.y - found.mmse).abs() <= half).float()
 
 
-SHARE = 0.02  # of the observed values that are hidden at a time; of large gaps, a whole copy of them
-MOST = 0.3  # of the observed values that such a copy may take, so that enough is left to restore it from
+SHARE = 0.02  # of the observed values that are hidden at a time; large gaps are copied completely
+MAX_HIDDEN_SHARE = 0.3  # of the observed values that such a copy may hide, so that enough is left to restore it
 COPIES = 16  # of small gaps, at most
 TRIES = 8  # places for a copy, of which that with the fewest gaps close by is taken
-APART = 8  # pixels that count as close by: two gaps that touch are one larger one
+MARGIN_PX = 8  # distance that counts as close by: two gaps that touch are one larger one
 CONNECTED = 0.1  # by how much the share of observed neighbours is less around missing than around observed pixels
 REACH = 5  # pixels a side of that neighbourhood
 
@@ -203,13 +202,13 @@ def pattern_of(observed: Tensor) -> Tensor:
 
 
 def connected(pattern: Tensor) -> bool:
-    """Say whether missing pixels, in bool (B, C, H, W), lie together, as lines and holes do.
+    """Return whether missing pixels, in bool (B, C, H, W), lie together, as lines and holes do.
 
     Of pixels that are lost independently of one another, missing and observed ones have as many observed neighbours.
     """
-    seen = pattern.float()
-    around, room = (F.avg_pool2d(t, REACH, 1, REACH // 2) * REACH**2 - t for t in (seen, torch.ones_like(seen)))
-    share = around / room
+    values = pattern.float()
+    neighbours, room = (F.avg_pool2d(t, REACH, 1, REACH // 2) * REACH**2 - t for t in (values, torch.ones_like(values)))
+    share = neighbours / room
     return bool(share[pattern].mean() - share[~pattern].mean() > CONNECTED)
 
 
@@ -228,7 +227,7 @@ def hide(observed: Tensor, rng: Rng, number: int) -> Tensor:
     Returns
     -------
     Tensor of bool, (B, C, H, W)
-        Whole pixels where all channels are missing together.
+        Complete pixels if all channels are missing together.
     """
     pattern = pattern_of(observed)
     if not connected(pattern):
@@ -249,7 +248,7 @@ def _copied(pattern: Tensor, rng: Rng) -> Tensor:
         hidden = hidden | (_best(pattern, hidden, rng.fork(f"copy{copy}")) & pattern)
         if int(hidden.sum()) >= wanted:
             break
-    return _cut(hidden, MOST * int(pattern.sum()), rng)
+    return _cut(hidden, MAX_HIDDEN_SHARE * int(pattern.sum()), rng)
 
 
 def _best(pattern: Tensor, hidden: Tensor, rng: Rng) -> Tensor:
@@ -266,9 +265,9 @@ def _shifted(gaps: Tensor, rng: Rng) -> Tensor:
 
 
 def _widened(gaps: Tensor) -> Tensor:
-    """Return what lies within APART pixels of a gap, by rows and by columns, which is quicker than by squares."""
-    rows = F.max_pool2d(gaps.float(), (1, 2 * APART + 1), 1, (0, APART))
-    return F.max_pool2d(rows, (2 * APART + 1, 1), 1, (APART, 0)) > 0
+    """Return what lies within MARGIN_PX pixels of a gap, by rows and by columns, which is quicker than by squares."""
+    rows = F.max_pool2d(gaps.float(), (1, 2 * MARGIN_PX + 1), 1, (0, MARGIN_PX))
+    return F.max_pool2d(rows, (2 * MARGIN_PX + 1, 1), 1, (MARGIN_PX, 0)) > 0
 
 
 def _cut(hidden: Tensor, most: float, rng: Rng) -> Tensor:

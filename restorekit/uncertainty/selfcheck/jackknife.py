@@ -1,4 +1,4 @@
-"""Standard errors of figures that are made of sums over an image, whose errors go together in neighbourhoods.
+"""Standard errors of statistics of sums over an image with spatially correlated errors.
 
 References
 ----------
@@ -15,25 +15,25 @@ from scipy.stats import t as student
 from torch import Tensor
 from torch.nn import functional as F
 
-BLOCKS = 64  # that are left out in turn, about
-LEAST = 8  # pixels a side of a block: errors further apart have little in common
+BLOCKS = 64  # blocks that are left out in turn, about
+MIN_BLOCK_PX = 8  # smallest side of a block: errors at larger distances are nearly uncorrelated
 
 
 def block_sums(fields: Tensor) -> Tensor:
     """Return the sums of fields, (Q, B, C, H, W), over blocks of the image: (Q, blocks), double."""
     _, count, _, height, width = fields.shape
-    side = max(LEAST, math.ceil(math.sqrt(count * height * width / BLOCKS)))
+    side = max(MIN_BLOCK_PX, math.ceil(math.sqrt(count * height * width / BLOCKS)))
     planes = fields.double().sum(2)
     return F.avg_pool2d(planes, min(side, max(height, width)), ceil_mode=True, divisor_override=1).flatten(1)
 
 
-def jackknife(figure: Callable[[Tensor], Tensor], sums: Tensor) -> tuple[float, float]:
-    """Return a figure of the sums over all blocks, and its standard error.
+def jackknife(statistic: Callable[[Tensor], Tensor], sums: Tensor) -> tuple[float, float]:
+    """Return a statistic of the sums over all blocks, and its standard error.
 
     Parameters
     ----------
-    figure : callable
-        Maps sums, (Q, ...), to figures, (...).
+    statistic : callable
+        Maps sums, (Q, ...), to values of it, (...).
     sums : Tensor, (Q, blocks)
         The last row counts the values in each block; blocks of none do not matter.
 
@@ -45,10 +45,10 @@ def jackknife(figure: Callable[[Tensor], Tensor], sums: Tensor) -> tuple[float, 
     held = sums[:, sums[-1] > 0]
     count, total = held.shape[1], held.sum(1)
     if count < 2:
-        return float(figure(total)), math.nan
-    left = figure(total[:, None] - held)
+        return float(statistic(total)), math.nan
+    left = statistic(total[:, None] - held)
     error = (count - 1) / count * (left - left.mean()).square().sum()
-    return float(figure(total)), float(error.sqrt())
+    return float(statistic(total)), float(error.sqrt())
 
 
 def spread_of(values: Tensor) -> float:

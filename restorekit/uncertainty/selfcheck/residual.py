@@ -27,7 +27,7 @@ class Residual(NamedTuple):
     """Statistics of what was removed, over the observed values.
 
     std : float, standard deviation on [0, 1];
-    neighbours : float, correlation of a value with those beside and below it: 0 of white noise;
+    neighbours : float, correlation of a value with its right and its lower neighbour: 0 for white noise;
     highest, lowest : float, of the correlations of values within two pixels;
     whiteness_z : float, standard errors by which the correlations within two pixels together exceed those of white
         noise;
@@ -70,13 +70,13 @@ def statistics_of(y: Tensor, observed: Tensor, restored: Tensor) -> Residual:
     pairs = {lag: _correlation(centred, observed, lag, power) for lag in LAGS}
     z = sum(r * r * n for r, n in pairs.values()) - len(LAGS)
     near = [r for r, _ in pairs.values()]
-    beside, white = (pairs[0, 1][0] + pairs[1, 0][0]) / 2, z / math.sqrt(2 * len(LAGS))
+    neighbours, white = (pairs[0, 1][0] + pairs[1, 0][0]) / 2, z / math.sqrt(2 * len(LAGS))
     structure = _structure(centred, observed, restored)
-    return Residual(math.sqrt(power), beside, max(near), min(near), white, *structure)
+    return Residual(math.sqrt(power), neighbours, max(near), min(near), white, *structure)
 
 
 def _correlation(centred: Tensor, observed: Tensor, lag: tuple[int, int], power: float) -> tuple[float, int]:
-    """Return the correlation of values that lie so far apart, and the number of pairs."""
+    """Return the correlation of values at a distance of `lag`, and the number of pairs."""
     product, both = (_pairs(t, lag) for t in (centred, observed))
     count = int(both.sum())
     return (float(product.sum()) / (count * power) if count and power else 0.0), count
@@ -107,7 +107,7 @@ def _structure(centred: Tensor, observed: Tensor, restored: Tensor) -> tuple[flo
 
 
 def _squares(t: Tensor) -> Tensor:
-    """Return means over whole squares and all channels, (B, rows, columns)."""
+    """Return means over complete squares and all channels, (B, rows, columns)."""
     return F.avg_pool2d(t, SQUARE).mean(1)
 
 

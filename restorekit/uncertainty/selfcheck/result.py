@@ -31,7 +31,7 @@ class SelfCheck:
     reason : str
         Why there is no estimate of the PSNR; empty where there is one.
     psnr, psnr_se : float or None
-        Estimate over the whole image, values that are known exactly counting as right, and its standard error, dB.
+        Estimate over the entire image, where exactly known values count as right, and its standard error, dB.
     psnr_left : float or None
         The same of the picture left as it is, missing values quickly interpolated.
     psnr_missing : float or None
@@ -71,11 +71,11 @@ class SelfCheck:
         """Estimated PSNR less that of the best classical method, dB; None where one of them has none."""
         return None if self.psnr is None or self.psnr_baseline is None else self.psnr - self.psnr_baseline
 
-    def beside(self, others: Mapping[str, SelfCheck]) -> SelfCheck:
-        """Return this with the best of what was found of classical methods, by their names, on the same pixels."""
-        told = {name: other.psnr for name, other in others.items() if other.psnr is not None}
-        best = max(told, key=lambda name: told[name], default="")
-        return replace(self, baseline=best, psnr_baseline=told.get(best))
+    def with_baseline(self, others: Mapping[str, SelfCheck]) -> SelfCheck:
+        """Return this result with the best of classical methods, by their names, on the same pixels."""
+        estimates = {name: other.psnr for name, other in others.items() if other.psnr is not None}
+        best = max(estimates, key=lambda name: estimates[name], default="")
+        return replace(self, baseline=best, psnr_baseline=estimates.get(best))
 
     @property
     def flag(self) -> str:

@@ -32,9 +32,9 @@ class Risk(NamedTuple):
     left : float
         What it is if the values are left as they are: the noise, less what was cut off of it.
     slope : float
-        By how much the estimate grows with the variance of the noise that it is told.
+        Derivative of the estimate with respect to the assumed noise variance.
     between : float
-        Standard error that it has for a whole image of which these are a few crops.
+        Standard error for the entire image if these are a few of its crops.
     """
 
     mse: float

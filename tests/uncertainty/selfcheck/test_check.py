@@ -89,7 +89,7 @@ def test_a_level_that_is_not_the_picture_s_is_told_of_and_nothing_is_called_harm
     found = self_check(Problem(observation, Gaussian(told)), Shrinking(1.0), NOISE, clip=False)
     assert found.psnr is None
     assert not found.harms
-    assert f"{255 * told:.1f}/255 was told" in found.reason
+    assert f"{255 * told:.1f}/255 was passed" in found.reason
     seen = float(found.reason.partition("looks like ")[2].partition("/")[0])
     assert seen == pytest.approx(255 * SIGMA, rel=0.1)
     assert self_check(Problem(noisy(x, SIGMA), NOISY), Shrinking(1.0), NOISE, clip=False).psnr == pytest.approx(
@@ -130,12 +130,12 @@ def test_the_best_classical_method_stands_beside():
         self_check(Problem(noisy(X, SIGMA), NOISY), Knowing(X + error), NOISE, clip=False)
         for error in (0.03, 0.04, 0.02)
     )
-    found = mine.beside({"worse": worse, "better": better, "silent": replace(worse, psnr=None)})
+    found = mine.with_baseline({"worse": worse, "better": better, "silent": replace(worse, psnr=None)})
     assert (found.baseline, found.psnr_baseline) == ("better", better.psnr)
     assert found.gain == mine.psnr - better.psnr < 0
     assert any("the classical method better has" in sentence and "more" in sentence for sentence in found.sentences)
     assert found.to_json()["gain"] == pytest.approx(found.gain, abs=1e-3)
-    assert mine.beside({}).gain is None
+    assert mine.with_baseline({}).gain is None
 
 
 def test_of_what_is_all_known_or_all_lost_there_is_none():

@@ -10,7 +10,7 @@ from restorekit.core.types import Problem
 from restorekit.corruptions import Gaussian, Holes, Lines, Missing
 from restorekit.uncertainty.conditions import distances
 from restorekit.uncertainty.selfcheck.case import Case
-from restorekit.uncertainty.selfcheck.holdout import MOST, PASSES, SHARE, connected, hide, measure
+from restorekit.uncertainty.selfcheck.holdout import MAX_HIDDEN_SHARE, PASSES, SHARE, connected, hide, measure
 from tests._helpers.known_restorers import Interpolating, Knowing, noisy, picture
 
 NOISE = Rng(0, ("a",))
@@ -59,8 +59,8 @@ def test_of_gaps_that_take_more_a_whole_copy_if_enough_is_left(corruption):
     observed = gaps(corruption, 3)
     whole = 1 - float(observed.float().mean())
     for share in shares(observed):
-        assert share <= MOST
-        assert share > min(0.5 * whole, 0.8 * MOST)
+        assert share <= MAX_HIDDEN_SHARE
+        assert share > min(0.5 * whole, 0.8 * MAX_HIDDEN_SHARE)
 
 
 def test_of_small_gaps_as_many_copies_as_make_up_the_share():
