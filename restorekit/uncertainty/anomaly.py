@@ -63,7 +63,7 @@ class Detector:
     def _round(self, o: Observation, trusted: Tensor, sigma: Tensor, rng: Rng) -> Tensor:
         """Return the scores, (1, 1, H, W), of what was observed, each expected from the `trusted` values around."""
         found, known = torch.zeros_like(o.y[:, :1]), o.observed.all(1, keepdim=True)
-        for shift, number in product((0, self.side // 2), range(SETS)):  # degradation at a square's rim stays visible
+        for shift, number in product((0, self.side // 2), range(SETS)):  # at a rim, degradation stays visible
             hidden = squares(o.y, self.side, number, shift)
             shown = trusted & ~hidden
             off = self._off(replace(o, y=o.y * shown, observed=shown), o.y, sigma, rng)
