@@ -158,6 +158,8 @@ def is_public(name: str) -> bool:
 def _is_generated(path: Path) -> bool:
     """Return whether a file is a build product or lies in a hidden folder."""
     return any(
-        p.startswith(".") or p in ("__pycache__", "build", "_build", "dist", "generated") or p.endswith(".egg-info")
+        p.startswith(".")
+        or p in ("__pycache__", "build", "_build", "dist", "generated", "gallery")
+        or p.endswith(".egg-info")
         for p in path.parts
     )
