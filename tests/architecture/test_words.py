@@ -50,12 +50,13 @@ def test_documentation_scripts_and_plugins_are_searched(repository):
     files = {
         "README.md": "a\nBeside the image.\n",
         "docs/guide/a.md": "It was told.\n",
-        "docs/gallery/b.py": "# apart\n",
+        "docs/examples/b.py": "# apart\n",
+        "docs/gallery/b.rst": "built from examples, apart\n",
         "pkg/report/c.js": "// seenBefore\n",
         "plugins/p/p.py": "# given\n",
         "tests/test_a.py": "# whole\n",
     }
-    expected = {"README.md:2", "docs/guide/a.md:1", "docs/gallery/b.py:1", "pkg/report/c.js:1", "plugins/p/p.py:1"}
+    expected = {"README.md:2", "docs/guide/a.md:1", "docs/examples/b.py:1", "pkg/report/c.js:1", "plugins/p/p.py:1"}
     assert {place for _, place in found(repository, files)} == expected
 
 
