@@ -239,9 +239,9 @@ def parse_json(data: bytes | str, where: str = "", limit: int = MAX_FILE_BYTES) 
     except ValueError as error:  # cut short, other text, bytes that are no UTF-8, too many digits
         raise RecordError(f"{place}: expected JSON, got other text ({one_line(error)[:100]})") from None
     level: list[Json] = [found]
-    for _ in range(MAX_DEPTH + 1):
+    for _ in range(MAX_DEPTH):
         level = [child for one in level for child in _children(one)]
-    if level:
+    if any(isinstance(one, dict | list) for one in level):
         raise RecordError(f"{place}: expected at most {MAX_DEPTH} levels of objects and lists, got more")
     return found
 
@@ -331,7 +331,9 @@ def _read(kind: Any, value: object, where: str) -> object:
         good = False
     elif isinstance(origin, type) and issubclass(origin, Sequence):
         if isinstance(value, list | tuple):
-            return [_read(arguments[0], one, f"{where}[{i}]") for i, one in enumerate(value)]
+            plain = arguments[0] in _NAMES and all(type(one) is arguments[0] for one in value)
+            items = value if plain else [_read(arguments[0], one, f"{where}[{i}]") for i, one in enumerate(value)]
+            return tuple(items) if origin is tuple else list(items)
         good = False
     elif kind in (int, float):
         good = isinstance(value, int if kind is int else int | float) and not isinstance(value, bool)
@@ -340,6 +342,19 @@ def _read(kind: Any, value: object, where: str) -> object:
     if not good:
         raise RecordError(f"{where}: expected {_word(kind)}, got {reprlib.repr(value)}")
     return value
+
+
+def check_plain(kind: Any, value: object, where: str) -> None:
+    """Raise a RecordError if a type of numbers, words, and lists of them is not that of a value; pass other types."""
+    if _is_plain(kind):
+        _read(kind, value, where)
+
+
+def _is_plain(kind: Any) -> bool:
+    origin, arguments = get_origin(kind), get_args(kind)
+    if _is_union(kind) or (isinstance(origin, type) and issubclass(origin, Sequence)):
+        return all(one is Ellipsis or _is_plain(one) for one in arguments)
+    return origin is Literal or kind in (int, float, str, bool, type(None))
 
 
 def _word(kind: Any) -> str:

@@ -14,7 +14,6 @@ MISSED = {
     "story-files": "60",
     "called-once": "68.3 %",
     "retired": "467",
-    "loose-mappings": "46",
 }
 BARRED = [name for name, criterion in CRITERIA.items() if criterion.bar is not None]
 

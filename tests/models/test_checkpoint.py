@@ -28,7 +28,7 @@ def saved(model, tmp_path):
     card = dataclasses.replace(
         checkpoint.describe(model), corruptions=("gaussian:sigma=0..50/255@2",), metrics={"psnr": 31.5}, seed=3,
         steps=7,
-        data={"images": 3, "held_out": ["a", "b"]}, licence="MIT", calibration={"levels": [0.1, 0.2]},
+        data=checkpoint.TrainingData(images=3, held_out=["a", "b"]), licence="MIT", calibration={"levels": [0.1, 0.2]},
     )  # fmt: skip
     checkpoint.save(tmp_path / "m.safetensors", model.state_dict(), card)
     return tmp_path / "m.safetensors", card
@@ -61,7 +61,7 @@ def test_a_model_comes_back_with_its_weights_its_config_and_its_card(model, save
     assert read.metrics == card.metrics
     assert read.corruptions == card.corruptions
     assert (read.model, read.package, read.steps, read.seed, read.licence) == ("cvae", "restorekit", 7, 3, "MIT")
-    assert read.data == {"images": 3, "held_out": ["a", "b"]}
+    assert read.data == checkpoint.TrainingData(images=3, held_out=["a", "b"])
     assert read.calibration == {"levels": [0.1, 0.2]}
     assert checkpoint.read_card(path) == read
 
