@@ -23,6 +23,7 @@ MAX_FILE_BYTES = 2**28  # of a JSON file; the largest results.json of a benchmar
 MAX_LINE_BYTES = 2**22  # of one line of a journal or log
 MAX_DEPTH = 32  # of objects and lists within each other
 MAX_DIGITS = 100  # of a whole number
+MAX_EXACT = 2**53  # a float holds every whole number up to it
 Json: TypeAlias = "bool | int | float | str | Sequence[Json] | Mapping[str, Json] | None"
 T = TypeVar("T")
 _NAMES = {str: "string", bool: "boolean", int: "integer", float: "number", type(None): "null"}
@@ -243,6 +244,11 @@ def parse_json(data: bytes | str, where: str = "", limit: int = MAX_FILE_BYTES) 
         level = [child for one in level for child in _children(one)]
     if any(isinstance(one, dict | list) for one in level):
         raise RecordError(f"{place}: expected at most {MAX_DEPTH} levels of objects and lists, got more")
+    if "\\ud" in text.lower():
+        try:  # names of files may have bytes that are no UTF-8, which Python keeps as \udc80 to \udcff
+            json.dumps(found, ensure_ascii=False).encode("utf-8", "surrogateescape")
+        except UnicodeEncodeError:
+            raise RecordError(f"{place}: expected text, got half of a character of two code units") from None
     return found
 
 
@@ -337,6 +343,8 @@ def _read(kind: Any, value: object, where: str) -> object:
         good = False
     elif kind in (int, float):
         good = isinstance(value, int if kind is int else int | float) and not isinstance(value, bool)
+        if good and kind is float and isinstance(value, int) and abs(value) > MAX_EXACT:
+            return float(value)  # NumPy would make an array of objects of it
     else:
         good = kind is Any or kind is object or isinstance(value, kind)
     if not good:

@@ -7,9 +7,11 @@ pixels, distance to the nearest observed pixel, and predicted standard deviation
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from statistics import NormalDist
 
 import numpy as np
@@ -97,10 +99,13 @@ class Table:
             axes, strange = table.axes, sorted(values.keys() - keys(cls))
             if strange:
                 raise ValueError(f"unknown entry {strange[0]}")
-            if not (table.levels and all(0 < level < 1 for level in table.levels)) or min(axes.shape) < 2:
-                raise ValueError("expected levels between 0 and 1, and two nodes or more along each axis")
+            if not (_ascending(table.levels) and table.levels[0] > 0 and table.levels[-1] < 1):
+                raise ValueError("expected ascending levels between 0 and 1")
+            nodes = (axes.sigma, axes.missing, axes.distance, axes.std)
+            if not all(len(along) > 1 and _ascending(along) for along in nodes):
+                raise ValueError("expected two or more ascending nodes along each axis")
             for (*_, i, j), factors in table._cells.items():
-                sound = factors.shape == (*axes.shape[2:], len(table.levels))
+                sound = factors.shape == (*axes.shape[2:], len(table.levels)) and bool(np.isfinite(factors).all())
                 if not (sound and 0 <= i < axes.shape[0] and 0 <= j < axes.shape[1]):
                     raise ValueError(f"cell {i},{j} does not fit the axes")
         except ValueError as error:  # of a record, the name of a cell, or rows of different lengths
@@ -181,6 +186,11 @@ class Table:
         high = min(low + 1, len(known) - 1)
         found: Floats = (1 - place + low) * relative[..., low] + (place - low) * relative[..., high]
         return wanted * found
+
+
+def _ascending(values: Sequence[float]) -> bool:
+    """Return whether there are values, all finite, each above the one before."""
+    return bool(values) and all(map(math.isfinite, values)) and all(a < b for a, b in pairwise(values))
 
 
 def cell(key: str) -> Cell:

@@ -135,6 +135,7 @@ def test_the_schema_has_types_limits_descriptions_and_the_keys_that_are_known():
         (DEEP_OBJECT, "levels of objects and lists, got more"),
         (b"[" * (MAX_DEPTH + 1) + b"]" * (MAX_DEPTH + 1), "levels of objects and lists, got more"),
         (DIGITS, "a whole number has 5000 digits, more than 100"),
+        (b'["\\ud800"]', "expected text, got half of a character"),
         (b"[1, 2, 3, 4]", "expected at most 10 bytes of JSON, got more"),
     ],
 )
@@ -151,6 +152,7 @@ def test_json_within_the_limits_is_parsed():
     assert parse_json(deep) == json.loads(deep)
     assert parse_json("9" * MAX_DIGITS) == int("9" * MAX_DIGITS)
     assert parse_json(b'{"a": [1, 2.5, null, true, "x"]}') == {"a": [1, 2.5, None, True, "x"]}
+    assert parse_json(r'["\udc80", "\ud83d\ude00"]') == ["\udc80", "\N{GRINNING FACE}"]
     assert parse_json("NaN") != parse_json("NaN")
 
 
