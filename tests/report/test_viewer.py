@@ -1,4 +1,4 @@
-"""Facts about the viewer of one image, in a real browser; its divider and zoom stand in test_stage.py."""
+"""Facts about the viewer of one image, in a real browser; its divider and zoom stand in test_browser_stage.py."""
 
 from __future__ import annotations
 
