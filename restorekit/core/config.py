@@ -52,10 +52,10 @@ def from_json(cls: type[T], values: Mapping[str, object]) -> T:
     return cls(**{key: tuple(v) if isinstance(v, list) else v for key, v in values.items()})
 
 
-def _check_known(cls: type, given: Iterable[str]) -> None:
+def _check_known(cls: type, names: Iterable[str]) -> None:
     """Raise a SpecError for a key that is no field of a dataclass."""
     known = [f.name for f in dataclasses.fields(cls)]
-    for key in given:
+    for key in names:
         if key not in known:
             raise SpecError(unknown(f"setting of {cls.__name__}", key, known))
 

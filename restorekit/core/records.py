@@ -22,8 +22,8 @@ from restorekit.core.errors import RecordError, one_line
 MAX_FILE_BYTES = 2**28  # of a JSON file; the largest results.json of a benchmark has 2**24
 MAX_LINE_BYTES = 2**22  # of one line of a journal or log
 MAX_DEPTH = 32  # of objects and lists within each other
-MAX_DIGITS = 100  # of a whole number
-MAX_EXACT = 2**53  # a float holds every whole number up to it
+MAX_DIGITS = 100  # of an integer
+MAX_EXACT = 2**53  # a float holds every integer up to it
 Json: TypeAlias = "bool | int | float | str | Sequence[Json] | Mapping[str, Json] | None"
 T = TypeVar("T")
 _NAMES = {str: "string", bool: "boolean", int: "integer", float: "number", type(None): "null"}
@@ -234,7 +234,7 @@ def parse_json(data: bytes | str, where: str = "", limit: int = MAX_FILE_BYTES) 
         raise RecordError(f"{place}: expected at most {limit} bytes of JSON, got more")
     try:
         text = data.decode("utf-8") if isinstance(data, bytes) else data
-        found: Json = json.loads(text, parse_int=_whole_number)
+        found: Json = json.loads(text, parse_int=_integer)
     except RecursionError:
         raise RecordError(f"{place}: expected at most {MAX_DEPTH} levels of objects and lists, got more") from None
     except ValueError as error:  # cut short, other text, bytes that are no UTF-8, too many digits
@@ -252,9 +252,9 @@ def parse_json(data: bytes | str, where: str = "", limit: int = MAX_FILE_BYTES) 
     return found
 
 
-def _whole_number(text: str) -> int:
+def _integer(text: str) -> int:
     if len(text) > MAX_DIGITS:
-        raise ValueError(f"a whole number has {len(text)} digits, more than {MAX_DIGITS}")
+        raise ValueError(f"an integer has {len(text)} digits, more than {MAX_DIGITS}")
     return int(text)
 
 

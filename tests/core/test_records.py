@@ -134,7 +134,7 @@ def test_the_schema_has_types_limits_descriptions_and_the_keys_that_are_known():
         (DEEP, "levels of objects and lists, got more"),
         (DEEP_OBJECT, "levels of objects and lists, got more"),
         (b"[" * (MAX_DEPTH + 1) + b"]" * (MAX_DEPTH + 1), "levels of objects and lists, got more"),
-        (DIGITS, "a whole number has 5000 digits, more than 100"),
+        (DIGITS, "an integer has 5000 digits, more than 100"),
         (b'["\\ud800"]', "expected text, got half of a character"),
         (b"[1, 2, 3, 4]", "expected at most 10 bytes of JSON, got more"),
     ],
