@@ -96,10 +96,11 @@ def command(
 
 
 def _print(found: Fit, out: Path, machine: bool) -> None:
+    from restorekit.core.records import encode
     from restorekit.evaluation.results_file import finite
 
     if machine:
-        click.echo(as_json({"out": str(out), "rows": finite(found.rows)}))
+        click.echo(as_json({"out": str(out), "rows": finite([encode(row) for row in found.rows])}))
         return
     print_calibration(found.rows)
     click.echo(f"-> {out}")

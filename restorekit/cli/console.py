@@ -28,6 +28,7 @@ from restorekit.core.errors import RestorekitWarning
 from restorekit.core.progress import watched
 
 if TYPE_CHECKING:
+    from restorekit.restoration.folder.records import ImageRecord
     from restorekit.training.job import TrainingJob
     from restorekit.training.log import LogEntry
 
@@ -193,18 +194,18 @@ class Reporter:
         self._say = say
         self._said: set[str] = set()
 
-    def line(self, line: dict[str, Any]) -> None:
+    def line(self, line: ImageRecord) -> None:
         """Report the journal line of one image."""
-        if line["status"] == "failed":
-            self.failures.append({"image": line["image"], "error": line["error"]})
-            self._say(f"failed: {line['error']}", False)
+        if line.status == "failed":
+            self.failures.append({"image": line.image, "error": line.error or ""})
+            self._say(f"failed: {line.error}", False)
             return
-        notes = line["notes"] if line["status"] == "done" else []
+        notes = line.facts.notes if line.status == "done" and line.facts is not None else ()
         self.noted += bool(notes)
-        kinds = {note: note_kind(note.replace(line["image"], "#")) for note in notes}
+        kinds = {note: note_kind(note.replace(line.image, "#")) for note in notes}
         fresh = [note for note in notes if kinds[note] not in self._said]
         self._said.update(kinds.values())
-        self._say(f"{line['image']}: {'; '.join(fresh)}" if fresh else None, line["status"] == "skipped")
+        self._say(f"{line.image}: {'; '.join(fresh)}" if fresh else None, line.status == "skipped")
 
 
 @contextmanager

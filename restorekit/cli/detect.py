@@ -56,6 +56,7 @@ def command(
     continues outside the hidden square is partly predicted, so only strong ones are detected.
     """
     from restorekit.core.devices import Compute
+    from restorekit.core.records import encode
     from restorekit.evaluation.results_file import prepare
     from restorekit.images.dataset import load_images
     from restorekit.images.intensity import parse_range
@@ -83,10 +84,10 @@ def command(
         threshold, measured = calibrated(detector, map(image, range(len(good))), rate, seed)
         found = mask_all(detector, checked, threshold, grow, out, seed, note)
     if machine:
-        click.echo(as_json({"threshold": threshold, "clean_rate": measured, **found}))
+        click.echo(as_json({"threshold": threshold, "clean_rate": measured, **encode(found)}))
     else:
-        click.echo(f"{found['damaged']:.3%} of the pixels of {found['images']} images look defective -> {out}")
+        click.echo(f"{found.damaged:.3%} of the pixels of {found.images} images look defective -> {out}")
         click.echo(
             f"flagged above {threshold:.1f} standard deviations; {measured:.3%} of held-out clean pixels are above it"
         )
-    return 1 if found["failures"] else 0
+    return 1 if found.failures else 0

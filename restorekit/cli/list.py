@@ -41,7 +41,7 @@ def command(kind: str | None, machine: bool) -> None:
             )
 
 
-def _rows(kind: str) -> dict[str, dict[str, Any]]:
+def _rows(kind: str) -> dict[str, dict[str, str]]:
     from restorekit.core.plugins import registry
 
     installed = registry.installed()

@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 from click.core import ParameterSource
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from restorekit.images.masks import MaskSource
     from restorekit.restoration.assumptions import Sigma
     from restorekit.restoration.folder import Group, Setup
+    from restorekit.restoration.folder.records import ImageRecord
     from restorekit.restoration.loading import Opened
 
 EXAMPLE = """\b
@@ -224,7 +225,7 @@ def _run(tasks: Sequence[Group], setup: Setup, workers: int, machine: bool) -> i
     with ImagesProgress(sum(len(group.items) for group in tasks), "restoring", machine) as progress:
         reporter, checks, page = Reporter(progress.advance), Checks(), LiveReport(setup)
 
-        def watch(line: dict[str, Any]) -> None:
+        def watch(line: ImageRecord) -> None:
             checks.line(line)
             reporter.line(line)
             page.line()
@@ -272,24 +273,26 @@ class Checks:
         self.psnrs: list[float] = []
         self.silent = self.flagged = self.failed = 0
 
-    def line(self, line: dict[str, Any]) -> None:
+    def line(self, line: ImageRecord) -> None:
         """Count the journal line of one image."""
-        found = line.get("self_check")
-        if found is None:
-            self.failed += "self_check" in line
+        if line.facts is None or line.facts.check is None:
             return
-        self.flagged += found["harms"]
-        if found["psnr"] is None:
+        if line.facts.check.self_check is None:
+            self.failed += 1
+            return
+        found = line.facts.check.self_check.found
+        self.flagged += found.harms
+        if found.psnr is None:
             self.silent += 1
         else:
-            self.psnrs.append(found["psnr"])
+            self.psnrs.append(found.psnr)
 
     @property
     def median(self) -> float | None:
         """Median of the estimated PSNR, dB; None without estimates."""
         return statistics.median(self.psnrs) if self.psnrs else None
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, int | float | None]:
         """Return the counts and the median for --json."""
         checked = len(self.psnrs) + self.silent
         counts = {"checked": checked, "no_estimate": self.silent, "flagged": self.flagged, "failed": self.failed}
@@ -371,9 +374,10 @@ class LiveReport:
 def print_notes(tasks: Sequence[Group], setup: Setup, listed: bool) -> None:
     """Print on standard error what a user may not expect."""
     from restorekit.images.discovery import left_out
-    from restorekit.restoration.folder import made_otherwise
+    from restorekit.restoration.folder import Journal, made_otherwise
 
-    options, count = setup.options, made_otherwise(tasks, setup)
+    options, journal = setup.options, Journal(setup.out, setup.options.fingerprint)
+    count = made_otherwise(tasks, setup, journal)
     noise = (
         f"the noise level is that of the training data of {options.model}, {options.noise}, unless a file records one"
     )
@@ -384,6 +388,7 @@ def print_notes(tasks: Sequence[Group], setup: Setup, listed: bool) -> None:
         noise if options.noise and not (options.corruption or options.sigma) else None,
         level if setup.estimates and not (options.corruption or options.noise) else None,
         again if count else None,
+        journal.warning,
     )
     for text in filter(None, found):
         click.echo(text, err=True)

@@ -17,6 +17,7 @@ from restorekit.core.errors import UsageError, unknown
 
 if TYPE_CHECKING:
     from restorekit.core.plugins.registry import Entry
+    from restorekit.core.records import Json
 
 KINDS = ("models", "corruptions", "samplers", "restorers", "metrics")
 
@@ -44,13 +45,20 @@ def command(name: str, machine: bool) -> None:
             _line(key, _calibration(value) if key == "calibration" and value else value)
 
 
-def _calibration(table: dict[str, Any]) -> str:
+def _calibration(values: Json) -> str:
     """Return a short description of the calibration table of a card."""
-    levels, images, source = table.get("levels") or ("?",), table.get("images"), table.get("source")
-    return f"for {len(levels)} levels from {levels[0]} to {levels[-1]}, from {source or f'{images} images'}"
+    from restorekit.core.errors import CheckpointError
+    from restorekit.uncertainty.calibration_table import Table
+
+    try:
+        table = Table.from_json(values if isinstance(values, dict) else {})
+    except CheckpointError as error:
+        return str(error)
+    levels, source = table.levels, table.source or f"{table.images} images"
+    return f"for {len(levels)} levels from {levels[0]} to {levels[-1]}, from {source}"
 
 
-def _found(name: str) -> list[dict[str, Any]]:
+def _found(name: str) -> list[dict[str, Json]]:
     """Return the entry of a name for each kind that has it."""
     from restorekit.core.plugins import registry
     from restorekit.core.plugins.boundary import attribute_errors
@@ -73,26 +81,26 @@ def _found(name: str) -> list[dict[str, Any]]:
     return [{"kind": "model file", **_card(name)}]
 
 
-def _card(name: str) -> dict[str, Any]:
+def _card(name: str) -> dict[str, Json]:
+    from restorekit.core.records import encode
     from restorekit.models import checkpoint
 
     path = checkpoint.resolve(name)
     model, card = checkpoint.load(path)
     parameters = sum(p.numel() for p in model.parameters())
-    return {"file": str(path), "digest": checkpoint.digest(path), "parameters": parameters, **dataclasses.asdict(card)}
+    return {"file": str(path), "digest": checkpoint.digest(path), "parameters": parameters, **encode(card)}
 
 
-def _class(kind: str, entry: Entry) -> dict[str, Any]:
+def _class(kind: str, entry: Entry) -> dict[str, Json]:
     """Return description, origin and settings of a class, and the presets of a model."""
     cls = entry.value
-    values: dict[str, Any] = {"kind": kind, "what": _about(cls), "from": _origin(entry)}
+    values: dict[str, Json] = {"kind": kind, "what": _about(cls), "from": _origin(entry)}
     values |= {name: getattr(cls, name) for name in ("unit", "better") if kind == "metric" and getattr(cls, name)}
     config = cls.Config if kind == "model" else cls
-    if dataclasses.is_dataclass(config) and (own := _settings(config)):
+    own = _settings(config) if dataclasses.is_dataclass(config) else {}
+    if own:
         values["settings"] = own
-    if kind == "corruption" and all(
-        setting["default"] != "required" for setting in values.get("settings", {}).values()
-    ):
+    if kind == "corruption" and all(setting["default"] != "required" for setting in own.values()):
         values["traits"] = cls().traits._asdict()  # of its defaults: a range or a choice may change them
     if kind == "model":
         from restorekit.training.config import Recipe
@@ -116,7 +124,7 @@ def _settings(config: Any) -> dict[str, dict[str, str]]:
     """Return default, accepted values and meaning of each field of a dataclass."""
     from restorekit.core.config import describe_type
 
-    meanings, hints, found = dict[str, str](), dict[str, Any](), dict[str, dict[str, str]]()
+    meanings, hints, found = dict[str, str](), dict[str, object](), dict[str, dict[str, str]]()
     for cls in reversed(config.__mro__):
         meanings |= _meanings(cls.__doc__ or "")
     with suppress(NameError):  # types of a plugin that are imported for type checkers only

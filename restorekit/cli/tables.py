@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rich.table import Table
 
     from restorekit.evaluation.bootstrap import Comparison
+    from restorekit.evaluation.calibration import CalibrationRow
     from restorekit.evaluation.head_to_head import PairedComparison
     from restorekit.evaluation.protocol import Results
     from restorekit.evaluation.rows import RunCoverage, RunRow
@@ -161,7 +162,7 @@ def _signed(value: float | None) -> str:
 CHANNELS = {1: "gray", 3: "colour"}
 
 
-def print_calibration(rows: list[dict[str, Any]]) -> None:
+def print_calibration(rows: Sequence[CalibrationRow]) -> None:
     """Print coverage and width of the calibrated 90 % interval on held-out images, and of one with a single scale."""
     from rich import box
     from rich.console import Console
@@ -169,17 +170,17 @@ def print_calibration(rows: list[dict[str, Any]]) -> None:
 
     from restorekit.report.wording import count
 
-    kinds = {"calibrated": "", "one scale": "global_"}
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     table.add_column("90 % interval", overflow="fold")
     for head in ("cover", "width", "winkler"):
         table.add_column(head, justify="right", no_wrap=True, min_width=7)
     for row in rows:
-        colours = CHANNELS.get(row["channels"], f"{row['channels']} channels")
-        why = f", {count(row['refused'], 'image')} without an interval: too few similar images, or holes too deep"
-        table.add_row(f"{row['corruption']}, {colours}{why if row['refused'] else ''}")
-        for name, kind in kinds.items():
-            table.add_row(f"  {name}", *(f"{row[f'{kind}{key}90']:.4f}" for key in ("coverage", "width", "winkler")))
+        colours = CHANNELS.get(row.channels, f"{row.channels} channels")
+        why = f", {count(row.refused, 'image')} without an interval: too few similar images, or holes too deep"
+        table.add_row(f"{row.corruption}, {colours}{why if row.refused else ''}")
+        single = (row.global_coverage90, row.global_width90, row.global_winkler90)
+        for name, values in (("calibrated", (row.coverage90, row.width90, row.winkler90)), ("one scale", single)):
+            table.add_row(f"  {name}", *(f"{value:.4f}" for value in values))
     Console().print(table)
 
 

@@ -5,17 +5,18 @@ from __future__ import annotations
 import dataclasses
 import math
 import typing
-from collections.abc import Callable, Mapping
-from types import MappingProxyType
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Self, TypeVar
 
-from restorekit.core.errors import SpecError, UsageError, unknown
+from restorekit.core.errors import RecordError, SpecError, UsageError, unknown
+from restorekit.core.records import check_plain
 from restorekit.core.types import Ranged
 
 T = TypeVar("T")
 
 
-def read(cls: type, texts: Mapping[str, str]) -> dict[str, Any]:
+def read(cls: type, texts: Mapping[str, str]) -> dict[str, object]:
     """Read texts by the types and limits of the fields that they name.
 
     Parameters
@@ -30,30 +31,67 @@ def read(cls: type, texts: Mapping[str, str]) -> dict[str, Any]:
     SpecError
         For an unknown key, or a text that does not fit its field.
     """
-    hints = _hints(cls, texts)
+    _check_known(cls, texts)
+    hints = typing.get_type_hints(cls)
     return {
-        f.name: parse_value(f.name, texts[f.name], hints[f.name], f.metadata)
+        f.name: parse_value(f.name, texts[f.name], hints[f.name], ValueLimits.of(f))
         for f in dataclasses.fields(cls)
         if f.name in texts
     }
 
 
-def from_json(cls: type[T], values: Mapping[str, Any]) -> T:
-    """Build `cls` from parsed JSON; lists become tuples. SpecError for an unknown key."""
-    _hints(cls, values)
+def from_json(cls: type[T], values: Mapping[str, object]) -> T:
+    """Build `cls` from parsed JSON; lists become tuples. SpecError for an unknown key or a value of another type."""
+    _check_known(cls, values)
+    hints = typing.get_type_hints(cls)
+    for key, value in values.items():
+        try:
+            check_plain(hints[key], value, f"{cls.__name__}.{key}")
+        except RecordError as error:
+            raise SpecError(f"{error}; change the setting") from error
     return cls(**{key: tuple(v) if isinstance(v, list) else v for key, v in values.items()})
 
 
-def _hints(cls: type, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the types of the fields of a dataclass; SpecError for a key of `values` that is not a field."""
+def _check_known(cls: type, names: Iterable[str]) -> None:
+    """Raise a SpecError for a key that is no field of a dataclass."""
     known = [f.name for f in dataclasses.fields(cls)]
-    for key in values:
+    for key in names:
         if key not in known:
             raise SpecError(unknown(f"setting of {cls.__name__}", key, known))
-    return typing.get_type_hints(cls)
 
 
-def parse_value(key: str, text: str, hint: Any, limits: Mapping[str, Any] = MappingProxyType({})) -> Any:
+@dataclass(frozen=True)
+class ValueLimits:
+    """Accepted values of a setting, from the metadata of its field.
+
+    Attributes
+    ----------
+    choices : tuple of str
+        Accepted words; empty if it takes other values.
+    low, high : float or None
+        Limits of every number.
+    unit : str
+        For error messages.
+    of_255 : bool
+        Whether users often give the value in 8-bit units.
+    share : bool
+        Whether users often give the value in percent.
+    """
+
+    choices: tuple[str, ...] = ()
+    low: float | None = None
+    high: float | None = None
+    unit: str = ""
+    of_255: bool = False
+    share: bool = False
+
+    @classmethod
+    def of(cls, field: dataclasses.Field[Any]) -> Self:
+        """Return the limits of a field."""
+        return cls(**{f.name: field.metadata[f.name] for f in dataclasses.fields(cls) if f.name in field.metadata})
+
+
+def parse_value(key: str, text: str, hint: Any, limits: ValueLimits = ValueLimits()) -> Any:
     """Read the text of one setting, as specs, ``--set`` and options have it.
 
     Parameters
@@ -65,18 +103,16 @@ def parse_value(key: str, text: str, hint: Any, limits: Mapping[str, Any] = Mapp
         the values of a tuple are separated by commas, and ``none`` is the empty tuple; a range is LOW..HIGH.
     hint : type
         int, float, bool, str, `Ranged`, or a tuple of int or float of any length.
-    limits : mapping, optional
-        ``choices`` of a word; ``low`` and ``high``, the limits of every number; ``unit``, for error messages;
-        ``of_255`` for a value that users often give in 8-bit units, ``share`` for one they often give in percent.
+    limits : ValueLimits, optional
+        Choices of a word, limits of every number, and its unit.
 
     Raises
     ------
     SpecError
         For a text of another type, NaN, an infinity, a value outside the limits, or a range whose ends are swapped.
     """
-    choices = limits.get("choices")
-    if choices is not None and text not in choices:
-        raise SpecError(f"{key} takes one of {', '.join(choices)}, got {text!r}")
+    if limits.choices and text not in limits.choices:
+        raise SpecError(f"{key} takes one of {', '.join(limits.choices)}, got {text!r}")
     kind, pieces = _pieces(text, hint)
     if ".." in text and kind in (int, float) and (hint != Ranged or len(pieces) > 2):
         raise SpecError(f"{key} takes {'LOW..HIGH' if hint == Ranged else 'one value'}, got {text!r}")
@@ -130,18 +166,18 @@ _TRUTH = {"true": True, "yes": True, "1": True, "on": True, "false": False, "no"
 _READERS: Mapping[Any, Callable[[str], Any]] = {bool: _truth, int: _integer, float: parse_number}
 
 
-def _check_limits(key: str, value: float, text: str, limits: Mapping[str, Any], several: bool) -> None:
+def _check_limits(key: str, value: float, text: str, limits: ValueLimits, several: bool) -> None:
     """Raise a SpecError, with advice, for NaN, an infinity, and a number outside of ``low`` and ``high``."""
-    low, high = limits.get("low"), limits.get("high")
+    low, high = limits.low, limits.high
     if math.isfinite(value) and (low is None or value >= low) and (high is None or value <= high):
         return
-    if limits.get("of_255"):
+    if limits.of_255:
         raise SpecError(f"{key} is on the [0, 1] scale, got {text}; {_on_unit_scale(value, text)}")
-    if limits.get("share") and 2 <= value <= 100:  # a smaller number is unlikely to be meant in percent
+    if limits.share and 2 <= value <= 100:  # a smaller number is unlikely to be meant in percent
         raise SpecError(f"{key} is a share from 0 to 1, got {text}; did you mean {value / 100:g} ({value:g} %)?")
     ends = [f"{word} {end:g}" for word, end in (("from", low), ("to", high)) if end is not None]
     span = " ".join(ends) + (" upwards" if high is None else "") if ends else "that is finite"
-    unit = f" ({limits['unit']})" if "unit" in limits else ""
+    unit = f" ({limits.unit})" if limits.unit else ""
     raise SpecError(f"{key} takes {'numbers' if several else 'a number'} {span}{unit}, got {text!r}")
 
 

@@ -22,6 +22,10 @@ class ImageError(RestorekitError):
     """One image cannot be read, restored or written; the others go on (exit code 1)."""
 
 
+class RecordError(RestorekitError, ValueError):
+    """A JSON record is cut short, too large, nested too deep, or a value has another type than its field."""
+
+
 class UndefinedMetricError(RestorekitError):
     """A metric is undefined for an image; the message, such as "nothing is missing", is shown in its place."""
 

@@ -8,7 +8,7 @@ import typing
 from collections.abc import Mapping
 from typing import Any
 
-from restorekit.core.config import parse_value
+from restorekit.core.config import ValueLimits, parse_value
 from restorekit.core.contracts import Corruption
 from restorekit.core.errors import SpecError, unknown
 from restorekit.corruptions.chain import Chain
@@ -90,7 +90,7 @@ def _part(text: str, known: Mapping[str, type[Corruption]]) -> Corruption:
     if name not in known:
         raise SpecError(unknown("corruption", name, known))
     cls = known[name]
-    settings: dict[str, Any] = {}
+    settings: dict[str, object] = {}
     for values in _values(body):
         if len(values) > 1:
             raise SpecError(
@@ -108,4 +108,4 @@ def _value(cls: type[Corruption], key: str, text: str) -> Any:
     fields = {f.name: f for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
     if key not in fields:
         raise SpecError(f"{cls.name}: {unknown('key', key, fields)}")
-    return parse_value(key, text, typing.get_type_hints(cls)[key], fields[key].metadata)
+    return parse_value(key, text, typing.get_type_hints(cls)[key], ValueLimits.of(fields[key]))

@@ -25,7 +25,7 @@ from restorekit.evaluation.evaluate import of_one_image, with_noise_policy
 from restorekit.evaluation.protocol import TestImage
 from restorekit.evaluation.rows import NoisePolicy
 from restorekit.training.crops import gray
-from restorekit.uncertainty.calibration_table import TINY, Axes, Sort, Table, cell, nearest, sort
+from restorekit.uncertainty.calibration_table import TINY, Axes, Grid, Sort, Table, cell, nearest, sort
 from restorekit.uncertainty.conditions import Conditions, conditions_of, distances
 from restorekit.uncertainty.conformal import Counts, Tally, scores, sums
 from restorekit.uncertainty.intervals import Interval
@@ -37,6 +37,34 @@ MIN_IMAGES = 4 / (1 - LEVELS[-1])  # with fewer no factor controls the risk of t
 
 
 @dataclass(frozen=True)
+class CalibrationRow:
+    """Measured quality of the 90 % intervals of a corruption and a number of channels.
+
+    Attributes
+    ----------
+    corruption : str
+        Spec.
+    channels, images, refused : int
+        Channels; number of images, and of those that the table does not cover.
+    coverage90, width90, winkler90 : float
+        Coverage, mean width and Winkler score; NaN without images.
+    global_coverage90, global_width90, global_winkler90 : float
+        The same of Gaussian intervals with one global scale.
+    """
+
+    corruption: str
+    channels: int
+    images: int
+    refused: int
+    coverage90: float
+    width90: float
+    winkler90: float
+    global_coverage90: float
+    global_width90: float
+    global_winkler90: float
+
+
+@dataclass(frozen=True)
 class Fit:
     """Fitted table, and its measured quality.
 
@@ -44,14 +72,12 @@ class Fit:
     ----------
     table : Table
         For the model's card.
-    rows : list of dict
-        For each corruption and number of channels, measured on the images that the table was not filled from:
-        coverage, mean width and Winkler score of the 90 % interval, and the same of Gaussian intervals with one
-        global scale; the number of images, and of those that the table does not cover.
+    rows : list of CalibrationRow
+        For each corruption and number of channels, measured on the images that the table was not filled from.
     """
 
     table: Table
-    rows: list[dict[str, float | str]]
+    rows: list[CalibrationRow]
 
 
 def fit(
@@ -116,7 +142,7 @@ def _measured(sampler: ErrorSampler, images: Iterable[TestImage]) -> tuple[Table
             tallies[kind].add(_ratios(own), np.concatenate([_cells(s, axes) for s in own]))
         overall.add(_ratios(samples))
         reach = max(reach, *(s.conditions.farthest for s in samples))
-    factors: dict[str, object] = {}
+    factors: dict[str, Grid] = {}
     for (channels, white), tally in tallies.items():
         own_factors = np.stack([tally.factors(level, 0) for level in LEVELS], -1).reshape(*axes.shape, -1)
         factors |= {f"{channels},{white},{key}": cell for key, cell in _filled(own_factors).items()}
@@ -140,7 +166,7 @@ def _nearest(values: Counts, nodes: Counts) -> npt.NDArray[np.intp]:
     return place.astype(np.intp)
 
 
-def _filled(factors: Counts) -> dict[str, list[object]]:
+def _filled(factors: Counts) -> dict[str, Grid]:
     """Return cells by nodes of noise level and share missing; gaps within one are bridged."""
     found = {}
     for i, j in np.ndindex(*factors.shape[:2]):
@@ -216,16 +242,12 @@ def _scaled(table: Table, scales: Mapping[Sort, Counts]) -> Table:
 
 def _row(
     spec: str, channels: int, images: Sequence[ImageSums | None], scales: Mapping[Sort, Counts], globally: float
-) -> dict[str, float | str]:
+) -> CalibrationRow:
     own = [one for one in images if one is not None and one[0] in scales]
-    row: dict[str, float | str] = {"corruption": spec, "channels": channels}
-    row |= {"images": len(own), "refused": len(images) - len(own)}
     calibrated = [scores(fine, float(scales[one][REPORTED]), LEVELS[REPORTED]) for one, fine, _ in own]
     plain = [scores(rough, globally, LEVELS[REPORTED]) for _, _, rough in own]
-    for name, found in (("", calibrated), ("global_", plain)):
-        means = np.mean(found, 0) if found else np.full(3, np.nan)
-        row |= {f"{name}{k}": float(v) for k, v in zip(("coverage90", "width90", "winkler90"), means, strict=True)}
-    return row
+    means = [float(v) for found in (calibrated, plain) for v in (np.mean(found, 0) if found else np.full(3, np.nan))]
+    return CalibrationRow(spec, channels, len(own), len(images) - len(own), *means)
 
 
 Watch = Callable[[str, str | None], None]

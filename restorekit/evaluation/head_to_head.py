@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
+import reprlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from restorekit.core.errors import UsageError
-from restorekit.core.records import decode
+from restorekit.core.errors import RecordError, UsageError
+from restorekit.core.records import decode, read_json
 from restorekit.evaluation.bootstrap import LEVEL, Comparison, better, compare
 from restorekit.evaluation.metric_values import BEFORE, DIFFERENCE_SUFFIX, OF_A_RUN, MetricInfo, in_order
 from restorekit.evaluation.protocol import SCHEMA, Results
@@ -127,14 +127,15 @@ def results_file(path: Path) -> Path | None:
 def load(path: Path) -> Results:
     """Read results.json; UsageError if `path` is no such file."""
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        found = read_json(path)
+    except RecordError as error:
         raise UsageError(f"{path} cannot be read as JSON ({error}); give results.json of report or evaluate") from error
     try:
         if not isinstance(found, dict) or found.get("schema") != SCHEMA:
-            raise ValueError(f"schema: expected {SCHEMA}, got {found.get('schema') if isinstance(found, dict) else ''}")
+            schema = found.get("schema") if isinstance(found, dict) else ""
+            raise RecordError(f"schema: expected {SCHEMA}, got {reprlib.repr(schema)}")
         return decode(Results, found)
-    except ValueError as error:
+    except RecordError as error:
         raise UsageError(
             f"{path} is no results.json of schema {SCHEMA}, which is expected ({error}); make one with "
             "restorekit report"

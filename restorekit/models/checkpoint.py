@@ -5,11 +5,11 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -19,13 +19,43 @@ from torch import Tensor
 from restorekit import __version__
 from restorekit.core.config import from_json
 from restorekit.core.contracts import Model
-from restorekit.core.errors import CheckpointError, SpecError, unknown
+from restorekit.core.errors import CheckpointError, RecordError, SpecError, unknown
 from restorekit.core.files import atomic, file_digest
 from restorekit.core.plugins import registry
 from restorekit.core.plugins.boundary import attribute_errors
 from restorekit.core.plugins.registry import CARD
+from restorekit.core.records import About, decode, encode, parse_json
 
 FORMAT = 1
+MAX_CARD_BYTES = 2**24  # the cards of the shipped models have 2**17
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """Training images of a model; None for entries that a card does not have.
+
+    Attributes
+    ----------
+    source : str or None
+        Name of their folder or file.
+    range : str or None
+        Intensity range, as typed by the user, or "auto".
+    axes : str or None
+        Axes of arrays, as typed by the user.
+    images : int or None
+        Number of images.
+    fingerprint : str or None
+        Digest of their content.
+    held_out : int, sequence of str or None
+        Validation images, or their number if they are many.
+    """
+
+    source: Annotated[str | None, About(omitted=True)] = None
+    range: Annotated[str | None, About(omitted=True)] = None
+    axes: Annotated[str | None, About(omitted=True)] = None
+    images: Annotated[int | None, About(omitted=True)] = None
+    fingerprint: Annotated[str | None, About(omitted=True)] = None
+    held_out: Annotated[int | Sequence[str] | None, About(omitted=True)] = None
 
 
 @dataclass(frozen=True)
@@ -44,8 +74,8 @@ class Card:
         Names of class 0, 1, ...; empty if it has no classes, or the file is older than this entry.
     recipe : mapping
         Settings of the training; empty if it was not trained, or the file is older than this entry.
-    data : mapping
-        Fingerprint, count and name of the training images.
+    data : TrainingData
+        Training images.
     licence : str
         Terms of the weights.
     command : str
@@ -67,11 +97,11 @@ class Card:
     model: str
     package: str
     version: str
-    config: Mapping[str, Any]
+    config: Mapping[str, object]
     corruptions: tuple[str, ...] = ()
     label_names: tuple[str, ...] = ()
-    recipe: Mapping[str, Any] = field(default_factory=dict)
-    data: Mapping[str, Any] = field(default_factory=dict)
+    recipe: Mapping[str, object] = field(default_factory=dict)
+    data: TrainingData = TrainingData()
     licence: str = ""
     command: str = ""
     start: str = ""
@@ -79,7 +109,7 @@ class Card:
     seed: int = 0
     seconds: float = 0.0
     metrics: Mapping[str, float] = field(default_factory=dict)
-    calibration: Mapping[str, Any] | None = None
+    calibration: Mapping[str, object] | None = None
     format: int = FORMAT
 
 
@@ -108,7 +138,7 @@ def save(path: Path, weights: Mapping[str, Tensor], card: Card, half: bool = Fal
         for k, v in weights.items()
     }
     with atomic(path) as temporary:
-        temporary.write_bytes(serialise(stored, {CARD: json.dumps(dataclasses.asdict(card))}))
+        temporary.write_bytes(serialise(stored, {CARD: json.dumps(encode(card))}))
 
 
 def read_card(path: Path) -> Card:
@@ -120,8 +150,8 @@ def read_card(path: Path) -> Card:
             f"{path} is a safetensors file without a restorekit card; expected a file written by restorekit train"
         )
     try:
-        values = json.loads(metadata[CARD])
-    except json.JSONDecodeError as error:
+        values = parse_json(metadata[CARD], "the card", MAX_CARD_BYTES)
+    except RecordError as error:
         raise CheckpointError(f"{path} has a card that cannot be read ({error}); train it again") from error
     if not (isinstance(values, dict) and isinstance(values.get("format", 0), int)):
         raise CheckpointError(f"{path} has a card of another format; expected one written by restorekit train")
@@ -129,10 +159,12 @@ def read_card(path: Path) -> Card:
         raise CheckpointError(
             f"{path} has card format {values['format']}, this restorekit reads up to {FORMAT}; upgrade restorekit"
         )
-    known = {f.name for f in dataclasses.fields(Card)}
     if not all(isinstance(values.get(k), kind) for k, kind in (("model", str), ("config", dict), ("package", str))):
         raise CheckpointError(f"{path} has a card without model, package or config; train it again")
-    return from_json(Card, {k: v for k, v in values.items() if k in known})
+    try:
+        return decode(Card, values)
+    except RecordError as error:
+        raise CheckpointError(f"{path} has a card with a wrong entry ({error}); train it again") from error
 
 
 def load(path: Path) -> tuple[Model, Card]:

@@ -197,4 +197,7 @@ def _views(views: Views) -> list[Json]:
 
 
 def _overlays(overlays: Mapping[str, Overlay]) -> list[list[Json]]:
-    return [[name, o.title, address(o.path), o.low or 0.0, o.high or 0.0] for name, o in overlays.items()]
+    ends = {
+        name: [end if end and math.isfinite(end) else 0.0 for end in (o.low, o.high)] for name, o in overlays.items()
+    }
+    return [[name, o.title, address(o.path), *ends[name]] for name, o in overlays.items()]

@@ -128,14 +128,14 @@ def prepare(
     held_pool = crops.pool(held_part.images, held_part.index, fabric.device)
     crops.check(held_pool, held_part.names, geometry, geometry.size is not None)
     held = centres(held_pool, held_part.names, geometry, held_part.labels(known) if known else None)
-    data = {
-        "source": Path(images.source).name,
-        "range": images.range or "auto",
-        **({"axes": images.axes} if images.axes else {}),
-        "images": len(part.index),
-        "fingerprint": part.images.fingerprint,
-        "held_out": list(held.names) if len(held.names) <= splits.MAX_HELD_OUT else len(held.names),
-    }
+    data = checkpoint.TrainingData(
+        Path(images.source).name,
+        images.range or "auto",
+        images.axes or None,
+        len(part.index),
+        part.images.fingerprint,
+        list(held.names) if len(held.names) <= splits.MAX_HELD_OUT else len(held.names),
+    )
     card = dataclasses.replace(
         checkpoint.describe(start.model), corruptions=plan.corruptions, label_names=start.label_names,
         recipe=dataclasses.asdict(recipe), licence=plan.licence, command=plan.command, seed=plan.seed,
@@ -160,7 +160,7 @@ def _check_run(run: Path, resume: bool) -> None:
         raise UsageError(f"there is no training in {run} to resume; start without --resume")
 
 
-def _split_settings(cls: type[Model], plan: Plan) -> tuple[dict[str, Any], Recipe]:
+def _split_settings(cls: type[Model], plan: Plan) -> tuple[dict[str, object], Recipe]:
     """Sort the preset and ``--set`` into settings of the model and of the training."""
     texts = dict(plan.settings)
     preset: Mapping[str, object] = {}
@@ -270,7 +270,7 @@ class InitialModel:
 
 
 def initial_model(
-    cls: type[Model], values: Mapping[str, Any], init: str, seed: int, shape: tuple[int, int, int],
+    cls: type[Model], values: Mapping[str, object], init: str, seed: int, shape: tuple[int, int, int],
     names: tuple[str, ...],
 ) -> InitialModel:  # fmt: skip
     """Build the model of a training.
@@ -311,7 +311,7 @@ def initial_model(
 
 
 def _installed_or_random(
-    cls: type[Model], values: Mapping[str, Any], installed: bool, seed: int, shape: tuple[int, int, int],
+    cls: type[Model], values: Mapping[str, object], installed: bool, seed: int, shape: tuple[int, int, int],
     names: tuple[str, ...],
 ) -> InitialModel:  # fmt: skip
     """Return installed weights of the same model, configuration and classes, else random ones under a seeded fork."""
@@ -338,7 +338,7 @@ def _fits(path: Path, cls: type[Model], config: Any, names: tuple[str, ...]) -> 
     return all(getattr(other, name) == getattr(config, name) for name in fields)
 
 
-def _build(cls: type[Model], config: Any, values: Mapping[str, Any], seed: int = 0) -> Model:
+def _build(cls: type[Model], config: Any, values: Mapping[str, object], seed: int = 0) -> Model:
     """Build a model with random weights under a seeded fork; a UsageError names settings that make no network."""
     with torch.random.fork_rng(devices=[]), attribute_errors(f"making the model {cls.name!r}", cls):
         torch.manual_seed(seed)
@@ -352,7 +352,7 @@ def _build(cls: type[Model], config: Any, values: Mapping[str, Any], seed: int =
             ) from error
 
 
-def _named_weights(cls: type[Model], values: Mapping[str, Any], init: str, names: tuple[str, ...]) -> InitialModel:
+def _named_weights(cls: type[Model], values: Mapping[str, object], init: str, names: tuple[str, ...]) -> InitialModel:
     """Load the weights of ``--init``; ``--set`` may change settings that keep the network's shape."""
     path = checkpoint.resolve(init)
     model, card = checkpoint.load(path)

@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from restorekit.core.records import About, decode, encode
+from restorekit.core.records import About, encode, parse_lines
 
 if TYPE_CHECKING:
     from restorekit.training.job import TrainingJob
@@ -159,19 +159,12 @@ def read_log(path: Path) -> Log:
     """
     if not path.is_file():
         return Log()
-    kept, unread = list[LogEntry](), 0
-    for text in path.read_text("utf-8", errors="replace").split("\n"):
-        if not text.strip():
-            continue
-        try:
-            line = decode(LogEntry, json.loads(text))
-        except ValueError:
-            unread += 1
-            continue
+    kept, (lines, errors) = list[LogEntry](), parse_lines(LogEntry, path)
+    for line in lines:
         while kept and (kept[-1].step > line.step or (kept[-1].step, kept[-1].event) == (line.step, line.event)):
             kept.pop()
         kept.append(line)
-    return Log(kept, unread)
+    return Log(kept, len(errors))
 
 
 def thin(points: Points, count: int = MAX_POINTS) -> Points:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,9 +17,11 @@ from safetensors.torch import save as serialise
 from torch import Tensor
 
 from restorekit.core.contracts import Model
-from restorekit.core.errors import CheckpointError
+from restorekit.core.errors import CheckpointError, RecordError
 from restorekit.core.files import atomic
-from restorekit.models.checkpoint import Card
+from restorekit.core.records import MAX_LINE_BYTES, encode, parse
+from restorekit.models.checkpoint import MAX_CARD_BYTES, Card
+from restorekit.training.log import LogEntry
 from restorekit.training.optimizers import ParameterGroup
 
 STATE_FILE = "state.safetensors"  # in the folder of a run
@@ -64,10 +66,19 @@ class State:
     saved: int | None = None
 
 
+@dataclass(frozen=True)
+class Moment:
+    """Updates done, time spent, and the metrics of the last validation, in the file of a state."""
+
+    step: int
+    seconds: float
+    found: Mapping[str, float]
+
+
 def save_state(path: Path, state: State, card: Card) -> None:
     """Write the state atomically. Random numbers need no state: they depend on seed and step alone."""
-    moment = {"step": state.step, "seconds": state.seconds, "found": state.found}
-    metadata = {"state": json.dumps(moment), "card": json.dumps(dataclasses.asdict(card))}
+    moment = Moment(state.step, state.seconds, state.found)
+    metadata = {"state": json.dumps(encode(moment)), "card": json.dumps(encode(card))}
     tensors = {k: v.detach().cpu().contiguous() for k, v in _tensors(state).items()}
     with atomic(path) as temporary:
         temporary.write_bytes(serialise(tensors, metadata))
@@ -87,8 +98,10 @@ def refuse_other(path: Path, card: Card) -> Card:
         metadata = file.metadata() or {}
     if "card" not in metadata:
         raise CheckpointError(f"expected a training state, got another safetensors file {path}; start without --resume")
-    known = {f.name for f in dataclasses.fields(Card)}
-    old = Card(**{k: v for k, v in json.loads(metadata["card"]).items() if k in known})
+    try:
+        old = parse(Card, metadata["card"], "the card", MAX_CARD_BYTES)
+    except RecordError as error:
+        raise CheckpointError(f"{path} cannot be resumed from ({error}); start again without --resume") from error
     then, now = _identity(old), _identity(card)
     differing = [
         f"{k} was {then[k]} and is {now[k]}" if len(then[k] + now[k]) < MAX_SHOWN_CHARACTERS else f"other {k}"
@@ -106,7 +119,8 @@ def refuse_other(path: Path, card: Card) -> Card:
 def _identity(card: Card) -> dict[str, str]:
     """Return the entries that must not change from run to run, each as JSON, without those that an older card lacks."""
     classes = {"class names": card.label_names} if card.label_names else {}
-    data = {name: card.data[key] for name, key in _DATA.items() if key in card.data}
+    entries = encode(card.data)
+    data = {name: entries[key] for name, key in _DATA.items() if key in entries}
     found = {"model": card.model, "corruptions": card.corruptions, "seed": card.seed, **data, **card.config}
     return {k: json.dumps(v) for k, v in {**found, **card.recipe, **classes}.items()}
 
@@ -134,6 +148,10 @@ def restore_state(path: Path, state: State) -> None:
         stored = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118, safe_open is no mapping
     if moment is None:
         raise CheckpointError(f"expected a training state, got another safetensors file {path}; start without --resume")
+    try:
+        values = parse(Moment, moment, "the state", MAX_LINE_BYTES)
+    except RecordError as error:
+        raise CheckpointError(f"{path} cannot be resumed from ({error}); start again without --resume") from error
     untrained = {key for key in targets.keys() - stored.keys() if key.startswith("optimiser/")}
     same = stored.keys() == targets.keys() - untrained
     if not same or any(stored[k].shape != targets[k].shape for k in stored):
@@ -146,8 +164,7 @@ def restore_state(path: Path, state: State) -> None:
             if any(key.startswith(f"optimiser/{group.name}/{i}/") for key in untrained):
                 for optimiser in group.optimisers:
                     optimiser.state.pop(p, None)
-    values = json.loads(moment)
-    state.step, state.seconds, state.found = values["step"], values["seconds"], values["found"]
+    state.step, state.seconds, state.found = values.step, values.seconds, dict(values.found)
 
 
 @contextmanager
@@ -175,8 +192,8 @@ def rewind(run: Path, step: int) -> None:
 def _step(line: str) -> float:
     """Return the step of a line of the log; infinity if the line is truncated."""
     try:
-        return int(json.loads(line)["step"])
-    except (ValueError, KeyError, TypeError):
+        return parse(LogEntry, line, limit=MAX_LINE_BYTES).step
+    except RecordError:
         return math.inf
 
 

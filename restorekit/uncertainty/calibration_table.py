@@ -7,11 +7,12 @@ pixels, distance to the nearest observed pixel, and predicted standard deviation
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from statistics import NormalDist
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,9 +20,11 @@ import torch
 from torch import Tensor
 
 from restorekit.core.errors import CheckpointError
+from restorekit.core.records import Json, decode, encode, keys
 from restorekit.uncertainty.conditions import FAR, Conditions
 
 Floats = npt.NDArray[np.float64]
+Grid = Sequence[Sequence[Sequence[float]]]  # (distance, std, level)
 Cell = tuple[int, int, int, int]  # channels, 1 where noise is white, and nodes of sigma and missing
 Sort = tuple[int, int, bool, bool]  # channels, 1 where noise is white, values missing, and the others noisy then
 TINY = 1e-6  # on [0, 1]; smaller standard deviations count as this
@@ -64,7 +67,7 @@ class Table:
         Where the nodes are.
     levels : tuple of float
         Shares that the intervals enclose, ascending.
-    factors : mapping of str to nested sequences, (distance, std, level)
+    factors : mapping of str to nested sequences of float, (distance, std, level)
         One entry "c,w,i,j" for c channels, white noise or not (1, 0), and each pair of nodes i of sigma and j of
         missing that calibration images had.
     reach : float
@@ -77,13 +80,13 @@ class Table:
 
     axes: Axes
     levels: tuple[float, ...]
-    factors: Mapping[str, Any]
+    factors: Mapping[str, Grid]
     reach: float
     images: int = 0
     source: str = ""
 
     @classmethod
-    def from_json(cls, values: Mapping[str, Any]) -> Table:
+    def from_json(cls, values: Mapping[str, object]) -> Table:
         """Read a card's table.
 
         Raises
@@ -92,21 +95,28 @@ class Table:
             It is not one.
         """
         try:
-            axes = Axes(**{k: tuple(map(float, v)) for k, v in values["axes"].items()})
-            table = cls(**{**values, "axes": axes, "levels": tuple(values["levels"])})
+            table = decode(cls, values)
+            axes, strange = table.axes, sorted(values.keys() - keys(cls))
+            if strange:
+                raise ValueError(f"unknown entry {strange[0]}")
+            if not (_ascending(table.levels) and table.levels[0] > 0 and table.levels[-1] < 1):
+                raise ValueError("expected ascending levels between 0 and 1")
+            nodes = (axes.sigma, axes.missing, axes.distance, axes.std)
+            if not all(len(along) > 1 and _ascending(along) for along in nodes):
+                raise ValueError("expected two or more ascending nodes along each axis")
             for (*_, i, j), factors in table._cells.items():
-                sound = factors.shape == (*axes.shape[2:], len(table.levels))
-                if not (sound and i < axes.shape[0] and j < axes.shape[1]):
+                sound = factors.shape == (*axes.shape[2:], len(table.levels)) and bool(np.isfinite(factors).all())
+                if not (sound and 0 <= i < axes.shape[0] and 0 <= j < axes.shape[1]):
                     raise ValueError(f"cell {i},{j} does not fit the axes")
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
+        except ValueError as error:  # of a record, the name of a cell, or rows of different lengths
             raise CheckpointError(
                 f"the card's calibration cannot be read ({error}); calibrate the model again"
             ) from error
         return table
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Json]:
         """Return what a card holds."""
-        return asdict(self)
+        return encode(self)
 
     @cached_property
     def _cells(self) -> dict[Cell, Floats]:
@@ -176,6 +186,11 @@ class Table:
         high = min(low + 1, len(known) - 1)
         found: Floats = (1 - place + low) * relative[..., low] + (place - low) * relative[..., high]
         return wanted * found
+
+
+def _ascending(values: Sequence[float]) -> bool:
+    """Return whether there are values, all finite, each above the one before."""
+    return bool(values) and all(map(math.isfinite, values)) and all(a < b for a, b in pairwise(values))
 
 
 def cell(key: str) -> Cell:

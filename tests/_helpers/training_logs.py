@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from restorekit.core.records import decode
-from restorekit.models.checkpoint import Card
+from restorekit.models.checkpoint import Card, TrainingData
 from restorekit.training.log import Log, LogEntry
 
 LAST = 2000
@@ -62,7 +62,7 @@ def card(**values):
     given = {
         "model": "vae", "package": "restorekit", "version": "1.2.3", "config": {"latent": 20, "dropout": 0.05},
         "recipe": {"batch": 8, "augment": False}, "steps": LAST, "seconds": LAST / 10, "seed": 7,
-        "data": {"source": "photos", "range": "auto", "images": 12345, "fingerprint": "ab12", "held_out": ["a.png"]},
+        "data": TrainingData("photos", "auto", None, 12345, "ab12", ["a.png"]),
         "command": "restorekit train photos RUN --model vae",
     }  # fmt: skip
     return Card(**{**given, **values})

@@ -30,7 +30,7 @@ from restorekit.restoration.folder import journal
 from restorekit.cli import main
 add, left = journal.Journal.add, [3]
 def dying(self, line):
-    if line["status"] == "done":
+    if line.status == "done":
         left[0] -= 1
     if left[0] <= 0 and {early}:
         os.kill(os.getpid(), signal.SIGKILL)
@@ -118,7 +118,7 @@ def test_stopped_in_the_middle_says_that_the_same_command_goes_on(
 
     def stopping(self, line):
         add(self, line)
-        if line["status"] == "done" and once:  # a thread's signal stops the main one, and this only when it wakes
+        if line.status == "done" and once:  # a thread's signal stops the main one, and this only when it wakes
             signal.raise_signal(once.pop())  # a second one could come when the next run has begun
 
     with monkeypatch.context() as patch:

@@ -6,6 +6,8 @@ import numpy as np
 from PIL import Image
 
 from restorekit.cli.restore import Checks, LiveReport
+from restorekit.restoration.folder.records import CheckRecord, Facts, ImageRecord
+from restorekit.uncertainty.selfcheck import SelfCheck
 from tests._helpers.folder_runs import prepared, restore
 
 
@@ -29,9 +31,10 @@ def test_a_page_is_there_from_the_first_image_on_and_is_not_written_all_the_time
 
 def test_checks_that_broke_are_counted_apart():
     checks = Checks()
-    for found in ({"psnr": 30.0, "harms": False}, {"psnr": None, "harms": False}, None):
-        checks.line({"image": "a.png", "self_check": found})
-    checks.line({"image": "b.png"})
+    for found in (SelfCheck(psnr=30.0, psnr_se=0.1, method="sure").record(), SelfCheck().record(), None):
+        checks.line(ImageRecord("a.png", "done", facts=Facts(check=CheckRecord(found))))
+    for facts in (None, Facts()):
+        checks.line(ImageRecord("b.png", "done", facts=facts))
     told = (
         "self-check: 2 checked, estimated PSNR 30.00 dB (median), 1 without an estimate, 0 flagged as harmed, 1 failed"
     )

@@ -11,9 +11,8 @@ from tests.architecture.tree import Repository
 # Figures whose bar is missed, with their value when the table was written. A test of one that reaches its bar fails
 # until its line is removed; from then on the bar holds.
 MISSED = {
-    "story-files": "60",
+    "story-files": "61",
     "called-once": "68.3 %",
-    "loose-mappings": "46",
 }
 BARRED = [name for name, criterion in CRITERIA.items() if criterion.bar is not None]
 

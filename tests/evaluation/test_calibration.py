@@ -55,8 +55,8 @@ def test_each_spread_gets_the_factor_it_needs_where_one_scale_would_fail():
     spread[..., :16] /= 4
     found = _fit(spread)
     row = found.rows[0]
-    assert 0.89 < row["coverage90"] < 0.93
-    assert row["winkler90"] < 0.75 * row["global_winkler90"]
+    assert 0.89 < row.coverage90 < 0.93
+    assert row.winkler90 < 0.75 * row.global_winkler90
     seen, zero = Conditions(1, True, SIGMA, 0.0, 0.0), torch.zeros(1, 1, 1)
     sure, right = (float(found.table.factor(seen, zero, torch.full((1, 1, 1), s), 0.9)) for s in (SIGMA / 4, SIGMA))
     assert sure / right == pytest.approx(4, rel=0.05)
@@ -105,7 +105,7 @@ def test_gray_and_colour_have_intervals_of_their_own():
         for c, s in ((1, SIGMA), (3, 2 * SIGMA))
     )
     assert gray == pytest.approx(2 * colour, rel=0.05)
-    assert [row["channels"] for row in found.rows] == [3, 1]
+    assert [row.channels for row in found.rows] == [3, 1]
 
 
 def test_each_sort_of_damage_is_held_to_the_level():
@@ -113,7 +113,7 @@ def test_each_sort_of_damage_is_held_to_the_level():
     damages = [("noise", Gaussian(SIGMA)), ("gaps", Missing(0.5))]
     found = fit(Observed(torch.tensor(SIGMA)), _subjects(200), damages)
     assert set(found.table.factors) == {"1,1,3,0", "1,1,0,2"}
-    assert all(0.9 <= row["coverage90"] < 0.93 for row in found.rows if row["corruption"] == "noise")
+    assert all(0.9 <= row.coverage90 < 0.93 for row in found.rows if row.corruption == "noise")
 
 
 def test_an_image_that_cannot_be_read_is_told_and_left_out():

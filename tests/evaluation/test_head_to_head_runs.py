@@ -18,7 +18,9 @@ from restorekit.evaluation.head_to_head import (
 )
 from restorekit.evaluation.metric_values import OF_A_RUN, MetricInfo
 from restorekit.evaluation.protocol import Protocol, Results
+from restorekit.evaluation.results_file import write_results
 from restorekit.evaluation.rows import ImageRow, RunRow
+from tests._helpers.mutations import mutations
 
 METRICS = [
     MetricInfo("ssim", "", "higher"),
@@ -81,6 +83,22 @@ def test_the_file_is_found_by_itself_and_in_its_folder(tmp_path):
     path.write_text(json.dumps(results("a", psnr=[1]).to_json()))
     assert results_file(tmp_path) == results_file(path) == path
     assert load(path) == results("a", psnr=[1])
+
+
+def test_every_damaged_file_is_refused_with_a_sentence_or_compared(tmp_path):
+    ours, path, refused = results("a", psnr=[30, 31]), tmp_path / "results.json", 0
+    write_results(results("b", psnr=[29, 32]), tmp_path)
+    for data in mutations(json.loads(path.read_text())):
+        path.write_bytes(data)
+        try:
+            found = load(path)
+        except UsageError as error:
+            refused += 1
+            assert "\n" not in str(error)
+        else:
+            for one in other_runs(found):
+                with_differences(ours, strongest([compare_runs(ours, one)]))
+    assert refused > 500
 
 
 def test_images_in_common_are_looked_for_before_the_work(tmp_path):

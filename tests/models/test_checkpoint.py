@@ -12,6 +12,7 @@ from restorekit.core.plugins import registry
 from restorekit.models import CVAE, VAE, checkpoint
 from restorekit.models.checkpoint import Card
 from restorekit.testing._assertions import perturb
+from tests._helpers.mutations import mutations
 
 SMALL = CVAE.Config(**CVAE.presets["small"])
 
@@ -28,7 +29,7 @@ def saved(model, tmp_path):
     card = dataclasses.replace(
         checkpoint.describe(model), corruptions=("gaussian:sigma=0..50/255@2",), metrics={"psnr": 31.5}, seed=3,
         steps=7,
-        data={"images": 3, "held_out": ["a", "b"]}, licence="MIT", calibration={"levels": [0.1, 0.2]},
+        data=checkpoint.TrainingData(images=3, held_out=["a", "b"]), licence="MIT", calibration={"levels": [0.1, 0.2]},
     )  # fmt: skip
     checkpoint.save(tmp_path / "m.safetensors", model.state_dict(), card)
     return tmp_path / "m.safetensors", card
@@ -61,7 +62,7 @@ def test_a_model_comes_back_with_its_weights_its_config_and_its_card(model, save
     assert read.metrics == card.metrics
     assert read.corruptions == card.corruptions
     assert (read.model, read.package, read.steps, read.seed, read.licence) == ("cvae", "restorekit", 7, 3, "MIT")
-    assert read.data == {"images": 3, "held_out": ["a", "b"]}
+    assert read.data == checkpoint.TrainingData(images=3, held_out=["a", "b"])
     assert read.calibration == {"levels": [0.1, 0.2]}
     assert checkpoint.read_card(path) == read
 
@@ -224,3 +225,31 @@ def test_a_fresh_model_is_described_by_class_package_and_config():
 def test_text_in_a_foreign_file_becomes_no_command_unless_it_is_a_package(package, version, shown):
     card = checkpoint.Card("odd", package=package, version=version, config={})
     assert ("(pip install" in checkpoint._why_unavailable(card)) == shown
+
+
+def test_every_damaged_card_is_refused_with_a_sentence_or_read(saved, tmp_path):
+    with safe_open(saved[0], framework="pt") as file:
+        card = json.loads(file.metadata()["restorekit"])
+    path, refused = tmp_path / "m.safetensors", 0
+    for data in mutations(card):
+        if not data.isascii():  # the metadata of a file are UTF-8
+            continue
+        save_file({"a": torch.zeros(1)}, path, {"restorekit": data.decode()})
+        try:
+            found = checkpoint.read_card(path)
+        except CheckpointError as error:
+            refused += 1
+            assert "\n" not in str(error)
+            assert len(str(error)) < 400
+        else:
+            assert isinstance(found.data, checkpoint.TrainingData)
+            assert all(isinstance(one, str) for one in (found.model, found.package, *found.corruptions))
+    assert refused > 500
+
+
+@pytest.mark.parametrize("changes", [{"widths": "16"}, {"widths": [16, None]}, {"levels": 2.5}, {"beta": [1]}])
+def test_settings_of_another_type_are_refused_by_their_name(saved, tmp_path, changes):
+    config = {**saved[1].config, **changes}
+    spoilt = _with_card(saved[0], tmp_path / "s.safetensors", config=config)
+    with pytest.raises(CheckpointError, match=rf"other settings: \w+\.{next(iter(changes))}.*: expected"):
+        checkpoint.load(spoilt)

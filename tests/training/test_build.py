@@ -99,8 +99,8 @@ def test_installed_weights_of_the_same_configuration_are_the_start(source, tmp_p
 
 def test_the_card_tells_the_data(source, tmp_path):
     job, _, _ = prepare(tmp_path / "r", DataSource(source), plan(licence="free"), CPU, False, 1, None, None)
-    assert job.card.data["images"] == 5
-    assert len(job.card.data["fingerprint"]) == 64
+    assert job.card.data.images == 5
+    assert len(job.card.data.fingerprint) == 64
     assert job.card.licence == "free"
     assert job.card.corruptions == ("missing:rate=0.5",)
 

@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from restorekit.core.errors import CheckpointError
+from restorekit.core.errors import CheckpointError, RecordError
+from restorekit.core.records import parse_json
 from restorekit.uncertainty.calibration_table import Axes, Table
 from restorekit.uncertainty.conditions import FAR, Conditions
+from tests._helpers.mutations import mutations
 
 AXES = Axes(sigma=(0.0, 0.1, 0.2), missing=(0.0, 0.5, 0.9), distance=(0.0, 1.0, 3.0), std=(0.01, 0.02, 0.04))
 LEVELS = (0.5, 0.9)
@@ -111,3 +113,17 @@ def test_a_spoilt_table_is_told(spoil):
     spoil(values)
     with pytest.raises(CheckpointError, match="calibration cannot be read"):
         Table.from_json(values)
+
+
+def test_every_damaged_table_is_refused_with_a_sentence_or_read():
+    seen, refused = Conditions(1, True, 0.0, 0.0, 0.0), 0
+    for data in mutations(_table().to_json()):
+        try:
+            values = parse_json(data)
+            table = Table.from_json(values) if isinstance(values, dict) else None
+        except (CheckpointError, RecordError) as error:
+            refused += 1
+            assert "\n" not in str(error)
+        else:
+            assert table is None or isinstance(table.refusal(seen, 0.7), str | None)
+    assert refused > 500

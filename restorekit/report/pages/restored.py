@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
-from restorekit.core.records import decode
-from restorekit.images.views import Views
+from restorekit.core.errors import RecordError
+from restorekit.core.records import parse_file
+from restorekit.images.discovery import OWN_FOLDER
 from restorekit.report.page import Column, Page, Row, Status
 from restorekit.report.wording import count
-from restorekit.restoration.folder.journal import Journal, Line
+from restorekit.restoration.folder.journal import Journal
+from restorekit.restoration.folder.records import Facts, ImageRecord
+from restorekit.uncertainty.selfcheck.result import SelfCheck
 
 COLUMNS = (
     Column("check_psnr", "est. PSNR", "dB", "higher", meaning="What the self-check expects, without a truth."),
@@ -76,7 +79,7 @@ class RunRecord:
         Versions of packages.
     """
 
-    status: str
+    status: Literal["running", "interrupted", "stopped", "done"]
     options: str
     source: str
     model: str
@@ -106,20 +109,22 @@ def page_of(out: Path) -> Page:
     out : Path
         The folder that holds `_restorekit`.
     """
-    own = out / "_restorekit"
-    runs = [
-        decode(RunRecord, json.loads(path.read_text(encoding="utf-8")), path.name)
-        for path in sorted(own.glob("run*.json"))
-    ]
-    options = {run.options for run in runs}
-    known = list(Journal(out, "").lines.values())
-    rows = [_row(line) for line in known if line.get("options") in options]
-    others = sum(line["status"] == "done" and line.get("options") not in options for line in known)
+    runs, unread = list[RunRecord](), list[str]()
+    for path in sorted((out / OWN_FOLDER).glob("run*.json")):
+        try:
+            runs.append(parse_file(RunRecord, path))
+        except RecordError as error:
+            unread.append(f"A record of the run cannot be read and is ignored ({error}); run the same command again.")
+    options, journal = {run.options for run in runs}, Journal(out, "")
+    unread += [f"{journal.warning}."] if journal.warning else []
+    known = list(journal.lines.values())
+    rows = [_row(line) for line in known if line.options in options]
+    others = sum(line.status == "done" and line.options not in options for line in known)
     held = [column for column in COLUMNS if any(row.values.get(column.name) is not None for row in rows)]
     return Page(
         "restore",
         f"Restoration of {Path(runs[0].source).name}" if runs else "Restoration",
-        alarms=_alarms(runs, rows),
+        alarms=[*unread, *_alarms(runs, rows)],
         summary=_summary(runs, rows, others),
         command=runs[0].command if runs else "",
         protocol=_protocol(runs[0]) if runs else (),
@@ -128,28 +133,27 @@ def page_of(out: Path) -> Page:
     )
 
 
-def _row(line: Line) -> Row:
-    check = line.get("self_check") or {}
-    sigma, missing, std = (line.get(key) for key in ("sigma", "missing", "mean_std"))
+def _row(line: ImageRecord) -> Row:
+    facts = line.facts or Facts()
+    record = facts.check.self_check if facts.check else None
+    check, sentences = (record.found, record.sentences) if record else (SelfCheck(), ())
     values = {
-        "check_psnr": check.get("psnr"),
-        "check_error": check.get("psnr_se"),
-        "check_gain": check.get("gain"),
-        "check_surprise": check.get("surprise"),
-        "check_coverage": check.get("coverage90"),
-        "mean_std": None if std is None else 255 * std,
-        "sigma": None if sigma is None else 255 * sigma,
-        "missing": None if missing is None else 100 * missing,
-        "seconds": line.get("seconds"),
+        "check_psnr": check.psnr,
+        "check_error": check.psnr_se,
+        "check_gain": record.gain if record else None,
+        "check_surprise": check.surprise,
+        "check_coverage": check.coverage90,
+        "mean_std": None if facts.mean_std is None else 255 * facts.mean_std,
+        "sigma": None if facts.sigma is None else 255 * facts.sigma,
+        "missing": None if facts.missing is None else 100 * facts.missing,
+        "seconds": facts.seconds,
     }
-    status: Status = "done" if line["status"] == "done" else "failed"
-    error = "it was being written when the run stopped" if line["status"] == "started" else line.get("error", "")
-    reasons = {"check_psnr": check["reason"]} if check.get("reason") else {}
-    said = check.get("sentences", [])
-    flags = said[:1] if check.get("harms") else []
-    notes = [note for note in (*line.get("notes", ()), *said) if note not in flags]
-    views = decode(Views, line["views"], line["image"]) if "views" in line else None
-    return Row(line["image"], status, "", "", values, reasons, flags, notes, error, views)
+    status: Status = "done" if line.status == "done" else "failed"
+    error = "it was being written when the run stopped" if line.status == "started" else line.error or ""
+    reasons = {"check_psnr": check.reason} if check.reason else {}
+    flags = sentences[:1] if check.harms else ()
+    notes = [note for note in (*facts.notes, *sentences) if note not in flags]
+    return Row(line.image, status, "", "", values, reasons, flags, notes, error, facts.views)
 
 
 def _alarms(runs: Sequence[RunRecord], rows: Sequence[Row]) -> list[str]:

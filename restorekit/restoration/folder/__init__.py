@@ -1,7 +1,8 @@
 """A folder of damaged images -> a folder of restored ones: nothing lost, nothing half-written, nothing done twice."""
 
 from restorekit.restoration.folder.batching import Group, tasks
+from restorekit.restoration.folder.journal import Journal
 from restorekit.restoration.folder.options import Options, Setup
 from restorekit.restoration.folder.run import made_otherwise, planned, restore_folder
 
-__all__ = ["Group", "Options", "Setup", "made_otherwise", "planned", "restore_folder", "tasks"]
+__all__ = ["Group", "Journal", "Options", "Setup", "made_otherwise", "planned", "restore_folder", "tasks"]

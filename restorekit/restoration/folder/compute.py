@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -20,10 +20,10 @@ from restorekit.images.picture import Picture, repainted
 from restorekit.images.previews import Preview, PreviewCollector, difference, pictured
 from restorekit.restoration.folder.batching import MAX_BATCH_IMAGES, PIXELS
 from restorekit.restoration.folder.canvas import Canvas
-from restorekit.restoration.folder.journal import Line
 from restorekit.restoration.folder.options import Setup
 from restorekit.restoration.folder.planes import Plane, PlaneSource, central_window
 from restorekit.restoration.folder.read import OpenedFile
+from restorekit.restoration.folder.records import Facts, ImageRecord
 from restorekit.restoration.folder.selfcheck import Verdict, share_missing, verdict
 from restorekit.uncertainty.calibration_table import Table
 from restorekit.uncertainty.conditions import FAR, Conditions, distances, noise_of
@@ -44,8 +44,8 @@ class Finished:
         The same pixels, and the arrays kept in addition.
     untouched : bool
         Whether everything in it was known before, so that the file itself is its restoration.
-    facts : mapping
-        What the journal says of it.
+    facts : Facts
+        Facts for the journal.
     preview : Preview or None
         What the report shows of it.
     """
@@ -54,7 +54,7 @@ class Finished:
     picture: Picture
     canvas: Canvas
     untouched: bool
-    facts: Mapping[str, Any]
+    facts: Facts
     preview: Preview | None = None
 
 
@@ -62,7 +62,7 @@ class Computed(NamedTuple):
     """A group after the second stage: restored images, and the lines of the others."""
 
     finished: list[Finished]
-    lines: list[Line]
+    lines: list[ImageRecord]
 
 
 def alike(opened: Sequence[OpenedFile]) -> list[list[OpenedFile]]:
@@ -109,21 +109,22 @@ def collect_results(opened: OpenedFile, canvas: Canvas, seconds: float, setup: S
     picture, lost = opened.picture, share_missing(opened.planes)
     known = not lost and all(p.exact for p in opened.planes)
     untouched = known and setup.options.format in ("keep", picture.format)
-    check = Verdict({}, []) if known else verdict(opened, setup)
+    check = Verdict() if known else verdict(opened, setup)
     preview = None if canvas.peek is None else _preview(opened, canvas, canvas.peek)
     changed = repainted(picture, canvas.pixels)  # lets go of what was read
-    facts = {
-        "sigma": opened.planes[0].sigma,
-        "missing": lost,
-        "mean_std": canvas.mean_std,
-        "seconds": round(seconds, 4),
-        **({"sampler": {k: round(v, 4) for k, v in canvas.diagnostics.items()}} if canvas.diagnostics else {}),
-        "notes": [*(() if untouched else changed.notes), *opened.notes, *_absences(canvas), *check.notes],
-        **check.facts,
-    }
-    if setup.options.interval is not None:
-        facts["calibrated"] = setup.table is not None and not canvas.refusals
-    return Finished(opened.item, changed, canvas, untouched, {**opened.digests, **facts}, preview)
+    intervals = setup.options.interval is not None
+    facts = Facts(
+        digests=opened.digests,
+        sigma=opened.planes[0].sigma,
+        missing=lost,
+        mean_std=canvas.mean_std,
+        seconds=round(seconds, 4),
+        sampler={k: round(v, 4) for k, v in canvas.diagnostics.items()} or None,
+        notes=[*(() if untouched else changed.notes), *opened.notes, *_absences(canvas), *check.notes],
+        check=check.check,
+        calibrated=(setup.table is not None and not canvas.refusals) if intervals else None,
+    )
+    return Finished(opened.item, changed, canvas, untouched, facts, preview)
 
 
 def _preview(opened: OpenedFile, canvas: Canvas, peek: PreviewCollector) -> Preview:

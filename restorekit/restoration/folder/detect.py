@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path, PurePath
-from typing import Any
 
 import numpy as np
 import torch
@@ -17,10 +17,19 @@ from restorekit.images.picture import Metadata, Picture
 from restorekit.uncertainty.anomaly import Detector, grown
 
 
+@dataclass(frozen=True)
+class Masking:
+    """Result of a detection: number of images, share of pixels that look damaged, image and error of each failure."""
+
+    images: int
+    damaged: float
+    failures: list[dict[str, str]]
+
+
 def mask_all(
     detector: Detector, images: LabelledImages, threshold: float, grow: int, out: Path, seed: int,
     watch: Callable[[str, str | None], None],
-) -> dict[str, Any]:  # fmt: skip
+) -> Masking:  # fmt: skip
     """Write a mask for every image, OUT/NAME.png, 255 where it looks damaged or is known to be missing.
 
     Parameters
@@ -42,8 +51,8 @@ def mask_all(
 
     Returns
     -------
-    dict
-        images, failures, and the share of pixels that look damaged.
+    Masking
+        Counts, and the images that failed.
     """
     failures, shares = list[dict[str, str]](), list[float]()
     for i, key in enumerate(images.keys):
@@ -52,7 +61,7 @@ def mask_all(
         except RestorekitError as error:
             failures.append({"image": key, "error": str(error)})
         watch(key, failures[-1]["error"] if failures and failures[-1]["image"] == key else None)
-    return {"images": len(shares), "damaged": float(np.mean(shares)) if shares else 0.0, "failures": failures}
+    return Masking(len(shares), float(np.mean(shares)) if shares else 0.0, failures)
 
 
 def _name(key: str) -> str:

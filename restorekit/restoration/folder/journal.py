@@ -7,19 +7,20 @@ import os
 import threading
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 from restorekit.core import files
 from restorekit.core.errors import ImageError
+from restorekit.core.records import Json, encode, parse_lines
 from restorekit.images.discovery import OWN_FOLDER, split_array
+from restorekit.restoration.folder.records import Facts, ImageRecord, InputDigests
 
 try:
     import fcntl
 except ImportError:  # Windows: shards in one folder may mix up their lines there
     fcntl = None  # type: ignore[assignment]
-
-Line = dict[str, Any]
 
 
 def digest(path: Path) -> str:
@@ -30,7 +31,7 @@ def digest(path: Path) -> str:
         raise ImageError(f"{path} cannot be read ({error.strerror}); check the file and its permissions") from error
 
 
-def digest_of(values: Mapping[str, Any]) -> str:
+def digest_of(values: Mapping[str, Json]) -> str:
     """Return a digest of plain values, in any order of keys."""
     return files.digest(json.dumps(values, sort_keys=True, default=str).encode())[:16]
 
@@ -47,28 +48,47 @@ class Journal:
 
     Attributes
     ----------
-    lines : dict of str to Line
+    lines : dict of str to ImageRecord
         The last line of every image.
+    warning : str or None
+        Sentence about lines that cannot be read, which are ignored; None if there are none.
+
+    Raises
+    ------
+    ImageError
+        The file cannot be opened.
     """
 
     def __init__(self, out: Path, options: str) -> None:
         self.options = options
-        self.lines: dict[str, Line] = {}
+        self.lines: dict[str, ImageRecord] = {}
+        self.warning: str | None = None
         self._out = out
         self._path = out / OWN_FOLDER / "images.jsonl"
         self._written: dict[str, set[str]] = {}  # digests that each target may have, if it is restorekit's own
         self._alone = threading.Lock()
-        for line in _read(self._path):
+        if not self._path.is_file():
+            return
+        try:
+            lines, errors = parse_lines(ImageRecord, self._path)
+        except OSError as error:
+            raise ImageError(f"cannot read {self._path} ({error.strerror}); check its permissions") from error
+        for line in lines:
             self._note(line)
+        if errors:
+            self.warning = (
+                f"{len(errors)} line(s) of {self._path} cannot be read and are ignored ({errors[0]}); images that only "
+                "they record are restored again, and --overwrite replaces files that are in the way"
+            )
 
-    def done(self, key: str, digests: Mapping[str, str | None], target: Path) -> bool:
+    def done(self, key: str, digests: InputDigests, target: Path) -> bool:
         """Say whether an image was restored from this very input with these very options, and still stands.
 
         Parameters
         ----------
         key : str
             Its name.
-        digests : mapping
+        digests : InputDigests
             Of the input and its mask, as they are to stand in its line.
         target : Path
             Path of the output; the other files kept for the image must still exist too.
@@ -76,12 +96,13 @@ class Journal:
         line = self.lines.get(key)
         return (
             line is not None
-            and line.get("status") == "done"
-            and line.get("options") == self.options
-            and all(line.get(name) == value for name, value in digests.items())
+            and line.status == "done"
+            and line.options == self.options
+            and line.facts is not None
+            and line.facts.digests == digests
             and target.is_file()
-            and line.get("output") == digest(target)
-            and all((self._out / name).is_file() for name in line.get("kept", ()))
+            and line.output == digest(target)
+            and all(os.path.isfile(self._out / name) for name in line.facts.kept)  # noqa: PTH113 - any text is a name
         )
 
     def owns(self, key: str, target: Path) -> bool:
@@ -92,18 +113,17 @@ class Journal:
 
     def start(self, key: str, target: Path, temporary: Path) -> None:
         """Record that the complete `temporary` will be moved to `target`, so that a later run recognises it."""
-        place = {"target": self._name(target), "output": digest(temporary)}
-        self.add({"image": key, "status": "started", **place, "options": self.options})
+        self.add(ImageRecord(key, "started", self._name(target), digest(temporary), self.options))
 
-    def success(self, key: str, kept: Iterable[Path], facts: Mapping[str, Any]) -> Line:
+    def success(self, key: str, kept: Iterable[Path], facts: Facts) -> ImageRecord:
         """Return the line of a started image that is in its place, with the paths of its other files, `kept`."""
-        return {**self.lines[key], "status": "done", "kept": [self._name(path) for path in kept], **facts}
+        return replace(self.lines[key], status="done", facts=replace(facts, kept=[self._name(path) for path in kept]))
 
-    def failure(self, key: str, error: str) -> Line:
+    def failure(self, key: str, error: str) -> ImageRecord:
         """Return the line of an image that failed."""
-        return {"image": key, "status": "failed", "options": self.options, "error": error}
+        return ImageRecord(key, "failed", options=self.options, error=error)
 
-    def add(self, line: Line) -> None:
+    def add(self, line: ImageRecord) -> None:
         """Append a line and flush it to the disk; a line cut short by a kill is passed over when read.
 
         Raises
@@ -111,7 +131,7 @@ class Journal:
         ImageError
             The disk is full or read-only.
         """
-        text = json.dumps(line) + "\n"
+        text = json.dumps(encode(line)) + "\n"
         try:
             with self._alone:
                 self._path.parent.mkdir(parents=True, exist_ok=True)
@@ -120,15 +140,14 @@ class Journal:
         except OSError as error:
             raise ImageError(f"cannot write {self._path} ({error.strerror}); free or choose another disk") from error
 
-    def _note(self, line: Line) -> None:
-        key = line["image"]
-        self.lines[key] = line
-        if "output" not in line:  # a failure: whatever is at the target stays what it was
+    def _note(self, line: ImageRecord) -> None:
+        self.lines[line.image] = line
+        if line.output is None:  # a failure: whatever is at the target stays what it was
             return
-        owned = self._written.setdefault(line.get("target") or key, set())
-        if line.get("status") == "done":  # until then the earlier output may still be there
+        owned = self._written.setdefault(line.target or line.image, set())
+        if line.status == "done":  # until then the earlier output may still be there
             owned.clear()
-        owned.add(line["output"])
+        owned.add(line.output)
 
     def _name(self, path: Path) -> str:
         return path.relative_to(self._out).as_posix()
@@ -150,17 +169,3 @@ def _ends_with_newline(file: IO[bytes]) -> bool:
         return True
     file.seek(-1, os.SEEK_END)
     return file.read(1) == b"\n"
-
-
-def _read(path: Path) -> list[Line]:
-    if not path.is_file():
-        return []
-    found = []
-    for text in path.read_text(encoding="utf-8", errors="replace").splitlines():
-        try:
-            line = json.loads(text)
-        except json.JSONDecodeError:
-            continue
-        if isinstance(line, dict) and isinstance(line.get("image"), str):
-            found.append(line)
-    return found

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import NormalDist
-from typing import Any
+from typing import Annotated
 
 from restorekit.core.contracts import Corruption, Restorer
+from restorekit.core.records import About, Json, encode
 from restorekit.images.discovery import OWN_FOLDER, Item, split_array
 from restorekit.images.intensity import RangeOption
 from restorekit.images.masks import MaskSource
 from restorekit.images.picture import SUFFIXES
 from restorekit.restoration.assumptions import Degradation, Sigma, resolve_degradation
 from restorekit.restoration.folder import journal
+from restorekit.restoration.folder.records import InputDigests
 from restorekit.uncertainty.calibration_table import Table
 
 
@@ -73,14 +75,11 @@ class Options:
     precision: str = "float32"
     noise: str | None = None
     self_check: bool = False
-    axes: str | None = None
+    axes: Annotated[str | None, About(omitted=True)] = None
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Json]:
         """Return the options for the record; axes only if set, because older records have none."""
-        values = asdict(self)
-        if self.axes is None:
-            del values["axes"]
-        return values
+        return encode(self)
 
     @property
     def fingerprint(self) -> str:
@@ -187,7 +186,7 @@ class Setup:
     def _suffix(self) -> str:
         return SUFFIXES[self.options.format][0]
 
-    def digests(self, item: Item) -> dict[str, str | None]:
+    def digests(self, item: Item) -> InputDigests:
         """Return what tells whether an image's input changed: digests of its file and of its mask's.
 
         Raises
@@ -196,8 +195,5 @@ class Setup:
             One of them cannot be read, or there is no mask where there must be one.
         """
         mask = self.masks.file(item)
-        return {
-            "input": journal.digest(item.path),
-            "array": split_array(item.path)[1] or None,
-            "mask": None if mask is None else journal.digest(mask),
-        }
+        array = split_array(item.path)[1] or None
+        return InputDigests(journal.digest(item.path), array, None if mask is None else journal.digest(mask))

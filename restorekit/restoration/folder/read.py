@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -15,9 +14,10 @@ from restorekit.images.intensity import resolve_range
 from restorekit.images.picture import Picture
 from restorekit.restoration.assumptions import Degradation
 from restorekit.restoration.folder.batching import Group
-from restorekit.restoration.folder.journal import Journal, Line
+from restorekit.restoration.folder.journal import Journal
 from restorekit.restoration.folder.options import Options, Setup
 from restorekit.restoration.folder.planes import Plane, estimate_level, planes
+from restorekit.restoration.folder.records import ImageRecord, InputDigests
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,7 +28,7 @@ class OpenedFile:
     ----------
     item : Item
         Which.
-    digests : mapping
+    digests : InputDigests
         Of its files, for the journal.
     picture : Picture
         Its content.
@@ -43,7 +43,7 @@ class OpenedFile:
     """
 
     item: Item
-    digests: Mapping[str, str | None]
+    digests: InputDigests
     picture: Picture
     planes: list[Plane]
     degradation: Degradation
@@ -55,14 +55,14 @@ class Reading(NamedTuple):
     """A group after the first stage: images to restore, and the lines of those of which nothing more is to be done."""
 
     opened: list[OpenedFile]
-    lines: list[Line]
+    lines: list[ImageRecord]
 
 
 class _State(NamedTuple):
     """State of an image before the run."""
 
     item: Item
-    digests: Mapping[str, str | None]
+    digests: InputDigests
     done: bool
     error: str | None = None
 
@@ -70,7 +70,7 @@ class _State(NamedTuple):
 def open_group(group: Group, setup: Setup, journal: Journal) -> Reading:
     """Read the images of a group unless all are done; a bad one does not keep the others back."""
     states = [_state(item, setup, journal) for item in group.items]
-    lines = [{**journal.lines[s.item.key], "status": "skipped"} for s in states if s.done]
+    lines = [replace(journal.lines[s.item.key], status="skipped") for s in states if s.done]
     opened: list[OpenedFile] = []
     for state in () if len(lines) == len(states) else states:
         try:
@@ -94,7 +94,7 @@ def _state(item: Item, setup: Setup, journal: Journal) -> _State:
         digests = setup.digests(item)
         return _State(item, digests, journal.done(item.key, digests, setup.target(item)))
     except ImageError as error:
-        return _State(item, {}, False, str(error))
+        return _State(item, InputDigests(), False, str(error))
 
 
 def is_done(item: Item, setup: Setup, journal: Journal) -> bool:

@@ -16,16 +16,17 @@ from restorekit.core.execution import Engine, Outcome
 from restorekit.core.files import atomic, locked, sweep
 from restorekit.restoration.folder.batching import Group
 from restorekit.restoration.folder.compute import Computed, alike, collect_results, restore_planes
-from restorekit.restoration.folder.journal import Journal, Line
+from restorekit.restoration.folder.journal import Journal
 from restorekit.restoration.folder.options import Setup
 from restorekit.restoration.folder.read import Reading, is_done, open_group, sentence
+from restorekit.restoration.folder.records import ImageRecord
 from restorekit.restoration.folder.write import store_group
 
 SCHEMA = 1
 
 
 def restore_folder(
-    tasks: Sequence[Group], setup: Setup, engine: Engine, watch: Callable[[Line], None]
+    tasks: Sequence[Group], setup: Setup, engine: Engine, watch: Callable[[ImageRecord], None]
 ) -> dict[str, int]:
     """Restore every image that is not done; return how many are done, skipped and failed.
 
@@ -58,7 +59,7 @@ def restore_folder(
         journal = Journal(setup.out, setup.options.fingerprint)
         for outcome in engine.run(tasks, RestorationJob(setup, journal)):
             for line in _lines(outcome, journal):
-                counts[line["status"]] += 1
+                counts[line.status] += 1
                 watch(line)
     return counts
 
@@ -105,7 +106,7 @@ class RestorationJob:
             )
         return computed
 
-    def write(self, group: Group, computed: Computed) -> list[Line]:
+    def write(self, group: Group, computed: Computed) -> list[ImageRecord]:
         """Write the restored images of a group and their lines in the journal."""
         return store_group(computed, self.setup, self.journal)
 
@@ -124,15 +125,14 @@ def planned(tasks: Sequence[Group], setup: Setup) -> list[dict[str, str]]:
     ]
 
 
-def made_otherwise(tasks: Sequence[Group], setup: Setup) -> int:
+def made_otherwise(tasks: Sequence[Group], setup: Setup, journal: Journal) -> int:
     """Return how many images stand in the output folder as other settings, or another model, restored them."""
-    journal = Journal(setup.out, setup.options.fingerprint)
     items = [item for group in tasks for item in group.items]
-    lines = [journal.lines.get(item.key, {}) for item in items if setup.target(item).is_file()]
-    return sum(line.get("status") == "done" and line.get("options") != journal.options for line in lines)
+    lines = [journal.lines.get(item.key) for item in items if setup.target(item).is_file()]
+    return sum(line is not None and line.status == "done" and line.options != journal.options for line in lines)
 
 
-def _lines(outcome: Outcome[Group, list[Line]], journal: Journal) -> list[Line]:
+def _lines(outcome: Outcome[Group, list[ImageRecord]], journal: Journal) -> list[ImageRecord]:
     """Return a group's lines; if the entire group failed, write a failure line for each image and return those."""
     if outcome.result is not None:
         return outcome.result
@@ -144,7 +144,7 @@ def _lines(outcome: Outcome[Group, list[Line]], journal: Journal) -> list[Line]:
 
 @contextmanager
 def _recorded(
-    setup: Setup, counts: dict[str, int], tasks: Sequence[Group], watch: Callable[[Line], None]
+    setup: Setup, counts: dict[str, int], tasks: Sequence[Group], watch: Callable[[ImageRecord], None]
 ) -> Iterator[None]:
     """Keep the run's record: running, then done, interrupted, or stopped with a reason."""
     images = sum(len(group.items) for group in tasks)
@@ -160,7 +160,7 @@ def _recorded(
     try:
         write("done")
     except ImageError as error:  # the images are done all the same
-        watch({"image": _record_path(setup).name, "status": "failed", "error": str(error)})
+        watch(ImageRecord(_record_path(setup).name, "failed", error=str(error)))
 
 
 def _record_path(setup: Setup) -> Path:

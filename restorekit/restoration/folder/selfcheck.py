@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -19,6 +20,7 @@ from restorekit.restoration.classical import best_baselines
 from restorekit.restoration.folder.options import Setup
 from restorekit.restoration.folder.planes import Plane, PlaneSource
 from restorekit.restoration.folder.read import OpenedFile, sentence
+from restorekit.restoration.folder.records import CheckRecord
 from restorekit.uncertainty.selfcheck import Part, SelfCheck, self_check, windows
 from restorekit.uncertainty.selfcheck.check import PIXELS
 
@@ -26,21 +28,21 @@ PLANES = 4  # checked planes of a picture of many frames or channels
 
 
 class Verdict(NamedTuple):
-    """Result of a check for the journal, and notes for its image."""
+    """Result of a check for the journal, None without a check, and notes for its image."""
 
-    facts: dict[str, Any]
-    notes: list[str]
+    check: CheckRecord | None = None
+    notes: Sequence[str] = ()
 
 
 def verdict(opened: OpenedFile, setup: Setup) -> Verdict:
     """Check the restoration of a picture, if checks are asked for; one that fails does not lose the picture."""
     if not setup.options.self_check:
-        return Verdict({}, [])
+        return Verdict()
     try:
         found = _checked(opened, setup)
     except Exception as error:  # a plugin's code may raise anything
-        return Verdict({"self_check": None}, [f"the self-check failed: {sentence(error, setup.own)}"])
-    return Verdict({"self_check": found.to_json()}, [found.flag] if found.flag else [])
+        return Verdict(CheckRecord(), [f"the self-check failed: {sentence(error, setup.own)}"])
+    return Verdict(CheckRecord(found.record()), [found.flag] if found.flag else [])
 
 
 def _checked(opened: OpenedFile, setup: Setup) -> SelfCheck:

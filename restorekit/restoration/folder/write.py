@@ -5,38 +5,38 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from restorekit.core.errors import ImageError
 from restorekit.core.files import atomic, digest
-from restorekit.core.records import encode
 from restorekit.images import formats
 from restorekit.images.discovery import split_array
 from restorekit.restoration.folder.compute import Computed, Finished
-from restorekit.restoration.folder.journal import Journal, Line
+from restorekit.restoration.folder.journal import Journal
 from restorekit.restoration.folder.options import Setup
 from restorekit.restoration.folder.read import sentence
+from restorekit.restoration.folder.records import Facts, ImageRecord
 
 VIEWS = "views"  # pictures for the report, in the run's own folder
 FOLDERS = {"std": "std", "low": "low", "high": "high", "draws": "samples"}  # of what is kept, in the run's own folder
 
 
-def store_group(computed: Computed, setup: Setup, journal: Journal) -> list[Line]:
+def store_group(computed: Computed, setup: Setup, journal: Journal) -> list[ImageRecord]:
     """Write the images of a group and their lines; return the lines, those of images passed over included."""
     for line in computed.lines:
-        if line["status"] != "skipped":
+        if line.status != "skipped":
             journal.add(line)
     return [*computed.lines, *(_stored(finished, setup, journal) for finished in computed.finished)]
 
 
-def _stored(finished: Finished, setup: Setup, journal: Journal) -> Line:
+def _stored(finished: Finished, setup: Setup, journal: Journal) -> ImageRecord:
     key, target = finished.item.key, setup.target(finished.item)
     try:
         _refuse_foreign_files(finished, target, setup, journal)
         _write(finished, target, setup, journal)
         _remove(_extra_paths(key, FOLDERS.keys() - finished.canvas.extras.keys(), setup))
-        facts = {**finished.facts, **_pictures(finished, setup)}
+        facts = _with_views(finished, setup)
         line = journal.success(key, _extra_paths(key, finished.canvas.extras, setup), facts)
     except Exception as error:  # whatever one image meets must not keep the others back
         line = journal.failure(key, sentence(error, setup.own))
@@ -44,15 +44,16 @@ def _stored(finished: Finished, setup: Setup, journal: Journal) -> Line:
     return line
 
 
-def _pictures(finished: Finished, setup: Setup) -> dict[str, Any]:
-    """Write what the report shows of an image; what fails there costs a picture, and not the image."""
+def _with_views(finished: Finished, setup: Setup) -> Facts:
+    """Write the pictures of an image for the report; an error there costs the pictures, and not the image."""
+    facts = finished.facts
     if finished.preview is None:
-        return {}
+        return facts
     name = digest(finished.item.key.encode())[:16]
     try:
-        return {"views": encode(finished.preview.write(setup.own / VIEWS, name))}
+        return replace(facts, views=finished.preview.write(setup.own / VIEWS, name))
     except ImageError as error:
-        return {"notes": [*finished.facts["notes"], f"no pictures for the report: {error}"]}
+        return replace(facts, notes=[*facts.notes, f"no pictures for the report: {error}"])
 
 
 def _refuse_foreign_files(finished: Finished, target: Path, setup: Setup, journal: Journal) -> None:

@@ -8,7 +8,7 @@ Ljung, Box, "On a Measure of Lack of Fit in Time Series Models", Biometrika 1978
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import torch
 from scipy.stats import spearmanr
@@ -23,17 +23,25 @@ DRAWN = 0.25  # rank correlation with the gradient from which on a residual hold
 SURE_OF_IT = 3.0  # standard errors that they are off 0 then
 
 
-class Residual(NamedTuple):
+@dataclass(frozen=True)
+class Residual:
     """Statistics of what was removed, over the observed values.
 
-    std : float, standard deviation on [0, 1];
-    neighbours : float, correlation of a value with its right and its lower neighbour: 0 for white noise;
-    highest, lowest : float, of the correlations of values within two pixels;
-    whiteness_z : float, standard errors by which the correlations within two pixels together exceed those of white
-        noise;
-    structure : float or None, rank correlation, over squares of 8 x 8 pixels, of the residual's energy with the
-        gradient of the restoration: 0 of noise that is the same everywhere; None where there are too few squares;
-    structure_z : float or None, the same in standard errors.
+    Attributes
+    ----------
+    std : float
+        Standard deviation on [0, 1].
+    neighbours : float
+        Correlation of a value with its right and its lower neighbour: 0 for white noise.
+    highest, lowest : float
+        Extremes of the correlations of values within two pixels.
+    whiteness_z : float
+        Standard errors by which the correlations within two pixels together exceed those of white noise.
+    structure : float or None
+        Rank correlation, over squares of 8 x 8 pixels, of the residual's energy with the gradient of the restoration:
+        0 for noise that is the same everywhere; None if there are too few squares.
+    structure_z : float or None
+        The same in standard errors.
     """
 
     std: float

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Annotated, Literal
 
 import torch
 
 from restorekit.core.psnr import psnr_of_mse
+from restorekit.core.records import About, rounded
 from restorekit.uncertainty.selfcheck.residual import Residual
 
 Method = Literal["hiding", "sure", "sure and hiding", "none"]
@@ -91,11 +92,9 @@ class SelfCheck:
         part = f"the check looked at {self.share:.0%} of the pixels, in crops" if self.share < 1 else ""
         return tuple(text for text in (*found, part) if text)
 
-    def to_json(self) -> dict[str, Any]:
-        """Return what the journal holds, numbers rounded to five digits."""
-        residual = None if self.residual is None else _rounded(self.residual._asdict())
-        values = _rounded({**asdict(self), "gain": self.gain})
-        return {**values, "residual": residual, "sentences": list(self.sentences)}
+    def record(self) -> SelfCheckRecord:
+        """Return the entry of the journal, numbers rounded to five digits."""
+        return rounded(SelfCheckRecord(self, self.gain, self.sentences), DIGITS)
 
     @property
     def _estimate(self) -> str:
@@ -120,6 +119,25 @@ class SelfCheck:
         return f"{self.coverage90:.1%}{error} of the hidden values lay in the 90 % interval"
 
 
+@dataclass(frozen=True)
+class SelfCheckRecord:
+    """A self-check as the journal holds it: its numbers, and the sentences that they amount to.
+
+    Attributes
+    ----------
+    found : SelfCheck
+        Numbers, rounded.
+    gain : float or None
+        `SelfCheck.gain`, dB.
+    sentences : sequence of str
+        `SelfCheck.sentences`.
+    """
+
+    found: Annotated[SelfCheck, About(flat=True)]
+    gain: float | None = None
+    sentences: Sequence[str] = ()
+
+
 def decibels(mse: float) -> float | None:
     """Return the PSNR of a mean squared error on [0, 1] squared; None where an estimate of it is not above 0."""
     return float(psnr_of_mse(torch.tensor(mse, dtype=torch.float64))) if mse > 0 else None
@@ -141,7 +159,3 @@ def _of_residual(residual: Residual | None) -> list[str]:
         follows = DETAIL if residual.structured else "does not grow where the image has structure"
         said.append(f"what was removed {follows} (rank correlation {residual.structure:+.2f})")
     return said
-
-
-def _rounded(values: dict[str, Any]) -> dict[str, Any]:
-    return {k: float(f"{v:.{DIGITS}g}") if isinstance(v, float) else v for k, v in values.items()}

@@ -87,6 +87,6 @@ def test_the_file_is_small_in_half_precision_and_says_where_it_comes_from(name, 
         assert {file.get_slice(name).get_dtype() for name in file.keys()} == {"F16"}  # noqa: SIM118  # not a mapping
     card = checkpoint.read_card(path)
     assert "restorekit train" in card.command
-    assert card.data["source"] == "photos"
+    assert card.data.source == "photos"
     assert card.licence.startswith("MIT")
-    assert len(card.data["fingerprint"]) == 64
+    assert len(card.data.fingerprint) == 64

@@ -27,9 +27,7 @@ def test_an_image_that_a_batch_fails_on_does_not_take_the_others_with_it(source,
     Image.fromarray(np.full((8, 8), 255, np.uint8)).save(source / "sub 0" / "0.png")
     said = []
     assert restore(prepared(source, tmp_path / "OUT"), said.append) == {"done": 5, "skipped": 0, "failed": 1}
-    assert [line["error"] for line in said if line["status"] == "failed"] == [
-        f"{source / 'sub 0' / '0.png'}: too bright"
-    ]
+    assert [line.error for line in said if line.status == "failed"] == [f"{source / 'sub 0' / '0.png'}: too bright"]
 
 
 @pytest.mark.parametrize(
@@ -42,7 +40,7 @@ def test_whatever_a_restorer_raises_is_an_image_s_failure(source, tmp_path, monk
     monkeypatch.setattr(Darker, "__call__", broken)
     said = []
     assert restore(prepared(source, tmp_path / "OUT"), said.append)["failed"] == 6
-    assert all(told in line["error"] for line in said)
+    assert all(told in line.error for line in said)
 
 
 def test_what_the_model_does_not_give_is_not_waited_for(source, tmp_path, monkeypatch):
@@ -77,4 +75,4 @@ def test_what_was_asked_for_and_is_not_given_is_noted(source, tmp_path, monkeypa
     monkeypatch.setattr(Darker, "__call__", lambda self, seen, corruption, n, rng: Restoration(seen.y / 2))
     said = []
     restore(prepared(source, tmp_path / "OUT", keep=("std",), samples=1), said.append)
-    assert all(line["notes"] == ["std and draws not written, as the model gives none"] for line in said)
+    assert all(line.facts.notes == ["std and draws not written, as the model gives none"] for line in said)

@@ -5,14 +5,17 @@ from __future__ import annotations
 import errno
 import json
 import threading
+from dataclasses import replace
 
 import pytest
 
 from restorekit.core.errors import ImageError
 from restorekit.restoration.folder import journal as journals
 from restorekit.restoration.folder.journal import Journal
+from restorekit.restoration.folder.records import Facts, ImageRecord, InputDigests
 
-DIGESTS = {"input": "a", "mask": None}
+DIGESTS = InputDigests("a")
+FACTS = Facts(digests=DIGESTS)
 
 
 @pytest.fixture
@@ -22,23 +25,16 @@ def target(tmp_path):
     return path
 
 
-def done(target, options="o", **values):
-    return {
-        "image": "x.png",
-        "status": "done",
-        "output": journals.digest(target),
-        "options": options,
-        **DIGESTS,
-        **values,
-    }
+def done(target):
+    return ImageRecord("x.png", "done", output=journals.digest(target), options="o", facts=FACTS)
 
 
 def test_done_means_same_input_mask_options_and_output(tmp_path, target):
     Journal(tmp_path, "o").add(done(target))
     assert Journal(tmp_path, "o").done("x.png", DIGESTS, target)
     assert not Journal(tmp_path, "other").done("x.png", DIGESTS, target)
-    assert not Journal(tmp_path, "o").done("x.png", {**DIGESTS, "input": "b"}, target)
-    assert not Journal(tmp_path, "o").done("x.png", {**DIGESTS, "mask": "m"}, target)
+    assert not Journal(tmp_path, "o").done("x.png", replace(DIGESTS, input="b"), target)
+    assert not Journal(tmp_path, "o").done("x.png", replace(DIGESTS, mask="m"), target)
     target.write_bytes(b"changed")
     assert not Journal(tmp_path, "o").done("x.png", DIGESTS, target)
     target.unlink()
@@ -70,9 +66,9 @@ def test_a_run_killed_while_it_writes_owns_the_file_before_and_after_and_no_othe
             journal.add(end)
         assert [owned(target, content) for content in (b"restored", b"restored anew", b"mine")] == [True, True, False]
     journal.start("x.png", target, tmp_path / "temporary")
-    journal.add(journal.success("x.png", [], DIGESTS))
+    journal.add(journal.success("x.png", [], FACTS))
     assert [owned(target, content) for content in (b"restored", b"restored anew", b"mine")] == [False, True, False]
-    assert Journal(tmp_path, "o").lines["x.png"]["target"] == "x.png"
+    assert Journal(tmp_path, "o").lines["x.png"].target == "x.png"
 
 
 def test_an_image_owns_what_it_left_at_every_target(tmp_path, target):
@@ -80,7 +76,7 @@ def test_an_image_owns_what_it_left_at_every_target(tmp_path, target):
     for path in (target, tmp_path / "x.tif"):
         path.write_bytes(path.name.encode())
         journal.start("x.png", path, path)
-        journal.add(journal.success("x.png", [], DIGESTS))
+        journal.add(journal.success("x.png", [], FACTS))
     assert owned(target, b"x.png")
     assert owned(tmp_path / "x.tif", b"x.tif")
     assert not owned(tmp_path / "x.tif", b"x.png", key="y.png")
@@ -91,7 +87,7 @@ def test_lines_of_older_versions_name_no_target(tmp_path, target):
     Journal(tmp_path, "o").add(done(tmp_path / "x.tif"))
     assert Journal(tmp_path, "o").done("x.png", DIGESTS, tmp_path / "x.tif")
     assert owned(tmp_path / "x.tif", b"restored")
-    Journal(tmp_path, "o").add({"image": "x.png", "status": "started", "options": "o"})
+    Journal(tmp_path, "o").add(ImageRecord("x.png", "started", options="o"))
     assert owned(tmp_path / "x.tif", b"restored")
     assert not owned(tmp_path / "x.tif", b"mine")
 
@@ -101,7 +97,7 @@ def test_done_means_that_what_was_kept_is_there_too(tmp_path, target):
     kept.parent.mkdir(parents=True)
     kept.write_bytes(b"std")
     journal.start("x.png", target, target)
-    journal.add(journal.success("x.png", [kept], DIGESTS))
+    journal.add(journal.success("x.png", [kept], FACTS))
     assert Journal(tmp_path, "o").done("x.png", DIGESTS, target)
     kept.unlink()
     assert not Journal(tmp_path, "o").done("x.png", DIGESTS, target)
@@ -114,7 +110,7 @@ def test_a_line_cut_short_is_passed_over_and_the_next_one_starts_afresh(tmp_path
         file.write('{"image": "y.png", "sta')
     journal = Journal(tmp_path, "o")
     assert set(journal.lines) == {"x.png"}
-    journal.add({"image": "z.png", "status": "failed"})
+    journal.add(ImageRecord("z.png", "failed"))
     assert set(Journal(tmp_path, "o").lines) == {"x.png", "z.png"}
 
 
@@ -123,7 +119,7 @@ def test_threads_never_mix_their_lines(tmp_path):
 
     def add(number):
         for i in range(20):
-            journals_of_shards[number % 2].add({"image": f"{number}-{i}", "status": "done", "text": "x" * 500})
+            journals_of_shards[number % 2].add(ImageRecord(f"{number}-{i}", "failed", error="x" * 500))
 
     threads = [threading.Thread(target=add, args=(n,)) for n in range(4)]
     for thread in threads:
@@ -140,7 +136,7 @@ def test_a_full_disk_is_a_sentence(tmp_path, monkeypatch):
 
     monkeypatch.setattr("os.fsync", full)
     with pytest.raises(ImageError, match="No space left"):
-        Journal(tmp_path, "o").add({"image": "x.png"})
+        Journal(tmp_path, "o").add(ImageRecord("x.png", "started"))
 
 
 def test_the_digest_of_options_does_not_depend_on_their_order():

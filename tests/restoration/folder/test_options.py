@@ -10,6 +10,7 @@ from PIL import Image
 from restorekit.core.errors import ImageError
 from restorekit.images.discovery import Item, find_images
 from restorekit.restoration.folder.options import Options
+from restorekit.restoration.folder.records import InputDigests
 from tests._helpers.folder_runs import prepared
 
 OTHER = {
@@ -60,10 +61,10 @@ def test_the_input_is_known_by_its_file_its_array_and_its_mask(tmp_path):
 
     np.savez(tmp_path / "a.npz", x=np.zeros((4, 4), np.uint8), y=np.ones((4, 4), np.uint8))
     setup, (item,) = prepared(tmp_path, tmp_path / "OUT"), find_images(f"{tmp_path / 'a.npz'}:x")
-    assert setup.digests(item) == {"input": sha256(tmp_path / "a.npz"), "array": "x", "mask": None}
+    assert setup.digests(item) == InputDigests(sha256(tmp_path / "a.npz"), "x")
     Image.new("L", (4, 4)).save(tmp_path / "a.missing.png")
     fresh = prepared(tmp_path, tmp_path / "OUT")  # which lists the folder anew
-    assert fresh.digests(item) == {**setup.digests(item), "mask": sha256(tmp_path / "a.missing.png")}
+    assert fresh.digests(item) == dataclasses.replace(setup.digests(item), mask=sha256(tmp_path / "a.missing.png"))
 
 
 def test_an_input_that_is_gone_is_told(tmp_path):

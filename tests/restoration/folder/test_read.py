@@ -21,9 +21,9 @@ def test_a_bad_file_fails_alone_and_is_tried_again(source, tmp_path):
     bad.write_bytes(whole[:40])
     said = []
     assert restore(prepared(source, out), said.append) == {"done": 5, "skipped": 0, "failed": 1}
-    (failed,) = [line for line in said if line["status"] == "failed"]
-    assert failed["image"] == "sub 0/0.png"
-    assert "truncated" in failed["error"]
+    (failed,) = [line for line in said if line.status == "failed"]
+    assert failed.image == "sub 0/0.png"
+    assert "truncated" in failed.error
     assert restore(prepared(source, out)) == {"done": 0, "skipped": 5, "failed": 1}
     bad.write_bytes(whole)
     assert restore(prepared(source, out)) == {"done": 1, "skipped": 5, "failed": 0}
@@ -35,20 +35,20 @@ def test_a_file_says_itself_what_it_suffered(source, tmp_path):
     formats.write(source / "b.png", Picture(pixels), pixels, spec="gaussian:sigma=0.1")
     formats.write(source / "c.png", Picture(pixels), pixels, spec="stripes:drop=0.5")
     said = {}
-    restore(prepared(source, tmp_path / "OUT"), lambda line: said.update({line["image"]: line}))
-    assert said["a.png"]["sigma"] == 0
+    restore(prepared(source, tmp_path / "OUT"), lambda line: said.update({line.image: line}))
+    assert said["a.png"].facts.sigma == 0
     assert np.array_equal(formats.read(tmp_path / "OUT" / "a.png").pixels, pixels)
-    assert said["b.png"]["sigma"] == pytest.approx(0.1)
-    assert said["c.png"]["status"] == "failed"
-    assert "stripes" in said["c.png"]["error"]
-    assert "--corruption" in said["c.png"]["error"]
+    assert said["b.png"].facts.sigma == pytest.approx(0.1)
+    assert said["c.png"].status == "failed"
+    assert "stripes" in said["c.png"].error
+    assert "--corruption" in said["c.png"].error
 
 
 def test_nothing_seen_is_said(source, tmp_path):
     tifffile.imwrite(source / "nan.tif", np.full((8, 8), np.nan, np.float32))
     said = {}
-    restore(prepared(source, tmp_path / "OUT"), lambda line: said.update({line["image"]: line}))
-    assert any("no pixel was observed" in note for note in said["nan.tif"]["notes"])
+    restore(prepared(source, tmp_path / "OUT"), lambda line: said.update({line.image: line}))
+    assert any("no pixel was observed" in note for note in said["nan.tif"].facts.notes)
     assert np.isfinite(tifffile.imread(tmp_path / "OUT" / "nan.tif")).all()
 
 
@@ -57,10 +57,10 @@ def test_a_jpeg_of_which_all_is_known_is_copied_and_another_says_that_it_loses(s
         Image.fromarray(RNG.integers(0, 255, (8, 8), dtype=np.uint8)).save(source / name)
     Image.fromarray(np.eye(8, dtype=np.uint8) * 255).save(source / "holes.missing.png")
     said = {}
-    restore(prepared(source, tmp_path / "OUT", sigma="0"), lambda line: said.update({line["image"]: line}))
+    restore(prepared(source, tmp_path / "OUT", sigma="0"), lambda line: said.update({line.image: line}))
     assert (tmp_path / "OUT" / "known.jpg").read_bytes() == (source / "known.jpg").read_bytes()
-    assert said["known.jpg"]["notes"] == []
-    assert any("bit-exact only before the encoding" in note for note in said["holes.jpg"]["notes"])
+    assert said["known.jpg"].facts.notes == []
+    assert any("bit-exact only before the encoding" in note for note in said["holes.jpg"].facts.notes)
 
 
 def test_what_was_rounded_is_not_taken_for_the_truth(source, tmp_path):
@@ -92,7 +92,7 @@ def test_a_group_of_which_all_is_done_is_not_read(source, tmp_path, monkeypatch)
     monkeypatch.setattr(formats, "read", lambda *_: pytest.fail("nothing is to be read"))
     reading = open_group(group, setup, journal)
     assert reading.opened == []
-    assert [line["status"] for line in reading.lines] == ["skipped"] * len(group.items) == ["skipped"] * 2
+    assert [line.status for line in reading.lines] == ["skipped"] * len(group.items) == ["skipped"] * 2
     assert all(is_done(item, setup, journal) for item in group.items)
 
 
@@ -104,7 +104,7 @@ def test_a_group_of_which_one_is_left_is_read_whole(source, tmp_path):
         ("sub 0/0.png", True),
         ("sub 0/2.png", False),
     ]
-    assert [line["image"] for line in reading.lines] == ["sub 0/0.png"]
+    assert [line.image for line in reading.lines] == ["sub 0/0.png"]
 
 
 def test_the_users_word_on_the_noise_wins_over_the_files(tmp_path):

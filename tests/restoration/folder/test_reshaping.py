@@ -62,8 +62,8 @@ def test_a_file_of_a_size_that_the_model_does_not_restore_is_one_sentence(source
     model, said = testing.build(VAE, VAE.Config(network="mlp", size=(28, 28), hidden=(16,), latent=2)), []
     setup = prepared(source, tmp_path / "OUT", ModelRestorer(model, Langevin(steps=4)), corruption=SMALLER)
     assert restore(setup, said.append)["failed"] == 6
-    assert "images of 28 x 28 pixels, got 16 x 16; crop it" in said[0]["error"]
-    assert said[0]["image"] in said[0]["error"]
+    assert "images of 28 x 28 pixels, got 16 x 16; crop it" in said[0].error
+    assert said[0].image in said[0].error
 
 
 def test_spread_and_draws_have_the_clean_size(small, tmp_path):
@@ -108,16 +108,14 @@ def test_a_gray_file_is_colourised(restorer, small, tmp_path):
 def test_a_gray_file_and_a_gray_model_are_one_sentence(small, tmp_path):
     said = []
     assert restore(prepared(small, tmp_path / "OUT", Gray(), corruption="grayscale"), said.append)["failed"] == 3
-    assert (
-        said[0]["error"] == "0.png lost its colours to grayscale, and the model takes 1 channel; choose one of colour"
-    )
+    assert said[0].error == "0.png lost its colours to grayscale, and the model takes 1 channel; choose one of colour"
 
 
 def test_a_file_of_colour_has_not_lost_it(tmp_path):
     said = []
     Image.fromarray(RNG.integers(0, 255, (8, 8, 3), dtype=np.uint8)).save(tmp_path / "a.png")
     restore(prepared(tmp_path / "a.png", tmp_path / "OUT", corruption="grayscale"), said.append)
-    assert said[0]["error"] == "a.png: grayscale leaves 1 channel, got 3; give the gray image, or another corruption"
+    assert said[0].error == "a.png: grayscale leaves 1 channel, got 3; give the gray image, or another corruption"
 
 
 def test_a_mask_has_the_size_of_the_file(small, tmp_path):

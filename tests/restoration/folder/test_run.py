@@ -10,8 +10,12 @@ from PIL import Image
 
 from restorekit.core.errors import ImageError, UsageError
 from restorekit.images.discovery import find_images
-from restorekit.restoration.folder import made_otherwise, planned, tasks
+from restorekit.restoration.folder import Journal, made_otherwise, planned, tasks
 from tests._helpers.folder_runs import RNG, Darker, lines, prepared, record, restore, tree
+
+
+def _otherwise(groups, setup):
+    return made_otherwise(groups, setup, Journal(setup.out, setup.options.fingerprint))
 
 
 def test_every_image_is_restored_once_and_a_second_run_does_nothing(source, tmp_path):
@@ -35,9 +39,9 @@ def test_a_changed_input_output_or_option_is_done_again(source, tmp_path):
     assert restore(prepared(source, out))["done"] == 1
     other = prepared(source, out, seed=1)
     same, cut = (tasks(find_images(source), s) for s in (prepared(source, out), other))
-    assert (made_otherwise(same, prepared(source, out)), made_otherwise(cut, other)) == (0, 6)
+    assert (_otherwise(same, prepared(source, out)), _otherwise(cut, other)) == (0, 6)
     assert restore(other)["done"] == 6
-    assert made_otherwise(cut, other) == 0
+    assert _otherwise(cut, other) == 0
 
 
 def test_a_mask_that_comes_changes_or_goes_makes_the_image_new(source, tmp_path):
@@ -88,7 +92,7 @@ def test_whatever_reading_or_writing_raises_is_an_image_s_failure_too(source, tm
     monkeypatch.setattr(where, broken)
     said = []
     assert restore(prepared(source, tmp_path / "OUT"), said.append)["failed"] == 6
-    assert all("unexpected ValueError: oh" in line["error"] for line in said)
+    assert all("unexpected ValueError: oh" in line.error for line in said)
 
 
 def test_a_run_goes_back_to_the_first_of_two_formats(source, tmp_path):
@@ -121,8 +125,8 @@ def test_a_record_that_cannot_be_written_at_the_end_is_told_of_and_one_at_the_st
         monkeypatch.setattr("pathlib.Path.write_text", full)
 
     assert restore(setup, watch) == {"done": 6, "skipped": 0, "failed": 0}
-    assert (len(said), said[-1]["status"]) == (7, "failed")
-    assert "run.json: the disk is full" in said[-1]["error"]
+    assert (len(said), said[-1].status) == (7, "failed")
+    assert "run.json: the disk is full" in said[-1].error
     with pytest.raises(ImageError, match=r"run\.json: the disk is full"):
         restore(setup)
 

@@ -18,7 +18,7 @@ def test_a_stranger_s_file_is_not_replaced_without_overwrite(source, tmp_path):
     said = []
     assert restore(prepared(source, out), said.append)["failed"] == 1
     assert (out / "sub 0" / "0.png").read_bytes() == b"mine"
-    assert "--overwrite" in next(line["error"] for line in said if line["status"] == "failed")
+    assert "--overwrite" in next(line.error for line in said if line.status == "failed")
     assert restore(prepared(source, out, overwrite=True)) == {"done": 1, "skipped": 5, "failed": 0}
 
 

@@ -8,11 +8,13 @@ import pytest
 import torch
 
 from restorekit.core.plugins.registry import corruptions
+from restorekit.core.records import decode, encode
 from restorekit.core.rng import Rng
 from restorekit.core.types import Problem
 from restorekit.corruptions import Chain, Gaussian, Missing
 from restorekit.corruptions.spec import parse
 from restorekit.uncertainty.selfcheck import Part, self_check
+from restorekit.uncertainty.selfcheck.result import SelfCheckRecord
 from tests._helpers.known_restorers import Filtering, Interpolating, Knowing, Shrinking, noisy, picture
 
 NOISE, SIGMA = Rng(0, ("a",)), 0.1
@@ -134,7 +136,7 @@ def test_the_best_classical_method_stands_beside():
     assert (found.baseline, found.psnr_baseline) == ("better", better.psnr)
     assert found.gain == mine.psnr - better.psnr < 0
     assert any("the classical method better has" in sentence and "more" in sentence for sentence in found.sentences)
-    assert found.to_json()["gain"] == pytest.approx(found.gain, abs=1e-3)
+    assert found.record().gain == pytest.approx(found.gain, abs=1e-3)
     assert mine.with_baseline({}).gain is None
 
 
@@ -241,10 +243,11 @@ def test_noise_that_was_cut_off_at_the_ends_is_reckoned_with(sigma):
 
 def test_it_goes_through_json():
     found = self_check(Problem(noisy(X, SIGMA, HALF), BOTH), Filtering(0.4), NOISE)
-    told = json.loads(json.dumps(found.to_json(), allow_nan=False))
+    told = json.loads(json.dumps(encode(found.record()), allow_nan=False))
     assert told["psnr"] == pytest.approx(found.psnr, rel=1e-4)
     assert told["residual"]["std"] == pytest.approx(found.residual.std, rel=1e-4)
     assert told["sentences"] == list(found.sentences)
+    assert encode(decode(SelfCheckRecord, told)) == told
     assert all(text[0].islower() or text.startswith("PSNR") for text in told["sentences"])
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
 from restorekit.core.config import setting_text
-from restorekit.models.checkpoint import Card
+from restorekit.models.checkpoint import Card, TrainingData
 from restorekit.report.pages.trained import series as log_series
 from restorekit.report.pages.trained.series import best_of, formatted
 from restorekit.training.log import Log, Points, Surroundings
@@ -47,7 +47,7 @@ def lasted(seconds: float) -> str:
 def _what(card: Card | None) -> Iterator[str]:
     if card is not None:
         data, task = card.data, f", to undo {_listed(card.corruptions)}" if card.corruptions else ""
-        learnt = f" on {data['images']:,} images of {data['source']}" if {"images", "source"} <= data.keys() else ""
+        learnt = f" on {data.images:,} images of {data.source}" if data.images is not None and data.source else ""
         start = card.start or "random weights"
         yield f"{card.model} ({card.package} {card.version}) was trained{learnt}{task}, starting from {start}."
 
@@ -117,7 +117,7 @@ def _of_card(card: Card) -> dict[str, str]:
         "corruptions": "; ".join(card.corruptions),
         "classes": ", ".join(card.label_names),
         "images": _images(card.data),
-        "held out": _held(card.data.get("held_out")),
+        "held out": _held(card.data.held_out),
         "start": card.start or "random weights",
         "seed": str(card.seed),
         "length": f"{card.steps:,} updates in {lasted(card.seconds)}",
@@ -129,11 +129,11 @@ def _settings(values: Mapping[str, object]) -> str:
     return ", ".join(f"{name}={setting_text(value)}" for name, value in values.items())
 
 
-def _images(data: Mapping[str, object]) -> str:
-    count = f"{data['images']:,} of " if "images" in data else ""
-    source = f"{count}{data['source']}" if "source" in data else ""
-    span = f"intensity range {data['range']}" if "range" in data else ""
-    digest = f"fingerprint {data['fingerprint']}" if "fingerprint" in data else ""
+def _images(data: TrainingData) -> str:
+    count = f"{data.images:,} of " if data.images is not None else ""
+    source = f"{count}{data.source}" if data.source else ""
+    span = f"intensity range {data.range}" if data.range else ""
+    digest = f"fingerprint {data.fingerprint}" if data.fingerprint else ""
     return ", ".join(filter(None, (source, span, digest)))
 
 

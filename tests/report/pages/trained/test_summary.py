@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from restorekit.models.checkpoint import TrainingData
 from restorekit.report.pages.trained.summary import lasted, protocol, summary
 from restorekit.training.log import Log
 from tests._helpers.training_logs import LAST, card, good, log_of, start, step, validation
@@ -73,5 +74,5 @@ def test_the_protocol_is_the_card_and_what_the_training_ran_on():
         "versions": "restorekit 1.2.3, torch 2.99",
         "log": "log.jsonl, 45 lines, and 1 that could not be read",
     }
-    assert dict(protocol(Log(), card(data={"held_out": 5000})))["held out"] == "5,000 images"
+    assert dict(protocol(Log(), card(data=TrainingData(held_out=5000))))["held out"] == "5,000 images"
     assert protocol(Log(), None) == [("log", "log.jsonl, 0 lines")]
