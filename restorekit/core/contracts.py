@@ -55,9 +55,8 @@ class Corruption(ABC):
     def __init_subclass__(cls) -> None:
         """Wrap the methods of a subclass in the checks of its contract."""
         super().__init_subclass__()
-        checks.wrap_methods(
-            cls, {"__call__": checks.checked_corruption, "initial_estimate": checks.checked_initial_estimate}
-        )
+        wrappers = {"__call__": checks.checked_corruption, "initial_estimate": checks.checked_initial_estimate}
+        checks.wrap_methods(Corruption, cls, wrappers)
 
     @abstractmethod
     def __call__(self, x: Tensor, rng: Rng) -> Observation:
@@ -183,7 +182,7 @@ class Model(nn.Module, ABC):
             "estimate": checks.checked_estimate,
             "diagnose": checks.checked_diagnosis,
         }
-        checks.wrap_methods(cls, wrappers)
+        checks.wrap_methods(Model, cls, wrappers)
 
     @classmethod
     def fit_config(cls, config: Any, shape: tuple[int, int, int], classes: int) -> Any:
@@ -267,6 +266,11 @@ class Sampler(ABC):
     answers: ClassVar[str] = ""  # name of its single result, for a sampler without draws
     shares: ClassVar[bool] = False  # draws of an image share work and are best made in one call
 
+    def __init_subclass__(cls) -> None:
+        """Wrap the methods of a subclass in the checks of its contract."""
+        super().__init_subclass__()
+        checks.wrap_methods(Sampler, cls, {"__call__": checks.checked_sampler})
+
     @abstractmethod
     def __call__(self, model: LatentModel, corruption: Corruption, observation: Observation, n: int, rng: Rng) -> Draws:
         """Return n draws."""
@@ -291,7 +295,7 @@ class Restorer(ABC):
     def __init_subclass__(cls) -> None:
         """Wrap the methods of a subclass in the checks of its contract."""
         super().__init_subclass__()
-        checks.wrap_methods(cls, {"__call__": checks.checked_restorer, "rows": checks.checked_rows})
+        checks.wrap_methods(Restorer, cls, {"__call__": checks.checked_restorer, "rows": checks.checked_rows})
 
     @abstractmethod
     def __call__(self, observation: Observation, corruption: Corruption, n: int, rng: Rng) -> Restoration:
@@ -317,7 +321,7 @@ class Metric(ABC):
     def __init_subclass__(cls) -> None:
         """Wrap the methods of a subclass in the checks of its contract."""
         super().__init_subclass__()
-        checks.wrap_methods(cls, {"__call__": checks.checked_metric})
+        checks.wrap_methods(Metric, cls, {"__call__": checks.checked_metric})
 
     @abstractmethod
     def __call__(self, restoration: Restoration, reference: Tensor, observation: Observation) -> float | None:

@@ -197,7 +197,7 @@ def _corruptions(plan: Plan, cls: type[Model], resume: bool) -> list[tuple[Corru
     if plan.self_supervised:
         return found
     if issubclass(cls, LatentModel):
-        if any(not isinstance(corruption, Clean) for corruption, _ in found):
+        if any(corruption.noise_law != "none" for corruption, _ in found):
             raise UsageError(
                 f"the model {cls.name!r} learns from clean images and then restores any corruption; remove "
                 f"--corruption and pass it to restorekit restore, or train a cvae"

@@ -19,11 +19,17 @@ from restorekit.core.types import Batch, Draws, Estimate, Observation, Restorati
 Method = Callable[..., Any]
 
 
-def wrap_methods(cls: type, wrappers: Mapping[str, Callable[[Method], Method]]) -> None:
-    """Wrap the methods that a class defines itself; inherited ones are wrapped already."""
+def wrap_methods(contract: type, cls: type, wrappers: Mapping[str, Callable[[Method], Method]]) -> None:
+    """Wrap the methods of a class that implement a contract, whichever of its bases defines them.
+
+    What the contract itself defines, and what is wrapped already, stays as it is.
+    """
     for name, wrapper in wrappers.items():
-        if name in vars(cls):
-            setattr(cls, name, wrapper(vars(cls)[name]))
+        owner = next((base for base in cls.__mro__ if name in vars(base)), contract)
+        if owner is not contract and not getattr(vars(owner)[name], "is_checked", False):
+            wrapped = wrapper(vars(owner)[name])
+            wrapped.is_checked = True  # type: ignore[attr-defined]
+            setattr(cls, name, wrapped)
 
 
 def checked_corruption(method: Method) -> Method:
@@ -112,7 +118,7 @@ def checked_draws(method: Method) -> Method:
 
 
 def checked_sampling(method: Method) -> Method:
-    """Check the draws that a sampler makes in `LatentModel.sample_with`."""
+    """Check the draws that `LatentModel.sample_with` returns."""
 
     @functools.wraps(method)
     def sample_with(self: Any, sampler: Any, observation: Observation, corruption: Any, n: int, rng: Rng) -> Draws:
@@ -121,6 +127,17 @@ def checked_sampling(method: Method) -> Method:
             return _expect_draws(method(self, sampler, observation, corruption, n, rng), observation, n)
 
     return sample_with
+
+
+def checked_sampler(method: Method) -> Method:
+    """Check the draws that `Sampler.__call__` returns."""
+
+    @functools.wraps(method)
+    def call(self: Any, model: Any, corruption: Any, observation: Observation, n: int, rng: Rng) -> Draws:
+        with attribute_errors(f"the sampler {self.name!r}", self, model, corruption):
+            return _expect_draws(method(self, model, corruption, observation, n, rng), observation, n)
+
+    return call
 
 
 def checked_restorer(method: Method) -> Method:

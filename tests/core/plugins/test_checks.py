@@ -16,6 +16,7 @@ from restorekit import (
     Restoration,
     Restorer,
     Rng,
+    Sampler,
     Terms,
 )
 from restorekit.core.plugins.boundary import BrokenError
@@ -76,6 +77,37 @@ class Text(Metric):
         return "good"
 
 
+class TooFew(Sampler):
+    """Return one draw too few."""
+
+    name = "toofew"
+
+    def __call__(self, model, corruption, observation, n, noise):
+        return Draws(observation.y[None].expand(n - 1, -1, -1, -1, -1), None)
+
+    def refuse(self, model, corruption):
+        return None
+
+
+class TextMixin:
+    """Implement a restorer and a metric outside of their contracts."""
+
+    def __call__(self, *arguments):
+        return "good"
+
+
+class MixedRestorer(TextMixin, Restorer):
+    """Inherit the wrong result from a class that knows no contract."""
+
+    name = "mixed"
+
+
+class MixedMetric(TextMixin, Metric):
+    """Inherit the wrong result from a class that knows no contract."""
+
+    name = "mixed"
+
+
 BATCH = Batch(X, OBSERVATION, Missing(0.5))
 CASES = [
     (lambda: Shrinks()(X, Rng(0)), "in observed, got"),
@@ -85,6 +117,9 @@ CASES = [
     (lambda: Wrong(None).estimate(OBSERVATION, Missing(0.5)), "in std, got"),
     (lambda: Wrong(None).diagnose(BATCH, Rng(0)), r"what it returns\['a'\]"),
     (lambda: Infinite()(OBSERVATION, Missing(0.5), 0, Rng(0)), "expected finite values"),
+    (lambda: TooFew()(Wrong(None), Missing(0.5), OBSERVATION, 3, Rng(0)), "in mean, got"),
+    (lambda: MixedRestorer()(OBSERVATION, Missing(0.5), 0, Rng(0)), "expected Restoration, got str"),
+    (lambda: MixedMetric()(Restoration(X), X, OBSERVATION), "expected a float"),
     (lambda: Text()(Restoration(X), X, OBSERVATION), "expected a float"),
 ]
 
