@@ -78,20 +78,15 @@ class TrainingProgress(_Bar):
         """Show one line of the log; start lines are not shown."""
         if line.event == "start":
             return
-        done = self.job.progress(line.step, line.seconds)
-        self.bar.update(self.task, completed=done, description=_summary(line))
+        values = line.values
+        where = f"epoch {values['epoch']:.0f}" if "epoch" in values else f"step {line.step}"
+        terms = [f"{name} {values[name]:.2f}" for name in _SUMMARY_TERMS if name in values]
+        rate = f"{values['images_per_s']:.0f} images/s" if "images_per_s" in values else ""
+        skipped = f"{values['skipped']:.0f} updates skipped" if values.get("skipped") else ""
+        summary = "  ".join(filter(None, [f"{line.event:<10s} {where}", *terms, rate, skipped]))
+        self.bar.update(self.task, completed=self.job.progress(line.step, line.seconds), description=summary)
         if line.event != "step" or self.due():
-            self.console.print(_summary(line), highlight=False, soft_wrap=True)
-
-
-def _summary(line: LogEntry) -> str:
-    """Return the summary of a log line."""
-    values = line.values
-    found = [f"{name} {values[name]:.2f}" for name in _SUMMARY_TERMS if name in values]
-    rate = f"{values['images_per_s']:.0f} images/s" if "images_per_s" in values else ""
-    skipped = f"{values['skipped']:.0f} updates skipped" if values.get("skipped") else ""
-    where = f"epoch {values['epoch']:.0f}" if "epoch" in values else f"step {line.step}"
-    return "  ".join(filter(None, [f"{line.event:<10s} {where}", *found, rate, skipped]))
+            self.console.print(summary, highlight=False, soft_wrap=True)
 
 
 def pace(task: Task) -> float:

@@ -75,13 +75,9 @@ def command(
             error = corrupt.corrupt_file(item, plan)
             failures.extend([error] if error else [])
             progress.advance(error and f"failed: {error}")
-    _print(len(items), failures, out, machine)
-    return 1 if failures else 0
-
-
-def _print(count: int, failures: list[str], out: Path, machine: bool) -> None:
+    done, failed = len(items) - len(failures), len(failures)
     if machine:
-        done = {"out": str(out), "done": count - len(failures), "failed": len(failures), "failures": failures}
-        click.echo(as_json(done))
+        click.echo(as_json({"out": str(out), "done": done, "failed": failed, "failures": failures}))
     else:
-        click.echo(f"{count - len(failures)} corrupted, {len(failures)} failed -> {out}")
+        click.echo(f"{done} corrupted, {failed} failed -> {out}")
+    return 1 if failures else 0

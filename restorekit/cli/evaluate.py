@@ -187,43 +187,33 @@ def _expand(specs: Sequence[str]) -> list[str]:
 
 
 def _scenario(
-    spec: str,
-    models: Sequence[str],
-    baselines: Sequence[str],
-    noise_policy: str | None,
-    samples: int,
-    sampler: str | None,
-    compute: Compute,
-) -> Scenario:
+    spec: str, models: Sequence[str], baselines: Sequence[str], noise_policy: str | None, samples: int,
+    sampler: str | None, compute: Compute,
+) -> Scenario:  # fmt: skip
+    """Parse a corruption, and open the models and classical methods that restore it."""
     from restorekit.core.plugins import registry
     from restorekit.corruptions.spec import parse
-    from restorekit.evaluation.protocol import Scenario
+    from restorekit.evaluation.protocol import Method, Scenario
     from restorekit.restoration.classical import best_baselines
+    from restorekit.restoration.loading import open_restorer
 
     corruption = parse(spec, registry.corruptions())
     classical = [b for b in baselines if b not in ("auto", "none")]
     if "auto" in baselines:
         classical += best_baselines(corruption)
-    names = dict.fromkeys([*models, *classical])
-    return Scenario(spec, corruption, [_method(n, corruption, noise_policy, samples, sampler, compute) for n in names])
-
-
-def _method(
-    name: str, corruption: Corruption, noise_policy: str | None, samples: int, sampler: str | None, compute: Compute
-) -> Method:
-    from restorekit.core.plugins import registry
-    from restorekit.evaluation.protocol import Method
-    from restorekit.restoration.loading import open_restorer
-
-    opened = open_restorer(name, corruption, None if name in registry.restorers() else sampler, compute)
-    learned = opened.card is not None
-    shown: Any = noise_policy or ("blind" if learned and not needs_sigma(opened, corruption) else "true")
-    if shown == "blind" and needs_sigma(opened, corruption):
-        raise UsageError(
-            f"the sampler {opened.sampler} of {name} needs the noise level, got --sigma blind; use --sigma true or auto"
-        )
-    n = samples if learned else 0
-    return Method(name, opened.restorer, shown, n, learned, opened.estimate(n), opened.table, opened.digest)
+    methods: list[Method] = []
+    for name in dict.fromkeys([*models, *classical]):
+        opened = open_restorer(name, corruption, None if name in registry.restorers() else sampler, compute)
+        learned, is_informed = opened.card is not None, needs_sigma(opened, corruption)
+        policy: Any = noise_policy or ("blind" if learned and not is_informed else "true")
+        if policy == "blind" and is_informed:
+            raise UsageError(
+                f"the sampler {opened.sampler} of {name} needs the noise level, got --sigma blind; "
+                "use --sigma true or auto"
+            )
+        n, restorer = samples if learned else 0, opened.restorer
+        methods.append(Method(name, restorer, policy, n, learned, opened.estimate(n), opened.table, opened.digest))
+    return Scenario(spec, corruption, methods)
 
 
 def needs_sigma(opened: Opened, corruption: Corruption) -> bool:

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 import click
 
 from restorekit.cli.console import as_json
 from restorekit.core.errors import unknown
-
-if TYPE_CHECKING:
-    from restorekit.core.plugins.registry import Plugin, Plugins
 
 KINDS = ("models", "corruptions", "samplers", "restorers", "metrics", "weights", "plugins")
 EXAMPLE = """\b
@@ -42,25 +37,19 @@ def command(kind: str | None, machine: bool) -> None:
 
 
 def _rows(kind: str) -> dict[str, dict[str, str]]:
+    """Return a description and the package of each part of a kind."""
     from restorekit.core.plugins import registry
 
-    installed = registry.installed()
+    installed, found = registry.installed(), dict[str, dict[str, str]]()
     if kind == "plugins":
-        rows = {p.name: {"about": _versions(p, installed), "package": p.package} for p in installed.loaded}
+        for plugin in installed.loaded:
+            unreadable = [entry.value for entry in installed.unreadable.values() if entry.plugin == plugin]
+            about = "; ".join([f"{plugin.package} {plugin.version}", *unreadable])
+            found[plugin.name] = {"about": about, "package": plugin.package}
         broken = {name: {"about": f"not used: {why}", "package": name} for name, why in installed.problems.items()}
-        return {**rows, **broken}
-    return {
-        name: {"about": _about(entry.value), "package": entry.plugin.package}
-        for name, entry in installed.entries(kind).items()
-    }
-
-
-def _versions(plugin: Plugin, installed: Plugins) -> str:
-    """Return package and version of a plugin, and the errors of its unreadable weights."""
-    faults = [entry.value for entry in installed.unreadable.values() if entry.plugin == plugin]
-    return "; ".join([f"{plugin.package} {plugin.version}", *faults])
-
-
-def _about(value: Any) -> str:
-    """Return the first line of a class's docstring; the path of a file."""
-    return (value.__doc__ or "").strip().partition("\n")[0] if isinstance(value, type) else str(value)
+        return {**found, **broken}
+    for name, entry in installed.entries(kind).items():
+        value = entry.value  # a class, or the path of weights
+        about = (value.__doc__ or "").strip().partition("\n")[0] if isinstance(value, type) else str(value)
+        found[name] = {"about": about, "package": entry.plugin.package}
+    return found

@@ -6,7 +6,7 @@ import math
 import os
 import re
 import shlex
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -269,21 +269,16 @@ def command_line(name: str) -> str:
         Name of the command, such as ``restore``.
     """
     context = click.get_current_context()
-    own = [p for p in context.command.params if p.name and _is_explicit(context, p.name)]
-    arguments = [str(context.params[p.name or ""]) for p in own if isinstance(p, click.Argument)]
-    options = [word for p in own if isinstance(p, click.Option) for word in _words(p, context.params[p.name or ""])]
+    arguments, options = list[str](), list[str]()
+    for p in context.command.params:
+        if not p.name or context.get_parameter_source(p.name) is not ParameterSource.COMMANDLINE:
+            continue
+        value, longest = context.params[p.name], max(p.opts, key=len)
+        if isinstance(p, click.Argument):
+            arguments.append(str(value))
+        elif isinstance(p, click.Option) and p.is_flag:
+            options.append(longest)
+        elif isinstance(p, click.Option):
+            for one in value if p.multiple else (value,):
+                options += [longest, *map(str, (one,) if p.nargs == 1 else one)]
     return shlex.join(["restorekit", *name.split(), *arguments, *options])
-
-
-def _is_explicit(context: click.Context, name: str) -> bool:
-    return context.get_parameter_source(name) is ParameterSource.COMMANDLINE
-
-
-def _words(option: click.Option, value: object) -> Iterator[str]:
-    """Yield the words of an option: its longest name, repeated for each value."""
-    name = max(option.opts, key=len)
-    if option.is_flag:
-        yield name
-        return
-    for one in value if option.multiple and isinstance(value, tuple) else (value,):
-        yield from (name, *map(str, one if option.nargs != 1 and isinstance(one, tuple) else (one,)))

@@ -89,9 +89,11 @@ def check(name: str, threads: int | None, machine: bool) -> int:
         warnings.simplefilter("ignore", RestorekitWarning)
         for case in cases:
             progress.advance(case.thing)
-            found.append(registry.made(case))
+            one = registry.made(case)
+            found.append(one)
             if not (machine or console.is_terminal):
-                click.echo(_line(found[-1], width))
+                verdict, rest = ("passed", "") if one.fault is None else ("FAILED", f": {' '.join(one.fault.split())}")
+                click.echo(f"{verdict}  {one.thing:<{width}}  {one.check}{rest}")
     failed = sum(one.fault is not None for one in found)
     counts = {"name": name, "passed": len(found) - failed, "failed": failed}
     if machine:
@@ -101,12 +103,6 @@ def check(name: str, threads: int | None, machine: bool) -> int:
         console.print(_table(found))
     click.echo(f"{counts['passed']} of {len(found)} checks passed" + (f", {failed} failed" if failed else ""))
     return int(failed > 0)
-
-
-def _line(one: Finding, width: int) -> str:
-    """Return the line of one finding, for output that is not a terminal."""
-    verdict, rest = ("passed", "") if one.fault is None else ("FAILED", f": {' '.join(one.fault.split())}")
-    return f"{verdict}  {one.thing:<{width}}  {one.check}{rest}"
 
 
 def _table(found: list[Finding]) -> Table:

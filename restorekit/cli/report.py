@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
@@ -22,9 +21,6 @@ from restorekit.cli.options import (
     threads_option,
 )
 from restorekit.cli.tables import print_compared, print_results
-
-if TYPE_CHECKING:
-    from restorekit.evaluation.compare_folders import Report
 
 EXAMPLE = """\b
 Example:
@@ -69,9 +65,9 @@ def command(
     from restorekit.core.execution import LocalEngine
     from restorekit.core.plugins import registry
     from restorekit.evaluation.compare_folders import Sources, measure_sources, open_sources
-    from restorekit.evaluation.results_file import prepare
+    from restorekit.evaluation.results_file import finite, prepare
     from restorekit.images.intensity import parse_range
-    from restorekit.report.pages.compared import Album, evenly, page_of
+    from restorekit.report.pages.compared import Album, alarms, evenly, page_of, verdicts
 
     set_threads(threads)
     limits = parse_limit(fail_under, registry.metrics(), metrics)
@@ -89,18 +85,11 @@ def command(
         album = Album(report, evenly([found.ours.clean.keys[j] for _, j in found.ours.pairs.pairs], pictures))
         made = measure_sources(found, sources, selected, LocalEngine(1), watch, report, album.take)
     made = made._replace(results=replace(made.results, command=command_line("report")))
-    _print(made, machine)
-    publish(page_of(*made, album.views), made.results, report, machine)
-    return exit_code(made.results, describe_missed(limits, sources.names[:1], made.results.runs))
-
-
-def _print(made: Report, machine: bool) -> None:
-    from restorekit.evaluation.results_file import finite
-    from restorekit.report.pages.compared import alarms, verdicts
-
     if machine:
         click.echo(as_json(finite(made.results.to_json())))
-        return
-    print_results(made.results, [*alarms(*made), *verdicts(made.compared, lost=False)])
-    for pairs in made.compared:
-        print_compared(pairs)
+    else:
+        print_results(made.results, [*alarms(*made), *verdicts(made.compared, lost=False)])
+        for pairs in made.compared:
+            print_compared(pairs)
+    publish(page_of(*made, album.views), made.results, report, machine)
+    return exit_code(made.results, describe_missed(limits, sources.names[:1], made.results.runs))

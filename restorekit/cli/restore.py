@@ -30,8 +30,6 @@ from restorekit.cli.options import (
 if TYPE_CHECKING:
     from restorekit.core.contracts import Corruption
     from restorekit.core.devices import Compute, Precision
-    from restorekit.images.discovery import Item
-    from restorekit.images.masks import MaskSource
     from restorekit.restoration.assumptions import Sigma
     from restorekit.restoration.folder import Group, Setup
     from restorekit.restoration.folder.records import ImageRecord
@@ -149,13 +147,20 @@ def command(
     A second run continues with the unfinished images. Exit code 0: all done, 1: some images failed, 2: wrong usage.
     """
     from restorekit.core.devices import Compute
+    from restorekit.images.discovery import find_images
     from restorekit.images.intensity import parse_range
     from restorekit.images.masks import parse_mask
     from restorekit.restoration import folder
 
     set_threads(threads)
-    masks, parts = parse_mask(mask, mask_invert), _parts(keep, samples)
-    items = _items(source, out, listed, masks)
+    masks, parts = parse_mask(mask, mask_invert), parse_keep(keep, samples)
+    typed = click.get_current_context().get_parameter_source("interval") is ParameterSource.COMMANDLINE
+    if typed and not {"low", "high"} & {*parts}:
+        parts = (*parts, "low", "high")
+    items = find_images(source, listed)
+    check_output(source, out)
+    items = masks.pictures(items)
+    masks.check(items)
     opened = _opened(name, corruption, sigma, sampler, Compute(device, precision, compiled), max_memory)
     opened.check(label, samples, parts)
     options = folder.Options(
@@ -181,24 +186,6 @@ def _corruption(spec: str) -> Corruption:
     from restorekit.corruptions.spec import parse
 
     return parse(spec, registry.corruptions())
-
-
-def _parts(keep: str, samples: int) -> tuple[str, ...]:
-    """Return the extra outputs; an --interval on the command line adds low and high."""
-    parts = parse_keep(keep, samples)
-    typed = click.get_current_context().get_parameter_source("interval") is ParameterSource.COMMANDLINE
-    return (*parts, "low", "high") if typed and not {"low", "high"} & {*parts} else parts
-
-
-def _items(source: str, out: Path, listed: Path | None, masks: MaskSource) -> list[Item]:
-    """Return the images to restore, without mask files."""
-    from restorekit.images.discovery import find_images
-
-    items = find_images(source, listed)
-    check_output(source, out)
-    items = masks.pictures(items)
-    masks.check(items)
-    return items
 
 
 def _opened(

@@ -62,6 +62,8 @@ def _found(name: str) -> list[dict[str, Json]]:
     """Return the entry of a name for each kind that has it."""
     from restorekit.core.plugins import registry
     from restorekit.core.plugins.boundary import attribute_errors
+    from restorekit.core.records import encode
+    from restorekit.models import checkpoint
 
     installed = registry.installed()
     listed = {kind: installed.entries(kind) for kind in KINDS}
@@ -72,29 +74,25 @@ def _found(name: str) -> list[dict[str, Json]]:
                 found.append(_class(kind.removesuffix("s"), entries[name]))
     weights = installed.entries("weights")
     if name in weights:
-        return [*found, {"kind": "weights", "from": _origin(weights[name]), **_card(name)}]
-    if found:
+        values: dict[str, Json] = {"kind": "weights", "from": _origin(weights[name])}
+    elif found:
         return found
-    if not (name in installed.unreadable or name.endswith(".safetensors") or Path(name).is_file()):
+    elif name in installed.unreadable or name.endswith(".safetensors") or Path(name).is_file():
+        values = {"kind": "model file"}
+    else:
         known = [one for entries in (*listed.values(), weights) for one in entries]
         raise UsageError(unknown("model file, and nothing that restorekit list shows,", name, known))
-    return [{"kind": "model file", **_card(name)}]
-
-
-def _card(name: str) -> dict[str, Json]:
-    from restorekit.core.records import encode
-    from restorekit.models import checkpoint
-
     path = checkpoint.resolve(name)
     model, card = checkpoint.load(path)
-    parameters = sum(p.numel() for p in model.parameters())
-    return {"file": str(path), "digest": checkpoint.digest(path), "parameters": parameters, **encode(card)}
+    values |= {"file": str(path), "digest": checkpoint.digest(path)}
+    return [*found, {**values, "parameters": sum(p.numel() for p in model.parameters()), **encode(card)}]
 
 
 def _class(kind: str, entry: Entry) -> dict[str, Json]:
     """Return description, origin and settings of a class, and the presets of a model."""
     cls = entry.value
-    values: dict[str, Json] = {"kind": kind, "what": _about(cls), "from": _origin(entry)}
+    text = re.split(r"\n[^\n]+\n---", inspect.cleandoc(cls.__doc__ or ""))[0]
+    values: dict[str, Json] = {"kind": kind, "what": " ".join(text.split()), "from": _origin(entry)}
     values |= {name: getattr(cls, name) for name in ("unit", "better") if kind == "metric" and getattr(cls, name)}
     config = cls.Config if kind == "model" else cls
     own = _settings(config) if dataclasses.is_dataclass(config) else {}
@@ -110,12 +108,6 @@ def _class(kind: str, entry: Entry) -> dict[str, Json]:
     return values
 
 
-def _about(cls: type) -> str:
-    """Return the text of a docstring before its first section, as one line."""
-    text = re.split(r"\n[^\n]+\n---", inspect.cleandoc(cls.__doc__ or ""))[0]
-    return " ".join(text.split())
-
-
 def _origin(entry: Entry) -> str:
     return f"{entry.plugin.package} {entry.plugin.version}, plugin {entry.plugin.name!r}"
 
@@ -123,6 +115,7 @@ def _origin(entry: Entry) -> str:
 def _settings(config: Any) -> dict[str, dict[str, str]]:
     """Return default, accepted values and meaning of each field of a dataclass."""
     from restorekit.core.config import describe_type
+    from restorekit.core.types import Ranged
 
     meanings, hints, found = dict[str, str](), dict[str, object](), dict[str, dict[str, str]]()
     for cls in reversed(config.__mro__):
@@ -132,12 +125,18 @@ def _settings(config: Any) -> dict[str, dict[str, str]]:
     for f in dataclasses.fields(config):
         hint, choices = hints.get(f.name, f.type), f.metadata.get("choices")
         kind = " or ".join(choices) if choices else describe_type(hint)
-        found[f.name] = {"default": _default(f, hint), "takes": kind, "meaning": meanings.get(f.name, "")}
+        if f.default_factory is not dataclasses.MISSING:
+            default = setting_text(f.default_factory())
+        elif f.default is dataclasses.MISSING:
+            default = "required"
+        else:
+            default = setting_text(f.default, ".." if hint == Ranged else ",")
+        found[f.name] = {"default": default, "takes": kind, "meaning": meanings.get(f.name, "")}
     return found
 
 
 def _meanings(text: str) -> dict[str, str]:
-    """Return what a docstring's section of parameters says of each name."""
+    """Return the description of each name in the parameter section of a docstring."""
     found: dict[str, str] = {}
     names: list[str] = []
     for line in inspect.cleandoc(text).partition("Parameters\n----------\n")[2].splitlines():
@@ -148,28 +147,17 @@ def _meanings(text: str) -> dict[str, str]:
     return found
 
 
-def _default(field: dataclasses.Field[Any], hint: Any) -> str:
-    from restorekit.core.types import Ranged
-
-    if field.default_factory is not dataclasses.MISSING:
-        return setting_text(field.default_factory())
-    if field.default is dataclasses.MISSING:
-        return "required"
-    return setting_text(field.default, ".." if hint == Ranged else ",")
-
-
-def _shown(value: Any) -> str:
-    """Return a value on one line: a setting as default, kind and meaning, a figure to six digits."""
-    if isinstance(value, dict) and "takes" in value:
-        return f"{value['default']}   ({value['takes']})   {value['meaning']}".rstrip()
-    return f"{value:.6g}" if isinstance(value, float) else "-" if value is None else setting_text(value)
-
-
 def _line(key: str, value: Any) -> None:
     if isinstance(value, dict) and value:
         click.echo(f"{key}:")
         for name, inner in value.items():
-            click.echo(f"  {name}: {_shown(inner)}")
+            if isinstance(inner, dict) and "takes" in inner:  # a setting
+                shown = f"{inner['default']}   ({inner['takes']})   {inner['meaning']}".rstrip()
+            elif isinstance(inner, float):
+                shown = f"{inner:.6g}"
+            else:
+                shown = "-" if inner is None else setting_text(inner)
+            click.echo(f"  {name}: {shown}")
     elif isinstance(value, list | tuple) and len(value) > 1 and all(isinstance(v, str) for v in value):
         click.echo(f"{key}:")
         for inner in value:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from restorekit.evaluation.bootstrap import Comparison
     from restorekit.evaluation.calibration import CalibrationRow
     from restorekit.evaluation.head_to_head import PairedComparison
     from restorekit.evaluation.protocol import Results
@@ -76,23 +75,19 @@ def _coverage(run: RunRow, coverage: RunCoverage, names: Mapping[str, str]) -> s
 
 
 def _protocol(results: Results, names: Mapping[str, str]) -> str:
-    """Return the protocol: what holds for all methods, and the estimate of each model."""
-    p, learned = results.protocol, [run for run in results.runs if run.learned]
-    estimates = dict.fromkeys(f"{names[run.restorer]}: {run.estimate}" for run in learned)
-    general = f"noise {p.noise}; result {p.result}; psnr in dB, {p.psnr}; ssim: {p.ssim}; interval {p.interval}"
-    sigma = ["sigma: noise level passed to a method"] if any(run.sigma for run in results.runs) else []
-    return "; ".join([*_directions(results), general, *sigma, f"seed {p.seed}", *estimates])
-
-
-def _directions(results: Results) -> list[str]:
-    """Return which values of each metric in the tables are good."""
+    """Return the direction of each metric, the protocol of all methods, and the estimate of each model."""
     from restorekit.evaluation.metric_values import DIFFERENCE_SUFFIX, in_order
 
     metrics = [f for f in results.metrics if not f.name.endswith(DIFFERENCE_SUFFIX)]  # `print_compared` shows those
     there = [f for f in in_order(metrics) if any(run.metrics.get(f.name) is not None for run in results.runs)]
     ways = {way: [_HEADS.get(f.name, f.name) for f in there if f.better == way] for way in ("higher", "lower")}
     goals = [f"{_HEADS.get(f.name, f.name)} is best at {f.goal:g}" for f in there if f.goal is not None]
-    return [*(f"{way} is better: {', '.join(heads)}" for way, heads in ways.items() if heads), *goals]
+    directions = [f"{way} is better: {', '.join(heads)}" for way, heads in ways.items() if heads]
+    p = results.protocol
+    general = f"noise {p.noise}; result {p.result}; psnr in dB, {p.psnr}; ssim: {p.ssim}; interval {p.interval}"
+    sigma = ["sigma: noise level passed to a method"] if any(run.sigma for run in results.runs) else []
+    estimates = dict.fromkeys(f"{names[run.restorer]}: {run.estimate}" for run in results.runs if run.learned)
+    return "; ".join([*directions, *goals, general, *sigma, f"seed {p.seed}", *estimates])
 
 
 def _one_table(runs: Sequence[RunRow], names: Mapping[str, str]) -> Table:
@@ -138,19 +133,17 @@ def print_compared(comparisons: Sequence[PairedComparison]) -> None:
     for head in (*heads, "better", "worse", "equal"):
         table.add_column(head, justify="right", overflow="fold")
     for pair in comparisons:
-        table.add_row(pair.metric.name, *_compared_cells(pair.result))
+        found = pair.result
+        means, difference = (_cell(found.mean), _cell(found.mean_against)), _signed(found.difference)
+        ends = "-" if found.low is None else f"{_signed(found.low)} to {_signed(found.high)}"
+        counts = map(str, (found.wins, found.losses, found.ties))
+        table.add_row(pair.metric.name, *means, difference, ends, *counts)
     Console().print(table)
     if first.result.worse:
         differences = dict(first.result.differences)
         names = [f"{key} {_signed(differences.get(key))}" for key in first.result.worse]
         text = f"worse than {first.against} by {first.metric.name}: {named(names, 5)}"
         Console().print(text, markup=False, highlight=False, soft_wrap=True)
-
-
-def _compared_cells(found: Comparison) -> list[str]:
-    ends = "-" if found.low is None else f"{_signed(found.low)} to {_signed(found.high)}"
-    counts = map(str, (found.wins, found.losses, found.ties))
-    return [_cell(found.mean), _cell(found.mean_against), _signed(found.difference), ends, *counts]
 
 
 def _signed(value: float | None) -> str:

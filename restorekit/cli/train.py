@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,7 +23,7 @@ from restorekit.cli.options import (
 if TYPE_CHECKING:
     from restorekit.core.devices import Precision
     from restorekit.images.dataset import Labels
-    from restorekit.training.log import LogEntry, Watch
+    from restorekit.training.log import LogEntry
 
 LEARNED = ("learned", "learned-gain")
 EXAMPLE = """\b
@@ -141,16 +140,9 @@ def command(
     hardware = build.Hardware(device, devices, nodes, precision, threads)
     source = build.DataSource(images, validation, labels, span, axes)
     plan = build.Plan(
-        model_name,
-        specs,
-        parse_settings(pairs),
-        init,
-        seed,
-        licence,
-        shlex.join(["restorekit", *sys.argv[1:]]),
-        self_supervised,
-        parse_sigma(sigma, LEARNED),
-    )
+        model_name, specs, parse_settings(pairs), init, seed, licence, shlex.join(["restorekit", *sys.argv[1:]]),
+        self_supervised, parse_sigma(sigma, LEARNED),
+    )  # fmt: skip
     job, model, fabric = build.prepare(run, source, plan, hardware, resume, steps, epochs, minutes)
     start = f"resuming {run}" if resume else f"starting from {job.card.start or 'random weights'}"
     first = fabric.is_global_zero  # one of several processes prints for all
@@ -158,7 +150,12 @@ def command(
         click.echo(note, err=True)
     with TrainingProgress(job) as progress, TrainingPage(job, progress.say) as page, board or nullcontext():
         shows = [progress.show, page.show, *([board.show] if board else [])]
-        outcome = loop.train(job, model, fabric, _each(shows), resume)
+
+        def watch(line: LogEntry) -> None:
+            for show in shows:
+                show(line)
+
+        outcome = loop.train(job, model, fabric, watch, resume)
     if first:
         _print(run, outcome.found)
     if outcome.signal is None:
@@ -166,16 +163,6 @@ def command(
     if first:
         click.echo(f"stopped at step {outcome.steps}; continue with --resume", err=True)
     return 128 + outcome.signal  # the exit code of a shell: 130 for SIGINT, 143 for SIGTERM
-
-
-def _each(shows: Sequence[Watch]) -> Watch:
-    """Return a watch that passes each line of the log to several."""
-
-    def watch(line: LogEntry) -> None:
-        for show in shows:
-            show(line)
-
-    return watch
 
 
 def _print(run: Path, found: dict[str, float]) -> None:

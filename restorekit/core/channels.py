@@ -42,7 +42,15 @@ def restore(restorer: Restorer, problem: Problem, n: int, rng: Rng) -> Restorati
     for c, (_, part) in enumerate(parts(problem, 1)):
         own = replace(rng, keys=tuple(f"{key}#band{c}" for key in keys))
         restored.append(restorer(part.observation, part.corruption, n, own))
-    return _stacked(restored)
+
+    def joined(name: str) -> Tensor | None:
+        values: list[Tensor | None] = [getattr(r, name) for r in restored]
+        channels = [channel for channel in values if channel is not None]
+        return torch.cat(channels, -3) if channels else None
+
+    mmse = torch.cat([r.mmse for r in restored], -3)
+    diagnostics = {k: torch.stack([r.diagnostics[k] for r in restored]).mean(0) for k in restored[0].diagnostics}
+    return Restoration(mmse, joined("std"), joined("draws"), joined("low"), joined("high"), diagnostics)
 
 
 def together(restorer: Restorer, channels: int) -> int:
@@ -74,16 +82,3 @@ def one_channel(values: Values, c: int, axis: int) -> Values:
     index = [slice(None)] * values.ndim
     index[axis] = slice(c, c + 1)
     return values[tuple(index)]  # type: ignore[no-any-return]
-
-
-def _stacked(restored: list[Restoration]) -> Restoration:
-    """Join single channels, (..., B, 1, H, W)."""
-
-    def stack(parts: list[Tensor | None]) -> Tensor | None:
-        found = [part for part in parts if part is not None]
-        return torch.cat(found, -3) if found else None
-
-    mmse = torch.cat([r.mmse for r in restored], -3)
-    found = {k: torch.stack([r.diagnostics[k] for r in restored]).mean(0) for k in restored[0].diagnostics}
-    std, draws, low, high = (stack([getattr(r, name) for r in restored]) for name in ("std", "draws", "low", "high"))
-    return Restoration(mmse, std, draws, low, high, found)

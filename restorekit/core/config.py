@@ -113,7 +113,11 @@ def parse_value(key: str, text: str, hint: Any, limits: ValueLimits = ValueLimit
     """
     if limits.choices and text not in limits.choices:
         raise SpecError(f"{key} takes one of {', '.join(limits.choices)}, got {text!r}")
-    kind, pieces = _pieces(text, hint)
+    several, kind, pieces = typing.get_origin(hint) is tuple, hint, [text]
+    if several:
+        kind, pieces = typing.get_args(hint)[0], [] if text == "none" else [p for p in text.split(",") if p]
+    elif hint == Ranged:
+        kind, pieces = float, text.split("..")
     if ".." in text and kind in (int, float) and (hint != Ranged or len(pieces) > 2):
         raise SpecError(f"{key} takes {'LOW..HIGH' if hint == Ranged else 'one value'}, got {text!r}")
     try:
@@ -121,7 +125,6 @@ def parse_value(key: str, text: str, hint: Any, limits: ValueLimits = ValueLimit
     except ValueError:
         expected = "a number or a fraction such as 25/255" if hint in (float, Ranged) else describe_type(hint)
         raise SpecError(f"{key} takes {expected}, got {text!r}") from None
-    several = typing.get_origin(hint) is tuple
     for piece, value in zip(pieces, values, strict=True):
         if kind in (int, float):
             _check_limits(key, value, text if several else piece, limits, several)
@@ -137,13 +140,6 @@ def parse_number(text: str) -> float:
         return float(above) / float(below) if slash else float(above)
     except ZeroDivisionError:
         raise ValueError(f"expected a number, got {text!r}") from None
-
-
-def _pieces(text: str, hint: Any) -> tuple[Any, list[str]]:
-    """Return the type of one value, and the texts: the ends of a range, the items of a tuple, or the text itself."""
-    if typing.get_origin(hint) is tuple:
-        return typing.get_args(hint)[0], [piece for piece in text.split(",") if piece] if text != "none" else []
-    return (float, text.split("..")) if hint == Ranged else (hint, [text])
 
 
 def _integer(text: str) -> int:

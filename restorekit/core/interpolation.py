@@ -44,18 +44,13 @@ def fill(y: Tensor, observed: Tensor, coarse: Tensor | None = None) -> Tensor:
     """
     initial = torch.where(observed, y, push(*_weighted(y, observed), coarse))
     for _ in range(SWEEPS):
-        initial = torch.where(observed, y, _neighbour_mean(initial))
+        # The mean of a value's eight neighbours, of which the four nearest count double. It is the product of two
+        # triangles, (1, 2, 1), minus the value itself; shifts are faster than a convolution.
+        p = F.pad(initial, (1, 1, 1, 1), mode="replicate")
+        across = p[..., :-2] + 2 * p[..., 1:-1] + p[..., 2:]
+        neighbours = across[..., :-2, :] + 2 * across[..., 1:-1, :] + across[..., 2:, :] - 4 * initial
+        initial = torch.where(observed, y, neighbours / 12)
     return initial
-
-
-def _neighbour_mean(t: Tensor) -> Tensor:
-    """Return the mean of a value's eight neighbours, of which the four nearest count double.
-
-    It is the product of two triangles, (1, 2, 1), minus the value itself; shifts are faster than a convolution.
-    """
-    p = F.pad(t, (1, 1, 1, 1), mode="replicate")
-    across = p[..., :-2] + 2 * p[..., 1:-1] + p[..., 2:]
-    return (across[..., :-2, :] + 2 * across[..., 1:-1, :] + across[..., 2:, :] - 4 * t) / 12
 
 
 def bend(initial: Tensor, observed: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ import dataclasses
 import json
 import reprlib
 import types
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, TypeAlias, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -241,7 +241,8 @@ def parse_json(data: bytes | str, where: str = "", limit: int = MAX_FILE_BYTES) 
         raise RecordError(f"{place}: expected JSON, got other text ({one_line(error)[:100]})") from None
     level: list[Json] = [found]
     for _ in range(MAX_DEPTH):
-        level = [child for one in level for child in _children(one)]
+        inner = [one.values() if isinstance(one, dict) else one for one in level if isinstance(one, dict | list)]
+        level = [child for children in inner for child in children]
     if any(isinstance(one, dict | list) for one in level):
         raise RecordError(f"{place}: expected at most {MAX_DEPTH} levels of objects and lists, got more")
     if "\\ud" in text.lower():
@@ -256,12 +257,6 @@ def _integer(text: str) -> int:
     if len(text) > MAX_DIGITS:
         raise ValueError(f"an integer has {len(text)} digits, more than {MAX_DIGITS}")
     return int(text)
-
-
-def _children(value: Json) -> Iterable[Json]:
-    if isinstance(value, dict):
-        return value.values()
-    return value if isinstance(value, list) else ()
 
 
 def decode(cls: type[T], values: object, where: str = "") -> T:
@@ -348,7 +343,8 @@ def _read(kind: Any, value: object, where: str) -> object:
     else:
         good = kind is Any or kind is object or isinstance(value, kind)
     if not good:
-        raise RecordError(f"{where}: expected {_word(kind)}, got {reprlib.repr(value)}")
+        word = _NAMES.get(kind, " or ".join(map(repr, get_args(kind))) or str(kind))
+        raise RecordError(f"{where}: expected {word}, got {reprlib.repr(value)}")
     return value
 
 
@@ -363,10 +359,6 @@ def _is_plain(kind: Any) -> bool:
     if _is_union(kind) or (isinstance(origin, type) and issubclass(origin, Sequence)):
         return all(one is Ellipsis or _is_plain(one) for one in arguments)
     return origin is Literal or kind in (int, float, str, bool, type(None))
-
-
-def _word(kind: Any) -> str:
-    return _NAMES.get(kind, " or ".join(map(repr, get_args(kind))) or str(kind))
 
 
 def schema_of(cls: type, known: Callable[[type], Mapping[str, Json]] = lambda cls: {}) -> dict[str, Json]:

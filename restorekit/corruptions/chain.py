@@ -187,19 +187,15 @@ def _is_zero(level: Tensor | None) -> bool:
     return level is not None and not bool(level.any())
 
 
-def _observed_before(before: Tensor, after: Tensor) -> Tensor:
-    """Return where a value of the second step depends only on values that the first step left observed."""
-    if before.shape[2:] == after.shape[2:]:
-        return before
-    return F.adaptive_avg_pool2d(before.float(), (after.shape[2], after.shape[3])) == 1
-
-
 def _then(before: Observation, after: Observation) -> Observation:
     """Combine two steps: observed in both, parameters of both, standard deviations in quadrature.
 
     Behind a linear map the noise of the first step is no longer white, so that its level is unknown.
     """
-    observed = _observed_before(before.observed, after.observed) & after.observed
+    carried_over, (height, width) = before.observed, after.observed.shape[2:]
+    if carried_over.shape[2:] != (height, width):  # a value counts as observed if all that it depends on are
+        carried_over = F.adaptive_avg_pool2d(carried_over.float(), (height, width)) == 1
+    observed = carried_over & after.observed
     sigma = None
     if before.sigma is not None and after.sigma is not None:
         carried = before.sigma if after.direct else before.sigma.masked_fill(before.sigma > 0, torch.nan)

@@ -35,12 +35,7 @@ class Shrinking:
         """Share every value out among its square's pixels."""
         height, width = self.shape[1:]
         counts = F.avg_pool2d(u.new_ones(1, 1, height, width), self.factor, ceil_mode=True, divisor_override=1)
-        return _enlarged(u / counts, self.factor, height, width)
-
-
-def _enlarged(t: Tensor, factor: int, height: int, width: int) -> Tensor:
-    """Repeat every value over its square."""
-    return t.repeat_interleave(factor, 2).repeat_interleave(factor, 3)[..., :height, :width]
+        return (u / counts).repeat_interleave(self.factor, 2).repeat_interleave(self.factor, 3)[..., :height, :width]
 
 
 @dataclass(frozen=True)

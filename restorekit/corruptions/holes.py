@@ -45,14 +45,9 @@ class Holes(Corruption):
             distance = torch.where(coin, _strokes(x, rng), _boxes(x, rng))
         else:
             distance = _strokes(x, rng) if self.shape == "strokes" else _boxes(x, rng)
-        return hide(x, _beyond(distance, area))
-
-
-def _beyond(distance: Tensor, area: Tensor) -> Tensor:
-    """Return True, (B, 1, H, W), for all but the nearest `area` share of pixels."""
-    order = distance.flatten(1).argsort(dim=1, stable=True)  # boxes tie often
-    ranks = order.argsort(dim=1).view_as(distance)
-    return ranks >= area * distance[0].numel()
+        order = distance.flatten(1).argsort(dim=1, stable=True)  # boxes tie often
+        ranks = order.argsort(dim=1).view_as(distance)  # the nearest `area` share of pixels is hidden
+        return hide(x, ranks >= area * distance[0].numel())
 
 
 def _grid(x: Tensor) -> tuple[Tensor, Tensor]:

@@ -6,7 +6,6 @@ import dataclasses
 import re
 import typing
 from collections.abc import Mapping
-from typing import Any
 
 from restorekit.core.config import ValueLimits, parse_value
 from restorekit.core.contracts import Corruption
@@ -90,7 +89,8 @@ def _part(text: str, known: Mapping[str, type[Corruption]]) -> Corruption:
     if name not in known:
         raise SpecError(unknown("corruption", name, known))
     cls = known[name]
-    settings: dict[str, object] = {}
+    fields = {f.name: f for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
+    hints, settings = typing.get_type_hints(cls), dict[str, object]()
     for values in _values(body):
         if len(values) > 1:
             raise SpecError(
@@ -99,13 +99,7 @@ def _part(text: str, known: Mapping[str, type[Corruption]]) -> Corruption:
         key, _, value = values[0].partition("=")
         if key in settings:
             raise SpecError(f"{key} appears twice in {text!r}; remove one")
-        settings[key] = _value(cls, key, value)
+        if key not in fields:
+            raise SpecError(f"{cls.name}: {unknown('key', key, fields)}")
+        settings[key] = parse_value(key, value, hints[key], ValueLimits.of(fields[key]))
     return cls(**settings)
-
-
-def _value(cls: type[Corruption], key: str, text: str) -> Any:
-    """Read the text of one field by its type and limits."""
-    fields = {f.name: f for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
-    if key not in fields:
-        raise SpecError(f"{cls.name}: {unknown('key', key, fields)}")
-    return parse_value(key, text, typing.get_type_hints(cls)[key], ValueLimits.of(fields[key]))

@@ -93,15 +93,22 @@ def compare(
     both = [key for key, value in ours.items() if value is not None and theirs.get(key) is not None]
     a, b = (np.array([found[key] for key in both], float) for found in (ours, theirs))
     finite = np.isfinite(a) & np.isfinite(b)
-    d, gains = _differences(a[finite], b[finite], metric), _gains(a, b, metric)
+    with np.errstate(invalid="ignore"):  # infinite minus infinite, which is a tie
+        differences = a - b if metric.goal is None else abs(a - metric.goal) - abs(b - metric.goal)
+    sign = 1 if better(metric) == "higher" else -1
+    gains = np.where(indistinct(a, b, metric.unit), 0.0, sign * differences)
     order = [int(i) for i in np.argsort(gains, kind="stable")]
-    (low, high), why = _ends(interval(d, seed))
+    mean, mean_against, difference = (
+        float(values[finite].mean()) if finite.any() else None for values in (a, b, differences)
+    )
+    ends = interval(differences[finite], seed)
+    (low, high), why = ((None, None), ends) if isinstance(ends, str) else (ends, "")
     out = f"images with an infinite value, here {int((~finite).sum())}, count in wins, losses and ties alone"
     return Comparison(
         images=len(both),
-        mean=_mean(a[finite]),
-        mean_against=_mean(b[finite]),
-        difference=_mean(d),
+        mean=mean,
+        mean_against=mean_against,
+        difference=difference,
         low=low,
         high=high,
         reason="; ".join(filter(None, (why, "" if finite.all() else out))),
@@ -109,23 +116,8 @@ def compare(
         losses=int((gains < 0).sum()),
         ties=int((gains == 0).sum()),
         worse=tuple(both[i] for i in order if gains[i] < 0),
-        differences=tuple((both[i], float(_differences(a[[i]], b[[i]], metric)[0])) for i in order if finite[i]),
+        differences=tuple((both[i], float(differences[i])) for i in order if finite[i]),
     )
-
-
-def _mean(values: Array) -> float | None:
-    return float(values.mean()) if len(values) else None
-
-
-def _ends(found: tuple[float, float] | str) -> tuple[tuple[float | None, float | None], str]:
-    return ((None, None), found) if isinstance(found, str) else (found, "")
-
-
-def _gains(a: Array, b: Array, metric: MetricInfo) -> Array:
-    """Return how much better each value of a is than that of b; 0 for ties."""
-    with np.errstate(invalid="ignore"):  # infinite minus infinite, which is a tie
-        gain = (1 if better(metric) == "higher" else -1) * _differences(a, b, metric)
-    return np.where(indistinct(a, b, metric.unit), 0.0, gain)
 
 
 def better(metric: MetricInfo) -> Literal["higher", "lower"]:
@@ -136,13 +128,6 @@ def better(metric: MetricInfo) -> Literal["higher", "lower"]:
 def how(seed: int) -> str:
     """Describe how an interval is computed."""
     return f"bootstrap-t over images, {RESAMPLES} resamples, seed {seed}; none for fewer than {MIN_IMAGES} images"
-
-
-def _differences(a: Array, b: Array, metric: MetricInfo) -> Array:
-    """Return differences of values, or of distances to the goal of a metric."""
-    if metric.goal is not None:
-        a, b = abs(a - metric.goal), abs(b - metric.goal)
-    return a - b
 
 
 def indistinct(a: Array, b: Array, unit: str) -> NDArray[np.bool_]:
@@ -177,24 +162,19 @@ def interval(
     mean, error = float(values.mean()), float(values.std(ddof=1)) / math.sqrt(n)
     if error <= _NOTHING * abs(mean) or error == 0:
         return "no interval: it is the same on every image"
-    t = np.sort(_off(values, mean, error, np.random.default_rng(seed), resamples))
+    generator, ratios = np.random.default_rng(seed), list[Array]()
+    rows = max(1, min(resamples, _ENTRIES // n))
+    for first in range(0, resamples, rows):
+        sample = values[generator.integers(n, size=(min(rows, resamples - first), n))]
+        off, own = sample.mean(1) - mean, sample.std(1, ddof=1) / math.sqrt(n)
+        flat = own <= _NOTHING * error  # a resample of equal values, whose error is infinite in its own units
+        ratios.append(np.where(flat, np.copysign(np.inf, off), off / np.where(flat, 1.0, own)))
+    t = np.sort(np.concatenate(ratios))
     outside = round((resamples + 1) * (1 - level) / 2)
     low, high = mean - float(t[-outside]) * error, mean - float(t[outside - 1]) * error
     if not (math.isfinite(low) and math.isfinite(high)):
         return "no interval: it is the same on nearly every image"
     return low, high
-
-
-def _off(values: Array, mean: float, error: float, generator: np.random.Generator, resamples: int) -> Array:
-    """Return the errors of resamples' means, in their own standard errors; infinite for equal values."""
-    n, found = len(values), list[Array]()
-    rows = max(1, min(resamples, _ENTRIES // n))
-    for first in range(0, resamples, rows):
-        sample = values[generator.integers(n, size=(min(rows, resamples - first), n))]
-        off, own = sample.mean(1) - mean, sample.std(1, ddof=1) / math.sqrt(n)
-        flat = own <= _NOTHING * error
-        found.append(np.where(flat, np.copysign(np.inf, off), off / np.where(flat, 1.0, own)))
-    return np.concatenate(found)
 
 
 def clear(found: Comparison, metric: MetricInfo) -> int:

@@ -167,21 +167,16 @@ def _nearest(values: Counts, nodes: Counts) -> npt.NDArray[np.intp]:
 
 
 def _filled(factors: Counts) -> dict[str, Grid]:
-    """Return cells by nodes of noise level and share missing; gaps within one are bridged."""
+    """Return cells by nodes of noise level and share missing; gaps are interpolated over distance, then std."""
     found = {}
     for i, j in np.ndindex(*factors.shape[:2]):
         cell = factors[i, j].copy()
         for level in range(cell.shape[-1]):
-            cell[..., level] = _bridged(cell[..., level])
+            rows = np.array([_line(row) for row in cell[..., level]])
+            cell[..., level] = np.array([_line(column) for column in rows.T]).T
         if np.isfinite(cell).all():
             found[f"{i},{j}"] = np.maximum.accumulate(cell, -1).round(3).tolist()
     return found
-
-
-def _bridged(grid: Counts) -> Counts:
-    """Fill NaN in a grid, (distance, std), between and beyond those known, along the rows first, then the columns."""
-    rows = np.array([_line(row) for row in grid])
-    return np.array([_line(column) for column in rows.T]).T
 
 
 def _line(line: Counts) -> Counts:
@@ -212,7 +207,12 @@ def _checked(table: Table, sampler: ErrorSampler, images: Iterable[TestImage], g
             for tally, own in zip(tallies[own_sort], levels, strict=True):
                 tally.add(np.concatenate(own))
     scales = _scales(tallies)
-    return Fit(_scaled(table, scales), [_row(*key, own, scales, globally) for key, own in found.items()])
+    factors = {
+        key: (np.asarray(values) * scales[own_sort]).round(3).tolist()
+        for key, values in table.factors.items()
+        if (own_sort := sort(cell(key))) in scales
+    }
+    return Fit(replace(table, factors=factors), [_row(*key, own, scales, globally) for key, own in found.items()])
 
 
 def _scales(tallies: Mapping[Sort, Sequence[Tally]]) -> dict[Sort, Counts]:
@@ -228,16 +228,6 @@ def _scales(tallies: Mapping[Sort, Sequence[Tally]]) -> dict[Sort, Counts]:
             " that leave something unknown"
         )
     return found
-
-
-def _scaled(table: Table, scales: Mapping[Sort, Counts]) -> Table:
-    """Return the table with each cell's factors scaled; without those of sorts that have no scale."""
-    factors = {}
-    for key, values in table.factors.items():
-        own = sort(cell(key))
-        if own in scales:
-            factors[key] = (np.asarray(values) * scales[own]).round(3).tolist()
-    return replace(table, factors=factors)
 
 
 def _row(

@@ -327,38 +327,30 @@ class _ComparisonJob:
 
     @of_one_image()
     def compute(self, task: Task, images: ImageTriple) -> tuple[ImageRow, list[Failure]]:
-        """Measure the restored image."""
-        found = _measure_image(task.key, self.name, images, self.metrics, self.has_gain, self.log)
+        """Return the row of one image, and the failures of metrics."""
+        restoration = Restoration(quantise_8bit(images.restored))
+        values, reasons, faults = measure(self.metrics, restoration, images.clean, images.observation)
+        if self.has_gain:
+            before, gain = (info.name for info in BEFORE)
+            values, reasons = values | {before: None, gain: None}, dict(reasons)
+            if images.before is None:
+                reason = "there is no observation, or it has another size or other channels"
+                reasons |= {before: reason, gain: reason}
+            else:
+                observed = Restoration(quantise_8bit(images.before))
+                values[before] = observed_psnr = PSNR()(observed, images.clean, images.observation)
+                after = values.get("psnr")
+                if after is None or math.isinf(observed_psnr) or math.isinf(after):
+                    reasons[gain] = "one of both is infinite, as it is the clean image"
+                else:
+                    values[gain] = after - observed_psnr
+        failures = [Failure(task.key, str(error_message(fault, self.log)), restorer=self.name) for fault in faults]
         self.show(task.key, images)
-        return found
+        return ImageRow("", self.name, task.key, values, reasons, notes=list(images.notes)), failures
 
     def write(self, task: Task, found: tuple[ImageRow, list[Failure]]) -> tuple[ImageRow, list[Failure]]:
         """Return the result unchanged."""
         return found
-
-
-def _measure_image(
-    key: str, name: str, images: ImageTriple, metrics: Sequence[Metric], has_gain: bool, log: Path | None
-) -> tuple[ImageRow, list[Failure]]:
-    """Return the row of one image, and the failures of metrics."""
-    restoration = Restoration(quantise_8bit(images.restored))
-    values, reasons, faults = measure(metrics, restoration, images.clean, images.observation)
-    if has_gain:
-        before, gain = (info.name for info in BEFORE)
-        values, reasons = values | {before: None, gain: None}, dict(reasons)
-        if images.before is None:
-            reason = "there is no observation, or it has another size or other channels"
-            reasons |= {before: reason, gain: reason}
-        else:
-            observed = Restoration(quantise_8bit(images.before))
-            values[before] = observed_psnr = PSNR()(observed, images.clean, images.observation)
-            after = values.get("psnr")
-            if after is None or math.isinf(observed_psnr) or math.isinf(after):
-                reasons[gain] = "one of both is infinite, as it is the clean image"
-            else:
-                values[gain] = after - observed_psnr
-    failures = [Failure(key, str(error_message(fault, log)), restorer=name) for fault in faults]
-    return ImageRow("", name, key, values, reasons, notes=list(images.notes)), failures
 
 
 @of_one_image()

@@ -29,7 +29,6 @@ from restorekit.evaluation.protocol import Method, Protocol, Results, Scenario, 
 from restorekit.evaluation.rows import Failure, ImageCoverage, ImageRow, NoisePolicy, RunCoverage, RunRow
 from restorekit.images.dataset import LabelledImages
 from restorekit.images.previews import make_preview
-from restorekit.images.views import Views
 from restorekit.restoration.model_restorer import ModelRestorer
 from restorekit.uncertainty.intervals import enclose
 from restorekit.uncertainty.noise_level import estimate_sigma
@@ -147,17 +146,12 @@ class ImageEvaluator:
             )
         times = {"seconds_per_megapixel": seconds / (x[0, 0].numel() / 1e6), "seconds": seconds}
         row = ImageRow(scenario.spec, method.name, image.key, {**values, **times}, reasons, coverage)
-        return replace(row, views=self._pictures(row, scenario, scored, observation, x)), faults
-
-    def _pictures(
-        self, row: ImageRow, scenario: Scenario, scored: Restoration, observation: Observation, x: Tensor
-    ) -> Views | None:
-        """Write the pictures of one restoration, if the image is one of those to be shown."""
-        if self.views is None or row.image not in self.pictured:
-            return None
-        preview = make_preview(scored, observation, x, taken=scenario.corruption.noise_law != "none")
-        own, shared = (row.corruption, row.restorer, row.image), (row.corruption, row.image)
-        return preview.write(self.views, *(digest("\n".join(names).encode())[:16] for names in (own, shared)))
+        if self.views is not None and row.image in self.pictured:
+            preview = make_preview(scored, observation, x, taken=scenario.corruption.noise_law != "none")
+            own, shared = (row.corruption, row.restorer, row.image), (row.corruption, row.image)
+            stems = (digest("\n".join(names).encode())[:16] for names in (own, shared))
+            row = replace(row, views=preview.write(self.views, *stems))
+        return row, faults
 
     def _add_likelihoods(self, found: ImageResult, image: TestImage, x: Tensor, rng: Rng) -> None:
         """Add the NELBO of the clean image, which no corruption changes, to the rows of each method."""
@@ -212,10 +206,7 @@ def _with_interval(
 
 
 def _calibration(
-    answer: Restoration,
-    shown: Problem,
-    method: Method,
-    truth: tuple[Tensor, Observation],
+    answer: Restoration, shown: Problem, method: Method, truth: tuple[Tensor, Observation]
 ) -> list[float | None] | None:
     """Return the share of the truth inside the interval of each of LEVELS; None without a spread."""
     if answer.std is None:
@@ -255,9 +246,22 @@ def of_one_image() -> Iterator[None]:
 
 
 def _run(scenario: Scenario, method: Method, rows: Sequence[ImageRow], names: Sequence[str]) -> RunRow:
-    """Return the means of one method under one corruption."""
+    """Return the means of one method under one corruption.
+
+    Its coverage is the distribution over images (5, 50, 95 %), and means over tenths of predicted width. Images beyond
+    the calibration, which `calibrated` does not count, have Gaussian intervals.
+    """
     own = [row for row in rows if (row.corruption, row.restorer) == (scenario.spec, method.name)]
     values, reasons = means(own, names)
+    shares = [value for row in own if (value := row.metrics.get("coverage90")) is not None]
+    details = [row.coverage for row in own if row.coverage is not None]
+    tenths = [one.coverage_by_width for one in details if one.coverage_by_width is not None]
+    calibrated = [one.calibrated for one in details if one.calibrated is not None]
+    coverage = RunCoverage(
+        coverage90_images=np.quantile(shares, (0.05, 0.5, 0.95)).tolist() if shares else None,
+        coverage_by_width=np.mean(tenths, 0).tolist() if tenths else None,
+        calibrated=sum(calibrated) if calibrated else None,
+    )
     return RunRow(
         corruption=scenario.spec,
         restorer=method.name,
@@ -268,24 +272,8 @@ def _run(scenario: Scenario, method: Method, rows: Sequence[ImageRow], names: Se
         estimate=method.estimate,
         digest=method.digest,
         metrics=values,
-        coverage=_run_coverage(own),
+        coverage=coverage,
         reasons=reasons,
-    )
-
-
-def _run_coverage(rows: Sequence[ImageRow]) -> RunCoverage:
-    """Return the distribution of the coverage over images (5, 50, 95 %) and over tenths of predicted width (means).
-
-    Images beyond the calibration, which `calibrated` does not count, have Gaussian intervals.
-    """
-    images = [value for row in rows if (value := row.metrics.get("coverage90")) is not None]
-    details = [row.coverage for row in rows if row.coverage is not None]
-    tenths = [own.coverage_by_width for own in details if own.coverage_by_width is not None]
-    calibrated = [own.calibrated for own in details if own.calibrated is not None]
-    return RunCoverage(
-        coverage90_images=np.quantile(images, (0.05, 0.5, 0.95)).tolist() if images else None,
-        coverage_by_width=np.mean(tenths, 0).tolist() if tenths else None,
-        calibrated=sum(calibrated) if calibrated else None,
     )
 
 

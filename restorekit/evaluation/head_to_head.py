@@ -73,15 +73,17 @@ def against_baselines(results: Results) -> list[PairedComparison]:
             continue
         best = max(classical, key=lambda pair: sign * pair[0])[1].restorer
         for name in (run.restorer for run in runs if run.learned):
-            ours, theirs = (_values(results, spec, one, metric.name) for one in (name, best))
+            ours, theirs = (
+                {
+                    row.image: row.metrics.get(metric.name)
+                    for row in results.images
+                    if (row.corruption, row.restorer) == (spec, one)
+                }
+                for one in (name, best)
+            )
             result = compare(ours, theirs, metric, results.protocol.seed)
             found += [PairedComparison(spec, name, best, metric, result)] if result.images else []
     return found
-
-
-def _values(results: Results, spec: str, restorer: str, name: str) -> dict[str, float | None]:
-    rows = (row for row in results.images if (row.corruption, row.restorer) == (spec, restorer))
-    return {row.image: row.metrics.get(name) for row in rows}
 
 
 def gain(pair: PairedComparison) -> float:
@@ -200,9 +202,12 @@ def with_differences(results: Results, comparisons: Sequence[PairedComparison]) 
     names = {pair.metric.name + DIFFERENCE_SUFFIX: pair for pair in comparisons}
     by_image = {name: dict(pair.result.differences) for name, pair in names.items()}
     means = {name: pair.result.difference for name, pair in names.items()}
-    infos = [
-        MetricInfo(name, pair.metric.unit, better(pair.metric), meaning=_meaning(pair)) for name, pair in names.items()
-    ]
+    infos: list[MetricInfo] = []
+    for name, pair in names.items():
+        metric = pair.metric
+        value = metric.name if metric.goal is None else f"Distance of {metric.name} from {metric.goal:g},"
+        meaning = f"{value} minus that of {pair.against}."
+        infos.append(MetricInfo(name, metric.unit, better(metric), meaning=meaning))
 
     def extended(row: ImageRow) -> ImageRow:
         values = {name: own.get(row.image) for name, own in by_image.items()}
@@ -212,9 +217,3 @@ def with_differences(results: Results, comparisons: Sequence[PairedComparison]) 
     run = replace(results.runs[0], metrics={**results.runs[0].metrics, **means})
     rows = [extended(row) for row in results.images]
     return replace(results, runs=[run], images=rows, metrics=[*results.metrics, *infos])
-
-
-def _meaning(pair: PairedComparison) -> str:
-    if pair.metric.goal is not None:
-        return f"Distance of {pair.metric.name} from {pair.metric.goal:g}, minus that of {pair.against}."
-    return f"{pair.metric.name} minus that of {pair.against}."

@@ -25,10 +25,8 @@ from restorekit.core.distributions import (
     Bernoulli,
     DiagonalGaussian,
     DiscretisedLogistic,
-    Latents,
     Levelled,
     LogisticMixture,
-    Prior,
 )
 from restorekit.core.errors import ImageError, RestorekitError, UndefinedMetricError, UsageError
 from restorekit.core.files import atomic
@@ -96,7 +94,17 @@ def score(model: LatentModel, x: Tensor, label: Tensor | None, k: int, chunk: in
     one = two = x.new_full((len(x),), -torch.inf)  # log of the sums of weights and of their squares
     first: list[tuple[Tensor, Tensor]] = []
     for start in range(0, k, chunk):
-        distortion, rates = _terms(model, x, label, min(chunk, k - start), rng.after(start))
+        n = min(chunk, k - start)
+        many, labels = x.repeat(n, 1, 1, 1), None if label is None else label.repeat(n)
+        q = model.infer(many, None, labels)
+        z = q.sample(rng.after(start).expand(n))
+        distortion = -model.decode(z, labels).log_prob(many).view(n, -1)
+        prior = model.prior(labels)
+        if isinstance(q, Levelled) and isinstance(prior, Levelled):
+            rates = torch.stack([a - b for a, b in zip(q.log_probs(z), prior.log_probs(z), strict=True)])
+        else:
+            rates = (q.log_prob(z) - prior.log_prob(z))[None]
+        rates = rates.view(len(rates), n, -1)  # of each level, draw and image
         first = first or [(distortion[0], rates[:, 0])]
         weight = -distortion - rates.sum(0)
         one, two = torch.logaddexp(one, weight.logsumexp(0)), torch.logaddexp(two, (2 * weight).logsumexp(0))
@@ -116,23 +124,6 @@ def nelbo(model: Model, x: Tensor, label: Tensor | None, rng: Rng) -> float:
         raise UndefinedMetricError(f"the model takes no image of {channels} channel(s) and {width} x {height} pixels")
     device = next(model.parameters()).device
     return float(score(model, x.to(device), None if label is None else label.to(device), 1, 1, rng).nelbo)
-
-
-def _terms(model: LatentModel, x: Tensor, label: Tensor | None, n: int, rng: Rng) -> tuple[Tensor, Tensor]:
-    """Return -log p(x | z), (n, B) nats, and log q(z | x) - log p(z) of each level, (levels, n, B), of n draws of z."""
-    many, labels = x.repeat(n, 1, 1, 1), None if label is None else label.repeat(n)
-    q = model.infer(many, None, labels)
-    z = q.sample(rng.expand(n))
-    distortion = -model.decode(z, labels).log_prob(many)
-    rates = _rates(q, model.prior(labels), z)
-    return distortion.view(n, -1), rates.view(len(rates), n, -1)
-
-
-def _rates(q: Latents, prior: Prior, z: Any) -> Tensor:
-    """Return log q(z | x) - log p(z), (levels, B) nats; (1, B) unless both have a term for each level."""
-    if isinstance(q, Levelled) and isinstance(prior, Levelled):
-        return torch.stack([a - b for a, b in zip(q.log_probs(z), prior.log_probs(z), strict=True)])
-    return (q.log_prob(z) - prior.log_prob(z))[None]
 
 
 @dataclass(frozen=True)
@@ -242,17 +233,16 @@ class Summary:
 
     def means(self) -> dict[str, tuple[float, float]]:
         """Return mean and standard error over images of every score."""
-        names = list(self.rows[0].values) if self.rows else []
-        return {name: _mean([row.values[name] for row in self.rows]) for name in names}
+        found: dict[str, tuple[float, float]] = {}
+        for name in self.rows[0].values if self.rows else ():
+            values = [row.values[name] for row in self.rows]
+            spread = statistics.stdev(values) if len(values) > 1 else float("nan")
+            found[name] = statistics.fmean(values), spread / len(values) ** 0.5
+        return found
 
     def least_likely(self) -> list[ScoreRow]:
         """Return the images of the most bits for each value, which are least like the training data."""
         return sorted(self.rows, key=lambda row: -row.values["bits_per_dim"])[:TAIL]
-
-
-def _mean(values: list[float]) -> tuple[float, float]:
-    spread = statistics.stdev(values) if len(values) > 1 else float("nan")
-    return statistics.fmean(values), spread / len(values) ** 0.5
 
 
 def score_all(model: LatentModel, images: LabelledImages, k: int, seed: int, out: Path, watch: Watch) -> Summary:
@@ -306,21 +296,17 @@ def _batches(
     held: list[tuple[str, Tensor, int, int]] = []
     for i, key in enumerate(images.keys):
         try:
-            one = (
-                key,
-                _checked(model, images, i),
-                -1 if images.labels is None else int(images.labels[i]),
-                _levels(images, i),
-            )
+            x, span = _checked(model, images, i), images.range_of(i)
+            levels = 0 if images.raw(i).is_floating_point() else round(span.high - span.low) + 1
         except RestorekitError as error:
             failures.append(Failure(key, str(error)))
             watch(key, str(error))
             continue
-        full = len(held) == max(1, min(BATCH, PIXELS // one[1][0].numel()))
-        if held and (full or held[0][1].shape != one[1].shape or held[0][3] != one[3]):
+        full = len(held) == max(1, min(BATCH, PIXELS // x[0].numel()))
+        if held and (full or held[0][1].shape != x.shape or held[0][3] != levels):
             yield _joined(held, model)
             held = []
-        held.append(one)
+        held.append((key, x, -1 if images.labels is None else int(images.labels[i]), levels))
     if held:
         yield _joined(held, model)
 
@@ -348,12 +334,6 @@ def _checked(model: LatentModel, images: LabelledImages, i: int) -> Tensor:
         wanted = f"{g.size[1]} x {g.size[0]} pixels" if g.size else f"sides that are multiples of {g.multiple}"
         raise ImageError(f"the model takes images of {wanted}, got {size[1]} x {size[0]}; crop it")
     return x
-
-
-def _levels(images: LabelledImages, i: int) -> int:
-    """Return how many values image i's file can hold; 0 for floats."""
-    span = images.range_of(i)
-    return 0 if images.raw(i).is_floating_point() else round(span.high - span.low) + 1
 
 
 @torch.inference_mode()

@@ -75,9 +75,13 @@ class Measured(NamedTuple):
 
 def metric_infos(metrics: Sequence[Metric]) -> list[MetricInfo]:
     """Return the descriptions of metrics; the meaning is the first sentence of their docstring."""
-    return [
-        MetricInfo(m.name, m.unit, "" if m.goal is not None else m.better, m.goal, _first_sentence(m)) for m in metrics
-    ]
+    found: list[MetricInfo] = []
+    for metric in metrics:
+        paragraph = " ".join((inspect.getdoc(type(metric)) or "").partition("\n\n")[0].split())
+        meaning = paragraph.partition(". ")[0].rstrip(".") + "." if paragraph else ""
+        better = "" if metric.goal is not None else metric.better
+        found.append(MetricInfo(metric.name, metric.unit, better, metric.goal, meaning))
+    return found
 
 
 def measure(
@@ -133,12 +137,6 @@ def _most_common(reasons: Sequence[str | None]) -> str:
         return NO_REASON if reasons else "no image was measured"
     first = counts.most_common(1)[0][0]
     return f"{first}; and {len(counts) - 1} other reason(s)" if len(counts) > 1 else first
-
-
-def _first_sentence(metric: Metric) -> str:
-    """Return the first sentence of a metric's docstring, on one line."""
-    paragraph = " ".join((inspect.getdoc(type(metric)) or "").partition("\n\n")[0].split())
-    return paragraph.partition(". ")[0].rstrip(".") + "." if paragraph else ""
 
 
 _LATE = ("seconds_per_megapixel", "seconds", "nelbo")  # after the metrics of plugins

@@ -18,19 +18,15 @@ def results_schema() -> dict[str, Json]:
         unit = f" In {info.unit}." if info.unit else ""
         metrics[info.name] = {"type": ["number", "null"], "description": f"{info.meaning}{unit}"}
     schema = schema_of(Results, lambda cls: metrics)
-    properties = schema["properties"]
+    properties, required = schema["properties"], schema["required"]
     version: Json = {"const": SCHEMA, "description": "Version of this layout; keys may be added within a version."}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "results.json of restorekit evaluate and restorekit report",
         **schema,
-        "required": ["schema", *_list(schema["required"])],
+        "required": ["schema", *(required if isinstance(required, list) else [])],
         "properties": {"schema": version, **(properties if isinstance(properties, dict) else {})},
     }
-
-
-def _list(value: Json) -> list[Json]:
-    return value if isinstance(value, list) else []
 
 
 if __name__ == "__main__":

@@ -67,9 +67,15 @@ def draw(
         _check_ways(model, turned, shape, name)
         return _ways(model, count, shape, label, Rng(seed), steps, turned)
     _check_temperature(model, temperature, shape, name)
-    portions = [(first, min(PORTION, count - first)) for first in range(0, count, PORTION)]
-    rng = Rng(seed)
-    return torch.cat([_portion(model, n, shape, label, rng.fork(str(i)), temperature) for i, n in portions])
+    images, rng = list[Tensor](), Rng(seed)
+    with torch.inference_mode():
+        for first in range(0, count, PORTION):
+            n = min(PORTION, count - first)
+            labels = None if label is None else torch.full((n,), label, device=next(model.parameters()).device)
+            prior: Any = model.prior(labels)  # of levels, where there is a temperature for each
+            z = prior.sample(n, shape, rng.fork(str(first)), temperature)
+            images.append(model.decode(z, labels).mean.cpu())
+    return torch.cat(images)
 
 
 def _latent(name: str, device: str) -> LatentModel:
@@ -108,16 +114,6 @@ def _check_ways(model: LatentModel, turned: Sequence[int] | None, shape: tuple[i
             f"{name} has latents at several levels, of which --traverse has no numbers; draw with --temperature, such "
             "as 1,0, to see what a level does"
         )
-
-
-def _portion(
-    model: LatentModel, n: int, shape: tuple[int, ...], label: int | None, rng: Rng, temperature: Temperature
-) -> Tensor:
-    labels = None if label is None else torch.full((n,), label, device=next(model.parameters()).device)
-    with torch.inference_mode():
-        prior: Any = model.prior(labels)  # of levels, where there is a temperature for each
-        z = prior.sample(n, shape, rng, temperature)
-        return model.decode(z, labels).mean.cpu()
 
 
 @torch.inference_mode()

@@ -67,7 +67,14 @@ def find_images(source: str | Path, listed: str | Path | None = None) -> list[It
     """
     source = Path(source)
     if not source.is_dir():
-        return [_single(source, listed)]
+        file = Path(split_array(source)[0])
+        if not file.exists():
+            raise UsageError(f"there is no file or folder {source}; check the path")
+        if not file.is_file():
+            raise UsageError(f"{source} is neither a file nor a folder; expected an image or a folder of images")
+        if listed is not None:
+            raise UsageError(f"--list names images of a folder, got the single file {source}; remove --list")
+        return [Item(source, _key(file.name))]
     if listed is not None:
         return _chosen(source, Path(listed))
     items = sorted(_walk(source), key=lambda item: item.key)
@@ -82,17 +89,15 @@ def find_images(source: str | Path, listed: str | Path | None = None) -> list[It
 def left_out(source: str | Path) -> str | None:
     """Return a sentence about files under a folder that look like pictures but are none that can be read, or None."""
     files = (Path(folder, name) for folder, _, names in os.walk(source) for name in names if not name.startswith("."))
-    found = sorted(_key(os.path.relpath(f, source)) for f in files if _looks_like_a_picture(f))
+    found = list[str]()
+    for file in files:
+        suffix = file.suffix.lower()
+        if suffix in OTHER_PICTURES or (suffix in IMAGE_SUFFIXES and not file.is_file()):  # the latter: a dead link
+            found.append(_key(os.path.relpath(file, source)))
     if not found:
         return None
-    named = ", ".join(found[:3]) + (", ..." if len(found) > 3 else "")
+    named = ", ".join(sorted(found)[:3]) + (", ..." if len(found) > 3 else "")
     return f"left out, as no image that restorekit reads ({', '.join(sorted(SUFFIXES))}): {len(found)}, {named}"
-
-
-def _looks_like_a_picture(file: Path) -> bool:
-    if file.suffix.lower() in IMAGE_SUFFIXES:
-        return not file.is_file()  # a link to nothing
-    return file.suffix.lower() in OTHER_PICTURES
 
 
 def missing_path(path: str | Path, frames: int = 1) -> Path:
@@ -118,17 +123,6 @@ def walk_images(folder: Path) -> list[Item]:
 
 def _stem(key: str) -> str:
     return key.rpartition(".")[0]
-
-
-def _single(source: Path, listed: str | Path | None) -> Item:
-    file = Path(split_array(source)[0])
-    if not file.exists():
-        raise UsageError(f"there is no file or folder {source}; check the path")
-    if not file.is_file():
-        raise UsageError(f"{source} is neither a file nor a folder; expected an image or a folder of images")
-    if listed is not None:
-        raise UsageError(f"--list names images of a folder, got the single file {source}; remove --list")
-    return Item(source, _key(file.name))
 
 
 def split_array(source: str | Path) -> tuple[str, str]:

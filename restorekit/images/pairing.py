@@ -66,12 +66,10 @@ def align(ours: Sequence[str], theirs: Sequence[str], one_each: bool = False) ->
 
 def _name(key: str, one_each: bool) -> str:
     """Return by what an image is known: of one file on either side, only its frame."""
-    return stem(key).removeprefix(stem(_file(key))) if one_each else stem(key)
-
-
-def _file(key: str) -> str:
+    if not one_each:
+        return stem(key)
     found = _KEY.fullmatch(key)
-    return key if found is None or not found["frame"] else key[: -len(found["frame"])]
+    return (found["frame"] or "") if found else ""
 
 
 def _by_stem(keys: Sequence[str], one_each: bool) -> dict[str, list[int]]:

@@ -284,7 +284,11 @@ class PreviewCollector:
         if strip.low is not None and strip.high is not None:
             self._layer("interval", strip.high[index] - strip.low[index], top)
         if strip.draws is not None:
-            self._drawn(strip.draws[:DRAWS, index], channels, top)
+            draws = strip.draws[:DRAWS, index]
+            if self.draws is None:
+                self.draws = np.zeros((len(draws), *self.shape, self.channels), np.float32)
+            kept, values = self._cut(draws, top)
+            self.draws[:, kept, :, channels] = values.movedim(1, -1).numpy()
 
     def pictures(self) -> list[Bytes]:
         """Return the draws, (h, w, 3) each."""
@@ -299,12 +303,6 @@ class PreviewCollector:
         into = self.layers.setdefault(name, np.zeros(self.shape, np.float32))
         rows, part = self._cut(values, top)
         into[rows] += (part.sum(0) / self.channels).numpy()
-
-    def _drawn(self, draws: Tensor, channels: slice, top: int) -> None:
-        if self.draws is None:
-            self.draws = np.zeros((len(draws), *self.shape, self.channels), np.float32)
-        rows, part = self._cut(draws, top)
-        self.draws[:, rows, :, channels] = part.movedim(1, -1).numpy()
 
     def _cut(self, values: Tensor, top: int) -> tuple[slice, Tensor]:
         """Return the kept rows of a strip, and their values."""

@@ -92,21 +92,16 @@ def load_stack(source: str | Path, axes: str | None = None) -> Stack:
         labels = _labels_of(picture, Path(file))
     except (ImageError, OSError, ValueError) as error:
         raise UsageError(str(error) if isinstance(error, ImageError) else f"{source}: {error}") from error
-    images = _numbers(picture)
+    pixels, layout = picture.pixels, picture.metadata.array
+    if layout is not None and layout.bilevel:
+        pixels = pixels > 0
+    images = torch.from_numpy(pixels.astype(np.float32) if pixels.dtype.kind in "bf" else pixels)
     if labels is not None and len(labels) != len(images):
         raise UsageError(f"{source} holds {len(images)} images but there are {len(labels)} labels; expected as many")
     width = len(str(max(len(images) - 1, 0)))
     missing = None if picture.missing is None else torch.from_numpy(picture.missing)
     names = tuple(f"{i:0{width}d}" for i in range(len(images)))
     return Stack(images, labels, names, missing, picture.spec)
-
-
-def _numbers(picture: Picture) -> Tensor:
-    """Return the pixels as uint8, uint16 or float32; black and white as 0.0 and 1.0."""
-    pixels, layout = picture.pixels, picture.metadata.array
-    if layout is not None and layout.bilevel:
-        pixels = pixels > 0
-    return torch.from_numpy(pixels.astype(np.float32) if pixels.dtype.kind in "bf" else pixels)
 
 
 def _labels_of(picture: Picture, path: Path) -> Tensor | None:
@@ -154,11 +149,13 @@ def pack(paths: Iterable[str | Path], out: str | Path) -> None:
     """
     files = [Path(path) for path in paths]
     contents = [path.read_bytes() for path in files]
-    other = next((p for p, data in zip(files, contents, strict=True) if not data.startswith((_PNG, _JPEG))), None)
+    pairs = list(zip(files, contents, strict=True))
+    other = next((path for path, data in pairs if not data.startswith((_PNG, _JPEG))), None)
     if other is not None or not files:
         raise UsageError(f"only PNG and JPEG files can be packed, got {other or 'none'}; convert the others first")
-    deep = next((path for path, data in zip(files, contents, strict=True) if _is_deep_colour(data)), None)
-    if deep is not None:
+    pngs = ((path, data[24:25], data[25:26]) for path, data in pairs if data.startswith(_PNG))
+    deep = next((path for path, depth, colour in pngs if depth == b"\x10" and colour != b"\0"), None)
+    if deep is not None:  # Pillow would cut it to 8 bits
         raise UsageError(f"PNG files of 16 bits and colour cannot be packed, got {deep}; make an .npy of them")
     repeated = len({path.name for path in files}) < len(files)
     with atomic(out) as temporary, temporary.open("wb") as file:
@@ -168,11 +165,6 @@ def pack(paths: Iterable[str | Path], out: str | Path) -> None:
             offsets=np.cumsum([0, *map(len, contents)], dtype=np.int64),
             names=np.array([path.as_posix() if repeated else path.name for path in files]),
         )
-
-
-def _is_deep_colour(data: bytes) -> bool:
-    """Return whether a PNG's header states a depth and colour type that Pillow would cut to 8 bits."""
-    return data.startswith(_PNG) and data[24:25] == b"\x10" and data[25:26] != b"\0"
 
 
 def _load_packed(path: Path) -> Stack | None:

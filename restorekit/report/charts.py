@@ -206,8 +206,11 @@ def distribution(title: str, unit: str, series: Mapping[str, Sequence[float | No
     series : mapping of str to sequence of float or None
         By method. Those that are None or not finite are left out, and so is a method without any other.
     """
-    found = {name: _known(values) for name, values in series.items()}
-    found = {name: values for name, values in found.items() if values.size}
+    arrays = {
+        name: np.array([np.nan if v is None else v for v in values], dtype=np.float64)
+        for name, values in series.items()
+    }
+    found = {name: values[np.isfinite(values)] for name, values in arrays.items() if np.isfinite(values).any()}
     caption = (
         "Above, how many images have which value. Below, thick lines hold the middle half, thin ones 90 %, "
         f"the marks are medians; up to {MAX_SINGLE_MARKS} images are shown one by one."
@@ -226,11 +229,6 @@ def distribution(title: str, unit: str, series: Mapping[str, Sequence[float | No
         (name, values.size, float(values.mean()), *_quantiles(values)) for name, values in found.items()
     ]
     return Chart(title, caption, svg, head, table)
-
-
-def _known(values: Sequence[float | None]) -> Values:
-    array = np.array([np.nan if v is None else v for v in values], dtype=np.float64)
-    return array[np.isfinite(array)]
 
 
 def _quantiles(values: Values) -> list[float]:
@@ -260,18 +258,14 @@ def _boxes(axes: Axes, found: Mapping[str, Values]) -> None:
         if values.size <= MAX_SINGLE_MARKS:
             axes.plot(values, np.full(values.size, i), **look)
         else:
-            _box(axes, i, _quantiles(values), look)
+            low, first, middle, third, high = _quantiles(values)
+            axes.hlines(i, low, high, color=look["color"], linewidth=1.4)
+            axes.hlines(i, first, third, color=look["color"], linewidth=6)
+            axes.plot(middle, i, **look | {"markersize": 9})
     axes.set_yticks(range(len(found)), [drawn_name(name) for name in found])
     axes.set_ylim(len(found) - 0.4, -0.6)
     axes.grid(False, axis="y")
     axes.tick_params(axis="y", length=0)
-
-
-def _box(axes: Axes, at: int, quantiles: Sequence[float], look: Style) -> None:
-    low, first, middle, third, high = quantiles
-    axes.hlines(at, low, high, color=look["color"], linewidth=1.4)
-    axes.hlines(at, first, third, color=look["color"], linewidth=6)
-    axes.plot(middle, at, **look | {"markersize": 9})
 
 
 _SETTING = re.compile(r"(\w+)=([^,+]+)")
@@ -293,17 +287,11 @@ def sweeps(specs: Iterable[str]) -> list[ParameterSweep]:
     found: dict[tuple[str, str], dict[str, float]] = {}
     for spec in specs:
         for match in _SETTING.finditer(spec):
-            strength = _number(match[2])
-            if strength is not None:
+            try:
+                strength = parse_number(match[2])
+            except ValueError:  # a word or a range
+                continue
+            if math.isfinite(strength):
                 form = f"{spec[: match.start(2)]}*{spec[match.end(2) :]}"
                 found.setdefault((match[1], form), {})[spec] = strength
     return [ParameterSweep(key, form, own) for (key, form), own in found.items() if len(own) > 1]
-
-
-def _number(text: str) -> float | None:
-    """Read a number or a fraction; None for words and ranges."""
-    try:
-        value = parse_number(text)
-    except ValueError:
-        return None
-    return value if math.isfinite(value) else None

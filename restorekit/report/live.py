@@ -77,12 +77,11 @@ class TrainingPage:
             from restorekit.report.render import write_page
 
             write_page(page_of(self._job.run, card, running), self._job.run / "report.html")
+            return
         except ImportError as error:
-            self._warn(f"no report.html: {error.name} is not installed here; pip install {error.name}")
+            reason = f"{error.name} is not installed here; pip install {error.name}"
         except Exception as error:
-            self._warn(f"no report.html: {brief(error)}")
-
-    def _warn(self, sentence: str) -> None:
+            reason = brief(error)
         if not self._has_warned:
             self._has_warned = True
-            self._say(sentence)
+            self._say(f"no report.html: {reason}")

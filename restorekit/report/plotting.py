@@ -78,10 +78,7 @@ def drawing(title: str, caption: str, paint: Callable[[Figure], None], height: f
         paint(figure)
         empty = dict.fromkeys(("Date", "Creator", "Format", "Type"))
         figure.savefig(text, format="svg", metadata=empty)
-    return _finished(text.getvalue(), title, caption)
-
-
-def _finished(svg: str, title: str, caption: str) -> str:
+    svg = text.getvalue()
     svg = svg[svg.index("<svg") :].strip()
     svg = re.sub(r"<metadata>.*?</metadata>\s*", "", svg, flags=re.DOTALL)
     svg = re.sub(r"<defs>\s*<style.*?</style>\s*</defs>\s*", "", svg, flags=re.DOTALL)  # it would hold for the page

@@ -12,7 +12,7 @@ from __future__ import annotations
 import base64
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,13 +20,13 @@ from urllib.parse import quote
 
 from restorekit.core.files import atomic, digest
 from restorekit.core.records import Json
-from restorekit.images.views import Overlay, Views
+from restorekit.images.views import Views
 from restorekit.report.page import Chart, Column, Page, Row
 from restorekit.report.plotting import with_prefixed_ids
 from restorekit.report.tables import DASH, digits, known, tables, written
 
 if TYPE_CHECKING:
-    from jinja2 import Environment, Template
+    from jinja2 import Environment
 
 VIEWER = Path(__file__).parent / "viewer"
 STYLES = ("page", "gallery", "viewer")
@@ -62,7 +62,8 @@ def render(page: Page) -> str:
     """Return the HTML of a page."""
     code = code_of_page()
     checksum = base64.b64encode(bytes.fromhex(digest(code.encode()))).decode()
-    return _template().render(
+    template = _environment().get_template("page.html.j2")
+    return template.render(
         page=page,
         kind=KINDS[page.kind],
         policy=POLICY.format(code=f"sha256-{checksum}"),
@@ -85,26 +86,21 @@ def code_of_page() -> str:
 
 def numbers(chart: Chart) -> list[list[tuple[str, bool]]]:
     """Return the table of a chart as texts, each with whether it is a number; every column has its own decimals."""
-    columns = [_texts(column) for column in zip(*chart.table, strict=True)]
+    columns: list[list[tuple[str, bool]]] = []
+    for column in zip(*chart.table, strict=True):
+        decimals, texts = digits(known(v) for v in column if not isinstance(v, str)), list[tuple[str, bool]]()
+        for v in column:
+            if isinstance(v, str):
+                texts.append((v, False))
+            else:
+                texts.append((DASH if (value := known(v)) is None else written(value, decimals), True))
+        columns.append(texts)
     return [list(row) for row in zip(*columns, strict=True)]
-
-
-def _texts(column: Sequence[str | float | None]) -> list[tuple[str, bool]]:
-    decimals = digits(known(v) for v in column if not isinstance(v, str))
-    return [(v, False) if isinstance(v, str) else (_number(known(v), decimals), True) for v in column]
-
-
-def _number(value: float | None, decimals: int) -> str:
-    return DASH if value is None else written(value, decimals)
 
 
 @cache
 def _joined(suffix: str, names: tuple[str, ...]) -> str:
     return "".join((VIEWER / f"{name}.{suffix}").read_text(encoding="utf-8") for name in names)
-
-
-def _template() -> Template:
-    return _environment().get_template("page.html.j2")
 
 
 @cache
@@ -143,30 +139,27 @@ def embedded(value: Json) -> str:
 
 def payload(page: Page) -> dict[str, Json]:
     """Return columns and rows of a page; methods and corruptions as tables of texts that rows index."""
-    corruptions, methods = (_table(page.rows, name) for name in ("corruption", "restorer"))
+    corruptions, methods = (
+        {text: i for i, text in enumerate(dict.fromkeys(getattr(row, name) for row in page.rows))}
+        for name in ("corruption", "restorer")
+    )
     columns = [c for c in page.columns if any(c.name in row.values or c.name in row.reasons for row in page.rows)]
     return {
-        "columns": [_column(c, page.rows) for c in columns],
+        "columns": [
+            {
+                "name": c.name,
+                "title": c.title,
+                "unit": c.unit,
+                "better": c.better,
+                "goal": c.goal,
+                "meaning": c.meaning,
+                "digits": digits((known(row.values.get(c.name)) for row in page.rows), c.unit),
+            }
+            for c in columns
+        ],
         "corruptions": list(corruptions),
         "restorers": list(methods),
         "rows": [_row(row, columns, corruptions[row.corruption], methods[row.restorer]) for row in page.rows],
-    }
-
-
-def _table(rows: Sequence[Row], name: str) -> dict[str, int]:
-    return {text: i for i, text in enumerate(dict.fromkeys(getattr(row, name) for row in rows))}
-
-
-def _column(column: Column, rows: Sequence[Row]) -> dict[str, Json]:
-    decimals = digits((known(row.values.get(column.name)) for row in rows), column.unit)
-    return {
-        "name": column.name,
-        "title": column.title,
-        "unit": column.unit,
-        "better": column.better,
-        "goal": column.goal,
-        "meaning": column.meaning,
-        "digits": decimals,
     }
 
 
@@ -187,17 +180,14 @@ def _value(value: float | None) -> float | str | None:
 
 
 def _views(views: Views) -> list[Json]:
+    overlays: list[Json] = []
+    for name, o in views.overlays.items():
+        ends = (end if end and math.isfinite(end) else 0.0 for end in (o.low, o.high))
+        overlays.append([name, o.title, address(o.path), *ends])
     return [
         views.width,
         views.height,
         *(path and address(path) for path in (views.thumb, views.before, views.after, views.truth)),
-        _overlays(views.overlays),
+        overlays,
         [address(path) for path in views.draws],
     ]
-
-
-def _overlays(overlays: Mapping[str, Overlay]) -> list[list[Json]]:
-    ends = {
-        name: [end if end and math.isfinite(end) else 0.0 for end in (o.low, o.high)] for name, o in overlays.items()
-    }
-    return [[name, o.title, address(o.path), *ends[name]] for name, o in overlays.items()]

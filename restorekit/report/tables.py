@@ -127,16 +127,13 @@ def tables(runs: Sequence[Run], columns: Sequence[Column]) -> list[Means]:
         own = [run for run in runs if run.corruption == corruption]
         measured = [c for c in columns if any(c.name in run.values or c.name in run.reasons for run in own)]
         used = [c for c in measured if any(known(run.values.get(c.name)) is not None for run in own)]
-        absent = [(c.title, _first_reason(c, own)) for c in measured if c not in used]
+        unused = [c for c in measured if c not in used]
+        absent = [(c.title, next(filter(None, (run.reasons.get(c.name) for run in own)), "")) for c in unused]
         alike = len({run.images for run in own}) < 2 and all(run.alike for run in own)
         by_column = [_cells(column, own, alike) for column in used]
         lines = [Line(run, [cells[i] for cells in by_column]) for i, run in enumerate(own)]
         found.append(Means(corruption, used, lines, absent, alike))
     return found
-
-
-def _first_reason(column: Column, runs: Sequence[Run]) -> str:
-    return next((run.reasons[column.name] for run in runs if run.reasons.get(column.name)), "")
 
 
 def _cells(column: Column, runs: Sequence[Run], alike: bool) -> list[Cell]:

@@ -5,7 +5,6 @@ Images as Python callers hold them, numpy arrays or torch tensors, and the batch
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from numbers import Integral
 from typing import Any
@@ -110,7 +109,9 @@ class Loaded:
         if interval is not None:
             together = per_channel.together(restorer, problem.observation.shape[0])
             restored = enclose_or_warn(restored, problem, together, self.opened.table, interval)
-        return _mapped(restored, form.give)
+        others = restored.std, restored.draws, restored.low, restored.high
+        std, draws, low, high = (None if values is None else form.give(values) for values in others)
+        return Restoration(form.give(restored.mmse), std, draws, low, high, restored.diagnostics)
 
 
 def load(
@@ -124,11 +125,6 @@ def load(
     """
     known = None if corruption is None else parse(corruption, registry.corruptions())
     return Loaded(open_restorer(name, known, sampler, Compute(device, precision, compiled)), known)
-
-
-def _mapped(r: Restoration, give: Callable[[Tensor], Any]) -> Restoration:
-    std, draws, low, high = (None if part is None else give(part) for part in (r.std, r.draws, r.low, r.high))
-    return Restoration(give(r.mmse), std, draws, low, high, r.diagnostics)
 
 
 MAX_CHANNELS = 4  # an axis this short holds channels if the other candidate is longer
@@ -207,7 +203,13 @@ def take_missing(missing: Any, shape: tuple[int, ...], axes: str | None = None) 
 def _laid_out(image: Any, layout: str | None) -> tuple[Tensor, Form]:
     """Return an image or mask as (B, C, H, W) in its own type."""
     numpy = not isinstance(image, Tensor)
-    tensor = _tensor(image)
+    if isinstance(image, Tensor):
+        tensor = image.detach()
+    else:
+        array = np.ascontiguousarray(image)
+        if array.dtype.kind not in "uifb":
+            raise UsageError(f"an image holds uint8, uint16 or floating-point numbers, got {array.dtype}")
+        tensor = torch.from_numpy(array.astype(array.dtype.newbyteorder("=")))
     shape = tuple(tensor.shape)
     if layout is not None:
         try:
@@ -228,15 +230,6 @@ def _laid_out(image: Any, layout: str | None) -> tuple[Tensor, Form]:
         raise UsageError(f"an image has at least one pixel, got the shape {shape}")
     frames = tensor.permute(frames_order(axes)).reshape(frames_shape(shape, axes))
     return frames.movedim(-1, 1).cpu(), Form(numpy, axes, shape, tensor.device)
-
-
-def _tensor(image: Any) -> Tensor:
-    if isinstance(image, Tensor):
-        return image.detach()
-    array = np.ascontiguousarray(image)
-    if array.dtype.kind not in "uifb":
-        raise UsageError(f"an image holds uint8, uint16 or floating-point numbers, got {array.dtype}")
-    return torch.from_numpy(array.astype(array.dtype.newbyteorder("=")))
 
 
 def _refuse_swapped(shape: torch.Size, numpy: bool) -> None:

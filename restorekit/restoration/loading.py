@@ -146,7 +146,9 @@ def open_restorer(
         with attribute_errors(f"making the restorer {name!r}", classical[name]):
             return Opened(name, classical[name]())
     if name not in registry.weights() and not (Path(name).suffix == ".safetensors" or Path(name).is_file()):
-        raise UsageError(_why_not(name, [*classical, *registry.weights()]))
+        if (entry := registry.installed().unreadable.get(name)) is not None:
+            raise UsageError(f"{entry.plugin} is incomplete, {entry.value}; install it again")
+        raise UsageError(unknown("model, model file or classical method", name, [*classical, *registry.weights()]))
     path = checkpoint.resolve(name)
     model, card = checkpoint.load(path)
     with attribute_errors(f"noise_spec of the model {model.name!r}", model):
@@ -165,14 +167,6 @@ def open_restorer(
     restorer = ModelRestorer(model, chosen, limits, compute.half)
     asked = sampler or (None if chosen is None else chosen.name)
     return Opened(name, restorer, card, checkpoint.digest(path), asked, where, compute.number, spec)
-
-
-def _why_not(name: str, known: Sequence[str]) -> str:
-    """Say why a name cannot be opened: it is unknown, or the file that a plugin registered under it is no good."""
-    entry = registry.installed().unreadable.get(name)
-    if entry is None:
-        return unknown("model, model file or classical method", name, known)
-    return f"{entry.plugin} is incomplete, {entry.value}; install it again"
 
 
 def check_label(label: int | None, model: Model, name: str) -> None:

@@ -18,7 +18,7 @@ from restorekit.core.contracts import Corruption, LatentModel, Model, Restorer, 
 from restorekit.core.errors import ImageError, UsageError
 from restorekit.core.plugins.boundary import attribute_errors, owner_suffix, ran_out_of_memory
 from restorekit.core.rng import Rng
-from restorekit.core.types import Draws, Estimate, Observation, Problem, Restoration, Source
+from restorekit.core.types import Estimate, Observation, Problem, Restoration, Source
 from restorekit.restoration.tiling import (
     BYTES_PER_PIXEL,
     DIAGNOSTIC,
@@ -204,20 +204,18 @@ class ModelPass:
         self, tiles: Observation, n: int, rng: Rng, diagnostics: dict[str, list[Tensor]]
     ) -> Iterator[tuple[Tensor, Tensor | None]]:
         """Make n draws, as many at a time as the limits allow, and collect the sampler's diagnostics."""
-        shared = self.sampler is not None and self.sampler.shares
+        model, sampler = self.model, self.sampler
+        shared = sampler is not None and sampler.shares
         portion = self.limits.draws(len(tiles) * math.prod(tiles.shape[1:]), shared)
         for first in range(0, n, portion):
-            draws = self._sample(tiles, min(portion, n - first), rng.after(first))
+            count, numbers = min(portion, n - first), rng.after(first)
+            if sampler is None or not isinstance(model, LatentModel) or type(model).sample is not LatentModel.sample:
+                draws = model.sample(tiles, self.corruption, count, numbers)
+            else:  # a latent model that has no way of its own to draw
+                draws = model.sample_with(sampler, tiles, self.corruption, count, numbers)
             for name, value in draws.diagnostics.items():
                 diagnostics.setdefault(name, []).append(value)
             yield draws.mean, draws.variance
-
-    def _sample(self, tiles: Observation, n: int, rng: Rng) -> Draws:
-        """Draw with the sampler, unless the model draws in a way of its own."""
-        model = self.model
-        if self.sampler is None or not isinstance(model, LatentModel) or type(model).sample is not LatentModel.sample:
-            return model.sample(tiles, self.corruption, n, rng)
-        return model.sample_with(self.sampler, tiles, self.corruption, n, rng)
 
 
 def _mean_of_draws(portions: Iterator[tuple[Tensor, Tensor | None]], n: int, zero: Tensor) -> dict[str, Tensor]:

@@ -81,15 +81,20 @@ def process_tiles(
     keys = rng.keys or tuple(str(i) for i in range(count))
     per_pass = max(1, limits.pixels // (count * rows * columns * max(1, draws)))
     fields: dict[str, Tensor] = {}
+    across = mirrored(0, grid.padded[1], width)  # a row of tiles goes on beyond the lower and right border
     for i, top in enumerate(grid.tops):
-        fields = _shifted(fields, top - grid.tops[i - 1] if i else 0)
-        strip = _read_strip(source, top, rows, grid.padded[1])
-        down = ramp(top, rows, grid.padded[0], halos[0])
+        finished = top - grid.tops[i - 1] if i else 0  # rows above, which make room below
+        for name, field in fields.items():
+            fields[name] = torch.cat([field[..., finished:, :], torch.zeros_like(field[..., :finished, :])], -2)
+        down = mirrored(top, top + rows, height)
+        low, high = int(down.min()), int(down.max()) + 1
+        strip = source.rows(low, high).cut(down - low, across)
+        fading = ramp(top, rows, grid.padded[0], halos[0])[:, None]
         for lefts in (grid.lefts[i : i + per_pass] for i in range(0, len(grid.lefts), per_pass)):
             places = rng.at(keys * len(lefts), tuple((top, left) for left in lefts for _ in range(count)))
             solved = {name: field.cpu() for name, field in solve(_cut_tiles(strip, lefts, columns), places).items()}
             for j, left in enumerate(lefts):
-                weight = down[:, None] * ramp(left, columns, grid.padded[1], halos[1])
+                weight = fading * ramp(left, columns, grid.padded[1], halos[1])
                 tile = {name: field[..., j * count : (j + 1) * count, :, :, :] for name, field in solved.items()}
                 _blend(fields, tile, weight, left, grid.padded[1])
         end = grid.tops[i + 1] + halos[0] if i + 1 < len(grid.tops) else height
@@ -196,13 +201,6 @@ def mirrored(start: int, stop: int, length: int) -> Tensor:
     return torch.where(index < length, index, 2 * length - 1 - index)
 
 
-def _read_strip(source: Source, top: int, rows: int, width: int) -> Observation:
-    """Read the rows of a row of tiles, mirrored at the image's lower and right border."""
-    down, across = mirrored(top, top + rows, source.shape[2]), mirrored(0, width, source.shape[3])
-    low, high = int(down.min()), int(down.max()) + 1
-    return source.rows(low, high).cut(down - low, across)
-
-
 def _cut_tiles(strip: Observation, lefts: list[int], width: int) -> Observation:
     """Cut tiles of equal shape from a strip as one batch, tile by tile, images innermost."""
     device, count = strip.y.device, len(lefts)
@@ -235,8 +233,3 @@ def _place(fields: dict[str, Tensor], name: str, value: Tensor, left: int, width
     if name not in fields:
         fields[name] = value.new_zeros(*value.shape[:-1], width)
     return fields[name][..., left : left + value.shape[-1]]
-
-
-def _shifted(fields: dict[str, Tensor], rows: int) -> dict[str, Tensor]:
-    """Move fields up by `rows`, which are finished, and make room below."""
-    return {k: torch.cat([v[..., rows:, :], torch.zeros_like(v[..., :rows, :])], -2) for k, v in fields.items()}

@@ -79,7 +79,11 @@ class Chains:
         ended = Ended(rows(state, alive), torch.zeros_like(alive), torch.zeros_like(calm))
         while len(alive):
             tell(self.name, taken, self.most)
-            state, trace = self._window(move, state, observation, rng, calm, taken)
+            source, heights = rng.steps(self.flat), list[Tensor]()
+            for i in range(taken, min(taken + self.window, self.most)):
+                state, height = move(state, observation, source(i), calm)
+                heights.append(height)
+            trace = torch.stack(heights)  # log-densities along the way, (window, B)
             taken += len(trace)
             over, calm = calm | (taken >= self.most), calm | agree(before, trace)
             ended.steps[alive[over]], ended.settled[alive[over]] = taken, calm[over]
@@ -87,28 +91,14 @@ class Chains:
             left = (~over).nonzero().flatten()
             state, before, calm, alive = rows(state, left), trace[:, left], calm[left], alive[left]
             observation, rng = observation.take(left), rng.take(left.tolist())
-        self._warn(ended.settled)
-        return ended
-
-    def _window(
-        self, move: Move, state: Any, observation: Observation, rng: Rng, calm: Tensor, first: int
-    ) -> tuple[Any, Tensor]:
-        """Take a window of steps; return states and the log-densities along the way, (window, B)."""
-        source, trace = rng.steps(self.flat), list[Tensor]()
-        for i in range(first, min(first + self.window, self.most)):
-            state, density = move(state, observation, source(i), calm)
-            trace.append(density)
-        return state, torch.stack(trace)
-
-    def _warn(self, settled: Tensor) -> None:
-        """Warn if most chains had not settled."""
-        if float(settled.float().mean()) < 0.5:
+        if float(ended.settled.float().mean()) < 0.5:
             warnings.warn(
                 f"most chains of {self.name} had not settled after {self.most} steps, so that draws may depend on "
                 f"where they began; increase the number (restorekit show {self.name}), or use another --sampler",
                 RestorekitWarning,
-                stacklevel=5,
+                stacklevel=4,
             )
+        return ended
 
 
 def agree(before: Tensor | None, now: Tensor) -> Tensor:

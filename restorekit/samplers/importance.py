@@ -91,15 +91,11 @@ class Proposed:
         chunk = max(1, VALUES // self.observation.y.numel())
         for first in range(0, len(numbers), chunk):
             some = numbers[first : first + chunk]
-            z, weight = self._weighed(some)
+            drawn = [self._drawn(self.step(i)) for i in some]
+            z, many = mapped(lambda *zs: torch.cat(zs), *(z for z, _ in drawn)), self.observation.expand(len(some))
+            found = evidence(self.model.decode(z, many.label), many).view(len(some), -1)
+            weight = found + torch.stack([ratio for _, ratio in drawn])
             kept.offer(z, torch.where(open_to, weight, -torch.inf), some)
-
-    def _weighed(self, numbers: range) -> tuple[Any, Tensor]:
-        """Return z, (k B, ...), of k numbers, and their log-weights, (k, B)."""
-        drawn = [self._drawn(self.step(i)) for i in numbers]
-        z, many = mapped(lambda *zs: torch.cat(zs), *(z for z, _ in drawn)), self.observation.expand(len(numbers))
-        found = evidence(self.model.decode(z, many.label), many)
-        return z, found.view(len(numbers), -1) + torch.stack([ratio for _, ratio in drawn])
 
     def _drawn(self, rng: Rng) -> tuple[Any, Tensor]:
         """Return one z for each image, and log p(z) less the log-density of proposing it, (B,)."""

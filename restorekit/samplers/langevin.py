@@ -71,7 +71,13 @@ class Langevin(CheckedSampler):
             length = torch.full_like(here.value, math.log(self.step))
             ended = chains.run(_moved(goal), Walk(here, length, torch.full_like(length, WANTED)), many, streams)
         walk: Walk = ended.state
-        _warn(walk.acceptance)
+        if bool((walk.acceptance < MIN_ACCEPTANCE).any()):
+            warnings.warn(
+                f"langevin accepted as few as {float(walk.acceptance.min()):.0%} of its proposals in a chain, whose "
+                "draw is where it started; use more steps, or mwg for gaussian noise and missing values",
+                RestorekitWarning,
+                stacklevel=3,
+            )
         diagnostics = {"acceptance": walk.acceptance.view(n, -1).mean(0), **ended.diagnostics(n)}
         return as_draws(goal.restored(walk.place.state), n, diagnostics)
 
@@ -132,14 +138,3 @@ def _way(a: Place, b: Place, length: Tensor) -> Tensor:
     """Return log q(b | a), (B,), up to a constant."""
     rest = tuple(t - s - wide(0.5 * length**2, g) * g for t, s, g in zip(b.state, a.state, a.slope, strict=True))
     return -total(rest, torch.square) / (2 * length**2)
-
-
-def _warn(acceptance: Tensor) -> None:
-    """Warn of chains that stood still."""
-    if bool((acceptance < MIN_ACCEPTANCE).any()):
-        warnings.warn(
-            f"langevin accepted as few as {float(acceptance.min()):.0%} of its proposals in a chain, whose draw is "
-            "where it started; use more steps, or mwg for gaussian noise and missing values",
-            RestorekitWarning,
-            stacklevel=4,
-        )

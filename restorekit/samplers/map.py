@@ -60,25 +60,26 @@ class Mode(CheckedSampler):
         streams = rng.fork("map").after(0).expand(self.starts)
         with torch.inference_mode(False), torch.enable_grad():
             goal = target(self.name, model, corruption, observation.expand(self.starts), streams, 0.5)
-            state = self._climbed(goal)
+            state = tuple(t.detach().clone().requires_grad_() for t in goal.start)
+            adam = torch.optim.Adam(state, lr=self.rate)
+            for i in range(self.steps):
+                tell(self.name, i, self.steps)
+                for settings in adam.param_groups:
+                    settings["lr"] = 0.5 * self.rate * (1 + math.cos(math.pi * i / self.steps))
+                slopes = torch.autograd.grad(-_height(goal, state).sum(), state)
+                for t, slope in zip(state, slopes, strict=True):
+                    t.grad = slope
+                adam.step()
+            state = tuple(t.detach() for t in state)
         with torch.no_grad():
             height = _height(goal, state).view(self.starts, -1)
-            mean, variance = (_best(t, height) for t in _restored(goal, state))
+            if isinstance(goal, Joint):
+                likelihood, x = goal.image(state)
+                restored = x, spread(likelihood)  # the decoder's variance leaves out how uncertain z is
+            else:
+                restored = goal.restored(state)
+            mean, variance = (_best(t, height) for t in restored)
         return Draws(mean.expand(n, *mean.shape[1:]), variance.expand(n, *mean.shape[1:]))
-
-    def _climbed(self, goal: Marginal | Joint) -> State:
-        """Return the state at the end of the climb."""
-        state = tuple(t.detach().clone().requires_grad_() for t in goal.start)
-        adam = torch.optim.Adam(state, lr=self.rate)
-        for i in range(self.steps):
-            tell(self.name, i, self.steps)
-            for settings in adam.param_groups:
-                settings["lr"] = 0.5 * self.rate * (1 + math.cos(math.pi * i / self.steps))
-            slopes = torch.autograd.grad(-_height(goal, state).sum(), state)
-            for t, slope in zip(state, slopes, strict=True):
-                t.grad = slope
-            adam.step()
-        return tuple(t.detach() for t in state)
 
 
 def _height(goal: Marginal | Joint, state: State) -> Tensor:
@@ -93,14 +94,6 @@ def _height(goal: Marginal | Joint, state: State) -> Tensor:
     assert o.sigma is not None, "`target` has checked it"
     misfit = torch.where(o.sigma > 0, 0.5 * ((o.y - x) / o.sigma.clamp_min(1e-6)) ** 2, 0.0)
     return goal.model.prior(o.label).log_prob(z) + likelihood.log_prob(x) - per_image(misfit, o.observed)
-
-
-def _restored(goal: Marginal | Joint, state: State) -> tuple[Tensor, Tensor]:
-    """Return x and the decoder's variance, which leaves out how uncertain z is."""
-    if isinstance(goal, Marginal):
-        return goal.restored(state)
-    likelihood, x = goal.image(state)
-    return x, spread(likelihood)
 
 
 def _best(t: Tensor, height: Tensor) -> Tensor:

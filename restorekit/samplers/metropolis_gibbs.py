@@ -56,23 +56,19 @@ class MetropolisWithinGibbs(Conjugate):
         """Run n chains per image, all as one batch."""
         many, streams = observation.expand(n), source(model, rng, n)
         chains = Chains(self.name, AHEAD, self.sweeps, model.geometry.size is not None)
-        warm = self._warmed(model, self._begin(model, corruption, observation, n, rng), many, streams)
+        x = self._begin(model, corruption, observation, n, rng)
+        state = (x, model.infer(x, None, many.label).sample(streams))
+        steps, gibbs = streams.fork("warm").steps(model.geometry.size is not None), swept(model)
+        settled = torch.zeros(len(x), dtype=torch.bool, device=x.device)
+        for i in range(self.warm):
+            state, _ = gibbs(state, many, steps(i), settled)
         accepted = torch.zeros(len(many), device=many.y.device)
-        ended = chains.run(_moved(model), (*warm, accepted), many, streams)
+        ended = chains.run(_moved(model), (*state, accepted), many, streams)
         diagnostics = {
             "acceptance": (ended.state[2] / ended.steps.clamp_min(1)).view(n, -1).mean(0),
             **ended.diagnostics(n),
         }
         return as_draws(posterior(model.decode(ended.state[1], many.label), many), n, diagnostics)
-
-    def _warmed(self, model: LatentModel, x: Tensor, observation: Observation, rng: Rng) -> tuple[Tensor, Any]:
-        """Return x, (B, C, H, W), and z after sweeps of pseudo-Gibbs."""
-        state = (x, model.infer(x, None, observation.label).sample(rng))
-        steps, move = rng.fork("warm").steps(model.geometry.size is not None), swept(model)
-        settled = torch.zeros(len(x), dtype=torch.bool, device=x.device)
-        for i in range(self.warm):
-            state, _ = move(state, observation, steps(i), settled)
-        return state
 
     def _begin(self, model: LatentModel, corruption: Corruption, observation: Observation, n: int, rng: Rng) -> Tensor:
         """Return where n chains of each image begin, (n B, C, H, W)."""

@@ -118,12 +118,12 @@ def target(
         return Marginal(model, observation, z)
     joint = Joint(model, corruption, observation, z, torch.zeros_like(initial))
     if corruption.log_prob(observation, initial) is None:
-        raise UsageError(_unknown(name, corruption))
+        # Each part has a density or is exact, but the chain of them has none.
+        if all(part.linear or part.hides for part in parts_of(corruption)):
+            raise UsageError(
+                f"{name} needs noise behind {corruption}, as a part of it; write {corruption}+gaussian:sigma=5/255"
+            )
+        raise UsageError(
+            f"{name} knows no density of {corruption}, which adds more than one kind of noise; remove the weaker one"
+        )
     return joint
-
-
-def _unknown(name: str, corruption: Corruption) -> str:
-    """Explain why a chain has no density although each part has one or is exact."""
-    if all(part.linear or part.hides for part in parts_of(corruption)):
-        return f"{name} needs noise behind {corruption}, as a part of it; write {corruption}+gaussian:sigma=5/255"
-    return f"{name} knows no density of {corruption}, which adds more than one kind of noise; remove the weaker one"

@@ -162,7 +162,8 @@ def draws_as_its_moments_say(model: LatentModel) -> None:
     """Expect draws of p(x | z) to have the mean and the variance that it declares."""
     perturb(model)
     z = model.infer(_images(model)[:1]).mean
-    likelihood = model.decode(tuple(map(_many, z)) if isinstance(z, tuple) else _many(z))
+    many = tuple(level.expand(MANY, *level.shape[1:]) for level in _levels(z))
+    likelihood = model.decode(many if isinstance(z, tuple) else many[0])
     drawn, mean, variance = likelihood.sample(Rng(0)), likelihood.mean[0], likelihood.variance[0]
     spread = float(variance.mean().sqrt())
     distance = float((drawn.mean(0) - mean).square().mean().sqrt())
@@ -177,10 +178,6 @@ def draws_as_its_moments_say(model: LatentModel) -> None:
         f"{name_of(model)}.decode(z).variance must be that of draws, got {declared:.3g} on average, and {found:.3g} of "
         f"{MANY} draws; look at variance and sample of the likelihood",
     )
-
-
-def _many(z: Tensor) -> Tensor:
-    return z.expand(MANY, *z.shape[1:])
 
 
 LATENT_CHECKS: tuple[Callable[[Any], None], ...] = (

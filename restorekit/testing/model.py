@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -66,25 +66,20 @@ def declares_itself(model: Model) -> None:
             f"that --set can give it, got {hints[f.name]}",
         )
     for name, preset in model.presets.items():
-        _holds(model, name, preset)
+        own, training = ({f.name for f in dataclasses.fields(cls)} for cls in (type(model).Config, Recipe))
+        strange = sorted(set(preset) - own - training)
+        expect(
+            not strange,
+            f"{who}.presets[{name!r}] must hold settings of its Config or of training.config.Recipe, got "
+            f"{', '.join(strange)}",
+        )
+        for cls, keys in ((type(model).Config, own), (Recipe, training)):
+            from_json(cls, {key: value for key, value in preset.items() if key in keys})
     g = model.geometry
     sound = g.multiple >= 1 and g.halo >= 0 and len(g.channels) > 0
     expect(sound, f"{who}.geometry must have multiple >= 1, halo >= 0 and channel counts, got {g}")
     fits = g.size is None or all(side % g.multiple == 0 for side in g.size)
     expect(fits, f"{who}.geometry.size must be a multiple of {g.multiple}, got {g.size}")
-
-
-def _holds(model: Model, name: str, preset: Mapping[str, object]) -> None:
-    """Expect a preset to give settings of the model and of a training, and nothing else."""
-    own, training = ({f.name for f in dataclasses.fields(cls)} for cls in (type(model).Config, Recipe))
-    strange = sorted(set(preset) - own - training)
-    expect(
-        not strange,
-        f"{name_of(model)}.presets[{name!r}] must hold settings of its Config or of training.config.Recipe, got "
-        f"{', '.join(strange)}",
-    )
-    for cls, keys in ((type(model).Config, own), (Recipe, training)):
-        from_json(cls, {key: value for key, value in preset.items() if key in keys})
 
 
 @promise

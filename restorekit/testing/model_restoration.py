@@ -199,7 +199,7 @@ def comes_back_from_its_file(model: Model) -> None:
     """Expect a saved and loaded model to give the very same draws, bit for bit."""
     perturb(model)
     o = damaged(random_images(2, model.geometry.channels[0], *size(model)))
-    back = _through_a_file(model) if registry.models().get(model.name) is type(model) else _through_bytes(model)
+    back = _saved_and_loaded(model)
     expect(
         back.config == model.config, f"{name_of(model)}.Config must survive JSON, got {back.config} for {model.config}"
     )
@@ -210,15 +210,13 @@ def comes_back_from_its_file(model: Model) -> None:
     )
 
 
-def _through_a_file(model: Model) -> Model:
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "model.safetensors"
-        checkpoint.save(path, model.state_dict(), checkpoint.describe(model))
-        return ready(checkpoint.load(path)[0])
-
-
-def _through_bytes(model: Model) -> Model:
-    """Do what a file does, for classes that are not registered."""
+def _saved_and_loaded(model: Model) -> Model:
+    """Save and load a model; without a file if its class is not registered, as `checkpoint.load` looks it up."""
+    if registry.models().get(model.name) is type(model):
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "model.safetensors"
+            checkpoint.save(path, model.state_dict(), checkpoint.describe(model))
+            return ready(checkpoint.load(path)[0])
     config = json.loads(json.dumps(dataclasses.asdict(model.config)))
     back = type(model)(from_json(type(model).Config, config))
     back.load_state_dict(load_bytes(save_bytes({k: v.contiguous() for k, v in model.state_dict().items()})))

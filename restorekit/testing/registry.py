@@ -84,14 +84,11 @@ def _plugins_named(name: str) -> list[str]:
     points = entry_points(group=registry.GROUP)
     packages = {point.name: point.dist.name for point in points if point.dist}
     packages |= {plugin.name: plugin.package for plugin in registry.installed().loaded}
-    known = [*packages, *(left for left in registry.installed().problems if left not in packages)]
-    return [one for one in known if one == name] or [one for one in known if _same(packages.get(one, ""), name)]
-
-
-def _same(one: str, other: str) -> bool:
-    """Say whether two names are of one package."""
-    one, other = (re.sub(r"[-_.]+", "-", name).lower() for name in (one, other))
-    return one == other
+    plugins = [*packages, *(left for left in registry.installed().problems if left not in packages)]
+    if name in plugins:
+        return [name]
+    spellings = {plugin: re.sub(r"[-_.]+", "-", packages.get(plugin, "")).lower() for plugin in plugins}
+    return [plugin for plugin in plugins if spellings[plugin] == re.sub(r"[-_.]+", "-", name).lower()]
 
 
 def _of_plugin(name: str) -> Iterator[CheckCase]:

@@ -62,18 +62,13 @@ def has_the_noise_law_it_declares(corruption: Corruption) -> None:
         twice = fixed(o.y, Rng(0, names(len(x)))).y
         expect(torch.allclose(twice, o.y, atol=CLOSE), f"{who} rounding y again must not change it, but it does")
     else:
-        _is_noise(who, o.y - x)
+        means = (o.y - x).double().mean((1, 2, 3)).view(len(LEVELS), COUNT)
+        off = means.mean(1).abs() / (means.std(1) / math.sqrt(COUNT)).clamp_min(1e-9)
+        for level, found in zip(LEVELS, off.tolist(), strict=True):
+            expect(found < SIGMAS, f"{who} the mean of y - x must be 0, but at x = {level} lies {found:.1f} errors off")
     if law in WHITE_LAWS and not bool((o.y == x).all()):
         _is_white(who, o.y - x)
         _has_the_moments(who, law, o, x)
-
-
-def _is_noise(who: str, noise: Tensor) -> None:
-    """Expect the mean of the noise to be 0 over the images of each level."""
-    means = noise.double().mean((1, 2, 3)).view(len(LEVELS), COUNT)
-    off = means.mean(1).abs() / (means.std(1) / math.sqrt(COUNT)).clamp_min(1e-9)
-    for level, found in zip(LEVELS, off.tolist(), strict=True):
-        expect(found < SIGMAS, f"{who} the mean of y - x must be 0, but at x = {level} lies {found:.1f} errors off")
 
 
 def _is_white(who: str, noise: Tensor) -> None:

@@ -104,7 +104,13 @@ def train(job: TrainingJob, model: Model, fabric: Fabric, watch: Watch, resume: 
             epoch.add(parts, images)
             if state.step % LOG_EVERY == 0:
                 check_gradients(state)
-                log.write("step", state, {**recent.take(), **_health(job, state, progress)})
+                health = {  # as `log.HEALTH` names them
+                    "lr": job.recipe.lr * job.recipe.learning_rate_factor(state.step, progress),
+                    "gradient": sum(float(g.usual) for g in state.groups),
+                    "skipped": sum(float(g.skipped) for g in state.groups),
+                    "images_per_s": state.step * job.recipe.batch / max(state.seconds, 1e-9),
+                }
+                log.write("step", state, {**recent.take(), **health})
             if state.step % job.epoch_steps == 0 and job.recipe.crop == 0:
                 log.write("epoch", state, {"epoch": state.step // job.epoch_steps, **epoch.take()})
             if state.step % job.recipe.validate == 0:
@@ -202,16 +208,6 @@ def average_gradients(params: list[Parameter], fabric: Fabric) -> None:
     mean: Any = fabric.all_reduce(torch.cat([p.grad.flatten() for p in used if p.grad is not None]), reduce_op="mean")
     for p, gradient in zip(used, mean.split([p.numel() for p in used]), strict=True):
         p.grad = gradient.view(p.shape)
-
-
-def _health(job: TrainingJob, state: State, progress: float) -> dict[str, float]:
-    """Return the values that `log.HEALTH` names."""
-    return {
-        "lr": job.recipe.lr * job.recipe.learning_rate_factor(state.step, progress),
-        "gradient": sum(float(g.usual) for g in state.groups),
-        "skipped": sum(float(g.skipped) for g in state.groups),
-        "images_per_s": state.step * job.recipe.batch / max(state.seconds, 1e-9),
-    }
 
 
 def _validate(job: TrainingJob, state: State, fabric: Fabric, log: LogWriter) -> dict[str, float]:

@@ -110,7 +110,11 @@ def hold_out(keys: Sequence[str], count: int | None = None) -> tuple[list[int], 
     if count < 1:
         raise UsageError(f"expected at least 1 image to validate on, got --validation {count}; pass 1 or more")
     held = [len(keys) * (2 * i + 1) // (2 * count) for i in range(count)]
-    stems = [_stem(key) for key in keys]
+    stems: list[str] = []
+    for key in keys:
+        _, mark, frame = key.rpartition("#")
+        is_frame = mark and frame.isdigit()  # such as name.npy#3, without a suffix; set.npz#barn.jpg has one
+        stems.append(key if is_frame else str(PurePath(key).with_suffix("")))
     held_stems = {stems[i] for i in held}
     related = {s for s in stems if any(s.startswith(f"{h}_") or h.startswith(f"{s}_") for h in held_stems)}
     train = [i for i, stem in enumerate(stems) if stem not in held_stems | related]
@@ -119,8 +123,3 @@ def hold_out(keys: Sequence[str], count: int | None = None) -> tuple[list[int], 
             f"holding out {count} of {len(keys)} images leaves none to train on; pass a folder with --validation"
         )
     return train, held
-
-
-def _stem(key: str) -> str:
-    """Return a name without its suffix; the frame name.npy#3 has none, the packed file set.npz#barn.jpg has."""
-    return key if key.rpartition("#")[2].isdigit() and "#" in key else str(PurePath(key).with_suffix(""))

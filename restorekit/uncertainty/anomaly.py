@@ -63,23 +63,19 @@ class Detector:
     def _round(self, o: Observation, trusted: Tensor, sigma: Tensor, rng: Rng) -> Tensor:
         """Return the scores, (1, 1, H, W), of what was observed, each expected from the `trusted` values around."""
         found, known = torch.zeros_like(o.y[:, :1]), o.observed.all(1, keepdim=True)
+        quiet = bool((sigma < MIN_STD).all())
+        level = torch.zeros_like(sigma) if quiet else sigma if self.restorer.needs_sigma else None
         for shift, number in product((0, self.side // 2), range(SETS)):  # at a rim, degradation stays visible
             hidden = squares(o.y, self.side, number, shift)
             shown = trusted & ~hidden
-            off = self._off(replace(o, y=o.y * shown, observed=shown), o.y, sigma, rng)
+            part = replace(o, y=o.y * shown, observed=shown, sigma=level)
+            problem = Problem(part, Missing() if quiet else IMAGE)
+            restored = per_channel.restore(self.restorer, problem, 0, rng)
+            if restored.std is None:
+                raise UsageError("detect needs a model that gives standard deviations; choose a generative one")
+            off = (o.y - restored.mmse).abs() / (restored.std.clamp_min(MIN_STD) ** 2 + sigma**2).sqrt()
             found = torch.where(hidden & known, torch.maximum(off.amax(1, keepdim=True), found), found)
         return found
-
-    def _off(self, o: Observation, x: Tensor, sigma: Tensor, rng: Rng) -> Tensor:
-        """Return the distance of x from its restoration, (1, C, H, W), in standard deviations."""
-        quiet = bool((sigma < MIN_STD).all())
-        known = torch.zeros_like(sigma) if quiet else sigma if self.restorer.needs_sigma else None
-        shown = replace(o, sigma=known)
-        problem = Problem(shown, Missing() if quiet else IMAGE)
-        restored = per_channel.restore(self.restorer, problem, 0, rng)
-        if restored.std is None:
-            raise UsageError("detect needs a model that gives standard deviations; choose a generative one")
-        return (x - restored.mmse).abs() / (restored.std.clamp_min(MIN_STD) ** 2 + sigma**2).sqrt()
 
 
 def squares(x: Tensor, side: int, number: int, shift: int = 0) -> Tensor:

@@ -179,7 +179,8 @@ class Table:
 
     def _at_level(self, grid: Floats, level: float) -> Floats:
         """Interpolate between levels, on the scale of normal quantiles."""
-        wanted, known = _quantile(level), np.array([_quantile(v) for v in self.levels])
+        wanted, *quantiles = (NormalDist().inv_cdf(0.5 + share / 2) for share in (level, *self.levels))
+        known = np.array(quantiles)
         relative = grid / known
         place = np.interp(wanted, known, np.arange(len(known), dtype=float))
         low = int(place)
@@ -210,10 +211,6 @@ def sort(one: Cell) -> Sort:
     """Return the sort of images whose cells are scaled, and interpolated, together."""
     c, w, i, j = one
     return c, w, j > 0, i > 0 and j > 0
-
-
-def _quantile(level: float) -> float:
-    return NormalDist().inv_cdf(0.5 + level / 2)
 
 
 def _corners(value: float, nodes: Sequence[float]) -> list[tuple[int, float]]:

@@ -110,7 +110,8 @@ def level(y: Tensor, observed: Tensor, cut_off: Tensor) -> NoiseLevel | None:
     cut_off : Tensor of bool, (C, H, W)
         Those of them that are an end of the range, to which noise beyond was cut.
     """
-    found, pure = (_squares(t, observed, cut_off) for t in (y, _noise_like(y)))
+    noise = Rng(0, ("level",)).normal("pure", (1, *y.shape), "cpu")[0]  # of level 1: corrects for choosing the flattest
+    found, pure = (_squares(t, observed, cut_off) for t in (y, noise))
     if found is None or pure is None or not pure.flattest:
         return None
     sigma = found.flattest / pure.flattest - TEXTURE
@@ -128,11 +129,6 @@ def unevenness(y: Tensor, observed: Tensor, cut_off: Tensor) -> float:
     order, third = found.brightness.argsort(), len(found.size) // 3
     dark, bright = (float(found.size[part].quantile(FLATTEST)) for part in (order[:third], order[-third:]))
     return (bright / dark) ** 2 if dark > 0 and bright > 0 else 1.0
-
-
-def _noise_like(y: Tensor) -> Tensor:
-    """Return noise of level 1, by which the choice of the flattest squares is made up for."""
-    return Rng(0, ("level",)).normal("pure", (1, *y.shape), "cpu")[0]
 
 
 def _squares(y: Tensor, observed: Tensor, cut_off: Tensor) -> _Squares | None:

@@ -12,7 +12,7 @@ from tests.architecture.tree import Repository
 # until its line is removed; from then on the bar holds.
 MISSED = {
     "story-files": "61",
-    "called-once": "68.3 %",
+    "called-once": "60.5 %",
 }
 BARRED = [name for name, criterion in CRITERIA.items() if criterion.bar is not None]
 

@@ -64,8 +64,8 @@ def write(name: str, kind: str, into: Path) -> list[Path]:
     into.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=into, prefix=".restorekit-") as folder:
         (package := Path(folder) / "package").mkdir()
-        for file, text in _filled(kind, words):
-            (package / file).write_text(text, encoding="utf-8")
+        for file, text in _texts(kind):
+            (package / Words(file).substitute(words)).write_text(Words(text).substitute(words), encoding="utf-8")
         os.rename(package, target)  # noqa: PTH104, Path.rename would put it inside of a folder that came up meanwhile
     return [target, *sorted(target.iterdir())]
 
@@ -79,7 +79,9 @@ def named(name: str, kind: str) -> dict[str, str]:
             f"a plugin's name is small letters, digits and hyphens, and begins with a letter, got {name!r}{hint}"
         )
     cls = "".join(map(str.capitalize, name.split("-")))
-    if keyword.iskeyword(cls) or cls in _used(kind):
+    code = [StringIO(text).readline for file, text in _texts(kind) if file.endswith(".py")]
+    used = {token.string for line in code for token in generate_tokens(line) if token.type == NAME}
+    if keyword.iskeyword(cls) or cls in used:
         raise UsageError(f"{name!r} would be a class {cls}, which means something else there; choose another name")
     _refuse_taken(name)
     return {"YourName": cls, "your_name": name.replace("-", "_"), "your-name": name, "0.0.0": __version__}
@@ -97,17 +99,6 @@ def _refuse_taken(name: str) -> None:
             )
     if name in known.problems or name in {plugin.name for plugin in known.loaded}:
         raise UsageError(f"a plugin {name!r} is installed already; choose another name, or uninstall it")
-
-
-def _used(kind: str) -> set[str]:
-    """Return every name in the code of a kind's modules, whose meaning a class of that name would take away."""
-    lines = [StringIO(text).readline for file, text in _texts(kind) if file.endswith(".py")]
-    return {token.string for line in lines for token in generate_tokens(line) if token.type == NAME}
-
-
-def _filled(kind: str, words: dict[str, str]) -> Iterator[tuple[str, str]]:
-    for file, text in _texts(kind):
-        yield Words(file).substitute(words), Words(text).substitute(words)
 
 
 def _texts(kind: str) -> Iterator[tuple[str, str]]:

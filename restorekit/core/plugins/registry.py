@@ -90,9 +90,24 @@ class Plugins:
                 self._refuse_taken(kind, name, plugin, found)
         for kind, entries in found.items():
             self._entries[kind].update(entries)
-        self._set_unreadable_aside(found["weights"])
+        for name, entry in found["weights"].items():
+            fault = fault_of(entry.value)
+            if fault is not None:
+                del self._entries["weights"][name]
+                self.unreadable[name] = Entry(f"its weights {name!r} cannot be used: {fault}", entry.plugin)
         self._modules[module.__name__] = plugin
         self.loaded.append(plugin)
+
+    def _refuse_taken(self, kind: str, name: str, plugin: Plugin, found: Mapping[str, Mapping[str, Entry]]) -> None:
+        other = _NAMESAKES.get(kind)
+        taken = self._entries[kind].get(name) or (other and self._entries[other].get(name))
+        if taken:
+            raise PluginError(
+                f"{plugin} registers {name!r} among the {kind}, a name that {taken.plugin} has already; "
+                "rename it, or uninstall one of them"
+            )
+        if other and name in found[other]:
+            raise PluginError(f"{plugin} registers {name!r} both among the {kind} and the {other}; rename one")
 
     def owner(self, cls: type) -> Plugin | None:
         """Return the plugin that registers a class, else the one whose package defines it."""
@@ -113,24 +128,6 @@ class Plugins:
     def entries(self, kind: str) -> Mapping[str, Entry]:
         """Return the entries of one kind by name, sorted."""
         return dict(sorted(self._entries[kind].items()))
-
-    def _refuse_taken(self, kind: str, name: str, plugin: Plugin, found: Mapping[str, Mapping[str, Entry]]) -> None:
-        other = _NAMESAKES.get(kind)
-        taken = self._entries[kind].get(name) or (other and self._entries[other].get(name))
-        if taken:
-            raise PluginError(
-                f"{plugin} registers {name!r} among the {kind}, a name that {taken.plugin} has already; "
-                "rename it, or uninstall one of them"
-            )
-        if other and name in found[other]:
-            raise PluginError(f"{plugin} registers {name!r} both among the {kind} and the {other}; rename one")
-
-    def _set_unreadable_aside(self, weights: Mapping[str, Entry]) -> None:
-        for name, entry in weights.items():
-            fault = fault_of(entry.value)
-            if fault is not None:
-                del self._entries["weights"][name]
-                self.unreadable[name] = Entry(f"its weights {name!r} cannot be used: {fault}", entry.plugin)
 
 
 def load() -> Plugins:

@@ -57,7 +57,11 @@ def probe(path: str | Path, axes: str | None = None) -> Header:
     with _errors_of(path):
         kind = _format(path)
         header: Header = _codec(kind).probe(path, axes) if kind in _ARRAYS else _codec(kind).probe(path)
-        _check_dtype(path, header)
+        if header.dtype.newbyteorder("=").name not in (*EVERY, "bool"):
+            raise ImageError(
+                f"{path} holds {header.dtype.name} numbers; expected 8- or 16-bit unsigned integers or floats,"
+                " so convert it to uint16 or float32 first"
+            )
         return header
 
 
@@ -227,15 +231,6 @@ def _errors_of(path: Path) -> Iterator[None]:
 
 def _reason(error: Exception) -> str:
     return textwrap.shorten(str(error) or type(error).__name__, 120)
-
-
-def _check_dtype(path: Path, header: Header) -> None:
-    dtype = header.dtype
-    if dtype.newbyteorder("=").name not in (*EVERY, "bool"):
-        raise ImageError(
-            f"{path} holds {dtype.name} numbers; expected 8- or 16-bit unsigned integers or floats,"
-            " so convert it to uint16 or float32 first"
-        )
 
 
 def _opacity(picture: Picture, pixels: Array) -> Array | None:

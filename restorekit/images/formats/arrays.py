@@ -58,7 +58,11 @@ def decode(path: Path, axes: str | None = None) -> Picture:
     bilevel, spec, notes = is_bilevel(array), None, list[str]()
     layout = ArrayLayout(entry.shape, entry.axes, entry.name, bilevel=bilevel, compressed=_is_compressed(path, entry))
     if entry.kind == "npz":
-        others, notes = _others(path, entry.name)
+        file = split_array(path)[0]
+        objects = [key for key, (_, dtype) in _members(file).items() if dtype.hasobject and key != entry.name]
+        with np.load(file, allow_pickle=False) as stored:
+            others = {key: stored[key] for key in stored.files if key != entry.name and key not in objects}
+        notes = [f"the array {key!r} holds Python objects and is dropped" for key in objects]
         spec = str(others.pop(SPEC_KEY)) if SPEC_KEY in others else None
         layout = replace(layout, others=others)
     array = array.astype(array.dtype.newbyteorder("="), copy=False)
@@ -214,15 +218,6 @@ def _load(path: Path, entry: _Entry) -> Array:
         return np.asarray(stored)
     with stored:
         return np.asarray(stored[entry.name])
-
-
-def _others(path: Path, name: str) -> tuple[dict[str, Array], list[str]]:
-    """Return the other arrays of an NPZ, and a note on those that are not carried over."""
-    file = split_array(path)[0]
-    objects = [key for key, (_, dtype) in _members(file).items() if dtype.hasobject and key != name]
-    with np.load(file, allow_pickle=False) as stored:
-        others = {key: stored[key] for key in stored.files if key != name and key not in objects}
-    return others, [f"the array {key!r} holds Python objects and is dropped" for key in objects]
 
 
 def _is_compressed(path: Path, entry: _Entry) -> bool:

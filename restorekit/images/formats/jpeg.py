@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+from collections.abc import Iterable
 from pathlib import Path
 from typing import IO, Any
 
@@ -42,11 +43,14 @@ def decode(path: Path) -> Picture:
     samples = imagecodecs.jpeg8_decode(data)
     blob = exif.strip_prefix(image.info.get("exif"))
     xmp = image.info.get("xmp")
+    # The density that the JFIF segment states; what EXIF states stays in the EXIF.
+    density, scale = image.info.get("jfif_density"), {1: 1.0, 2: _INCH}.get(image.info.get("jfif_unit", 0))
+    dpi = None if density is None or scale is None else (density[0] * scale, density[1] * scale)
     metadata = Metadata(
         exif=exif.reset_orientation(blob),
         icc=image.info.get("icc_profile"),
         xmp=exif.upright_xmp(xmp) if xmp else None,
-        dpi=_dpi(image),
+        dpi=dpi,
         text=(("Comment", image.info["comment"].decode("latin-1")),) if "comment" in image.info else (),
         jpeg=_coding(image),
     )
@@ -84,38 +88,27 @@ def _open(file: IO[bytes]) -> JpegImageFile:
     return image
 
 
-def _dpi(image: JpegImageFile) -> tuple[float, float] | None:
-    """Return the density that the JFIF segment states; what EXIF states stays in the EXIF."""
-    unit, density = image.info.get("jfif_unit"), image.info.get("jfif_density")
-    if unit not in (1, 2) or density is None:
-        return None
-    scale = 1.0 if unit == 1 else _INCH
-    return density[0] * scale, density[1] * scale
-
-
 def _coding(image: JpegImageFile) -> JpegCoding:
     used = dict.fromkeys(layer[3] for layer in image.layer)  # each component names its table: luma's first
-    sampling = JpegImagePlugin.get_sampling(image)
+    sampling = JpegImagePlugin.get_sampling(image)  # -1 is a layout that Pillow cannot write
     return JpegCoding(
         tables=tuple(tuple(image.quantization[k]) for k in list(used)[:2]),
-        subsampling=max(
-            sampling, 0
-        ),  # -1 is a layout that Pillow cannot write: then no subsampling, which loses nothing
+        subsampling=max(sampling, 0),  # 0 is none, which loses nothing
         progressive=bool(image.info.get("progressive")),
-        segments=b"".join(_segment(name, data) for name, data in image.applist if _kept(name, data)),
+        segments=_carried(image.applist),
     )
 
 
-def _kept(name: str, data: bytes) -> bool:
-    if name == "APP1":
-        return not data.startswith(exif.PREFIX)
-    if name == "APP2":
-        return not data.startswith(_DROPPED_APP2)
-    return name not in ("APP0", "APP14")  # JFIF and Adobe describe the compression and are written anew
-
-
-def _segment(name: str, data: bytes) -> bytes:
-    marker = 0xFE if name == "COM" else 0xE0 + int(name.removeprefix("APP"))
-    if name == "APP1":
-        data = exif.upright_xmp(data)
-    return struct.pack(">BBH", 0xFF, marker, len(data) + 2) + data
+def _carried(segments: Iterable[tuple[str, bytes]]) -> bytes:
+    """Return the segments that are carried over; EXIF, JFIF and the like are written anew."""
+    carried = b""
+    for name, data in segments:
+        if name in ("APP0", "APP14"):  # JFIF and Adobe describe the compression
+            continue
+        if (name == "APP1" and data.startswith(exif.PREFIX)) or (name == "APP2" and data.startswith(_DROPPED_APP2)):
+            continue
+        marker = 0xFE if name == "COM" else 0xE0 + int(name.removeprefix("APP"))
+        if name == "APP1":
+            data = exif.upright_xmp(data)
+        carried += struct.pack(">BBH", 0xFF, marker, len(data) + 2) + data
+    return carried

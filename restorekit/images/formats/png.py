@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import struct
 import zlib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, NamedTuple
 
@@ -55,6 +54,11 @@ def decode(path: Path) -> Picture:
     samples = imagecodecs.png_decode(_bare(data))
     samples = samples.reshape(1, info.height, info.width, -1)
     metadata, spec = _metadata(info.chunks)
+    notes: tuple[str, ...] = ()
+    if info.colour == _PALETTE:
+        notes = (f"palette image is written as {'RGBA' if samples.shape[3] == 4 else 'RGB'}",)
+    elif info.depth < 8:
+        notes = (f"{info.depth}-bit gray is written as 8-bit gray",)
     return assemble(
         "png",
         samples,
@@ -62,7 +66,7 @@ def decode(path: Path) -> Picture:
         alpha=samples.shape[3] in (2, 4),
         orientation=exif.orientation(dict(info.chunks).get(b"eXIf")),
         spec=spec,
-        notes=_notes(info, samples.shape[3]),
+        notes=notes,
     )
 
 
@@ -83,7 +87,16 @@ def encode(path: Path, picture: Picture, pixels: Array, spec: str | None) -> Non
 def _scan(file: IO[bytes]) -> _Info:
     """Read all chunks but the pixels."""
     file.seek(len(_SIGNATURE))
-    chunks = list(_walk(file))
+    chunks = list[tuple[bytes, bytes]]()
+    while len(head := file.read(8)) == 8:  # the decoder reports missing pixels
+        size, kind = struct.unpack(">I4s", head)
+        if kind == b"IDAT":
+            file.seek(size + 4, io.SEEK_CUR)
+            continue
+        chunks.append((kind, file.read(size)))
+        file.seek(4, io.SEEK_CUR)
+        if kind == b"IEND":
+            break
     width, height, depth, colour = struct.unpack(">IIBB", chunks[0][1][:10])
     if any(kind == b"acTL" for kind, _ in chunks):
         raise ImageError("an animated PNG is not supported; save its frames as separate files")
@@ -102,24 +115,12 @@ def _bare(data: bytes) -> bytes:
     return b"".join(parts)
 
 
-def _walk(file: IO[bytes]) -> Iterator[tuple[bytes, bytes]]:
-    while True:
-        head = file.read(8)
-        if len(head) < 8:  # the decoder reports missing pixels
-            return
-        size, kind = struct.unpack(">I4s", head)
-        if kind == b"IDAT":
-            file.seek(size + 4, io.SEEK_CUR)
-            continue
-        yield kind, file.read(size)
-        file.seek(4, io.SEEK_CUR)
-        if kind == b"IEND":
-            return
-
-
 def _metadata(chunks: _Chunks) -> tuple[Metadata, str | None]:
     """Return the metadata of the chunks, read with Pillow, and the corruption spec."""
-    image = PngImageFile(io.BytesIO(_tiny(chunks)))
+    one_pixel = [(b"IDAT", zlib.compress(b"\0\0")), (b"IEND", b"")]
+    parts = [(b"IHDR", struct.pack(">IIBBBBB", 1, 1, 8, 0, 0, 0, 0)), *chunks, *one_pixel]
+    fitting = (part for part in parts if part[0] != b"tRNS")  # transparency would not fit the one pixel
+    image = PngImageFile(io.BytesIO(_SIGNATURE + b"".join(_chunk(*part) for part in fitting)))
     image.load()
     text = {key: str(value) for key, value in image.text.items()}
     spec, xmp = text.pop(SPEC_KEY, None), text.pop(_XMP, None)
@@ -130,23 +131,24 @@ def _metadata(chunks: _Chunks) -> tuple[Metadata, str | None]:
         xmp=exif.upright_xmp(xmp.encode()) if xmp else None,
         dpi=(float(dpi[0]), float(dpi[1])) if dpi else None,
         text=tuple(text.items()),
-        chunks=tuple(_upright(c) for c in chunks if _kept(c)),
+        chunks=_carried(chunks),
     )
     return metadata, spec
 
 
-def _kept(chunk: tuple[bytes, bytes]) -> bool:
+def _carried(chunks: _Chunks) -> _Chunks:
     """Keep what the specification marks as safe to copy when pixels change, colour space and time; not our spec."""
-    kind, data = chunk
-    safe = bool(kind[3] & 0x20) or kind in _CARRIED_ANYWAY
-    return safe and not data.startswith(SPEC_KEY.encode() + b"\0")
-
-
-def _upright(chunk: tuple[bytes, bytes]) -> tuple[bytes, bytes]:
-    kind, data = chunk
-    if kind == b"eXIf":
-        return kind, exif.reset_orientation(data) or data
-    return (kind, exif.upright_xmp(data)) if kind == b"iTXt" else chunk
+    carried = list[tuple[bytes, bytes]]()
+    for kind, data in chunks:
+        safe = bool(kind[3] & 0x20) or kind in _CARRIED_ANYWAY
+        if not safe or data.startswith(SPEC_KEY.encode() + b"\0"):
+            continue
+        if kind == b"eXIf":
+            data = exif.reset_orientation(data) or data
+        elif kind == b"iTXt":
+            data = exif.upright_xmp(data)
+        carried.append((kind, data))
+    return tuple(carried)
 
 
 def _made(metadata: Metadata, spec: str | None) -> _Chunks:
@@ -163,18 +165,5 @@ def _made(metadata: Metadata, spec: str | None) -> _Chunks:
     return _scan(out).chunks
 
 
-def _tiny(chunks: _Chunks) -> bytes:
-    """Return a PNG of one gray pixel with these chunks."""
-    parts = [(b"IHDR", struct.pack(">IIBBBBB", 1, 1, 8, 0, 0, 0, 0)), *chunks]
-    parts = [part for part in parts if part[0] != b"tRNS"]  # it would not fit the one pixel
-    return _SIGNATURE + b"".join(_chunk(*p) for p in (*parts, (b"IDAT", zlib.compress(b"\0\0")), (b"IEND", b"")))
-
-
 def _chunk(kind: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(data, zlib.crc32(kind)))
-
-
-def _notes(info: _Info, samples: int) -> tuple[str, ...]:
-    if info.colour == _PALETTE:
-        return (f"palette image is written as {'RGBA' if samples == 4 else 'RGB'}",)
-    return (f"{info.depth}-bit gray is written as 8-bit gray",) if info.depth < 8 else ()

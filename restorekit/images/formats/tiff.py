@@ -65,7 +65,8 @@ def decode(path: Path) -> Picture:
         frames = _read(file, pages)
         metadata = _metadata(page, pages)
         notes = _notes(file, page, len(pages))
-        orientation, spec = _orientation(page), _spec(page)
+        orientation, text, prefix = _orientation(page), page.tags.valueof(SPEC_TAG, ""), f"{SPEC_KEY}: "
+    spec = text.removeprefix(prefix) if isinstance(text, str) and text.startswith(prefix) else None
     return assemble("tiff", frames, metadata, meaning.alpha, orientation, spec, notes)
 
 
@@ -111,32 +112,22 @@ def _orientation(page: TiffPage) -> int:
     return value if isinstance(value, int) and 1 <= value <= 8 else 1
 
 
-def _spec(page: TiffPage) -> str | None:
-    text = page.tags.valueof(SPEC_TAG, "")
-    prefix = SPEC_KEY + ": "
-    return text.removeprefix(prefix) if isinstance(text, str) and text.startswith(prefix) else None
-
-
 def _metadata(page: TiffPage, pages: list[TiffPage]) -> Metadata:
     tags = page.tags
     icc, xmp = tags.valueof(_ICC), tags.valueof(_XMP)
     text = ((name, tags.valueof(code)) for code, name in _TEXT.items())
+    dpi = None
+    if tags.valueof(296, 2) in (2, 3) and 282 in tags and 283 in tags:
+        x, y = page.get_resolution(unit=2)
+        dpi = float(x), float(y)
     return Metadata(
         exif=read_exif(page),
         icc=bytes(icc) if icc else None,
         xmp=exif.upright_xmp(bytes(xmp)) if xmp else None,
-        dpi=_dpi(page),
+        dpi=dpi,
         text=tuple((name, value) for name, value in text if isinstance(value, str)),
         tiff=_layout(page, pages),
     )
-
-
-def _dpi(page: TiffPage) -> tuple[float, float] | None:
-    unit = page.tags.valueof(296, 2)
-    if unit not in (2, 3) or 282 not in page.tags or 283 not in page.tags:
-        return None
-    x, y = page.get_resolution(unit=2)
-    return float(x), float(y)
 
 
 def _layout(page: TiffPage, pages: list[TiffPage]) -> TiffLayout:
@@ -195,7 +186,11 @@ def samples_of(page: TiffPage, stored: Array) -> Array:
         raise ImageError("a TIFF page with depth (a volume in one page) is not supported; save one page per slice")
     samples = np.moveaxis(stored[:, 0], 0, -1)[..., 0, :] if stored.shape[0] > 1 else stored[0, 0]
     if page.photometric == PALETTE:
-        return _coloured(page, samples[..., 0])
+        if page.colormap is None:
+            raise ImageError("the palette TIFF has no palette; get a complete copy of the file")
+        table = np.asarray(page.colormap).T
+        table = (table >> 8 if table.max() > 255 else table).astype(np.uint8)
+        return table[samples[..., 0]]
     if samples.dtype.kind == "b":
         samples = samples.astype(np.uint8) * np.uint8(255)
     samples = samples.astype(samples.dtype.newbyteorder("="), copy=False)
@@ -210,14 +205,6 @@ def invert(samples: Array, extra: int) -> Array:
     colours = slice(0, samples.shape[-1] - extra)
     out[..., colours] = np.iinfo(samples.dtype).max - samples[..., colours]
     return out
-
-
-def _coloured(page: TiffPage, index: Array) -> Array:
-    if page.colormap is None:
-        raise ImageError("the palette TIFF has no palette; get a complete copy of the file")
-    table = np.asarray(page.colormap).T
-    table = (table >> 8 if table.max() > 255 else table).astype(np.uint8)
-    return table[index]
 
 
 def meaning_of(page: TiffPage) -> Meaning:

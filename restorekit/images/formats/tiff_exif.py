@@ -80,10 +80,13 @@ def append(path: Path, exif: bytes | None) -> None:
     name: Literal["little", "big"] = "little" if order == "<" else "big"
     size = 8 if big else 4
     with path.open("r+b") as file:
+        # A TIFF's first bytes state the byte order and the size of offsets.
+        mark = b"II" if order == "<" else b"MM"
+        head = mark + (struct.pack(order + "HHHQ", 43, 8, 0, 16) if big else struct.pack(order + "HI", 42, 8))
         for code, directory in found.items():
             end = file.seek(0, 2)
             end += file.write(b"\0" * (end % 2))
-            ifd = ImageFileDirectory_v2(_head(order, big), group=code)
+            ifd = ImageFileDirectory_v2(head, group=code)
             for key, value in directory.items():
                 ifd[key] = value
             file.write(ifd.tobytes(end))
@@ -91,9 +94,3 @@ def append(path: Path, exif: bytes | None) -> None:
             file.write(code.to_bytes(2, name))
             file.seek(places[code] + 4 + size)
             file.write(end.to_bytes(size, name))
-
-
-def _head(order: str, big: bool) -> bytes:
-    """Return a TIFF's first bytes, which hold the byte order and the size of offsets."""
-    mark = b"II" if order == "<" else b"MM"
-    return mark + (struct.pack(order + "HHHQ", 43, 8, 0, 16) if big else struct.pack(order + "HI", 42, 8))

@@ -31,10 +31,17 @@ def encode(path: Path, picture: Picture, pixels: Array, spec: str | None) -> Non
     if layout.photometric == MIN_IS_WHITE:
         pixels = invert(pixels, len(layout.extra_samples))
     big = layout.big or pixels.nbytes > _CLASSIC_LIMIT
-    pointers = _pointers(picture.metadata, big) if can_hold(layout.byteorder, big) else []
+    pointers = list[_Tag]()
+    if can_hold(layout.byteorder, big):
+        found, kind = directories(picture.metadata.exif), _LONG8 if big else _LONG
+        pointers = [(stand_in, kind, 1, 0) for stand_in, code in STAND_INS.items() if code in found]
     with TiffWriter(path, bigtiff=big, byteorder=layout.byteorder) as writer:
         for i, frame in enumerate(pixels):
-            tags = _tags(picture.metadata, layout, i, spec)
+            tags: list[_Tag] = list(layout.pages[i]) if i < len(layout.pages) else []
+            if i == 0 and not layout.pages:
+                tags = _translated(picture.metadata)
+            if spec is not None:
+                tags.append((SPEC_TAG, 2, 0, f"{SPEC_KEY}: {spec}"))
             _write_page(writer, frame, layout, [*tags, *(pointers if i == 0 else [])])
     if pointers:
         append(path, picture.metadata.exif)
@@ -44,7 +51,13 @@ def _write_page(writer: TiffWriter, frame: Array, layout: TiffLayout, tags: list
     samples = frame.shape[2]
     separate = layout.planar == _SEPARATE and samples > 1
     data = np.ascontiguousarray(np.moveaxis(frame, 2, 0)) if separate else frame
-    resolution, unit, tags = _resolution(tags, layout.byteorder)
+    stated = {code: value for code, _, _, value in tags if code in (282, 283, 296)}
+    resolution: Any = None  # tifffile takes it as an argument, not as tags
+    unit = None
+    if {282, 283} <= stated.keys():
+        order = layout.byteorder
+        unit = int.from_bytes(stated[296][:2], "little" if order == "<" else "big") if 296 in stated else 2
+        resolution = tuple(struct.unpack(order + "II", stated[code]) for code in (282, 283))
     writer.write(
         data if samples > 1 else frame[..., 0],
         photometric=layout.photometric,
@@ -58,7 +71,7 @@ def _write_page(writer: TiffWriter, frame: Array, layout: TiffLayout, tags: list
         resolutionunit=unit,
         software=False,
         metadata=None,
-        extratags=[(*tag, False) for tag in tags],
+        extratags=[(*tag, False) for tag in tags if tag[0] not in stated],
         contiguous=False,
     )
 
@@ -93,16 +106,6 @@ def _fresh(colours: int, alpha: bool, samples: Array) -> TiffLayout:
     )
 
 
-def _tags(metadata: Metadata, layout: TiffLayout, i: int, spec: str | None) -> list[_Tag]:
-    if layout.pages:
-        tags: list[_Tag] = list(layout.pages[i]) if i < len(layout.pages) else []
-    else:
-        tags = _translated(metadata) if i == 0 else []
-    if spec is not None:
-        tags.append((SPEC_TAG, 2, 0, f"{SPEC_KEY}: {spec}"))
-    return tags
-
-
 def _translated(metadata: Metadata) -> list[_Tag]:
     """Return tags for the metadata of another format."""
     tags: list[_Tag] = []
@@ -116,18 +119,3 @@ def _translated(metadata: Metadata) -> list[_Tag]:
         tags.append((_DESCRIPTION, 2, 0, lines.encode()))
     tags += [(code, 7, len(data), data) for code, data in ((700, metadata.xmp), (34675, metadata.icc)) if data]
     return tags
-
-
-def _resolution(tags: list[_Tag], order: str) -> tuple[Any, int | None, list[_Tag]]:
-    """Separate the resolution from the tags, as tifffile takes it as an argument."""
-    stated = {code: data for code, _, _, data in tags if code in (282, 283, 296)}
-    rest = [tag for tag in tags if tag[0] not in stated]
-    if not {282, 283} <= stated.keys():
-        return None, None, rest
-    unit = int.from_bytes(stated[296][:2], "little" if order == "<" else "big") if 296 in stated else 2
-    return tuple(struct.unpack(order + "II", stated[code]) for code in (282, 283)), unit, rest
-
-
-def _pointers(metadata: Metadata, big: bool) -> list[_Tag]:
-    found = directories(metadata.exif)
-    return [(stand_in, _LONG8 if big else _LONG, 1, 0) for stand_in, code in STAND_INS.items() if code in found]

@@ -19,7 +19,7 @@ from restorekit.evaluation.rows import ImageRow
 from restorekit.images.previews import make_preview
 from restorekit.images.views import Views
 from restorekit.report.charts import distribution
-from restorekit.report.page import Chart, Column, Page, Row, Run
+from restorekit.report.page import Chart, Page, Row, Run
 from restorekit.report.tables import columns, page_runs, values
 from restorekit.report.wording import absent, count, explained, named, number, pictured, quantity, verdict
 
@@ -44,7 +44,13 @@ def page_of(
         Pictures by image.
     """
     shown, run = columns(results), results.runs[0]
-    rows = [_row(row, shown, (views or {}).get(row.image)) for row in results.images]
+    rows: list[Row] = []
+    for row in results.images:
+        found, reasons = values(row, shown)
+        loss = harm(row)
+        flags = [] if loss is None else [f"worse than the observation, by {_decibels(loss)}"]
+        pictures, own_notes = (views or {}).get(row.image), row.notes or ()
+        rows.append(Row(row.image, "done", "", row.restorer, found, reasons, flags, own_notes, views=pictures))
     measured = {row.image for row in results.images}
     failures = {f.image: f.error for f in results.failures if f.image not in measured}
     own = [replace(pair, corruption="") for pair in strongest(compared)[:1]]  # this run's corruption is not known
@@ -136,13 +142,6 @@ def _decibels(loss: float) -> str:
 
 def _rival(pair: PairedComparison) -> str:
     return f"{pair.against} on {pair.corruption}" if pair.corruption else pair.against
-
-
-def _row(row: ImageRow, shown: Sequence[Column], views: Views | None) -> Row:
-    found, reasons = values(row, shown)
-    loss = harm(row)
-    flags = [] if loss is None else [f"worse than the observation, by {_decibels(loss)}"]
-    return Row(row.image, "done", "", row.restorer, found, reasons, flags, row.notes or (), views=views)
 
 
 def _other_runs(compared: Compared, shown: Collection[str]) -> list[Run]:

@@ -18,7 +18,6 @@ from restorekit.report.tables import columns, page_runs, values
 from restorekit.report.wording import absent, count, explained, lost, method_names, pictured, quantity
 
 GAIN = "gain"
-Gains = Mapping[tuple[str, str, str], float]  # over the best classical method, by spec, method and image
 T = TypeVar("T")
 
 
@@ -34,7 +33,11 @@ def page_of(results: Results, comparisons: Sequence[PairedComparison]) -> Page:
     """
     shown = columns(results)
     gains = {(c.corruption, c.restorer, image): value for c in comparisons for image, value in c.result.differences}
-    rows = [_row(row, shown, gains) for row in results.images]
+    rows: list[Row] = []
+    for row in results.images:
+        found, reasons = values(row, shown)
+        found[GAIN] = gains.get((row.corruption, row.restorer, row.image))
+        rows.append(Row(row.image, "done", row.corruption, row.restorer, found, reasons, views=row.views))
     failures = [Row(f.image, "failed", f.corruption, f.restorer, error=f.error) for f in results.failures]
     return Page(
         "evaluate",
@@ -63,31 +66,22 @@ def _with_gain(shown: Sequence[Column], comparisons: Sequence[PairedComparison])
     return [*shown[:place], column, *shown[place:]]
 
 
-def _row(row: ImageRow, shown: Sequence[Column], gains: Gains) -> Row:
-    found, reasons = values(row, shown)
-    found[GAIN] = gains.get((row.corruption, row.restorer, row.image))
-    return Row(row.image, "done", row.corruption, row.restorer, found, reasons, views=row.views)
-
-
 def _summary(results: Results) -> list[str]:
-    specs = list(dict.fromkeys(run.corruption for run in results.runs))
-    names = method_names(dict.fromkeys(run.restorer for run in results.runs))
-    images, ways = count(results.protocol.images, "image"), count(len(specs), "way")
-    first = f"{images} of {results.protocol.source}, corrupted in {ways} and restored by {_methods(results)}."
-    return [first, *filter(None, (_best(results, spec, names) for spec in specs))]
-
-
-def _methods(results: Results) -> str:
-    """Return the number of methods, and how many of them restored each corruption."""
+    """Return sentences on the images and the methods, and on the best method for each corruption."""
     by_spec: dict[str, set[str]] = {}
     for run in results.runs:
         by_spec.setdefault(run.corruption, set()).add(run.restorer)
-    methods = count(len(set().union(*by_spec.values())), "method")
-    if len({frozenset(names) for names in by_spec.values()}) < 2:
-        return f"{methods}, each on the same corrupted images" if methods != "1 method" else methods
-    few, many = (f(len(names) for names in by_spec.values()) for f in (min, max))
-    each = str(few) if few == many else f"{few} to {many}"
-    return f"{methods}, {each} of them for each corruption, on the same corrupted images"
+    names = method_names(dict.fromkeys(run.restorer for run in results.runs))
+    methods = count(len(names), "method")
+    if len({frozenset(restorers) for restorers in by_spec.values()}) > 1:
+        few, many = (f(map(len, by_spec.values())) for f in (min, max))
+        each = str(few) if few == many else f"{few} to {many}"
+        methods += f", {each} of them for each corruption, on the same corrupted images"
+    elif len(names) != 1:
+        methods += ", each on the same corrupted images"
+    images, ways = count(results.protocol.images, "image"), count(len(by_spec), "way")
+    first = f"{images} of {results.protocol.source}, corrupted in {ways} and restored by {methods}."
+    return [first, *filter(None, (_best(results, spec, names) for spec in by_spec))]
 
 
 def _best(results: Results, spec: str, names: Mapping[str, str]) -> str:
@@ -113,7 +107,15 @@ def _charts(results: Results) -> list[Chart]:
         psnr = [row.metrics.get("psnr") for row in rows]
         finite = _by_method(rows, [v if v is not None and np.isfinite(v) else None for v in psnr])
         found.append(charts.distribution(f"PSNR over images, {spec}", "dB", finite) if finite else None)
-    found += [*_spread_charts(results), *_strengths(results, specs)]
+    found += _spread_charts(results)
+    for sweep in charts.sweeps(specs):
+        lines: dict[str, list[tuple[float, float]]] = {}
+        for run in results.runs:
+            mean = run.metrics.get("psnr")
+            if run.corruption in sweep.strengths and mean is not None:
+                lines.setdefault(run.restorer, []).append((sweep.strengths[run.corruption], mean))
+        ordered = {name: sorted(points) for name, points in lines.items()}
+        found.append(charts.strength(f"PSNR against {sweep.key} of {sweep.form}", sweep.key, ordered))
     for spec in specs:
         points = {
             run.restorer: (seconds, value)
@@ -142,7 +144,11 @@ def _spread_charts(results: Results) -> list[Chart]:
     curves = [None if row.coverage is None else row.coverage.sparsification for row in rows]
     found = []
     if by_method := _by_method(rows, shares):
-        inside = {name: _mean_coverage(own) for name, own in by_method.items()}
+        inside: dict[str, list[tuple[float, float]]] = {}
+        for name, own in by_method.items():
+            known = [[v for v in values if v is not None] for values in zip(*own, strict=True)]
+            pairs = zip(LEVELS, known, strict=True)
+            inside[name] = [(level, float(np.mean(values))) for level, values in pairs if values]
         pooled = _pooled([row.corruption for row in rows], shares)
         found.append(charts.calibration(inside, f"Calibration of intervals{pooled}"))
     if ranked := _by_method(rows, curves):
@@ -164,26 +170,3 @@ def _pooled(specs: Sequence[str], values: Sequence[object]) -> str:
     return (
         f", over all {len(every)} corruptions" if held == every else f", over {len(held)} of {len(every)} corruptions"
     )
-
-
-def _mean_coverage(images: Sequence[Sequence[float | None]]) -> list[tuple[float, float]]:
-    """Return nominal and measured coverage, the mean over images that have one."""
-    found = []
-    for level, shares in zip(LEVELS, zip(*images, strict=True), strict=True):
-        known = [v for v in shares if v is not None]
-        found += [(level, float(np.mean(known)))] if known else []
-    return found
-
-
-def _strengths(results: Results, specs: Sequence[str]) -> list[Chart]:
-    """Draw PSNR against the strength of corruptions that differ in one number alone."""
-    found = []
-    for sweep in charts.sweeps(specs):
-        lines: dict[str, list[tuple[float, float]]] = {}
-        for run in results.runs:
-            psnr = run.metrics.get("psnr")
-            if run.corruption in sweep.strengths and psnr is not None:
-                lines.setdefault(run.restorer, []).append((sweep.strengths[run.corruption], psnr))
-        ordered = {name: sorted(points) for name, points in lines.items()}
-        found.append(charts.strength(f"PSNR against {sweep.key} of {sweep.form}", sweep.key, ordered))
-    return found

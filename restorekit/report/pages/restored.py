@@ -191,7 +191,10 @@ def _summary(runs: Sequence[RunRecord], rows: Sequence[Row], others: int) -> lis
     if runs:
         done, run = [row for row in rows if row.status == "done"], runs[0]
         found = [f"{count(len(done), 'image')} restored with {run.model} on {run.device}: {run.estimate}."]
-        checked, spread = (_known(done, name) for name in ("check_psnr", "mean_std"))
+        checked, spread = (
+            [value for row in done if (value := row.values.get(name)) is not None]
+            for name in ("check_psnr", "mean_std")
+        )
         if checked:
             found.append(
                 f"The self-check expects a PSNR of {statistics.median(checked):.1f} dB in the median over "
@@ -205,10 +208,6 @@ def _summary(runs: Sequence[RunRecord], rows: Sequence[Row], others: int) -> lis
     if others:
         found.append(f"Not shown here: {count(others, 'image')} in this folder, restored with other settings.")
     return found
-
-
-def _known(rows: Sequence[Row], name: str) -> list[float]:
-    return [value for row in rows if (value := row.values.get(name)) is not None]
 
 
 def _protocol(run: RunRecord) -> list[tuple[str, str]]:

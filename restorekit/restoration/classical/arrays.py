@@ -55,7 +55,10 @@ def triangulate(image: Image, missing: NDArray[np.bool_], kind: Interpolator = L
     values = image[~missing]
     found = NearestNDInterpolator(points, values)(wanted)
     try:
-        within = _enclosed(wanted, points)  # SciPy searches every triangle for each pixel that is in none
+        # Only pixels in the convex hull: SciPy searches every triangle for each pixel that is in none.
+        within = np.ones(len(wanted), np.bool_)
+        for *normal, offset in ConvexHull(points).equations:
+            within &= wanted @ np.asarray(normal) + offset <= EDGE
         inside = kind(points, values)(wanted[within])
         found[within] = np.where(np.isfinite(inside), inside, found[within])
     except QhullError:
@@ -63,14 +66,6 @@ def triangulate(image: Image, missing: NDArray[np.bool_], kind: Interpolator = L
     result = image.copy()
     result[missing] = found
     return result
-
-
-def _enclosed(wanted: NDArray[np.intp], points: NDArray[np.intp]) -> NDArray[np.bool_]:
-    """Return which of the wanted positions, (N, 2), lie in the convex hull of the points, (M, 2), or on its edge."""
-    within = np.ones(len(wanted), np.bool_)
-    for *normal, offset in ConvexHull(points).equations:
-        within &= wanted @ np.asarray(normal) + offset <= EDGE
-    return within
 
 
 def padded(method: Callable[[Image], Image], image: Image, least: int) -> Image:

@@ -14,7 +14,6 @@ from scipy.sparse.linalg import LinearOperator, cg
 from torch import Tensor
 
 from restorekit.core.contracts import Corruption, parts_of
-from restorekit.core.types import Linear
 from restorekit.restoration.classical.arrays import Image, Plane, triangulate
 from restorekit.restoration.classical.base import ClassicalRestorer, Inpainter, PlaneDenoiser, SameSize, Scene
 from restorekit.uncertainty.noise_level import noise_level
@@ -59,7 +58,8 @@ class Median(SameSize):
     def within(self, scene: Scene) -> Image:
         """Replace impulses, or filter."""
         filled = scene.filled()
-        if _ends_in_impulses(scene.corruption):
+        laws = [p.noise_law for p in parts_of(scene.corruption) if not p.hides and p.noise_law != "rounding"]
+        if laws[-1:] == ["impulse"]:  # no noise but rounding follows them: they are exactly 0 and 1
             bad = (scene.y <= 0) | (scene.y >= 1) | scene.missing
             planes = [_replace(filled[..., c], bad[..., c]) for c in range(filled.shape[-1])]
             return np.stack(planes, -1)
@@ -92,10 +92,7 @@ class Wiener(ClassicalRestorer):
         if operator is None:
             return _LocalWiener().restore(scene)
         sigma = noise_level(scene.filled()) if scene.sigma is None else scene.sigma
-        return self._solve(scene, operator, (max(sigma, self.floor) / self.slope) ** 2)
-
-    def _solve(self, scene: Scene, operator: Linear, weight: float) -> Image:
-        like = scene.observation.y
+        weight, like = (max(sigma, self.floor) / self.slope) ** 2, scene.observation.y
 
         def normal(x: NDArray[np.float64]) -> NDArray[np.float64]:
             image = x.reshape(scene.shape)
@@ -127,12 +124,6 @@ class _LocalWiener(PlaneDenoiser):
         return result
 
 
-def _ends_in_impulses(corruption: Corruption) -> bool:
-    """Return whether impulses are exactly 0 and 1: no noise but rounding follows them."""
-    laws = [part.noise_law for part in parts_of(corruption) if not part.hides and part.noise_law != "rounding"]
-    return laws[-1:] == ["impulse"]
-
-
 def _window(sigma: float, first: float, second: float) -> int:
     """Return the side of a window: 3, 5 or 7 pixels, more with more noise; the limits were chosen on BSDS500 train."""
     return 3 if sigma < first else 5 if sigma < second else 7
@@ -143,18 +134,14 @@ def _replace(plane: Plane, bad: NDArray[np.bool_]) -> Plane:
     intact = np.where(bad, np.nan, plane)
     result, left = plane.copy(), bad.copy()
     for radius in range(1, WIDEST + 1):
-        for where in _chunks(left):
+        remaining = np.argwhere(left)
+        for where in (remaining[i : i + CHUNK] for i in range(0, len(remaining), CHUNK)):
             medians = _medians(intact, where, radius)
             found = np.isfinite(medians)
             rows, columns = where[found].T
             result[rows, columns], left[rows, columns] = medians[found], False
-    # an large area at 0 or 1 is more likely black or white than noise
+    # a large area at 0 or 1 is more likely black or white than noise
     return np.where(left, ndimage.median_filter(plane, 2 * WIDEST + 1), result) if left.any() else result
-
-
-def _chunks(left: NDArray[np.bool_]) -> list[NDArray[np.intp]]:
-    where = np.argwhere(left)
-    return [where[i : i + CHUNK] for i in range(0, len(where), CHUNK)]
 
 
 def _medians(intact: Plane, where: NDArray[np.intp], radius: int) -> Plane:

@@ -48,13 +48,14 @@ class Wavelet(PlaneDenoiser):
 
     def plane(self, plane: Plane, sigma: float, chroma: bool) -> Plane:
         """Average thresholded copies."""
-        return padded(lambda large: self._spin(large, sigma), plane, 8)
 
-    def _spin(self, plane: Plane, sigma: float) -> Plane:
-        levels = min(self.depth, int(math.log2(min(plane.shape) / 3)))  # no deeper than the wavelet is long
-        settings = {"sigma": sigma, "wavelet": "db2", "wavelet_levels": levels}
-        result: Plane = cycle_spin(plane, func=denoise_wavelet, max_shifts=self.shifts, func_kw=settings, workers=1)
-        return result
+        def spin(large: Plane) -> Plane:
+            levels = min(self.depth, int(math.log2(min(large.shape) / 3)))  # no deeper than the wavelet is long
+            settings = {"sigma": sigma, "wavelet": "db2", "wavelet_levels": levels}
+            result: Plane = cycle_spin(large, func=denoise_wavelet, max_shifts=self.shifts, func_kw=settings, workers=1)
+            return result
+
+        return padded(spin, plane, 8)
 
 
 class NLM(PlaneDenoiser):
@@ -93,16 +94,12 @@ class Biharmonic(Inpainter):
         ImageError
             If one connected region has more than `most` missing pixels.
         """
-        largest = _largest_region(missing)
+        # Regions as scikit-image splits them: two observed pixels or more lie between them.
+        near = ndimage.binary_dilation(missing)
+        labels, _ = ndimage.label(near, structure=np.ones((3, 3)))
+        largest = int(np.bincount(labels[missing]).max())
         if largest > self.most:
             what = f"biharmonic solves for at most {self.most} missing pixels in one connected region, got {largest}"
             raise ImageError(f"{what}; use navier-stokes or delaunay for this image")
         result: Image = inpaint_biharmonic(image, missing, split_into_regions=True, channel_axis=-1)
         return result
-
-
-def _largest_region(missing: NDArray[np.bool_]) -> int:
-    """Return the size of the largest region as scikit-image splits them: two observed pixels or more between them."""
-    near = ndimage.binary_dilation(missing)
-    labels, _ = ndimage.label(near, structure=np.ones((3, 3)))
-    return int(np.bincount(labels[missing]).max())

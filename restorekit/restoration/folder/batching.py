@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from restorekit.core.errors import ImageError, UsageError
@@ -41,7 +42,14 @@ def tasks(items: Sequence[Item], setup: Setup) -> list[Group]:
     UsageError
         Two images would be written to the same file.
     """
-    _refuse_shared_targets(items, setup)
+    taken: dict[object, Item] = {}
+    for item in items:
+        first = taken.setdefault(setup.target(item), item)
+        if first is not item:
+            raise UsageError(
+                f"{first.key} and {item.key} would both be written to {setup.target(item)};"
+                " rename one, or restore them into two folders"
+            )
     part, parts = setup.shard
     most = 1 if not setup.restorer.batches else CHECKED if setup.options.self_check else MAX_BATCH_IMAGES
     return list(groups(items, most, setup.options.axes))[part - 1 :: parts]
@@ -52,36 +60,23 @@ def groups(items: Iterable[Item], most: int = MAX_BATCH_IMAGES, axes: str | None
     group: list[Item] = []
     before: Header | None = None
     for item in items:
-        header = _probed(item, axes)
-        if group and not (header is not None and header == before and _room(len(group), header, most)):
+        header = None
+        with suppress(ImageError):  # reading the image reports the error
+            header = formats.probe(item.path, axes)
+        fits = (
+            header is not None
+            and header == before
+            and header.frames == 1
+            and len(group) < most
+            and (len(group) + 1) * header.height * header.width <= PIXELS
+        )
+        if group and not fits:
             yield _group(group, before)
             group = []
         group.append(item)
         before = header
     if group:
         yield _group(group, before)
-
-
-def _refuse_shared_targets(items: Sequence[Item], setup: Setup) -> None:
-    taken: dict[object, Item] = {}
-    for item in items:
-        first = taken.setdefault(setup.target(item), item)
-        if first is not item:
-            raise UsageError(
-                f"{first.key} and {item.key} would both be written to {setup.target(item)};"
-                " rename one, or restore them into two folders"
-            )
-
-
-def _probed(item: Item, axes: str | None) -> Header | None:
-    try:
-        return formats.probe(item.path, axes)
-    except ImageError:
-        return None  # reading it reports the error
-
-
-def _room(taken: int, header: Header, most: int) -> bool:
-    return header.frames == 1 and taken < most and (taken + 1) * header.height * header.width <= PIXELS
 
 
 def _group(items: list[Item], header: Header | None) -> Group:

@@ -74,22 +74,12 @@ class Canvas:
         if self.peek is not None:
             self.peek.put(plane.frame, plane.channels, top, strip, index)
         for name in self.keep:
-            values = _part(name, strip, index)
-            if values is not None:
-                self._extra(name, values)[(..., *place)] = values
-
-    def _extra(self, name: str, values: Floats) -> Floats:
-        if name not in self.extras:
-            self.extras[name] = _room((*values.shape[:-3], *self.pixels.shape), self.folder)
-        return self.extras[name]
-
-
-def _part(name: str, strip: Restoration, index: int) -> Floats | None:
-    """Return one kind of extra, (H, W, C) or (S, H, W, C); None where the restorer does not give it."""
-    if name == "draws":
-        return None if strip.draws is None else _last(strip.draws[:, index])
-    part: Tensor | None = getattr(strip, name)
-    return None if part is None else _last(part[index])
+            extra: Tensor | None = getattr(strip, name)
+            if extra is not None:
+                values = _last(extra[:, index] if name == "draws" else extra[index])
+                if name not in self.extras:
+                    self.extras[name] = _room((*values.shape[:-3], *self.pixels.shape), self.folder)
+                self.extras[name][(..., *place)] = values
 
 
 def _encoded(plane: Plane, rows: slice, values: Floats) -> Array:

@@ -113,6 +113,9 @@ def collect_results(opened: OpenedFile, canvas: Canvas, seconds: float, setup: S
     preview = None if canvas.peek is None else _preview(opened, canvas, canvas.peek)
     changed = repainted(picture, canvas.pixels)  # lets go of what was read
     intervals = setup.options.interval is not None
+    lacking = [name for name in canvas.keep if name not in canvas.extras]
+    absent = [f"{' and '.join(lacking)} not written, as the model gives none"] if lacking else []
+    absent += [f"low and high are uncalibrated: {reason}" for reason in dict.fromkeys(canvas.refusals)]
     facts = Facts(
         digests=opened.digests,
         sigma=opened.planes[0].sigma,
@@ -120,7 +123,7 @@ def collect_results(opened: OpenedFile, canvas: Canvas, seconds: float, setup: S
         mean_std=canvas.mean_std,
         seconds=round(seconds, 4),
         sampler={k: round(v, 4) for k, v in canvas.diagnostics.items()} or None,
-        notes=[*(() if untouched else changed.notes), *opened.notes, *_absences(canvas), *check.notes],
+        notes=[*(() if untouched else changed.notes), *opened.notes, *absent, *check.notes],
         check=check.check,
         calibrated=(setup.table is not None and not canvas.refusals) if intervals else None,
     )
@@ -145,13 +148,6 @@ def _missing(planes: Sequence[Plane]) -> npt.NDArray[np.bool_] | None:
         return None
     lost = [np.bool_(False) if plane.missing is None else plane.missing for plane in planes]
     return np.concatenate([np.broadcast_to(m, p.pixels.shape) for m, p in zip(lost, planes, strict=True)], 2)
-
-
-def _absences(canvas: Canvas) -> list[str]:
-    """Say what is not there of what was to be kept, and why intervals are not calibrated."""
-    names = [name for name in canvas.keep if name not in canvas.extras]
-    absent = [f"{' and '.join(names)} not written, as the model gives none"] if names else []
-    return absent + [f"low and high are uncalibrated: {reason}" for reason in dict.fromkeys(canvas.refusals)]
 
 
 ROWS = 1024  # of a mask whose distances are computed at once

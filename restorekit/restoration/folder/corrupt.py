@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ from restorekit.images import formats
 from restorekit.images.discovery import Item, missing_path
 from restorekit.images.intensity import IntensityRange, RangeOption, from_unit, resolve_range, to_unit
 from restorekit.images.masks import MaskIndex, fitted
-from restorekit.images.picture import Array, Metadata, Picture, repainted
+from restorekit.images.picture import Metadata, Picture, repainted
 
 _STORED: dict[str, tuple[IntensityRange, np.dtype[Any]]] = {
     "8": (IntensityRange(0.0, 255.0), np.dtype(np.uint8)),
@@ -92,14 +91,23 @@ def _corrupt(item: Item, plan: CorruptionPlan) -> None:
     scale, _ = resolve_range(picture, plan.range)
     x = torch.from_numpy(to_unit(picture.pixels, scale)).movedim(-1, 1)
     keys = tuple(item.key if len(x) == 1 else f"{item.key}#{i}" for i in range(len(x)))
-    observation = _without(settled(x, Rng(plan.seed, keys)), picture, item)
+    observation = settled(x, Rng(plan.seed, keys))
+    if picture.missing is not None:  # what was missing before stays missing
+        known = torch.from_numpy(~picture.missing).movedim(-1, 1)
+        if observation.y.shape != known.shape:
+            raise ImageError(f"{item.path} has missing values, which this corruption would smear; fill them in first")
+        observation = replace(observation, y=observation.y * known, observed=observation.observed & known)
     suffix = ".tif" if plan.depth == "32f" or len(x) > 1 else ".png"
     target = plan.out / Path(item.key).with_suffix(suffix)
     mask, earlier = missing_path(target, len(x)), plan.masks.of(target)
     for path in (target, mask, *earlier):
         _refuse_foreign(path)
     _mark(mask, observation, earlier, str(settled))
-    _write(target, observation, picture, plan.depth, str(settled))
+    values = from_unit(observation.y.movedim(1, -1).numpy(), *_STORED[plan.depth])
+    carried = repainted(picture, values).metadata  # without that of the file's coding
+    metadata = Metadata(exif=carried.exif, icc=carried.icc, dpi=carried.dpi)
+    corrupted = Picture(values, picture.alpha, format="tiff" if suffix == ".tif" else "png", metadata=metadata)
+    formats.write(target, corrupted, values, spec=str(settled))
 
 
 def _refuse_marked(item: Item, picture: Picture, masks: MaskIndex) -> None:
@@ -111,16 +119,6 @@ def _refuse_marked(item: Item, picture: Picture, masks: MaskIndex) -> None:
             f"{missing.mean():.2%} of the pixels of {item.path} are marked as missing in {path},"
             " so there is no complete clean image to corrupt; fill them in or remove the image from the folder"
         )
-
-
-def _without(observation: Observation, picture: Picture, item: Item) -> Observation:
-    """Keep values missing that were missing before the corruption."""
-    if picture.missing is None:
-        return observation
-    observed = torch.from_numpy(~picture.missing).movedim(-1, 1)
-    if observation.y.shape != observed.shape:
-        raise ImageError(f"{item.path} has missing values, which this corruption would smear; fill them in first")
-    return dataclasses.replace(observation, y=observation.y * observed, observed=observation.observed & observed)
 
 
 def _refuse_foreign(target: Path) -> None:
@@ -143,17 +141,3 @@ def _mark(path: Path, observation: Observation, earlier: Sequence[Path], spec: s
     for other in earlier:
         if complete or not other.samefile(path):
             other.unlink()
-
-
-def _write(target: Path, observation: Observation, source: Picture, depth: str, spec: str) -> None:
-    values = from_unit(observation.y.movedim(1, -1).numpy(), *_STORED[depth])
-    kind = "tiff" if target.suffix == ".tif" else "png"
-    formats.write(
-        target, Picture(values, source.alpha, format=kind, metadata=_carried(source, values)), values, spec=spec
-    )
-
-
-def _carried(source: Picture, values: Array) -> Metadata:
-    """Keep the metadata of the picture without those of its file coding."""
-    metadata = repainted(source, values).metadata
-    return dataclasses.replace(Metadata(), exif=metadata.exif, icc=metadata.icc, dpi=metadata.dpi)

@@ -56,29 +56,19 @@ def mask_all(
     """
     failures, shares = list[dict[str, str]](), list[float]()
     for i, key in enumerate(images.keys):
+        is_frame = "#" in key  # a.png#3 becomes a.png.3.png
+        path = out / (f"{key.replace('#', '.')}.png" if is_frame else PurePath(key).with_suffix(".png"))
         try:
-            shares.append(_masked(detector, images, i, threshold, grow, out / _name(key), seed))
+            x, lost = images[i][None], images.missing(i)
+            if lost is not None:
+                x = x.masked_fill(lost.movedim(-1, 0)[None], torch.nan)
+            damaged = grown(detector.scores(x, Rng(seed, (key,))) > threshold, grow)
+            marked = damaged | x.isnan().any(1, keepdim=True)
+            values = (255 * marked.movedim(1, -1).numpy()).astype(np.uint8)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            formats.write(path, Picture(values, format="png", metadata=Metadata()), values)
+            shares.append(float(damaged.float().mean()))
         except RestorekitError as error:
             failures.append({"image": key, "error": str(error)})
         watch(key, failures[-1]["error"] if failures and failures[-1]["image"] == key else None)
     return Masking(len(shares), float(np.mean(shares)) if shares else 0.0, failures)
-
-
-def _name(key: str) -> str:
-    """Return where a mask goes: a.png#3, a frame, becomes a.png.3.png."""
-    return f"{key.replace('#', '.')}.png" if "#" in key else str(PurePath(key).with_suffix(".png"))
-
-
-def _masked(
-    detector: Detector, images: LabelledImages, i: int, threshold: float, grow: int, path: Path, seed: int
-) -> float:
-    """Write one mask; return the share of pixels that look damaged."""
-    x, lost = images[i][None], images.missing(i)
-    if lost is not None:
-        x = x.masked_fill(lost.movedim(-1, 0)[None], torch.nan)
-    damaged = grown(detector.scores(x, Rng(seed, (images.keys[i],))) > threshold, grow)
-    marked = damaged | x.isnan().any(1, keepdim=True)
-    values = (255 * marked.movedim(1, -1).numpy()).astype(np.uint8)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    formats.write(path, Picture(values, format="png", metadata=Metadata()), values)
-    return float(damaged.float().mean())

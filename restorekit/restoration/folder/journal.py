@@ -9,7 +9,6 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import IO
 
 from restorekit.core import files
 from restorekit.core.errors import ImageError
@@ -158,14 +157,10 @@ def _append(path: Path, data: bytes) -> None:
         if fcntl is not None:
             with suppress(OSError):  # some network file systems have no locks
                 fcntl.flock(file, fcntl.LOCK_EX)
-        file.write(data if _ends_with_newline(file) else b"\n" + data)
+        if file.seek(0, os.SEEK_END) > 0:
+            file.seek(-1, os.SEEK_END)
+            if file.read(1) != b"\n":  # a kill cut the last line short
+                data = b"\n" + data
+        file.write(data)
         file.flush()
         os.fsync(file.fileno())
-
-
-def _ends_with_newline(file: IO[bytes]) -> bool:
-    """Return whether a file is empty or its last line is complete."""
-    if file.seek(0, os.SEEK_END) == 0:
-        return True
-    file.seek(-1, os.SEEK_END)
-    return file.read(1) == b"\n"

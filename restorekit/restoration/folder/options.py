@@ -179,12 +179,8 @@ class Setup:
 
     def target(self, item: Item) -> Path:
         """Return where an image's restoration goes."""
-        name = Path(item.key)
-        return self.out / (name if self.options.format == "keep" else name.with_suffix(self._suffix))
-
-    @property
-    def _suffix(self) -> str:
-        return SUFFIXES[self.options.format][0]
+        name, form = Path(item.key), self.options.format
+        return self.out / (name if form == "keep" else name.with_suffix(SUFFIXES[form][0]))
 
     def digests(self, item: Item) -> InputDigests:
         """Return what tells whether an image's input changed: digests of its file and of its mask's.

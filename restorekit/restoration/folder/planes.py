@@ -179,7 +179,12 @@ class PlaneSource:
         observation = self.observed(top, bottom)
         if all(p.missing is None for p in self.planes):
             return replace(observation, initial=observation.y) if self.corruption.interpolates else observation
-        return replace(observation, initial=self._initial_estimate(top, bottom))
+        # The initial estimate does not depend on the strip: it is that of the full image, or is made in blocks.
+        count, _, height, width = self.shape
+        if count * height * width <= MAX_UNTILED_PX:
+            return replace(observation, initial=self._untiled[:, :, top:bottom])
+        blocks = [self._block(top, bottom, left, min(width, left + BLOCK)) for left in range(0, width, BLOCK)]
+        return replace(observation, initial=torch.cat(blocks, 3))
 
     def observed(self, top: int, bottom: int, left: int = 0, right: int | None = None) -> Observation:
         """Return a window of the planes themselves, without a guess."""
@@ -190,14 +195,6 @@ class PlaneSource:
         known = any(p.sigma is not None for p in self.planes)
         sigma = torch.tensor(levels).view(-1, 1, 1, 1) if known else None
         return pose_problem(y * observed, observed, self.corruption, self.shape[1], sigma, self.label).observation
-
-    def _initial_estimate(self, top: int, bottom: int) -> Tensor:
-        """Return the initial estimate, which does not depend on the strip: of the full image, or in blocks."""
-        count, _, height, width = self.shape
-        if count * height * width <= MAX_UNTILED_PX:
-            return self._untiled[:, :, top:bottom]
-        blocks = [self._block(top, bottom, left, min(width, left + BLOCK)) for left in range(0, width, BLOCK)]
-        return torch.cat(blocks, 3)
 
     def _block(self, top: int, bottom: int, left: int, right: int) -> Tensor:
         """Fill a window from the cells of the full image."""

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from restorekit.core.errors import ImageError, RestorekitError
-from restorekit.core.execution import Engine, Outcome
+from restorekit.core.execution import Engine
 from restorekit.core.files import atomic, locked, sweep
 from restorekit.restoration.folder.batching import Group
 from restorekit.restoration.folder.compute import Computed, alike, collect_results, restore_planes
@@ -58,7 +58,12 @@ def restore_folder(
         sweep(setup.out)
         journal = Journal(setup.out, setup.options.fingerprint)
         for outcome in engine.run(tasks, RestorationJob(setup, journal)):
-            for line in _lines(outcome, journal):
+            lines = outcome.result
+            if lines is None:  # the entire group failed
+                lines = [journal.failure(item.key, outcome.error or "") for item in outcome.task.items]
+                for line in lines:
+                    journal.add(line)
+            for line in lines:
                 counts[line.status] += 1
                 watch(line)
     return counts
@@ -130,16 +135,6 @@ def made_otherwise(tasks: Sequence[Group], setup: Setup, journal: Journal) -> in
     items = [item for group in tasks for item in group.items]
     lines = [journal.lines.get(item.key) for item in items if setup.target(item).is_file()]
     return sum(line is not None and line.status == "done" and line.options != journal.options for line in lines)
-
-
-def _lines(outcome: Outcome[Group, list[ImageRecord]], journal: Journal) -> list[ImageRecord]:
-    """Return a group's lines; if the entire group failed, write a failure line for each image and return those."""
-    if outcome.result is not None:
-        return outcome.result
-    lines = [journal.failure(item.key, outcome.error or "") for item in outcome.task.items]
-    for line in lines:
-        journal.add(line)
-    return lines
 
 
 @contextmanager

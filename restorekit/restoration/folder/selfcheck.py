@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from restorekit.core.contracts import Corruption, parts_of
+from restorekit.core.contracts import parts_of
 from restorekit.core.plugins import registry
 from restorekit.core.rng import Rng
 from restorekit.core.types import Observation, Problem
@@ -55,7 +55,8 @@ def _checked(opened: OpenedFile, setup: Setup) -> SelfCheck:
     cuts = [source.observed(p.top, p.top + p.height, p.left, p.left + p.width) for p in places]
     uncropped = len(places) == 1
     keys = tuple(plane.key if uncropped else f"{plane.key}@{p.top},{p.left}" for p in places for plane in planes)
-    crops = _together(cuts)
+    first = cuts[0].expand(len(cuts))
+    crops = replace(first, y=torch.cat([o.y for o in cuts]), observed=torch.cat([o.observed for o in cuts]))
     check = partial(
         self_check,
         Problem(crops, corruption),
@@ -68,17 +69,13 @@ def _checked(opened: OpenedFile, setup: Setup) -> SelfCheck:
     if found.psnr is None or not setup.options.digest:  # a classical method needs no baseline
         return found
     others = dict[str, SelfCheck]()
-    for name in _rivals(crops, corruption):
+    noisy = crops.sigma is None or bool((crops.sigma > 0).any())
+    # Of all that a picture may have suffered, methods undo what these crops show.
+    shown = [part for part in parts_of(corruption) if (not bool(crops.observed.all()) if part.hides else noisy)]
+    for name in best_baselines(Chain(tuple(shown)), quick=True):
         with suppress(Exception):  # what a method cannot do costs the comparison with it, and not the check
             others[name] = check(registry.restorers()[name]())
     return found.with_baseline(others)
-
-
-def _rivals(crops: Observation, corruption: Corruption) -> list[str]:
-    """Return the names of classical methods for what there is to be done, of all that a picture may have suffered."""
-    noisy = crops.sigma is None or bool((crops.sigma > 0).any())
-    there = (part for part in parts_of(corruption) if (not bool(crops.observed.all()) if part.hides else noisy))
-    return best_baselines(Chain(tuple(there)), quick=True)
 
 
 def _ends(plane: Plane) -> bool:
@@ -87,12 +84,6 @@ def _ends(plane: Plane) -> bool:
         return False
     limits = np.iinfo(plane.pixels.dtype)
     return (plane.range.low, plane.range.high) == (limits.min, limits.max)
-
-
-def _together(cuts: list[Observation]) -> Observation:
-    """Put cuts of the same planes into one batch."""
-    first = cuts[0].expand(len(cuts))
-    return replace(first, y=torch.cat([o.y for o in cuts]), observed=torch.cat([o.observed for o in cuts]))
 
 
 def _part(planes: list[Plane], cuts: list[Observation], checked: int) -> Part:

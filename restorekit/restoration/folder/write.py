@@ -35,7 +35,10 @@ def _stored(finished: Finished, setup: Setup, journal: Journal) -> ImageRecord:
     try:
         _refuse_foreign_files(finished, target, setup, journal)
         _write(finished, target, setup, journal)
-        _remove(_extra_paths(key, FOLDERS.keys() - finished.canvas.extras.keys(), setup))
+        # What an earlier run kept is of another picture than the one that is now in place.
+        for path in _extra_paths(key, FOLDERS.keys() - finished.canvas.extras.keys(), setup):
+            if os.path.isfile(path):  # noqa: PTH113 - unlike Path's, it takes a name too long to exist for a missing file
+                path.unlink()
         facts = _with_views(finished, setup)
         line = journal.success(key, _extra_paths(key, finished.canvas.extras, setup), facts)
     except Exception as error:  # whatever one image meets must not keep the others back
@@ -72,7 +75,9 @@ def _write(finished: Finished, target: Path, setup: Setup, journal: Journal) -> 
 
     def ready(temporary: Path) -> None:
         journal.start(finished.item.key, target, temporary)
-        _write_kept(finished, setup)
+        extras = finished.canvas.extras
+        for path, values in zip(_extra_paths(finished.item.key, extras, setup), extras.values(), strict=True):
+            formats.write_float(path, values.reshape(-1, *values.shape[-3:]))
 
     if finished.untouched:
         with atomic(target) as temporary:
@@ -82,19 +87,6 @@ def _write(finished: Finished, target: Path, setup: Setup, journal: Journal) -> 
         formats.write(target, finished.picture, finished.canvas.pixels, setup.options.format, ready=ready)
 
 
-def _write_kept(finished: Finished, setup: Setup) -> None:
-    extras = finished.canvas.extras
-    for path, values in zip(_extra_paths(finished.item.key, extras, setup), extras.values(), strict=True):
-        formats.write_float(path, values.reshape(-1, *values.shape[-3:]))
-
-
 def _extra_paths(key: str, names: Iterable[str], setup: Setup) -> list[Path]:
     """Return where an image's spread, draws ... go."""
     return [setup.own / FOLDERS[name] / f"{key}.tif" for name in names]
-
-
-def _remove(paths: Iterable[Path]) -> None:
-    """Remove what an earlier run kept: it tells of another picture than the one that is now in place."""
-    for path in paths:
-        if os.path.isfile(path):  # noqa: PTH113 - unlike Path's, it takes a name too long to exist for a missing file
-            path.unlink()

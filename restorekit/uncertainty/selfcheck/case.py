@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -91,7 +90,9 @@ class Case:
         end: without this, Stein's estimate of 8-bit images is far too good in shadows and lights.
         """
         y = self.observation.y
-        beyond = _beyond(torch.where(y <= 0, x, 1 - x), self.sigma)
+        end = -torch.where(y <= 0, x, 1 - x) / self.sigma
+        density = -0.5 * end.square() - 0.5 * math.log(2 * math.pi)
+        beyond = self.sigma.square() * (1 - end * (density - torch.special.log_ndtr(end)).exp())
         return torch.where(self.cut_off, beyond, (y - x).square())
 
     def restored(self, observation: Observation) -> Restoration:
@@ -110,7 +111,11 @@ class Case:
         o, sigma = self.observation, self.observation.sigma
         others = [p.name for p in parts_of(self.problem.corruption) if not has_closed_form(p)]
         if others or not self.comparable:
-            return _altered(others or [str(self.problem.corruption)])
+            return (
+                f"what {' and '.join(others or [str(self.problem.corruption)])} did to the values cannot be derived "
+                "from the picture itself; an estimate needs values that are exact, or have white Gaussian noise of a "
+                "known level, or are missing"
+            )
         if sigma is None or bool(sigma.isnan().any()):
             return "the level of the noise is not known; tell it with --sigma S, or have it estimated with --sigma auto"
         if self.noisy and (reason := self._strange):
@@ -137,18 +142,3 @@ class Case:
             f"what looks like noise is not of one level, in {where} parts its variance is {ratio:.1f} times as large "
             "as in others, and the estimate holds for noise of one level alone"
         )
-
-
-def _beyond(within: Tensor, sigma: Tensor) -> Tensor:
-    """Return the mean square of Gaussian noise that goes at least so far to one side."""
-    end = -within / sigma
-    density = -0.5 * end.square() - 0.5 * math.log(2 * math.pi)
-    found: Tensor = sigma.square() * (1 - end * (density - torch.special.log_ndtr(end)).exp())
-    return found
-
-
-def _altered(names: Sequence[str]) -> str:
-    return (
-        f"what {' and '.join(names)} did to the values cannot be derived from the picture itself; an estimate needs "
-        "values that are exact, or have white Gaussian noise of a known level, or are missing"
-    )

@@ -19,7 +19,7 @@ from restorekit.uncertainty.calibration_table import Table
 from restorekit.uncertainty.noise_level import NoiseLevel, level
 from restorekit.uncertainty.selfcheck.case import Case
 from restorekit.uncertainty.selfcheck.holdout import Hidden, mean_variance, measure
-from restorekit.uncertainty.selfcheck.residual import Residual, statistics_of
+from restorekit.uncertainty.selfcheck.residual import statistics_of
 from restorekit.uncertainty.selfcheck.result import DECIBEL, Method, SelfCheck, decibels
 from restorekit.uncertainty.selfcheck.sure import Risk, sure
 
@@ -83,9 +83,13 @@ def self_check(
     if not case.comparable:
         return SelfCheck(reason=case.refusal, share=known.share)
     base, reason = case.restored(problem.observation), case.refusal
-    residual, level_error = _residual(case, base), 0.0
+    residual, level_error = None, 0.0
+    if case.noisy and bool(case.observed.any()):  # otherwise nothing was removed
+        residual = statistics_of(case.observation.y, case.observed, base.mmse)
     if case.noisy and not reason:
-        levels = _levels(case)
+        found = [level(*crop) for crop in zip(case.observation.y, case.observed, case.cut_off, strict=True)]
+        levels = [one for one in found if one is not None]
+        levels = levels if len(levels) == len(found) else []  # no level if one crop has too little to measure it
         reason = _unsuited(case, levels, estimated)
         if estimated and levels:
             case = replace(
@@ -95,20 +99,6 @@ def self_check(
     if reason:
         return SelfCheck(reason=reason, residual=residual, share=known.share)
     return replace(_estimate(case, base, known, level_error), residual=residual)
-
-
-def _residual(case: Case, base: Restoration) -> Residual | None:
-    """Return statistics of what was removed from an image in which something may have been."""
-    if not (case.noisy and bool(case.observed.any())):
-        return None
-    return statistics_of(case.observation.y, case.observed, base.mmse)
-
-
-def _levels(case: Case) -> list[NoiseLevel]:
-    """Return the level of the noise in each crop; an empty list if one crop has too little to measure it."""
-    found = [level(*crop) for crop in zip(case.observation.y, case.observed, case.cut_off, strict=True)]
-    levels = [one for one in found if one is not None]
-    return levels if len(levels) == len(found) else []
 
 
 def _unsuited(case: Case, levels: list[NoiseLevel], estimated: bool) -> str:
@@ -177,11 +167,8 @@ def windows(height: int, width: int, pixels: int = PIXELS) -> list[Window]:
     each = pixels // len(PLACES)
     rows = min(height, max(math.isqrt(each), each // width))
     columns = min(width, each // rows)
-    return [Window(_at(row, height - rows), _at(column, width - columns), rows, columns) for row, column in PLACES]
-
-
-def _at(eighths: int, room: int) -> int:
-    return eighths * room // 8
+    down, across = height - rows, width - columns
+    return [Window(row * down // 8, column * across // 8, rows, columns) for row, column in PLACES]
 
 
 class Part(NamedTuple):

@@ -85,7 +85,15 @@ def measure(case: Case, base: Restoration) -> Hidden | str:
     """
     tally = _Tally(case, base)
     while len(tally.passes) < PASSES and not tally.precise:
-        tally.passes.append(_compared(case, len(tally.passes)))
+        hidden = hide(case.observed, case.rng.fork("self-check"), len(tally.passes))
+        left = case.observed & ~hidden
+        shown = case.changed(case.observation.y, left)
+        found = case.restored(shown)
+        error, filled = (case.squared(x) - case.sigma.square() for x in (found.mmse, fill(shown.y, left)))
+        variance = torch.ones_like(error) if found.std is None else found.std.square()
+        inside = torch.zeros_like(error) if found.std is None else _inside(case, shown, found)
+        fields = error, filled, variance, inside, _distances(left), torch.ones_like(error)
+        tally.passes.append(block_sums(torch.stack(fields) * hidden))
     return tally.refusal or tally.hidden()
 
 
@@ -156,19 +164,6 @@ def mean_variance(found: Restoration, where: Tensor) -> float:
     return math.nan if found.std is None else float(found.std[where].double().square().mean())
 
 
-def _compared(case: Case, number: int) -> Tensor:
-    """Return sums over blocks of what is found at the values of one pass."""
-    hidden = hide(case.observed, case.rng.fork("self-check"), number)
-    left = case.observed & ~hidden
-    shown = case.changed(case.observation.y, left)
-    found = case.restored(shown)
-    error, filled = (case.squared(x) - case.sigma.square() for x in (found.mmse, fill(shown.y, left)))
-    variance = torch.ones_like(error) if found.std is None else found.std.square()
-    inside = torch.zeros_like(error) if found.std is None else _inside(case, shown, found)
-    fields = error, filled, variance, inside, _distances(left), torch.ones_like(error)
-    return block_sums(torch.stack(fields) * hidden)
-
-
 def _distances(observed: Tensor) -> Tensor:
     """Return the distance of every value to the nearest observed one, computed once if all channels share it."""
     return distances(pattern_of(observed)).expand_as(observed)
@@ -231,14 +226,11 @@ def hide(observed: Tensor, rng: Rng, number: int) -> Tensor:
     """
     pattern = pattern_of(observed)
     if not connected(pattern):
-        return _single(pattern, rng, number).expand_as(observed)
+        u = rng.uniform("hidden", tuple(pattern.shape), pattern.device)
+        hidden = pattern & (u >= number * SHARE) & (u < (number + 1) * SHARE)
+        return hidden.expand_as(observed)
     images = [_copied(pattern[i : i + 1], rng.take([i]).fork(f"copies{number}")) for i in range(len(pattern))]
     return torch.cat(images).expand_as(observed)
-
-
-def _single(pattern: Tensor, rng: Rng, number: int) -> Tensor:
-    u = rng.uniform("hidden", tuple(pattern.shape), pattern.device)
-    return pattern & (u >= number * SHARE) & (u < (number + 1) * SHARE)
 
 
 def _copied(pattern: Tensor, rng: Rng) -> Tensor:
@@ -248,31 +240,21 @@ def _copied(pattern: Tensor, rng: Rng) -> Tensor:
         hidden = hidden | (_best(pattern, hidden, rng.fork(f"copy{copy}")) & pattern)
         if int(hidden.sum()) >= wanted:
             break
-    return _cut(hidden, MAX_HIDDEN_SHARE * int(pattern.sum()), rng)
+    # At most the largest share stays hidden: that of the rows from a random one on.
+    start = int(rng.uniform("row", (1, 1), "cpu") * hidden.shape[2])
+    rolled = hidden.roll(-start, 2)
+    kept = rolled.sum((0, 1, 3)).cumsum(0) <= MAX_HIDDEN_SHARE * int(pattern.sum())
+    return (rolled & kept[None, None, :, None]).roll(start, 2)
 
 
 def _best(pattern: Tensor, hidden: Tensor, rng: Rng) -> Tensor:
     """Return the gaps, shifted to where they have the fewest of their like close by."""
-    near = _widened(hidden | ~pattern)
-    places = [_shifted(~pattern, rng.fork(f"try{t}")) for t in range(TRIES)]
+    gaps, side = ~pattern, 2 * MARGIN_PX + 1
+    # What lies close to a gap, by rows and then by columns, which is quicker than by squares.
+    rows = F.max_pool2d((hidden | gaps).float(), (1, side), 1, (0, MARGIN_PX))
+    near = F.max_pool2d(rows, (side, 1), 1, (MARGIN_PX, 0)) > 0
+    places = list[Tensor]()
+    for t in range(TRIES):
+        way = rng.fork(f"try{t}").uniform("way", (1, 2), "cpu")[0] * torch.tensor(gaps.shape[2:])
+        places.append(gaps.roll(tuple(way.int().tolist()), (2, 3)))  # around the borders of the image
     return min(places, key=lambda moved: int((moved & near).sum()))
-
-
-def _shifted(gaps: Tensor, rng: Rng) -> Tensor:
-    """Shift gaps by a random way, around the borders of the image."""
-    way = rng.uniform("way", (1, 2), "cpu")[0] * torch.tensor(gaps.shape[2:])
-    return gaps.roll(tuple(way.int().tolist()), (2, 3))
-
-
-def _widened(gaps: Tensor) -> Tensor:
-    """Return what lies within MARGIN_PX pixels of a gap, by rows and by columns, which is quicker than by squares."""
-    rows = F.max_pool2d(gaps.float(), (1, 2 * MARGIN_PX + 1), 1, (0, MARGIN_PX))
-    return F.max_pool2d(rows, (2 * MARGIN_PX + 1, 1), 1, (MARGIN_PX, 0)) > 0
-
-
-def _cut(hidden: Tensor, most: float, rng: Rng) -> Tensor:
-    """Keep so many hidden values at most, those of the rows from a random one on."""
-    start = int(rng.uniform("row", (1, 1), "cpu") * hidden.shape[2])
-    rolled = hidden.roll(-start, 2)
-    kept = rolled.sum((0, 1, 3)).cumsum(0) <= most
-    return (rolled & kept[None, None, :, None]).roll(start, 2)

@@ -85,25 +85,23 @@ def statistics_of(y: Tensor, observed: Tensor, restored: Tensor) -> Residual:
 
 def _correlation(centred: Tensor, observed: Tensor, lag: tuple[int, int], power: float) -> tuple[float, int]:
     """Return the correlation of values at a distance of `lag`, and the number of pairs."""
-    product, both = (_pairs(t, lag) for t in (centred, observed))
+    (down, right), (height, width) = lag, centred.shape[2:]
+    one = (..., slice(height - down), slice(max(0, -right), width - max(0, right)))
+    other = (..., slice(down, None), slice(max(0, right), width - max(0, -right)))
+    product, both = (t[one] * t[other] for t in (centred, observed))
     count = int(both.sum())
     return (float(product.sum()) / (count * power) if count and power else 0.0), count
-
-
-def _pairs(t: Tensor, lag: tuple[int, int]) -> Tensor:
-    """Multiply each value with the one `lag` rows and columns further on."""
-    down, right = lag
-    height, width = t.shape[2:]
-    one = t[..., : height - down, max(0, -right) : width - max(0, right)]
-    other = t[..., down:, max(0, right) : width - max(0, -right)]
-    return one * other
 
 
 def _structure(centred: Tensor, observed: Tensor, restored: Tensor) -> tuple[float | None, float | None]:
     """Return the rank correlation of residual and gradient among squares that were mostly observed, and its z."""
     if min(restored.shape[2:]) < SQUARE:
         return None, None
-    share, energy, slope = (_squares(t) for t in (observed.double(), centred.square(), _gradient(restored)))
+    # The squared length of the gradient, by differences of neighbours.
+    x = F.pad(restored.double(), (0, 1, 0, 1), mode="replicate")
+    down, right = x[..., 1:, :-1] - x[..., :-1, :-1], x[..., :-1, 1:] - x[..., :-1, :-1]
+    fields = observed.double(), centred.square(), down.square() + right.square()
+    share, energy, slope = (F.avg_pool2d(t, SQUARE).mean(1) for t in fields)
     mostly = share > 0.5
     if int(mostly.sum()) < FEWEST:
         return None, None
@@ -112,15 +110,3 @@ def _structure(centred: Tensor, observed: Tensor, restored: Tensor) -> tuple[flo
         return 0.0, 0.0
     found = float(spearmanr(power.numpy(), steep.numpy()).statistic)
     return found, found * math.sqrt(len(power) - 1)
-
-
-def _squares(t: Tensor) -> Tensor:
-    """Return means over complete squares and all channels, (B, rows, columns)."""
-    return F.avg_pool2d(t, SQUARE).mean(1)
-
-
-def _gradient(x: Tensor) -> Tensor:
-    """Return the squared length of the gradient, by differences of neighbours."""
-    x = F.pad(x.double(), (0, 1, 0, 1), mode="replicate")
-    down, right = x[..., 1:, :-1] - x[..., :-1, :-1], x[..., :-1, 1:] - x[..., :-1, :-1]
-    return down.square() + right.square()

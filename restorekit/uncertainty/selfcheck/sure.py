@@ -65,10 +65,12 @@ def sure(case: Case, base: Restoration) -> Risk:
     squared = case.squared(base.mmse) * observed
     cut, residual = _sums(squared - (case.observation.y - base.mmse).square() * observed), _sums(squared)
     values, variance, probes = _sums(observed), case.sigma.double().flatten().square(), list[_Probed]()
-    while len(probes) < PROBES and not _enough(variance, probes, residual, values):
-        probes.append(_probed(case, base, len(probes)))
-    own, drawn = _spread(variance, probes, residual, values)
-    trace, count = _trace(probes), values.sum()
+    for number in range(PROBES):
+        probes.append(_probed(case, base, number))
+        own, drawn = _spread(variance, probes, residual, values)
+        if bool(drawn <= ENOUGH * own):
+            break
+    trace, count = torch.stack([p.trace for p in probes]).mean(0), values.sum()
     each = residual - values * variance + 2 * variance * trace
     between = (each / values.clamp_min(1)).std() / len(each) ** 0.5 if len(each) > 1 else 0.0
     sums = each.sum(), (own + drawn).sqrt(), (values * variance - cut).sum(), (2 * trace - values).sum()
@@ -89,13 +91,6 @@ def _probed(case: Case, base: Restoration, number: int) -> _Probed:
     return _Probed(_sums(probe * along), _sums(along.square()))
 
 
-def _enough(variance: Tensor, probes: list[_Probed], residual: Tensor, values: Tensor) -> bool:
-    if not probes:
-        return False
-    own, drawn = _spread(variance, probes, residual, values)
-    return bool(drawn <= ENOUGH * own)
-
-
 def _spread(variance: Tensor, probes: list[_Probed], residual: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
     """Return the variances of the sum of squares that come from the noise and from the probes.
 
@@ -105,10 +100,6 @@ def _spread(variance: Tensor, probes: list[_Probed], residual: Tensor, values: T
     power = torch.stack([p.power for p in probes]).mean(0)
     own = 4 * variance * residual + 4 * variance**2 * power - 2 * values * variance**2
     return own.sum().clamp_min(0), (8 * variance**2 * power / len(probes)).sum()
-
-
-def _trace(probes: list[_Probed]) -> Tensor:
-    return torch.stack([p.trace for p in probes]).mean(0)
 
 
 def _sums(t: Tensor) -> Tensor:

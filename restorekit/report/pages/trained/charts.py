@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Iterator, Mapping
 
 from restorekit.report.page import Chart
 from restorekit.report.pages.trained import series as log_series
@@ -113,15 +113,13 @@ def _drawn(title: str, caption: str, series: Series, unit: str, log: bool = Fals
     if not known:
         return None
     chart = curves(title, {name: thin(points) for name, points in known.items()}, unit, log)
-    return dataclasses.replace(chart, caption=caption, table=_rows(known, {row[0] for row in chart.table}))
-
-
-def _rows(series: Series, steps: Set[object]) -> list[tuple[float | None, ...]]:
-    """Return rows of a table of curves: those of the steps, and of each step of a validation, which are rarer."""
-    rarest = {step for step, _ in thin(min(series.values(), key=len), ROWS)}
-    found = [dict(points) for points in series.values()]
-    wanted = {step for points in found for step in points if step in steps or step in rarest}
-    return [(step, *(points.get(step) for points in found)) for step in sorted(wanted)]
+    # the table has the steps of the chart, and every step of the curve with the fewest points, such as validations
+    steps = {row[0] for row in chart.table}
+    rarest = {step for step, _ in thin(min(known.values(), key=len), ROWS)}
+    by_step = [dict(points) for points in known.values()]
+    wanted = {step for points in by_step for step in points if step in steps or step in rarest}
+    rows = [(step, *(points.get(step) for points in by_step)) for step in sorted(wanted)]
+    return dataclasses.replace(chart, caption=caption, table=rows)
 
 
 def without_beginning(series: Series) -> tuple[Series, str]:

@@ -38,7 +38,10 @@ def page_of(run: Path, card: Card | None = None, running: bool = False) -> Page:
     log = read_log(run / "log.jsonl")
     unread: list[str] = []
     if card is None:
-        card, unread = _card(run / "model.safetensors")
+        try:
+            card = read_card(run / "model.safetensors")
+        except CheckpointError as error:
+            unread.append(f"The card is not shown: {error}.")
     return Page(
         kind="train",
         title=f"Training of {card.model if card else 'a model'} in {run.resolve().name}",
@@ -51,26 +54,17 @@ def page_of(run: Path, card: Card | None = None, running: bool = False) -> Page:
     )
 
 
-def _card(path: Path) -> tuple[Card | None, list[str]]:
-    """Read a card; where it cannot be read, say why."""
-    try:
-        return read_card(path), []
-    except CheckpointError as error:
-        return None, [f"The card is not shown: {error}."]
-
-
 def _galleries(run: Path, log: Log, specs: Sequence[str]) -> list[Gallery]:
+    """Return the previews and the samples that there are, in the order of the steps that name their files."""
     latent = "reconstruction_psnr" in log.names("validation")
     rows = f" From top to bottom: {'; '.join(spec.partition('@')[0] for spec in specs)}." if len(specs) > 1 else ""
     drawn = "Draws of the prior." if latent else "Each row: draws of what one validation image could have been."
-    found = [
-        _gallery(run, "previews", "Validation images over time", f"{AGAIN if latent else RESTORED} {SCALED}{rows}"),
-        _gallery(run, "samples", "Samples over time", drawn),
-    ]
-    return [gallery for gallery in found if gallery.pictures]
-
-
-def _gallery(run: Path, folder: str, title: str, caption: str) -> Gallery:
-    """Return the pictures of a folder that are named by their step, in that order."""
-    steps = sorted((int(p.stem), p.name) for p in (run / folder).glob("*.png") if p.stem.isdecimal())
-    return Gallery(title, caption, [GalleryPicture(f"{folder}/{name}", f"step {step:,}") for step, name in steps])
+    found: list[Gallery] = []
+    for folder, title, caption in (
+        ("previews", "Validation images over time", f"{AGAIN if latent else RESTORED} {SCALED}{rows}"),
+        ("samples", "Samples over time", drawn),
+    ):
+        steps = sorted((int(p.stem), p.name) for p in (run / folder).glob("*.png") if p.stem.isdecimal())
+        pictures = [GalleryPicture(f"{folder}/{name}", f"step {step:,}") for step, name in steps]
+        found += [Gallery(title, caption, pictures)] if pictures else []
+    return found

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
 from restorekit.core.config import setting_text
-from restorekit.models.checkpoint import Card, TrainingData
+from restorekit.models.checkpoint import Card
 from restorekit.report.pages.trained import series as log_series
 from restorekit.report.pages.trained.series import best_of, formatted
-from restorekit.training.log import Log, Points, Surroundings
+from restorekit.training.log import Log, Surroundings
 
 HOUR = 3600.0
 
@@ -26,12 +26,34 @@ def summary(log: Log, card: Card | None, running: bool = False) -> list[str]:
     running : bool
         Whether it goes on.
     """
-    return [*_what(card), *_length(log, card, running), *_validated(log), *_latents(log), *_skipped(log)]
+    found: list[str] = []
+    if card is not None:
+        data, task = card.data, f", to undo {_listed(card.corruptions)}" if card.corruptions else ""
+        learnt = f" on {data.images:,} images of {data.source}" if data.images is not None and data.source else ""
+        start = card.start or "random weights"
+        found.append(f"{card.model} ({card.package} {card.version}) was trained{learnt}{task}, starting from {start}.")
+    found += [*_length(log, card, running), *_validated(log), *_latents(log)]
+    counts = log.points("step", "skipped")
+    if counts:
+        count = round(counts[-1][1])
+        updates = "1 update was" if count == 1 else f"{count:,} updates were"
+        found.append(f"{updates} skipped." if count else "No update was skipped.")
+    return found
 
 
 def protocol(log: Log, card: Card | None) -> list[tuple[str, str]]:
     """Return the card, and what the training ran on: a word and its explanation each; what is not known is left out."""
-    entries = {**({} if card is None else _of_card(card)), **_of_start(log), "log": _of_log(log)}
+    start = next((line.surroundings for line in reversed(log.of("start")) if line.surroundings), Surroundings())
+    processes = f"{start.processes} process(es)" if start.processes else ""
+    threads = f"{start.threads} CPU threads" if start.threads else ""
+    cut = f", and {log.unread} that could not be read" if log.unread else ""
+    entries = {
+        **({} if card is None else _of_card(card)),
+        "device": ", ".join(filter(None, (start.device, processes, threads))),
+        "precision": start.precision,
+        "versions": ", ".join(f"{name} {version}" for name, version in start.versions.items()),
+        "log": f"log.jsonl, {len(log.lines):,} lines{cut}",
+    }
     return [(word, text) for word, text in entries.items() if text]
 
 
@@ -42,14 +64,6 @@ def lasted(seconds: float) -> str:
     if seconds < 2 * HOUR:
         return f"{seconds / 60:.0f} min"
     return f"{seconds // HOUR:.0f} h {seconds % HOUR // 60:.0f} min"
-
-
-def _what(card: Card | None) -> Iterator[str]:
-    if card is not None:
-        data, task = card.data, f", to undo {_listed(card.corruptions)}" if card.corruptions else ""
-        learnt = f" on {data.images:,} images of {data.source}" if data.images is not None and data.source else ""
-        start = card.start or "random weights"
-        yield f"{card.model} ({card.package} {card.version}) was trained{learnt}{task}, starting from {start}."
 
 
 def _listed(texts: Sequence[str]) -> str:
@@ -76,19 +90,11 @@ def _validated(log: Log) -> Iterator[str]:
         points, unit = log.points("validation", name), log_series.unit(name)
         if not points:
             continue
-        step, last = points[-1]
-        best = _compared_to_best(points, name)
-        yield f"At the last validation, step {step:,}, {name} is {formatted(last, unit)}{best}."
-
-
-def _compared_to_best(points: Points, name: str) -> str:
-    """Compare the last validation with the best; for reconstructions neither direction is better."""
-    if len(points) < 2 or name == "reconstruction_psnr":
-        return ""
-    step, best = best_of(points, log_series.better(name))
-    return (
-        ", its best" if best == points[-1][1] else f" (best: {formatted(best, log_series.unit(name))} at step {step:,})"
-    )
+        (step, last), compared = points[-1], ""
+        if len(points) > 1 and name != "reconstruction_psnr":  # of which neither direction is better
+            at, best = best_of(points, log_series.better(name))
+            compared = ", its best" if best == last else f" (best: {formatted(best, unit)} at step {at:,})"
+        yield f"At the last validation, step {step:,}, {name} is {formatted(last, unit)}{compared}."
 
 
 def _latents(log: Log) -> Iterator[str]:
@@ -102,22 +108,20 @@ def _latents(log: Log) -> Iterator[str]:
         yield f"{sentence[0].upper()}{sentence[1:]}."
 
 
-def _skipped(log: Log) -> Iterator[str]:
-    counts = log.points("step", "skipped")
-    if counts:
-        count = round(counts[-1][1])
-        yield "No update was skipped." if not count else f"{count:,} update{'s were' if count > 1 else ' was'} skipped."
-
-
 def _of_card(card: Card) -> dict[str, str]:
+    data, held = card.data, card.data.held_out
+    count = f"{data.images:,} of " if data.images is not None else ""
+    source = f"{count}{data.source}" if data.source else ""
+    span = f"intensity range {data.range}" if data.range else ""
+    digest = f"fingerprint {data.fingerprint}" if data.fingerprint else ""
     return {
         "model": f"{card.model}, of {card.package} {card.version}",
         "settings of the model": _settings(card.config),
         "settings of the training": _settings(card.recipe),
         "corruptions": "; ".join(card.corruptions),
         "classes": ", ".join(card.label_names),
-        "images": _images(card.data),
-        "held out": _held(card.data.held_out),
+        "images": ", ".join(filter(None, (source, span, digest))),
+        "held out": f"{held:,} images" if isinstance(held, int) else ", ".join(held or ()),
         "start": card.start or "random weights",
         "seed": str(card.seed),
         "length": f"{card.steps:,} updates in {lasted(card.seconds)}",
@@ -127,32 +131,3 @@ def _of_card(card: Card) -> dict[str, str]:
 
 def _settings(values: Mapping[str, object]) -> str:
     return ", ".join(f"{name}={setting_text(value)}" for name, value in values.items())
-
-
-def _images(data: TrainingData) -> str:
-    count = f"{data.images:,} of " if data.images is not None else ""
-    source = f"{count}{data.source}" if data.source else ""
-    span = f"intensity range {data.range}" if data.range else ""
-    digest = f"fingerprint {data.fingerprint}" if data.fingerprint else ""
-    return ", ".join(filter(None, (source, span, digest)))
-
-
-def _held(held: int | Sequence[str] | None) -> str:
-    """Return the held-out images: their names, or their number if they are many."""
-    return f"{held:,} images" if isinstance(held, int) else ", ".join(held or ())
-
-
-def _of_start(log: Log) -> dict[str, str]:
-    found = next((line.surroundings for line in reversed(log.of("start")) if line.surroundings), Surroundings())
-    processes = f"{found.processes} process(es)" if found.processes else ""
-    threads = f"{found.threads} CPU threads" if found.threads else ""
-    return {
-        "device": ", ".join(filter(None, (found.device, processes, threads))),
-        "precision": found.precision,
-        "versions": ", ".join(f"{name} {version}" for name, version in found.versions.items()),
-    }
-
-
-def _of_log(log: Log) -> str:
-    cut = f", and {log.unread} that could not be read" if log.unread else ""
-    return f"log.jsonl, {len(log.lines):,} lines{cut}"

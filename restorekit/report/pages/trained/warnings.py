@@ -8,7 +8,7 @@ from statistics import fmean, median, stdev
 
 from restorekit.report.pages.trained import series as log_series
 from restorekit.report.pages.trained.series import best_of, formatted
-from restorekit.training.log import Log, Points
+from restorekit.training.log import Log
 
 SKIPPED = 10  # updates that may be skipped without a word, or one in a thousand
 WORSE_DB = 0.1  # below the best validation, in dB
@@ -33,15 +33,22 @@ def alarms(log: Log, running: bool = False) -> list[str]:
     """
     if not log.lines:
         return ["The log is empty: no update was logged."]
-    return [
-        *([] if running or finished(log) else [_unfinished(log)]),
-        *_not_finite(log),
-        *_skipped(log),
-        *_worse(log),
-        *_risen(log),
-        *_collapsed(log),
-        *_exploded(log),
-    ]
+    found: list[str] = []
+    if not running and not finished(log):
+        done = share(log)
+        way = "" if done is None else f", {min(math.floor(100 * done), 99)} % of the way"
+        found.append(f"The training is not finished: its log ends at step {log.step:,}{way}. Go on with --resume.")
+    bad = [(line.step, name) for line in log.lines for name, value in line.values.items() if not math.isfinite(value)]
+    if bad:
+        names, steps = list(dict.fromkeys(name for _, name in bad)), {step for step, _ in bad}
+        found.append(f"Not finite at {len(steps)} steps of the log, first at step {min(steps):,}: {', '.join(names)}.")
+    counts = log.points("step", "skipped")
+    if counts and counts[-1][1] > max(SKIPPED, log.step / 1000):
+        found.append(
+            f"{counts[-1][1]:,.0f} of {counts[-1][0]:,} updates were skipped, since their gradients were not finite or "
+            "many times the usual ones: a lower lr or a longer warmup may help."
+        )
+    return [*found, *_worse(log), *_risen(log), *_collapsed(log), *_exploded(log)]
 
 
 def share(log: Log) -> float | None:
@@ -60,48 +67,24 @@ def finished(log: Log) -> bool:
     return worked[-1:] == ["validation"] and (done is None or done >= (1 if known else NEARLY))
 
 
-def _unfinished(log: Log) -> str:
-    done = share(log)
-    way = "" if done is None else f", {min(math.floor(100 * done), 99)} % of the way"
-    return f"The training is not finished: its log ends at step {log.step:,}{way}. Go on with --resume."
-
-
-def _not_finite(log: Log) -> Iterator[str]:
-    bad = [(line.step, name) for line in log.lines for name, value in line.values.items() if not math.isfinite(value)]
-    if bad:
-        names, steps = list(dict.fromkeys(name for _, name in bad)), {step for step, _ in bad}
-        yield f"Not finite at {len(steps)} steps of the log, first at step {min(steps):,}: {', '.join(names)}."
-
-
-def _skipped(log: Log) -> Iterator[str]:
-    counts = log.points("step", "skipped")
-    if counts and counts[-1][1] > max(SKIPPED, log.step / 1000):
-        yield (
-            f"{counts[-1][1]:,.0f} of {counts[-1][0]:,} updates were skipped, since their gradients were not finite or "
-            "many times the usual ones: a lower lr or a longer warmup may help."
-        )
-
-
 def _worse(log: Log) -> Iterator[str]:
-    names = log_series.compared(log.names("validation"))
-    fallen = [(name, found) for name in names if (found := _fallen(log.points("validation", name), name))]
+    fallen: list[tuple[str, float, str]] = []  # names, steps of their best values, sentences
+    for name in log_series.compared(log.names("validation")):
+        points, unit = log.points("validation", name), log_series.unit(name)
+        if len(points) < 2:
+            continue
+        (step, best), (end, last) = best_of(points, log_series.better(name)), points[-1]
+        margin = WORSE_DB if unit == "dB" else WORSE * max(abs(best), abs(points[0][1] - best))
+        if abs(last - best) <= margin:
+            continue
+        was, now = formatted(best, unit), formatted(last, unit)
+        fallen.append((name, step, f"{name} was {was} at step {step:,} and is {now} at step {end:,}"))
     if fallen:
-        values, (name, (since, _)) = "; ".join(text for _, (_, text) in fallen), fallen[0]
+        values, (name, since, _) = "; ".join(text for _, _, text in fallen), fallen[0]
         yield (
             f"The validation has become worse than it was: {values}. Allowed is {formatted(WORSE_DB, 'dB')}, or "
             f"{100 * WORSE:g} % of a bound.{_meanwhile(log, name, since)} The model file holds the last weights."
         )
-
-
-def _fallen(points: Points, name: str) -> tuple[float, str] | None:
-    """Return the step of the best validation and how far the last is from it, where that is far."""
-    if len(points) < 2:
-        return None
-    (step, best), (end, last), unit = best_of(points, log_series.better(name)), points[-1], log_series.unit(name)
-    margin = WORSE_DB if unit == "dB" else WORSE * max(abs(best), abs(points[0][1] - best))
-    if abs(last - best) <= margin:
-        return None
-    return step, f"{name} was {formatted(best, unit)} at step {step:,} and is {formatted(last, unit)} at step {end:,}"
 
 
 def _meanwhile(log: Log, name: str, step: float) -> str:
@@ -126,18 +109,15 @@ def _risen(log: Log) -> Iterator[str]:
         if size < 2:
             continue
         stretches = [points[len(points) - size * i :][:size] for i in range(STRETCHES, 0, -1)]
-        means = [(stretch[-1][0], fmean(_values(stretch))) for stretch in stretches]
-        doubt = median(stdev(_values(stretch)) for stretch in stretches) * math.sqrt(2 / size)
+        values = [[value for _, value in stretch] for stretch in stretches]
+        means = [(stretch[-1][0], fmean(own)) for stretch, own in zip(stretches, values, strict=True)]
+        doubt = median(map(stdev, values)) * math.sqrt(2 / size)
         (step, best), last = best_of(means, "lower"), means[-1][1]
         if last - best > max(RISEN * (means[0][1] - best), ERRORS * doubt):
             yield (
                 f"The training's own {name} has risen from {formatted(best)} before step {step:,} to {formatted(last)} "
                 "at its end: a lower lr may help."
             )
-
-
-def _values(points: Points) -> list[float]:
-    return [value for _, value in points]
 
 
 def _collapsed(log: Log) -> Iterator[str]:
