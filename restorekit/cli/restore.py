@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import statistics
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -248,8 +250,8 @@ class Checks:
     ----------
     psnrs : list of float
         Estimated PSNR of each image, dB.
-    silent : int
-        Images without an estimate.
+    reasons : Counter of str
+        Reasons of images without an estimate, without their details, and how many images have each.
     flagged : int
         Images whose restoration is flagged as harmful.
     failed : int
@@ -258,7 +260,8 @@ class Checks:
 
     def __init__(self) -> None:
         self.psnrs: list[float] = []
-        self.silent = self.flagged = self.failed = 0
+        self.reasons = Counter[str]()
+        self.flagged = self.failed = 0
 
     def line(self, line: ImageRecord) -> None:
         """Count the journal line of one image."""
@@ -270,9 +273,14 @@ class Checks:
         found = line.facts.check.self_check.found
         self.flagged += found.harms
         if found.psnr is None:
-            self.silent += 1
+            self.reasons[re.split(r"[,:;]", found.reason)[0]] += 1
         else:
             self.psnrs.append(found.psnr)
+
+    @property
+    def silent(self) -> int:
+        """Images without an estimate."""
+        return self.reasons.total()
 
     @property
     def median(self) -> float | None:
@@ -288,7 +296,8 @@ class Checks:
     def __str__(self) -> str:
         """Return a sentence with the counts and the median."""
         median = "" if self.median is None else f", estimated PSNR {self.median:.2f} dB (median)"
-        silent = f", {self.silent} without an estimate" if self.silent else ""
+        reasons = "; ".join(f"{reason} ({number})" for reason, number in self.reasons.most_common())
+        silent = f", {self.silent} without an estimate: {reasons}" if self.silent else ""
         checked, failed = len(self.psnrs) + self.silent, f", {self.failed} failed" if self.failed else ""
         return f"self-check: {checked} checked{median}{silent}, {self.flagged} flagged as harmed{failed}"
 

@@ -5,6 +5,7 @@ Images as Python callers hold them, numpy arrays or torch tensors, and the batch
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from numbers import Integral
 from typing import Any
@@ -17,7 +18,7 @@ from restorekit.core import channels as per_channel
 from restorekit.core.config import checked_sigma
 from restorekit.core.contracts import Corruption
 from restorekit.core.devices import Compute, Precision
-from restorekit.core.errors import ImageError, UsageError
+from restorekit.core.errors import ImageError, RestorekitWarning, UsageError
 from restorekit.core.plugins import registry
 from restorekit.core.rng import Rng
 from restorekit.core.types import Restoration
@@ -25,6 +26,7 @@ from restorekit.corruptions.spec import parse
 from restorekit.images.axes import axes_of, frames_order, frames_shape, parse_axes, stored_layout
 from restorekit.restoration.assumptions import pose_problem, resolve_degradation
 from restorekit.restoration.loading import Opened, open_restorer
+from restorekit.restoration.safeguards import hold
 from restorekit.uncertainty.intervals import enclose_or_warn
 
 
@@ -106,6 +108,9 @@ class Loaded:
         problem = pose_problem(torch.where(observed, y, 0.0), observed, found.corruption, channels, level, label)
         rng = Rng(seed, tuple(str(i) for i in range(len(y))))
         restored = per_channel.restore(restorer, problem, samples, rng)
+        restored, concerns = hold(problem, restored)
+        for sentence in concerns:
+            warnings.warn(sentence, RestorekitWarning, stacklevel=2)
         if interval is not None:
             together = per_channel.together(restorer, problem.observation.shape[0])
             restored = enclose_or_warn(restored, problem, together, self.opened.table, interval)

@@ -111,7 +111,22 @@ def test_a_problem_holds_parameters_shape_and_level_of_every_image():
 def test_the_estimate_is_near_the_truth(width):
     pixels = (0.5 + np.random.default_rng(0).normal(0, 0.1, (64, width, 1))).astype(np.float32)
     plane = Plane("x", pixels, None, IntensityRange(0.0, 1.0))
-    assert estimate_level(plane, IMAGE).sigma == pytest.approx(0.1, rel=0.05)
+    found, note = estimate_level(plane, IMAGE, required=False)
+    assert found.sigma == pytest.approx(0.1, rel=0.05)
+    assert note == ""
+
+
+def test_noise_that_is_not_white_has_no_level_unless_one_is_required():
+    noise = np.random.default_rng(0).normal(0, 0.1, (128, 130, 1))
+    coarse = sum(np.roll(noise, (v, h), (0, 1)) for v in range(2) for h in range(2)) / 2
+    plane = Plane("x", (0.5 + coarse).astype(np.float32), None, IntensityRange(0.0, 1.0))
+    found, note = estimate_level(plane, IMAGE, required=False)
+    assert found.sigma is None
+    assert "coarse" in note
+    assert "without a noise level" in note
+    found, note = estimate_level(plane, IMAGE, required=True)
+    assert found.sigma > 0
+    assert "uncertain" in note
 
 
 # ------------------------------------------------------------- folder and Python resolve alike

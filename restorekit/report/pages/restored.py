@@ -151,7 +151,7 @@ def _row(line: ImageRecord) -> Row:
     status: Status = "done" if line.status == "done" else "failed"
     error = "it was being written when the run stopped" if line.status == "started" else line.error or ""
     reasons = {"check_psnr": check.reason} if check.reason else {}
-    flags = sentences[:1] if check.harms else ()
+    flags = [*facts.concerns, *(sentences[:1] if check.harms else ())]
     notes = [note for note in (*facts.notes, *sentences) if note not in flags]
     return Row(line.image, status, "", "", values, reasons, flags, notes, error, facts.views)
 
@@ -170,10 +170,10 @@ def _alarms(runs: Sequence[RunRecord], rows: Sequence[Row]) -> list[str]:
     if failed:
         more = f"; {len(failed) - 1} more are listed below" if len(failed) > 1 else ""
         alarms.append(f"{count(len(failed), 'image')} failed. {failed[0].image}: {failed[0].error}{more}.")
-    harmed = [row.image for row in rows if row.flags]
-    if harmed:
-        more = f" and {len(harmed) - 1} more" if len(harmed) > 1 else ""
-        alarms.append(f"The self-check says that the restoration harms {harmed[0]}{more}; look at the flagged images.")
+    flagged = [row.image for row in rows if row.flags]
+    if flagged:
+        more = f" and {len(flagged) - 1} more" if len(flagged) > 1 else ""
+        alarms.append(f"The restoration of {flagged[0]}{more} is in doubt; look at the flagged images, which say why.")
     gains = {row.image: gain for row in rows if (gain := row.values.get("check_gain")) is not None}
     lost = [row.image for row in rows if row.image in gains and -gains[row.image] > (row.values["check_error"] or 0)]
     if lost:  # by more than the error of the estimate

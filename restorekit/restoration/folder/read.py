@@ -116,11 +116,13 @@ def _opened(state: _State, setup: Setup) -> OpenedFile:
             f"{item.path} says that it was damaged by {picture.spec!r}, but {error}; or give --corruption"
         ) from error
     own = planes(item.key, picture, marked.missing, scale, setup.restorer.geometry.channels, found.corruption)
-    own = [
-        estimate_level(p, found.corruption) if found.estimate else replace(p, sigma=found.sigma, exact=found.exact)
-        for p in own
-    ]
-    notes = (*marked.warnings, *([warning] if warning else []), *_remarks(own, picture, options))
+    levels = list[str]()
+    if found.estimate:
+        estimated = [estimate_level(p, found.corruption, setup.restorer.needs_sigma) for p in own]
+        own, levels = [p for p, _ in estimated], list(dict.fromkeys(note for _, note in estimated if note))
+    else:
+        own = [replace(p, sigma=found.sigma, exact=found.exact) for p in own]
+    notes = (*marked.warnings, *([warning] if warning else []), *levels, *_remarks(own, picture, options))
     return OpenedFile(item, state.digests, picture, own, found, notes, state.done)
 
 

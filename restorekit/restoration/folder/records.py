@@ -67,6 +67,8 @@ class Facts:
         Whether low and high are calibrated; None if neither was written.
     views : Views or None
         Pictures for the report.
+    concerns : sequence of str
+        Sentences on structure of the image that the model takes for noise; they are among the notes too.
     """
 
     kept: Sequence[str] = ()
@@ -80,6 +82,7 @@ class Facts:
     check: Annotated[CheckRecord | None, About(flat=True)] = None
     calibrated: Annotated[bool | None, About(omitted=True)] = None
     views: Annotated[Views | None, About(omitted=True)] = None
+    concerns: Annotated[Sequence[str], About(omitted=True)] = ()
 
 
 @dataclass(frozen=True)

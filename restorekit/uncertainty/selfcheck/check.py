@@ -59,7 +59,7 @@ def self_check(
         Whether values are cut to [0, 1], as in files of integers: restorations, and noise unless some lies beyond.
     estimated : bool
         Whether the level of the noise in the observation is an estimate: another, that texture does not mislead, is
-        made for the check then, while the restorer gets the original estimate.
+        made for the check then, while the restorer gets the original estimate. So it is where no level is known.
     part : Part, optional
         What crops are a part of; by default they are all there is.
 
@@ -83,6 +83,8 @@ def self_check(
     if not case.comparable:
         return SelfCheck(reason=case.refusal, share=known.share)
     base, reason = case.restored(problem.observation), case.refusal
+    sigma = problem.observation.sigma
+    estimated = estimated or sigma is None or bool(sigma.isnan().any())
     residual, level_error = None, 0.0
     if case.noisy and bool(case.observed.any()):  # otherwise nothing was removed
         residual = statistics_of(case.observation.y, case.observed, base.mmse)

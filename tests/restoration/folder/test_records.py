@@ -27,6 +27,7 @@ FULL = ImageRecord(
         ["_restorekit/std/a.png.tif"], InputDigests("1" * 64, None, "2" * 64), 0.1, 0.25, 0.05, 1.5, {"accepted": 0.75},
         ["a note"], CheckRecord(CHECK.record()), True,
         Views(8, 8, "views/t.png", "", "views/a.png", overlays={"std": Overlay("views/s.png", "std", 0.0, 0.1)}),
+        ["a concern"],
     ),
 )  # fmt: skip
 GOOD = [ImageRecord("good.png", "failed", options="f00d", error="why"), ImageRecord("last.png", "started")]
@@ -35,7 +36,7 @@ GOOD = [ImageRecord("good.png", "failed", options="f00d", error="why"), ImageRec
 def test_a_line_has_the_keys_of_every_version_in_their_order():
     assert list(encode(FULL)) == [
         *("image", "status", "target", "output", "options", "kept", "input", "array", "mask", "sigma", "missing"),
-        *("mean_std", "seconds", "sampler", "notes", "self_check", "calibrated", "views"),
+        *("mean_std", "seconds", "sampler", "notes", "self_check", "calibrated", "views", "concerns"),
     ]
     assert list(encode(ImageRecord("a.png", "failed", options="o", error="e"))) == [
         "image",

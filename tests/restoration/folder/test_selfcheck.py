@@ -44,7 +44,7 @@ def test_a_restorer_that_halves_a_picture_is_noted(one, tmp_path):
     assert line["self_check"]["harms"]
     assert line["self_check"]["method"] == "sure"
     assert line["self_check"]["psnr"] < line["self_check"]["psnr_left"]
-    assert line["notes"] == [line["self_check"]["sentences"][0]]
+    assert line["notes"] == [*line["concerns"], line["self_check"]["sentences"][0]]
 
 
 def test_of_blind_noise_there_is_the_residual(one, tmp_path):
@@ -92,7 +92,7 @@ def test_a_check_that_fails_does_not_lose_the_image(one, tmp_path, monkeypatch):
     monkeypatch.setattr(selfcheck, "self_check", broken)
     line = checked(one, tmp_path / "OUT", sigma="0.1")
     assert line["self_check"] is None
-    assert line["notes"] == ["the self-check failed: unexpected ValueError: oh; please report it"]
+    assert line["notes"][-1] == "the self-check failed: unexpected ValueError: oh; please report it"
     assert (tmp_path / "OUT" / "x.png").is_file()
 
 
