@@ -36,7 +36,7 @@ class Loaded:
     opened : Opened
         What `open_restorer` gave.
     corruption : Corruption or None
-        What damaged the images, where that is known.
+        Corruption of the images, if it is known.
     """
 
     def __init__(self, opened: Opened, corruption: Corruption | None = None) -> None:
@@ -120,7 +120,7 @@ def load(
 ) -> Loaded:  # fmt: skip
     """Load a model, weights or classical method by name for use from Python; see `devices.Compute` and `Loaded`.
 
-    `corruption` is the spec of what damaged the images, where that is more than noise and missing values, such as
+    `corruption` is the spec of the corruption, if it is more than noise and missing values, such as
     ``blur:size=2+gaussian:sigma=5/255``; `sampler` that of an unconditional model's sampler.
     """
     known = None if corruption is None else parse(corruption, registry.corruptions())

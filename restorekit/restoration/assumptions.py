@@ -49,7 +49,7 @@ def resolve_degradation(
     model: Corruption | None = None,
     needs_sigma: bool = False,
 ) -> Degradation:
-    """Resolve what damaged an image from all that is stated about it.
+    """Resolve the degradation of an image from all that is stated about it.
 
     The user's corruption comes before the file's, and the file's before the model's. The model's word, the noise in
     the images that it has learnt from, does not count if the user states a noise level. If nobody states a

@@ -40,7 +40,7 @@ class Langevin(CheckedSampler):
 
     For Gaussian noise and missing values the chain is one of z alone, the decoder's variance being part of p(y | z) in
     closed form. For other smooth corruptions it is one of z and of the decoder's own noise e, with x = mean + std e.
-    Each draw is a chain of its own, from z ~ q(z | first guess) on; the step of each adapts until it has settled.
+    Each draw is a chain of its own, from z ~ q(z | initial estimate) on; the step of each adapts until it has settled.
 
     Parameters
     ----------

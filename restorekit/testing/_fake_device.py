@@ -109,7 +109,7 @@ def waits(model: Model, batches: Iterable[Batch]) -> str | None:
 
 @promise
 def works_on_a_gpu(corruption: Corruption) -> None:
-    """Expect every tensor on the device of x, a pretended GPU, of the observation, its density and its first guess."""
+    """Expect observation, density and initial estimate on the device of x, which claims to be a GPU."""
     x, found = there(random_images(2, 3, 16, 16)), dict[str, Tensor]()
     observations: list[Observation] = []
 

@@ -164,7 +164,7 @@ class Setup:
         return self.restorer.needs_sigma and self.options.sigma is None
 
     def degradation(self, file: str | None) -> Degradation:
-        """Resolve what damaged an image; `file` is the spec in its metadata.
+        """Resolve the degradation of an image; `file` is the spec in its metadata.
 
         Raises
         ------

@@ -113,7 +113,7 @@ def _opened(state: _State, setup: Setup) -> OpenedFile:
         found = setup.degradation(picture.spec)
     except UsageError as error:
         raise ImageError(
-            f"{item.path} says that it was damaged by {picture.spec!r}, but {error}; or give --corruption"
+            f"{item.path} names the corruption {picture.spec!r} in its metadata, but {error}; or pass --corruption"
         ) from error
     own = planes(item.key, picture, marked.missing, scale, setup.restorer.geometry.channels, found.corruption)
     own = [

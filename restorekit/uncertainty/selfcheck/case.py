@@ -102,7 +102,7 @@ class Case:
         return replace(found, mmse=found.mmse.clamp(0, 1)) if self.clip else found
 
     def changed(self, y: Tensor, observed: Tensor) -> Observation:
-        """Return the observation with other values and other gaps, and without a guess made from the old ones."""
+        """Return the observation with other values and other gaps, without the old initial estimate."""
         return replace(self.observation, y=y * observed, observed=observed, initial=None)
 
     @property

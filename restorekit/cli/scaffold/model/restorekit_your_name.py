@@ -126,7 +126,7 @@ class YourName(Model):
         return Draws(means, predicted.logvar.exp().expand_as(means))
 
     def _look(self, observation: Observation, corruption: Corruption) -> Outlook:
-        """Look at the first guess and at what was observed of it; how noisy it is the network sees for itself."""
+        """Run the network on the initial estimate and the mask of observed values; it is not passed the noise level."""
         initial = observation.initial_estimate(corruption)
         shown = observation.observed if observation.y.shape[1:] == observation.shape else torch.ones_like(initial)
         features = self.unet(torch.cat([initial, shown.expand_as(initial).to(initial.dtype)], 1))
