@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import doctest
+import importlib
 import re
 from pathlib import Path
 
@@ -20,6 +21,9 @@ ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 PAGES = sorted(page for page in DOCS.rglob("*.md") if "_build" not in page.parts)
 SCRIPTS = sorted((DOCS / "examples").glob("*.py"))
+DOCTESTED = sorted(
+    p for p in (ROOT / "restorekit").rglob("*.py") if re.search(r"^ *>>> ", p.read_text("utf-8"), re.MULTILINE)
+)
 RETIRED_USES = retired_uses(HERE)
 EXAMPLES = {page: re.findall(r"```python\n(>>> .*?)```", page.read_text("utf-8"), re.DOTALL) for page in PAGES}
 
@@ -48,6 +52,17 @@ def test_pages_have_examples():
 def test_every_prompt_of_a_page_is_in_a_block_that_runs():
     for page in PAGES:
         assert page.read_text("utf-8").count("\n>>> ") == sum(f"\n{b}".count("\n>>> ") for b in EXAMPLES[page]), page
+
+
+@pytest.mark.parametrize("path", DOCTESTED, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_examples_of_docstrings_return_what_they_show(path):
+    name = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+    done = doctest.testmod(importlib.import_module(name), optionflags=doctest.ELLIPSIS)
+    assert (done.attempted > 0, done.failed) == (True, 0)
+
+
+def test_some_docstrings_have_examples():
+    assert {"check.py", "__init__.py"} <= {path.name for path in DOCTESTED}
 
 
 def test_the_reference_of_commands_comes_from_the_command_line_and_nests():
@@ -120,4 +135,5 @@ def test_architecture_names_every_module_in_its_folder():
     modules = {path.relative_to(package) for path in package.rglob("*.py") if "scaffold" not in path.parts}
     named = {path.with_suffix("").as_posix() for path in modules if path.stem not in ("__init__", "__main__")}
     assert sorted(named - listed) == []
-    assert sorted(name for name in listed - named if re.fullmatch(r"(?!tests|cli/scaffold|models/weights)[\w/]+", name)) == []
+    others = r"(?!tests|cli/scaffold|models/weights)[\w/]+"
+    assert sorted(name for name in listed - named if re.fullmatch(others, name)) == []
