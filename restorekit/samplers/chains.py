@@ -25,7 +25,7 @@ AGREEMENT = 2.0  # standard errors, as if steps were independent, within which t
 Move = Callable[[Any, Observation, Step, Tensor], tuple[Any, Tensor]]
 
 
-class Ended(NamedTuple):
+class ChainResult(NamedTuple):
     """Last states of chains; number of steps and whether the chain had settled, (B,)."""
 
     state: Any
@@ -59,7 +59,7 @@ class Chains:
     most: int
     flat: bool
 
-    def run(self, move: Move, state: Any, observation: Observation, rng: Rng) -> Ended:
+    def run(self, move: Move, state: Any, observation: Observation, rng: Rng) -> ChainResult:
         """Run one chain for each image of the batch.
 
         Parameters
@@ -76,7 +76,7 @@ class Chains:
         """
         alive = torch.arange(len(observation), device=observation.y.device)
         calm, before, taken = torch.zeros_like(alive, dtype=torch.bool), None, 0
-        ended = Ended(rows(state, alive), torch.zeros_like(alive), torch.zeros_like(calm))
+        ended = ChainResult(rows(state, alive), torch.zeros_like(alive), torch.zeros_like(calm))
         while len(alive):
             tell(self.name, taken, self.most)
             source, heights = rng.steps(self.flat), list[Tensor]()

@@ -32,7 +32,7 @@ LACKS = ("hasPrimaryContext", "cudaErrorInsufficientDriver", "cudaErrorNoDevice"
 MODE = FakeTensorMode(allow_non_fake_inputs=True)  # one: a plugin may keep constants from one call to the next
 
 
-class Pretended(Rng):
+class FakeDeviceRng(Rng):
     """Noise for a pretended device, for which there is no generator: numbers have no values there anyway."""
 
     def _generator(self, device: torch.device, *names: object) -> Generator:
@@ -101,7 +101,7 @@ def waits(model: Model, batches: Iterable[Batch]) -> str | None:
     twin = model_there(model.train())
     for batch in map(batch_there, batches):
         for group in model.param_groups():
-            stop = stops(functools.partial(twin.terms, batch, Pretended(0), group))
+            stop = stops(functools.partial(twin.terms, batch, FakeDeviceRng(0), group))
             if stop is not None and not stop.misplaced:  # which another check tells of
                 return stop.text
     return None
@@ -120,7 +120,7 @@ def works_on_a_gpu(corruption: Corruption) -> None:
     def score(o: Observation) -> None:
         found.update({} if (value := corruption.log_prob(o, x)) is None else {"log_prob": value})
 
-    _on_a_gpu(corruption, lambda: observations.append(corruption(x, Pretended(0, names(2)))))
+    _on_a_gpu(corruption, lambda: observations.append(corruption(x, FakeDeviceRng(0, names(2)))))
     for o in observations:
         found.update(tensors(o))
         for ask in (back, score, lambda o: found.update(initial_estimate=corruption.initial_estimate(o))):

@@ -27,7 +27,7 @@ from restorekit.testing._assertions import (
 from restorekit.testing._cases import degraded
 
 LARGE = (192, 168)  # pixels
-NEAR, FAR = 0.02, 0.2  # mean size of the errors of a good and of a bad restoration
+SMALL_ERROR, LARGE_ERROR = 0.02, 0.2  # mean size of the errors of a good and of a bad restoration
 
 
 def check_metric(metric: type[Metric] | Metric) -> None:
@@ -88,7 +88,7 @@ def says_why_there_is_none(metric: Metric) -> None:
 def repeats_itself(metric: Metric) -> None:
     """Expect the same number again, nothing drawn from global generators, and its arguments left unchanged."""
     for x, o in _scenes():
-        restoration = _restored(x, NEAR)
+        restoration = _restored(x, SMALL_ERROR)
         before = {**copied(o), **{name: t.clone() for name, t in _fields(restoration).items()}, "reference": x.clone()}
         with global_randomness_untouched(name_of(metric)):
             first, second = (_asked(metric, restoration, x, o) for _ in range(2))
@@ -103,8 +103,8 @@ def prefers_what_is_nearer(metric: Metric) -> None:
     if metric.goal is not None:
         return
     for x, o in _scenes():
-        near = _asked(metric, _restored(x, NEAR), x, o)
-        far = _asked(metric, _restored(x, FAR, misled=True), x, o)
+        near = _asked(metric, _restored(x, SMALL_ERROR), x, o)
+        far = _asked(metric, _restored(x, LARGE_ERROR, misled=True), x, o)
         if not (isinstance(near, float) and isinstance(far, float)):
             continue
         expect(
@@ -132,7 +132,7 @@ def _scenes() -> list[tuple[Tensor, Observation]]:
 def _cases() -> Iterator[tuple[Restoration, Tensor, Observation, str]]:
     """Yield restorations with the clean image, what was observed, and words for it."""
     for x, o in _scenes():
-        full, plain = _restored(x, NEAR), Restoration(quantise_8bit(x))
+        full, plain = _restored(x, SMALL_ERROR), Restoration(quantise_8bit(x))
         yield full, x, o, "with spread and draws"
         yield plain, x, o, "without spread and draws, and equal to the truth"
         lossless = dataclasses.replace(o, observed=torch.ones_like(o.observed), y=x)

@@ -109,7 +109,6 @@ ALLOWED = (
     Allowed("band", r"(?i)frequency[ -]band", "", "the field's term in a spectrum"),
     Allowed("bands", r"(?i)frequency[ -]bands", "", "the field's term in a spectrum"),
     Allowed("band", r"#band", "", "part of the key of a channel's random stream; another key would change the draws"),
-    Allowed("whole", r"(?i)\bwhole numbers?\b", "", "plain English for an integer in messages to users"),
     Allowed("grain", "", r"\brestorekit_vintage\b", "the grain of photographic film"),
     Allowed("band", "", r"\bfft\b", "frequency bands of a Fourier transform"),
     Allowed("bands", "", r"\bfft\b", "frequency bands of a Fourier transform"),

@@ -49,7 +49,7 @@ class Coverage90(_OfIntervals):
     goal: ClassVar[float | None] = LEVEL
 
     def of(self, low: Tensor, high: Tensor, x: Tensor) -> Tensor:
-        """Say what lies inside."""
+        """Return which values of x lie inside."""
         return ((low <= x) & (x <= high)).double()
 
 

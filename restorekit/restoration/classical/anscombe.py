@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from restorekit.core.contracts import Corruption, parts_of
 from restorekit.restoration.classical.arrays import Image
-from restorekit.restoration.classical.base import Denoiser, SameSize, Scene
+from restorekit.restoration.classical.base import ClassicalInput, Denoiser, SameSize
 from restorekit.restoration.classical.bm3d import BM3D
 from restorekit.restoration.classical.skimage import NLM
 from restorekit.uncertainty.noise_level import noise_level
@@ -27,7 +27,7 @@ class Anscombe(SameSize):
 
     inner: ClassVar[type[Denoiser]]
 
-    def within(self, scene: Scene) -> Image:
+    def restore_same_size(self, scene: ClassicalInput) -> Image:
         """Stabilise, denoise, invert."""
         y = scene.filled()
         known = scene.observation.params.get("peak")

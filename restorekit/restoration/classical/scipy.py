@@ -15,7 +15,7 @@ from torch import Tensor
 
 from restorekit.core.contracts import Corruption, parts_of
 from restorekit.restoration.classical.arrays import Image, Plane, triangulate
-from restorekit.restoration.classical.base import ClassicalRestorer, Inpainter, PlaneDenoiser, SameSize, Scene
+from restorekit.restoration.classical.base import ClassicalInput, ClassicalRestorer, Inpainter, PlaneDenoiser, SameSize
 from restorekit.uncertainty.noise_level import noise_level
 
 WIDEST = 4  # pixels: radius of the largest window that the median looks for intact values in
@@ -55,7 +55,7 @@ class Median(SameSize):
 
     name: ClassVar[str] = "median"
 
-    def within(self, scene: Scene) -> Image:
+    def restore_same_size(self, scene: ClassicalInput) -> Image:
         """Replace impulses, or filter."""
         filled = scene.filled()
         laws = [p.noise_law for p in parts_of(scene.corruption) if not p.hides and p.noise_law != "rounding"]
@@ -86,7 +86,7 @@ class Wiener(ClassicalRestorer):
     floor: ClassVar[float] = 1e-3  # least sigma: rounding to 8 bits
     steps: ClassVar[int] = 200
 
-    def restore(self, scene: Scene) -> Image:
+    def restore(self, scene: ClassicalInput) -> Image:
         """Deconvolve, or filter where nothing is known but noise."""
         operator = scene.corruption.operator(scene.observation)
         if operator is None:

@@ -14,7 +14,7 @@ from restorekit.core.rng import Rng
 from restorekit.images import formats
 from restorekit.images.dataset import LabelledImages
 from restorekit.images.picture import Metadata, Picture
-from restorekit.uncertainty.anomaly import Detector, grown
+from restorekit.uncertainty.anomaly import Detector, dilate
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def mask_all(
             x, lost = images[i][None], images.missing(i)
             if lost is not None:
                 x = x.masked_fill(lost.movedim(-1, 0)[None], torch.nan)
-            defective = grown(detector.scores(x, Rng(seed, (key,))) > threshold, grow)
+            defective = dilate(detector.scores(x, Rng(seed, (key,))) > threshold, grow)
             marked = defective | x.isnan().any(1, keepdim=True)
             values = (255 * marked.movedim(1, -1).numpy()).astype(np.uint8)
             path.parent.mkdir(parents=True, exist_ok=True)

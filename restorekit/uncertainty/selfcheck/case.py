@@ -117,16 +117,16 @@ class Case:
                 "known level, or are missing"
             )
         if sigma is None or bool(sigma.isnan().any()):
-            return "the level of the noise is not known; tell it with --sigma S, or have it estimated with --sigma auto"
-        if self.noisy and (reason := self._strange):
+            return "the noise level is unknown; pass --sigma S or --sigma auto"
+        if self.noisy and (reason := self._unlike_white_noise):
             return reason
         if not self.noisy and bool(o.observed.all()):
             return "everything in it is known"
         return "" if bool(o.observed.any()) else "no value was observed"
 
     @property
-    def _strange(self) -> str:
-        """In what the noise is not white noise of one level, for which alone the estimate holds."""
+    def _unlike_white_noise(self) -> str:
+        """Reason why the noise is not white noise of one level, which the estimate requires; empty if it is."""
         parts = list(zip(self.observation.y, self.observed, self.cut_off, strict=True))
         coarse = statistics.fmean(coarseness(y, observed & ~cut) for y, observed, cut in parts)
         uneven = statistics.fmean(unevenness(y, observed, cut) for y, observed, cut in parts)
