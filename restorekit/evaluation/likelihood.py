@@ -170,7 +170,7 @@ def grid(model: LatentModel, x: Tensor, levels: int) -> Grid:
 
 
 class LatentUse:
-    """Gathers, over images, how the posterior means of latents vary."""
+    """Statistics over images of how the posterior means of latents vary."""
 
     def __init__(self) -> None:
         self._sums: list[Tensor] = []

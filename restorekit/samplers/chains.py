@@ -76,7 +76,7 @@ class Chains:
         """
         alive = torch.arange(len(observation), device=observation.y.device)
         calm, before, taken = torch.zeros_like(alive, dtype=torch.bool), None, 0
-        ended = ChainResult(rows(state, alive), torch.zeros_like(alive), torch.zeros_like(calm))
+        result = ChainResult(rows(state, alive), torch.zeros_like(alive), torch.zeros_like(calm))
         while len(alive):
             tell(self.name, taken, self.most)
             source, heights = rng.steps(self.flat), list[Tensor]()
@@ -86,19 +86,19 @@ class Chains:
             trace = torch.stack(heights)  # log-densities along the way, (window, B)
             taken += len(trace)
             over, calm = calm | (taken >= self.most), calm | agree(before, trace)
-            ended.steps[alive[over]], ended.settled[alive[over]] = taken, calm[over]
-            _copy_rows(ended.state, rows(state, over), alive[over])
+            result.steps[alive[over]], result.settled[alive[over]] = taken, calm[over]
+            _copy_rows(result.state, rows(state, over), alive[over])
             left = (~over).nonzero().flatten()
             state, before, calm, alive = rows(state, left), trace[:, left], calm[left], alive[left]
             observation, rng = observation.take(left), rng.take(left.tolist())
-        if float(ended.settled.float().mean()) < 0.5:
+        if float(result.settled.float().mean()) < 0.5:
             warnings.warn(
                 f"most chains of {self.name} had not settled after {self.most} steps, so that draws may depend on "
                 f"where they began; increase the number (restorekit show {self.name}), or use another --sampler",
                 RestorekitWarning,
                 stacklevel=4,
             )
-        return ended
+        return result
 
 
 def agree(before: Tensor | None, now: Tensor) -> Tensor:

@@ -69,17 +69,17 @@ class Langevin(CheckedSampler):
             goal = target(self.name, model, corruption, many, streams.fork("start"))
             here = _look(goal.log_prob, goal.start)
             length = torch.full_like(here.value, math.log(self.step))
-            ended = chains.run(_moved(goal), ChainState(here, length, torch.full_like(length, WANTED)), many, streams)
-        walk: ChainState = ended.state
-        if bool((walk.acceptance < MIN_ACCEPTANCE).any()):
+            result = chains.run(_moved(goal), ChainState(here, length, torch.full_like(length, WANTED)), many, streams)
+        chain: ChainState = result.state
+        if bool((chain.acceptance < MIN_ACCEPTANCE).any()):
             warnings.warn(
-                f"langevin accepted as few as {float(walk.acceptance.min()):.0%} of its proposals in a chain, whose "
+                f"langevin accepted as few as {float(chain.acceptance.min()):.0%} of its proposals in a chain, whose "
                 "draw is where it started; use more steps, or mwg for gaussian noise and missing values",
                 RestorekitWarning,
                 stacklevel=3,
             )
-        diagnostics = {"acceptance": walk.acceptance.view(n, -1).mean(0), **ended.diagnostics(n)}
-        return as_draws(goal.restored(walk.place.state), n, diagnostics)
+        diagnostics = {"acceptance": chain.acceptance.view(n, -1).mean(0), **result.diagnostics(n)}
+        return as_draws(goal.restored(chain.point.state), n, diagnostics)
 
 
 class ChainPoint(NamedTuple):
@@ -91,9 +91,9 @@ class ChainPoint(NamedTuple):
 
 
 class ChainState(NamedTuple):
-    """Places of chains, log-lengths of their steps, (B,), and acceptance of recent proposals, (B,)."""
+    """Points of chains, log-lengths of their steps, (B,), and acceptance of recent proposals, (B,)."""
 
-    place: ChainPoint
+    point: ChainPoint
     length: Tensor
     acceptance: Tensor
 
@@ -101,12 +101,12 @@ class ChainState(NamedTuple):
 def _moved(goal: Marginal | Joint) -> Move:
     """Return the move that makes one proposal."""
 
-    def move(walk: ChainState, observation: Observation, rng: Step, settled: Tensor) -> tuple[ChainState, Tensor]:
+    def move(chain: ChainState, observation: Observation, rng: Step, settled: Tensor) -> tuple[ChainState, Tensor]:
         density = replace(goal, observation=observation).log_prob
-        place, chance, taken = _step(density, walk.place, walk.length.exp(), rng)
-        adapted = walk.length + (chance - WANTED) / (1 + rng.number) ** 0.4
-        acceptance = walk.acceptance + (taken.float() - walk.acceptance) / RECENT
-        return ChainState(place, torch.where(settled, walk.length, adapted), acceptance), place.value
+        point, chance, taken = _step(density, chain.point, chain.length.exp(), rng)
+        adapted = chain.length + (chance - WANTED) / (1 + rng.number) ** 0.4
+        acceptance = chain.acceptance + (taken.float() - chain.acceptance) / RECENT
+        return ChainState(point, torch.where(settled, chain.length, adapted), acceptance), point.value
 
     return move
 
@@ -120,7 +120,7 @@ def _look(density: Density, state: State) -> ChainPoint:
 
 
 def _step(density: Density, here: ChainPoint, length: Tensor, rng: Rng) -> tuple[ChainPoint, Tensor, Tensor]:
-    """Propose a step of some length, (B,), and accept or stay; return place, chance of acceptance, acceptance."""
+    """Propose a step of some length, (B,), and accept or stay; return point, chance of acceptance, acceptance."""
     shift = tuple(
         wide(0.5 * length**2, g) * g + wide(length, g) * rng.normal(f"eps{i}", tuple(g.shape), g.device)
         for i, g in enumerate(here.slope)

@@ -135,7 +135,7 @@ def never_waits_for_the_device(model: Model) -> None:
 
 @promise
 def works_on_a_gpu(model: Model) -> None:
-    """Expect objective, estimate and prior to make every tensor on the device of their input: on a pretended GPU."""
+    """Expect objective, estimate and prior to make every tensor on the device of their input: on a fake GPU."""
     twin, batch, found = model_there(model.train()), batch_there(next(batches(model))), dict[str, Tensor]()
 
     def work() -> None:

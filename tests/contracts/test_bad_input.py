@@ -291,7 +291,7 @@ def test_output_inside_input(restore, source, place):
         (("--max-memory", "lots"), "a memory size"),
         (("--max-memory", "1"), "takes 128MB or more"),
         (("--shard", "3/2"), "I from 1 to N"),
-        (("--label", "3"), "knows no classes"),
+        (("--label", "3"), "has no classes"),
         (("--sampler", "gibbs"), "remove --sampler gibbs"),
         (("--mask", "color:#12"), "a mask is"),
         (("--list", "nowhere.txt"), "cannot read the list"),

@@ -144,7 +144,7 @@ def test_draws_are_counted_by_a_whole_number(model, samples):
 
 
 def test_a_model_without_classes_takes_no_label(model):
-    with pytest.raises(UsageError, match="knows no classes"):
+    with pytest.raises(UsageError, match="has no classes"):
         model(np.zeros((4, 4), np.uint8), label=1)
 
 

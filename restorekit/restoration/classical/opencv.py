@@ -78,10 +78,10 @@ class Lanczos(ClassicalRestorer):
 
     name: ClassVar[str] = "lanczos"
 
-    def restore(self, scene: ClassicalInput) -> Image:
+    def restore(self, inputs: ClassicalInput) -> Image:
         """Resample."""
-        height, width, channels = scene.shape
-        image = scene.filled()
+        height, width, channels = inputs.shape
+        image = inputs.filled()
         if image.shape[-1] not in (1, channels):
             raise UsageError(
                 f"lanczos changes no colours, expected 1 or {channels} channels, got {image.shape[-1]}; remove lanczos"
@@ -89,7 +89,7 @@ class Lanczos(ClassicalRestorer):
         if image.shape[:2] != (height, width):
             large = cv2.resize(image, (width, height), interpolation=cv2.INTER_LANCZOS4)
             image = large.reshape(height, width, -1).astype(np.float64)
-        return np.broadcast_to(image, scene.shape).copy()
+        return np.broadcast_to(image, inputs.shape).copy()
 
     def is_applicable(self, corruption: Corruption) -> bool:
         """Return whether the height or width changed."""

@@ -107,7 +107,7 @@ class Case:
 
     @property
     def refusal(self) -> str:
-        """Why no error can be estimated; empty where it can be."""
+        """Reason why no error can be estimated; empty if it can be."""
         o, sigma = self.observation, self.observation.sigma
         others = [p.name for p in parts_of(self.problem.corruption) if not has_closed_form(p)]
         if others or not self.comparable:
