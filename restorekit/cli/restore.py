@@ -198,7 +198,7 @@ def _opened(
     from restorekit.restoration.tiling import Limits
 
     known = None if corruption is None else _corruption(corruption)
-    limits = Limits.within(parse_memory(memory))
+    limits = Limits.for_memory(parse_memory(memory))
     level = parse_sigma(sigma)
     stated: Sigma = None if level is None else "auto" if level == "auto" else float(level)
     opened = open_restorer(name, known, sampler, compute, limits, stated)
@@ -312,7 +312,7 @@ def print_summary(counts: dict[str, int], setup: Setup, reporter: Reporter, chec
         click.echo(
             f"{counts['done']} restored, {counts['skipped']} done before, {counts['failed']} failed -> {setup.out}"
         )
-        click.echo(_how(setup))
+        click.echo(_describe_run(setup))
         if setup.options.self_check:
             click.echo(str(checks))
         if reporter.noted:
@@ -322,19 +322,19 @@ def print_summary(counts: dict[str, int], setup: Setup, reporter: Reporter, chec
     return 1 if reporter.failures else 0
 
 
-def _how(setup: Setup) -> str:
+def _describe_run(setup: Setup) -> str:
     """Return the method of the estimates and the basis of the intervals, for the summary."""
     options = setup.options
     half = ", bfloat16" if options.precision == "bfloat16" else ""
     how = f"{options.model} on {setup.device}{half}: {setup.estimate}"
     if options.interval is None:
         return how
-    beyond = setup.table.beyond(options.interval) if setup.table else "the model has no calibration"
-    if setup.table and not beyond:
+    refusal = setup.table.level_refusal(options.interval) if setup.table else "the model has no calibration"
+    if setup.table and not refusal:
         share, source = f"{options.interval:.3g} of the unknown values", setup.table.source
         return f"{how}\nlow and high enclose {share}, on average over images like those of the calibration: {source}"
     gaussian = f"mean +- {options.deviations:.3g} standard deviations, as if Gaussian"
-    return f"{how}\nlow and high are uncalibrated, {gaussian}: {beyond}"
+    return f"{how}\nlow and high are uncalibrated, {gaussian}: {refusal}"
 
 
 class LiveReport:

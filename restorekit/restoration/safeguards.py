@@ -21,7 +21,7 @@ from torch.nn import functional as F
 from restorekit.core.contracts import Corruption, Restorer, parts_of
 from restorekit.core.rng import Rng
 from restorekit.core.types import Observation, Problem, Restoration
-from restorekit.uncertainty.periodicity import MIN_SIDE, Lines
+from restorekit.uncertainty.periodicity import MIN_SIDE, SpectralLines
 
 BLOCK = 8  # pixels along a side of the squares whose means are held
 STRIP = 64 * BLOCK  # rows that are looked at together
@@ -62,9 +62,9 @@ class Safeguard:
     rows: Rows
 
     @cached_property
-    def lines(self) -> Lines:
+    def lines(self) -> SpectralLines:
         """Regions with spectral lines."""
-        return Lines(self.shape[1:], lambda top, bottom: self.rows(top, bottom)[0].nan_to_num())
+        return SpectralLines(self.shape[1:], lambda top, bottom: self.rows(top, bottom)[0].nan_to_num())
 
     @cached_property
     def means(self) -> Tensor:

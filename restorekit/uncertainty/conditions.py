@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from restorekit.core.types import Problem
 from restorekit.uncertainty.noise_level import LAPLACIAN, UNEVEN, estimate_sigma, unevenness
 
-FAR = 64  # pixels; larger distances count as this
+MAX_DISTANCE_PX = 64  # pixels; larger distances count as this
 BLOCK = 16  # side of the squares among which the flattest are sought
 FLATTEST = 0.25  # share of them that tells what the noise is like
 COARSE = 1.6  # noise that is so many times as strong at twice the scale as white noise would be is not white
@@ -182,7 +182,7 @@ def departure(y: Tensor, observed: Tensor, clipped: Tensor) -> str:
 
 
 def distances(observed: Tensor) -> Tensor:
-    """Return the distance of every value to the nearest observed one, (B, C, H, W) pixels, at most FAR."""
+    """Return the distance of every value to the nearest observed one, (B, C, H, W) pixels, at most MAX_DISTANCE_PX."""
     return torch.stack([torch.stack([_plane_distances(plane) for plane in image.cpu()]) for image in observed])
 
 
@@ -190,5 +190,5 @@ def _plane_distances(observed: Tensor) -> Tensor:
     if bool(observed.all()):
         return torch.zeros(1).expand(observed.shape)
     if not bool(observed.any()):
-        return torch.full(observed.shape, float(FAR))
-    return torch.from_numpy(np.asarray(distance_transform_edt(~observed.numpy()))).float().clamp_max(FAR)
+        return torch.full(observed.shape, float(MAX_DISTANCE_PX))
+    return torch.from_numpy(np.asarray(distance_transform_edt(~observed.numpy()))).float().clamp_max(MAX_DISTANCE_PX)

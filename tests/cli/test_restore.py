@@ -213,7 +213,7 @@ def test_tiles_leave_no_mark(restore, tmp_path):
     for part in ("x.tif", "_restorekit/std/x.tif.tif"):
         whole, tiles = (tifffile.imread(tmp_path / name / part) for name in ("whole", "tiles"))
         assert np.abs(whole - tiles).max() < 1e-3
-    assert Limits.within(2**27).tile < 300  # so that there were tiles
+    assert Limits.for_memory(2**27).tile < 300  # so that there were tiles
 
 
 def test_large_images_are_restored_in_the_memory_they_are_given(tmp_path, model_file):

@@ -14,7 +14,7 @@ from restorekit.corruptions.spec import parse
 from restorekit.images import formats
 from restorekit.images.intensity import IntensityRange
 from restorekit.images.picture import Picture
-from restorekit.restoration.api import Loaded
+from restorekit.restoration.api import PythonRestorer
 from restorekit.restoration.assumptions import pose_problem, resolve_degradation
 from restorekit.restoration.folder.planes import WINDOW, Plane, PlaneSource, estimate_level
 from restorekit.restoration.loading import Opened
@@ -173,7 +173,7 @@ def test_python_gives_the_restorer_the_problem_that_the_folder_does(tmp_path, co
     given, _ = _folder(tmp_path, corruption=corruption, sigma=word, noise=noise)
     restorer = Recording()
     known = None if corruption is None else parse(corruption, registry.corruptions())
-    Loaded(Opened("recording", restorer, noise=noise), known)(np.full((12, 10), 128, np.uint8), sigma=sigma)
+    PythonRestorer(Opened("recording", restorer, noise=noise), known)(np.full((12, 10), 128, np.uint8), sigma=sigma)
     assert restorer.seen[0] == given
 
 

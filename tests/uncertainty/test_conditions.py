@@ -6,7 +6,15 @@ import torch
 from restorekit.core.rng import Rng
 from restorekit.core.types import Observation, Problem
 from restorekit.corruptions import Gaussian, Missing
-from restorekit.uncertainty.conditions import COARSE, FAR, coarseness, conditions_of, departure, distances, white_level
+from restorekit.uncertainty.conditions import (
+    COARSE,
+    MAX_DISTANCE_PX,
+    coarseness,
+    conditions_of,
+    departure,
+    distances,
+    white_level,
+)
 
 
 def test_distances_are_euclidean_to_the_nearest_seen_value_of_the_same_channel():
@@ -14,8 +22,8 @@ def test_distances_are_euclidean_to_the_nearest_seen_value_of_the_same_channel()
     observed[0, 0, 0, 0] = True
     found = distances(observed)
     assert float(found[0, 0, 3, 4]) == 5
-    assert float(found[0, 0].max()) == FAR
-    assert bool((found[0, 1] == FAR).all())
+    assert float(found[0, 0].max()) == MAX_DISTANCE_PX
+    assert bool((found[0, 1] == MAX_DISTANCE_PX).all())
     assert not distances(torch.ones(1, 1, 4, 4, dtype=torch.bool)).any()
 
 

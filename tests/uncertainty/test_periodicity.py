@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from restorekit.uncertainty.periodicity import MIN_SIDE, REGION, Lines, has_lines
+from restorekit.uncertainty.periodicity import MIN_SIDE, REGION, SpectralLines, has_lines
 
 
 def noise(*shape, seed=0, std=8 / 255):
@@ -22,7 +22,7 @@ def lattice(shape, periods, amplitude):
 
 
 def found(residual):
-    return Lines(tuple(residual.shape[1:]), lambda top, bottom: residual[:, top:bottom])
+    return SpectralLines(tuple(residual.shape[1:]), lambda top, bottom: residual[:, top:bottom])
 
 
 @pytest.mark.parametrize("shape", [(1, 64, 64), (1, 100, 300), (3, 256, 200)])

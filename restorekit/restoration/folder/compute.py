@@ -27,7 +27,7 @@ from restorekit.restoration.folder.records import Facts, ImageRecord
 from restorekit.restoration.folder.selfcheck import Verdict, share_missing, verdict
 from restorekit.restoration.safeguards import is_held
 from restorekit.uncertainty.calibration_table import Table
-from restorekit.uncertainty.conditions import FAR, Conditions, distances, noise_of
+from restorekit.uncertainty.conditions import MAX_DISTANCE_PX, Conditions, distances, noise_of
 from restorekit.uncertainty.intervals import RESHAPED, Interval, add_ends
 
 
@@ -191,9 +191,9 @@ def with_ends(strip: Restoration, top: int, planes: Sequence[Plane], intervals: 
 
 
 def rows_of_distances(plane: Plane, top: int, bottom: int) -> Tensor:
-    """Return the distance of every value of some rows to the nearest observed one, (1 or C, h, W), at most FAR."""
+    """Return the distances of rows to the nearest observed value, (1 or C, h, W), at most MAX_DISTANCE_PX."""
     if plane.missing is None:
         return torch.zeros(1, 1, 1)
-    first = max(0, top - FAR)
-    observed = torch.from_numpy(~plane.missing[first : bottom + FAR]).movedim(-1, 0)
+    first = max(0, top - MAX_DISTANCE_PX)
+    observed = torch.from_numpy(~plane.missing[first : bottom + MAX_DISTANCE_PX]).movedim(-1, 0)
     return distances(observed[None])[0][:, top - first : bottom - first]

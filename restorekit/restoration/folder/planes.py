@@ -103,7 +103,7 @@ def planes(
     channels : sequence of int
         Channel counts that the restorer takes.
     corruption : Corruption
-        What damaged the picture: it may have made it smaller, or taken its colours.
+        Corruption of the picture; it may have made it smaller or gray.
 
     Raises
     ------
@@ -188,7 +188,7 @@ class PlaneSource:
         return replace(observation, initial=torch.cat(blocks, 3))
 
     def observed(self, top: int, bottom: int, left: int = 0, right: int | None = None) -> Observation:
-        """Return a window of the planes themselves, without a guess."""
+        """Return a window of the planes themselves, without an initial estimate."""
         window = (slice(top, bottom), slice(left, right))
         observed = torch.stack([_observed(p, window) for p in self.planes])
         y = torch.stack([_channels_first(to_unit(p.pixels[window], p.range)) for p in self.planes])

@@ -80,7 +80,7 @@ def _checked(opened: OpenedFile, setup: Setup) -> SelfCheck:
 
 
 def _ends(plane: Plane) -> bool:
-    """Say whether the numbers of a plane's file end where its range does, so that what goes beyond is cut off."""
+    """Return whether a plane's file clips values at the ends of its range."""
     if plane.pixels.dtype.kind not in "ui":
         return False
     limits = np.iinfo(plane.pixels.dtype)

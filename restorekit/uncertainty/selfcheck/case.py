@@ -100,12 +100,12 @@ class Case:
         return replace(found, mmse=found.mmse.clamp(0, 1)) if self.clip else found
 
     def changed(self, y: Tensor, observed: Tensor) -> Observation:
-        """Return the observation with other values and other gaps, and without a guess made from the old ones."""
+        """Return the observation with other values and other gaps, without the old initial estimate."""
         return replace(self.observation, y=y * observed, observed=observed, initial=None)
 
     @property
     def refusal(self) -> str:
-        """Why no error can be estimated; empty where it can be."""
+        """Reason why no error can be estimated; empty if it can be."""
         o = self.observation
         others = [p.name for p in parts_of(self.problem.corruption) if not has_closed_form(p)]
         if others or not self.comparable:

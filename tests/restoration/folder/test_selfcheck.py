@@ -100,7 +100,7 @@ def test_old_journals_stay_valid_and_a_check_that_is_asked_for_is_made(one, tmp_
     values = vars(Options("m")).copy()
     for name in ("noise", "self_check", "axes"):
         del values[name]
-    assert Options("m").fingerprint == journal.digest_of(values)
+    assert Options("m").fingerprint == journal.digest_of_values(values)
     assert restore(prepared(one, tmp_path / "OUT"))["done"] == 1
     assert restore(prepared(one, tmp_path / "OUT", self_check=True)) == {"done": 1, "skipped": 0, "failed": 0}
     assert restore(prepared(one, tmp_path / "OUT", self_check=True))["skipped"] == 1
