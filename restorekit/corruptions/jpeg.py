@@ -29,9 +29,9 @@ class JPEG(Corruption):
         Of libjpeg, 1 to 100; rounded.
     share : float
         Share of images that are stored so; the others pass untouched. For training on both.
-    offset : float or (float, float)
-        Rows, and columns, from the corner of the grid of blocks to that of the image, rounded; of a range, rows and
-        columns are drawn separately. 0 in a file as a camera wrote it, anything after it was cropped.
+    row_offset, column_offset : float or (float, float)
+        Rows, and columns, from the corner of the grid of blocks to that of the image, rounded: 0 in a file as a camera
+        wrote it, anything after it was cropped.
     scale : float or (float, float)
         Sides of the stored file over those of the image: above 1, the file was shrunk after it was read.
     """
@@ -40,19 +40,15 @@ class JPEG(Corruption):
 
     quality: Ranged = field(default=75.0, metadata={"low": 1, "high": 100})
     share: float = field(default=1.0, metadata={"low": 0.0, "high": 1.0, "share": True})
-    offset: Ranged = field(default=0.0, metadata={"low": 0, "high": 15, "unit": "pixels"})
+    row_offset: Ranged = field(default=0.0, metadata={"low": 0, "high": 15, "unit": "pixels"})
+    column_offset: Ranged = field(default=0.0, metadata={"low": 0, "high": 15, "unit": "pixels"})
     scale: Ranged = field(default=1.0, metadata={"low": 0.5, "high": 4.0})
 
     def __call__(self, x: Tensor, rng: Rng) -> Observation:
         """Store x, (B, C, H, W)."""
-        size = (x.shape[0], 1, 1, 1)
-        chosen = rng.uniform(self.name, size, x.device) < self.share
-        low, high = self.offset if isinstance(self.offset, tuple) else (self.offset, self.offset)
-        rows, columns = (
-            low + (high - low) * rng.uniform(f"{self.name}.{way}", size, x.device) for way in ("rows", "columns")
-        )
-        drawn = (self.draw("quality", x, rng), rows, columns, self.draw("scale", x, rng), chosen)
-        values = zip(x, *(t.flatten().tolist() for t in drawn), strict=True)
+        chosen = rng.uniform(self.name, (x.shape[0], 1, 1, 1), x.device) < self.share
+        drawn = [self.draw(key, x, rng) for key in ("quality", "row_offset", "column_offset", "scale")]
+        values = zip(x, *(t.flatten().tolist() for t in (*drawn, chosen)), strict=True)
         y = torch.stack(
             [_stored(image, round(q), round(r), round(c), s) if k else image for image, q, r, c, s, k in values]
         )

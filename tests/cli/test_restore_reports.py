@@ -31,12 +31,17 @@ def test_a_page_is_there_from_the_first_image_on_and_is_not_written_all_the_time
 
 def test_checks_that_broke_are_counted_apart():
     checks = Checks()
-    for found in (SelfCheck(psnr=30.0, psnr_se=0.1, method="sure").record(), SelfCheck().record(), None):
+    for found in (
+        SelfCheck(psnr=30.0, psnr_se=0.1, method="sure").record(),
+        SelfCheck(reason="the noise is coarse: 2.1").record(),
+        None,
+    ):
         checks.line(ImageRecord("a.png", "done", facts=Facts(check=CheckRecord(found))))
     for facts in (None, Facts()):
         checks.line(ImageRecord("b.png", "done", facts=facts))
     told = (
-        "self-check: 2 checked, estimated PSNR 30.00 dB (median), 1 without an estimate, 0 flagged as harmed, 1 failed"
+        "self-check: 2 checked, estimated PSNR 30.00 dB (median), 1 without an estimate: the noise is coarse (1), "
+        "0 flagged as harmed, 1 failed"
     )
     assert str(checks) == told
     assert checks.to_json() == {"checked": 2, "no_estimate": 1, "flagged": 0, "failed": 1, "psnr": 30.0}

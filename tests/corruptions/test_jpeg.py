@@ -50,7 +50,7 @@ def test_an_offset_is_the_file_cropped_after_it_was_read():
     x = random_images(1, 1, 40, 56)
     array = np.pad((x[0, 0] * 255).round().byte().numpy(), ((5, 0), (5, 0)), mode="edge")
     expected = torch.from_numpy(_through_pillow(array, 20)[5:, 5:].copy()) / 255
-    assert torch.equal(JPEG(quality=20.0, offset=5.0)(x, Rng(0)).y[0, 0], expected)
+    assert torch.equal(JPEG(quality=20.0, row_offset=5.0, column_offset=5.0)(x, Rng(0)).y[0, 0], expected)
 
 
 def _steps_by_column(y):
@@ -62,13 +62,13 @@ def _steps_by_column(y):
 @pytest.mark.parametrize(("offset", "phase"), [(0.0, 7), (3.0, 4), (8.0, 7), (13.0, 2)])
 def test_edges_of_blocks_lie_where_the_offset_puts_them(offset, phase):
     smooth = torch.linspace(0, 1, 200).outer(torch.linspace(0.2, 1, 200))[None, None].expand(4, 1, -1, -1)
-    y = JPEG(quality=3.0, offset=offset)(smooth, Rng(0)).y
+    y = JPEG(quality=3.0, column_offset=offset)(smooth, Rng(0)).y
     assert int(_steps_by_column(y).argmax()) == phase
 
 
 def test_offsets_of_a_range_differ_by_image_and_between_rows_and_columns():
     smooth = torch.linspace(0, 1, 128).outer(torch.linspace(0.2, 1, 128))[None, None].expand(64, 1, -1, -1)
-    y = JPEG(quality=3.0, offset=(0.0, 7.0))(smooth, Rng(3)).y
+    y = JPEG(quality=3.0, row_offset=(0.0, 7.0), column_offset=(0.0, 7.0))(smooth, Rng(3)).y
     columns = [int(_steps_by_column(image[None]).argmax()) for image in y]
     rows = [int(_steps_by_column(image[None].transpose(2, 3)).argmax()) for image in y]
     assert len(set(columns)) == len(set(rows)) == 8
