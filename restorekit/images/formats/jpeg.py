@@ -49,7 +49,7 @@ def decode(path: Path) -> Picture:
     image = _open(io.BytesIO(data))
     # Decoders fill what is missing or cannot be decoded with gray, and say nothing.
     if not markers.end or not markers.scans:
-        raise ImageError("truncated: it has no end marker; get a complete copy of the file")
+        raise ImageError("the file is truncated: it has no end marker; get a complete copy of the file")
     notes = check_scans(data, markers)
     samples = imagecodecs.jpeg8_decode(data)
     blob = exif.strip_prefix(image.info.get("exif"))

@@ -23,7 +23,7 @@ _COLOURS = {0: 1, 2: 3, 3: 3, 4: 1, 6: 3}
 _PALETTE = 3
 _CARRIED_ANYWAY = {b"gAMA", b"cHRM", b"sRGB", b"iCCP", b"cICP", b"mDCV", b"cLLI", b"tIME"}
 _PIXELS = {b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"}
-_LARGEST_TEXT = 2**26  # bytes, unpacked; larger ones are carried over and not read
+_LARGEST_TEXT = 2**26  # bytes of all texts, unpacked; more is carried over and not read
 _INCH = 0.0254  # metres
 _LEVEL = 4  # 2 % larger than 6, twice as fast
 _XMP = "XML:com.adobe.xmp"
@@ -40,7 +40,8 @@ class _Info(NamedTuple):
 
     @property
     def orientation(self) -> int:
-        return exif.orientation(dict(self.chunks).get(b"eXIf"), _text(self.chunks).get(_XMP, "").encode())
+        xmp = _text(tuple(chunk for chunk in self.chunks if chunk[1].startswith(_XMP.encode() + b"\0")))
+        return exif.orientation(dict(self.chunks).get(b"eXIf"), xmp.get(_XMP, "").encode())
 
     @property
     def upright_size(self) -> tuple[int, int]:
@@ -128,7 +129,7 @@ def _bare(data: bytes) -> bytes:
 def _metadata(info: _Info) -> tuple[Metadata, str | None]:
     """Return the metadata of the chunks, and the corruption spec."""
     chunks, size = info.chunks, info.upright_size
-    text, found = _text(chunks), dict(reversed(chunks))
+    text, found = _text(chunks), dict(chunks)
     spec, xmp = text.pop(SPEC_KEY, None), text.pop(_XMP, None)
     dpi = None
     if len(scale := found.get(b"pHYs", b"")) == 9 and scale[8] == 1:  # per metre
@@ -146,7 +147,7 @@ def _metadata(info: _Info) -> tuple[Metadata, str | None]:
 
 def _text(chunks: _Chunks) -> dict[str, str]:
     """Return the texts that can be read; chunks are carried over whether or not they can."""
-    found = dict[str, str]()
+    found, room = dict[str, str](), _LARGEST_TEXT
     for kind, data in chunks:
         key, _, rest = data.partition(b"\0")
         if kind == b"tEXt":
@@ -157,7 +158,8 @@ def _text(chunks: _Chunks) -> dict[str, str]:
             text = None if (plain := _international(rest)) is None else plain.decode("utf-8", "replace")
         else:
             continue
-        if text is not None:
+        if text is not None and len(text) <= room:
+            room -= len(text)
             found[key.decode("latin-1")] = text
     return found
 
@@ -171,7 +173,7 @@ def _international(rest: bytes) -> bytes | None:
 
 
 def _unpacked(data: bytes) -> bytes | None:
-    """Decompress what a chunk holds; None if it is damaged or larger than any text or profile."""
+    """Decompress what a chunk holds; None if that fails or is larger than any text or profile."""
     unpack = zlib.decompressobj()
     try:
         plain = unpack.decompress(data, _LARGEST_TEXT)
