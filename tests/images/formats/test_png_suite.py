@@ -189,6 +189,29 @@ def test_broken_files_are_refused(name, tmp_path):
         read(tmp_path / "a.png")
 
 
+def test_nothing_is_printed(tmp_path, capfd):
+    for colour, depth in KINDS:
+        table = [(b"PLTE", _table(depth).tobytes())] if colour == PALETTE else []
+        _read(tmp_path / "a.png", _png(_samples(colour, depth), colour, depth, True, table))
+    for name in BROKEN:
+        (tmp_path / "b.png").write_bytes(BROKEN[name])
+        with pytest.raises(ImageError):
+            read(tmp_path / "b.png")
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("place", ["IHDR", "IDAT", "data", "end"])
+def test_broken_interlaced_files_are_refused(place, tmp_path):
+    whole = _png(_samples(RGB, 8), RGB, 8, True)
+    at = {"IHDR": 29, "IDAT": whole.index(b"IDAT") + 10, "data": len(whole) // 2, "end": len(whole) - 20}[place]
+    (tmp_path / "a.png").write_bytes(whole[:at] + bytes([whole[at] ^ 4]) + whole[at + 1 :])
+    with pytest.raises(ImageError):
+        read(tmp_path / "a.png")
+    (tmp_path / "a.png").write_bytes(whole[:at])
+    with pytest.raises(ImageError):
+        read(tmp_path / "a.png")
+
+
 @pytest.mark.parametrize("kind", [b"zTXt", b"iTXt", b"iCCP"])
 @pytest.mark.parametrize("size", [10_000, 3_000_000, 100_000_000])
 def test_large_texts_and_profiles_are_carried_over(kind, size, tmp_path):
