@@ -80,6 +80,19 @@ def test_formats():
         options.parse_format("pgn")
 
 
+@pytest.mark.parametrize(
+    ("text", "value"), [("auto", "auto"), ("keep", "keep"), ("1", "1"), ("095", "95"), ("100", "100")]
+)
+def test_jpeg_qualities(text, value):
+    assert options.parse_quality(text) == value
+
+
+@pytest.mark.parametrize("text", ["", "0", "101", "-1", "9.5", "best", "1" * 30, "²", " 90", "90\n"])
+def test_other_jpeg_qualities_are_refused(text):
+    with pytest.raises(UsageError, match="takes auto, keep, or a number from 1 to 100"):
+        options.parse_quality(text)
+
+
 def test_input_and_output_lie_apart(tmp_path):
     (tmp_path / "IN" / "sub").mkdir(parents=True)
     (tmp_path / "IN" / "x.png").touch()

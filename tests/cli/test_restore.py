@@ -6,8 +6,10 @@ import json
 import os
 import re
 import signal
+import struct
 import subprocess
 import sys
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -416,3 +418,32 @@ def test_a_self_check_says_why_it_cannot_tell(restore, source, tmp_path):
     assert "self-check: 7 checked, 7 without an estimate: too little of the image measures the level" in said
     assert "(7), 0 flagged as harmed" in said
     assert "self-check" not in restore(source, tmp_path / "unchecked")[1]
+
+
+def test_a_jpeg_holds_its_restoration_unless_its_own_quality_is_kept(run, tmp_path):
+    y, x = np.mgrid[:96, :96]
+    waves = np.stack([127 + 80 * np.sin((x + k) / 15) * np.cos(y / 12) for k in (0, 5, 9)], 2)
+    noisy = (waves + RNG.normal(0, 25, waves.shape)).clip(0, 255).astype(np.uint8)
+    Image.fromarray(noisy).save(tmp_path / "a.jpg")
+    restored = dict[str, np.ndarray]()
+    for name, words in (("png", ("--format", "png")), ("auto", ()), ("keep", ("--jpeg-quality", "keep"))):
+        assert run("restore", tmp_path / "a.jpg", tmp_path / name, "--model", "median", *words)[0] == 0
+        restored[name] = np.asarray(Image.open(next((tmp_path / name).glob("a.*")))).astype(float)
+    errors = {name: np.mean((pixels - restored["png"]) ** 2) for name, pixels in restored.items()}
+    assert errors["auto"] <= 0.1
+    assert errors["keep"] > 10
+    assert "written as JPEG of quality" in (tmp_path / "auto" / "_restorekit" / "images.jsonl").read_text()
+    assert "--jpeg-quality takes" in run("restore", tmp_path / "a.jpg", tmp_path / "x", "--jpeg-quality", "best")[2]
+
+
+def test_bombs_are_refused_by_their_header(restore, tmp_path):
+    """A few kilobytes that claim a thousand million pixels; nothing of them is decoded."""
+    header = struct.pack(">IIBBBBB", 40_000, 25_000, 8, 0, 0, 0, 0)
+    chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(bytes(1_000_000))), (b"IEND", b""))
+    body = (struct.pack(">I", len(b)) + k + b + struct.pack(">I", zlib.crc32(k + b)) for k, b in chunks)
+    (tmp_path / "IN").mkdir()
+    (tmp_path / "IN" / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(body))
+    assert "needs about 5 GB of memory; give --max-memory 5GB" in restore(tmp_path / "IN", tmp_path / "OUT")[2]
+    few = restore(tmp_path / "IN", tmp_path / "OUT", "--max-pixels", "1000", "--max-memory", "8GB")
+    assert "more than the 1,000 allowed; raise --max-pixels" in few[2]
+    assert "damaged" in restore(tmp_path / "IN", tmp_path / "OUT", "--max-memory", "8GB")[2]

@@ -1,8 +1,8 @@
 """Read a JPEG's markers, and check its entropy-coded data without decoding the pixels.
 
-Decoders fill damaged parts with gray and say nothing. Here every Huffman code is followed to the end of its scan: the
-number of blocks, the coefficients of each block and the range of the means must fit. Refinement scans of progressive
-files are checked by libjxl, which refuses what it cannot reproduce. Names are those of ITU-T T.81.
+Decoders fill what they cannot decode with gray and report nothing. Here every Huffman code is followed to the end of
+its scan: the number of blocks, the coefficients of each block and the range of the means must fit. Refinement scans of
+progressive files are checked by libjxl, which refuses what it cannot reproduce. Names are those of ITU-T T.81.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _RESTART = re.compile(rb"\xff+[\xd0-\xd7]")
 _CHUNK = 1 << 17  # bytes of a scan whose codes are looked up at once
 _MARGIN = 4096  # bytes: more than any MCU takes
 _EOB, _BAD = 512, 900  # step of the coefficient's index: to the end of the block; no such code
-_LOST = "damaged: its compressed data cannot be followed beyond {:.0%} of the picture; get a complete copy of the file"
+_LOST = "the file is damaged: its data cannot be followed beyond {:.0%} of the picture; get a complete copy of the file"
 _LIMIT = 1280  # a coefficient is at most 1024 in 8-bit samples; editors may overshoot
 
 
@@ -54,7 +54,7 @@ class Component(NamedTuple):
 
 
 class Scan(NamedTuple):
-    """One scan: its components with their Huffman tables, band of coefficients, bit shifts, and bytes.
+    """One scan: its components with their Huffman tables, range of coefficients, bit shifts, and bytes.
 
     A Huffman table is the content of its DHT segment without the first byte; None where the file has none.
     """
@@ -158,7 +158,7 @@ def read_markers(data: bytes | mmap.mmap, scans: bool = True) -> Markers:
 
 def _read_frame(found: Markers, mark: int, segment: bytes) -> None:
     if found.kind or len(segment) < 6:
-        raise ImageError("damaged: its frame header does not fit; get a complete copy of the file")
+        raise ImageError("the file is damaged: its frame header does not fit; get a complete copy of the file")
     found.kind = mark
     found.precision, found.height, found.width, count = struct.unpack(">BHHB", segment[:6])
     parts = (segment[6 + 3 * i : 9 + 3 * i] for i in range(count))
@@ -189,7 +189,7 @@ def _scan(found: Markers, segment: bytes, tables: dict[int, bytes], interval: in
     numbers = {component.id: i for i, component in enumerate(found.components)}
     parts = [segment[1 + 2 * i : 3 + 2 * i] for i in range(count)]
     if len(segment) < 4 + 2 * count or not count or any(part[0] not in numbers for part in parts):
-        raise ImageError("damaged: a scan header does not fit; get a complete copy of the file")
+        raise ImageError("the file is damaged: a scan header does not fit; get a complete copy of the file")
     used = tuple((numbers[i], tables.get(t >> 4), tables.get(0x10 | t & 15)) for i, t in parts)
     first, last, bits = segment[1 + 2 * count : 4 + 2 * count]
     return Scan(used, first, last, bits >> 4, bits & 15, interval, data)
@@ -208,7 +208,7 @@ def check_scans(data: bytes, markers: Markers) -> tuple[str, ...]:
     Returns
     -------
     tuple of str
-        A note if bytes follow the last block of a scan, which may come from damage or from an encoder's padding.
+        A note if bytes follow the last block of a scan, which an encoder's padding or a damaged file may have.
 
     Raises
     ------
@@ -233,11 +233,11 @@ def check_scans(data: bytes, markers: Markers) -> tuple[str, ...]:
             imagecodecs.jpegxl_encode_jpeg(b"".join(data[start:stop] for start, stop in ranges))
         except imagecodecs.JpegxlError as error:
             raise ImageError(
-                "damaged: the compressed data of a refinement do not fit; get a complete copy of the file"
+                "the file is damaged: the compressed data of a refinement do not fit; get a complete copy of the file"
             ) from error
     notes = {
-        f"{excess} bytes follow the last block of the compressed data, which may be damaged": excess,
-        f"{zeros} bytes of zeros in a row stand in the compressed data, which may be damaged": zeros,
+        f"{excess} bytes follow the last block of the compressed data; the file may be damaged": excess,
+        f"{zeros} bytes of zeros in a row stand in the compressed data; the file may be damaged": zeros,
         "the last scans of the progressive JPEG are missing, so that it is coarser than it was": missing.any(),
     }
     return tuple(note for note, holds in notes.items() if holds)
@@ -255,7 +255,7 @@ def _longest_hole(markers: Markers, scan: Scan) -> int:
 
 
 def _is_known_to_libjxl(markers: Markers) -> bool:
-    """Return whether libjxl reads the layout, so that a refusal means damage."""
+    """Return whether libjxl reads the layout, so that it refuses a damaged file only."""
     first, *others = ((c.h, c.v) for c in markers.components)
     return not others or (len(others) == 2 and {*others} == {(1, 1)} and max(first) <= 2)
 
@@ -269,16 +269,16 @@ def _check_scan(markers: Markers, scan: Scan) -> int:
     stream = _Stream(scan.data, mcus, scan.interval)
     if progressive and scan.high:
         return stream.skip(len(units))
-    bands, kind, low = progressive and scan.first > 0, "progressive" if progressive else "ac", scan.low * progressive
-    needed = [table for _, d, a in scan.components for table in ((a,) if bands else (d,) if progressive else (d, a))]
+    spectrum, kind, low = progressive and scan.first > 0, "progressive" if progressive else "ac", scan.low * progressive
+    needed = [table for _, d, a in scan.components for table in ((a,) if spectrum else (d,) if progressive else (d, a))]
     if None in needed:  # those of the specification, as frames of films have it
         return 0
     steps = [markers.steps.get(markers.components[index].table, (0, 0)) for index, _, _ in scan.components]
     dc = [_table(d or b"", "dc") for _, d, _ in scan.components]
     most = [min(10, ((_LIMIT + (step << low)) // max(step << low, 1)).bit_length()) for _, step in steps]
     ac = [_table(a or b"", kind, bits) for (_, _, a), bits in zip(scan.components, most, strict=True)]
-    if bands:
-        return stream.follow_bands(ac[0], scan.first, scan.last)
+    if spectrum:
+        return stream.follow_spectrum(ac[0], scan.first, scan.last)
     rest, places = stream.follow_blocks([(dc[unit], None if progressive else ac[unit]) for unit in units])
     for number, (_, huffman, _) in enumerate(scan.components):
         own, sizes = places[:, [unit == number for unit in units]], _table(huffman or b"", "size")
@@ -311,7 +311,7 @@ def _table(huffman: bytes, kind: str, most: int = 11) -> Table:
         for symbol in (next(symbols, None) for _ in range(count)):
             room = 1 << (16 - length)
             if symbol is None or at + room > 1 << 16:
-                raise ImageError("damaged: a Huffman table does not fit; get a complete copy of the file")
+                raise ImageError("the file is damaged: a Huffman table does not fit; get a complete copy of the file")
             table[at : at + room] = _entry(kind, length, symbol, most)
             at += room
     return table
@@ -352,7 +352,7 @@ class _Stream:
         self.raw = b"".join(parts) + bytes(2 * _MARGIN)
         self.ends = np.cumsum([len(part) for part in parts]).tolist()
         if len(parts) != wanted:
-            found = f"damaged: it has {len(parts) - 1} restart markers, expected {wanted - 1}"
+            found = f"the file is damaged: it has {len(parts) - 1} restart markers, expected {wanted - 1}"
             raise ImageError(f"{found}; get a complete copy of the file")
 
     def lost(self, mcu: int) -> ImageError:
@@ -378,7 +378,7 @@ class _Stream:
         return rest
 
     def follow_blocks(self, units: list[tuple[Table, Table | None]]) -> tuple[int, npt.NDArray[np.int64]]:
-        """Follow blocks with a mean and, where a second table is given, all other coefficients.
+        """Follow blocks with a mean and, with a second table, all other coefficients.
 
         Returns
         -------
@@ -420,8 +420,8 @@ class _Stream:
             at = end * 8
         return rest, np.array(places).reshape(self.mcus, len(units))
 
-    def follow_bands(self, table: Table, first: int, last: int) -> int:
-        """Follow blocks with a band of coefficients, several at once where a run of empty ones is coded."""
+    def follow_spectrum(self, table: Table, first: int, last: int) -> int:
+        """Follow blocks with a range of coefficients, several at once where a run of empty ones is coded."""
         rest, at, limit, shift = 0, 0, 0, 0
         for i, end in enumerate(self.ends):
             block, stop = i * self.interval, min((i + 1) * self.interval, self.mcus)

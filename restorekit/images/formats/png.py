@@ -19,11 +19,14 @@ from restorekit.images.picture import SPEC_KEY, Array, Header, Metadata, Picture
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _HEAD = len(_SIGNATURE) + 25  # signature and IHDR
+_SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 _COLOURS = {0: 1, 2: 3, 3: 3, 4: 1, 6: 3}
 _PALETTE = 3
+_DEPTHS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}
+_PASSES = ((0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1))  # Adam7
 _CARRIED_ANYWAY = {b"gAMA", b"cHRM", b"sRGB", b"iCCP", b"cICP", b"mDCV", b"cLLI", b"tIME"}
 _PIXELS = {b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"}
-_LARGEST_TEXT = 2**26  # bytes, unpacked; larger ones are carried over and not read
+_LARGEST_TEXT = 2**26  # bytes of all texts, unpacked; more is carried over and not read
 _INCH = 0.0254  # metres
 _LEVEL = 4  # 2 % larger than 6, twice as fast
 _XMP = "XML:com.adobe.xmp"
@@ -36,11 +39,13 @@ class _Info(NamedTuple):
     height: int
     depth: int
     colour: int  # type of the specification
+    interlaced: bool
     chunks: _Chunks  # everything but IHDR, PLTE, IDAT, IEND
 
     @property
     def orientation(self) -> int:
-        return exif.orientation(dict(self.chunks).get(b"eXIf"), _text(self.chunks).get(_XMP, "").encode())
+        xmp = _text(tuple(chunk for chunk in self.chunks if chunk[1].startswith(_XMP.encode() + b"\0")))
+        return exif.orientation(dict(self.chunks).get(b"eXIf"), xmp.get(_XMP, "").encode())
 
     @property
     def upright_size(self) -> tuple[int, int]:
@@ -59,7 +64,7 @@ def decode(path: Path) -> Picture:
     """Decode a file."""
     data = path.read_bytes()
     info = _scan(io.BytesIO(data))
-    samples = imagecodecs.png_decode(_bare(data))
+    samples = _deinterlaced(data, info) if info.interlaced else imagecodecs.png_decode(_bare(data))
     samples = samples.reshape(1, info.height, info.width, -1)
     metadata, spec = _metadata(info)
     notes: tuple[str, ...] = ()
@@ -107,11 +112,14 @@ def _scan(file: IO[bytes]) -> _Info:
         file.seek(4, io.SEEK_CUR)
         if kind == b"IEND":
             break
-    width, height, depth, colour = struct.unpack(">IIBB", chunks[0][1][:10])
+    header = chunks[0][1] if chunks and chunks[0][0] == b"IHDR" else b""
+    width, height, depth, colour, *methods = struct.unpack(">IIBBBBB", header)
+    if depth not in _DEPTHS.get(colour, ()) or methods[:2] != [0, 0] or methods[2] > 1:  # libpng prints these as well
+        raise ImageError("the file is damaged: its header is not valid; get a complete copy of the file")
     if any(kind == b"acTL" for kind, _ in chunks):
         raise ImageError("an animated PNG is not supported; save its frames as separate files")
     others = tuple(c for c in chunks if c[0] not in (b"IHDR", b"PLTE", b"IEND"))
-    return _Info(width, height, depth, colour, others)
+    return _Info(width, height, depth, colour, methods[2] == 1, others)
 
 
 def _bare(data: bytes) -> bytes:
@@ -125,10 +133,44 @@ def _bare(data: bytes) -> bytes:
     return b"".join(parts)
 
 
+def _deinterlaced(data: bytes, info: _Info) -> Array:
+    """Decode each pass of an interlaced file as a picture, as libpng complains of interlacing on the terminal."""
+    at, found = len(_SIGNATURE), dict[bytes, list[bytes]]()
+    while at + 8 <= len(data):
+        size, kind = struct.unpack_from(">I4s", data, at)
+        body, check = data[at + 8 : at + 8 + size], data[at + 8 + size : at + 12 + size]
+        if kind in _PIXELS and zlib.crc32(kind + body).to_bytes(4, "big") != check:
+            raise ImageError(f"the file is damaged: check sum of {kind.decode()}; get a complete copy of the file")
+        found.setdefault(kind, []).append(body)
+        at += size + 12
+        if kind == b"IEND":
+            break
+    kept = b"".join(_chunk(kind, found[kind][0]) for kind in (b"PLTE", b"tRNS") if kind in found)
+    bits = info.depth * _SAMPLES[info.colour]
+    sides = [(-(-(info.height - y) // down), -(-(info.width - x) // right)) for y, x, down, right in _PASSES]
+    sizes = [h * (1 + -(-w * bits // 8)) if min(h, w) > 0 else 0 for h, w in sides]
+    unpack = zlib.decompressobj()
+    raw = unpack.decompress(b"".join(found.get(b"IDAT", ())), sum(sizes) + 1)
+    if len(raw) != sum(sizes) or not unpack.eof:
+        raise ImageError("the file is damaged: its pixels are incomplete; get a complete copy of the file")
+    samples, at = np.empty(0), 0
+    for (y, x, down, right), (height, width), size in zip(_PASSES, sides, sizes, strict=True):
+        if not size:
+            continue
+        header = struct.pack(">IIBBBBB", width, height, info.depth, info.colour, 0, 0, 0)
+        pixels = _chunk(b"IDAT", zlib.compress(raw[at : at + size], 1)) + _chunk(b"IEND", b"")
+        part = imagecodecs.png_decode(_SIGNATURE + _chunk(b"IHDR", header) + kept + pixels).reshape(height, width, -1)
+        if not samples.size:
+            samples = np.empty((info.height, info.width, part.shape[2]), part.dtype)
+        samples[y::down, x::right] = part
+        at += size
+    return samples
+
+
 def _metadata(info: _Info) -> tuple[Metadata, str | None]:
     """Return the metadata of the chunks, and the corruption spec."""
     chunks, size = info.chunks, info.upright_size
-    text, found = _text(chunks), dict(reversed(chunks))
+    text, found = _text(chunks), dict(chunks)
     spec, xmp = text.pop(SPEC_KEY, None), text.pop(_XMP, None)
     dpi = None
     if len(scale := found.get(b"pHYs", b"")) == 9 and scale[8] == 1:  # per metre
@@ -146,7 +188,7 @@ def _metadata(info: _Info) -> tuple[Metadata, str | None]:
 
 def _text(chunks: _Chunks) -> dict[str, str]:
     """Return the texts that can be read; chunks are carried over whether or not they can."""
-    found = dict[str, str]()
+    found, room = dict[str, str](), _LARGEST_TEXT
     for kind, data in chunks:
         key, _, rest = data.partition(b"\0")
         if kind == b"tEXt":
@@ -157,7 +199,8 @@ def _text(chunks: _Chunks) -> dict[str, str]:
             text = None if (plain := _international(rest)) is None else plain.decode("utf-8", "replace")
         else:
             continue
-        if text is not None:
+        if text is not None and len(text) <= room:
+            room -= len(text)
             found[key.decode("latin-1")] = text
     return found
 
@@ -171,7 +214,7 @@ def _international(rest: bytes) -> bytes | None:
 
 
 def _unpacked(data: bytes) -> bytes | None:
-    """Decompress what a chunk holds; None if it is damaged or larger than any text or profile."""
+    """Decompress what a chunk holds; None if that fails or is larger than any text or profile."""
     unpack = zlib.decompressobj()
     try:
         plain = unpack.decompress(data, _LARGEST_TEXT)

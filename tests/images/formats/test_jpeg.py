@@ -118,3 +118,96 @@ def test_an_end_marker_inside_a_thumbnail_does_not_hide_a_truncation(tmp_path):
     (tmp_path / "a.jpg").write_bytes(data[:-40])
     with pytest.raises(ImageError, match="truncated"):
         read(tmp_path / "a.jpg")
+
+
+@pytest.mark.parametrize("orientation", [2, 5, 6, 8])
+def test_an_orientation_that_only_xmp_states_is_applied_and_reset(orientation, tmp_path):
+    block = Image.Exif()
+    block[0x0112] = orientation
+    _photo().save(tmp_path / "exif.jpg", exif=block, quality=95)
+    _photo().save(tmp_path / "a.jpg", xmp=b"<x tiff:Orientation='%d'/>" % orientation, quality=95)
+    picture = read(tmp_path / "a.jpg")
+    assert np.array_equal(picture.pixels, read(tmp_path / "exif.jpg").pixels)
+    assert probe(tmp_path / "a.jpg").height == picture.pixels.shape[1]
+    write(tmp_path / "b.jpg", picture, picture.pixels)
+    with Image.open(tmp_path / "b.jpg") as image:
+        assert image.info["xmp"] == b"<x tiff:Orientation='1'/>"
+
+
+def test_pictures_of_the_picture_before_are_dropped(tmp_path):
+    """In EXIF, and among Photoshop's resources; the others stay."""
+    small = io.BytesIO()
+    _photo(30, 40).save(small, "JPEG")
+    first = struct.pack("<HHHIHHI", 1, 0x112, 3, 1, 6, 0, 26)
+    second = struct.pack("<HHHIIHHIII", 2, 0x201, 4, 1, 56, 0x202, 4, 1, len(small.getvalue()), 0)
+    block = PREFIX + b"II*\0" + struct.pack("<I", 8) + first + second + small.getvalue()
+    odd = small.getvalue() + b"\0" * (len(small.getvalue()) % 2)
+    text = b"8BIM\x04\x04\0\0\0\0\0\x05abcde\0"
+    preview = b"8BIM\x04\x0c\x03abc" + struct.pack(">I", len(odd)) + odd
+    resources = b"Photoshop 3.0\0" + text + preview + text
+    extra = b"\xff\xed" + struct.pack(">H", len(resources) + 2) + resources
+    _photo().save(tmp_path / "a.jpg", quality=95, exif=block, extra=extra)
+    assert (tmp_path / "a.jpg").read_bytes().count(small.getvalue()) == 2
+    picture = read(tmp_path / "a.jpg")
+    write(tmp_path / "b.jpg", picture, picture.pixels)
+    assert small.getvalue() not in (tmp_path / "b.jpg").read_bytes()
+    with Image.open(tmp_path / "b.jpg") as image:
+        assert dict(image.getexif()) == {0x0112: 1}
+        assert image.getexif().get_ifd(1) == {}
+        assert image.size == (48, 64)
+    assert (tmp_path / "b.jpg").read_bytes().count(text) == 2
+
+
+def test_sizes_that_exif_states_are_those_of_the_upright_picture(tmp_path):
+    block = Image.Exif()
+    block[0x0112] = 6
+    block.get_ifd(0x8769).update({0xA002: 64, 0xA003: 48})
+    _photo().save(tmp_path / "a.jpg", exif=block)
+    picture = read(tmp_path / "a.jpg")
+    write(tmp_path / "b.jpg", picture, picture.pixels)
+    with Image.open(tmp_path / "b.jpg") as image:
+        assert image.size == (48, 64)
+        assert image.getexif().get_ifd(0x8769) == {0xA002: 48, 0xA003: 64}
+
+
+def _restored(seed=0, height=160, width=200, channels=3):
+    """Pixels like those of a restoration: smooth, with edges, and in a file of low quality."""
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[:height, :width]
+    tones = [
+        100 + 70 * np.sin((x + 3 * k) / 11) * np.cos(y / 9) + 40 * ((x // 25 + y // 31) % 2) for k in range(channels)
+    ]
+    return (np.stack(tones, 2) + rng.normal(0, 1, (height, width, channels))).clip(0, 255).astype(np.uint8)[None]
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_what_changed_is_written_so_that_the_file_holds_it(channels, tmp_path):
+    Image.fromarray(_restored(channels=channels)[0].squeeze()).save(tmp_path / "a.jpg", quality=60)
+    picture, pixels = read(tmp_path / "a.jpg"), _restored(1, channels=channels)
+    (note,) = write(tmp_path / "b.jpg", picture, pixels, jpeg_quality="auto")
+    assert "written as JPEG of quality" in note
+    assert ("RGB without chroma subsampling" in note) == (channels == 3)
+    errors = {}
+    for name in ("auto", "keep", "100"):
+        write(tmp_path / f"{name}.jpg", picture, pixels, jpeg_quality=name)
+        errors[name] = np.mean((read(tmp_path / f"{name}.jpg").pixels - pixels.astype(float)) ** 2)
+    assert errors["auto"] <= 0.1 < errors["keep"]
+    assert 10 * np.log10(1 + errors["auto"] / (65025 / 10**3.5)) < 0.06  # dB of a restoration at 35 dB
+    with Image.open(tmp_path / "keep.jpg") as image, Image.open(tmp_path / "a.jpg") as before:
+        assert image.quantization == before.quantization
+    with Image.open(tmp_path / "100.jpg") as image:
+        assert set(image.quantization[0]) == {1}
+
+
+def test_metadata_and_density_outlive_the_change_to_rgb(tmp_path):
+    icc = np.random.default_rng(0).bytes(5000)
+    _photo().save(
+        tmp_path / "a.jpg", icc_profile=icc, comment="a comment", xmp=b"<x/>", dpi=(300, 150), progressive=True
+    )
+    picture = read(tmp_path / "a.jpg")
+    write(tmp_path / "b.jpg", picture, picture.pixels, jpeg_quality="auto")
+    with Image.open(tmp_path / "b.jpg") as image:
+        assert (image.info["icc_profile"], image.info["comment"], image.info["xmp"]) == (icc, b"a comment", b"<x/>")
+        assert (image.getexif()[0x011A], image.getexif()[0x011B], image.getexif()[0x0128]) == (300, 150, 2)
+        assert image.info["progressive"]
+    assert read(tmp_path / "b.jpg").pixels.shape == picture.pixels.shape

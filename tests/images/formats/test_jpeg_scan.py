@@ -151,14 +151,14 @@ def test_bytes_between_the_last_block_and_the_end_are_noted(tmp_path):
     data = _encoded(_scene(), quality=90)
     (tmp_path / "a.jpg").write_bytes(data[:-2] + b"\x55" * 50 + data[-2:])
     picture = read(tmp_path / "a.jpg")
-    assert picture.notes == ("50 bytes follow the last block of the compressed data, which may be damaged",)
+    assert picture.notes == ("50 bytes follow the last block of the compressed data; the file may be damaged",)
 
 
 def test_a_header_that_claims_more_than_the_data_hold_is_refused_before_decoding(tmp_path):
     data = _encoded(_scene(16, 16), quality=90)
     frame = data.index(b"\xff\xc0")
     (tmp_path / "a.jpg").write_bytes(data[: frame + 5] + struct.pack(">HH", 9000, 9000) + data[frame + 9 :])
-    with pytest.raises(ImageError, match="cannot be followed beyond 0% of the picture"):
+    with pytest.raises(ImageError, match="data cannot be followed beyond 0% of the picture"):
         read(tmp_path / "a.jpg")
 
 

@@ -158,3 +158,40 @@ def test_strips_of_noise_are_written(shape, tmp_path):
     pixels = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
     write(tmp_path / "a.png", Picture(pixels, format="png", metadata=Metadata()), pixels)
     assert np.array_equal(read(tmp_path / "a.png").pixels, pixels)
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("orientation", [3, 5, 6, 8])
+def test_an_orientation_that_only_xmp_states_is_applied_and_reset(orientation, packed, tmp_path):
+    xmp = f"<x tiff:ImageWidth='5' tiff:ImageLength='4'><tiff:Orientation> {orientation} </tiff:Orientation></x>"
+    pixels, exif = np.arange(60, dtype=np.uint8).reshape(4, 5, 3), Image.Exif()
+    exif[0x0112] = orientation
+    Image.fromarray(pixels).save(tmp_path / "exif.png", exif=exif)
+    text = PngInfo()
+    text.add_itxt("XML:com.adobe.xmp", xmp, zip=packed)
+    Image.fromarray(pixels).save(tmp_path / "a.png", pnginfo=text)
+    picture, out = _round(tmp_path / "a.png", tmp_path)
+    assert np.array_equal(picture.pixels, read(tmp_path / "exif.png").pixels)
+    assert probe(tmp_path / "a.png").height == picture.pixels.shape[1]
+    with Image.open(out) as image:
+        width, height = image.size
+        assert image.text["XML:com.adobe.xmp"] == (
+            f"<x tiff:ImageWidth='{width}' tiff:ImageLength='{height}'><tiff:Orientation> 1 </tiff:Orientation></x>"
+        )
+
+
+def test_an_orientation_in_exif_holds_whatever_xmp_states(tmp_path):
+    exif, text = Image.Exif(), PngInfo()
+    exif[0x0112] = 1
+    text.add_itxt("XML:com.adobe.xmp", "<x tiff:Orientation='6'/>")
+    Image.new("RGB", (5, 4)).save(tmp_path / "a.png", pnginfo=text, exif=exif)
+    assert read(tmp_path / "a.png").pixels.shape == (1, 4, 5, 3)
+
+
+def test_texts_beyond_any_use_are_carried_over_and_not_held_in_memory(tmp_path):
+    path = tmp_path / "a.png"
+    Image.new("RGB", (5, 4)).save(path)
+    _insert(path, *((b"zTXt", b"note %d\0\0" % i + zlib.compress(bytes(40_000_000))) for i in range(4)))
+    picture, out = _round(path, tmp_path)
+    assert len(picture.metadata.text) == 1
+    assert [kind for kind, _ in _chunks(out)].count(b"zTXt") == 4
