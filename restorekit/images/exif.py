@@ -83,3 +83,9 @@ def resized_xmp(xmp: bytes, width: int, height: int) -> bytes:
 def upright_xmp(xmp: bytes) -> bytes:
     """Set a ``tiff:Orientation`` inside XMP, which would turn the picture once more, to 1; the length stays."""
     return re.sub(rb"""(tiff:Orientation(?:\s*=\s*["']|>))[2-8]""", rb"\g<1>1", xmp)
+
+
+def xmp_orientation(xmp: bytes | None) -> int:
+    """Return the orientation, 1 to 8, that XMP states as ``tiff:Orientation``; 1 where it states none."""
+    found = re.search(rb"""tiff:Orientation(?:\s*=\s*["']|\s*>)\s*([1-8])\b""", xmp) if xmp else None
+    return int(found[1]) if found else 1

@@ -64,7 +64,7 @@ class Canvas:
     def put(self, plane: Plane, top: int, strip: Restoration, index: int) -> None:
         """Put the rows of image `index` of a restored strip in the place of its plane."""
         rows = slice(top, top + strip.mmse.shape[2])
-        place = (plane.frame, rows, slice(None), plane.channels)
+        place = (plane.frame, rows, slice(plane.shape[2]), plane.channels)
         self.pixels[place] = _encoded(plane, rows, _last(strip.mmse[index]))
         if strip.std is not None:
             self._spread = (self._spread or 0.0) + float(strip.std[index].double().sum())

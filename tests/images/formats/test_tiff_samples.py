@@ -7,7 +7,7 @@ from PIL import Image
 
 from restorekit.core.errors import ImageError
 from restorekit.images import probe, read, write
-from restorekit.images.formats.tiff import Meaning, dtype_of, invert, meaning_of
+from restorekit.images.formats.tiff_samples import Meaning, dtype_of, invert, meaning_of
 from tests._helpers.tiff_files import random_samples, rewritten, tags
 
 
