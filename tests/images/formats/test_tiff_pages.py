@@ -145,7 +145,7 @@ def test_frames_behind_one_directory_of_tifffile(shape, dtype, options, order, b
 
 def test_frames_behind_one_directory_of_metamorph(tmp_path):
     array = random_samples(4, 20, 30, dtype=np.uint16)
-    uic2 = struct.pack("<8I", *range(8))
+    uic2 = struct.pack("<4I", *range(4))
     extra = [(33628, 4, 2, (0, 0), True), (33629, 5, 4, uic2, True)]
     tifffile.imwrite(
         tmp_path / "a.tif", array[0], metadata=None, photometric="minisblack", extratags=extra, rowsperstrip=20
