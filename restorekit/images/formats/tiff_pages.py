@@ -12,7 +12,7 @@ from tifffile import TiffFile, TiffPage
 from restorekit.core.errors import ImageError
 from restorekit.images import exif
 from restorekit.images.formats.tiff_description import stated_frames
-from restorekit.images.formats.tiff_samples import PALETTE, Meaning, dtype_of, meaning_of, samples_of
+from restorekit.images.formats.tiff_samples import PALETTE, SampleMeaning, dtype_of, meaning_of, samples_of
 from restorekit.images.picture import Array
 
 _ORIENTATION, _XMP, _UIC2, _SUB_DIRECTORIES, _NO_DATA = 274, 700, 33629, 330, 42113
@@ -38,8 +38,8 @@ class Directory:
     frames: int
 
     @property
-    def meaning(self) -> Meaning:
-        """Meaning of its samples."""
+    def meaning(self) -> SampleMeaning:
+        """SampleMeaning of its samples."""
         return meaning_of(self.page)
 
     @property

@@ -29,7 +29,7 @@ _UNSUPPORTED = {
 }
 
 
-class Meaning(NamedTuple):
+class SampleMeaning(NamedTuple):
     """Colours, whether the last sample is alpha, and what each sample beyond the colours is."""
 
     colours: int
@@ -37,16 +37,16 @@ class Meaning(NamedTuple):
     extra: tuple[int, ...]
 
 
-def meaning_of(page: TiffPage) -> Meaning:
+def meaning_of(page: TiffPage) -> SampleMeaning:
     """Return the meaning of the samples of a page."""
     colours = _COLOURS.get(int(page.photometric))
     if colours is None:
         name = _UNSUPPORTED.get(int(page.photometric), f"number {int(page.photometric)}")
         raise ImageError(f"a TIFF with colours as {name} is not supported; convert it to gray or RGB first")
     if page.photometric == PALETTE:
-        return Meaning(3, False, ())
+        return SampleMeaning(3, False, ())
     extra = tuple(int(e) if e in ALPHA else 0 for e in page.extrasamples) or (0,) * (page.samplesperpixel - colours)
-    return Meaning(colours, bool(extra) and extra[-1] in ALPHA, extra)
+    return SampleMeaning(colours, bool(extra) and extra[-1] in ALPHA, extra)
 
 
 def dtype_of(page: TiffPage) -> np.dtype[Any]:
