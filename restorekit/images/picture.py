@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import math
 import struct
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -16,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from restorekit.images.exif import resized, resized_xmp
+from restorekit.images.nodata import NoData, find_nodata
 
 Array = npt.NDArray[Any]
 
@@ -25,21 +25,6 @@ Tag = tuple[int, int, int, Any]  # of a TIFF: code, type, count, value
 _XMP, _ICC, _NO_DATA = 700, 34675, 42113
 _PER_CHANNEL = {280, 281, 301, 340, 341, _ICC}  # TIFF tags with a value for each channel, or of one kind of colour
 _APP1, _APP2, _PROFILE = 0xE1, 0xE2, b"ICC_PROFILE\0"
-# Numbers that stand for no data in floats by custom: of GIS, of netCDF, and the ends of float32 and float64.
-_ENDS = (float(np.finfo(np.float32).max), float(np.finfo(np.float64).max))
-SENTINELS = (
-    -9999.0,
-    -99999.0,
-    -999999.0,
-    -32768.0,
-    -32767.0,
-    1e20,
-    -1e20,
-    9.969209968386869e36,
-    *_ENDS,
-    *(-e for e in _ENDS),
-)
-_APART = 0.25  # of the span of all other values: the least distance of a sentinel from them
 SPEC_KEY = "restorekit-corruption"  # name under which a file states the corruption that was applied to it
 SUFFIXES: Mapping[str, tuple[str, ...]] = {
     "png": (".png",),
@@ -199,22 +184,6 @@ class Metadata:
 
 
 @dataclass(frozen=True, eq=False)
-class NoData:
-    """Values of a file that stand for no data; they are written back as they are.
-
-    Attributes
-    ----------
-    value : float
-        The number that stands for no data; NaN is one.
-    where : array of bool, (N, H, W, C)
-        True where the file holds it.
-    """
-
-    value: float
-    where: npt.NDArray[np.bool_]
-
-
-@dataclass(frozen=True, eq=False)
 class Picture:
     """A decoded image file.
 
@@ -292,14 +261,14 @@ def assemble(
     notes : tuple of str
         As in `Picture`.
     nodata : float, optional
-        The number that the file declares to be no data. Without one, floats are searched for `SENTINELS`.
+        The number that the file declares to be no data. Without one, floats are searched as `restorekit.images.nodata.find_sentinel` does.
 
     Returns
     -------
     Picture
     """
     samples = upright(samples, orientation)
-    missing, void = None, _nodata(samples[..., :-1] if alpha else samples, nodata)
+    missing, void = None, find_nodata(samples[..., :-1] if alpha else samples, nodata)
     if void is not None:
         count, stated = int(void.where.any(axis=3).sum()), "a common number for" if nodata is None else "declared as"
         notes = (
@@ -319,37 +288,6 @@ def assemble(
     if void is not None:
         colours = np.where(void.where, colours.dtype.type(0), colours)
     return Picture(colours, opacity, missing, format, metadata, spec, notes, void)
-
-
-def _nodata(colours: Array, declared: float | None) -> NoData | None:
-    """Find the values that stand for no data: the declared number, or else one of `SENTINELS`."""
-    kind = colours.dtype
-    value = _sentinel(colours) if declared is None else declared
-    if value is None or (kind.kind in "ui" and not (value.is_integer() and 0 <= value <= np.iinfo(kind).max)):
-        return None
-    with np.errstate(over="ignore"):
-        where = np.isnan(colours) if math.isnan(value) else colours == kind.type(value)
-    if colours.shape[3] == 3:  # of a colour, one channel may be that number by chance
-        where = np.broadcast_to(where.all(axis=3, keepdims=True), colours.shape)
-    return NoData(value, where) if where.any() else None
-
-
-def _sentinel(values: Array) -> float | None:
-    """Return the one of `SENTINELS` that is the least or the largest of floats, apart from all others; else None."""
-    if values.dtype.kind != "f":
-        return None
-    finite = np.isfinite(values)
-    with np.errstate(over="ignore"):
-        known = np.array(SENTINELS).astype(values.dtype)
-    for end in (np.min(values, where=finite, initial=np.inf), np.max(values, where=finite, initial=-np.inf)):
-        others = finite & (values != end)
-        if not (np.isfinite(end) and end in known and others.any()):
-            continue
-        low = float(np.min(values, where=others, initial=np.inf))
-        high = float(np.max(values, where=others, initial=-np.inf))
-        if max(low - float(end), float(end) - high) > _APART * (high - low):
-            return float(end)
-    return None
 
 
 def upright(samples: Array, orientation: int) -> Array:

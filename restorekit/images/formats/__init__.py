@@ -152,7 +152,10 @@ def write(
     path, kind = Path(path), target_format(picture, format)
     if picture.shapes is not None and kind != "tiff":
         raise ImageError(f"{kind} cannot hold pages of several sizes or kinds for {path}; use --format tiff")
-    pixels, alpha = _with_nodata(picture, pixels), _opacity(picture, pixels)
+    nodata = picture.nodata
+    if nodata is not None and nodata.where.shape == pixels.shape and pixels.dtype == picture.pixels.dtype:
+        pixels = nodata.restore(pixels)
+    alpha = _opacity(picture, pixels)
     check_limits(path, kind, pixels, alpha)
     samples = pixels if alpha is None else np.concatenate([pixels, alpha], axis=3)
     with atomic(path) as temporary:
@@ -281,17 +284,6 @@ def _opacity(picture: Picture, pixels: Array) -> Array | None:
         unit = np.stack([cv2.resize(frame, size, interpolation=cv2.INTER_LINEAR)[..., np.newaxis] for frame in unit])
     scaled = unit * _top(pixels.dtype)
     return (scaled if pixels.dtype.kind == "f" else np.rint(scaled)).astype(pixels.dtype)
-
-
-def _with_nodata(picture: Picture, pixels: Array) -> Array:
-    """Put back the values that stand for no data, and move results that equal them by chance to the next number."""
-    nodata, kind = picture.nodata, pixels.dtype
-    if nodata is None or nodata.where.shape != pixels.shape or kind != picture.pixels.dtype:
-        return pixels
-    value = kind.type(nodata.value)
-    beside = np.nextafter(value, kind.type(value == 0)) if kind.kind == "f" else abs(int(value) - 1)
-    moved = np.where(pixels == value, kind.type(beside), pixels)
-    return np.where(nodata.where, value, moved)
 
 
 def _top(dtype: np.dtype[Any]) -> float:

@@ -124,5 +124,5 @@ def _shaped(text: str) -> dict[str, Any] | None:
     except (ValueError, RecursionError):
         return None
     shape = found.get("shape") if isinstance(found, dict) else None
-    whole = isinstance(shape, list) and shape and all(type(size) is int and 0 < size < 10**12 for size in shape)
-    return found if whole else None
+    valid = isinstance(shape, list) and shape and all(type(size) is int and 0 < size < 10**12 for size in shape)
+    return found if valid else None

@@ -69,8 +69,7 @@ class Directory:
             return samples_of(page, page.asarray(squeeze=False))
         count, file = self.frames // page.imagedepth, page.parent.filehandle
         dtype = np.dtype(f"{page.parent.byteorder}{cast(Any, page.dtype).char}")
-        file.seek(page.dataoffsets[0])
-        stored = file.read_array(dtype, count=count * page.size).reshape(count, *page.shaped)
+        stored = file.memmap_array(dtype, (count, *page.shaped), page.dataoffsets[0])
         return np.concatenate([samples_of(page, part) for part in stored])
 
 
@@ -91,19 +90,19 @@ def picture_directories(file: TiffFile) -> list[Directory]:
     """
     file.pages.useframes = False
     chain = [cast(TiffPage, page) for page in file.pages]
-    pairs = [pair for page in chain for pair in _pictures_of(page)]
+    pairs = [pair for page in chain for pair in full_size_pages(page)]
     if not pairs:  # only reduced copies and masks are left: the largest of them are the picture
         most = max((page.size for page in chain), default=0)
         pairs = [(page, page) for page in chain if page.size == most]
     if not pairs:
         raise ImageError("the TIFF holds no page; get a complete copy of the file")
     alone = len(pairs) == 1
-    found = [Directory(page, owner, page.imagedepth * _frames_behind(page, alone)) for page, owner in pairs]
-    _check_alike(found)
+    found = [Directory(page, owner, page.imagedepth * frames_behind(page, alone)) for page, owner in pairs]
+    check_alike(found)
     return found
 
 
-def _pictures_of(page: TiffPage) -> Iterator[tuple[TiffPage, TiffPage]]:
+def full_size_pages(page: TiffPage) -> Iterator[tuple[TiffPage, TiffPage]]:
     """Yield the directories of full size that a directory of the main chain stands for, each with that directory."""
     subordinate = [cast(TiffPage, sub) for sub in page.pages or ()] if _SUB_DIRECTORIES in page.tags else []
     larger = [
@@ -117,7 +116,7 @@ def _pictures_of(page: TiffPage) -> Iterator[tuple[TiffPage, TiffPage]]:
         yield page, page
 
 
-def _frames_behind(page: TiffPage, alone: bool) -> int:
+def frames_behind(page: TiffPage, alone: bool) -> int:
     """Count the images that lie one after the other behind one directory.
 
     Raises
@@ -145,7 +144,7 @@ def _frames_behind(page: TiffPage, alone: bool) -> int:
     return 1
 
 
-def _check_alike(directories: list[Directory]) -> None:
+def check_alike(directories: list[Directory]) -> None:
     """Raise an ImageError that says what differs unless the pages can be restored as frames of one picture."""
     kinds = [(dtype_of(d.page).newbyteorder("=").name, d.meaning.alpha) for d in directories]
     wide = {d.shape[2] for d in directories}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -79,7 +79,11 @@ def restore_planes(images: Sequence[OpenedFile], setup: Setup) -> list[Canvas]:
     options, corruption = setup.options, images[0].degradation.corruption
     canvases = [_canvas(image, setup) for image in images]
     pairs = [(plane, canvas) for image, canvas in zip(images, canvases, strict=True) for plane in image.planes]
-    for some in _batches(pairs):
+    by_shape: dict[tuple[int, ...], list[tuple[Plane, Canvas]]] = {}  # pages of a document may have several
+    for pair in pairs:
+        by_shape.setdefault(pair[0].pixels.shape, []).append(pair)
+    count = max(1, min(MAX_BATCH_IMAGES, PIXELS // max(math.prod(plane.shape[1:]) for plane, _ in pairs)))
+    for some in (same[i : i + count] for same in by_shape.values() for i in range(0, len(same), count)):
         planes = [plane for plane, _ in some]
         source = PlaneSource(planes, corruption, options.label)
         rng = Rng(options.seed, tuple(plane.key for plane in planes)).fork("restore")
@@ -95,16 +99,6 @@ def restore_planes(images: Sequence[OpenedFile], setup: Setup) -> list[Canvas]:
         for interval, (_, canvas) in zip(intervals, some, strict=False):
             canvas.refusals += [interval.refusal] if interval.refusal else []
     return canvases
-
-
-def _batches(pairs: list[tuple[Plane, Canvas]]) -> Iterator[list[tuple[Plane, Canvas]]]:
-    """Yield planes of one shape, as many as fit a batch; pages of a document may have several."""
-    by_shape: dict[tuple[int, ...], list[tuple[Plane, Canvas]]] = {}
-    for pair in pairs:
-        by_shape.setdefault(pair[0].pixels.shape, []).append(pair)
-    for same in by_shape.values():
-        count = max(1, min(MAX_BATCH_IMAGES, PIXELS // math.prod(same[0][0].shape[1:])))
-        yield from (same[first : first + count] for first in range(0, len(same), count))
 
 
 def _own_shape(plane: Plane) -> tuple[int, int, int]:
