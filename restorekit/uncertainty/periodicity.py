@@ -1,6 +1,6 @@
 """Fine periodic structure in what a restoration removed: mosaics, screens, dithering, weaves, column patterns.
 
-Noise has no spectral lines. SpectralLines in the spectrum of the residual y - E[x | y] away from low frequencies are structure
+Noise has no spectral lines. Lines in the spectrum of the residual y - E[x | y] away from low frequencies are structure
 of the image that the model does not know and has taken for noise. The spectrum of a region is estimated by Welch's
 method ("The Use of Fast Fourier Transform for the Estimation of Power Spectra", IEEE Trans. Audio Electroacoust. 15(2),
 1967), with the median over tiles in place of the mean, so that a single edge makes no line; lines stand out of the
