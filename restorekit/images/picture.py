@@ -261,7 +261,7 @@ def assemble(
     notes : tuple of str
         As in `Picture`.
     nodata : float, optional
-        The number that the file declares to be no data. Without one, floats are searched as `restorekit.images.nodata.find_sentinel` does.
+        The number that the file declares to be no data; without one, as `restorekit.images.nodata.find_nodata`.
 
     Returns
     -------

@@ -16,6 +16,7 @@ from restorekit.images.formats.tiff_samples import PALETTE, SampleMeaning, dtype
 from restorekit.images.picture import Array
 
 _ORIENTATION, _XMP, _UIC2, _SUB_DIRECTORIES, _NO_DATA = 274, 700, 33629, 330, 42113
+MAX_MIXED_FRAMES = 100_000  # of a document with pages of several kinds
 _SLACK_BYTES = 32  # of a file beyond what its directory describes: padding
 
 
@@ -104,7 +105,13 @@ def picture_directories(file: TiffFile) -> list[Directory]:
 
 def full_size_pages(page: TiffPage) -> Iterator[tuple[TiffPage, TiffPage]]:
     """Yield the directories of full size that a directory of the main chain stands for, each with that directory."""
-    subordinate = [cast(TiffPage, sub) for sub in page.pages or ()] if _SUB_DIRECTORIES in page.tags else []
+    subordinate: list[TiffPage] = []
+    try:
+        if _SUB_DIRECTORIES in page.tags:
+            subordinate = [cast(TiffPage, sub) for sub in page.pages or ()]
+    except Exception:  # tifffile raises many classes; without a reduced copy, the picture does not need its SubIFDs
+        if page.is_reduced:
+            raise
     larger = [
         sub
         for sub in subordinate
@@ -177,6 +184,8 @@ def differing_shapes(directories: list[Directory]) -> tuple[tuple[int, int, int]
     """Return upright height, width and channels without alpha of every frame; None if all are the same."""
     if len({d.shape for d in directories}) == 1:
         return None
+    if total_frames(directories) > MAX_MIXED_FRAMES:
+        raise ImageError(f"it has pages of several kinds, more than the {MAX_MIXED_FRAMES:,} allowed; split it")
     return tuple((*d.shape[:2], d.shape[2] - d.meaning.alpha) for d in directories for _ in range(d.frames))
 
 
