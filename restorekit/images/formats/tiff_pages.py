@@ -50,7 +50,7 @@ class Directory:
         if isinstance(value, int) and 1 <= value <= 8:
             return value
         xmp = self.value_of(_XMP)
-        return exif.xmp_orientation(bytes(xmp)) if isinstance(xmp, bytes) else 1
+        return exif.orientation(None, xmp if isinstance(xmp, bytes) else None)
 
     @property
     def shape(self) -> tuple[int, int, int]:
