@@ -207,6 +207,8 @@ class Picture:
     shapes : tuple of (int, int, int), or None
         Height, width and channels of every frame where they differ. Each frame stands in the top left corner, and in
         the first channels, of its part of `pixels`.
+    scale : float
+        Factor from the numbers of the file to those of `pixels`; not 1 where samples have fewer than 8 or 16 bits.
     """
 
     pixels: Array
@@ -218,6 +220,7 @@ class Picture:
     notes: tuple[str, ...] = ()
     nodata: NoData | None = None
     shapes: tuple[tuple[int, int, int], ...] | None = None
+    scale: float = 1.0
 
     def cropped(self, array: Array, frame: int) -> Array:
         """Return the part of an array, (H, W, 1 or C), with the size of `pixels`, that a frame fills."""

@@ -73,10 +73,11 @@ def decode(path: Path) -> Picture:
         notes = _notes(file, pages, layout)
         text, prefix, nodata = pages[0].value_of(SPEC_TAG), f"{SPEC_KEY}: ", nodata_of(pages[0])
         alpha = pages[0].meaning.alpha
-        shapes = differing_shapes(pages)
+        shapes, bits = differing_shapes(pages), scaled_bits(pages[0].page)
     spec = text.removeprefix(prefix) if isinstance(text, str) and text.startswith(prefix) else None
     picture = assemble("tiff", samples, metadata, alpha, spec=spec, notes=notes, nodata=nodata)
-    return picture if shapes is None else replace(picture, shapes=shapes)
+    scale = 1.0 if bits is None else np.iinfo(picture.pixels.dtype).max / (2**bits - 1)
+    return replace(picture, shapes=shapes, scale=scale)
 
 
 def _read(pages: list[Directory]) -> Array:

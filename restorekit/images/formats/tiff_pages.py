@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, cast
@@ -97,6 +98,15 @@ def picture_directories(file: TiffFile) -> list[Directory]:
         pairs = [(page, page) for page in chain if page.size == most]
     if not pairs:
         raise ImageError("the TIFF holds no page; get a complete copy of the file")
+    for page, _ in pairs:
+        sides = (page.imagelength, page.imagewidth, page.imagedepth, page.samplesperpixel)
+        if not all(isinstance(side, int) for side in sides):  # tifffile passes on whatever a tag holds
+            raise ImageError("the TIFF states no size in pixels; get a complete copy of the file")
+        if not page.is_contiguous and len(page.dataoffsets) < (strips := math.prod(page.chunked)):
+            raise ImageError(  # tifffile fills in zeros
+                f"the TIFF needs {strips} strips or tiles for a page and has {len(page.dataoffsets)}; get a complete"
+                " copy of the file"
+            )
     alone = len(pairs) == 1
     found = [Directory(page, owner, page.imagedepth * frames_behind(page, alone)) for page, owner in pairs]
     check_alike(found)

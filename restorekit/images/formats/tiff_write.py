@@ -60,10 +60,12 @@ def _write_page(writer: TiffWriter, frame: Array, layout: TiffLayout, tags: list
     stated = {code: value for code, _, _, value in tags if code in (282, 283, 296)}
     resolution: Any = None  # tifffile takes it as an argument, not as tags
     unit = None
-    if {282, 283} <= stated.keys():
+    if {282, 283} <= stated.keys() and all(len(stated[code]) == 8 for code in (282, 283)):
         order = layout.byteorder
         unit = int.from_bytes(stated[296][:2], "little" if order == "<" else "big") if 296 in stated else 2
-        resolution = tuple(struct.unpack(order + "II", stated[code]) for code in (282, 283))
+        values = tuple(struct.unpack(order + "II", stated[code]) for code in (282, 283))
+        if unit in (1, 2, 3) and all(below for _, below in values):  # else damaged, and of no use
+            resolution = values
     writer.write(
         data if samples > 1 else frame[..., 0],
         photometric=layout.photometric,
@@ -74,7 +76,7 @@ def _write_page(writer: TiffWriter, frame: Array, layout: TiffLayout, tags: list
         tile=layout.tile,
         rowsperstrip=None if layout.tile else layout.rows_per_strip,
         resolution=resolution,
-        resolutionunit=unit,
+        resolutionunit=None if resolution is None else unit,
         software=False,
         metadata=None,
         extratags=[(*tag, False) for tag in tags if tag[0] not in stated],

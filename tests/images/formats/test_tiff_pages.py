@@ -12,7 +12,7 @@ from PIL import Image
 from restorekit.core.errors import ImageError
 from restorekit.images import probe, read, write
 from restorekit.images.picture import upright
-from tests._helpers.tiff_files import random_samples, rewritten, tags
+from tests._helpers.tiff_files import packed_tiff, random_samples, rewritten, tags
 
 
 def _written(path, pages):
@@ -338,3 +338,27 @@ def test_a_colour_is_without_data_only_in_all_its_channels(tmp_path):
     )
     picture = read(tmp_path / "a.tif")
     assert np.array_equal(picture.missing[0, ..., 1], (array == 0).all(axis=2))
+
+
+def test_strips_that_are_not_there_are_not_read_as_black(tmp_path):
+    packed_tiff(tmp_path / "a.tif", np.ones((40, 8), int), 12, rows=10)
+    data = (tmp_path / "a.tif").read_bytes()
+    length = struct.pack("<HHII", 257, 4, 1, 40)
+    (tmp_path / "a.tif").write_bytes(data.replace(length, struct.pack("<HHII", 257, 4, 1, 80)))
+    for function in (probe, read):
+        with pytest.raises(ImageError, match="needs 8 strips or tiles for a page and has 4"):
+            function(tmp_path / "a.tif")
+
+
+@pytest.mark.parametrize("odd", [{282: (1, 0), 283: (1, 1)}, {282: (72, 1), 283: (72, 1), 296: 9}])
+def test_an_odd_resolution_does_not_keep_a_picture_from_being_written(odd, tmp_path):
+    extra = [(code, "2I", 1, value, True) for code, value in odd.items() if code != 296]
+    extra += [(296, "H", 1, odd[296], True)] if 296 in odd else []
+    tifffile.imwrite(tmp_path / "a.tif", GRAY, metadata=None, extratags=extra)
+    picture, out = rewritten(tmp_path)
+    assert np.array_equal(read(out).pixels, picture.pixels)
+
+
+def test_a_broken_subifd_does_not_hide_the_picture(tmp_path):
+    tifffile.imwrite(tmp_path / "a.tif", GRAY, metadata=None, extratags=[(330, "I", 1, 3, True)])
+    assert np.array_equal(read(tmp_path / "a.tif").pixels[0, ..., 0], GRAY)
