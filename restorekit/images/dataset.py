@@ -188,18 +188,23 @@ class _FileImages(LabelledImages):
 
     def raw(self, i: int) -> Tensor:
         frame = self._frames[i]
-        return torch.from_numpy(self._picture(frame).pixels[frame.number])
+        picture = self._picture(frame)
+        return torch.from_numpy(np.ascontiguousarray(picture.cropped(picture.pixels[frame.number], frame.number)))
 
     def missing(self, i: int) -> Tensor | None:
         frame = self._frames[i]
-        marked = self._masks.missing(frame.item, self._picture(frame)).missing
-        missing = None if marked is None else marked[frame.number if len(marked) > 1 else 0]
+        picture = self._picture(frame)
+        marked = self._masks.missing(frame.item, picture).missing
+        missing = (
+            None if marked is None else picture.cropped(marked[frame.number if len(marked) > 1 else 0], frame.number)
+        )
         return None if missing is None or not missing.any() else torch.from_numpy(missing.copy())
 
     @cached_property
     def sizes(self) -> Tensor:
         headers = {item: probe(item.path, self.axes) for item in dict.fromkeys(frame.item for frame in self._frames)}
-        return torch.tensor([(headers[f.item].height, headers[f.item].width) for f in self._frames])
+        own = ((headers[f.item], f.number) for f in self._frames)
+        return torch.tensor([h.shapes[i][:2] if h.shapes else (h.height, h.width) for h, i in own])
 
     def _all_frames(self) -> Iterator[_Frame]:
         """Yield the frames of all files; a file that cannot be read counts as one, and fails when it is read."""

@@ -79,7 +79,8 @@ def resolve_range(picture: Picture, option: RangeOption = None) -> tuple[Intensi
         The warning states that a range was guessed though none was requested, or that a file is very dark.
     """
     if isinstance(option, tuple):
-        return IntensityRange(*map(float, option)), None
+        low, high = (end * picture.scale for end in option)  # stated in the numbers of the file
+        return IntensityRange(low, high), None
     if picture.spec is not None and picture.pixels.dtype.kind == "f":
         return IntensityRange(0.0, 1.0), None
     return range_of(picture.pixels, picture.missing, option)

@@ -87,8 +87,10 @@ def read_mask(path: Path, item: Item, picture: Picture) -> MissingPixels:
 def _load(path: Path, _changed: int, _size: int, like: tuple[Shape, str] | None) -> tuple[MaskArray, tuple[str, ...]]:
     """Read a mask, (N, H, W, 1 or C), once for each state of the file; equal channels become one."""
     picture = _read_like(path, like)
-    values = picture.pixels
-    if picture.missing is not None:
+    values, nodata = picture.pixels, picture.nodata
+    if nodata is not None and not np.isnan(nodata.value):  # of a mask, it is a number as any other
+        values = np.where(nodata.where, values.dtype.type(nodata.value), values)
+    elif picture.missing is not None:
         raise ImageError(
             f"the mask {path} holds NaN; expected 0 for an observed value and another number for a missing one"
         )

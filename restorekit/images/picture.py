@@ -15,12 +15,14 @@ import numpy as np
 import numpy.typing as npt
 
 from restorekit.images.exif import resized, resized_xmp
+from restorekit.images.nodata import NoData, find_nodata
 
 Array = npt.NDArray[Any]
 
 Change = Callable[[bytes], bytes]
+Tag = tuple[int, int, int, Any]  # of a TIFF: code, type, count, value
 
-_XMP, _ICC = 700, 34675
+_XMP, _ICC, _NO_DATA = 700, 34675, 42113
 _PER_CHANNEL = {280, 281, 301, 340, 341, _ICC}  # TIFF tags with a value for each channel, or of one kind of colour
 _APP1, _APP2, _PROFILE = 0xE1, 0xE2, b"ICC_PROFILE\0"
 SPEC_KEY = "restorekit-corruption"  # name under which a file states the corruption that was applied to it
@@ -50,6 +52,8 @@ class Header:
         Channels without alpha.
     dtype : numpy.dtype
         Of one sample.
+    shapes : tuple of (int, int, int), or None
+        As in `Picture`; height, width and channels are then the largest.
     """
 
     format: str
@@ -58,6 +62,7 @@ class Header:
     width: int
     channels: int
     dtype: np.dtype[Any]
+    shapes: tuple[tuple[int, int, int], ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -99,6 +104,8 @@ class TiffLayout:
         Meaning of the samples beyond the colours.
     pages : tuple of tuple of (code, type, count, value)
         Per page: the tags that describe and do not lay out.
+    photometrics : tuple of int
+        That of every page; empty where `photometric` is that of all.
     """
 
     byteorder: Literal["<", ">"]
@@ -110,7 +117,8 @@ class TiffLayout:
     tile: tuple[int, int] | None
     rows_per_strip: int
     extra_samples: tuple[int, ...]
-    pages: tuple[tuple[tuple[int, int, int, Any], ...], ...]
+    pages: tuple[tuple[Tag, ...], ...]
+    photometrics: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -186,7 +194,7 @@ class Picture:
     alpha : array, (N, H, W, 1), or None
         In the dtype of `pixels`.
     missing : array of bool, (N, H, W, C), or None
-        True where a float file holds NaN or infinity.
+        True where a float file holds NaN or infinity, and where there is no data.
     format : str
         A key of `SUFFIXES`, found from the content of the file.
     metadata : Metadata
@@ -194,6 +202,13 @@ class Picture:
         Corruption spec that ``restorekit corrupt`` wrote into the file.
     notes : tuple of str
         One sentence for each thing that will not come back as it was.
+    nodata : NoData or None
+        Values that the file declares to be no data.
+    shapes : tuple of (int, int, int), or None
+        Height, width and channels of every frame where they differ. Each frame stands in the top left corner, and in
+        the first channels, of its part of `pixels`.
+    scale : float
+        Factor from the numbers of the file to those of `pixels`; not 1 where samples have fewer than 8 or 16 bits.
     """
 
     pixels: Array
@@ -203,6 +218,16 @@ class Picture:
     metadata: Metadata = field(default_factory=Metadata)
     spec: str | None = None
     notes: tuple[str, ...] = ()
+    nodata: NoData | None = None
+    shapes: tuple[tuple[int, int, int], ...] | None = None
+    scale: float = 1.0
+
+    def cropped(self, array: Array, frame: int) -> Array:
+        """Return the part of an array, (H, W, 1 or C), with the size of `pixels`, that a frame fills."""
+        if self.shapes is None:
+            return array
+        height, width, channels = self.shapes[frame]
+        return array[:height, :width, :channels]
 
     @property
     def lossy(self) -> bool:
@@ -218,6 +243,7 @@ def assemble(
     orientation: int = 1,
     spec: str | None = None,
     notes: tuple[str, ...] = (),
+    nodata: float | None = None,
 ) -> Picture:
     """Make a picture of decoded samples.
 
@@ -237,22 +263,34 @@ def assemble(
         As in `Picture`.
     notes : tuple of str
         As in `Picture`.
+    nodata : float, optional
+        The number that the file declares to be no data; without one, as `restorekit.images.nodata.find_nodata`.
 
     Returns
     -------
     Picture
     """
     samples = upright(samples, orientation)
-    missing = None
+    missing, void = None, find_nodata(samples[..., :-1] if alpha else samples, nodata)
+    if void is not None:
+        count, stated = int(void.where.any(axis=3).sum()), "a common number for" if nodata is None else "declared as"
+        notes = (
+            *notes,
+            f"{count} of its pixels hold {void.value:g}, {stated} no data; they count as missing and are kept",
+        )
     if samples.dtype.kind == "f" and not np.isfinite(samples).all():
         unknown = ~np.isfinite(samples)
         samples = np.where(unknown, samples.dtype.type(0), samples)
         missing = np.ascontiguousarray(unknown[..., :-1] if alpha else unknown)
+    if void is not None:
+        missing = void.where if missing is None else missing | void.where
     colours = np.require(
         samples[..., :-1] if alpha else samples, requirements=("C", "W")
     )  # Pillow's arrays are read-only
     opacity = np.require(samples[..., -1:], requirements=("C", "W")) if alpha else None
-    return Picture(colours, opacity, missing, format, metadata, spec, notes)
+    if void is not None:
+        colours = np.where(void.where, colours.dtype.type(0), colours)
+    return Picture(colours, opacity, missing, format, metadata, spec, notes, void)
 
 
 def upright(samples: Array, orientation: int) -> Array:
@@ -281,7 +319,13 @@ def repainted(picture: Picture, pixels: Array) -> Picture:
     Picture
         EXIF and XMP state the new size; a colour profile is left out where it was one of other channels.
     """
-    metadata, notes = picture.metadata, picture.notes
+    metadata, notes, nodata = picture.metadata, picture.notes, picture.nodata
+    if nodata is not None and pixels.shape != picture.pixels.shape:
+        nodata, notes = (
+            None,
+            (*notes, "its pixels without data are filled in, as it has another size or other channels"),
+        )
+        metadata = _changed_tags(metadata, lambda tag: None if tag[0] == _NO_DATA else tag)
     if pixels.shape[1:3] != picture.pixels.shape[1:3]:
         height, width = pixels.shape[1:3]
         metadata = _resized(
@@ -292,39 +336,43 @@ def repainted(picture: Picture, pixels: Array) -> Picture:
     if pixels.shape[3] != picture.pixels.shape[3]:
         notes = (*notes, "its colour profile is dropped, as it is of other channels") if metadata.icc else notes
         metadata = _recoloured(metadata)
-    return replace(picture, pixels=pixels, missing=None, metadata=metadata, notes=notes)
+    return replace(picture, pixels=pixels, missing=None, metadata=metadata, notes=notes, nodata=nodata)
 
 
 def _resized(m: Metadata, exif: Change, xmp: Change) -> Metadata:
     """Change EXIF and XMP wherever a format keeps them."""
     within = {b"eXIf": exif, b"iTXt": xmp}
     chunks = tuple((kind, within[kind](data) if kind in within else data) for kind, data in m.chunks)
-    coding, layout = m.jpeg, m.tiff
+    coding = m.jpeg
     if coding is not None:
         parts = ((mark, xmp(data) if mark == _APP1 else data) for mark, data in _segments(coding.segments))
         coding = replace(coding, segments=_joined(parts))
-    if layout is not None:
-        pages = tuple(tuple(_tag(tag, xmp) for tag in page) for page in layout.pages)
-        layout = replace(layout, pages=pages)
-    return replace(m, exif=m.exif and exif(m.exif), xmp=m.xmp and xmp(m.xmp), chunks=chunks, jpeg=coding, tiff=layout)
+    m = _changed_tags(m, partial(_tag, xmp=xmp))
+    return replace(m, exif=m.exif and exif(m.exif), xmp=m.xmp and xmp(m.xmp), chunks=chunks, jpeg=coding)
 
 
-def _tag(tag: tuple[int, int, int, bytes], xmp: Change) -> tuple[int, int, int, bytes]:
+def _changed_tags(m: Metadata, change: Callable[[Tag], Tag | None]) -> Metadata:
+    """Change the tags of a TIFF, or leave out those that become None."""
+    if m.tiff is None:
+        return m
+    pages = tuple(tuple(new for tag in page if (new := change(tag)) is not None) for page in m.tiff.pages)
+    return replace(m, tiff=replace(m.tiff, pages=pages))
+
+
+def _tag(tag: Tag, xmp: Change) -> Tag:
     code, kind, _, data = tag
     return (code, kind, len(changed := xmp(data)), changed) if code == _XMP else tag
 
 
 def _recoloured(m: Metadata) -> Metadata:
     """Leave out what holds for the channels that were."""
-    coding, layout = m.jpeg, m.tiff
+    coding = m.jpeg
     if coding is not None:
         parts = (p for p in _segments(coding.segments) if not (p[0] == _APP2 and p[1].startswith(_PROFILE)))
         coding = replace(coding, segments=_joined(parts))
-    if layout is not None:
-        pages = tuple(tuple(tag for tag in page if tag[0] not in _PER_CHANNEL) for page in layout.pages)
-        layout = replace(layout, pages=pages)
+    m = _changed_tags(m, lambda tag: None if tag[0] in _PER_CHANNEL else tag)
     chunks = tuple(chunk for chunk in m.chunks if chunk[0] != b"iCCP")
-    return replace(m, icc=None, chunks=chunks, jpeg=coding, tiff=layout)
+    return replace(m, icc=None, chunks=chunks, jpeg=coding)
 
 
 def _segments(data: bytes) -> Iterator[tuple[int, bytes]]:

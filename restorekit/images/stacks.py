@@ -86,7 +86,12 @@ def load_stack(source: str | Path, axes: str | None = None) -> Stack:
     """
     file, name = split_array(source)
     try:
-        if not name and zipfile.is_zipfile(file) and (packed := _load_packed(Path(file))) is not None:
+        if (
+            not name
+            and Path(file).is_file()
+            and zipfile.is_zipfile(file)
+            and (packed := _load_packed(Path(file))) is not None
+        ):
             return packed
         picture = read(source, sys.maxsize, axes)
         labels = _labels_of(picture, Path(file))

@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 
 from restorekit.core.errors import UsageError
-from restorekit.images import IntensityRange, Picture, from_unit, parse_range, resolve_range, to_unit
+from restorekit.images import IntensityRange, Picture, from_unit, parse_range, read, resolve_range, to_unit
 from restorekit.images.intensity import range_of
+from tests._helpers.tiff_files import packed_tiff
 
 
 def _picture(values, **more):
@@ -99,3 +100,12 @@ def test_a_16_bit_file_of_fewer_bits_stays_as_it_is_and_is_told_of(most, full):
     assert found == IntensityRange(0.0, 65535.0)
     assert (warning is None) if full is None else warning.endswith(f"--range 0..{full}")
     assert range_of(np.array([0, 3], np.uint8), None, None)[1] is None
+
+
+def test_a_stated_range_counts_in_the_numbers_of_a_file_of_few_bits(tmp_path):
+    values = np.arange(64).reshape(8, 8) * 65
+    packed_tiff(tmp_path / "a.tif", values, 12)
+    picture = read(tmp_path / "a.tif")
+    found, warning = resolve_range(picture, (0.0, 2000.0))
+    assert warning is None
+    assert np.allclose(to_unit(picture.pixels, found)[0, ..., 0], values / 2000, atol=1e-4)

@@ -190,3 +190,11 @@ def test_mnist_test_set_has_its_published_label_counts():
     stack = load_stack(Path(os.environ["RESTOREKIT_DATA"], "mnist", "t10k-images-idx3-ubyte.gz"))
     assert stack.images.shape == (10000, 28, 28, 1)
     assert torch.bincount(stack.labels).tolist() == [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no FIFO on this system")
+@pytest.mark.parametrize("name", ["a.npz", "a.npy", "a-idx3-ubyte"])
+def test_a_fifo_is_refused_and_not_waited_for(name, tmp_path):
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(UsageError, match="is a FIFO"):
+        load_stack(tmp_path / name)

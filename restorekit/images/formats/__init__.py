@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 import textwrap
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -31,7 +32,34 @@ _MAGIC = (
     *((bytes((0, 0, code)), "idx") for code in (0x08, 0x09, 0x0B, 0x0C, 0x0D, 0x0E)),
 )
 _ARRAYS = ("npy", "npz", "idx")
-_UNSUPPORTED = ((b"GIF8", "a GIF"), (b"8BPS", "a Photoshop file"), (b"%PDF", "a PDF"), (b"\0\0\0\x0cjP", "a JPEG 2000"))
+_UNSUPPORTED = (
+    (b"GIF8", "a GIF"),
+    (b"8BPS", "a Photoshop file"),
+    (b"%PDF", "a PDF"),
+    (b"\0\0\0\x0cjP", "a JPEG 2000"),
+    (b"\xff\x4f\xff\x51", "a JPEG 2000"),
+    (b"\0\0\0\x0cJXL ", "a JPEG XL"),
+    (b"\xff\x0a", "a JPEG XL"),
+    (b"v/1\x01", "an OpenEXR"),
+    (b"SIMPLE  =", "a FITS"),
+    (b"\x89HDF\r\n\x1a\n", "an HDF5"),
+    (b"#?RADIANCE", "a Radiance HDR"),
+    (b"DDS ", "a DDS"),
+    (b"qoif", "a QOI"),
+    (b"II\xbc\x01", "a JPEG XR"),
+    (b"IIRO", "a camera's raw file"),
+    (b"IIU\0", "a camera's raw file"),
+    (b"FUJIFILM", "a camera's raw file"),
+    (b"<svg", "an SVG drawing"),
+    (b"<?xml", "an XML text"),
+    *((b"P" + digit, "a PNM") for digit in (b"1", b"2", b"3", b"4", b"5", b"6", b"7", b"F", b"f")),
+)
+_BRANDS = ((b"heic", "an HEIC"), (b"heix", "an HEIC"), (b"mif1", "an HEIF"), (b"avif", "an AVIF"), (b"crx ", "a CR3"))
+_SPECIAL = (
+    (stat.S_ISFIFO, "a FIFO (named pipe)"),
+    (stat.S_ISSOCK, "a socket"),
+    (lambda _: True, "a device"),
+)
 
 
 def probe(path: str | Path, axes: str | None = None) -> Header:
@@ -135,6 +163,11 @@ def write(
         The format cannot hold these pixels, or the file cannot be written.
     """
     path, kind = Path(path), target_format(picture, format)
+    if picture.shapes is not None and kind != "tiff":
+        raise ImageError(f"{kind} cannot hold pages of several sizes or kinds for {path}; use --format tiff")
+    nodata = picture.nodata
+    if nodata is not None and nodata.where.shape == pixels.shape and pixels.dtype == picture.pixels.dtype:
+        pixels = nodata.restore(pixels)
     alpha = _opacity(picture, pixels)
     check_limits(path, kind, pixels, alpha)
     samples = pixels if alpha is None else np.concatenate([pixels, alpha], axis=3)
@@ -213,15 +246,20 @@ def _encode(
 
 
 def _format(path: Path) -> str:
-    with Path(split_array(path)[0]).open("rb") as file:
-        head = file.read(16)
+    file = Path(split_array(path)[0])
+    if file.exists() and not (file.is_file() or file.is_dir()):  # to open a FIFO waits for its writer
+        kind = next(name for test, name in _SPECIAL if test(file.stat().st_mode))
+        raise ImageError(f"{path} is {kind}; expected a regular file, so save its content to one first")
+    with file.open("rb") as stream:
+        head = stream.read(16)
     if not head:
         raise ImageError(f"{path} is empty (0 bytes); get a complete copy of the file")
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         return "webp"
     found = next((kind for magic, kind in _MAGIC if head.startswith(magic)), None)
     if found is None:
-        known = next((name for magic, name in _UNSUPPORTED if head.startswith(magic)), "something else")
+        known = next((name for magic, name in _UNSUPPORTED if head.startswith(magic)), None)
+        known = known or next((name for brand, name in _BRANDS if head[4:12] == b"ftyp" + brand), "something else")
         raise ImageError(
             f"{path} is {known}; expected PNG, JPEG, TIFF, WebP, BMP, NPY, NPZ or IDX, so convert it first"
         )

@@ -10,9 +10,11 @@ from typing import Any
 import numpy as np
 from tifffile import COMPRESSION, TiffWriter
 
-from restorekit.images.formats.tiff import MIN_IS_WHITE, SPEC_TAG, invert
+from restorekit.images.formats.tiff import SPEC_TAG
+from restorekit.images.formats.tiff_description import fitted_pages
 from restorekit.images.formats.tiff_exif import STAND_INS, append, can_hold, describing, directories
-from restorekit.images.picture import SPEC_KEY, Array, Metadata, Picture, TiffLayout
+from restorekit.images.formats.tiff_samples import MIN_IS_WHITE, RGB, invert
+from restorekit.images.picture import SPEC_KEY, Array, Metadata, Picture, Tag, TiffLayout
 
 _CLASSIC_LIMIT = 2**32 - 2**25  # bytes; tifffile's own limit of 32-bit offsets
 _PREDICTED = (COMPRESSION.LZW, COMPRESSION.ADOBE_DEFLATE, COMPRESSION.ZSTD, COMPRESSION.LZMA)
@@ -22,42 +24,48 @@ _SEPARATE = 2
 _LONG, _LONG8 = 4, 16
 _DESCRIPTION = 270
 
-_Tag = tuple[int, int, int, Any]
-
 
 def encode(path: Path, picture: Picture, pixels: Array, spec: str | None) -> None:
-    """Write samples, (N, H, W, S), one page per frame."""
-    layout = _fitting(picture, pixels)
-    if layout.photometric == MIN_IS_WHITE:
-        pixels = invert(pixels, len(layout.extra_samples))
+    """Write samples, (N, H, W, S), one page per frame, each in its own size."""
+    layout, alpha = _fitting(picture, pixels), picture.alpha is not None
+    own = picture.shapes or [(*pixels.shape[1:3], pixels.shape[3] - alpha)] * len(pixels)
+    shapes = [(height, width, channels + alpha) for height, width, channels in own]
+    described = fitted_pages(layout, shapes)
     big = layout.big or pixels.nbytes > _CLASSIC_LIMIT
-    pointers = list[_Tag]()
+    pointers = list[Tag]()
     if can_hold(layout.byteorder, big):
         found, kind = directories(picture.metadata.exif), _LONG8 if big else _LONG
         pointers = [(stand_in, kind, 1, 0) for stand_in, code in STAND_INS.items() if code in found]
     with TiffWriter(path, bigtiff=big, byteorder=layout.byteorder) as writer:
-        for i, frame in enumerate(pixels):
-            tags: list[_Tag] = list(layout.pages[i]) if i < len(layout.pages) else []
+        for i, (frame, (height, width, samples)) in enumerate(zip(pixels, shapes, strict=True)):
+            tags: list[Tag] = list(described[i]) if i < len(described) else []
             if i == 0 and not layout.pages:
                 tags = _translated(picture.metadata)
             if spec is not None:
                 tags.append((SPEC_TAG, 2, 0, f"{SPEC_KEY}: {spec}"))
-            _write_page(writer, frame, layout, [*tags, *(pointers if i == 0 else [])])
+            photometric = layout.photometrics[i] if i < len(layout.photometrics) else layout.photometric
+            stored = frame[:height, :width, :samples]
+            if photometric == MIN_IS_WHITE:
+                stored = invert(stored, len(layout.extra_samples))
+            tags += pointers if i == 0 else []
+            _write_page(writer, stored, replace(layout, photometric=photometric), tags)
     if pointers:
         append(path, picture.metadata.exif)
 
 
-def _write_page(writer: TiffWriter, frame: Array, layout: TiffLayout, tags: list[_Tag]) -> None:
+def _write_page(writer: TiffWriter, frame: Array, layout: TiffLayout, tags: list[Tag]) -> None:
     samples = frame.shape[2]
     separate = layout.planar == _SEPARATE and samples > 1
     data = np.ascontiguousarray(np.moveaxis(frame, 2, 0)) if separate else frame
     stated = {code: value for code, _, _, value in tags if code in (282, 283, 296)}
     resolution: Any = None  # tifffile takes it as an argument, not as tags
     unit = None
-    if {282, 283} <= stated.keys():
+    if {282, 283} <= stated.keys() and all(len(stated[code]) == 8 for code in (282, 283)):
         order = layout.byteorder
         unit = int.from_bytes(stated[296][:2], "little" if order == "<" else "big") if 296 in stated else 2
-        resolution = tuple(struct.unpack(order + "II", stated[code]) for code in (282, 283))
+        values = tuple(struct.unpack(order + "II", stated[code]) for code in (282, 283))
+        if unit in (1, 2, 3) and all(below for _, below in values):  # else damaged, and of no use
+            resolution = values
     writer.write(
         data if samples > 1 else frame[..., 0],
         photometric=layout.photometric,
@@ -68,7 +76,7 @@ def _write_page(writer: TiffWriter, frame: Array, layout: TiffLayout, tags: list
         tile=layout.tile,
         rowsperstrip=None if layout.tile else layout.rows_per_strip,
         resolution=resolution,
-        resolutionunit=unit,
+        resolutionunit=None if resolution is None else unit,
         software=False,
         metadata=None,
         extratags=[(*tag, False) for tag in tags if tag[0] not in stated],
@@ -83,9 +91,10 @@ def _fitting(picture: Picture, samples: Array) -> TiffLayout:
     old = picture.metadata.tiff
     if old is None:
         return fresh
-    same = samples.shape[3] == len(old.extra_samples) + (3 if old.photometric == 2 else 1)
+    colour = RGB in (old.photometric, *old.photometrics)
+    same = samples.shape[3] == len(old.extra_samples) + (3 if colour else 1)
     if not same:
-        old = replace(old, photometric=fresh.photometric, extra_samples=fresh.extra_samples)
+        old = replace(old, photometric=fresh.photometric, extra_samples=fresh.extra_samples, photometrics=())
     predictor = old.predictor if samples.dtype == picture.pixels.dtype else fresh.predictor
     return replace(old, predictor=predictor if old.compression in _PREDICTED else _NO_PREDICTOR)
 
@@ -106,9 +115,9 @@ def _fresh(colours: int, alpha: bool, samples: Array) -> TiffLayout:
     )
 
 
-def _translated(metadata: Metadata) -> list[_Tag]:
+def _translated(metadata: Metadata) -> list[Tag]:
     """Return tags for the metadata of another format."""
-    tags: list[_Tag] = []
+    tags: list[Tag] = []
     if metadata.dpi is not None:
         tags += [(282 + k, 5, 1, struct.pack("<II", round(v * 1000), 1000)) for k, v in enumerate(metadata.dpi)]
         tags.append((296, 3, 1, struct.pack("<H", 2)))

@@ -62,19 +62,21 @@ class Canvas:
     peek: PreviewCollector | None = None
     concerns: list[str] = field(default_factory=list)
     _spread: float | None = None
+    _count: int = 0
 
     @property
     def mean_std(self) -> float | None:
         """Mean of the standard deviation over all values; None where the restorer gives none."""
-        return None if self._spread is None else self._spread / self.pixels.size
+        return None if self._spread is None else self._spread / self._count
 
     def put(self, plane: Plane, top: int, strip: Restoration, index: int) -> None:
         """Put the rows of image `index` of a restored strip in the place of its plane."""
         rows = slice(top, top + strip.mmse.shape[2])
-        place = (plane.frame, rows, slice(None), plane.channels)
+        place = _place(plane, rows)
         self.pixels[place] = _encoded(plane, rows, _last(strip.mmse[index]))
         if strip.std is not None:
             self._spread = (self._spread or 0.0) + float(strip.std[index].double().sum())
+            self._count += strip.std[index].numel()
         share = strip.mmse[index].numel() / self.pixels.size
         for name, value in strip.diagnostics.items():
             self.diagnostics[name] = self.diagnostics.get(name, 0.0) + share * float(value[index])
@@ -97,7 +99,7 @@ class Canvas:
         for top in range(0, plane.shape[1], ROWS):
             bottom = min(plane.shape[1], top + ROWS)
             shift = _last(safeguard.correction(top, bottom))
-            place = (plane.frame, slice(top, bottom), slice(None), plane.channels)
+            place = _place(plane, slice(top, bottom))
             values = to_unit(self.pixels[place], plane.range) + shift
             self.pixels[place] = from_unit(values, plane.range, plane.pixels.dtype)
             for name in self.extras.keys() - {"std"}:
@@ -108,13 +110,18 @@ class Canvas:
         """Return observation minus restoration of some rows, NaN where missing, and which values are clipped."""
         rows = slice(top, bottom)
         y = to_unit(plane.pixels[rows], plane.range)
-        restored = to_unit(self.pixels[plane.frame, rows, :, plane.channels], plane.range)
+        restored = to_unit(self.pixels[_place(plane, rows)], plane.range)
         lost = False if plane.missing is None else plane.missing[rows]
         residual = np.where(lost, np.float32(np.nan), y - restored)
         first, second = (
             torch.from_numpy(np.ascontiguousarray(np.moveaxis(t, -1, 0))) for t in (residual, (y <= 0) | (y >= 1))
         )
         return first, second
+
+
+def _place(plane: Plane, rows: slice) -> tuple[int, slice, slice, slice]:
+    """Return the place of some rows of a plane; pages may be smaller than the array that holds all of them."""
+    return plane.frame, rows, slice(plane.shape[2]), plane.channels
 
 
 def _encoded(plane: Plane, rows: slice, values: Floats) -> Array:

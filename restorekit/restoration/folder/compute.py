@@ -79,8 +79,11 @@ def restore_planes(images: Sequence[OpenedFile], setup: Setup) -> list[Canvas]:
     options, corruption = setup.options, images[0].degradation.corruption
     canvases = [_canvas(image, setup) for image in images]
     pairs = [(plane, canvas) for image, canvas in zip(images, canvases, strict=True) for plane in image.planes]
-    count = max(1, min(MAX_BATCH_IMAGES, PIXELS // math.prod(pairs[0][0].shape[1:])))
-    for some in (pairs[first : first + count] for first in range(0, len(pairs), count)):
+    by_shape: dict[tuple[int, ...], list[tuple[Plane, Canvas]]] = {}  # pages of a document may have several
+    for pair in pairs:
+        by_shape.setdefault(pair[0].pixels.shape, []).append(pair)
+    count = max(1, min(MAX_BATCH_IMAGES, PIXELS // max(math.prod(plane.shape[1:]) for plane, _ in pairs)))
+    for some in (same[i : i + count] for same in by_shape.values() for i in range(0, len(same), count)):
         planes = [plane for plane, _ in some]
         source = PlaneSource(planes, corruption, options.label)
         rng = Rng(options.seed, tuple(plane.key for plane in planes)).fork("restore")
@@ -107,11 +110,14 @@ def _own_shape(plane: Plane) -> tuple[int, int, int]:
 def _canvas(opened: OpenedFile, setup: Setup) -> Canvas:
     """Return an empty canvas: its planes may have another size and other channels than the file."""
     (channels, height, width), pixels, options = opened.planes[0].shape, opened.picture.pixels, setup.options
-    if opened.planes[0].channel is not None:
+    if opened.picture.shapes is not None:
+        height, width = pixels.shape[1:3]
+    if opened.picture.shapes is not None or opened.planes[0].channel is not None:
         channels = pixels.shape[3]
     keep = (*options.keep, "draws") if options.samples else options.keep
-    blank = np.empty((len(pixels), height, width, channels), pixels.dtype)
-    return Canvas(blank, keep, setup.own, peek=PreviewCollector(*blank.shape[1:]) if setup.pictures else None)
+    blank = np.zeros((len(pixels), height, width, channels), pixels.dtype)
+    first = opened.picture.cropped(blank[0], 0).shape
+    return Canvas(blank, keep, setup.own, peek=PreviewCollector(*first) if setup.pictures else None)
 
 
 def collect_results(opened: OpenedFile, canvas: Canvas, seconds: float, setup: Setup) -> Finished:
@@ -143,9 +149,10 @@ def collect_results(opened: OpenedFile, canvas: Canvas, seconds: float, setup: S
 
 def _preview(opened: OpenedFile, canvas: Canvas, peek: PreviewCollector) -> Preview:
     """Return what a person sees of the first frame."""
-    plane, pixels = opened.planes[0], canvas.pixels[0]
+    plane, pixels = opened.planes[0], opened.picture.cropped(canvas.pixels[0], 0)
     missing = _missing([p for p in opened.planes if p.frame == 0])
-    before, after = pictured(opened.picture.pixels[0], plane.range, missing), pictured(pixels, plane.range)
+    frame = opened.picture.cropped(opened.picture.pixels[0], 0)
+    before, after = pictured(frame, plane.range, missing), pictured(pixels, plane.range)
     layers = dict(peek.layers)
     if before.shape[:2] == after.shape[:2] and not plane.exact:
         layers["residual"] = difference(before, after)

@@ -84,6 +84,8 @@ def corrupt_file(item: Item, plan: CorruptionPlan) -> str | None:
 def _corrupt(item: Item, plan: CorruptionPlan) -> None:
     picture = formats.read(item.path, axes=plan.axes)
     channels = picture.pixels.shape[3]
+    if picture.shapes is not None:
+        raise ImageError(f"{item.path} has pages of several sizes or kinds; split it into one file per kind first")
     if channels not in (1, 3):
         raise ImageError(f"{item.path} has {channels} channels; corrupt takes gray and RGB images, so split it first")
     _refuse_marked(item, picture, plan.masks)

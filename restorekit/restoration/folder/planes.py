@@ -77,7 +77,7 @@ class Plane:
     @property
     def channels(self) -> slice:
         """Place of its channels in its picture."""
-        return slice(None) if self.channel is None else slice(self.channel, self.channel + 1)
+        return slice(self.shape[0]) if self.channel is None else slice(self.channel, self.channel + 1)
 
 
 def planes(
@@ -111,10 +111,13 @@ def planes(
         The restorer takes neither the clean picture's channels nor single ones; or the corruption leaves others.
     """
     found = []
-    for i, frame in enumerate(picture.pixels):
-        lost = None if missing is None else missing[min(i, len(missing) - 1)]
+    for i, full in enumerate(picture.pixels):
+        frame = picture.cropped(full, i)
+        lost = None if missing is None else picture.cropped(missing[min(i, len(missing) - 1)], i)
         name = key if len(picture.pixels) == 1 else f"{key}#{i}"
         clean = _clean(name, frame, corruption, max(channels))
+        if picture.shapes is not None and clean != (frame.shape[2], *frame.shape[:2]):
+            raise ImageError(f"{key} has pages of several sizes or kinds, which {corruption} would change; split it")
         plane = Plane(name, frame, lost, range, frame=i, clean=clean)
         found.extend([plane] if plane.shape[0] in channels else _single_channels(plane, channels))
     return found

@@ -48,7 +48,8 @@ def verdict(opened: OpenedFile, setup: Setup) -> Verdict:
 
 def _checked(opened: OpenedFile, setup: Setup) -> SelfCheck:
     """Restore crops of some planes again, as often as it takes."""
-    planes = opened.planes[:: -(-len(opened.planes) // PLANES)]
+    alike = [plane for plane in opened.planes if plane.pixels.shape == opened.planes[0].pixels.shape]
+    planes = alike[:: -(-len(alike) // PLANES)]
     height, width = planes[0].pixels.shape[:2]
     places = windows(height, width, PIXELS // len(planes))
     corruption = opened.degradation.corruption

@@ -1,6 +1,7 @@
 """The round trip through every format, and what becomes of bad files."""
 
 import os
+import socket
 import sys
 import warnings
 from collections.abc import Callable
@@ -418,3 +419,37 @@ def test_importing_the_package_loads_no_decoder():
     import subprocess
 
     assert subprocess.run([sys.executable, "-c", program], capture_output=True, check=True).stdout == b"set()\n"
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no FIFO on this system")
+@pytest.mark.parametrize("suffix", [".tif", ".png", ".npz", ".npy"])
+def test_a_fifo_a_socket_and_a_device_are_refused_and_never_opened(suffix, tmp_path):
+    fifo, socket_path, device = (tmp_path / f"{name}{suffix}" for name in ("fifo", "socket", "device"))
+    os.mkfifo(fifo)
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(socket_path))
+        device.symlink_to("/dev/zero")
+        for path, kind in ((fifo, "a FIFO"), (socket_path, "a socket"), (device, "a device")):
+            for function in (probe, read):
+                with pytest.raises(ImageError, match=f"is {kind}.*; expected a regular file"):
+                    function(path)
+
+
+@pytest.mark.parametrize(
+    ("head", "kind"),
+    [
+        (b"GIF89a", "a GIF"),
+        (b"P5\n8 8\n255\n", "a PNM"),
+        (b"\0\0\0\x18ftypheic", "an HEIC"),
+        (b"\0\0\0\x1cftypavif", "an AVIF"),
+        (b"v/1\x01", "an OpenEXR"),
+        (b"SIMPLE  =", "a FITS"),
+        (b"\x89HDF\r\n\x1a\n", "an HDF5"),
+        (b"\0\0\0\x0cJXL \r\n", "a JPEG XL"),
+        (b"IIRO\x08\0\0\0", "a camera's raw file"),
+    ],
+)
+def test_files_of_kinds_that_are_not_read_are_named(head, kind, tmp_path):
+    (tmp_path / "a.tif").write_bytes(head.ljust(200, b"\0"))
+    with pytest.raises(ImageError, match=f"is {kind}; expected PNG"):
+        read(tmp_path / "a.tif")

@@ -3,7 +3,6 @@ import pytest
 import tifffile
 from PIL import Image
 
-from restorekit.core.errors import ImageError
 from restorekit.images import probe, read
 from tests._helpers.tiff_files import random_samples, rewritten, tags
 
@@ -45,15 +44,6 @@ def test_nan_are_missing_and_0(tmp_path):
     picture = read(tmp_path / "a.tif")
     assert np.array_equal(picture.missing, ~np.isfinite(array))
     assert np.array_equal(picture.pixels, np.where(np.isfinite(array), array, 0))
-
-
-def test_pages_of_different_sizes_are_refused(tmp_path):
-    with tifffile.TiffWriter(tmp_path / "a.tif") as writer:
-        writer.write(random_samples(6, 9))
-        writer.write(random_samples(5, 9))
-    for function in (probe, read):
-        with pytest.raises(ImageError, match=r"differ in size or type \(6x9 uint8 and 5x9 uint8\); split it"):
-            function(tmp_path / "a.tif")
 
 
 def test_reduced_copies_are_dropped_with_a_note(tmp_path):

@@ -79,6 +79,60 @@ def test_what_was_asked_for_and_is_not_given_is_noted(source, tmp_path, monkeypa
     assert all(line.facts.notes == ["std and draws not written, as the model gives none"] for line in said)
 
 
+DOCUMENTS = {
+    "sizes": [(16, 24, 1), (9, 24, 1), (16, 20, 1), (9, 24, 1)],
+    "gray and colour": [(16, 24, 1), (16, 24, 3), (12, 10, 1)],
+    "colour and gray": [(16, 24, 3), (12, 24, 1)],
+}
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_pages_of_several_kinds_are_restored_as_files_of_their_own_are(name, tmp_path):
+    source, out = tmp_path / "IN", tmp_path / "OUT"
+    source.mkdir()
+    pages = [RNG.integers(0, 250, shape, dtype=np.uint8) for shape in DOCUMENTS[name]]
+    with tifffile.TiffWriter(source / "pages.tif") as writer:
+        for i, page in enumerate(pages):
+            photometric = "rgb" if page.shape[2] == 3 else "minisblack"
+            writer.write(page.squeeze(2) if page.shape[2] == 1 else page, photometric=photometric, metadata=None)
+            Image.fromarray(page.squeeze(2) if page.shape[2] == 1 else page).save(source / f"{i}.png")
+    assert restore(prepared(source, out, self_check=True, keep=("std",)))["failed"] == 0
+    with tifffile.TiffFile(out / "pages.tif") as file:
+        restored = [page.asarray() for page in file.pages]
+    for i, page in enumerate(restored):
+        assert np.array_equal(page, np.asarray(Image.open(out / f"{i}.png")))
+    facts = {line["image"]: line for line in lines(out)}["pages.tif"]
+    assert facts["missing"] == 0
+    assert facts["mean_std"] == pytest.approx(0.1)
+
+
+def test_pages_of_several_sizes_are_not_resized(tmp_path):
+    source, said = tmp_path / "IN", []
+    source.mkdir()
+    with tifffile.TiffWriter(source / "pages.tif") as writer:
+        for height in (16, 12):
+            writer.write(RNG.integers(0, 250, (height, 16), dtype=np.uint8), metadata=None)
+    restore(prepared(source, tmp_path / "OUT", corruption="downsample:factor=2"), said.append)
+    assert "has pages of several sizes or kinds" in said[0].error
+
+
+@pytest.mark.parametrize(("dtype", "number", "tagged"), [(np.float32, -9999, True), (np.float32, -9999, False),
+    (np.uint16, 65535, True), (np.uint16, 0, True), (np.float64, 1e20, False)])  # fmt: skip
+def test_no_data_neither_reach_into_the_picture_nor_change(dtype, number, tagged, tmp_path):
+    source, out = tmp_path / "IN", tmp_path / "OUT"
+    source.mkdir()
+    array = RNG.integers(2000, 9000, (2, 24, 24)).astype(dtype)
+    array[:, :, :7] = number
+    extra = [(42113, "s", 0, str(number), True)] if tagged else []
+    options = {"photometric": "minisblack", "metadata": None, "extratags": extra}
+    tifffile.imwrite(source / "a.tif", array, **options)
+    assert restore(prepared(source, out, range=(0.0, 12000.0)))["failed"] == 0
+    restored = tifffile.imread(out / "a.tif")
+    assert np.array_equal(restored == number, array == number)
+    assert np.allclose(restored[:, :, 7:], array[:, :, 7:] / 2, atol=1)
+    assert lines(out)[-1]["missing"] == pytest.approx(7 / 24)
+
+
 def test_a_mosaic_is_left_as_it_was_and_flagged(tmp_path):
     (tmp_path / "IN").mkdir()
     pixels = np.full((128, 160), 140.0)
