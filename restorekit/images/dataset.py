@@ -21,6 +21,7 @@ from restorekit.images.discovery import Item, find_images, split_array
 from restorekit.images.formats import probe, read
 from restorekit.images.intensity import IntensityRange, RangeOption, resolve_range, to_unit
 from restorekit.images.picture import Picture
+from restorekit.images.validity import no_data
 from restorekit.images.stacks import Stack, is_stack, load_stack
 
 if TYPE_CHECKING:
@@ -192,7 +193,10 @@ class _FileImages(LabelledImages):
 
     def missing(self, i: int) -> Tensor | None:
         frame = self._frames[i]
-        marked = self._masks.missing(frame.item, self._picture(frame)).missing
+        picture = self._picture(frame)
+        marked, empty = self._masks.missing(frame.item, picture).missing, no_data(picture)
+        if empty is not None:
+            marked = empty if marked is None else marked | empty
         missing = None if marked is None else marked[frame.number if len(marked) > 1 else 0]
         return None if missing is None or not missing.any() else torch.from_numpy(missing.copy())
 
@@ -217,7 +221,7 @@ class _FileImages(LabelledImages):
     def _masks(self) -> MaskSource:
         from restorekit.images.masks import parse_mask  # arrays need no mask files
 
-        return parse_mask(None)
+        return parse_mask(None, confirmed=True)  # training hides most pixels at times
 
     def _picture(self, frame: _Frame) -> Picture:
         path, last = frame.item.path, self._last

@@ -86,7 +86,11 @@ def _encoded(plane: Plane, rows: slice, values: Floats) -> Array:
     if plane.exact and plane.missing is None:
         return plane.pixels[rows]
     result = from_unit(values, plane.range, plane.pixels.dtype)
-    return np.where(plane.missing[rows], result, plane.pixels[rows]) if plane.exact else result  # type: ignore[index]
+    if plane.exact and plane.missing is not None:
+        result = np.where(plane.missing[rows], result, plane.pixels[rows])
+    if plane.kept is None or plane.resized:
+        return result
+    return np.where(plane.kept[rows], plane.pixels[rows], result)
 
 
 def _room(shape: tuple[int, ...], folder: Path) -> Floats:

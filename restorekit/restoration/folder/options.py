@@ -56,6 +56,8 @@ class Options:
         Whether restorations are checked without the truth, and the journal tells what is found.
     axes : str or None
         Axes of arrays, as in `restorekit.images.axes.parse_axes`; None: derived from their shapes.
+    opaque : bool
+        Whether what was transparent is written opaque.
     """
 
     model: str
@@ -76,6 +78,7 @@ class Options:
     noise: str | None = None
     self_check: bool = False
     axes: Annotated[str | None, About(omitted=True)] = None
+    opaque: Annotated[bool, About(omitted=True)] = False
 
     def to_json(self) -> dict[str, Json]:
         """Return the options for the record; axes only if set, because older records have none."""
