@@ -143,7 +143,8 @@ Examples:
 @compute_options
 def command(
     source: str, out: Path, name: str, corruption: str | None, sigma: str | None, mask: str | None, mask_invert: bool,
-    mask_confirmed: bool, opaque: bool, label: int | None, samples: int, sampler: str | None, keep: str, interval: float, span: str | None,
+    mask_confirmed: bool, opaque: bool,
+    label: int | None, samples: int, sampler: str | None, keep: str, interval: float, span: str | None,
     axes: str | None, kind: str, listed: Path | None, max_memory: str, max_pixels: int, workers: int, shard: str | None,
     seed: int, overwrite: bool, self_check: bool, report: bool, dry_run: bool, machine: bool, device: str,
     precision: Precision, compiled: bool, threads: int | None,
@@ -174,7 +175,8 @@ def command(
     opened.check(label, samples, parts)
     options = folder.Options(
         model=name, digest=opened.digest, corruption=corruption, sigma=parse_sigma(sigma), mask=mask,
-        mask_invert=mask_invert, opaque=opaque, label=label, samples=samples, sampler=opened.sampler, range=parse_range(span),
+        mask_invert=mask_invert, opaque=opaque, label=label, samples=samples, sampler=opened.sampler,
+        range=parse_range(span),
         axes=axes, format=parse_format(kind), keep=parts,
         interval=interval if {"low", "high"} & {*parts} else None, seed=seed,
         precision=opened.precision, noise=opened.noise, self_check=self_check,

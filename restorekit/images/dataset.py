@@ -21,8 +21,8 @@ from restorekit.images.discovery import Item, find_images, split_array
 from restorekit.images.formats import probe, read
 from restorekit.images.intensity import IntensityRange, RangeOption, resolve_range, to_unit
 from restorekit.images.picture import Picture
-from restorekit.images.validity import no_data
 from restorekit.images.stacks import Stack, is_stack, load_stack
+from restorekit.images.validity import no_data
 
 if TYPE_CHECKING:
     from restorekit.images.masks import MaskSource

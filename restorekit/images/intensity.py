@@ -24,7 +24,7 @@ MIN_BITS, MAX_BITS = 8, 14  # depths that are found in files of 16 bits
 MARGIN = 0.5  # share of the range by which values may lie outside of it: noise, and percentiles
 NOISY_MARGIN = 10.0  # the same behind a corruption whose noise has no known level
 MARGIN_SIGMAS = 5  # noise levels that a margin has room for at least
-_MIN_STRAYS, _STRAY_SHARE, _MIN_VALUES = 16, 1000, 1000  # strays: 16 or 1 in 1000 values, of at least 1000
+MIN_STRAYS, STRAY_SHARE, MIN_VALUES = 16, 1000, 1000  # strays: 16 or 1 in 1000 values, of at least 1000
 _INNER, _MAX_SPANS = (1.0, 99.0), 4.0  # percentiles, and their distances by which a float may lie outside of them
 _CHUNK = 2**24  # values whose histogram is made at once
 
@@ -169,7 +169,7 @@ def _integer_range(
         part = part if known is None else part[known[start : start + _CHUNK]]
         counts += np.bincount(part.astype(np.uint16), minlength=2**16)
     total, most = int(counts.sum()), int(np.flatnonzero(counts).max(initial=0))
-    strays = max(_MIN_STRAYS, total // _STRAY_SHARE) if total >= _MIN_VALUES else 0
+    strays = max(MIN_STRAYS, total // STRAY_SHARE) if total >= MIN_VALUES else 0
     from_top = np.cumsum(counts[::-1])[::-1]
     top = int(np.flatnonzero(from_top > strays).max(initial=0)) or most
     if white is not None and top <= white < full.high:
@@ -189,9 +189,9 @@ def _float_range(values: Array, missing: npt.NDArray[np.bool_] | None) -> Intens
     if values.dtype.kind == "b" or not known.size or (known.min() >= 0 and known.max() <= 1):
         return unit
     known = known if known.dtype.itemsize > 2 else known.astype(np.float32)  # percentiles lose digits in float16
-    if known.size >= _MIN_VALUES:
+    if known.size >= MIN_VALUES:
         outside = int(np.count_nonzero((known < 0) | (known > 1)))
-        if outside <= max(_MIN_STRAYS, known.size // _STRAY_SHARE):
+        if outside <= max(MIN_STRAYS, known.size // STRAY_SHARE):
             return unit
         first, last = (float(v) for v in np.percentile(known, _INNER))
         reach = _MAX_SPANS * (last - first)

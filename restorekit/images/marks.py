@@ -13,7 +13,7 @@ Marks = npt.NDArray[np.bool_]
 SOFTWARE = ("Software", "restorekit detect")  # keyword and text in the masks that `restorekit detect` writes
 LOSSY_BLACK = 32  # of 255: what JPEG and WebP make of black, next to white too
 NEAR_BLACK = 8  # of 255: values that may be noise of a black that was compressed once
-_NOISE_SHARE = 0.05  # of the pixels; rarer near-black values are marks
+_NOISE_SHARE, _MIN_NOISE = 0.05, 64  # of the pixels, and pixels; rarer near-black values are marks
 _FLAT_SHARE = 0.5  # of near-black values with an equal neighbour, above which they are numbers of regions
 LOSSY_COLOUR = 64  # of 255: distance to a colour after JPEG, in the inner of a marked area
 _EDGE_COLOUR, _EDGE_PX = 150, 2  # the same at its edges, where colours are subsampled, and how wide these are
@@ -88,7 +88,7 @@ def _non_zero(values: Array, lossy: bool) -> tuple[Marks, str | None]:
         found = values > LOSSY_BLACK * unit
         return found, f"is compressed with loss; values up to {LOSSY_BLACK} of 255 count as black"
     found, near = values != 0, (values > 0) & (values <= NEAR_BLACK * unit)
-    if near.mean() > _NOISE_SHARE and _is_noise(values, near):
+    if near.sum() >= _MIN_NOISE and near.mean() > _NOISE_SHARE and _is_noise(values, near):
         return found & ~near, f"has noise in its black; values up to {NEAR_BLACK} of 255 count as black"
     levels = found & (values != values.max(initial=0))
     return found, "has more than two values; all but 0 count as missing" if levels.any() else None

@@ -1,7 +1,7 @@
 """Masks of missing pixels: alpha, a colour, one file, files in a folder, or files next to the images.
 
 The rule: a pixel of a mask is missing if any of its channels is non-zero. Values that JPEG or WebP blur out of black,
-and near-black noise, count as zero; of a mask painted on a transparent layer its strokes count (`restorekit.images.marks`).
+and near-black noise, count as zero; of a mask painted on a transparent layer its strokes count.
 Masks that mark more than 60 % or less than 0.01 % of an image are refused unless they are confirmed.
 """
 

@@ -210,7 +210,9 @@ class PlaneSource:
         levels = [torch.nan if p.sigma is None else p.sigma for p in self.planes]
         known = any(p.sigma is not None for p in self.planes)
         sigma = torch.tensor(levels).view(-1, 1, 1, 1) if known else None
-        return pose_problem(torch.where(observed, y, 0.0), observed, self.corruption, self.shape[1], sigma, self.label).observation
+        return pose_problem(
+            torch.where(observed, y, 0.0), observed, self.corruption, self.shape[1], sigma, self.label
+        ).observation
 
     def _block(self, top: int, bottom: int, left: int, right: int) -> Tensor:
         """Fill a window from the cells of the full image."""

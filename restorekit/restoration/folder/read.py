@@ -192,11 +192,10 @@ def _remarks(own: list[Plane], picture: Picture, options: Options) -> list[str]:
     lossy = kind == "jpeg" or (kind == "webp" and picture.lossy)
     unobserved = all(p.lost is not None and bool(p.lost.all()) for p in own)
     touched = kind != picture.format or any(p.lost is not None for p in own)
+    hidden = options.mask == "alpha" and not options.opaque
     found = {
         "no pixel was observed; what is there now is invented": unobserved,
-        "alpha is carried over, so what was restored under it stays transparent; --opaque writes it opaque": options.mask
-        == "alpha"
-        and not options.opaque,
+        "alpha is carried over, so what was restored under it stays transparent; --opaque writes it opaque": hidden,
         f"{kind} is written with loss: observed pixels are bit-exact only before the encoding, with --format png"
         " or tiff after it too": lossy and touched and any(p.exact for p in own),
     }

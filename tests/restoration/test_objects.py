@@ -7,9 +7,19 @@ import pytest
 import torch
 
 from restorekit.core.errors import UsageError
-from restorekit.restoration.api import take, take_missing
+from restorekit.restoration import objects
 
 RNG = np.random.default_rng(0)
+
+
+def take(image):
+    taken = objects.take(image)
+    values = objects.values_of(taken, (0, 65535) if str(taken.picture.pixels.dtype) == "uint16" else None)
+    return values.y, taken.form
+
+
+def take_missing(missing, shape):
+    return objects.take_missing(missing, objects.take(torch.zeros(shape)))
 
 
 @pytest.mark.parametrize("shape", [(5, 7), (5, 7, 1), (5, 7, 3), (5, 7, 2), (50, 70, 6), (1, 1)])
@@ -59,9 +69,10 @@ def test_what_cannot_be_understood_is_a_sentence(image, told):
         take(image)
 
 
-def test_nan_and_infinity_pass_through():
-    batch, _ = take(np.array([[np.nan, np.inf, 0.5]]))
-    assert batch.isfinite().tolist() == [[[[False, False, True]]]]
+def test_nan_and_infinity_are_missing():
+    values = objects.values_of(objects.take(np.array([[np.nan, np.inf, 0.5]])))
+    assert values.observed.tolist() == [[[[False, False, True]]]]
+    assert values.y.isfinite().all()
 
 
 @pytest.mark.parametrize(
