@@ -126,6 +126,8 @@ def _opened(state: _State, setup: Setup) -> OpenedFile:
     scale, warning = resolve_range(picture, options.range)
     scale = scale.with_margin(_margin(found, scale.margin))
     kept, reasons = _kept(item.key, picture, marked.missing, scale, options)
+    if not found.corruption.direct:  # its values stand for others than those at their place
+        kept, reasons = None, []
     accepted = setup.restorer.geometry.channels
     own = planes(item.key, _with_nan(picture, kept), marked.missing, scale, accepted, found.corruption, kept)
     own = [
