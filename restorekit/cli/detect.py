@@ -86,7 +86,7 @@ def command(
     if machine:
         click.echo(as_json({"threshold": threshold, "clean_rate": measured, **encode(found)}))
     else:
-        click.echo(f"{found.damaged:.3%} of the pixels of {found.images} images look defective -> {out}")
+        click.echo(f"{found.defective:.3%} of the pixels of {found.images} images look defective -> {out}")
         click.echo(
             f"flagged above {threshold:.1f} standard deviations; {measured:.3%} of held-out clean pixels are above it"
         )

@@ -25,12 +25,12 @@ from restorekit.images.formats import read
 from restorekit.images.marks import LOSSY_COLOUR, SOFTWARE, colour_marks, marks_of
 from restorekit.images.picture import Picture
 
-Missing = npt.NDArray[np.bool_]
+MaskArray = npt.NDArray[np.bool_]
 _COLOUR = re.compile(r"color:#([0-9a-fA-F]{6})(?::(\d{1,3}))?")
 MAX_SHARE, MIN_SHARE = 0.6, 1e-4  # of an image, between which a mask is believed without confirmation
 
 
-class Marked(NamedTuple):
+class MissingPixels(NamedTuple):
     """Missing pixels of one image.
 
     Attributes
@@ -42,7 +42,7 @@ class Marked(NamedTuple):
         Whether restorekit wrote the mask, so that its share of the image is believed.
     """
 
-    missing: Missing | None
+    missing: MaskArray | None
     warnings: tuple[str, ...] = ()
     ours: bool = False
 
@@ -75,7 +75,7 @@ class MaskIndex:
         return paths[0] if paths else None
 
 
-def fitted(path: Path, item: Item, picture: Picture) -> Marked:
+def read_mask(path: Path, item: Item, picture: Picture) -> MissingPixels:
     """Read a mask file; raise an ImageError unless it has the size of the image."""
     stat = Path(split_array(path)[0]).stat()
     mask, warnings, ours = _load(path, stat.st_mtime_ns, stat.st_size, _layout_of(picture))
@@ -89,11 +89,11 @@ def fitted(path: Path, item: Item, picture: Picture) -> Marked:
         )
     if mask.shape[3] not in (1, channels):
         mask = np.asarray(mask.any(axis=3, keepdims=True))
-    return Marked(mask, warnings, ours)
+    return MissingPixels(mask, warnings, ours)
 
 
 @lru_cache(maxsize=2)
-def _load(path: Path, _changed: int, _size: int, like: tuple[Shape, str] | None) -> Marked:
+def _load(path: Path, _changed: int, _size: int, like: tuple[Shape, str] | None) -> MissingPixels:
     """Read a mask, (N, H, W, 1 or C), once for each state of the file.
 
     Only arrays and masks of restorekit mark single channels; in others any channel marks the pixel.
@@ -110,7 +110,7 @@ def _load(path: Path, _changed: int, _size: int, like: tuple[Shape, str] | None)
     elif picture.metadata.array is None and not ours:
         mask = mask.any(axis=3, keepdims=True)
     mask.setflags(write=False)  # it is cached
-    return Marked(mask, tuple(f"the mask {path} {note}" for note in notes), ours)
+    return MissingPixels(mask, tuple(f"the mask {path} {note}" for note in notes), ours)
 
 
 def _layout_of(picture: Picture) -> tuple[Shape, str] | None:
@@ -158,7 +158,7 @@ class MaskSource(ABC):
         """Return the items without the mask, if it is one of them."""
         return list(items)
 
-    def missing(self, item: Item, picture: Picture) -> Marked:
+    def missing(self, item: Item, picture: Picture) -> MissingPixels:
         """Return what is missing in an image.
 
         Parameters
@@ -170,7 +170,7 @@ class MaskSource(ABC):
 
         Returns
         -------
-        Marked
+        MissingPixels
 
         Raises
         ------
@@ -178,7 +178,7 @@ class MaskSource(ABC):
             The image has no mask here, its mask has another size, or an unconfirmed mask marks more than 60 % or less
             than 0.01 % of the image.
         """
-        marked = self._marked(item, picture)
+        marked = self._read_missing(item, picture)
         missing = marked.missing
         if missing is not None and self.invert:
             missing = np.logical_not(missing)
@@ -218,7 +218,7 @@ class MaskSource(ABC):
             )
 
     @abstractmethod
-    def _marked(self, item: Item, picture: Picture) -> Marked:
+    def _read_missing(self, item: Item, picture: Picture) -> MissingPixels:
         """Return the non-zero pixels of the mask, not inverted."""
 
 
@@ -232,19 +232,19 @@ class NeighbourMasks(MaskSource):
         """Return the file next to the image, or None."""
         return self._index.one(item)
 
-    def _marked(self, item: Item, picture: Picture) -> Marked:
+    def _read_missing(self, item: Item, picture: Picture) -> MissingPixels:
         path = self.file(item)
-        return Marked(None) if path is None else fitted(path, item, picture)
+        return MissingPixels(None) if path is None else read_mask(path, item, picture)
 
 
 @dataclass(frozen=True)
 class AlphaMasks(MaskSource):
     """Fully transparent pixels."""
 
-    def _marked(self, item: Item, picture: Picture) -> Marked:
+    def _read_missing(self, item: Item, picture: Picture) -> MissingPixels:
         if picture.alpha is None:
             raise ImageError(f"{item.key} has no alpha channel for --mask alpha; remove the option or pass mask files")
-        return Marked(picture.alpha == 0)
+        return MissingPixels(picture.alpha == 0)
 
 
 @dataclass(frozen=True)
@@ -262,7 +262,7 @@ class ColourMasks(MaskSource):
     colour: tuple[int, int, int] = (0, 0, 0)
     tolerance: int | None = None
 
-    def _marked(self, item: Item, picture: Picture) -> Marked:
+    def _read_missing(self, item: Item, picture: Picture) -> MissingPixels:
         channels = picture.pixels.shape[3]
         gray = len(set(self.colour)) == 1
         if channels != 3 and not gray:
@@ -276,7 +276,7 @@ class ColourMasks(MaskSource):
                 f" --mask color:{self}:40, or pass --mask-confirmed if nothing is missing"
             )
         note = f"{item.key} is compressed with loss; pixels within {LOSSY_COLOUR} of 255 of {self} count as marked"
-        return Marked(hit, (note,) if picture.lossy and self.tolerance is None else ())
+        return MissingPixels(hit, (note,) if picture.lossy and self.tolerance is None else ())
 
     def __str__(self) -> str:
         return "#{:02X}{:02X}{:02X}".format(*self.colour)
@@ -297,8 +297,8 @@ class FileMask(MaskSource):
         """Return the one file."""
         return self.path
 
-    def _marked(self, item: Item, picture: Picture) -> Marked:
-        return fitted(self.path, item, picture)
+    def _read_missing(self, item: Item, picture: Picture) -> MissingPixels:
+        return read_mask(self.path, item, picture)
 
 
 @dataclass(frozen=True)
@@ -330,8 +330,8 @@ class FolderMasks(MaskSource):
             raise ImageError(f"{item.key} has several masks in {self.folder} ({both}); mirror the images' folders")
         return paths[0]
 
-    def _marked(self, item: Item, picture: Picture) -> Marked:
-        return fitted(self.file(item), item, picture)
+    def _read_missing(self, item: Item, picture: Picture) -> MissingPixels:
+        return read_mask(self.file(item), item, picture)
 
     def _candidates(self, item: Item) -> list[Path]:
         stem = item.key.rpartition(".")[0]

@@ -20,7 +20,7 @@ from restorekit import __version__
 from restorekit.core.config import from_json
 from restorekit.core.contracts import Model
 from restorekit.core.errors import CheckpointError, RecordError, SpecError, unknown
-from restorekit.core.files import atomic, file_digest
+from restorekit.core.files import atomic, digest_of_file
 from restorekit.core.plugins import registry
 from restorekit.core.plugins.boundary import attribute_errors
 from restorekit.core.plugins.registry import CARD
@@ -214,7 +214,7 @@ def _why_unavailable(card: Card) -> str:
         return f"which is not installed; install it{command}"
     return (
         f"of which {found} is installed without such a model in use; install that version{command}, and check "
-        "that RESTOREKIT_PLUGINS does not leave it out"
+        "that RESTOREKIT_PLUGINS does not exclude it"
     )
 
 
@@ -238,9 +238,9 @@ def resolve(name: str) -> Path:
     return known[name]
 
 
-def digest(path: Path) -> str:
+def model_digest(path: Path) -> str:
     """Return the first 16 hexadecimal digits of the file's SHA-256."""
-    return file_digest(path)[:16]
+    return digest_of_file(path)[:16]
 
 
 def _open(path: Path) -> Any:

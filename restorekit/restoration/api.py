@@ -30,11 +30,13 @@ from restorekit.images.intensity import MARGIN_SIGMAS, NOISY_MARGIN, IntensityRa
 from restorekit.images.picture import SUFFIXES, Array
 from restorekit.restoration.assumptions import Sigma, pose_problem, resolve_degradation
 from restorekit.restoration.loading import Opened, open_restorer
-from restorekit.restoration.objects import Taken, Values, take, take_missing, values_of
+from restorekit.restoration.objects import CallerImage, ImageValues, prepare_values, read_missing, read_object
+from restorekit.restoration.safeguards import hold
+from restorekit.uncertainty.conditions import white_level
 from restorekit.uncertainty.intervals import enclose_or_warn
 from restorekit.uncertainty.noise_level import estimate_sigma
 
-__all__ = ["Loaded", "RestoredImage", "load"]
+__all__ = ["PythonRestorer", "RestoredImage", "load"]
 WINDOW = 2048  # side of the central part of a large image from which its noise level is estimated, pixels
 _EIGHT_BITS = ("png", "jpeg", "webp", "bmp")  # formats without floats
 
@@ -45,23 +47,23 @@ class RestoredImage(Restoration):
 
     Attributes
     ----------
-    taken : Taken or None
+    taken : CallerImage or None
         The image as it came.
-    values : Values or None
+    values : ImageValues or None
         The image as the restorer saw it.
     estimate : Tensor, (B, C, H, W), or None
         `mmse` as a batch.
     """
 
-    taken: Taken | None = None
-    values: Values | None = None
+    taken: CallerImage | None = None
+    values: ImageValues | None = None
     estimate: Tensor | None = None
 
     @property
     def image(self) -> Any:
         """The restored image as it came: its type, range, layout and alpha.
 
-        An array for an array or a path, a tensor for a tensor, a PIL image for a PIL image. Values without data,
+        An array for an array or a path, a tensor for a tensor, a PIL image for a PIL image. ImageValues without data,
         colours of transparent pixels and values far outside of the range are those of the input.
         """
         taken, pixels, _ = self._parts()
@@ -116,7 +118,7 @@ class RestoredImage(Restoration):
         _, pixels, span = self._parts()
         return pictured(pixels[0], span)
 
-    def _parts(self) -> tuple[Taken, Array, IntensityRange]:
+    def _parts(self) -> tuple[CallerImage, Array, IntensityRange]:
         """Return the image as it came, the restored numbers in its range, (B, H, W, C), and the range."""
         if self.taken is None or self.values is None or self.estimate is None:
             raise UsageError("this restoration was made without an image; use mmse")
@@ -134,7 +136,7 @@ class RestoredImage(Restoration):
         return alpha if fits else None
 
 
-class Loaded:
+class PythonRestorer:
     """A model for Python: restores arrays, tensors, PIL images and files.
 
     Parameters
@@ -142,7 +144,7 @@ class Loaded:
     opened : Opened
         What `open_restorer` gave.
     corruption : Corruption or None
-        What damaged the images, where that is known.
+        Corruption of the images, if it is known.
     """
 
     def __init__(self, opened: Opened, corruption: Corruption | None = None) -> None:
@@ -220,29 +222,31 @@ class Loaded:
             raise UsageError(
                 f"the corruption {self.corruption} already sets the noise level, got sigma={sigma}; remove sigma"
             )
-        taken, hidden = take(image, axes), mask if missing is None else missing
+        taken, hidden = read_object(image, axes), mask if missing is None else missing
         stored = taken.picture.spec and parse(taken.picture.spec, registry.corruptions())
         found = resolve_degradation(self.corruption, _sigma(sigma), stored or None, self.opened.learnt_noise)
         margin = NOISY_MARGIN if found.source in ("user", "file") else None
         margin = margin if found.sigma is None else MARGIN_SIGMAS * found.sigma
-        values = values_of(taken, range, margin, clear=not (isinstance(hidden, str) and hidden == "alpha"))
-        for note in values.notes:
-            warnings.warn(note, RestorekitWarning, stacklevel=2)
+        values = prepare_values(taken, range, margin, clear=not (isinstance(hidden, str) and hidden == "alpha"))
         if hidden is None and taken.path is not None:
             hidden = _neighbour(taken)
         if hidden is not None:
-            lost = hidden if isinstance(hidden, Tensor) and taken.path else take_missing(hidden, taken, axes)
+            lost = hidden if isinstance(hidden, Tensor) and taken.path else read_missing(hidden, taken, axes)
             values = _with_missing(values, lost)
         level = None if found.sigma is None else torch.full((len(values.y), 1, 1, 1), found.sigma)
         restorer = self.opened.restorer
         pose = (values.y, values.observed, found.corruption, max(restorer.geometry.channels))
         problem = pose_problem(*pose, level, label)
+        levels = list[str]()
         if found.estimate:
-            problem = pose_problem(*pose, _estimated(problem), label)
+            estimated, levels = _estimated(problem, restorer.needs_sigma)
+            problem = pose_problem(*pose, estimated, label)
         rng = Rng(seed, tuple(str(i) for i in torch.arange(len(values.y)).tolist()))
-        restored = per_channel.restore(restorer, problem, int(samples), rng)
+        restored, concerns = hold(problem, per_channel.restore(restorer, problem, int(samples), rng))
+        for note in (*values.notes, *levels, *concerns):
+            warnings.warn(note, RestorekitWarning, stacklevel=2)
         if interval is not None:
-            together = per_channel.together(restorer, problem.observation.shape[0])
+            together = per_channel.channels_per_pass(restorer, problem.observation.shape[0])
             restored = enclose_or_warn(restored, problem, together, self.opened.table, interval)
         others = restored.std, restored.draws, restored.low, restored.high
         std, draws, low, high = (None if one is None else taken.form.give(one) for one in others)
@@ -293,7 +297,7 @@ def _sigma(sigma: float | str | None) -> Sigma:
     return checked_sigma(sigma, str(sigma))
 
 
-def _neighbour(taken: Taken) -> Tensor | None:
+def _neighbour(taken: CallerImage) -> Tensor | None:
     """Return the mask next to an image's file, bool (1 or B, 1 or C, H, W), or None."""
     from restorekit.images.discovery import Item
     from restorekit.images.masks import parse_mask
@@ -303,33 +307,40 @@ def _neighbour(taken: Taken) -> Tensor | None:
     return None if found is None else torch.from_numpy(np.ascontiguousarray(np.moveaxis(found, -1, 1)))
 
 
-def _with_missing(values: Values, lost: Tensor) -> Values:
+def _with_missing(values: ImageValues, lost: Tensor) -> ImageValues:
     """Take out what a mask marks, and let it be filled in where it would have been kept."""
     observed = values.observed & ~lost
     kept = None if values.kept is None else values.kept & ~np.moveaxis(lost.numpy(), 1, -1)
     return values._replace(y=torch.where(observed, values.y, 0.0), observed=observed, kept=kept)
 
 
-def _estimated(problem: Problem) -> Tensor:
-    """Estimate the noise level of each image, (B, 1, 1, 1), from its central part if it is large."""
+def _estimated(problem: Problem, required: bool) -> tuple[Tensor | None, list[str]]:
+    """Estimate the noise level of each image, (B, 1, 1, 1), from its central part if it is large; and say what failed.
+
+    Noise that is not white has no level: NaN, which is unknown, unless the restorer requires one.
+    """
     o = problem.observation
-    if not o.direct or o.y.shape[1:] != o.shape or max(o.shape[1:]) <= WINDOW:
-        return estimate_sigma(problem)
-    places = []
-    for side in o.shape[1:]:
-        first = max(0, (side - WINDOW) // 2)
-        places.append(torch.arange(first, min(side, first + WINDOW)))
-    return estimate_sigma(Problem(o.cut(*places), problem.corruption))
+    if o.direct and o.y.shape[1:] == o.shape and max(o.shape[1:]) > WINDOW:
+        firsts = [max(0, (side - WINDOW) // 2) for side in o.shape[1:]]
+        places = [torch.arange(a, min(n, a + WINDOW)) for a, n in zip(firsts, o.shape[1:], strict=True)]
+        problem = Problem(o.cut(*places), problem.corruption)
+    levels, notes = list[float](), list[str]()
+    for i in torch.arange(len(o)).tolist():
+        one = problem.take(torch.tensor([i]))
+        found = white_level(one)
+        levels.append(found.sigma if found.sigma is not None else float(estimate_sigma(one)) if required else torch.nan)
+        notes += [f"{found.reason}: restored without a noise level"] if found.sigma is None else []
+    return torch.tensor(levels).view(-1, 1, 1, 1), list(dict.fromkeys(notes))
 
 
 def load(
     name: str = "default", device: str = "auto", sampler: str | None = None, precision: Precision = "auto",
     compiled: bool = False, corruption: str | None = None,
-) -> Loaded:  # fmt: skip
-    """Load a model, weights or classical method by name for use from Python; see `devices.Compute` and `Loaded`.
+) -> PythonRestorer:  # fmt: skip
+    """Load a model, weights or classical method by name; see `devices.Compute` and `PythonRestorer`.
 
-    `corruption` is the spec of what damaged the images, where that is more than noise and missing values, such as
+    `corruption` is the spec of the corruption, if it is more than noise and missing values, such as
     ``blur:size=2+gaussian:sigma=5/255``; `sampler` that of an unconditional model's sampler.
     """
     known = None if corruption is None else parse(corruption, registry.corruptions())
-    return Loaded(open_restorer(name, known, sampler, Compute(device, precision, compiled)), known)
+    return PythonRestorer(open_restorer(name, known, sampler, Compute(device, precision, compiled)), known)

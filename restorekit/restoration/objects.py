@@ -37,7 +37,7 @@ _CONVERTED_MODES = {"1": "L", "YCbCr": "RGB", "HSV": "RGB", "La": "LA", "RGBa": 
 
 
 @dataclass(frozen=True)
-class Form:
+class ArrayForm:
     """Layout of a caller's image.
 
     Attributes
@@ -68,15 +68,15 @@ class Form:
         return result.to(self.device) if self.kind == "tensor" else result.numpy()
 
 
-class Taken(NamedTuple):
+class CallerImage(NamedTuple):
     """A caller's image: its numbers, its layout, and its file if it was a path."""
 
     picture: Picture
-    form: Form
+    form: ArrayForm
     path: Path | None = None
 
 
-class Values(NamedTuple):
+class ImageValues(NamedTuple):
     """An image for a restorer.
 
     Attributes
@@ -97,7 +97,7 @@ class Values(NamedTuple):
     notes: list[str]
 
 
-def take(image: Any, axes: str | None = None) -> Taken:
+def read_object(image: Any, axes: str | None = None) -> CallerImage:
     """Read a caller's image.
 
     Parameters
@@ -117,14 +117,14 @@ def take(image: Any, axes: str | None = None) -> Taken:
         count, height, width, channels = picture.pixels.shape
         letters = ("N" if count > 1 else "") + "HW" + ("C" if channels > 1 else "")
         sizes = dict(zip("NHWC", picture.pixels.shape, strict=True))
-        form = Form("path", letters, tuple(sizes[letter] for letter in letters), torch.device("cpu"))
-        return Taken(picture, form, path)
+        form = ArrayForm("path", letters, tuple(sizes[letter] for letter in letters), torch.device("cpu"))
+        return CallerImage(picture, form, path)
     if _is_pil(image):
         picture = _of_pil(image)
         _, height, width, channels = picture.pixels.shape
         three = channels > 1
         shape = (height, width, channels) if three else (height, width)
-        return Taken(picture, Form("pil", "HWC" if three else "HW", shape, torch.device("cpu")))
+        return CallerImage(picture, ArrayForm("pil", "HWC" if three else "HW", shape, torch.device("cpu")))
     frames, form = _laid_out(image, axes)
     missing = None
     if isinstance(image, np.ma.MaskedArray):
@@ -135,16 +135,18 @@ def take(image: Any, axes: str | None = None) -> Taken:
             missing = unknown if missing is None else missing | unknown
     if missing is not None:
         frames = np.where(missing, frames.dtype.type(0), frames)
-    return Taken(Picture(frames, missing=missing, format="npy"), form)
+    return CallerImage(Picture(frames, missing=missing, format="npy"), form)
 
 
-def values_of(taken: Taken, option: RangeOption = None, margin: float | None = None, clear: bool = True) -> Values:
+def prepare_values(
+    taken: CallerImage, option: RangeOption = None, margin: float | None = None, clear: bool = True
+) -> ImageValues:
     """Convert an image for a restorer, by the rules of `restorekit.images.intensity` and `restorekit.images.validity`.
 
     Parameters
     ----------
-    taken : Taken
-        What `take` gave.
+    taken : CallerImage
+        What `read_object` gave.
     option : "auto", (low, high) or None
         As in `resolve_range`; None: floats of arrays and tensors are on [0, 1].
     margin : float, optional
@@ -183,17 +185,17 @@ def values_of(taken: Taken, option: RangeOption = None, margin: float | None = N
         unknown = unknown if part is None else unknown | part
     observed = torch.from_numpy(np.ascontiguousarray(np.moveaxis(~unknown, -1, 1)))
     y = torch.from_numpy(np.ascontiguousarray(np.moveaxis(to_unit(picture.pixels, span), -1, 1)))
-    return Values(torch.where(observed, y, 0.0), observed, kept, span, notes)
+    return ImageValues(torch.where(observed, y, 0.0), observed, kept, span, notes)
 
 
-def take_missing(missing: Any, taken: Taken, axes: str | None = None) -> Tensor:
+def read_missing(missing: Any, taken: CallerImage, axes: str | None = None) -> Tensor:
     """Read a caller's mask, non-zero = missing.
 
     Parameters
     ----------
     missing : array, Tensor, PIL image, path, "alpha" or "color:#RRGGBB"
         Of the image's height and width, for one or all of its channels and images.
-    taken : Taken
+    taken : CallerImage
         The image.
     axes : str, optional
         As typed for the image.
@@ -215,7 +217,7 @@ def take_missing(missing: Any, taken: Taken, axes: str | None = None) -> Tensor:
         found = parse_mask(str(missing)).missing(Item(path, path.name), picture).missing
         marks = np.zeros((1, height, width, 1), bool) if found is None else found
     elif _is_pil(missing):
-        numbers = _of_pil(missing) if missing.mode not in ("P", "1", "I") else _gray(np.asarray(missing))
+        numbers = _of_pil(missing) if missing.mode != "P" else _gray(np.asarray(missing))
         marks, _ = marks_of(numbers)
         marks = marks.any(axis=3, keepdims=True)
     else:
@@ -261,7 +263,7 @@ def _of_pil(image: Any) -> Picture:
     return Picture(frames, format="png")
 
 
-def _laid_out(image: Any, layout: str | None, mask: bool = False) -> tuple[Array, Form]:
+def _laid_out(image: Any, layout: str | None, mask: bool = False) -> tuple[Array, ArrayForm]:
     """Return an array or tensor as (B, H, W, C) in its own type."""
     numpy, device = not isinstance(image, Tensor), torch.device("cpu")
     if isinstance(image, Tensor):
@@ -284,7 +286,7 @@ def _laid_out(image: Any, layout: str | None, mask: bool = False) -> tuple[Array
     if 0 in shape:
         raise UsageError(f"an image has at least one pixel, got the shape {shape}")
     frames = array.transpose(frames_order(axes)).reshape(frames_shape(shape, axes))
-    return frames, Form("array" if numpy else "tensor", axes, shape, device)
+    return frames, ArrayForm("array" if numpy else "tensor", axes, shape, device)
 
 
 def _axes(shape: tuple[int, ...], layout: str | None, numpy: bool, mask: bool) -> str:

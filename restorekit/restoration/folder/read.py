@@ -13,7 +13,7 @@ from restorekit.core.plugins.boundary import error_message
 from restorekit.images import formats
 from restorekit.images.discovery import Item
 from restorekit.images.intensity import MARGIN_SIGMAS, NOISY_MARGIN, IntensityRange, far_outside, resolve_range
-from restorekit.images.masks import Missing
+from restorekit.images.masks import MaskArray
 from restorekit.images.picture import Picture
 from restorekit.images.validity import no_data, transparent
 from restorekit.restoration.assumptions import Degradation
@@ -104,7 +104,7 @@ def _state(item: Item, setup: Setup, journal: Journal) -> _State:
 
 
 def is_done(item: Item, setup: Setup, journal: Journal) -> bool:
-    """Say whether an earlier run restored an image from the same input with the same options."""
+    """Return whether an earlier run restored an image from the same input with the same options."""
     return _state(item, setup, journal).done
 
 
@@ -121,7 +121,7 @@ def _opened(state: _State, setup: Setup) -> OpenedFile:
         found = setup.degradation(picture.spec)
     except UsageError as error:
         raise ImageError(
-            f"{item.path} says that it was damaged by {picture.spec!r}, but {error}; or give --corruption"
+            f"{item.path} names the corruption {picture.spec!r} in its metadata, but {error}; or pass --corruption"
         ) from error
     scale, warning = resolve_range(picture, options.range)
     scale = scale.with_margin(_margin(found, scale.margin))
@@ -130,11 +130,13 @@ def _opened(state: _State, setup: Setup) -> OpenedFile:
         kept, reasons = None, []
     accepted = setup.restorer.geometry.channels
     own = planes(item.key, _with_nan(picture, kept), marked.missing, scale, accepted, found.corruption, kept)
-    own = [
-        estimate_level(p, found.corruption) if found.estimate else replace(p, sigma=found.sigma, exact=found.exact)
-        for p in own
-    ]
-    notes = (*marked.warnings, *([warning] if warning else []), *reasons, *_remarks(own, picture, options))
+    levels = list[str]()
+    if found.estimate:
+        estimated = [estimate_level(p, found.corruption, setup.restorer.needs_sigma) for p in own]
+        own, levels = [p for p, _ in estimated], list(dict.fromkeys(note for _, note in estimated if note))
+    else:
+        own = [replace(p, sigma=found.sigma, exact=found.exact) for p in own]
+    notes = (*marked.warnings, *([warning] if warning else []), *reasons, *levels, *_remarks(own, picture, options))
     return OpenedFile(item, state.digests, picture, own, found, notes, state.done)
 
 
@@ -146,8 +148,8 @@ def _margin(found: Degradation, margin: float) -> float:
 
 
 def _kept(
-    key: str, picture: Picture, missing: Missing | None, scale: IntensityRange, options: Options
-) -> tuple[Missing | None, list[str]]:
+    key: str, picture: Picture, missing: MaskArray | None, scale: IntensityRange, options: Options
+) -> tuple[MaskArray | None, list[str]]:
     """Find the values that stay as they are, unseen by the restorer, unless a mask marks them; and say so.
 
     Raises
@@ -181,7 +183,7 @@ def _kept(
     return kept, notes
 
 
-def _with_nan(picture: Picture, kept: Missing | None) -> Picture:
+def _with_nan(picture: Picture, kept: MaskArray | None) -> Picture:
     """Return a picture with its NaN, which decoding replaces by 0, where they stay."""
     if kept is None or picture.missing is None or not (stay := kept & picture.missing).any():
         return picture
@@ -189,7 +191,7 @@ def _with_nan(picture: Picture, kept: Missing | None) -> Picture:
 
 
 def _remarks(own: list[Plane], picture: Picture, options: Options) -> list[str]:
-    """Say what a user may not expect of the result."""
+    """Return sentences on what the result does not keep or contain."""
     kind = formats.target_format(picture, options.format)
     lossy = kind == "jpeg" or (kind == "webp" and picture.lossy)
     unobserved = all(p.lost is not None and bool(p.lost.all()) for p in own)
