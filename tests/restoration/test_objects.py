@@ -120,7 +120,7 @@ def test_a_pil_image_is_read_by_its_mode(image, channels):
 
 @pytest.mark.parametrize("mode", ["CMYK", "LAB"])
 def test_a_pil_image_of_other_colours_is_a_sentence(mode):
-    with pytest.raises(UsageError, match=f"mode {mode} is not supported; pass image"):
+    with pytest.raises(UsageError, match=f"mode {mode} is not supported"):
         objects.read_object(Image.fromarray(RGB).convert(mode) if mode == "CMYK" else Image.new(mode, (4, 4)))
 
 
@@ -150,7 +150,7 @@ def test_transparent_colours_are_kept_and_not_observed():
     ],
 )
 def test_channels_or_slices_are_not_guessed(image):
-    with pytest.raises(UsageError, match="pass .*axes="):
+    with pytest.raises(UsageError, match="axes="):
         objects.read_object(image)
 
 
