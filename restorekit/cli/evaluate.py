@@ -117,11 +117,10 @@ def command(
     from restorekit.core.devices import Compute, choose, versions
     from restorekit.core.execution import LocalEngine
     from restorekit.core.plugins import registry
-    from restorekit.evaluation import evaluate
+    from restorekit.evaluation import evaluate, scenarios
     from restorekit.evaluation.head_to_head import against_baselines
     from restorekit.evaluation.protocol import Protocol
     from restorekit.evaluation.results_file import finite, prepare
-    from restorekit.evaluation.scenarios import expand_specs, make_scenario
     from restorekit.images.dataset import load_images
     from restorekit.images.intensity import parse_range
     from restorekit.report.pages.compared import FOLDER, evenly
@@ -132,10 +131,8 @@ def command(
     limits = parse_limit(fail_under, registry.metrics(), metrics)
     images = load_images(clean, limit, labels, parse_range(span), axes)
     check_output(clean, report)
-    compute = Compute(device, precision, compiled)
-    scenarios = [
-        make_scenario(spec, models, baselines, noise_policy, samples, sampler, compute) for spec in expand_specs(specs)
-    ]
+    methods = models, baselines, noise_policy, samples, sampler, (compute := Compute(device, precision, compiled))
+    selected_scenarios = [scenarios.make_scenario(spec, *methods) for spec in scenarios.expand_specs(specs)]
     selected = create_metrics(metrics)
     protocol = Protocol(Path(clean).name, seed, len(images), choose(device), versions(), compute.number)
     prepare(report)
@@ -146,7 +143,7 @@ def command(
             progress.advance(error and f"{key}: {error}")
 
         results = evaluate.evaluate(
-            evaluate.test_images(images), scenarios, selected, LocalEngine(1), protocol, watch, report,
+            evaluate.test_images(images), selected_scenarios, selected, LocalEngine(1), protocol, watch, report,
             report / FOLDER, evenly(images.keys, pictures),
         )  # fmt: skip
     comparisons = against_baselines(results)

@@ -126,7 +126,7 @@ def range_of(
 ) -> tuple[IntensityRange, str | None]:
     """Find the range of an array, as `resolve_range` does for a picture; `white` is what its tags state."""
     if isinstance(option, tuple):
-        return IntensityRange(*map(float, option), MARGIN), None
+        return IntensityRange(float(option[0]), float(option[1]), MARGIN), None
     if values.dtype.kind in "ui":
         found, source = _integer_range(values, missing, white)
     else:

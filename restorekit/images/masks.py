@@ -93,7 +93,9 @@ def read_mask(path: Path, item: Item, picture: Picture) -> MissingPixels:
 
 
 @lru_cache(maxsize=2)
-def _load(path: Path, _changed: int, _size: int, like: tuple[Shape, str] | None) -> MissingPixels:
+def _load(
+    path: Path, _changed: int, _size: int, like: tuple[Shape, str] | None
+) -> tuple[MaskArray, tuple[str, ...], bool]:
     """Read a mask, (N, H, W, 1 or C), once for each state of the file.
 
     Only arrays and masks of restorekit mark single channels; in others any channel marks the pixel.
@@ -108,9 +110,9 @@ def _load(path: Path, _changed: int, _size: int, like: tuple[Shape, str] | None)
     if (mask == mask[..., :1]).all():
         mask = mask[..., :1]
     elif picture.metadata.array is None and not ours:
-        mask = mask.any(axis=3, keepdims=True)
+        mask = np.asarray(mask.any(axis=3, keepdims=True))
     mask.setflags(write=False)  # it is cached
-    return MissingPixels(mask, tuple(f"the mask {path} {note}" for note in notes), ours)
+    return mask, tuple(f"the mask {path} {note}" for note in notes), ours
 
 
 def _layout_of(picture: Picture) -> tuple[Shape, str] | None:

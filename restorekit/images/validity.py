@@ -20,7 +20,7 @@ _SIZES = {"H": 3, "I": 4}  # type of a TIFF tag by the letter of `struct`
 _SIGNIFICANT = re.compile(rb"""SignificantBits\s*=\s*["'](\d{1,2})["']""")
 _SENTINELS = (-9999.0, -99999.0, -999.0, -32768.0, -32767.0, 9999.0, 99999.0, 1e20)  # used without a tag
 _HUGE = 1e30  # no measured value: the largest floats, fill values of netCDF
-_APART, _APART_KNOWN = 3.0, 0.05  # distances to the other values, in spans of these, that mark a sentinel
+_GAP, _GAP_KNOWN = 3.0, 0.05  # distances to the other values, in spans of these, that mark a sentinel
 _INNER = (1.0, 99.0)  # percentiles between which a span is measured
 _MAX_SENTINELS = 4
 _DIGITS = 1e-6  # relative precision of a number that a tag spells in decimal digits
@@ -30,7 +30,7 @@ def no_data(picture: Picture) -> Mask | None:
     """Find the values of a picture that stand for no data.
 
     These are the number that a GeoTIFF declares, and in floats without such a tag repeated numbers at one end that
-    lie apart from all others: -9999, -32768, the largest negative float.
+    lie far from all others: -9999, -32768, the largest negative float.
 
     Parameters
     ----------
@@ -120,7 +120,7 @@ def _equal(pixels: Array, number: float) -> Mask | None:
 
 
 def _sentinel(known: Array) -> float | None:
-    """Return one number at either end of some finite values that lies apart from all others, or None."""
+    """Return one number at either end of some finite values that lies far from all others, or None."""
     for number in (known.min(), known.max()):
         rest = known[known != number]
         if not rest.size:
@@ -129,8 +129,8 @@ def _sentinel(known: Array) -> float | None:
             return float(number)
         first, last = np.percentile(rest.astype(np.float64), _INNER)
         gap, repeated = float(np.abs(rest - number).min()), known.size - rest.size > 1
-        if number in _SENTINELS and gap > _APART_KNOWN * (last - first):
+        if number in _SENTINELS and gap > _GAP_KNOWN * (last - first):
             return float(number)
-        if repeated and last > first and gap > _APART * (last - first):
+        if repeated and last > first and gap > _GAP * (last - first):
             return float(number)
     return None

@@ -7,7 +7,7 @@ import io
 import os
 import warnings
 from dataclasses import dataclass
-from fractions import Fraction
+from functools import partial
 from numbers import Integral
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from restorekit.core import channels as per_channel
-from restorekit.core.config import checked_sigma
+from restorekit.core.config import checked_sigma, typed_number
 from restorekit.core.contracts import Corruption
 from restorekit.core.devices import Compute, Precision
 from restorekit.core.errors import ImageError, RestorekitWarning, UsageError
@@ -223,27 +223,11 @@ class PythonRestorer:
                 f"the corruption {self.corruption} already sets the noise level, got sigma={sigma}; remove sigma"
             )
         taken, hidden = read_object(image, axes), mask if missing is None else missing
-        stored = taken.picture.spec and parse(taken.picture.spec, registry.corruptions())
-        found = resolve_degradation(self.corruption, _sigma(sigma), stored or None, self.opened.learnt_noise)
-        margin = NOISY_MARGIN if found.source in ("user", "file") else None
-        margin = margin if found.sigma is None else MARGIN_SIGMAS * found.sigma
-        values = prepare_values(taken, range, margin, clear=not (isinstance(hidden, str) and hidden == "alpha"))
-        if hidden is None and taken.path is not None:
-            hidden = _neighbour(taken)
-        if hidden is not None:
-            lost = hidden if isinstance(hidden, Tensor) and taken.path else read_missing(hidden, taken, axes)
-            values = _with_missing(values, lost)
-        level = None if found.sigma is None else torch.full((len(values.y), 1, 1, 1), found.sigma)
+        values, problem, notes = self._pose(taken, hidden, sigma, label, axes, range)
         restorer = self.opened.restorer
-        pose = (values.y, values.observed, found.corruption, max(restorer.geometry.channels))
-        problem = pose_problem(*pose, level, label)
-        levels = list[str]()
-        if found.estimate:
-            estimated, levels = _estimated(problem, restorer.needs_sigma)
-            problem = pose_problem(*pose, estimated, label)
         rng = Rng(seed, tuple(str(i) for i in torch.arange(len(values.y)).tolist()))
         restored, concerns = hold(problem, per_channel.restore(restorer, problem, int(samples), rng))
-        for note in (*values.notes, *levels, *concerns):
+        for note in (*notes, *concerns):
             warnings.warn(note, RestorekitWarning, stacklevel=2)
         if interval is not None:
             together = per_channel.channels_per_pass(restorer, problem.observation.shape[0])
@@ -261,6 +245,30 @@ class PythonRestorer:
             values,
             restored.mmse.cpu(),
         )
+
+    def _pose(
+        self, taken: CallerImage, hidden: Any, sigma: float | str | None, label: int | None, axes: str | None,
+        range: RangeOption,
+    ) -> tuple[ImageValues, Problem, list[str]]:  # fmt: skip
+        """Return the values of an image, the problem that they pose, and what the caller may not expect."""
+        stored = parse(taken.picture.spec, registry.corruptions()) if taken.picture.spec else None
+        found = resolve_degradation(self.corruption, _sigma(sigma), stored, self.opened.learnt_noise)
+        margin = NOISY_MARGIN if found.source in ("user", "file") else None
+        margin = margin if found.sigma is None else MARGIN_SIGMAS * found.sigma
+        values = prepare_values(taken, range, margin, clear=not (isinstance(hidden, str) and hidden == "alpha"))
+        lost = _neighbour(taken) if hidden is None else read_missing(hidden, taken, axes)
+        if lost is not None:
+            values = _with_missing(values, lost)
+        restorer = self.opened.restorer
+        level = None if found.sigma is None else torch.full((len(values.y), 1, 1, 1), found.sigma)
+        pose = partial(
+            pose_problem, values.y, values.observed, found.corruption, max(restorer.geometry.channels), label=label
+        )
+        problem = pose(sigma=level)
+        if not found.estimate:
+            return values, problem, values.notes
+        estimated, levels = _estimated(problem, restorer.needs_sigma)
+        return values, pose(sigma=estimated), [*values.notes, *levels]
 
     def _check_process(self) -> None:
         """Make a model usable in a forked process, whose threads of OpenMP are gone; refuse one on a GPU.
@@ -286,24 +294,18 @@ def _sigma(sigma: float | str | None) -> Sigma:
     if sigma is None or sigma == "auto":
         return sigma  # type: ignore[return-value]  # the one text that is left
     if isinstance(sigma, str):
-        try:
-            return checked_sigma(float(Fraction(sigma)), sigma)
-        except (ValueError, ZeroDivisionError) as error:
-            if isinstance(error, UsageError):
-                raise
-            raise UsageError(
-                f"sigma is a number on the [0, 1] scale, such as 25 / 255, or 'auto', got {sigma!r}"
-            ) from None
+        return checked_sigma(typed_number(sigma), sigma)
     return checked_sigma(sigma, str(sigma))
 
 
 def _neighbour(taken: CallerImage) -> Tensor | None:
     """Return the mask next to an image's file, bool (1 or B, 1 or C, H, W), or None."""
+    if taken.path is None:
+        return None
     from restorekit.images.discovery import Item
     from restorekit.images.masks import parse_mask
 
-    path = Path(str(taken.path))
-    found = parse_mask(None).missing(Item(path, path.name), taken.picture).missing
+    found = parse_mask(None).missing(Item(taken.path, taken.path.name), taken.picture).missing
     return None if found is None else torch.from_numpy(np.ascontiguousarray(np.moveaxis(found, -1, 1)))
 
 

@@ -219,7 +219,7 @@ def read_missing(missing: Any, taken: CallerImage, axes: str | None = None) -> T
     elif _is_pil(missing):
         numbers = _of_pil(missing) if missing.mode != "P" else _gray(np.asarray(missing))
         marks, _ = marks_of(numbers)
-        marks = marks.any(axis=3, keepdims=True)
+        marks = np.asarray(marks.any(axis=3, keepdims=True))
     else:
         bare = axes.replace("C", "") if axes else None
         marks = _laid_out(missing, axes if axes is None or axes == bare else f"{axes},{bare}", True)[0] != 0
@@ -242,7 +242,7 @@ def _gray(array: Array) -> Picture:
 
 
 def _of_pil(image: Any) -> Picture:
-    """Return the numbers of a PIL image by its mode: palettes are looked up, alpha is kept apart."""
+    """Return the numbers of a PIL image by its mode: palettes are looked up, alpha is separated."""
     mode = str(image.mode)
     if mode in ("P", "PA") or "transparency" in image.info:
         image = image.convert("RGBA" if mode == "PA" or "transparency" in image.info else "RGB")
@@ -311,8 +311,8 @@ def _axes(shape: tuple[int, ...], layout: str | None, numpy: bool, mask: bool) -
         )
     if channels == MAX_CHANNELS and not mask:
         raise UsageError(
-            f"4 channels may be RGBA, CMYK or four bands, got the shape {shape}; pass a PIL image for RGBA, or"
-            f" axes={axes!r} for bands that are restored one by one"
+            f"4 channels may be RGBA, CMYK or spectral channels, got the shape {shape}; pass a PIL image for RGBA, or"
+            f" axes={axes!r} for channels that are restored one by one"
         )
     if channels > MAX_CHANNELS and 4 * channels > min(sides):
         volume = "ZYX" if numpy or len(shape) == 3 else "NZYX"

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
+from restorekit.core.devices import Precision
 from restorekit.core.errors import UsageError
 from restorekit.training import build, loop
 from restorekit.training.log import LogEntry
@@ -33,7 +34,7 @@ def train(
     seed: int = 0,
     resume: bool = False,
     device: str = "auto",
-    precision: str = "auto",
+    precision: Precision = "auto",
     threads: int | None = None,
     progress: Callable[[LogEntry], None] | None = None,
 ) -> TrainingResult:

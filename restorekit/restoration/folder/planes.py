@@ -113,7 +113,7 @@ def planes(
     channels : sequence of int
         Channel counts that the restorer takes.
     corruption : Corruption
-        What damaged the picture: it may have made it smaller, or taken its colours.
+        Corruption of the picture; it may have made it smaller or gray.
     kept : array of bool, (1 or N, H, W, 1 or C), or None
         True where the file's numbers stay, as in `Plane`; they count as missing if the corruption is direct.
 

@@ -150,7 +150,7 @@ def _margin(found: Degradation, margin: float) -> float:
 def _kept(
     key: str, picture: Picture, missing: MaskArray | None, scale: IntensityRange, options: Options
 ) -> tuple[MaskArray | None, list[str]]:
-    """Find the values that stay as they are, unseen by the restorer, unless a mask marks them; and say so.
+    """Find the values that stay as they are and count as missing, unless a mask marks them, with notes.
 
     Raises
     ------
