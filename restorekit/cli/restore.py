@@ -23,6 +23,7 @@ from restorekit.cli.options import (
     parse_format,
     parse_keep,
     parse_memory,
+    parse_quality,
     parse_shard,
     parse_sigma,
     range_option,
@@ -112,6 +113,15 @@ Examples:
     "--format", "kind", default="keep", show_default=True, metavar="keep|png|tiff|...", help="Format of the outputs."
 )
 @click.option(
+    "--jpeg-quality",
+    "quality",
+    default="auto",
+    show_default=True,
+    metavar="auto|keep|Q",
+    help="Quality of JPEG and lossy WebP outputs, 1 to 100. auto: so high that the file holds the restoration, in RGB"
+    " without chroma subsampling, WebP without loss; keep: that of the input.",
+)
+@click.option(
     "--list", "listed", type=click.Path(path_type=Path), help="Text file with the names to process, one per line."
 )
 @click.option(
@@ -119,7 +129,8 @@ Examples:
     default="4GB",
     show_default=True,
     metavar="SIZE",
-    help="Memory for the tiles being processed; images need more on top.",
+    help="Memory for the tiles being processed. Images that need more for themselves (five times their decoded size)"
+    " are refused by their header.",
 )
 @click.option(
     "--max-pixels", type=click.IntRange(1), default=10**9, show_default=True, help="Refuse images with more pixels."
@@ -147,9 +158,9 @@ def command(
     source: str, out: Path, name: str, corruption: str | None, sigma: str | None, mask: str | None, mask_invert: bool,
     mask_confirmed: bool, opaque: bool,
     label: int | None, samples: int, sampler: str | None, keep: str, interval: float, span: str | None,
-    axes: str | None, kind: str, listed: Path | None, max_memory: str, max_pixels: int, workers: int, shard: str | None,
-    seed: int, overwrite: bool, self_check: bool, report: bool, dry_run: bool, machine: bool, device: str,
-    precision: Precision, compiled: bool, threads: int | None,
+    axes: str | None, kind: str, quality: str, listed: Path | None, max_memory: str, max_pixels: int, workers: int,
+    shard: str | None, seed: int, overwrite: bool, self_check: bool, report: bool, dry_run: bool, machine: bool,
+    device: str, precision: Precision, compiled: bool, threads: int | None,
 ) -> int:  # fmt: skip
     """Restore every image of IN (a file, or a folder with its sub-folders) to OUT.
 
@@ -163,6 +174,7 @@ def command(
     from restorekit.restoration import folder
 
     set_threads(threads)
+    memory = parse_memory(max_memory)
     masks, parts = parse_mask(mask, mask_invert, mask_confirmed), parse_keep(keep, samples)
     if opaque and mask != "alpha":
         raise click.UsageError("--opaque requires --mask alpha; add it or remove --opaque")
@@ -173,7 +185,7 @@ def command(
     check_output(source, out)
     items = masks.pictures(items)
     masks.check(items)
-    opened = _opened(name, corruption, sigma, sampler, Compute(device, precision, compiled), max_memory)
+    opened = _opened(name, corruption, sigma, sampler, Compute(device, precision, compiled), memory)
     opened.check(label, samples, parts)
     options = folder.Options(
         model=name, digest=opened.digest, corruption=corruption, sigma=parse_sigma(sigma), mask=mask,
@@ -181,11 +193,11 @@ def command(
         range=parse_range(span),
         axes=axes, format=parse_format(kind), keep=parts,
         interval=interval if {"low", "high"} & {*parts} else None, seed=seed,
-        precision=opened.precision, noise=opened.noise, self_check=self_check,
+        precision=opened.precision, noise=opened.noise, self_check=self_check, jpeg_quality=parse_quality(quality),
     )  # fmt: skip
     setup = folder.Setup(
         source, out, opened.restorer, options, _corruption, masks, opened.estimate(samples), opened.device, max_pixels,
-        overwrite, parse_shard(shard), opened.table if options.interval or self_check else None, report,
+        memory, overwrite, parse_shard(shard), opened.table if options.interval or self_check else None, report,
         command_line("restore"),
     )  # fmt: skip
     tasks = folder.tasks(items, setup)
@@ -202,14 +214,14 @@ def _corruption(spec: str) -> Corruption:
 
 
 def _opened(
-    name: str, corruption: str | None, sigma: str | None, sampler: str | None, compute: Compute, memory: str
+    name: str, corruption: str | None, sigma: str | None, sampler: str | None, compute: Compute, memory: int
 ) -> Opened:
     """Open the model or method for the corruption and noise level of the command line."""
     from restorekit.restoration.loading import open_restorer
     from restorekit.restoration.tiling import Limits
 
     known = None if corruption is None else _corruption(corruption)
-    limits = Limits.for_memory(parse_memory(memory))
+    limits = Limits.for_memory(memory)
     level = parse_sigma(sigma)
     stated: Sigma = None if level is None else "auto" if level == "auto" else float(level)
     opened = open_restorer(name, known, sampler, compute, limits, stated)

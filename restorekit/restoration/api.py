@@ -95,7 +95,7 @@ class RestoredImage(Restoration):
         if pixels.dtype.kind == "f" and kind in _EIGHT_BITS:
             unit = (pixels - span.low) / (span.high - span.low)
             pixels = from_unit(unit, IntensityRange(0.0, 255.0), np.uint8)
-        formats.write(path, taken.picture, pixels, kind)
+        formats.write(path, taken.picture, pixels, kind, jpeg_quality="auto")
 
     def show(self) -> None:
         """Open the restored image in the viewer of the system."""

@@ -58,7 +58,7 @@ def page_of(out: Path) -> Page:
     options, journal = {run.options for run in runs}, Journal(out, "")
     unread += [f"{journal.warning}."] if journal.warning else []
     known = list(journal.lines.values())
-    rows = [_row(line) for line in known if line.options in options]
+    rows = sorted((_row(line) for line in known if line.options in options), key=lambda row: not row.flags)
     others = sum(line.status == "done" and line.options not in options for line in known)
     held = [column for column in COLUMNS if any(row.values.get(column.name) is not None for row in rows)]
     return Page(

@@ -70,6 +70,7 @@ def restore_folder(
     range: RangeOption = None,
     axes: str | None = None,
     format: str = "keep",
+    jpeg_quality: str = "auto",
     seed: int = 0,
     overwrite: bool = False,
     workers: int = 2,
@@ -93,7 +94,9 @@ def restore_folder(
         Corruption spec of the images.
     sigma : float, "auto" or None
         Noise level on [0, 1].
-    mask, mask_invert, mask_confirmed, opaque, label, samples, sampler, range, axes, format, seed, overwrite
+    mask, mask_invert, mask_confirmed, opaque, label, samples, sampler
+        As the options of the command.
+    range, axes, format, jpeg_quality, seed, overwrite
         As the options of the command; `range` is "auto" or (low, high).
     workers : int
         Reader threads and writer threads.
@@ -126,9 +129,10 @@ def restore_folder(
     opened.check(label, samples)
     options = Options(
         model=model, digest=opened.digest, corruption=corruption, sigma=None if sigma is None else str(sigma),
-        mask=None if mask is None else str(mask), mask_invert=mask_invert, label=label, samples=samples,
+        mask=None if mask is None else str(mask),
+        mask_invert=mask_invert, label=label, samples=samples,
         sampler=opened.sampler, range=range, format=format, seed=seed, precision=opened.precision, noise=opened.noise,
-        axes=parse_axes(axes), opaque=opaque,
+        axes=parse_axes(axes), opaque=opaque, jpeg_quality=jpeg_quality,
     )  # fmt: skip
     setup = Setup(
         str(source), Path(out), opened.restorer, options, _corruption, masks, opened.estimate(samples), opened.device,

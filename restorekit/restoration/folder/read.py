@@ -112,7 +112,7 @@ def _opened(state: _State, setup: Setup) -> OpenedFile:
     if state.error is not None:
         raise ImageError(state.error)
     item, options = state.item, setup.options
-    picture = formats.read(item.path, setup.max_pixels, options.axes)
+    picture = formats.read(item.path, setup.max_pixels, options.axes, setup.max_memory)
     marked = setup.masks.missing(item, picture)
     if options.opaque and picture.alpha is not None:
         full = 1 if picture.alpha.dtype.kind == "f" else np.iinfo(picture.alpha.dtype).max
@@ -193,7 +193,7 @@ def _with_nan(picture: Picture, kept: MaskArray | None) -> Picture:
 def _remarks(own: list[Plane], picture: Picture, options: Options) -> list[str]:
     """Return sentences on what the result does not keep or contain."""
     kind = formats.target_format(picture, options.format)
-    lossy = kind == "jpeg" or (kind == "webp" and picture.lossy)
+    lossy = kind == "jpeg" or (kind == "webp" and picture.lossy and options.jpeg_quality != "auto")
     unobserved = all(p.lost is not None and bool(p.lost.all()) for p in own)
     touched = kind != picture.format or any(p.lost is not None for p in own)
     hidden = options.mask == "alpha" and not options.opaque
