@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from restorekit.core.errors import (
         CheckpointError,
         ImageError,
+        InputTypeError,
         PluginError,
         RestorekitError,
         RestorekitWarning,
@@ -34,7 +35,10 @@ if TYPE_CHECKING:
         Traits,
         shape_of,
     )
-    from restorekit.restoration.api import load
+    from restorekit.evaluation.call import evaluate
+    from restorekit.restoration.api import RestoredImage, load
+    from restorekit.restoration.folder.call import FolderResult, restore_folder
+    from restorekit.training.call import train
 
 __version__ = "0.1.0"
 
@@ -44,7 +48,8 @@ _NAMES = {
         "Corruption", "LatentModel", "Metric", "Model", "Restorer", "Sampler", "parts_of",
     ),
     "restorekit.core.errors": (
-        "CheckpointError", "ImageError", "PluginError", "RestorekitError", "RestorekitWarning", "SpecError",
+        "CheckpointError", "ImageError", "InputTypeError", "PluginError",
+        "RestorekitError", "RestorekitWarning", "SpecError",
         "UndefinedMetricError", "UsageError",
     ),
     "restorekit.core.plugins.hookspecs": ("hookimpl",),
@@ -53,14 +58,19 @@ _NAMES = {
         "Batch", "Draws", "Estimate", "Geometry", "Linear", "NoiseLaw", "Observation", "Ranged", "Restoration",
         "Source", "Terms", "Traits", "shape_of",
     ),
-    "restorekit.restoration.api": ("load",),
+    "restorekit.evaluation.call": ("evaluate",),
+    "restorekit.restoration.api": ("RestoredImage", "load"),
+    "restorekit.restoration.folder.call": ("FolderResult", "restore_folder"),
+    "restorekit.training.call": ("train",),
 }  # fmt: skip
 _HOMES = {name: module for module, names in _NAMES.items() for name in names}
 __all__ = [
-    "Batch", "CheckpointError", "Corruption", "Draws", "Estimate", "Geometry", "ImageError", "LatentModel",
-    "Linear", "Metric", "Model", "NoiseLaw", "Observation", "PluginError", "Ranged", "Restoration",
+    "Batch", "CheckpointError", "Corruption", "Draws", "Estimate", "FolderResult", "Geometry", "ImageError",
+    "InputTypeError", "LatentModel",
+    "Linear", "Metric", "Model", "NoiseLaw", "Observation", "PluginError", "Ranged", "Restoration", "RestoredImage",
     "RestorekitError", "RestorekitWarning", "Restorer", "Rng", "Sampler", "Source", "SpecError", "Terms",
-    "Traits", "UndefinedMetricError", "UsageError", "__version__", "hookimpl", "load", "parts_of", "shape_of",
+    "Traits", "UndefinedMetricError", "UsageError", "__version__", "evaluate", "hookimpl", "load", "parts_of",
+    "restore_folder", "shape_of", "train",
 ]  # fmt: skip
 
 
@@ -71,4 +81,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted(__all__)

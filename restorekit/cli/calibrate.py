@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import click
 
 from restorekit.cli.console import ImagesProgress, as_json
-from restorekit.cli.evaluate import needs_sigma
 from restorekit.cli.options import axes_option, compute_options, range_option, set_threads
 from restorekit.cli.tables import print_calibration
 from restorekit.core.errors import UsageError
@@ -60,6 +59,7 @@ def command(
     from restorekit.evaluation import evaluate
     from restorekit.evaluation.calibration import fit
     from restorekit.evaluation.results_file import prepare
+    from restorekit.evaluation.scenarios import needs_sigma
     from restorekit.images.dataset import load_images
     from restorekit.images.intensity import parse_range
     from restorekit.models import checkpoint

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -23,15 +23,14 @@ from restorekit.cli.options import (
     set_threads,
 )
 from restorekit.cli.tables import print_results
-from restorekit.core.errors import ImageError, PluginError, UsageError
+from restorekit.core.errors import ImageError, PluginError
 
 if TYPE_CHECKING:
-    from restorekit.core.contracts import Corruption, Metric
-    from restorekit.core.devices import Compute, Precision
-    from restorekit.evaluation.protocol import Method, Results, Scenario
+    from restorekit.core.contracts import Metric
+    from restorekit.core.devices import Precision
+    from restorekit.evaluation.protocol import Results
     from restorekit.images.dataset import LabelledImages, Labels
     from restorekit.report.page import Page
-    from restorekit.restoration.loading import Opened
 
 EXAMPLE = """\b
 Example:
@@ -118,7 +117,7 @@ def command(
     from restorekit.core.devices import Compute, choose, versions
     from restorekit.core.execution import LocalEngine
     from restorekit.core.plugins import registry
-    from restorekit.evaluation import evaluate
+    from restorekit.evaluation import evaluate, scenarios
     from restorekit.evaluation.head_to_head import against_baselines
     from restorekit.evaluation.protocol import Protocol
     from restorekit.evaluation.results_file import finite, prepare
@@ -132,8 +131,8 @@ def command(
     limits = parse_limit(fail_under, registry.metrics(), metrics)
     images = load_images(clean, limit, labels, parse_range(span), axes)
     check_output(clean, report)
-    compute = Compute(device, precision, compiled)
-    scenarios = [_scenario(spec, models, baselines, noise_policy, samples, sampler, compute) for spec in _expand(specs)]
+    methods = models, baselines, noise_policy, samples, sampler, (compute := Compute(device, precision, compiled))
+    selected_scenarios = [scenarios.make_scenario(spec, *methods) for spec in scenarios.expand_specs(specs)]
     selected = create_metrics(metrics)
     protocol = Protocol(Path(clean).name, seed, len(images), choose(device), versions(), compute.number)
     prepare(report)
@@ -144,7 +143,7 @@ def command(
             progress.advance(error and f"{key}: {error}")
 
         results = evaluate.evaluate(
-            evaluate.test_images(images), scenarios, selected, LocalEngine(1), protocol, watch, report,
+            evaluate.test_images(images), selected_scenarios, selected, LocalEngine(1), protocol, watch, report,
             report / FOLDER, evenly(images.keys, pictures),
         )  # fmt: skip
     comparisons = against_baselines(results)
@@ -173,54 +172,6 @@ def exit_code(results: Results, missed: Sequence[str]) -> int:
     for text in missed:
         click.echo(text, err=True)
     return 1 if results.failures or missed else 0
-
-
-def _expand(specs: Sequence[str]) -> list[str]:
-    """Return one spec per corruption, in order; equal corruptions count once, however they are spelt."""
-    from restorekit.core.plugins import registry
-    from restorekit.corruptions.spec import expand, parse
-
-    known, found = registry.corruptions(), dict[str, str]()
-    for one in (one for spec in specs for one in expand(spec)):
-        found.setdefault(str(parse(one, known)), one)
-    return list(found.values())
-
-
-def _scenario(
-    spec: str, models: Sequence[str], baselines: Sequence[str], noise_policy: str | None, samples: int,
-    sampler: str | None, compute: Compute,
-) -> Scenario:  # fmt: skip
-    """Parse a corruption, and open the models and classical methods that restore it."""
-    from restorekit.core.plugins import registry
-    from restorekit.corruptions.spec import parse
-    from restorekit.evaluation.protocol import Method, Scenario
-    from restorekit.restoration.classical import best_baselines
-    from restorekit.restoration.loading import open_restorer
-
-    corruption = parse(spec, registry.corruptions())
-    classical = [b for b in baselines if b not in ("auto", "none")]
-    if "auto" in baselines:
-        classical += best_baselines(corruption)
-    methods: list[Method] = []
-    for name in dict.fromkeys([*models, *classical]):
-        opened = open_restorer(name, corruption, None if name in registry.restorers() else sampler, compute)
-        learned, is_informed = opened.card is not None, needs_sigma(opened, corruption)
-        policy: Any = noise_policy or ("blind" if learned and not is_informed else "true")
-        if policy == "blind" and is_informed:
-            raise UsageError(
-                f"the sampler {opened.sampler} of {name} needs the noise level, got --sigma blind; "
-                "use --sigma true or auto"
-            )
-        n, restorer = samples if learned else 0, opened.restorer
-        methods.append(Method(name, restorer, policy, n, learned, opened.estimate(n), opened.table, opened.digest))
-    return Scenario(spec, corruption, methods)
-
-
-def needs_sigma(opened: Opened, corruption: Corruption) -> bool:
-    """Return whether a sampler needs the noise level; False if the corruption has no Gaussian noise."""
-    from restorekit.core.contracts import parts_of
-
-    return opened.restorer.needs_sigma and any(part.noise_law == "gaussian" for part in parts_of(corruption))
 
 
 def create_metrics(names: Sequence[str]) -> list[Metric]:

@@ -64,8 +64,9 @@ def range_option(function: F) -> F:
         "--range",
         "span",
         metavar="auto|LOW..HIGH",
-        help="Values that map to 0 and 1. auto: the range of an integer type; for floats 0..1, or their 0.1 and 99.9"
-        " percentiles if values are outside of it. [default: auto, with a note if percentiles are used]",
+        help="Values that map to 0 and 1. auto: the range of an integer type, or the 8 to 14 bits that 16-bit values"
+        " fit; for floats 0..1, or their 0.1 and 99.9 percentiles if values are outside of it. [default: auto, with a"
+        " note unless it is that of the type]",
     )(function)
 
 

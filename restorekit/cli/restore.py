@@ -69,10 +69,17 @@ Examples:
 )
 @click.option(
     "--mask",
-    metavar="alpha|color:#RRGGBB|FILE|DIR",
-    help="Mask of missing pixels, non-zero = missing. [default: NAME.missing.png next to the image]",
+    metavar="alpha|color:#RRGGBB[:TOLERANCE]|FILE|DIR",
+    help="Mask of missing pixels, non-zero = missing; up to 32 of 255 count as zero in JPEG and lossy WebP. TOLERANCE:"
+    " distance to the colour, of 255. [default: NAME.missing.png next to the image]",
 )
 @click.option("--mask-invert", is_flag=True, help="Invert the mask: zero = missing.")
+@click.option(
+    "--mask-confirmed", is_flag=True, help="Accept masks that mark over 60 % or under 0.01 % of an image as missing."
+)
+@click.option(
+    "--opaque", is_flag=True, help="With --mask alpha: write the filled image opaque. [default: alpha stays as it is]"
+)
 @click.option("--label", type=click.IntRange(0), help="Class index of the images, for class-conditional models.")
 @click.option(
     "--samples",
@@ -149,6 +156,7 @@ Examples:
 @compute_options
 def command(
     source: str, out: Path, name: str, corruption: str | None, sigma: str | None, mask: str | None, mask_invert: bool,
+    mask_confirmed: bool, opaque: bool,
     label: int | None, samples: int, sampler: str | None, keep: str, interval: float, span: str | None,
     axes: str | None, kind: str, quality: str, listed: Path | None, max_memory: str, max_pixels: int, workers: int,
     shard: str | None, seed: int, overwrite: bool, self_check: bool, report: bool, dry_run: bool, machine: bool,
@@ -167,7 +175,9 @@ def command(
 
     set_threads(threads)
     memory = parse_memory(max_memory)
-    masks, parts = parse_mask(mask, mask_invert), parse_keep(keep, samples)
+    masks, parts = parse_mask(mask, mask_invert, mask_confirmed), parse_keep(keep, samples)
+    if opaque and mask != "alpha":
+        raise click.UsageError("--opaque requires --mask alpha; add it or remove --opaque")
     typed = click.get_current_context().get_parameter_source("interval") is ParameterSource.COMMANDLINE
     if typed and not {"low", "high"} & {*parts}:
         parts = (*parts, "low", "high")
@@ -179,7 +189,8 @@ def command(
     opened.check(label, samples, parts)
     options = folder.Options(
         model=name, digest=opened.digest, corruption=corruption, sigma=parse_sigma(sigma), mask=mask,
-        mask_invert=mask_invert, label=label, samples=samples, sampler=opened.sampler, range=parse_range(span),
+        mask_invert=mask_invert, opaque=opaque, label=label, samples=samples, sampler=opened.sampler,
+        range=parse_range(span),
         axes=axes, format=parse_format(kind), keep=parts,
         interval=interval if {"low", "high"} & {*parts} else None, seed=seed,
         precision=opened.precision, noise=opened.noise, self_check=self_check, jpeg_quality=parse_quality(quality),

@@ -133,6 +133,14 @@ def parse_value(key: str, text: str, hint: Any, limits: ValueLimits = ValueLimit
     return values if several or len(values) > 1 else values[0]
 
 
+def typed_number(text: str) -> float:
+    """Return a number or a fraction A/B that a user typed as a noise level; raise a UsageError for other text."""
+    try:
+        return parse_number(text)
+    except ValueError:
+        raise UsageError(f"sigma is a number on the [0, 1] scale, such as 25 / 255, or 'auto', got {text!r}") from None
+
+
 def parse_number(text: str) -> float:
     """Return a number, which may be infinite or NaN, from a decimal or a fraction A/B; ValueError for other text."""
     above, slash, below = text.partition("/")

@@ -10,15 +10,19 @@ class RestorekitError(Exception):
     """Base of every error that restorekit raises on purpose; its message is one sentence for a person."""
 
 
-class UsageError(RestorekitError):
+class UsageError(RestorekitError, ValueError):
     """The command or call itself is wrong; nothing was done (exit code 2)."""
+
+
+class InputTypeError(UsageError, TypeError):
+    """An object is of a type that is no image, or whose numbers are not supported."""
 
 
 class SpecError(UsageError):
     """A corruption spec, a ``--set`` or another small text could not be understood."""
 
 
-class ImageError(RestorekitError):
+class ImageError(RestorekitError, ValueError):
     """One image cannot be read, restored or written; the others go on (exit code 1)."""
 
 

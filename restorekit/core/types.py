@@ -309,6 +309,12 @@ class Restoration:
     high: Tensor | None = None
     diagnostics: Mapping[str, Tensor] = field(default_factory=dict)
 
+    def __repr__(self) -> str:
+        shape = " x ".join(map(str, self.mmse.shape))
+        extras = [name for name in ("std", "low", "high") if getattr(self, name) is not None]
+        draws = [] if self.draws is None else [f"{len(self.draws)} draws"]
+        return f"<{type(self).__name__} {', '.join([shape, *extras, *draws])}>"
+
 
 class Geometry(NamedTuple):
     """Image sizes that a model accepts.

@@ -357,7 +357,7 @@ class _ComparisonJob:
 def _read(found: Folders, task: Task) -> ImageTriple:
     """Read one image of each folder on the scale of the clean one; ImageError if they do not fit."""
     x, notes = truth(found.clean, task.clean), tuple[str, ...]()
-    like = found.clean.raw(task.clean).dtype, found.clean.range_of(task.clean)
+    like = found.clean.raw(task.clean).dtype, found.clean.range_of(task.clean).with_margin(math.inf)
     raw = found.restored.raw(task.restored)
     if raw.is_floating_point() and found.restored.missing(task.restored) is not None:
         raise ImageError(
@@ -385,7 +385,7 @@ def _read(found: Folders, task: Task) -> ImageTriple:
 
 def _on_scale(images: LabelledImages, i: int, like: tuple[torch.dtype, IntensityRange]) -> Tensor:
     """Return image i, (1, C, H, W), on the clean image's scale if both have numbers of one kind, else by its dtype."""
-    raw, (dtype, span) = images.raw(i), like
+    raw, (dtype, span) = images.raw(i), like  # unbounded, as noise is measured as it is
     same = raw.dtype == dtype or (raw.is_floating_point() and dtype.is_floating_point)
     unit = to_unit(raw.numpy(), span if same else images.range_of(i))
     return torch.from_numpy(np.ascontiguousarray(unit)).permute(2, 0, 1)[None]

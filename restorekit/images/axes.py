@@ -14,6 +14,7 @@ IMAGES = "NTZ"  # axes that count images: numbers, times, slices
 MAX_CHANNELS = 4  # an axis at most this long, last or second of four, holds channels
 SIDE = 28  # of MNIST, which is often kept as rows of 28 * 28 values
 _MAX_ASPECT = 8  # ratio of sides above which an array is not one image
+_MAX_FRAME_ASPECT = 4  # ratio of sides above which three axes are not images, rows and columns
 _MAX_SPECTRAL = 16  # most channels of a multispectral image that are distinguished from columns
 _SYNONYMS = str.maketrans("YX", "HW")
 _CHOICES = {2: ("HW", "NP"), 3: ("HWC", "NHW"), 4: ("NHWC", "NCHW", "TZHW")}
@@ -105,10 +106,12 @@ def _axes_by_rule(shape: Shape, labelled: bool) -> str:
             return "HW"
         case (_, _, c) if c <= MAX_CHANNELS:
             return "HWC"
-        case (n, h, c) if labelled or not (n in (3, 4) or _is_spectral(c, n, h)):
+        case (n, h, c) if labelled or not (n in (3, 4) or _is_cube(n, h, c)):
             return "NHW"
         case (3 | 4, _, _):
             raise _unclear(shape, ("CHW", "NHW"))
+        case (_, h, w) if max(h, w) > _MAX_FRAME_ASPECT * min(h, w) and h < w:
+            raise _unclear(shape, ("HCW", "NHW"))
         case (_, _, _, c) if c <= MAX_CHANNELS:
             return "NHWC"
         case (_, c, _, _) if c <= MAX_CHANNELS:
@@ -121,6 +124,12 @@ def _axes_by_rule(shape: Shape, labelled: bool) -> str:
 def _is_spectral(channels: int, height: int, width: int) -> bool:
     """Return whether a last axis is too short for columns, compared with the two before it."""
     return channels <= _MAX_SPECTRAL and 4 * channels <= min(height, width)
+
+
+def _is_cube(first: int, second: int, third: int) -> bool:
+    """Return whether three axes may be rows, columns and channels, in any order, as well as images, rows, columns."""
+    channels_last = 2 * third <= min(first, second) or first == second != third
+    return channels_last or max(second, third) > _MAX_FRAME_ASPECT * min(second, third)
 
 
 def _unclear(shape: Shape, choices: Sequence[str]) -> UnclearAxesError:

@@ -22,6 +22,7 @@ from restorekit.images.formats import probe, read
 from restorekit.images.intensity import IntensityRange, RangeOption, resolve_range, to_unit
 from restorekit.images.picture import Picture
 from restorekit.images.stacks import Stack, is_stack, load_stack
+from restorekit.images.validity import no_data
 
 if TYPE_CHECKING:
     from restorekit.images.masks import MaskSource
@@ -194,7 +195,9 @@ class _FileImages(LabelledImages):
     def missing(self, i: int) -> Tensor | None:
         frame = self._frames[i]
         picture = self._picture(frame)
-        marked = self._masks.missing(frame.item, picture).missing
+        marked, empty = self._masks.missing(frame.item, picture).missing, no_data(picture)
+        if empty is not None:
+            marked = empty if marked is None else marked | empty
         missing = (
             None if marked is None else picture.cropped(marked[frame.number if len(marked) > 1 else 0], frame.number)
         )
@@ -222,7 +225,7 @@ class _FileImages(LabelledImages):
     def _masks(self) -> MaskSource:
         from restorekit.images.masks import parse_mask  # arrays need no mask files
 
-        return parse_mask(None)
+        return parse_mask(None, confirmed=True)  # training hides most pixels at times
 
     def _picture(self, frame: _Frame) -> Picture:
         path, last = frame.item.path, self._last

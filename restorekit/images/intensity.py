@@ -1,9 +1,14 @@
-"""Map a file's own numbers to intensities on [0, 1] and back; integers are never clipped or guessed."""
+"""Map a file's own numbers to intensities on [0, 1] and back, within bounds.
+
+The rule: integers of 8 bits span 0..255, those of 16 bits 0..65535, or 8 to 14 bits if the tags say so or if all values
+but single strays fit; floats within [0, 1] stand as they are, others span their percentiles; --range overrules. Values
+farther outside of the range than its margin are saturated there, and `far_outside` marks them.
+"""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -11,18 +16,45 @@ import numpy.typing as npt
 
 from restorekit.core.errors import UsageError
 from restorekit.images.picture import Array, Picture
+from restorekit.images.validity import no_data, stated_white
 
 RangeOption = Literal["auto"] | tuple[float, float] | None
 PERCENTILES = (0.1, 99.9)
-DARK = 4  # integers of 16 bits and more that stay below 1 / DARK of their range are reported: sensors of 14 bits
+MIN_BITS, MAX_BITS = 8, 14  # depths that are found in files of 16 bits
+MARGIN = 0.5  # share of the range by which values may lie outside of it: noise, and percentiles
+NOISY_MARGIN = 10.0  # the same behind a corruption whose noise has no known level
+MARGIN_SIGMAS = 5  # noise levels that a margin has room for at least
+MIN_STRAYS, STRAY_SHARE, MIN_VALUES = 16, 1000, 1000  # strays: 16 or 1 in 1000 values, of at least 1000
+_INNER, _MAX_SPANS = (1.0, 99.0), 4.0  # percentiles, and their distances by which a float may lie outside of them
+_CHUNK = 2**24  # values whose histogram is made at once
 
 
 @dataclass(frozen=True)
 class IntensityRange:
-    """The file's numbers that stand at 0 and at 1."""
+    """The file's numbers that stand at 0 and at 1.
+
+    Attributes
+    ----------
+    low, high : float
+        The two numbers.
+    margin : float
+        Share of the range by which values may lie outside of it; `to_unit` saturates values beyond. Two ranges are
+        equal if their numbers are.
+    """
 
     low: float
     high: float
+    margin: float = field(default=math.inf, compare=False)
+
+    @property
+    def depth(self) -> int | None:
+        """Bits of integers that span the range, or None if it does not start at 0 or end at a power of two."""
+        bits = int(self.high + 1).bit_length() - 1
+        return bits if self.low == 0 and self.high == 2**bits - 1 and bits >= MIN_BITS else None
+
+    def with_margin(self, margin: float) -> IntensityRange:
+        """Return the same range with another margin."""
+        return replace(self, margin=margin)
 
     def __str__(self) -> str:
         return f"{self.low:g}..{self.high:g}"
@@ -62,9 +94,10 @@ def parse_range(text: str | None) -> RangeOption:
 def resolve_range(picture: Picture, option: RangeOption = None) -> tuple[IntensityRange, str | None]:
     """Find the range of a picture.
 
-    Integers span 0 to the largest value of their dtype, so that a dark file stays dark. Floats
-    within [0, 1], and floats that `restorekit corrupt` wrote (noise leaves [0, 1]), stand as they are.
-    Other floats span their percentiles 0.1 and 99.9. An explicit (low, high) wins over all of this.
+    Integers span 0 to the largest value of their dtype. Those of 16 bits span fewer bits, 8 to 14, if the tags of the
+    file say so, or if all values but single strays fit. Floats within [0, 1], and files that `restorekit corrupt`
+    wrote (noise leaves [0, 1]), stand as they are. Other floats span their percentiles 0.1 and 99.9. Neither missing
+    values nor those without data count. An explicit (low, high) wins over all of this.
 
     Parameters
     ----------
@@ -76,61 +109,117 @@ def resolve_range(picture: Picture, option: RangeOption = None) -> tuple[Intensi
     Returns
     -------
     IntensityRange, and a warning sentence or None
-        The warning states that a range was guessed though none was requested, or that a file is very dark.
+        The warning states that a range was guessed though none was requested.
     """
+    values = picture.pixels
     if isinstance(option, tuple):
-        low, high = (end * picture.scale for end in option)  # stated in the numbers of the file
-        return IntensityRange(low, high), None
-    if picture.spec is not None and picture.pixels.dtype.kind == "f":
-        return IntensityRange(0.0, 1.0), None
-    return range_of(picture.pixels, picture.missing, option)
+        option = option[0] * picture.scale, option[1] * picture.scale  # stated in the numbers of the file
+    elif picture.spec is not None:
+        full = 1.0 if values.dtype.kind == "f" else float(np.iinfo(values.dtype).max)
+        return IntensityRange(0.0, full, NOISY_MARGIN), None
+    unknown, empty = picture.missing, no_data(picture)
+    if empty is not None:
+        unknown = empty if unknown is None else unknown | empty
+    return range_of(values, unknown, option, stated_white(picture))
 
 
 def range_of(
-    values: Array, missing: npt.NDArray[np.bool_] | None, option: RangeOption
+    values: Array, missing: npt.NDArray[np.bool_] | None, option: RangeOption, white: float | None = None
 ) -> tuple[IntensityRange, str | None]:
-    """Find the range of an array, as `resolve_range` does for a picture."""
+    """Find the range of an array, as `resolve_range` does for a picture; `white` is what its tags state."""
     if isinstance(option, tuple):
-        return IntensityRange(*map(float, option)), None
+        return IntensityRange(float(option[0]), float(option[1]), MARGIN), None
     if values.dtype.kind in "ui":
-        return IntensityRange(0.0, float(np.iinfo(values.dtype).max)), _dark(values)
-    if values.dtype.kind == "b" or not values.size or (values.min() >= 0 and values.max() <= 1):
-        return IntensityRange(0.0, 1.0), None
-    known = values if missing is None else values[~missing]
-    known = known if known.dtype.itemsize > 2 else known.astype(np.float32)  # percentiles lose digits in float16
-    low, high = (float(v) for v in np.percentile(known, PERCENTILES))
-    found = IntensityRange(low, high if high > low else low + 1.0)
-    warning = f"floating-point values outside [0, 1] have no --range; took {found}, their 0.1 and 99.9 percentiles"
-    return found, None if option == "auto" else warning
-
-
-def _dark(values: Array) -> str | None:
-    """Return a warning if integers use so small a part of their range that a model treats them as black."""
-    top = np.iinfo(values.dtype).max
-    most = int(values.max()) if values.size else top
-    if values.dtype.itemsize < 2 or most * DARK >= top or most == 0:
-        return None
-    full = 2 ** most.bit_length() - 1
-    return (
-        f"its numbers reach {most} of {top}, which is dark to a model and restores worse;"
-        f" where {full} is white, as of {most.bit_length()} bits, give --range 0..{full}"
+        found, source = _integer_range(values, missing, white)
+    else:
+        found, source = _float_range(values, missing), "their 0.1 and 99.9 percentiles"
+        if (found.low, found.high) == (0.0, 1.0):
+            source = ""
+    if not source or option == "auto":
+        return found, None
+    if values.dtype.kind == "f":
+        return found, f"floating-point values outside [0, 1] have no --range; took {found}, {source}"
+    return found, (
+        f"its numbers fit {found.depth} of {values.dtype.itemsize * 8} bits by {source}; took the range {found},"
+        f" set another one with --range"
     )
 
 
+def far_outside(values: Array, range: IntensityRange) -> npt.NDArray[np.bool_] | None:
+    """Return where values lie outside of a range by more than its margin; None if they lie nowhere there."""
+    reach = range.margin * (range.high - range.low)
+    low, high = range.low - reach, range.high + reach
+    if values.dtype.kind in "ui" and low <= 0 and high >= np.iinfo(values.dtype).max:
+        return None
+    found = (values < low) | (values > high)
+    return found if found.any() else None
+
+
+def _integer_range(
+    values: Array, missing: npt.NDArray[np.bool_] | None, white: float | None
+) -> tuple[IntensityRange, str]:
+    """Return the range of integers, and by what a smaller one than that of the dtype was found."""
+    full = IntensityRange(0.0, float(np.iinfo(values.dtype).max), MARGIN)
+    if values.dtype.itemsize != 2 or not values.size:
+        return full, ""
+    counts = np.zeros(2**16, np.int64)
+    flat, known = values.reshape(-1), None
+    if missing is not None:
+        known = ~np.broadcast_to(missing, values.shape).reshape(-1)
+    for start in range(0, flat.size, _CHUNK):
+        part = flat[start : start + _CHUNK]
+        part = part if known is None else part[known[start : start + _CHUNK]]
+        counts += np.bincount(part.astype(np.uint16), minlength=2**16)
+    total, most = int(counts.sum()), int(np.flatnonzero(counts).max(initial=0))
+    strays = max(MIN_STRAYS, total // STRAY_SHARE) if total >= MIN_VALUES else 0
+    from_top = np.cumsum(counts[::-1])[::-1]
+    top = int(np.flatnonzero(from_top > strays).max(initial=0)) or most
+    if white is not None and top <= white < full.high:
+        return IntensityRange(0.0, float(2 ** max(MIN_BITS, int(white).bit_length()) - 1), MARGIN), "its tags"
+    bits = max(MIN_BITS, top.bit_length())
+    if most.bit_length() == bits + 1:  # rare, but not far outside
+        bits += 1
+    if top == 0 or bits > MAX_BITS:
+        return full, ""
+    return IntensityRange(0.0, float(2**bits - 1), MARGIN), "its values"
+
+
+def _float_range(values: Array, missing: npt.NDArray[np.bool_] | None) -> IntensityRange:
+    """Return the range of floats or Booleans."""
+    unit = IntensityRange(0.0, 1.0, MARGIN)
+    known = values if missing is None else values[~np.broadcast_to(missing, values.shape)]
+    if values.dtype.kind == "b" or not known.size or (known.min() >= 0 and known.max() <= 1):
+        return unit
+    known = known if known.dtype.itemsize > 2 else known.astype(np.float32)  # percentiles lose digits in float16
+    if known.size >= MIN_VALUES:
+        outside = int(np.count_nonzero((known < 0) | (known > 1)))
+        if outside <= max(MIN_STRAYS, known.size // STRAY_SHARE):
+            return unit
+        first, last = (float(v) for v in np.percentile(known, _INNER))
+        reach = _MAX_SPANS * (last - first)
+        known = known[(known >= first - reach) & (known <= last + reach)]
+    low, high = (float(v) for v in np.percentile(known, PERCENTILES))
+    return IntensityRange(low, high if high > low else low + 1.0, MARGIN)
+
+
 def to_unit(array: Array, range: IntensityRange) -> npt.NDArray[np.float32]:
-    """Map a file's numbers, any shape, to float32 intensities; nothing is clipped."""
+    """Map a file's numbers, any shape, to float32 intensities; values beyond the margin are saturated there."""
     if (range.low, range.high) == (0.0, 1.0):
-        return array.astype(np.float32)
+        plain: npt.NDArray[np.float32] = array.astype(np.float32)
+        return plain if math.isinf(range.margin) else np.clip(plain, -range.margin, 1 + range.margin, out=plain)
     unit: Array = array.astype(np.float64 if array.dtype.itemsize > 4 else np.float32)
     np.subtract(unit, range.low, out=unit)
     np.divide(unit, range.high - range.low, out=unit)
+    if not (math.isinf(range.margin) or array.dtype == np.uint8):
+        np.clip(unit, -range.margin, 1 + range.margin, out=unit)
     return unit.astype(np.float32, copy=False)
 
 
 def from_unit(array: Array, range: IntensityRange, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
     """Map intensities, any shape, back to a file's numbers.
 
-    Integers are rounded half to even and clipped to their dtype; floats are left unclipped.
+    Integers are rounded half to even and clipped to their dtype, or to the range if it is that of a smaller depth;
+    floats are left unclipped.
     """
     dtype = np.dtype(dtype)
     values: Array = array.astype(np.float64 if dtype.itemsize > 2 else np.float32)
@@ -139,5 +228,6 @@ def from_unit(array: Array, range: IntensityRange, dtype: npt.DTypeLike) -> npt.
     if dtype.kind not in "ui":
         return values.astype(dtype, copy=False)
     np.rint(values, out=values)
-    np.clip(values, 0, np.iinfo(dtype).max, out=values)
+    top = np.iinfo(dtype).max
+    np.clip(values, 0, top if range.depth is None else min(top, range.high), out=values)
     return values.astype(dtype)

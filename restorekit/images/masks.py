@@ -1,11 +1,16 @@
-"""Masks of missing pixels: alpha, a colour, one file, files in a folder, or files next to the images."""
+"""Masks of missing pixels: alpha, a colour, one file, files in a folder, or files next to the images.
+
+The rule: a pixel of a mask is missing if any of its channels is non-zero. Values that JPEG or WebP blur out of black,
+and near-black noise, count as zero; of a mask painted on a transparent layer its strokes count.
+Masks that mark more than 60 % or less than 0.01 % of an image are refused unless they are confirmed.
+"""
 
 from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
@@ -17,25 +22,29 @@ from restorekit.core.errors import ImageError, UsageError
 from restorekit.images.axes import Shape, UnclearAxesError
 from restorekit.images.discovery import IMAGE_SUFFIXES, MISSING, Item, marked_stem, split_array, walk_images
 from restorekit.images.formats import read
+from restorekit.images.marks import LOSSY_COLOUR, SOFTWARE, colour_marks, marks_of
 from restorekit.images.picture import Picture
 
 MaskArray = npt.NDArray[np.bool_]
-_COLOUR = re.compile(r"color:#([0-9a-fA-F]{6})")
-_FLOAT_TOLERANCE = 1e-4  # a float image's 8-bit colour after some rounding
+_COLOUR = re.compile(r"color:#([0-9a-fA-F]{6})(?::(\d{1,3}))?")
+MAX_SHARE, MIN_SHARE = 0.6, 1e-4  # of an image, between which a mask is believed without confirmation
 
 
 class MissingPixels(NamedTuple):
-    """MaskArray pixels of one image.
+    """Missing pixels of one image.
 
     Attributes
     ----------
     missing : array of bool, (1 or N, H, W, 1 or C), or None
         True where a value is missing; None where nothing is.
     warnings : tuple of str
+    ours : bool
+        Whether restorekit wrote the mask, so that its share of the image is believed.
     """
 
     missing: MaskArray | None
     warnings: tuple[str, ...] = ()
+    ours: bool = False
 
 
 class MaskIndex:
@@ -67,9 +76,9 @@ class MaskIndex:
 
 
 def read_mask(path: Path, item: Item, picture: Picture) -> MissingPixels:
-    """Read a mask file as black and white; raise an ImageError unless it has the size of the image."""
+    """Read a mask file; raise an ImageError unless it has the size of the image."""
     stat = Path(split_array(path)[0]).stat()
-    mask, warnings = _load(path, stat.st_mtime_ns, stat.st_size, _layout_of(picture))
+    mask, warnings, ours = _load(path, stat.st_mtime_ns, stat.st_size, _layout_of(picture))
     frames, height, width, channels = picture.pixels.shape
     if mask.shape[1:3] != (height, width):
         sizes = f"{mask.shape[2]} x {mask.shape[1]}, the image {item.key} {width} x {height}"
@@ -80,28 +89,34 @@ def read_mask(path: Path, item: Item, picture: Picture) -> MissingPixels:
         )
     if mask.shape[3] not in (1, channels):
         mask = np.asarray(mask.any(axis=3, keepdims=True))
-    return MissingPixels(mask, warnings)
+    return MissingPixels(mask, warnings, ours)
 
 
 @lru_cache(maxsize=2)
-def _load(path: Path, _changed: int, _size: int, like: tuple[Shape, str] | None) -> tuple[MaskArray, tuple[str, ...]]:
-    """Read a mask, (N, H, W, 1 or C), once for each state of the file; equal channels become one."""
+def _load(
+    path: Path, _changed: int, _size: int, like: tuple[Shape, str] | None
+) -> tuple[MaskArray, tuple[str, ...], bool]:
+    """Read a mask, (N, H, W, 1 or C), once for each state of the file.
+
+    Only arrays and masks of restorekit mark single channels; in others any channel marks the pixel.
+    """
     picture = _read_like(path, like)
-    values, nodata = picture.pixels, picture.nodata
+    nodata = picture.nodata
     if nodata is not None and not np.isnan(nodata.value):  # of a mask, it is a number as any other
-        values = np.where(nodata.where, values.dtype.type(nodata.value), values)
+        value = picture.pixels.dtype.type(nodata.value)
+        picture = replace(picture, pixels=np.where(nodata.where, value, picture.pixels), missing=None, nodata=None)
     elif picture.missing is not None:
         raise ImageError(
             f"the mask {path} holds NaN; expected 0 for an observed value and another number for a missing one"
         )
-    top = values.max()
-    cut = bool(((values != 0) & (values != top)).any())
-    mask = np.asarray(values > top / 2 if cut else values != 0)
+    mask, notes = marks_of(picture)
+    ours = picture.spec is not None or (SOFTWARE in picture.metadata.text)
     if (mask == mask[..., :1]).all():
         mask = mask[..., :1]
+    elif picture.metadata.array is None and not ours:
+        mask = np.asarray(mask.any(axis=3, keepdims=True))
     mask.setflags(write=False)  # it is cached
-    warning = f"the mask {path} has values between 0 and {top:g}; they were cut at half"
-    return mask, (warning,) if cut else ()
+    return mask, tuple(f"the mask {path} {note}" for note in notes), ours
 
 
 def _layout_of(picture: Picture) -> tuple[Shape, str] | None:
@@ -132,9 +147,12 @@ class MaskSource(ABC):
     ----------
     invert : bool
         Whether zero, and not non-zero, means missing. NaN stay missing either way.
+    confirmed : bool
+        Whether masks may mark any share of an image.
     """
 
     invert: bool = False
+    confirmed: bool = False
 
     def check(self, items: Sequence[Item]) -> None:
         """Raise a UsageError if the source fits none of the images; called once before the work."""
@@ -163,15 +181,15 @@ class MaskSource(ABC):
         Raises
         ------
         ImageError
-            The image has no mask here, or its mask has another size.
+            The image has no mask here, its mask has another size, or an unconfirmed mask marks more than 60 % or less
+            than 0.01 % of the image.
         """
         marked = self._read_missing(item, picture)
         missing = marked.missing
         if missing is not None and self.invert:
             missing = np.logical_not(missing)
-        if missing is not None and missing.all():
-            warning = f"the mask of {item.key} hides every pixel; was --mask-invert meant?"
-            marked = marked._replace(warnings=(*marked.warnings, warning))
+        if missing is not None and not (self.confirmed or marked.ours):
+            self._check_share(item, float(missing.mean()))
         if picture.missing is not None:
             missing = picture.missing if missing is None else np.logical_or(missing, picture.missing)
         return marked._replace(missing=missing if missing is not None and missing.any() else None)
@@ -189,6 +207,21 @@ class MaskSource(ABC):
     def _refusal(self, items: Sequence[Item]) -> str | None:
         """Return a sentence if the source fits none of the images, else None."""
         return None
+
+    def _check_share(self, item: Item, share: float) -> None:
+        """Raise an ImageError for a share of an image that hardly any correct mask marks."""
+        expected = "expected 0.01 % to 60 %, or nothing"
+        if share > MAX_SHARE:
+            raise ImageError(
+                f"the mask marks {share:.1%} of {item.key} as missing, {expected}; "
+                f"{'remove' if self.invert else 'pass'} --mask-invert if the other pixels are missing, or pass"
+                " --mask-confirmed if this is right"
+            )
+        if 0 < share < MIN_SHARE:
+            raise ImageError(
+                f"the mask marks {share:.4%} of {item.key} as missing, {expected}; check the mask, or pass"
+                " --mask-confirmed if this is right"
+            )
 
     @abstractmethod
     def _read_missing(self, item: Item, picture: Picture) -> MissingPixels:
@@ -222,15 +255,18 @@ class AlphaMasks(MaskSource):
 
 @dataclass(frozen=True)
 class ColourMasks(MaskSource):
-    """Pixels of exactly one colour.
+    """Pixels of one colour, within a tolerance.
 
     Attributes
     ----------
     colour : (int, int, int)
         8-bit red, green, blue; scaled to deeper images.
+    tolerance : int or None
+        Largest difference of a channel, of 255; None: 0, and what JPEG and WebP need, as in `colour_marks`.
     """
 
     colour: tuple[int, int, int] = (0, 0, 0)
+    tolerance: int | None = None
 
     def _read_missing(self, item: Item, picture: Picture) -> MissingPixels:
         channels = picture.pixels.shape[3]
@@ -239,19 +275,14 @@ class ColourMasks(MaskSource):
             raise ImageError(
                 f"{item.key} has {channels} channel(s) and no colour {self}; expected RGB or a gray such as #FFFFFF"
             )
-        wanted = np.array(self.colour if channels == 3 else self.colour[:1], np.float64)
-        if picture.pixels.dtype.kind == "f":
-            equal = np.abs(picture.pixels - wanted / 255) < _FLOAT_TOLERANCE
-        else:
-            dtype = picture.pixels.dtype
-            equal = picture.pixels == (wanted * (np.iinfo(dtype).max // 255)).astype(dtype)
-        hit = np.asarray(equal.all(axis=3, keepdims=True))
-        warnings: tuple[str, ...] = () if hit.any() else (f"no pixel of {item.key} has exactly the colour {self}",)
-        if picture.lossy:
-            warnings += (
-                f"{item.key} is compressed with loss, which blurs the marked colour {self}; prefer a mask file",
+        hit = colour_marks(picture, self.colour, self.tolerance)
+        if not hit.any() and not self.confirmed:
+            raise ImageError(
+                f"no pixel of {item.key} has the colour {self}; correct it, allow a tolerance such as"
+                f" --mask color:{self}:40, or pass --mask-confirmed if nothing is missing"
             )
-        return MissingPixels(hit, warnings)
+        note = f"{item.key} is compressed with loss; pixels within {LOSSY_COLOUR} of 255 of {self} count as marked"
+        return MissingPixels(hit, (note,) if picture.lossy and self.tolerance is None else ())
 
     def __str__(self) -> str:
         return "#{:02X}{:02X}{:02X}".format(*self.colour)
@@ -317,8 +348,8 @@ class FolderMasks(MaskSource):
         return []
 
 
-def parse_mask(text: str | None, invert: bool = False) -> MaskSource:
-    """Parse ``alpha``, ``color:#RRGGBB``, a file or a folder.
+def parse_mask(text: str | None, invert: bool = False, confirmed: bool = False) -> MaskSource:
+    """Parse ``alpha``, ``color:#RRGGBB``, ``color:#RRGGBB:TOLERANCE``, a file or a folder.
 
     Parameters
     ----------
@@ -326,6 +357,8 @@ def parse_mask(text: str | None, invert: bool = False) -> MaskSource:
         None: masks lie next to the images as `NAME.missing.png`.
     invert : bool
         Whether zero means missing.
+    confirmed : bool
+        Whether masks may mark any share of an image.
 
     Raises
     ------
@@ -333,18 +366,21 @@ def parse_mask(text: str | None, invert: bool = False) -> MaskSource:
         It is none of these.
     """
     if text is None:
-        return NeighbourMasks(invert)
+        return NeighbourMasks(invert, confirmed)
     if text == "alpha":
-        return AlphaMasks(invert)
+        return AlphaMasks(invert, confirmed)
     colour = _COLOUR.fullmatch(text)
     if colour:
         red, green, blue = bytes.fromhex(colour[1])
-        return ColourMasks(invert, (red, green, blue))
+        tolerance = None if colour[2] is None else int(colour[2])
+        return ColourMasks(invert, confirmed, (red, green, blue), tolerance)
     if text.startswith("color:"):
-        raise UsageError(f"a mask is color:#RRGGBB, with six hexadecimal digits, got {text!r}")
+        raise UsageError(
+            f"a mask is color:#RRGGBB, with six hexadecimal digits, or color:#RRGGBB:TOLERANCE of 255, got {text!r}"
+        )
     path = Path(text)
     if path.is_dir():
-        return FolderMasks(invert, path)
+        return FolderMasks(invert, confirmed, path)
     if not path.is_file():
         raise UsageError(f"a mask is alpha, color:#RRGGBB, a file or a folder; there is no file or folder {text!r}")
-    return FileMask(invert, path)
+    return FileMask(invert, confirmed, path)

@@ -1,13 +1,15 @@
-"""Restoring single images from Python.
-
-Images as Python callers hold them, numpy arrays or torch tensors, and the batches that restorers take.
-"""
+"""Restoring single images from Python."""
 
 from __future__ import annotations
 
+import base64
+import io
+import os
 import warnings
 from dataclasses import dataclass
+from functools import partial
 from numbers import Integral
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,23 +17,127 @@ import torch
 from torch import Tensor
 
 from restorekit.core import channels as per_channel
-from restorekit.core.config import checked_sigma
+from restorekit.core.config import checked_sigma, typed_number
 from restorekit.core.contracts import Corruption
 from restorekit.core.devices import Compute, Precision
 from restorekit.core.errors import ImageError, RestorekitWarning, UsageError
 from restorekit.core.plugins import registry
 from restorekit.core.rng import Rng
-from restorekit.core.types import Restoration
+from restorekit.core.types import Problem, Restoration
 from restorekit.corruptions.spec import parse
-from restorekit.images.axes import axes_of, frames_order, frames_shape, parse_axes, stored_layout
-from restorekit.restoration.assumptions import pose_problem, resolve_degradation
+from restorekit.images import formats
+from restorekit.images.intensity import MARGIN_SIGMAS, NOISY_MARGIN, IntensityRange, RangeOption, from_unit
+from restorekit.images.picture import SUFFIXES, Array
+from restorekit.restoration.assumptions import Sigma, pose_problem, resolve_degradation
 from restorekit.restoration.loading import Opened, open_restorer
+from restorekit.restoration.objects import CallerImage, ImageValues, prepare_values, read_missing, read_object
 from restorekit.restoration.safeguards import hold
+from restorekit.uncertainty.conditions import white_level
 from restorekit.uncertainty.intervals import enclose_or_warn
+from restorekit.uncertainty.noise_level import estimate_sigma
+
+__all__ = ["PythonRestorer", "RestoredImage", "load"]
+WINDOW = 2048  # side of the central part of a large image from which its noise level is estimated, pixels
+_EIGHT_BITS = ("png", "jpeg", "webp", "bmp")  # formats without floats
+
+
+@dataclass(frozen=True, repr=False)
+class RestoredImage(Restoration):
+    """A restoration of a caller's image, laid out like it.
+
+    Attributes
+    ----------
+    taken : CallerImage or None
+        The image as it came.
+    values : ImageValues or None
+        The image as the restorer saw it.
+    estimate : Tensor, (B, C, H, W), or None
+        `mmse` as a batch.
+    """
+
+    taken: CallerImage | None = None
+    values: ImageValues | None = None
+    estimate: Tensor | None = None
+
+    @property
+    def image(self) -> Any:
+        """The restored image as it came: its type, range, layout and alpha.
+
+        An array for an array or a path, a tensor for a tensor, a PIL image for a PIL image. ImageValues without data,
+        colours of transparent pixels and values far outside of the range are those of the input.
+        """
+        taken, pixels, _ = self._parts()
+        alpha = self._alpha(pixels)
+        samples = pixels if alpha is None else np.concatenate([pixels, alpha], axis=3)
+        if taken.form.kind == "pil":
+            from PIL import Image
+
+            return Image.fromarray(samples[0, :, :, 0] if samples.shape[3] == 1 else samples[0])
+        return taken.form.give(torch.from_numpy(samples).movedim(-1, 1))
+
+    def save(self, path: str | Path) -> None:
+        """Write the restored image to a file, in the format of its suffix.
+
+        An image that was read from a path keeps its metadata. Floats are written as 8 bits to PNG, JPEG, WebP and BMP.
+
+        Raises
+        ------
+        ImageError
+            The suffix is unknown, the file is the image's own, or the format does not hold such an image.
+        """
+        taken, pixels, span = self._parts()
+        path = Path(path)
+        kind = next((k for k, suffixes in SUFFIXES.items() if path.suffix.lower() in suffixes), None)
+        if kind is None:
+            raise ImageError(f"{path} has no suffix of an image; use for example .png, .tif or .npy")
+        if taken.path is not None and path.exists() and path.samefile(taken.path):
+            raise ImageError(f"{path} is the image itself, which is never written to; choose another name")
+        if pixels.dtype.kind == "f" and kind in _EIGHT_BITS:
+            unit = (pixels - span.low) / (span.high - span.low)
+            pixels = from_unit(unit, IntensityRange(0.0, 255.0), np.uint8)
+        formats.write(path, taken.picture, pixels, kind, jpeg_quality="auto")
+
+    def show(self) -> None:
+        """Open the restored image in the viewer of the system."""
+        from PIL import Image
+
+        Image.fromarray(self._preview()).show()
+
+    def _repr_html_(self) -> str:
+        """Return the picture and its description for notebooks."""
+        from PIL import Image
+
+        data = io.BytesIO()
+        Image.fromarray(self._preview()).save(data, "PNG")
+        text = base64.b64encode(data.getvalue()).decode("ascii")
+        return f'<figure><img src="data:image/png;base64,{text}"><figcaption>{self!r}</figcaption></figure>'
+
+    def _preview(self) -> Array:
+        from restorekit.images.previews import pictured
+
+        _, pixels, span = self._parts()
+        return pictured(pixels[0], span)
+
+    def _parts(self) -> tuple[CallerImage, Array, IntensityRange]:
+        """Return the image as it came, the restored numbers in its range, (B, H, W, C), and the range."""
+        if self.taken is None or self.values is None or self.estimate is None:
+            raise UsageError("this restoration was made without an image; use mmse")
+        before, span, kept = self.taken.picture.pixels, self.values.range, self.values.kept
+        dtype = np.dtype(np.float32) if before.dtype.kind == "b" else before.dtype
+        pixels = from_unit(self.estimate.movedim(1, -1).numpy(), span, dtype)
+        if kept is not None and kept.shape == pixels.shape:
+            pixels = np.where(kept, before.astype(dtype), pixels)
+        return self.taken, pixels, span
+
+    def _alpha(self, pixels: Array) -> Array | None:
+        """Return the alpha of the image where it fits its pixels."""
+        alpha = None if self.taken is None else self.taken.picture.alpha
+        fits = alpha is not None and alpha.shape[:3] == pixels.shape[:3] and alpha.dtype == pixels.dtype
+        return alpha if fits else None
 
 
 class PythonRestorer:
-    """A model for Python: takes and returns images as numpy arrays or torch tensors.
+    """A model for Python: restores arrays, tensors, PIL images and files.
 
     Parameters
     ----------
@@ -43,29 +149,41 @@ class PythonRestorer:
 
     def __init__(self, opened: Opened, corruption: Corruption | None = None) -> None:
         self.opened, self.corruption = opened, corruption
+        self._process = os.getpid()
+
+    def __repr__(self) -> str:
+        channels = " or ".join(map(str, self.opened.restorer.geometry.channels))
+        known = "" if self.corruption is None else f", against {self.corruption}"
+        kind = "classical method" if self.opened.card is None else "model"
+        return f"<restorekit {kind} {self.opened.name!r} on {self.opened.device}, {channels} channels{known}>"
 
     def __call__(
         self,
         image: Any,
         missing: Any = None,
-        sigma: float | None = None,
+        sigma: float | str | None = None,
         samples: int = 0,
         seed: int = 0,
         label: int | None = None,
         interval: float | None = None,
         axes: str | None = None,
-    ) -> Restoration:
+        mask: Any = None,
+        range: RangeOption = None,
+    ) -> RestoredImage:
         """Restore one image, or a batch.
 
         Parameters
         ----------
-        image : ndarray (H, W) or (H, W, C), or Tensor (H, W), (C, H, W) or (B, C, H, W)
-            On [0, 1] where it is float; uint8 and uint16 span 0 to their maximum. NaN means missing.
-        missing : array or Tensor of the same height and width, optional
-            Non-zero where a pixel is missing.
-        sigma : float, optional
-            Standard deviation of the noise on [0, 1]; 0 = none; None = unknown, or as in the images that the model has
-            learnt from where those had noise.
+        image : ndarray (H, W) or (H, W, C), Tensor (H, W), (C, H, W) or (B, C, H, W), PIL image, or path
+            On [0, 1] where it is float; uint8 spans 0 to 255, uint16 0 to 65535 or the 8 to 14 bits that its values
+            fit, with a warning. NaN, masked values, colours of fully transparent pixels and values far outside of the
+            range are missing.
+        missing, mask : array, Tensor or PIL image of the same height and width, path, "alpha" or "color:#RRGGBB"
+            Non-zero where a pixel is missing; two names for one argument. For an image from a path the default is
+            NAME.missing.png next to it.
+        sigma : float, "auto" or None
+            Standard deviation of the noise on [0, 1]; 0 = none; "auto" = estimated from the image; None = unknown, or
+            as in the images that the model has learnt from where those had noise.
         samples : int
             Draws to return.
         seed : int
@@ -78,45 +196,143 @@ class PythonRestorer:
         axes : str, optional
             One letter for each axis of an image in another layout, such as ``"NHWC"``, ``"CYX"`` or ``"TZYX"``; see
             `restorekit.images.axes.parse_axes`. A mask has the same axes, with or without C.
+        range : "auto", (low, high) or None
+            Numbers that are 0 and 1 on the scale of `sigma` and of the results, as in `--range`.
 
         Returns
         -------
-        Restoration
-            On [0, 1]. Fields laid out like the image, numpy for numpy, torch for torch; draws have a leading axis.
+        RestoredImage
+            On [0, 1]. Fields laid out like the image, torch for torch, else numpy; draws have a leading axis. Its
+            `image` has the type and the range of the input.
 
         Raises
         ------
         UsageError
-            A shape, type, scale or option that does not fit.
+            A shape, scale or option that does not fit; a ValueError, and a TypeError for an object of another type.
+        ImageError
+            A file that cannot be read.
         """
         if not isinstance(samples, Integral) or samples < 0:
-            raise UsageError(f"expected a number of draws, an integer from 0 on, got {samples!r}")
+            raise UsageError(f"samples is a number of draws, an integer from 0 on, got {samples!r}")
+        if missing is not None and mask is not None:
+            raise UsageError("missing and mask are two names for one argument; pass one of them")
         self.opened.check(label, int(samples))
+        self._check_process()
         if self.corruption is not None and sigma is not None:
             raise UsageError(
                 f"the corruption {self.corruption} already sets the noise level, got sigma={sigma}; remove sigma"
             )
-        y, form = read_batch(image, axes)
-        observed = y.isfinite()
-        if missing is not None:
-            observed = observed & ~read_missing(missing, tuple(y.shape), form.axes if axes else None)
-        stated = None if sigma is None else checked_sigma(sigma, str(sigma))
-        found = resolve_degradation(self.corruption, stated, model=self.opened.learnt_noise)
-        level = None if found.sigma is None else torch.full((len(y), 1, 1, 1), found.sigma)
+        taken, hidden = read_object(image, axes), mask if missing is None else missing
+        values, problem, notes = self._pose(taken, hidden, sigma, label, axes, range)
         restorer = self.opened.restorer
-        channels = max(restorer.geometry.channels)
-        problem = pose_problem(torch.where(observed, y, 0.0), observed, found.corruption, channels, level, label)
-        rng = Rng(seed, tuple(str(i) for i in range(len(y))))
-        restored = per_channel.restore(restorer, problem, samples, rng)
-        restored, concerns = hold(problem, restored)
-        for sentence in concerns:
-            warnings.warn(sentence, RestorekitWarning, stacklevel=2)
+        rng = Rng(seed, tuple(str(i) for i in torch.arange(len(values.y)).tolist()))
+        restored, concerns = hold(problem, per_channel.restore(restorer, problem, int(samples), rng))
+        for note in (*notes, *concerns):
+            warnings.warn(note, RestorekitWarning, stacklevel=2)
         if interval is not None:
             together = per_channel.channels_per_pass(restorer, problem.observation.shape[0])
             restored = enclose_or_warn(restored, problem, together, self.opened.table, interval)
         others = restored.std, restored.draws, restored.low, restored.high
-        std, draws, low, high = (None if values is None else form.give(values) for values in others)
-        return Restoration(form.give(restored.mmse), std, draws, low, high, restored.diagnostics)
+        std, draws, low, high = (None if one is None else taken.form.give(one) for one in others)
+        return RestoredImage(
+            taken.form.give(restored.mmse),
+            std,
+            draws,
+            low,
+            high,
+            restored.diagnostics,
+            taken,
+            values,
+            restored.mmse.cpu(),
+        )
+
+    def _pose(
+        self, taken: CallerImage, hidden: Any, sigma: float | str | None, label: int | None, axes: str | None,
+        range: RangeOption,
+    ) -> tuple[ImageValues, Problem, list[str]]:  # fmt: skip
+        """Return the values of an image, the problem that they pose, and what the caller may not expect."""
+        stored = parse(taken.picture.spec, registry.corruptions()) if taken.picture.spec else None
+        found = resolve_degradation(self.corruption, _sigma(sigma), stored, self.opened.learnt_noise)
+        margin = NOISY_MARGIN if found.source in ("user", "file") else None
+        margin = margin if found.sigma is None else MARGIN_SIGMAS * found.sigma
+        values = prepare_values(taken, range, margin, clear=not (isinstance(hidden, str) and hidden == "alpha"))
+        lost = _neighbour(taken) if hidden is None else read_missing(hidden, taken, axes)
+        if lost is not None:
+            values = _with_missing(values, lost)
+        restorer = self.opened.restorer
+        level = None if found.sigma is None else torch.full((len(values.y), 1, 1, 1), found.sigma)
+        pose = partial(
+            pose_problem, values.y, values.observed, found.corruption, max(restorer.geometry.channels), label=label
+        )
+        problem = pose(sigma=level)
+        if not found.estimate:
+            return values, problem, values.notes
+        estimated, levels = _estimated(problem, restorer.needs_sigma)
+        return values, pose(sigma=estimated), [*values.notes, *levels]
+
+    def _check_process(self) -> None:
+        """Make a model usable in a forked process, whose threads of OpenMP are gone; refuse one on a GPU.
+
+        Raises
+        ------
+        UsageError
+            The process was forked from one that had opened CUDA.
+        """
+        if os.getpid() == self._process:
+            return
+        if self.opened.device != "cpu":
+            raise UsageError(
+                f"a forked process cannot use {self.opened.device}; start workers with the method 'spawn', or load the"
+                " model in each of them"
+            )
+        torch.set_num_threads(1)
+        self._process = os.getpid()
+
+
+def _sigma(sigma: float | str | None) -> Sigma:
+    """Check a noise level: a number, its text such as "25/255", "auto" or None."""
+    if sigma is None or sigma == "auto":
+        return sigma  # type: ignore[return-value]  # the one text that is left
+    if isinstance(sigma, str):
+        return checked_sigma(typed_number(sigma), sigma)
+    return checked_sigma(sigma, str(sigma))
+
+
+def _neighbour(taken: CallerImage) -> Tensor | None:
+    """Return the mask next to an image's file, bool (1 or B, 1 or C, H, W), or None."""
+    if taken.path is None:
+        return None
+    from restorekit.images.discovery import Item
+    from restorekit.images.masks import parse_mask
+
+    found = parse_mask(None).missing(Item(taken.path, taken.path.name), taken.picture).missing
+    return None if found is None else torch.from_numpy(np.ascontiguousarray(np.moveaxis(found, -1, 1)))
+
+
+def _with_missing(values: ImageValues, lost: Tensor) -> ImageValues:
+    """Take out what a mask marks, and let it be filled in where it would have been kept."""
+    observed = values.observed & ~lost
+    kept = None if values.kept is None else values.kept & ~np.moveaxis(lost.numpy(), 1, -1)
+    return values._replace(y=torch.where(observed, values.y, 0.0), observed=observed, kept=kept)
+
+
+def _estimated(problem: Problem, required: bool) -> tuple[Tensor | None, list[str]]:
+    """Estimate the noise level of each image, (B, 1, 1, 1), from its central part if it is large; and say what failed.
+
+    Noise that is not white has no level: NaN, which is unknown, unless the restorer requires one.
+    """
+    o = problem.observation
+    if o.direct and o.y.shape[1:] == o.shape and max(o.shape[1:]) > WINDOW:
+        firsts = [max(0, (side - WINDOW) // 2) for side in o.shape[1:]]
+        places = [torch.arange(a, min(n, a + WINDOW)) for a, n in zip(firsts, o.shape[1:], strict=True)]
+        problem = Problem(o.cut(*places), problem.corruption)
+    levels, notes = list[float](), list[str]()
+    for i in torch.arange(len(o)).tolist():
+        one = problem.take(torch.tensor([i]))
+        found = white_level(one)
+        levels.append(found.sigma if found.sigma is not None else float(estimate_sigma(one)) if required else torch.nan)
+        notes += [f"{found.reason}: restored without a noise level"] if found.sigma is None else []
+    return torch.tensor(levels).view(-1, 1, 1, 1), list(dict.fromkeys(notes))
 
 
 def load(
@@ -130,133 +346,3 @@ def load(
     """
     known = None if corruption is None else parse(corruption, registry.corruptions())
     return PythonRestorer(open_restorer(name, known, sampler, Compute(device, precision, compiled)), known)
-
-
-MAX_CHANNELS = 4  # an axis this short holds channels if the other candidate is longer
-MAX_FLOAT_VALUE = 10.0  # floats beyond this are no noisy [0, 1] any more
-_FULL = {torch.uint8: 2**8 - 1, torch.uint16: 2**16 - 1, torch.bool: 1}
-
-
-@dataclass(frozen=True)
-class ArrayForm:
-    """Layout of a caller's image.
-
-    Attributes
-    ----------
-    numpy : bool
-        An array; else a tensor.
-    axes : str
-        One letter for each axis, as in `restorekit.images.axes`.
-    shape : tuple of int
-        Shape of the image.
-    device : torch.device
-        Where it lies.
-    """
-
-    numpy: bool
-    axes: str
-    shape: tuple[int, ...]
-    device: torch.device
-
-    def give(self, batch: Tensor) -> Any:
-        """Lay out results, (..., B, C, H, W), like the caller's image; axes before B stay where they are."""
-        frames = batch.movedim(-3, -1)
-        axes, shape, lead, channels = self.axes, self.shape, frames.shape[:-4], frames.shape[-1]
-        if channels > 1 and "C" not in axes and not self.numpy:
-            axes, shape = f"C{axes}", (channels, *shape)
-        sizes, order = stored_layout(tuple(frames.shape[-4:]), shape, axes)
-        result = frames.reshape(*lead, *sizes).permute(*range(len(lead)), *(len(lead) + i for i in order))
-        return result.numpy() if self.numpy else result.to(self.device)
-
-
-def read_batch(image: Any, axes: str | None = None) -> tuple[Tensor, ArrayForm]:
-    """Turn a caller's image into a batch.
-
-    Parameters
-    ----------
-    image : ndarray (H, W) or (H, W, C), or Tensor (H, W), (C, H, W) or (B, C, H, W)
-        uint8 and uint16 span 0 to their maximum; floats are on [0, 1] and may be noisy or NaN.
-    axes : str, optional
-        Letters of the axes of an image in another layout.
-
-    Returns
-    -------
-    Tensor of float32, (B, C, H, W), and ArrayForm
-
-    Raises
-    ------
-    UsageError
-        Another shape, type or scale.
-    """
-    tensor, form = _laid_out(image, axes)
-    return _unit(tensor), form
-
-
-def read_missing(missing: Any, shape: tuple[int, ...], axes: str | None = None) -> Tensor:
-    """Turn a caller's mask, non-zero = missing, into bool, (1 or B, 1 or C, H, W), for a batch of `shape`."""
-    bare = axes.replace("C", "") if axes else None
-    tensor, _ = _laid_out(missing, axes if axes is None or axes == bare else f"{axes},{bare}")
-    fits = all(a in (1, b) for a, b in zip(tensor.shape[:2], shape[:2], strict=True))
-    if not fits or tensor.shape[2:] != shape[2:]:
-        raise UsageError(
-            f"missing must have the image's height and width, {shape[2]} x {shape[3]}, and one or all of its"
-            f" channels, got the shape {tuple(np.shape(missing))}"
-        )
-    return tensor != 0
-
-
-def _laid_out(image: Any, layout: str | None) -> tuple[Tensor, ArrayForm]:
-    """Return an image or mask as (B, C, H, W) in its own type."""
-    numpy = not isinstance(image, Tensor)
-    if isinstance(image, Tensor):
-        tensor = image.detach()
-    else:
-        array = np.ascontiguousarray(image)
-        if array.dtype.kind not in "uifb":
-            raise UsageError(f"an image holds uint8, uint16 or floating-point numbers, got {array.dtype}")
-        tensor = torch.from_numpy(array.astype(array.dtype.newbyteorder("=")))
-    shape = tuple(tensor.shape)
-    if layout is not None:
-        try:
-            axes = axes_of(shape, parse_axes(layout))
-        except ImageError as error:
-            raise UsageError(str(error)) from error
-    else:
-        layouts = {2: "HW", 3: "HWC"} if numpy else {2: "HW", 3: "CHW", 4: "NCHW"}
-        if len(shape) not in layouts:
-            wanted = "an array (H, W) or (H, W, C)" if numpy else "a tensor (H, W), (C, H, W) or (B, C, H, W)"
-            raise UsageError(
-                f"an image is {wanted}, got the shape {shape}; pass axes, such as 'NHWC', for another layout"
-            )
-        axes = layouts[len(shape)]
-        if len(shape) == 3:
-            _refuse_swapped(tensor.shape, numpy)
-    if 0 in shape:
-        raise UsageError(f"an image has at least one pixel, got the shape {shape}")
-    frames = tensor.permute(frames_order(axes)).reshape(frames_shape(shape, axes))
-    return frames.movedim(-1, 1).cpu(), ArrayForm(numpy, axes, shape, tensor.device)
-
-
-def _refuse_swapped(shape: torch.Size, numpy: bool) -> None:
-    channels, other = (shape[2], shape[0]) if numpy else (shape[0], shape[2])
-    if channels > MAX_CHANNELS >= other:
-        wanted, got = ("(H, W, C)", "(C, H, W)") if numpy else ("(C, H, W)", "(H, W, C)")
-        raise UsageError(
-            f"a 3-D {'array' if numpy else 'tensor'} is {wanted}, got {tuple(shape)}, which looks like {got};"
-            " swap the axes or pass axes"
-        )
-
-
-def _unit(t: Tensor) -> Tensor:
-    if t.is_floating_point():
-        unit = t.float()
-        known = unit[unit.isfinite()]
-        if known.numel() and float(known.abs().max()) > MAX_FLOAT_VALUE:
-            raise UsageError(
-                f"floats are on the [0, 1] scale, got values up to {float(known.abs().max()):g};"
-                " divide by the maximum, or pass uint8 or uint16"
-            )
-        return unit
-    if t.dtype not in _FULL:
-        raise UsageError(f"expected uint8 or uint16, got {t.dtype}; convert or divide by the maximum")
-    return t.float() / _FULL[t.dtype]

@@ -3,7 +3,7 @@ import pytest
 
 from restorekit.core.errors import UsageError
 from restorekit.images import IntensityRange, Picture, from_unit, parse_range, read, resolve_range, to_unit
-from restorekit.images.intensity import range_of
+from restorekit.images.intensity import far_outside, range_of
 from tests._helpers.tiff_files import packed_tiff
 
 
@@ -23,8 +23,11 @@ def test_every_integer_comes_back(dtype):
     assert np.array_equal(from_unit(unit, found, dtype), values)
 
 
-def test_a_dark_16_bit_file_stays_dark():
-    assert resolve_range(_picture(np.array([0, 255], np.uint16)), "auto")[0] == IntensityRange(0, 65535)
+def test_a_dark_16_bit_file_spans_the_bits_that_its_values_fit():
+    assert resolve_range(_picture(np.array([0, 255], np.uint16)), "auto") == (IntensityRange(0, 255), None)
+    assert resolve_range(_picture(np.array([0, 255], np.uint16)), (0, 65535))[0] == IntensityRange(0, 65535)
+    ours = _picture(np.array([0, 255], np.uint16), spec="gaussian:sigma=0.1")
+    assert resolve_range(ours)[0] == IntensityRange(0, 65535)
 
 
 def test_integers_round_half_to_even_and_clip():
@@ -93,12 +96,12 @@ def test_a_wrong_range_is_told(text):
 
 
 @pytest.mark.parametrize(
-    ("most", "full"), [(0, None), (65, 127), (4000, 4095), (16383, 16383), (16384, None), (65535, None)]
+    ("most", "full"), [(0, None), (65, 255), (300, 511), (4000, 4095), (16383, 16383), (16384, None), (65535, None)]
 )
-def test_a_16_bit_file_of_fewer_bits_stays_as_it_is_and_is_told_of(most, full):
+def test_a_16_bit_file_of_fewer_bits_spans_these_with_a_warning(most, full):
     found, warning = range_of(np.array([0, most], np.uint16), None, None)
-    assert found == IntensityRange(0.0, 65535.0)
-    assert (warning is None) if full is None else warning.endswith(f"--range 0..{full}")
+    assert found == IntensityRange(0.0, full or 65535.0)
+    assert (warning is None) if full is None else f"took the range 0..{full}" in warning
     assert range_of(np.array([0, 3], np.uint8), None, None)[1] is None
 
 
@@ -109,3 +112,56 @@ def test_a_stated_range_counts_in_the_numbers_of_a_file_of_few_bits(tmp_path):
     found, warning = resolve_range(picture, (0.0, 2000.0))
     assert warning is None
     assert np.allclose(to_unit(picture.pixels, found)[0, ..., 0], values / 2000, atol=1e-4)
+
+
+@pytest.mark.parametrize(("strays", "full"), [(1, 1023), (5, 1023), (16, 1023), (17, 65535)])
+def test_single_strays_do_not_change_the_range(strays, full):
+    values = np.linspace(0, 1000, 4096).astype(np.uint16)
+    values[:: 4096 // strays][:strays] = 65535
+    assert range_of(values[:4096], None, None)[0] == IntensityRange(0, full)
+    hidden = values == 65535
+    assert range_of(values, hidden, None)[0] == IntensityRange(0, 1023)
+
+
+def test_rare_values_of_one_more_bit_are_within_the_range():
+    values = np.full(4096, 500, np.uint16)
+    values[0] = 900
+    assert range_of(values, None, None)[0] == IntensityRange(0, 1023)
+
+
+def test_tags_overrule_what_values_fit_and_values_overrule_wrong_tags():
+    values = np.array([0, 300], np.uint16)
+    found, warning = range_of(values, None, None, 4095)
+    assert found == IntensityRange(0, 4095)
+    assert "by its tags" in warning
+    assert range_of(values, None, None, 255)[0] == IntensityRange(0, 511)
+    assert range_of(values, None, None, 65535)[0] == IntensityRange(0, 511)
+
+
+def test_strays_far_outside_of_0_and_1_do_not_change_the_range_of_floats():
+    values = np.linspace(0, 1, 4096, dtype=np.float32)
+    values[[5, 900]] = 1e6, -40
+    found, warning = range_of(values, None, None)
+    assert (found, warning) == (IntensityRange(0, 1), None)
+    assert np.flatnonzero(far_outside(values, found)).tolist() == [5, 900]
+    assert to_unit(values, found)[[5, 900]].tolist() == [1.5, -0.5]  # saturated, never passed on unbounded
+
+
+def test_strays_do_not_stretch_the_percentiles_of_floats():
+    values = np.linspace(200, 900, 4096, dtype=np.float32)
+    values[:40] = 1e7
+    found, _ = range_of(values, None, "auto")
+    assert 190 < found.low < 220
+    assert 880 < found.high < 910
+
+
+def test_values_within_the_margin_pass_and_those_beyond_are_saturated():
+    span = IntensityRange(100, 200, 0.5)
+    assert to_unit(np.array([50, 150, 250, 60000], np.uint16), span).tolist() == [-0.5, 0.5, 1.5, 1.5]
+    assert far_outside(np.array([50, 150, 250, 60000], np.uint16), span).tolist() == [False, False, False, True]
+    assert far_outside(np.array([50, 150], np.uint16), span) is None
+
+
+def test_integers_of_a_smaller_depth_are_clipped_to_it():
+    assert from_unit(np.array([1.2, -1.0]), IntensityRange(0, 1023), np.uint16).tolist() == [1023, 0]
+    assert from_unit(np.array([1.2, -1.0]), IntensityRange(100, 900), np.uint16).tolist() == [1060, 0]

@@ -7,7 +7,9 @@ import tifffile
 from PIL import Image
 
 from restorekit.core.errors import ImageError, UsageError
-from restorekit.images import find_images, parse_mask, read
+from restorekit.images import find_images, parse_mask, read, write
+from restorekit.images.marks import SOFTWARE
+from restorekit.images.picture import Metadata, Picture
 from tests._helpers.mask_files import marked_in, write_image, write_mask
 
 
@@ -18,7 +20,7 @@ def test_nan_are_missing_whatever_the_mask_says(tmp_path):
     assert marked_in(parse_mask(None), tmp_path / "a.tif").missing.sum() == 1
     write_mask(tmp_path / "a.missing.png", [255])
     assert marked_in(parse_mask(None), tmp_path / "a.tif").missing.sum() == 2
-    assert marked_in(parse_mask(None, invert=True), tmp_path / "a.tif").missing.sum() == 34 - 0
+    assert marked_in(parse_mask(None, invert=True, confirmed=True), tmp_path / "a.tif").missing.sum() == 34 - 0
 
 
 def test_alpha(tmp_path):
@@ -55,13 +57,33 @@ def test_a_colour_in_floats_and_in_gray(tmp_path):
         marked_in(parse_mask("color:#FF0000"), tmp_path / "f.tif")
 
 
-def test_a_colour_that_is_not_there_or_blurred_is_told(tmp_path):
+def test_a_colour_that_is_not_there_is_refused(tmp_path):
     write_image(tmp_path / "a.jpg", colour=(9, 9, 9))
-    marked = marked_in(parse_mask("color:#FF00FF"), tmp_path / "a.jpg")
-    assert marked.missing is None
-    assert len(marked.warnings) == 2
-    assert "exactly the colour #FF00FF" in marked.warnings[0]
-    assert "loss" in marked.warnings[1]
+    with pytest.raises(ImageError, match=r"no pixel of a.jpg has the colour #FF00FF; .* --mask color:#FF00FF:40"):
+        marked_in(parse_mask("color:#FF00FF"), tmp_path / "a.jpg")
+    assert marked_in(parse_mask("color:#FF00FF", confirmed=True), tmp_path / "a.jpg").missing is None
+
+
+@pytest.mark.parametrize(("quality", "subsampling"), [(95, 0), (90, 2), (75, 2), (50, 2)])
+@pytest.mark.parametrize("colour", [(255, 0, 255), (0, 255, 0), (255, 0, 0)])
+def test_a_colour_is_found_after_jpeg(colour, quality, subsampling, tmp_path):
+    y, x = np.indices((96, 96))
+    disc, picture = np.hypot(y - 40, x - 50) < 15, np.dstack([60 + y, 90 + x // 2, 128 + 0 * x]).astype(np.uint8)
+    picture[disc] = colour
+    Image.fromarray(picture).save(tmp_path / "a.jpg", quality=quality, subsampling=subsampling)
+    marked = marked_in(parse_mask("color:#{:02x}{:02x}{:02x}".format(*colour)), tmp_path / "a.jpg")
+    found = marked.missing[0, ..., 0]
+    assert found[disc].mean() > 0.98
+    assert found[np.hypot(y - 40, x - 50) > 19].mean() < 0.002
+    assert "loss" in marked.warnings[0]
+
+
+def test_a_tolerance_widens_a_colour(tmp_path):
+    array = np.zeros((5, 7, 3), np.uint8)
+    array[0, :3] = [(255, 0, 255), (250, 5, 251), (230, 0, 255)]
+    Image.fromarray(array).save(tmp_path / "a.png")
+    for tolerance, count in (("", 1), (":5", 2), (":25", 3)):
+        assert marked_in(parse_mask(f"color:#ff00ff{tolerance}"), tmp_path / "a.png").missing.sum() == count
 
 
 def test_a_mask_among_the_images_is_no_picture(tmp_path):
@@ -126,12 +148,36 @@ def test_the_images_own_folder_gives_the_masks_beside_them(tmp_path):
     assert marked_in(parse_mask(str(tmp_path)), tmp_path / "a.png").missing.sum() == 6
 
 
-def test_a_mask_that_hides_everything_is_told(tmp_path):
+@pytest.mark.parametrize("marked", [22, 35])
+def test_a_mask_over_60_percent_is_refused_until_it_is_confirmed(marked, tmp_path):
     write_image(tmp_path / "a.png")
-    write_mask(tmp_path / "a.missing.png", [255] * 35)
-    marked = marked_in(parse_mask(None), tmp_path / "a.png")
-    assert marked.missing.all()
-    assert "--mask-invert" in marked.warnings[0]
+    write_mask(tmp_path / "a.missing.png", [255] * marked)
+    with pytest.raises(ImageError, match=r"the mask marks .*% of a.png .*pass --mask-invert .*--mask-confirmed"):
+        marked_in(parse_mask(None), tmp_path / "a.png")
+    assert marked_in(parse_mask(None, confirmed=True), tmp_path / "a.png").missing.sum() == marked
+    inverted = parse_mask(None, invert=True)
+    assert marked_in(inverted, tmp_path / "a.png").missing is None or marked == 22
+    write_mask(tmp_path / "a.missing.png", [255] * 10)
+    with pytest.raises(ImageError, match="remove --mask-invert"):
+        marked_in(inverted, tmp_path / "a.png")
+
+
+def test_a_mask_under_a_ten_thousandth_is_refused_and_one_of_nothing_is_not(tmp_path):
+    write_image(tmp_path / "a.png", size=(128, 128))
+    write_mask(tmp_path / "a.missing.png", [255], size=(128, 128))
+    with pytest.raises(ImageError, match=r"marks 0\.0061% of a.png as missing"):
+        marked_in(parse_mask(None), tmp_path / "a.png")
+    assert marked_in(parse_mask(None, confirmed=True), tmp_path / "a.png").missing.sum() == 1
+    write_mask(tmp_path / "a.missing.png", [0], size=(128, 128))
+    assert marked_in(parse_mask(None), tmp_path / "a.png").missing is None
+
+
+def test_a_mask_of_restorekit_may_mark_any_share(tmp_path):
+    write_image(tmp_path / "a.png")
+    mask = np.full((1, 5, 7, 1), 255, np.uint8)
+    for metadata, spec in ((Metadata(), "missing:rate=1"), (Metadata(text=(SOFTWARE,)), None)):
+        write(tmp_path / "a.missing.png", Picture(mask, metadata=metadata), mask, spec=spec)
+        assert marked_in(parse_mask(None), tmp_path / "a.png").missing.all()
 
 
 @pytest.mark.parametrize(
@@ -139,8 +185,8 @@ def test_a_mask_that_hides_everything_is_told(tmp_path):
     [
         ("nowhere", "a mask is alpha, color:#RRGGBB, a file or a folder"),
         ("Alpha", "a mask is alpha, color:#RRGGBB, a file or a folder"),
-        ("color:#12345", "with six hexadecimal digits, got 'color:#12345'"),
-        ("color:red", "with six hexadecimal digits, got 'color:red'"),
+        ("color:#12345", "with six hexadecimal digits, or color:#RRGGBB:TOLERANCE of 255, got 'color:#12345'"),
+        ("color:red", "with six hexadecimal digits, or color:#RRGGBB:TOLERANCE of 255, got 'color:red'"),
     ],
 )
 def test_a_wrong_option_is_told(text, told):

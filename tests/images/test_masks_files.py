@@ -20,7 +20,7 @@ def test_the_mask_beside_the_image(tmp_path):
     assert marked.missing.shape == (1, 5, 7, 1)
     assert marked.missing.ravel()[:4].tolist() == [True, False, True, False]
     assert marked.warnings == ()
-    inverted = marked_in(parse_mask(None, invert=True), tmp_path / "a.png")
+    inverted = marked_in(parse_mask(None, invert=True, confirmed=True), tmp_path / "a.png")
     assert np.array_equal(inverted.missing, ~marked.missing)
 
 
@@ -79,25 +79,29 @@ def test_frames_have_masks_of_their_own(tmp_path):
 
 @pytest.mark.parametrize(
     ("values", "hit", "warned"),
-    [([255, 0], 1, False), ([1, 0, 1], 2, False), ([255, 128, 127, 1], 2, True), ([3, 2, 1], 2, True)],
+    [([255, 0], 1, False), ([1, 0, 1], 2, False), ([255, 128, 127, 1], 4, True), ([3, 2, 1], 3, True)],
 )
-def test_gray_masks_are_cut_at_half_with_a_warning(values, hit, warned, tmp_path):
+def test_every_value_but_0_is_missing(values, hit, warned, tmp_path):
     write_image(tmp_path / "a.png")
     write_mask(tmp_path / "a.missing.png", values)
     marked = marked_in(parse_mask(None), tmp_path / "a.png")
     assert marked.missing.sum() == hit
     assert bool(marked.warnings) == warned
-    assert not warned or "cut at half" in marked.warnings[0]
+    assert not warned or "all but 0 count as missing" in marked.warnings[0]
 
 
-def test_coloured_masks_mark_channels(tmp_path):
+def test_coloured_masks_mark_pixels_and_arrays_mark_channels(tmp_path):
     array = np.zeros((5, 7, 3), np.uint8)
     array[0, 0, 1] = 255
     write_image(tmp_path / "a.png")
     write_image(tmp_path / "g.png", "L")
     for name in ("a", "g"):
         Image.fromarray(array).save(tmp_path / f"{name}.missing.png")
-    assert np.argwhere(marked_in(parse_mask(None), tmp_path / "a.png").missing).tolist() == [[0, 0, 0, 1]]
+    assert np.argwhere(marked_in(parse_mask(None), tmp_path / "a.png").missing).tolist() == [[0, 0, 0, 0]]
+    np.save(tmp_path / "m.npy", array)
+    assert np.argwhere(marked_in(parse_mask(str(tmp_path / "m.npy")), tmp_path / "a.png").missing).tolist() == [
+        [0, 0, 0, 1]
+    ]
     assert np.argwhere(marked_in(parse_mask(None), tmp_path / "g.png").missing).tolist() == [[0, 0, 0, 0]]
     array[0, 0] = 255
     Image.fromarray(array).save(tmp_path / "equal.png")
@@ -131,7 +135,7 @@ def test_a_mask_that_changed_is_read_again_and_cannot_be_changed_in_memory(tmp_p
     assert not first.flags.writeable
     np.save(tmp_path / "a.missing.npy", np.ones((5, 7)))  # another length, so another file whatever the clock says
     assert first.sum() == 5
-    assert marked_in(parse_mask(None), tmp_path / "a.png").missing.all()
+    assert marked_in(parse_mask(None, confirmed=True), tmp_path / "a.png").missing.all()
 
 
 def test_several_masks_are_told_for_an_array_of_an_npz_too(tmp_path):

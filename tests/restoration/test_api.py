@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import multiprocessing
 import shutil
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 import restorekit
 from restorekit import testing
@@ -129,7 +131,7 @@ def test_classical_methods_load_too():
 
 @pytest.mark.parametrize(
     ("sigma", "told"),
-    [(25, "did you mean 25/255"), (-0.1, "from 0 to 1"), (float("nan"), "from 0 to 1"), ("auto", "is a number on")],
+    [(25, "did you mean 25/255"), (-0.1, "from 0 to 1"), (float("nan"), "from 0 to 1"), ("many", "is a number on")],
 )
 def test_sigma_is_on_the_unit_scale(model, sigma, told):
     with pytest.raises(UsageError, match=told):
@@ -139,7 +141,7 @@ def test_sigma_is_on_the_unit_scale(model, sigma, told):
 
 @pytest.mark.parametrize("samples", [-1, 2.5])
 def test_draws_are_counted_by_a_whole_number(model, samples):
-    with pytest.raises(UsageError, match="a number of draws"):
+    with pytest.raises(UsageError, match="number of draws, an integer"):
         model(np.zeros((4, 4), np.uint8), samples=samples)
 
 
@@ -235,3 +237,117 @@ def test_damage_may_be_more_than_noise(spec, size, tmp_path):
         assert loaded(image).mmse.shape == size
     with pytest.raises(UsageError, match="already sets the noise level"):
         loaded(image, sigma=0.1)
+
+
+def _noisy(shape=(24, 32, 3)):
+    return np.clip(np.random.default_rng(1).normal(128, 40, shape), 0, 255).astype(np.uint8)
+
+
+@pytest.mark.parametrize("kind", ["array", "tensor", "pil", "rgba", "gray", "sixteen", "float", "path"])
+def test_the_image_comes_back_as_it_came(model, kind, tmp_path):
+    rgb = _noisy()
+    rgba = np.dstack([rgb, np.full(rgb.shape[:2], 200, np.uint8)])
+    rgba[:4, :4, 3] = 0
+    Image.fromarray(rgb).save(tmp_path / "a.png")
+    image = {
+        "array": rgb, "tensor": torch.from_numpy(rgb).movedim(-1, 0), "pil": Image.fromarray(rgb),
+        "rgba": Image.fromarray(rgba), "gray": rgb[..., 0], "sixteen": rgb.astype(np.uint16) * 257,
+        "float": rgb / np.float32(255), "path": tmp_path / "a.png",
+    }[kind]  # fmt: skip
+    found = model(image)
+    back = found.image
+    if kind == "path":
+        image = rgb
+    assert type(back) is (Image.Image if kind in ("pil", "rgba") else type(image))
+    if kind in ("pil", "rgba"):
+        assert back.mode == image.mode
+    back, image = np.asarray(back), np.asarray(image)
+    assert (back.shape, back.dtype) == (image.shape, image.dtype)
+    if kind == "rgba":
+        assert np.array_equal(back[..., 3], rgba[..., 3])
+        assert np.array_equal(back[:4, :4, :3], rgb[:4, :4])
+
+
+@pytest.mark.parametrize("name", ["b.png", "b.tif", "b.jpg", "b.npy"])
+def test_a_restoration_is_saved_by_its_suffix(model, name, tmp_path):
+    found = model(_noisy() / np.float32(255)) if name != "b.npy" else model(_noisy())
+    found.save(tmp_path / name)
+    read = np.load(tmp_path / name) if name == "b.npy" else restorekit.load("median")(tmp_path / name).image
+    scale = 255 if read.dtype == np.uint8 else 1
+    assert np.abs(read.squeeze() / scale - found.mmse.clip(0, 1)).max() < (1 if name != "b.npy" else 0.01)
+    with pytest.raises(ValueError, match="suffix of an image"):
+        found.save(tmp_path / "b.txt")
+
+
+def test_a_restoration_is_never_saved_over_its_image(model, tmp_path):
+    Image.fromarray(_noisy()).save(tmp_path / "a.png")
+    before = (tmp_path / "a.png").read_bytes()
+    with pytest.raises(ValueError, match="never written to"):
+        model(str(tmp_path / "a.png")).save(tmp_path / "a.png")
+    assert (tmp_path / "a.png").read_bytes() == before
+
+
+def test_objects_say_what_they_are(model):
+    found = model(_noisy(), samples=2)
+    assert repr(found) == "<RestoredImage 24 x 32 x 3, std, 2 draws>"
+    assert repr(model).startswith("<restorekit model ")
+    assert "data:image/png;base64," in found._repr_html_()
+    assert "24 x 32 x 3" in found._repr_html_()
+    assert {"load", "restore_folder", "train", "evaluate", "Restoration", "UsageError"} <= set(dir(restorekit))
+
+
+def test_a_mask_next_to_a_path_is_found_and_both_names_of_the_argument_are_not_mixed(model, tmp_path):
+    image, lost = _noisy(), np.zeros((24, 32), bool)
+    lost[5:9, 5:9] = True
+    Image.fromarray(image).save(tmp_path / "a.png")
+    Image.fromarray(lost).save(tmp_path / "a.missing.png")
+    found = model(tmp_path / "a.png", sigma=0).image
+    assert np.array_equal(found[~lost], image[~lost])
+    assert np.array_equal(found, model(image, mask=lost, sigma=0).image)
+    with pytest.raises(ValueError, match="two names for one argument"):
+        model(image, lost, mask=lost)
+
+
+def test_sigma_is_estimated_or_spelt(model):
+    image = np.random.default_rng(2).normal(0.5, 0.1, (64, 64)).astype(np.float32)
+    assert np.array_equal(model(image, sigma="25/255").mmse, model(image, sigma=25 / 255).mmse)
+    nlm = restorekit.load("nlm")
+    assert np.allclose(nlm(image, sigma="auto").mmse, nlm(image, sigma=0.1).mmse, atol=0.02)
+    assert not np.allclose(nlm(image, sigma="auto").mmse, nlm(image, sigma=0.02).mmse, atol=0.02)
+
+
+def test_low_range_data_in_16_bits_are_found_and_said(model):
+    frame = _noisy((32, 32)).astype(np.uint16) * 4
+    with pytest.warns(RestorekitWarning, match="fit 10 of 16 bits"):
+        found = model(frame)
+    assert np.array_equal(found.mmse, model(frame / np.float32(1023), range=(0, 1)).mmse)
+    assert found.image.dtype == np.uint16
+    assert found.image.max() <= 1023
+
+
+@pytest.mark.parametrize("count", [1, 5])
+def test_hot_pixels_do_not_reach_the_others(count):
+    frame = np.clip(np.random.default_rng(3).normal(400, 50, (64, 64)), 0, 1023).astype(np.uint16)
+    hot = np.zeros(frame.shape, bool)
+    hot.flat[np.random.default_rng(4).permutation(4096)[:count]] = True
+    default = restorekit.load("default", device="cpu")
+    with pytest.warns(RestorekitWarning):
+        plain, spoilt = (default(f).image.astype(float) for f in (frame, np.where(hot, 65535, frame).astype(np.uint16)))
+    assert np.sqrt(np.square(spoilt - plain)[~hot].mean()) < 3
+    assert (spoilt[hot] == 65535).all()
+
+
+def _in_a_child(image):
+    return _CHILD(image).mmse
+
+
+_CHILD = None
+
+
+def test_forked_workers_give_what_their_parent_gives(model):
+    global _CHILD
+    _CHILD, image = model, _noisy()
+    wanted = model(image).mmse
+    with multiprocessing.get_context("fork").Pool(1) as pool:
+        found = pool.apply_async(_in_a_child, (image,)).get(timeout=120)
+    assert np.allclose(found, wanted, atol=1e-5)

@@ -101,7 +101,7 @@ class Canvas:
             shift = _last(safeguard.correction(top, bottom))
             place = _place(plane, slice(top, bottom))
             values = to_unit(self.pixels[place], plane.range) + shift
-            self.pixels[place] = from_unit(values, plane.range, plane.pixels.dtype)
+            self.pixels[place] = _with_kept(plane, place[1], from_unit(values, plane.range, plane.pixels.dtype))
             for name in self.extras.keys() - {"std"}:
                 self.extras[name][(..., *place)] += shift
         self.concerns += [sentence for sentence in safeguard.concerns if sentence not in self.concerns]
@@ -128,7 +128,16 @@ def _encoded(plane: Plane, rows: slice, values: Floats) -> Array:
     if plane.exact and plane.missing is None:
         return plane.pixels[rows]
     result = from_unit(values, plane.range, plane.pixels.dtype)
-    return np.where(plane.missing[rows], result, plane.pixels[rows]) if plane.exact else result  # type: ignore[index]
+    if plane.exact and plane.missing is not None:
+        result = np.where(plane.missing[rows], result, plane.pixels[rows])
+    return _with_kept(plane, rows, result)
+
+
+def _with_kept(plane: Plane, rows: slice, result: Array) -> Array:
+    """Put the numbers back that stay as they are, unless the plane has another size than its file."""
+    if plane.kept is None or plane.resized:
+        return result
+    return np.where(plane.kept[rows], plane.pixels[rows], result)
 
 
 def _room(shape: tuple[int, ...], folder: Path) -> Floats:

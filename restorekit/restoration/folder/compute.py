@@ -162,9 +162,9 @@ def _preview(opened: OpenedFile, canvas: Canvas, peek: PreviewCollector) -> Prev
 
 def _missing(planes: Sequence[Plane]) -> npt.NDArray[np.bool_] | None:
     """Return where values are missing of a frame that its planes make up, (H, W, C); None where none is."""
-    if not any(plane.missing is not None and plane.missing.any() for plane in planes):
+    if all(plane.lost is None for plane in planes):
         return None
-    lost = [np.bool_(False) if plane.missing is None else plane.missing for plane in planes]
+    lost = [np.bool_(False) if plane.lost is None else plane.lost for plane in planes]
     return np.concatenate([np.broadcast_to(m, p.pixels.shape) for m, p in zip(lost, planes, strict=True)], 2)
 
 

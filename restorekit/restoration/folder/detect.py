@@ -13,6 +13,7 @@ from restorekit.core.errors import RestorekitError
 from restorekit.core.rng import Rng
 from restorekit.images import formats
 from restorekit.images.dataset import LabelledImages
+from restorekit.images.marks import SOFTWARE
 from restorekit.images.picture import Metadata, Picture
 from restorekit.uncertainty.anomaly import Detector, dilate
 
@@ -66,7 +67,7 @@ def mask_all(
             marked = defective | x.isnan().any(1, keepdim=True)
             values = (255 * marked.movedim(1, -1).numpy()).astype(np.uint8)
             path.parent.mkdir(parents=True, exist_ok=True)
-            formats.write(path, Picture(values, format="png", metadata=Metadata()), values)
+            formats.write(path, Picture(values, format="png", metadata=Metadata(text=(SOFTWARE,))), values)
             shares.append(float(defective.float().mean()))
         except RestorekitError as error:
             failures.append({"image": key, "error": str(error)})

@@ -59,6 +59,8 @@ class Options:
         "auto", "keep" or a number, as in `restorekit.images.write`; records without it kept that of the inputs.
     axes : str or None
         Axes of arrays, as in `restorekit.images.axes.parse_axes`; None: derived from their shapes.
+    opaque : bool
+        Whether what was transparent is written opaque.
     """
 
     model: str
@@ -80,6 +82,7 @@ class Options:
     self_check: bool = False
     jpeg_quality: Annotated[str, About(omitted=True)] = "keep"
     axes: Annotated[str | None, About(omitted=True)] = None
+    opaque: Annotated[bool, About(omitted=True)] = False
 
     def to_json(self) -> dict[str, Json]:
         """Return the options for the record; axes only if set, because older records have none."""

@@ -41,6 +41,8 @@ class Plane:
         True where lost.
     range : IntensityRange
         What the numbers mean.
+    kept : array of bool, (H, W, 1 or C), or None
+        True where the numbers stay as they are and no model sees them: no data, transparent, far outside of the range.
     sigma : float or None
         Noise level on [0, 1]; None = unknown.
     exact : bool
@@ -62,6 +64,13 @@ class Plane:
     frame: int = 0
     channel: int | None = None
     clean: tuple[int, int, int] | None = None
+    kept: npt.NDArray[np.bool_] | None = None
+
+    @property
+    def lost(self) -> npt.NDArray[np.bool_] | None:
+        """Missing values that are filled in, (H, W, 1 or C); None where there are none."""
+        lost = self.missing if self.missing is None or self.kept is None else self.missing & ~self.kept
+        return lost if lost is not None and lost.any() else None
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -87,6 +96,7 @@ def planes(
     range: IntensityRange,
     channels: Sequence[int] = (1, 3),
     corruption: Corruption = IMAGE,
+    kept: npt.NDArray[np.bool_] | None = None,
 ) -> list[Plane]:
     """Split a picture into planes.
 
@@ -104,6 +114,8 @@ def planes(
         Channel counts that the restorer takes.
     corruption : Corruption
         Corruption of the picture; it may have made it smaller or gray.
+    kept : array of bool, (1 or N, H, W, 1 or C), or None
+        True where the file's numbers stay, as in `Plane`; they count as missing if the corruption is direct.
 
     Raises
     ------
@@ -114,11 +126,14 @@ def planes(
     for i, full in enumerate(picture.pixels):
         frame = picture.cropped(full, i)
         lost = None if missing is None else picture.cropped(missing[min(i, len(missing) - 1)], i)
+        stay = None if kept is None else picture.cropped(kept[min(i, len(kept) - 1)], i)
+        if stay is not None and corruption.direct:
+            lost = stay if lost is None else lost | stay
         name = key if len(picture.pixels) == 1 else f"{key}#{i}"
         clean = _clean(name, frame, corruption, max(channels))
         if picture.shapes is not None and clean != (frame.shape[2], *frame.shape[:2]):
             raise ImageError(f"{key} has pages of several sizes or kinds, which {corruption} would change; split it")
-        plane = Plane(name, frame, lost, range, frame=i, clean=clean)
+        plane = Plane(name, frame, lost, range, frame=i, clean=clean, kept=stay)
         found.extend([plane] if plane.shape[0] in channels else _single_channels(plane, channels))
     return found
 
@@ -151,6 +166,7 @@ def _single_channels(plane: Plane, channels: Sequence[int]) -> list[Plane]:
             key=f"{plane.key}#band{c}",
             pixels=one_channel(plane.pixels, c, 2),
             missing=None if lost is None else one_channel(lost, c, 2),
+            kept=None if plane.kept is None else one_channel(plane.kept, c, 2),
             channel=c,
             clean=(1, *plane.shape[1:]),
         )
@@ -198,7 +214,9 @@ class PlaneSource:
         levels = [torch.nan if p.sigma is None else p.sigma for p in self.planes]
         known = any(p.sigma is not None for p in self.planes)
         sigma = torch.tensor(levels).view(-1, 1, 1, 1) if known else None
-        return pose_problem(y * observed, observed, self.corruption, self.shape[1], sigma, self.label).observation
+        return pose_problem(
+            torch.where(observed, y, 0.0), observed, self.corruption, self.shape[1], sigma, self.label
+        ).observation
 
     def _block(self, top: int, bottom: int, left: int, right: int) -> Tensor:
         """Fill a window from the cells of the full image."""

@@ -6,18 +6,24 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+
 from restorekit.core.errors import ImageError, UsageError
 from restorekit.core.plugins.boundary import error_message
 from restorekit.images import formats
 from restorekit.images.discovery import Item
-from restorekit.images.intensity import resolve_range
+from restorekit.images.intensity import MARGIN_SIGMAS, NOISY_MARGIN, IntensityRange, far_outside, resolve_range
+from restorekit.images.masks import MaskArray
 from restorekit.images.picture import Picture
+from restorekit.images.validity import no_data, transparent
 from restorekit.restoration.assumptions import Degradation
 from restorekit.restoration.folder.batching import Group
 from restorekit.restoration.folder.journal import Journal
 from restorekit.restoration.folder.options import Options, Setup
 from restorekit.restoration.folder.planes import Plane, estimate_level, planes
 from restorekit.restoration.folder.records import ImageRecord, InputDigests
+
+MAX_OUTSIDE = 0.6  # share of the values far outside of a range that is no range of theirs
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,33 +114,92 @@ def _opened(state: _State, setup: Setup) -> OpenedFile:
     item, options = state.item, setup.options
     picture = formats.read(item.path, setup.max_pixels, options.axes, setup.max_memory)
     marked = setup.masks.missing(item, picture)
-    scale, warning = resolve_range(picture, options.range)
+    if options.opaque and picture.alpha is not None:
+        full = 1 if picture.alpha.dtype.kind == "f" else np.iinfo(picture.alpha.dtype).max
+        picture = replace(picture, alpha=np.full_like(picture.alpha, full))
     try:
         found = setup.degradation(picture.spec)
     except UsageError as error:
         raise ImageError(
             f"{item.path} names the corruption {picture.spec!r} in its metadata, but {error}; or pass --corruption"
         ) from error
-    own = planes(item.key, picture, marked.missing, scale, setup.restorer.geometry.channels, found.corruption)
+    scale, warning = resolve_range(picture, options.range)
+    scale = scale.with_margin(_margin(found, scale.margin))
+    kept, reasons = _kept(item.key, picture, marked.missing, scale, options)
+    if not found.corruption.direct:  # its values stand for others than those at their place
+        kept, reasons = None, []
+    accepted = setup.restorer.geometry.channels
+    own = planes(item.key, _with_nan(picture, kept), marked.missing, scale, accepted, found.corruption, kept)
     levels = list[str]()
     if found.estimate:
         estimated = [estimate_level(p, found.corruption, setup.restorer.needs_sigma) for p in own]
         own, levels = [p for p, _ in estimated], list(dict.fromkeys(note for _, note in estimated if note))
     else:
         own = [replace(p, sigma=found.sigma, exact=found.exact) for p in own]
-    notes = (*marked.warnings, *([warning] if warning else []), *levels, *_remarks(own, picture, options))
+    notes = (*marked.warnings, *([warning] if warning else []), *reasons, *levels, *_remarks(own, picture, options))
     return OpenedFile(item, state.digests, picture, own, found, notes, state.done)
+
+
+def _margin(found: Degradation, margin: float) -> float:
+    """Return the share of the range by which values may lie outside of it, with room for noise that is stated."""
+    if found.sigma is not None:
+        return max(margin, MARGIN_SIGMAS * found.sigma)
+    return NOISY_MARGIN if found.source in ("user", "file") else margin
+
+
+def _kept(
+    key: str, picture: Picture, missing: MaskArray | None, scale: IntensityRange, options: Options
+) -> tuple[MaskArray | None, list[str]]:
+    """Find the values that stay as they are and count as missing, unless a mask marks them, with notes.
+
+    Raises
+    ------
+    ImageError
+        Most values are far outside of the range.
+    """
+    known = None if missing is None else ~missing
+    empty, clear = no_data(picture), None if options.mask == "alpha" else transparent(picture)
+    outside = far_outside(picture.pixels, scale)
+    if outside is not None and empty is not None:
+        outside &= ~empty
+    if outside is not None and float(outside.mean()) > MAX_OUTSIDE:
+        raise ImageError(
+            f"{outside.mean():.0%} of the values of {key} lie far outside of the range {scale}; set another --range"
+        )
+    kept, notes = None, list[str]()
+    found = {
+        "no data": empty,
+        "colours of fully transparent pixels": clear,
+        f"far outside of the range {scale} (hot pixels, saturation)": outside,
+    }
+    for reason, where in found.items():
+        if where is not None and known is not None:
+            nan = picture.missing if where is empty else None  # a file may declare NaN itself to mean no data
+            where = where & (known if nan is None else known | nan)
+        if where is not None and where.any():
+            kept = where if kept is None else kept | where
+            count = int(np.count_nonzero(np.broadcast_to(where, picture.pixels.shape)))
+            notes.append(f"{count} value(s) stay as they are and count as missing: {reason}")
+    return kept, notes
+
+
+def _with_nan(picture: Picture, kept: MaskArray | None) -> Picture:
+    """Return a picture with its NaN, which decoding replaces by 0, where they stay."""
+    if kept is None or picture.missing is None or not (stay := kept & picture.missing).any():
+        return picture
+    return replace(picture, pixels=np.where(stay, picture.pixels.dtype.type(np.nan), picture.pixels))
 
 
 def _remarks(own: list[Plane], picture: Picture, options: Options) -> list[str]:
     """Return sentences on what the result does not keep or contain."""
     kind = formats.target_format(picture, options.format)
     lossy = kind == "jpeg" or (kind == "webp" and picture.lossy and options.jpeg_quality != "auto")
-    unobserved = all(p.missing is not None and bool(p.missing.all()) for p in own)
-    touched = kind != picture.format or any(p.missing is not None for p in own)
+    unobserved = all(p.lost is not None and bool(p.lost.all()) for p in own)
+    touched = kind != picture.format or any(p.lost is not None for p in own)
+    hidden = options.mask == "alpha" and not options.opaque
     found = {
         "no pixel was observed; what is there now is invented": unobserved,
-        "alpha is carried over, so what was restored under it stays transparent": options.mask == "alpha",
+        "alpha is carried over, so what was restored under it stays transparent; --opaque writes it opaque": hidden,
         f"{kind} is written with loss: observed pixels are bit-exact only before the encoding, with --format png"
         " or tiff after it too": lossy and touched and any(p.exact for p in own),
     }

@@ -96,5 +96,5 @@ def _part(planes: list[Plane], cuts: list[Observation], checked: int) -> Part:
 
 
 def share_missing(planes: list[Plane]) -> float:
-    """Return the share of the values of a picture that are missing."""
-    return float(np.mean([0.0 if p.missing is None else float(p.missing.mean()) for p in planes]))
+    """Return the share of the values of a picture that are missing and filled in."""
+    return float(np.mean([0.0 if p.lost is None else float(p.lost.mean()) for p in planes]))

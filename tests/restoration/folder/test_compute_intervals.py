@@ -99,7 +99,7 @@ def test_an_array_gets_the_ends_that_its_file_gets(run, model_file, tmp_path, ch
     image = rng.normal(0.5, 0.1, (48, 40, channels)).astype(np.float32)
     image[rng.random(image.shape) < 0.3 * (np.arange(channels) % 2)] = np.nan
     np.save(tmp_path / "a.npy", image[None])
-    found = restorekit.load(str(file), device="cpu")(image, interval=0.9)
+    found = restorekit.load(str(file), device="cpu")(image, interval=0.9, axes="HWC")
     words = ("--model", file, "--keep", "low", "--range", "0..1", "--device", "cpu", "--threads", 1)
     code, _, err = run("restore", tmp_path / "a.npy", tmp_path / "OUT", *words)
     assert code == 0, err

@@ -51,7 +51,7 @@ def test_a_mask_that_comes_changes_or_goes_makes_the_image_new(source, tmp_path)
         if value is None:
             mask.unlink()
         else:
-            Image.fromarray(np.full((8, 8), value, np.uint8)).save(mask)
+            Image.fromarray(np.pad(np.full((4, 8), value, np.uint8), ((4, 0), (0, 0)))).save(mask)
         assert restore(prepared(source, out)) == {"done": 1, "skipped": 5, "failed": 0}
 
 

@@ -1,0 +1,138 @@
+"""Values without meaning: numbers for no data, and colours under full transparency."""
+
+from __future__ import annotations
+
+import math
+import re
+import struct
+from contextlib import suppress
+
+import numpy as np
+import numpy.typing as npt
+
+from restorekit.images.picture import Array, Picture
+
+Mask = npt.NDArray[np.bool_]
+
+_NO_DATA, _DESCRIPTION = 42113, 270  # TIFF tags: GDAL_NODATA, ImageDescription
+_WHITES = {281: "H", 50717: "HI"}  # MaxSampleValue; WhiteLevel of DNG
+_SIZES = {"H": 3, "I": 4}  # type of a TIFF tag by the letter of `struct`
+_SIGNIFICANT = re.compile(rb"""SignificantBits\s*=\s*["'](\d{1,2})["']""")
+_SENTINELS = (-9999.0, -99999.0, -999.0, -32768.0, -32767.0, 9999.0, 99999.0, 1e20)  # used without a tag
+_HUGE = 1e30  # no measured value: the largest floats, fill values of netCDF
+_GAP, _GAP_KNOWN = 3.0, 0.05  # distances to the other values, in spans of these, that mark a sentinel
+_INNER = (1.0, 99.0)  # percentiles between which a span is measured
+_MAX_SENTINELS = 4
+_DIGITS = 1e-6  # relative precision of a number that a tag spells in decimal digits
+
+
+def no_data(picture: Picture) -> Mask | None:
+    """Find the values of a picture that stand for no data.
+
+    These are the number that a GeoTIFF declares, and in floats without such a tag repeated numbers at one end that
+    lie far from all others: -9999, -32768, the largest negative float.
+
+    Parameters
+    ----------
+    picture : Picture
+        As decoded.
+
+    Returns
+    -------
+    array of bool, (N, H, W, C), or None
+        None if there are none.
+    """
+    if picture.nodata is not None:
+        return np.asarray(picture.nodata.where)
+    stated, pixels = stated_no_data(picture), picture.pixels
+    if stated is not None and math.isnan(stated):
+        found = picture.missing
+    elif stated is not None:
+        found = _equal(pixels, stated)
+    elif pixels.dtype.kind == "f" and picture.spec is None:
+        found = sentinels(pixels, picture.missing)
+    else:
+        found = None
+    return found if found is not None and found.any() else None
+
+
+def sentinels(values: Array, missing: Mask | None = None) -> Mask | None:
+    """Find numbers in floats, any shape, that stand for no data by their distance to the others; None if none do."""
+    if not values.size or (values.min() >= 0 and values.max() <= 1):
+        return None
+    lost = np.zeros(values.shape, bool) if missing is None else np.broadcast_to(missing, values.shape).copy()
+    lost |= ~np.isfinite(values)
+    found = np.zeros(values.shape, bool)
+    for _ in range(_MAX_SENTINELS):
+        known = values[~(lost | found)]
+        number = _sentinel(known) if known.size else None
+        if number is None:
+            break
+        found |= values == number
+    return found if found.any() else None
+
+
+def transparent(picture: Picture) -> Mask | None:
+    """Return where a picture is fully transparent, (N, H, W, 1); None if it is so nowhere, or everywhere by neglect."""
+    if picture.alpha is None:
+        return None
+    found = picture.alpha == 0
+    return found if found.any() and not found.all() else None
+
+
+def stated_no_data(picture: Picture) -> float | None:
+    """Return the number that the tags of a file declare to mean no data, perhaps NaN; None without one."""
+    data = _tag(picture, _NO_DATA)
+    text = b"" if data is None else data[2].split(b"\0")[0].strip()
+    with suppress(ValueError):
+        return float(text) if text else None
+    return None
+
+
+def stated_white(picture: Picture) -> float | None:
+    """Return the largest number of a sensor by the tags of its file: MaxSampleValue, WhiteLevel, OME's bits."""
+    for code, letters in _WHITES.items():
+        tag = _tag(picture, code)
+        letter = next((c for c in letters if tag is not None and _SIZES[c] == tag[0]), None)
+        if tag is not None and letter is not None and picture.metadata.tiff is not None:
+            size = struct.calcsize(f"={letter}")
+            numbers = struct.unpack(f"{picture.metadata.tiff.byteorder}{len(tag[2]) // size}{letter}", tag[2])
+            return float(max(numbers, default=0)) or None
+    described = _tag(picture, _DESCRIPTION)
+    bits = None if described is None else _SIGNIFICANT.search(described[2])
+    return float(2 ** int(bits[1]) - 1) if bits else None
+
+
+def _tag(picture: Picture, code: int) -> tuple[int, int, bytes] | None:
+    """Return type, count and bytes of a tag of the first page of a TIFF."""
+    layout = picture.metadata.tiff
+    if layout is None or not layout.pages:
+        return None
+    return next((tag[1:] for tag in layout.pages[0] if tag[0] == code), None)
+
+
+def _equal(pixels: Array, number: float) -> Mask | None:
+    """Return where pixels are a number that a tag states in decimal digits; None if their dtype has no such number."""
+    if pixels.dtype.kind == "f":
+        with np.errstate(over="ignore", invalid="ignore"):
+            return np.asarray(np.abs(pixels - pixels.dtype.type(number)) <= abs(number) * _DIGITS)
+    limits = np.iinfo(pixels.dtype)
+    exact = float(number).is_integer() and limits.min <= number <= limits.max
+    return np.asarray(pixels == int(number)) if exact else None
+
+
+def _sentinel(known: Array) -> float | None:
+    """Return one number at either end of some finite values that lies far from all others, or None."""
+    for number in (known.min(), known.max()):
+        rest = known[known != number]
+        if not rest.size:
+            continue
+        if abs(number) > _HUGE:
+            return float(number)
+        first, last = np.percentile(rest.astype(np.float64), _INNER)
+        gap, repeated = float(np.abs(rest - number).min()), known.size - rest.size > 1
+        if number in _SENTINELS and gap > _GAP_KNOWN * (last - first):
+            return float(number)
+        if repeated and last > first and gap > _GAP * (last - first):
+            return float(number)
+    return None

@@ -1,0 +1,334 @@
+"""Images as Python callers hold them: arrays, masked arrays, tensors, PIL images and paths, and the way back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from restorekit.core.errors import ImageError, InputTypeError, UsageError
+from restorekit.images.axes import axes_of, frames_order, frames_shape, parse_axes, stored_layout
+from restorekit.images.discovery import Item
+from restorekit.images.formats import read
+from restorekit.images.intensity import (
+    MIN_STRAYS,
+    MIN_VALUES,
+    STRAY_SHARE,
+    IntensityRange,
+    RangeOption,
+    far_outside,
+    resolve_range,
+    to_unit,
+)
+from restorekit.images.marks import marks_of
+from restorekit.images.masks import parse_mask
+from restorekit.images.picture import Array, Picture
+from restorekit.images.validity import no_data, transparent
+
+MAX_CHANNELS = 4  # an axis this short holds channels if the other candidate is longer
+FAR = 10.0  # floats beyond this are no noisy [0, 1] any more
+FLOAT_MARGIN = 1.0  # share of [0, 1] by which floats may lie outside of it: noise
+_PLAIN_MODES = ("L", "RGB", "F", "LA", "RGBA", "I;16", "I;16L", "I;16B", "I;16N")
+_CONVERTED_MODES = {"1": "L", "YCbCr": "RGB", "HSV": "RGB", "La": "LA", "RGBa": "RGBA", "RGBX": "RGB"}
+
+
+@dataclass(frozen=True)
+class ArrayForm:
+    """Layout of a caller's image.
+
+    Attributes
+    ----------
+    kind : {"array", "tensor", "pil", "path"}
+        Type of the object; results are arrays for all but tensors.
+    axes : str
+        One letter for each axis, as in `restorekit.images.axes`.
+    shape : tuple of int
+        Shape of the image.
+    device : torch.device
+        Where it lies.
+    """
+
+    kind: str
+    axes: str
+    shape: tuple[int, ...]
+    device: torch.device
+
+    def give(self, batch: Tensor) -> Any:
+        """Lay out results, (..., B, C, H, W), like the caller's image; axes before B stay where they are."""
+        frames = batch.movedim(-3, -1)
+        axes, shape, lead, channels = self.axes, self.shape, frames.shape[:-4], frames.shape[-1]
+        if channels > 1 and "C" not in axes and self.kind == "tensor":
+            axes, shape = f"C{axes}", (channels, *shape)
+        sizes, order = stored_layout(tuple(frames.shape[-4:]), shape, axes)
+        result = frames.reshape(*lead, *sizes).permute(*range(len(lead)), *(len(lead) + i for i in order))
+        return result.to(self.device) if self.kind == "tensor" else result.numpy()
+
+
+class CallerImage(NamedTuple):
+    """A caller's image: its numbers, its layout, and its file if it was a path."""
+
+    picture: Picture
+    form: ArrayForm
+    path: Path | None = None
+
+
+class ImageValues(NamedTuple):
+    """An image for a restorer.
+
+    Attributes
+    ----------
+    y : Tensor of float32, (B, C, H, W)
+        On [0, 1], within the margin of the range; 0 where missing.
+    observed : Tensor of bool, (B, C, H, W)
+    kept : array of bool, (B, H, W, C), or None
+        True where numbers are not observed and stay as they are in `RestoredImage.image`.
+    range : IntensityRange
+    notes : list of str
+    """
+
+    y: Tensor
+    observed: Tensor
+    kept: Array | None
+    range: IntensityRange
+    notes: list[str]
+
+
+def read_object(image: Any, axes: str | None = None) -> CallerImage:
+    """Read a caller's image.
+
+    Parameters
+    ----------
+    image : ndarray (H, W) or (H, W, C), Tensor (H, W), (C, H, W) or (B, C, H, W), PIL image, or path
+        uint8 and uint16, floats on [0, 1] that may be noisy, bool. NaN and masked values are missing.
+    axes : str, optional
+        Letters of the axes of an array or tensor in another layout.
+
+    Raises
+    ------
+    UsageError
+        Another shape, type or scale, or channels whose meaning the object does not state.
+    """
+    if isinstance(image, str | Path):
+        picture, path = read(image, axes=axes), Path(image)
+        count, height, width, channels = picture.pixels.shape
+        letters = ("N" if count > 1 else "") + "HW" + ("C" if channels > 1 else "")
+        sizes = dict(zip("NHWC", picture.pixels.shape, strict=True))
+        form = ArrayForm("path", letters, tuple(sizes[letter] for letter in letters), torch.device("cpu"))
+        return CallerImage(picture, form, path)
+    if _is_pil(image):
+        picture = _of_pil(image)
+        _, height, width, channels = picture.pixels.shape
+        three = channels > 1
+        shape = (height, width, channels) if three else (height, width)
+        return CallerImage(picture, ArrayForm("pil", "HWC" if three else "HW", shape, torch.device("cpu")))
+    frames, form = _laid_out(image, axes)
+    missing = None
+    if isinstance(image, np.ma.MaskedArray):
+        missing = np.ascontiguousarray(_laid_out(np.ma.getmaskarray(image), axes)[0])
+    if frames.dtype.kind == "f":
+        unknown = ~np.isfinite(frames)
+        if unknown.any():
+            missing = unknown if missing is None else missing | unknown
+    if missing is not None:
+        frames = np.where(missing, frames.dtype.type(0), frames)
+    return CallerImage(Picture(frames, missing=missing, format="npy"), form)
+
+
+def prepare_values(
+    taken: CallerImage, option: RangeOption = None, margin: float | None = None, clear: bool = True
+) -> ImageValues:
+    """Convert an image for a restorer, by the rules of `restorekit.images.intensity` and `restorekit.images.validity`.
+
+    Parameters
+    ----------
+    taken : CallerImage
+        What `read_object` gave.
+    option : "auto", (low, high) or None
+        As in `resolve_range`; None: floats of arrays and tensors are on [0, 1].
+    margin : float, optional
+        Share of the range by which values may lie outside of it, for noise that is stated; None: by the rules.
+    clear : bool
+        Whether fully transparent pixels stay as they are.
+
+    Raises
+    ------
+    UsageError
+        Floats on another scale, or most values far outside of the range.
+    """
+    picture, notes = taken.picture, list[str]()
+    empty = no_data(picture)
+    if option is None and taken.form.kind != "path" and picture.pixels.dtype.kind in "fb":
+        _check_scale(picture.pixels if empty is None else picture.pixels[~empty])
+        span = IntensityRange(0.0, 1.0, FLOAT_MARGIN)
+    else:
+        span, warning = resolve_range(picture, option)
+        notes += [warning] if warning else []
+    span = span if margin is None else span.with_margin(max(margin, span.margin))
+    outside = far_outside(picture.pixels, span)
+    if outside is not None and empty is not None:
+        outside &= ~empty
+    if outside is not None and float(outside.mean()) > 0.5:
+        raise UsageError(f"{outside.mean():.0%} of the values lie far outside of the range {span}; pass another range")
+    kept = None
+    for reason, where in (("no data", empty), ("transparent", transparent(picture) if clear else None),
+                          (f"far outside of the range {span} (hot pixels, saturation)", outside)):  # fmt: skip
+        if where is not None and where.any():
+            where = np.broadcast_to(where, picture.pixels.shape)
+            kept = where if kept is None else kept | where
+            notes.append(f"{np.count_nonzero(where)} value(s) count as missing: {reason}")
+    unknown = np.zeros(picture.pixels.shape, bool)
+    for part in (picture.missing, kept):
+        unknown = unknown if part is None else unknown | part
+    observed = torch.from_numpy(np.ascontiguousarray(np.moveaxis(~unknown, -1, 1)))
+    y = torch.from_numpy(np.ascontiguousarray(np.moveaxis(to_unit(picture.pixels, span), -1, 1)))
+    return ImageValues(torch.where(observed, y, 0.0), observed, kept, span, notes)
+
+
+def read_missing(missing: Any, taken: CallerImage, axes: str | None = None) -> Tensor:
+    """Read a caller's mask, non-zero = missing.
+
+    Parameters
+    ----------
+    missing : array, Tensor, PIL image, path, "alpha" or "color:#RRGGBB"
+        Of the image's height and width, for one or all of its channels and images.
+    taken : CallerImage
+        The image.
+    axes : str, optional
+        As typed for the image.
+
+    Returns
+    -------
+    Tensor of bool, (1 or B, 1 or C, H, W)
+
+    Raises
+    ------
+    UsageError
+        Another shape.
+    ImageError
+        A mask file that does not fit, or marks more than 60 % or less than 0.01 % of the image.
+    """
+    picture, (count, height, width, channels) = taken.picture, taken.picture.pixels.shape
+    if isinstance(missing, str | Path):
+        path = taken.path or Path("image")
+        found = parse_mask(str(missing)).missing(Item(path, path.name), picture).missing
+        marks = np.zeros((1, height, width, 1), bool) if found is None else found
+    elif _is_pil(missing):
+        numbers = _of_pil(missing) if missing.mode != "P" else _gray(np.asarray(missing))
+        marks, _ = marks_of(numbers)
+        marks = np.asarray(marks.any(axis=3, keepdims=True))
+    else:
+        bare = axes.replace("C", "") if axes else None
+        marks = _laid_out(missing, axes if axes is None or axes == bare else f"{axes},{bare}", True)[0] != 0
+    fits = marks.shape[0] in (1, count) and marks.shape[3] in (1, channels)
+    if not fits or marks.shape[1:3] != (height, width):
+        shape = marks.shape[1:3] if isinstance(missing, str | Path) or _is_pil(missing) else np.shape(missing)
+        raise UsageError(
+            f"missing must have the image's height and width, {height} x {width}, and one or all of its channels, got"
+            f" the shape {tuple(shape)}"
+        )
+    return torch.from_numpy(np.ascontiguousarray(np.moveaxis(marks, -1, 1)))
+
+
+def _is_pil(image: Any) -> bool:
+    return hasattr(image, "getbands") and hasattr(image, "mode")
+
+
+def _gray(array: Array) -> Picture:
+    return Picture(array[np.newaxis, :, :, np.newaxis], format="npy")
+
+
+def _of_pil(image: Any) -> Picture:
+    """Return the numbers of a PIL image by its mode: palettes are looked up, alpha is separated."""
+    mode = str(image.mode)
+    if mode in ("P", "PA") or "transparency" in image.info:
+        image = image.convert("RGBA" if mode == "PA" or "transparency" in image.info else "RGB")
+    elif mode in _CONVERTED_MODES:
+        image = image.convert(_CONVERTED_MODES[mode])
+    elif mode == "I":
+        array = np.asarray(image)
+        if array.min() < 0 or array.max() > np.iinfo(np.uint16).max:
+            raise UsageError("a PIL image of mode I holds numbers of 16 bits, got others; convert it to float first")
+        return _gray(array.astype(np.uint16))
+    elif mode not in _PLAIN_MODES:
+        raise UsageError(f"a PIL image of mode {mode} is not supported; pass image.convert('RGB')")
+    array = np.asarray(image)
+    array = array.astype(array.dtype.newbyteorder("="))
+    frames = array.reshape(1, *array.shape[:2], -1)
+    if image.mode in ("LA", "RGBA"):
+        return Picture(np.ascontiguousarray(frames[..., :-1]), np.ascontiguousarray(frames[..., -1:]), format="png")
+    return Picture(frames, format="png")
+
+
+def _laid_out(image: Any, layout: str | None, mask: bool = False) -> tuple[Array, ArrayForm]:
+    """Return an array or tensor as (B, H, W, C) in its own type."""
+    numpy, device = not isinstance(image, Tensor), torch.device("cpu")
+    if isinstance(image, Tensor):
+        device, tensor = image.device, image.detach().cpu()
+        array = (tensor.float() if tensor.dtype == torch.bfloat16 else tensor).numpy()
+    else:
+        array = np.asarray(np.ma.getdata(image)) if isinstance(image, np.ma.MaskedArray) else np.asarray(image)
+    if array.dtype.kind not in "uifb":
+        raise InputTypeError(
+            f"an image is an array, tensor, PIL image or path with uint8, uint16 or floating-point numbers, got"
+            f" {type(image).__name__} of {array.dtype}"
+        )
+    if not mask and array.dtype.kind in "ui" and array.dtype.newbyteorder("=").name not in ("uint8", "uint16"):
+        raise InputTypeError(
+            f"integers are uint8 or uint16, which say what white is, got {array.dtype}; convert or divide first"
+        )
+    array = array.astype(array.dtype.newbyteorder("="), copy=False)
+    shape = tuple(array.shape)
+    axes = _axes(shape, layout, numpy, mask)
+    if 0 in shape:
+        raise UsageError(f"an image has at least one pixel, got the shape {shape}")
+    frames = array.transpose(frames_order(axes)).reshape(frames_shape(shape, axes))
+    return frames, ArrayForm("array" if numpy else "tensor", axes, shape, device)
+
+
+def _axes(shape: tuple[int, ...], layout: str | None, numpy: bool, mask: bool) -> str:
+    """Return the axes of an array or tensor; raise a UsageError for a shape that needs `axes`."""
+    if layout is not None:
+        try:
+            return axes_of(shape, parse_axes(layout))
+        except ImageError as error:
+            raise UsageError(str(error)) from error
+    layouts = {2: "HW", 3: "HWC"} if numpy else {2: "HW", 3: "CHW", 4: "NCHW"}
+    wanted = "an array (H, W) or (H, W, C)" if numpy else "a tensor (H, W), (C, H, W) or (B, C, H, W)"
+    if len(shape) not in layouts:
+        raise UsageError(f"an image is {wanted}, got the shape {shape}; pass axes, such as 'NHWC', for another layout")
+    axes = layouts[len(shape)]
+    sizes = dict(zip(axes, shape, strict=True))
+    channels, sides = sizes.get("C", 1), (sizes["H"], sizes["W"])
+    if len(shape) == 3 and channels > MAX_CHANNELS >= (shape[0] if numpy else shape[2]):
+        wanted, got = ("(H, W, C)", "(C, H, W)") if numpy else ("(C, H, W)", "(H, W, C)")
+        raise UsageError(
+            f"a 3-D {'array' if numpy else 'tensor'} is {wanted}, got {shape}, which looks like {got};"
+            " swap the axes or pass axes"
+        )
+    if channels == MAX_CHANNELS and not mask:
+        raise UsageError(
+            f"4 channels may be RGBA, CMYK or spectral channels, got the shape {shape}; pass a PIL image for RGBA, or"
+            f" axes={axes!r} for channels that are restored one by one"
+        )
+    if channels > MAX_CHANNELS and 4 * channels > min(sides):
+        volume = "ZYX" if numpy or len(shape) == 3 else "NZYX"
+        raise UsageError(
+            f"an axis of {channels} may hold channels, slices or columns, got the shape {shape}; pass"
+            f" axes={axes!r}, or axes={volume!r} for a volume"
+        )
+    return axes
+
+
+def _check_scale(values: Array) -> None:
+    """Raise a UsageError if more floats than single strays are not on [0, 1]."""
+    magnitude = np.abs(values[np.isfinite(values)].astype(np.float32))
+    far = int(np.count_nonzero(magnitude > FAR))
+    if far > (max(MIN_STRAYS, magnitude.size // STRAY_SHARE) if magnitude.size >= MIN_VALUES else 0):
+        raise UsageError(
+            f"floats are on the [0, 1] scale, got values up to {float(magnitude.max()):g}; divide by what white is,"
+            " pass uint8 or uint16, or pass range"
+        )

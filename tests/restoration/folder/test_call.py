@@ -1,0 +1,82 @@
+"""Restoring folders from Python."""
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+
+import restorekit
+
+RNG = np.random.default_rng(0)
+
+
+@pytest.fixture
+def source(tmp_path):
+    for name in ("a.png", "sub/b.png"):
+        path = tmp_path / "IN" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(RNG.integers(0, 256, (16, 16), dtype=np.uint8)).save(path)
+    return tmp_path / "IN"
+
+
+def test_a_folder_is_restored_with_progress_and_continued(source, tmp_path):
+    (source / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    seen = []
+    result = restorekit.restore_folder(
+        source, tmp_path / "OUT", "median", sigma=0.1, progress=lambda n, of, name: seen.append((n, of, name))
+    )
+    assert (result.done, result.skipped, result.failed) == (2, 0, 1)
+    assert [n for n, _, _ in seen] == [1, 2, 3]
+    assert {of for _, of, _ in seen} == {3}
+    assert {name for _, _, name in seen} == {"a.png", "sub/b.png", "broken.png"}
+    assert list(result.failures) == ["broken.png"]
+    assert repr(result).startswith("<FolderResult 2 restored, 0 done before, 1 failed -> ")
+    assert (tmp_path / "OUT" / "sub" / "b.png").is_file()
+    assert restorekit.restore_folder(source, tmp_path / "OUT", "median", sigma=0.1).skipped == 2
+
+
+def test_notes_tell_of_hot_pixels_and_no_data(tmp_path):
+    frame = RNG.integers(100, 1000, (64, 64), dtype=np.uint16)
+    frame[3, 5] = 65535
+    frame[20:30, 20:30] = 7
+    (tmp_path / "IN").mkdir()
+    tifffile.imwrite(tmp_path / "IN" / "a.tif", frame, extratags=[(42113, "s", 0, "7", True)])
+    result = restorekit.restore_folder(tmp_path / "IN", tmp_path / "OUT", "median", sigma=0.05)
+    text = "; ".join(result.notes["a.tif"])
+    assert "took the range 0..1023" in text
+    assert "100 value(s) stay as they are and count as missing: no data" in text
+    assert "1 value(s) stay as they are and count as missing: far outside of the range 0..1023" in text
+    found = tifffile.imread(tmp_path / "OUT" / "a.tif")
+    assert found[3, 5] == 65535
+    assert (found[20:30, 20:30] == 7).all()
+    assert np.delete(found.ravel(), 3 * 64 + 5).max() <= 1023
+
+
+def test_transparent_pixels_keep_their_colours_and_alpha_may_become_opaque(tmp_path):
+    (tmp_path / "IN").mkdir()
+    image = np.full((24, 24, 4), (90, 120, 150, 255), np.uint8)
+    image[8:12, 8:12] = (255, 0, 255, 0)
+    Image.fromarray(image).save(tmp_path / "IN" / "a.png")
+    restorekit.restore_folder(tmp_path / "IN", tmp_path / "kept", "biharmonic", sigma=0)
+    assert np.array_equal(np.asarray(Image.open(tmp_path / "kept" / "a.png")), image)
+    restorekit.restore_folder(tmp_path / "IN", tmp_path / "filled", "biharmonic", sigma=0, mask="alpha", opaque=True)
+    found = np.asarray(Image.open(tmp_path / "filled" / "a.png")).astype(int)
+    assert np.abs(found - (90, 120, 150, 255)).max() <= 1
+
+
+def test_most_values_far_outside_of_a_range_fail_with_a_sentence(tmp_path):
+    (tmp_path / "IN").mkdir()
+    tifffile.imwrite(tmp_path / "IN" / "a.tif", RNG.integers(0, 60000, (32, 32), dtype=np.uint16))
+    result = restorekit.restore_folder(tmp_path / "IN", tmp_path / "OUT", "median", sigma=0.1, range=(0, 255))
+    assert "lie far outside of the range 0..255; set another --range" in result.failures["a.tif"]
+
+
+@pytest.mark.parametrize(
+    ("named", "told"),
+    [({"format": "gif"}, "no image format"), ({"opaque": True}, "mask='alpha'"), ({"mask": "nowhere"}, "a mask is")],
+)
+def test_what_does_not_fit_is_a_value_error(source, tmp_path, named, told):
+    with pytest.raises(ValueError, match=told):
+        restorekit.restore_folder(source, tmp_path / "OUT", "median", sigma=0, **named)
+    with pytest.raises(ValueError, match="must lie outside the input"):
+        restorekit.restore_folder(source, source / "OUT", "median", sigma=0)
