@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from restorekit.cli.console import ImagesProgress, as_json
+from restorekit.cli.console import ImagesProgress, as_json, echo
 from restorekit.cli.evaluate import create_metrics, exit_code, print_range_note, publish
 from restorekit.cli.options import (
     axes_option,
@@ -86,7 +86,7 @@ def command(
         made = measure_sources(found, sources, selected, LocalEngine(1), watch, report, album.take)
     made = made._replace(results=replace(made.results, command=command_line("report")))
     if machine:
-        click.echo(as_json(finite(made.results.to_json())))
+        echo(as_json(finite(made.results.to_json())))
     else:
         print_results(made.results, [*alarms(*made), *verdicts(made.compared, lost=False)])
         for pairs in made.compared:

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import shutil
 import statistics
-from collections.abc import Sequence
-from contextlib import suppress
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 from click.core import ParameterSource
 
-from restorekit.cli.console import ImagesProgress, Reporter, as_json
+from restorekit.cli.console import ImagesProgress, Reporter, as_json, echo
 from restorekit.cli.options import (
+    LABEL,
+    SEED,
+    Number,
     axes_option,
     check_output,
     check_sampler_corruption,
+    check_single,
     command_line,
     compute_options,
+    is_single_file,
     parse_format,
     parse_keep,
     parse_memory,
@@ -26,6 +33,7 @@ from restorekit.cli.options import (
     range_option,
     set_threads,
 )
+from restorekit.core.errors import UsageError
 
 if TYPE_CHECKING:
     from restorekit.core.contracts import Corruption
@@ -70,7 +78,7 @@ Examples:
     help="Mask of missing pixels, non-zero = missing. [default: NAME.missing.png next to the image]",
 )
 @click.option("--mask-invert", is_flag=True, help="Invert the mask: zero = missing.")
-@click.option("--label", type=click.IntRange(0), help="Class index of the images, for class-conditional models.")
+@click.option("--label", type=LABEL, help="Class index of the images, for class-conditional models.")
 @click.option(
     "--samples",
     type=click.IntRange(0, 1000),
@@ -92,7 +100,7 @@ Examples:
 )
 @click.option(
     "--interval",
-    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    type=Number(0, 1, min_open=True, max_open=True),
     default=0.9,
     show_default=True,
     help="Share of the unknown values between low and high; setting it also writes both.",
@@ -113,17 +121,21 @@ Examples:
     help="Memory for the tiles being processed; images need more on top.",
 )
 @click.option(
-    "--max-pixels", type=click.IntRange(1), default=10**9, show_default=True, help="Refuse images with more pixels."
+    "--max-pixels",
+    type=click.IntRange(1, 10**12),
+    default=10**9,
+    show_default=True,
+    help="Refuse images with more pixels.",
 )
 @click.option(
     "--workers",
-    type=click.IntRange(1),
+    type=click.IntRange(1, 64),
     default=2,
     show_default=True,
     help="Number of reader threads and of writer threads.",
 )
 @click.option("--shard", metavar="I/N", help="Process part I of N of the list (1-based). [default: 1/1]")
-@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the draws.")
+@click.option("--seed", type=SEED, default=0, show_default=True, help="Seed of the draws.")
 @click.option("--overwrite", is_flag=True, help="Overwrite files in OUT that restorekit did not write.")
 @click.option(
     "--self-check",
@@ -144,41 +156,70 @@ def command(
     """Restore every image of IN (a file, or a folder with its sub-folders) to OUT.
 
     OUT mirrors the folder tree, names, formats and bit depths of IN; OUT/_restorekit has the journal and the report.
+    If IN is one image and OUT ends like one, such as OUT.png, that file is written and nothing else.
     A second run continues with the unfinished images. Exit code 0: all done, 1: some images failed, 2: wrong usage.
     """
-    from restorekit.core.devices import Compute
     from restorekit.images.discovery import find_images
     from restorekit.images.intensity import parse_range
     from restorekit.images.masks import parse_mask
-    from restorekit.restoration import folder
 
-    set_threads(threads)
-    masks, parts = parse_mask(mask, mask_invert), parse_keep(keep, samples)
+    # everything that needs no torch comes first: a wrong path is told at once, and so is what is being done
+    masks, parts, share = parse_mask(mask, mask_invert), parse_keep(keep, samples), parse_shard(shard)
     typed = click.get_current_context().get_parameter_source("interval") is ParameterSource.COMMANDLINE
     if typed and not {"low", "high"} & {*parts}:
         parts = (*parts, "low", "high")
-    items = find_images(source, listed)
-    check_output(source, out)
+    items, kind = find_images(source, listed), parse_format(kind)
+    single = is_single_file(source, out)
+    if single:
+        kind = check_single(source, out, kind, overwrite, bool(parts or samples))
+    else:
+        check_output(source, out)
     items = masks.pictures(items)
     masks.check(items)
+    if not machine:
+        echo(f"{len(items)} image{'s' * (len(items) > 1)} in {source}; loading {name}", err=True)
+
+    from restorekit.core.devices import Compute
+    from restorekit.restoration import folder
+
+    set_threads(threads)
     opened = _opened(name, corruption, sigma, sampler, Compute(device, precision, compiled), max_memory)
     opened.check(label, samples, parts)
     options = folder.Options(
         model=name, digest=opened.digest, corruption=corruption, sigma=parse_sigma(sigma), mask=mask,
         mask_invert=mask_invert, label=label, samples=samples, sampler=opened.sampler, range=parse_range(span),
-        axes=axes, format=parse_format(kind), keep=parts,
+        axes=axes, format=kind, keep=parts,
         interval=interval if {"low", "high"} & {*parts} else None, seed=seed,
         precision=opened.precision, noise=opened.noise, self_check=self_check,
     )  # fmt: skip
-    setup = folder.Setup(
-        source, out, opened.restorer, options, _corruption, masks, opened.estimate(samples), opened.device, max_pixels,
-        overwrite, parse_shard(shard), opened.table if options.interval or self_check else None, report,
-        command_line("restore"),
-    )  # fmt: skip
-    tasks = folder.tasks(items, setup)
-    if not machine:
-        print_notes(tasks, setup, bool(listed))
-    return _plan(tasks, setup, machine) if dry_run else _run(tasks, setup, workers, machine)
+    with _destination(out, single and not dry_run) as place:
+        setup = folder.Setup(
+            source, place, opened.restorer, options, _corruption, masks, opened.estimate(samples), opened.device,
+            max_pixels, overwrite, share, opened.table if options.interval or self_check else None,
+            report and not single, command_line("restore"), opened.refusal, out if single else None,
+        )  # fmt: skip
+        tasks = folder.tasks(items, setup)
+        if not machine:
+            print_notes(tasks, setup, bool(listed))
+        return _plan(tasks, setup, machine) if dry_run else _run(tasks, setup, workers, machine)
+
+
+@contextmanager
+def _destination(out: Path, single: bool) -> Iterator[Path]:
+    """Yield the folder of a run: OUT, or a temporary one whose only image is then copied to the file OUT."""
+    if not single:
+        yield out
+        return
+    from restorekit.core.files import atomic, sweep
+    from restorekit.images.discovery import OWN_FOLDER
+
+    sweep(out.parent, recursive=False)
+    with tempfile.TemporaryDirectory(prefix="restorekit-") as name:
+        yield Path(name)
+        found = [path for path in Path(name).iterdir() if path.name != OWN_FOLDER]
+        if found:  # nothing, if the image failed
+            with atomic(out) as temporary:
+                shutil.copyfile(found[0], temporary)
 
 
 def _corruption(spec: str) -> Corruption:
@@ -201,6 +242,8 @@ def _opened(
     stated: Sigma = None if level is None else "auto" if level == "auto" else float(level)
     opened = open_restorer(name, known, sampler, compute, limits, stated)
     check_sampler_corruption(opened.sampler, known)
+    if known is not None and (reason := opened.refusal(known)) is not None:
+        raise UsageError(f"--corruption {corruption}: {reason}")
     return opened
 
 
@@ -232,9 +275,9 @@ def _plan(tasks: Sequence[Group], setup: Setup, machine: bool) -> int:
 
     rows = planned(tasks, setup)
     if machine:
-        click.echo(as_json({"planned": rows}))
+        echo(as_json({"planned": rows}))
     for row in () if machine else rows:
-        click.echo(f"{row['status']:<8s} {row['image']} -> {row['target']}")
+        echo(f"{row['status']:<8s} {row['image']} -> {row['target']}")
     return 0
 
 
@@ -297,35 +340,34 @@ def print_summary(counts: dict[str, int], setup: Setup, reporter: Reporter, chec
     """Print the summary of a run; return its exit code."""
     if machine:
         checked = {"self_check": checks.to_json()} if setup.options.self_check else {}
-        found = {"out": str(setup.out), "device": setup.device, **counts, "failures": reporter.failures, **checked}
-        click.echo(as_json(found))
+        found = {"out": str(setup.shown), "device": setup.device, **counts, "failures": reporter.failures, **checked}
+        echo(as_json(found))
     else:
-        click.echo(
-            f"{counts['done']} restored, {counts['skipped']} done before, {counts['failed']} failed -> {setup.out}"
-        )
-        click.echo(_how(setup))
+        echo(f"{counts['done']} restored, {counts['skipped']} done before, {counts['failed']} failed -> {setup.shown}")
+        for text in _how(setup) if counts["done"] else ():
+            echo(text)
         if setup.options.self_check:
-            click.echo(str(checks))
-        if reporter.noted:
-            click.echo(f"notes on {reporter.noted} of them -> {setup.own / 'images.jsonl'}")
+            echo(str(checks))
+        if reporter.noted and setup.file is None:
+            echo(f"notes on {reporter.noted} of them -> {setup.own / 'images.jsonl'}")
         if setup.pictures:
-            click.echo(f"-> {setup.own / REPORT}")
+            echo(f"-> {setup.own / REPORT}")
     return 1 if reporter.failures else 0
 
 
-def _how(setup: Setup) -> str:
-    """Return the method of the estimates and the basis of the intervals, for the summary."""
+def _how(setup: Setup) -> list[str]:
+    """Return lines on the method of the estimates and the basis of the intervals, for the summary."""
     options = setup.options
     half = ", bfloat16" if options.precision == "bfloat16" else ""
     how = f"{options.model} on {setup.device}{half}: {setup.estimate}"
     if options.interval is None:
-        return how
+        return [how]
     beyond = setup.table.beyond(options.interval) if setup.table else "the model has no calibration"
     if setup.table and not beyond:
         share, source = f"{options.interval:.3g} of the unknown values", setup.table.source
-        return f"{how}\nlow and high enclose {share}, on average over images like those of the calibration: {source}"
+        return [how, f"low and high enclose {share}, on average over images like those of the calibration: {source}"]
     gaussian = f"mean +- {options.deviations:.3g} standard deviations, as if Gaussian"
-    return f"{how}\nlow and high are uncalibrated, {gaussian}: {beyond}"
+    return [how, f"low and high are uncalibrated, {gaussian}: {beyond}"]
 
 
 class LiveReport:
@@ -378,4 +420,4 @@ def print_notes(tasks: Sequence[Group], setup: Setup, listed: bool) -> None:
         journal.warning,
     )
     for text in filter(None, found):
-        click.echo(text, err=True)
+        echo(text, err=True)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from restorekit.core.errors import printable
+
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -42,11 +44,11 @@ def print_results(results: Results, alarms: Sequence[str] = ()) -> None:
 
     console, names = Console(), method_names(run.restorer for run in results.runs)
     for text in alarms:
-        console.print(text, markup=False, highlight=False, soft_wrap=True, style="bold")
+        console.print(printable(text), markup=False, highlight=False, soft_wrap=True, style="bold")
     for spec in dict.fromkeys(run.corruption for run in results.runs):
         runs = [run for run in results.runs if run.corruption == spec]
         console.print(
-            f"{spec or 'files as they are'}   ({count(runs[0].images, 'image')})",
+            f"{printable(spec or 'files as they are')}   ({count(runs[0].images, 'image')})",
             style="italic",
             markup=False,
             highlight=False,
@@ -56,9 +58,9 @@ def print_results(results: Results, alarms: Sequence[str] = ()) -> None:
             if run.coverage is not None and run.coverage.coverage_by_width:
                 console.print(_coverage(run, run.coverage, names), highlight=False, markup=False)
     for text in (*absent(results), _protocol(results, names)):
-        console.print(text, style="dim", markup=False, highlight=False)
+        console.print(printable(text), style="dim", markup=False, highlight=False)
     for text in failed(results.failures):
-        console.print(text, markup=False, highlight=False, soft_wrap=True)
+        console.print(printable(text), markup=False, highlight=False, soft_wrap=True)
 
 
 def _coverage(run: RunRow, coverage: RunCoverage, names: Mapping[str, str]) -> str:
@@ -71,7 +73,7 @@ def _coverage(run: RunRow, coverage: RunCoverage, names: Mapping[str, str]) -> s
     by_width = f"by width, narrowest tenth first: {tenths}"
     beyond = run.images - coverage.calibrated if coverage.calibrated is not None else 0
     note = f"; {count(beyond, 'image')} outside of the calibration, with Gaussian intervals" if beyond else ""
-    return f"{names[run.restorer]}, within the 90 % interval: {by_image}; {by_width}{note}\n"
+    return f"{printable(names[run.restorer])}, within the 90 % interval: {by_image}; {by_width}{note}\n"
 
 
 def _protocol(results: Results, names: Mapping[str, str]) -> str:
@@ -108,7 +110,7 @@ def _one_table(runs: Sequence[RunRow], names: Mapping[str, str]) -> Table:
         table.add_column(_HEADS.get(key, key), justify="right", no_wrap=True)
     for run in sorted(runs, key=lambda r: r.metrics.get("psnr") or 0.0, reverse=True):
         table.add_row(
-            escape(names[run.restorer]),
+            escape(printable(names[run.restorer])),
             *((run.sigma or "",) if has_sigma else ()),
             *(_cell(run.metrics.get(k)) for k in shown),
             style="bold" if run.learned else "",
@@ -128,7 +130,12 @@ def print_compared(comparisons: Sequence[PairedComparison]) -> None:
 
     first = comparisons[0]
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
-    heads = (escape(first.restorer), escape(first.against), "difference", f"{100 * LEVEL:g} % interval")
+    heads = (
+        escape(printable(first.restorer)),
+        escape(printable(first.against)),
+        "difference",
+        f"{100 * LEVEL:g} % interval",
+    )
     table.add_column("", no_wrap=True)
     for head in (*heads, "better", "worse", "equal"):
         table.add_column(head, justify="right", overflow="fold")
@@ -143,7 +150,7 @@ def print_compared(comparisons: Sequence[PairedComparison]) -> None:
         differences = dict(first.result.differences)
         names = [f"{key} {_signed(differences.get(key))}" for key in first.result.worse]
         text = f"worse than {first.against} by {first.metric.name}: {named(names, 5)}"
-        Console().print(text, markup=False, highlight=False, soft_wrap=True)
+        Console().print(printable(text), markup=False, highlight=False, soft_wrap=True)
 
 
 def _signed(value: float | None) -> str:
@@ -159,6 +166,7 @@ def print_calibration(rows: Sequence[CalibrationRow]) -> None:
     """Print coverage and width of the calibrated 90 % interval on held-out images, and of one with a single scale."""
     from rich import box
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     from restorekit.report.wording import count
@@ -170,7 +178,7 @@ def print_calibration(rows: Sequence[CalibrationRow]) -> None:
     for row in rows:
         colours = CHANNELS.get(row.channels, f"{row.channels} channels")
         why = f", {count(row.refused, 'image')} without an interval: too few similar images, or holes too deep"
-        table.add_row(f"{row.corruption}, {colours}{why if row.refused else ''}")
+        table.add_row(f"{escape(printable(row.corruption))}, {colours}{why if row.refused else ''}")
         single = (row.global_coverage90, row.global_width90, row.global_winkler90)
         for name, values in (("calibrated", (row.coverage90, row.width90, row.winkler90)), ("one scale", single)):
             table.add_row(f"  {name}", *(f"{value:.4f}" for value in values))

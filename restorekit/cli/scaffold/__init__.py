@@ -19,6 +19,7 @@ from tokenize import generate_tokens
 
 from restorekit import __version__
 from restorekit.core.errors import UsageError
+from restorekit.core.files import claim
 
 KINDS = ("model", "corruption", "sampler")
 SUFFIXES = (".py", ".md", ".toml")
@@ -59,6 +60,7 @@ def write(name: str, kind: str, into: Path) -> list[Path]:
     """
     words = named(name, kind)
     target = into / f"restorekit-{name}"
+    claim(into)
     if target.exists():
         raise UsageError(f"{target} exists, and is not written over; choose another name, or another folder by --into")
     into.mkdir(parents=True, exist_ok=True)

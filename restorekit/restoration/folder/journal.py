@@ -66,12 +66,13 @@ class Journal:
         self._path = out / OWN_FOLDER / "images.jsonl"
         self._written: dict[str, set[str]] = {}  # digests that each target may have, if it is restorekit's own
         self._alone = threading.Lock()
-        if not self._path.is_file():
+        files.refuse_links(self._path)
+        if not os.path.lexists(self._path):
             return
         try:
             lines, errors = parse_lines(ImageRecord, self._path)
         except OSError as error:
-            raise ImageError(f"cannot read {self._path} ({error.strerror}); check its permissions") from error
+            raise ImageError(f"cannot read {self._path} ({error.strerror}); check or remove it") from error
         for line in lines:
             self._note(line)
         if errors:
@@ -133,7 +134,7 @@ class Journal:
         text = json.dumps(encode(line)) + "\n"
         try:
             with self._alone:
-                self._path.parent.mkdir(parents=True, exist_ok=True)
+                files.make_folder(self._path.parent)
                 _append(self._path, text.encode())
                 self._note(line)
         except OSError as error:
@@ -153,7 +154,7 @@ class Journal:
 
 
 def _append(path: Path, data: bytes) -> None:
-    with path.open("ab+") as file:
+    with files.open_to_append(path) as file:
         if fcntl is not None:
             with suppress(OSError):  # some network file systems have no locks
                 fcntl.flock(file, fcntl.LOCK_EX)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
-from restorekit.core.errors import ImageError, UsageError
+from restorekit.core.errors import ImageError, UsageError, shortage
 from restorekit.core.plugins.boundary import error_message
 from restorekit.images import formats
 from restorekit.images.discovery import Item
@@ -74,6 +74,8 @@ def open_group(group: Group, setup: Setup, journal: Journal) -> Reading:
     opened: list[OpenedFile] = []
     for state in () if len(lines) == len(states) else states:
         try:
+            if group.refused is not None:
+                raise ImageError(group.refused)
             opened.append(_opened(state, setup))
         except Exception as error:  # a plugin's code may raise anything
             lines.append(journal.failure(state.item.key, sentence(error, setup.own)))
@@ -84,8 +86,10 @@ def sentence(error: Exception, own: Path | None = None) -> str:
     """Return what to tell of whatever kept an image from being restored; tracebacks go into the run's own folder."""
     if (text := error_message(error, own)) is not None:
         return text
-    if isinstance(error, MemoryError):
-        return "out of memory; lower --max-memory, close other programs, or cut the image into parts"
+    if (text := shortage(error)) is not None:
+        return text
+    if isinstance(error, OSError):
+        return f"{error.filename or 'the file system'}: {error.strerror or error}"
     return f"unexpected {type(error).__name__}: {error}; please report it"
 
 
@@ -115,6 +119,8 @@ def _opened(state: _State, setup: Setup) -> OpenedFile:
         raise ImageError(
             f"{item.path} says that it was damaged by {picture.spec!r}, but {error}; or give --corruption"
         ) from error
+    if (reason := setup.refusal(found.corruption)) is not None:
+        raise ImageError(f"{item.path} was damaged by {str(found.corruption)!r}: {reason}")
     own = planes(item.key, picture, marked.missing, scale, setup.restorer.geometry.channels, found.corruption)
     own = [
         estimate_level(p, found.corruption) if found.estimate else replace(p, sigma=found.sigma, exact=found.exact)
