@@ -11,6 +11,7 @@ import errno
 import hashlib
 import os
 import secrets
+import shutil
 import stat
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -173,8 +174,36 @@ def atomic(path: str | Path) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
+@contextmanager
+def atomic_folder(path: Path) -> Iterator[Path]:
+    """Yield a temporary folder and rename it to `path`, which must not exist, when the block ends without an error.
+
+    Raises
+    ------
+    ImageError
+        The disk is full or read-only, permission is denied, or `path` came up meanwhile.
+    """
+    refuse_links(path)
+    temporary = path.parent / f".{secrets.token_hex(8)}{TEMPORARY}"
+    try:
+        temporary.mkdir(parents=True)
+        descriptor = os.open(temporary, os.O_RDONLY)
+    except OSError as error:
+        raise _sentence(path, error) from error
+    try:
+        _lock(descriptor)
+        yield temporary
+        os.rename(temporary, path)  # noqa: PTH104 - Path.rename would put it inside of a folder that came up meanwhile
+        _sync_folder(path.parent)
+    except OSError as error:
+        raise _sentence(path, error) from error
+    finally:
+        os.close(descriptor)
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
 def sweep(folder: str | Path, recursive: bool = True) -> int:
-    """Remove the temporaries that a killed run left under a folder, sparing those still being written.
+    """Remove the temporary files and folders that a killed run left, sparing those still being written.
 
     Parameters
     ----------
@@ -186,12 +215,15 @@ def sweep(folder: str | Path, recursive: bool = True) -> int:
     Returns
     -------
     int
-        Number of files removed.
+        Number of files and folders removed.
     """
     removed = 0
     for place, folders, names in os.walk(folder):  # which follows no links
-        if not recursive:
-            folders.clear()
+        for path in (Path(place, name) for name in folders if name.startswith(".") and name.endswith(TEMPORARY)):
+            if _abandoned(path):
+                shutil.rmtree(path, ignore_errors=True)
+                removed += 1
+        folders[:] = [name for name in folders if recursive and not name.endswith(TEMPORARY)]
         for path in (Path(place, name) for name in names if name.startswith(".") and name.endswith(TEMPORARY)):
             if _abandoned(path):
                 with suppress(OSError):  # of another user, or on a disk that is read-only now
@@ -225,22 +257,30 @@ def _create(folder: Path) -> tuple[Path, int]:
     while True:
         temporary = folder / f".{secrets.token_hex(8)}{TEMPORARY}"
         descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
-        if fcntl is not None:
-            with suppress(OSError):  # some network file systems have no locks
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _lock(descriptor)
         if temporary.exists():
             return temporary, descriptor
         os.close(descriptor)  # swept away between open and lock: try again
 
 
+def _lock(descriptor: int) -> None:
+    if fcntl is not None:
+        with suppress(OSError):  # some network file systems have no locks
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
 def _abandoned(path: Path) -> bool:
-    if path.is_symlink() or not path.is_file():
+    """Return whether a temporary file or folder is one that no run is writing."""
+    if path.is_symlink() or not (path.is_file() or path.is_dir()):
         return False
     if fcntl is None:
         return True
     try:
-        with open_to_read(path) as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        finally:
+            os.close(descriptor)
     except OSError:
         return False
     return True

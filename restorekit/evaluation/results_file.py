@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from restorekit.core.errors import UsageError
+from restorekit.core.errors import ImageError, UsageError
 from restorekit.core.files import atomic, claim, make_folder, remove, sweep
 from restorekit.core.records import encode
 from restorekit.evaluation.protocol import Results
@@ -22,10 +22,9 @@ def prepare(folder: Path) -> None:
         sweep(folder)
         with tempfile.TemporaryFile(dir=folder):
             pass
-    except OSError as error:
-        raise UsageError(
-            f"the folder {folder} cannot be written to ({error.strerror or error}); choose another"
-        ) from error
+    except (OSError, ImageError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise UsageError(f"the folder {folder} cannot be written to ({reason}); choose another") from error
 
 
 def write_results(results: Results, folder: Path) -> None:

@@ -188,7 +188,7 @@ def load(path: Path) -> tuple[Model, Card]:
     cls = known[card.model]
     with torch.random.fork_rng(devices=[]), attribute_errors(f"making the model {cls.name!r}", cls):
         try:
-            with limited_size(_stored_values(path, card), f"than {path} holds, and the card asks for more"):
+            with limited_size(_stored_values(path, card), f"{path} has a card of a larger network than its weights"):
                 model = cls(from_json(cls.Config, card.config))
         except (RuntimeError, MemoryError) as error:
             if shortage(error) is None:
@@ -218,9 +218,7 @@ def _stored_values(path: Path, card: Card) -> int:
         if isinstance(value, list | tuple):
             values.extend(value)
         elif isinstance(value, int) and abs(value) > max(count, MAX_SETTING):
-            raise CheckpointError(
-                f"{path} has a card with a setting of {value}, but only {count} numbers; train it again"
-            )
+            raise CheckpointError(f"{path} has a card with a setting of {value} for {count} numbers; train it again")
     return count
 
 
@@ -234,7 +232,7 @@ def limited_size(most: int, what: str) -> Iterator[None]:
         Expected number of values in parameters and buffers; twice as many, and a few, are tolerated, because buffers
         may be computed.
     what : str
-        Comparison for the message, after "more numbers".
+        Start of the message.
 
     Raises
     ------
@@ -246,7 +244,7 @@ def limited_size(most: int, what: str) -> Iterator[None]:
     def spend(cost: int) -> None:
         left[0] -= cost
         if left[0] < 0:
-            raise CheckpointError(f"the settings of the network describe more numbers {what}; train it again")
+            raise CheckpointError(f"{what}; lower its settings, or train it again")
 
     handles = [
         hooks.register_module_parameter_registration_hook(lambda _, name, value: spend(value.numel())),

@@ -367,7 +367,9 @@ def _build(cls: type[Model], config: Any, values: Mapping[str, object], seed: in
     with torch.random.fork_rng(devices=[]), attribute_errors(f"making the model {cls.name!r}", cls):
         torch.manual_seed(seed)
         try:
-            with checkpoint.limited_size(MAX_PARAMETERS, "than a training can hold"):
+            with checkpoint.limited_size(
+                MAX_PARAMETERS, f"the network would have more than {MAX_PARAMETERS} parameters"
+            ):
                 return cls(config)
         except CheckpointError as error:
             raise UsageError(f"{', '.join(f'{k}={v}' for k, v in values.items())}: {error}") from error

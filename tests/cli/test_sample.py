@@ -84,4 +84,4 @@ def test_a_temperature_for_each_level_of_latents_or_a_sentence(tmp_path, run, mo
     for text in ("warm", "-1", "1,,2", "nan"):
         code, _, err = run("sample", tmp_path / "bad.png", "--model", path, "--temperature", text)
         assert code == 2
-        assert "expected a number from 0 upwards" in err
+        assert "expected a number from 0 to 100" in err

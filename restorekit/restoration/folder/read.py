@@ -96,7 +96,7 @@ def sentence(error: Exception, own: Path | None = None) -> str:
 def _state(item: Item, setup: Setup, journal: Journal) -> _State:
     try:
         digests = setup.digests(item)
-        return _State(item, digests, journal.done(item.key, digests, setup.target(item)))
+        return _State(item, digests, journal.done(item.key, digests, setup.target(item), setup.pictures))
     except ImageError as error:
         return _State(item, InputDigests(), False, str(error))
 

@@ -67,6 +67,10 @@ class Facts:
         Whether low and high are calibrated; None if neither was written.
     views : Views or None
         Pictures for the report.
+    unpictured : bool
+        Whether those pictures could not be written, so that a later run makes them.
+    kept_digests : sequence of str
+        SHA-256 of each file in `kept`; empty in records of older versions.
     """
 
     kept: Sequence[str] = ()
@@ -80,6 +84,16 @@ class Facts:
     check: Annotated[CheckRecord | None, About(flat=True)] = None
     calibrated: Annotated[bool | None, About(omitted=True)] = None
     views: Annotated[Views | None, About(omitted=True)] = None
+    unpictured: Annotated[bool, About(omitted=True)] = False
+    kept_digests: Annotated[Sequence[str], About(omitted=True)] = ()
+
+    @property
+    def view_files(self) -> list[str]:
+        """Names of the pictures for the report, relative to the run's own folder."""
+        if self.views is None:
+            return []
+        found = (self.views.thumb, self.views.before, self.views.after, self.views.truth, *self.views.draws)
+        return [name for name in (*found, *(overlay.path for overlay in self.views.overlays.values())) if name]
 
 
 @dataclass(frozen=True)

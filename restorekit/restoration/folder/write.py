@@ -39,6 +39,8 @@ def _stored(finished: Finished, setup: Setup, journal: Journal) -> ImageRecord:
             remove(path)
         facts = _with_views(finished, setup)
         line = journal.success(key, _extra_paths(key, finished.canvas.extras, setup), facts)
+        for path in journal.superseded(line):
+            remove(path)
     except Exception as error:  # whatever one image meets must not keep the others back
         line = journal.failure(key, sentence(error, setup.own))
     journal.add(line)
@@ -53,8 +55,9 @@ def _with_views(finished: Finished, setup: Setup) -> Facts:
     name = digest(finished.item.key.encode())[:16]
     try:
         return replace(facts, views=finished.preview.write(setup.own / VIEWS, name))
-    except ImageError as error:
-        return replace(facts, notes=[*facts.notes, f"no pictures for the report: {error}"])
+    except (ImageError, OSError) as error:
+        notes = [*facts.notes, f"no pictures for the report, the next run makes them: {error}"]
+        return replace(facts, notes=notes, unpictured=True)
 
 
 def _refuse_foreign_files(finished: Finished, target: Path, setup: Setup, journal: Journal) -> None:

@@ -114,7 +114,7 @@ def test_what_is_broken_off_leaves_nothing(tmp_path, monkeypatch):
     def full(*arguments):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(scaffold.os, "rename", full)
+    monkeypatch.setattr("os.rename", full)
     with pytest.raises(OSError, match="No space"):
         scaffold.write("mine", "model", tmp_path)
     assert not list(tmp_path.iterdir())
