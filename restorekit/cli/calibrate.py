@@ -14,6 +14,7 @@ from restorekit.cli.options import (
     LIMIT,
     SEED,
     axes_option,
+    begin,
     check_output_file,
     compute_options,
     range_option,
@@ -62,6 +63,7 @@ def command(
     deviations that enclose the truth. The second half scales the table so that the expected share of values outside
     an interval is at most the nominal one (conformal risk control). The printed values are of the second half.
     """
+    begin(machine, clean, model=model)
     from restorekit.core.devices import Compute
     from restorekit.core.plugins import registry
     from restorekit.corruptions.spec import parse

@@ -10,6 +10,7 @@ from restorekit.cli.console import ImagesProgress, as_json, echo
 from restorekit.cli.options import (
     SEED,
     axes_option,
+    begin,
     check_output,
     range_option,
 )
@@ -61,6 +62,7 @@ def command(
 
     The files record the corruption, so `restorekit restore OUT` needs no option.
     """
+    begin(machine, clean)
     from restorekit.core.plugins import registry
     from restorekit.corruptions.spec import parse
     from restorekit.images.discovery import find_images, left_out

@@ -12,6 +12,7 @@ from restorekit.cli.options import (
     SEED,
     Number,
     axes_option,
+    begin,
     check_output,
     compute_options,
     range_option,
@@ -63,6 +64,7 @@ def command(
     but a share `--rate` of the pixels of the clean images. Dust, spots and dead pixels are detected. A scratch that
     continues outside the hidden square is partly predicted, so only strong ones are detected.
     """
+    begin(machine, images, clean, model=model)
     from restorekit.core.devices import Compute
     from restorekit.core.records import encode
     from restorekit.evaluation.results_file import prepare

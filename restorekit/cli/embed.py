@@ -10,6 +10,7 @@ from restorekit.cli.console import ImagesProgress, echo
 from restorekit.cli.options import (
     LIMIT,
     axes_option,
+    begin,
     check_output_file,
     device_options,
     range_option,
@@ -40,6 +41,7 @@ def command(
 
     Arrays: z (images x latents; z0, z1, ... of a hierarchical model), names, and labels if the images have them.
     """
+    begin(False, images, model=model)
     from restorekit.core.contracts import LatentModel
     from restorekit.core.devices import choose
     from restorekit.evaluation.likelihood import embed

@@ -15,6 +15,7 @@ from restorekit.cli.options import (
     LIMIT,
     SEED,
     axes_option,
+    begin,
     check_output,
     command_line,
     compute_options,
@@ -117,6 +118,7 @@ def command(
     Every method gets the same corrupted images. Noise is neither clipped nor quantised; results are clamped and
     rounded to 8 bits; each value is a mean over images. REPORT gets report.html, results.json and results.csv.
     """
+    begin(machine, clean)
     from restorekit.core.devices import Compute, choose, versions
     from restorekit.core.execution import LocalEngine
     from restorekit.core.plugins import registry

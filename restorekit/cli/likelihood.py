@@ -12,6 +12,7 @@ from restorekit.cli.options import (
     LIMIT,
     SEED,
     axes_option,
+    begin,
     check_output,
     device_options,
     range_option,
@@ -49,6 +50,7 @@ def command(
     in nats per image, and bits per value; for a hierarchical model also the rate of each group of latents (rate_0, ...,
     the group nearest the pixels last). Images with many bits are least like the training data.
     """
+    begin(machine, images, model=model)
     from restorekit.core.contracts import LatentModel
     from restorekit.core.devices import choose
     from restorekit.evaluation.likelihood import score_all

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 from click.core import ParameterSource
 
+from restorekit.cli.console import echo
 from restorekit.core.errors import UsageError, unknown
 from restorekit.core.files import claim, identity, refuse_links
 
@@ -204,6 +205,35 @@ def parse_format(text: str) -> str:
     if kind not in ("keep", *SUFFIXES):
         raise UsageError(unknown("image format", kind, ("keep", *SUFFIXES)))
     return kind
+
+
+def begin(quiet: bool, *sources: str | Path | None, model: str | None = None) -> None:
+    """Refuse paths that do not exist and say what is being read, before anything that takes time is imported.
+
+    Parameters
+    ----------
+    quiet : bool
+        Print nothing, for --json.
+    sources : path or None
+        Images to read: files, folders, or ``FILE.npz:ARRAY``.
+    model : str or None
+        Name or file of a model.
+
+    Raises
+    ------
+    UsageError
+        A path leads nowhere.
+    """
+    for source in filter(None, sources):
+        if not os.path.lexists(source) and not Path(str(source).rpartition(":")[0] or source).exists():
+            raise UsageError(f"there is no file or folder {source}; check the path")
+    if model is not None and model.endswith(".safetensors") and not Path(model).exists():
+        raise UsageError(
+            f"there is no model file {model}; pass a file written by restorekit train, or the name of installed weights"
+        )
+    if not quiet:
+        named = " and ".join(str(source) for source in sources if source)
+        echo(f"reading {named}" if named else f"loading {model}", err=True)
 
 
 def check_output(source: str | Path, out: Path) -> None:

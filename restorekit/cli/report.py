@@ -11,6 +11,7 @@ from restorekit.cli.console import ImagesProgress, as_json, echo
 from restorekit.cli.evaluate import create_metrics, exit_code, print_range_note, publish
 from restorekit.cli.options import (
     axes_option,
+    begin,
     check_output,
     command_line,
     describe_missed,
@@ -62,6 +63,7 @@ def command(
     number type. REPORT gets report.html, results.json and results.csv.
     Exit code 0: all done, 1: some images could not be paired or a limit was missed, 2: wrong usage.
     """
+    begin(machine, restored, clean, observed, against)
     from restorekit.core.execution import LocalEngine
     from restorekit.core.plugins import registry
     from restorekit.evaluation.compare_folders import Sources, measure_sources, open_sources

@@ -11,6 +11,7 @@ from restorekit.cli.options import (
     LABEL,
     SEED,
     axes_option,
+    begin,
     check_output_file,
     device_options,
     set_threads,
@@ -93,6 +94,7 @@ def command(
     threads: int | None,
 ) -> None:
     """Draw images from the prior of a model and write them to OUT, a PNG grid."""
+    begin(False, images, model=name)
     from restorekit.core.errors import UsageError
     from restorekit.core.files import atomic
     from restorekit.evaluation.traversal import draw, titled

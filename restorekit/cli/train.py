@@ -17,6 +17,7 @@ from restorekit.cli.options import (
     SEED,
     Number,
     axes_option,
+    begin,
     check_output,
     device_options,
     parse_settings,
@@ -129,6 +130,7 @@ def command(
     Exit code 0: done, 130 or 143: stopped by Ctrl-C or SIGTERM, with the state saved if training had begun,
     2: wrong usage.
     """
+    begin(False, images, validation if validation and not validation.isdigit() else None)
     from restorekit.cli.console import TrainingProgress
     from restorekit.report.live import TrainingPage
     from restorekit.training import build, loop

@@ -11,7 +11,7 @@ import pytest
 
 from restorekit import __version__
 from restorekit.cli import scaffold
-from restorekit.core.errors import UsageError
+from restorekit.core.errors import ImageError, UsageError
 from restorekit.core.plugins import registry
 from restorekit.core.plugins.registry import Plugin, Plugins
 
@@ -115,7 +115,7 @@ def test_what_is_broken_off_leaves_nothing(tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("os.rename", full)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(ImageError, match="the disk is full"):
         scaffold.write("mine", "model", tmp_path)
     assert not list(tmp_path.iterdir())
 
