@@ -75,6 +75,8 @@ def group() -> None:
 def main() -> None:
     """Run the command line; print errors that a user can act on as one sentence, without a traceback."""
     signal.signal(signal.SIGTERM, _interrupt)
+    if signal.getsignal(signal.SIGINT) is _quit:  # of an earlier call in this process
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         _run()
     finally:  # nothing is left to save: a further signal ends the process without a traceback

@@ -90,7 +90,7 @@ def shortage(error: BaseException) -> str | None:
     """
     text = one_line(error)
     if isinstance(error, MemoryError) or any(words in text for words in _NO_MEMORY):
-        return "out of memory; lower --max-memory, close other programs, or cut the images into parts"
+        return "out of memory; lower --max-memory, close other programs, or cut the image into parts"
     if any(words in text for words in _NO_THREADS):
         return "the system allows no further threads; lower --workers and --threads, or raise the limit (`ulimit -u`)"
     return None

@@ -71,6 +71,8 @@ class Facts:
         Whether those pictures could not be written, so that a later run makes them.
     kept_digests : sequence of str
         SHA-256 of each file in `kept`; empty in records of older versions.
+    changed : float or None
+        Root mean square change of the observed values on [0, 1]; None if the restoration has another shape.
     """
 
     kept: Sequence[str] = ()
@@ -86,6 +88,7 @@ class Facts:
     views: Annotated[Views | None, About(omitted=True)] = None
     unpictured: Annotated[bool, About(omitted=True)] = False
     kept_digests: Annotated[Sequence[str], About(omitted=True)] = ()
+    changed: Annotated[float | None, About(omitted=True)] = None
 
     @property
     def view_files(self) -> list[str]:

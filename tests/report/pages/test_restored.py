@@ -39,13 +39,13 @@ def test_figures_are_told_in_the_units_of_their_columns(tmp_path):
 def test_what_failed_stands_first(tmp_path):
     page = _page(tmp_path, DONE, {"status": "failed", "options": "f00d", "error": "no image"})
     assert list(page.alarms) == ["1 image failed. 1.png: no image."]
-    assert [(row.status, row.error) for row in page.rows] == [("done", ""), ("failed", "no image")]
+    assert [(row.status, row.error) for row in page.rows] == [("failed", "no image"), ("done", "")]
 
 
 def test_a_run_that_was_stopped_says_so_and_is_valid(tmp_path):
     page = _page(tmp_path, DONE, {"status": "started", "options": "f00d"}, status="interrupted")
     assert page.alarms[0].startswith("The run was interrupted before its end: 1 of 3 images are restored")
-    assert page.rows[1].error == "it was being written when the run stopped"
+    assert page.rows[0].error == "it was being written when the run stopped"
     other = tmp_path / "b"
     other.mkdir()
     assert "the disk is full" in _page(other, status="stopped", error="the disk is full").alarms[0]
