@@ -17,14 +17,14 @@ import restorekit
 
 SAMPLES = Path("../../samples")  # the script runs in docs/examples
 clean = imread(SAMPLES / "clean/holes/coffee.png") / 255
-damaged = imread(SAMPLES / "damaged/holes/coffee.png")
+degraded = imread(SAMPLES / "damaged/holes/coffee.png")
 missing = imread(SAMPLES / "damaged/holes/coffee.missing.png") > 0
-restored = restorekit.load("default")(damaged, missing=missing, sigma=0)
+restored = restorekit.load("default")(degraded, missing=missing, sigma=0)
 
 # %%
 
 std = restored.std.mean(axis=2)
-panels = {"observed": damaged, "restored": restored.mmse.clip(0, 1), "standard deviation": std}
+panels = {"observed": degraded, "restored": restored.mmse.clip(0, 1), "standard deviation": std}
 fig, axes = plt.subplots(1, 3, figsize=(10, 3.1), layout="constrained")
 for axis, (name, picture) in zip(axes, panels.items(), strict=True):
     axis.imshow(picture, cmap="magma")

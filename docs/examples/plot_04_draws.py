@@ -16,13 +16,13 @@ import restorekit
 
 SAMPLES = Path("../../samples")  # the script runs in docs/examples
 clean = imread(SAMPLES / "clean/missing/chelsea.png") / 255
-damaged = imread(SAMPLES / "damaged/missing/chelsea.png")
+degraded = imread(SAMPLES / "damaged/missing/chelsea.png")
 missing = imread(SAMPLES / "damaged/missing/chelsea.missing.png")
 
 # %%
 # ``samples`` asks for draws; the seed makes them repeatable.
 
-restored = restorekit.load("default")(damaged, missing=missing, sigma=0, samples=8, seed=1)
+restored = restorekit.load("default")(degraded, missing=missing, sigma=0, samples=8, seed=1)
 print("draws:", restored.draws.shape)
 
 # %%

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import sys
@@ -31,7 +32,7 @@ COMMANDS = {
 }
 
 
-class Lazy(click.Group):
+class LazyGroup(click.Group):
     """Group that imports a command when it is called, so that ``--help`` needs no torch."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -66,7 +67,7 @@ class Lazy(click.Group):
             formatter.write_dl([*COMMANDS.items()])
 
 
-@click.command(cls=Lazy, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.command(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="restorekit")
 def group() -> None:
     """Restore images with generative models, with an uncertainty for every pixel."""
@@ -95,8 +96,9 @@ def _run() -> None:
         stop = error.__cause__ or error  # click turns an interrupt into an Abort
         _leave("; ".join(["stopped", *getattr(stop, "__notes__", [])]), 143 if isinstance(stop, _Terminated) else 130)
     except click.ClickException as error:
-        error.message = printable(error.message)
-        error.show()
+        error.show(text := io.StringIO())
+        for line in text.getvalue().split("\n")[:-1]:
+            print(printable(line), file=sys.stderr)
         sys.exit(2)
     except click.exceptions.Exit as stop:
         sys.exit(stop.exit_code)

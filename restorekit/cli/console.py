@@ -113,7 +113,7 @@ class Rate(ProgressColumn):
         return Text(f"{pace(task):.2f} images/s" if pace(task) else "")
 
 
-class Left(ProgressColumn):
+class RemainingTimeColumn(ProgressColumn):
     """Column with the remaining time."""
 
     def render(self, task: Task) -> Text:
@@ -141,11 +141,11 @@ class ImagesProgress(_Bar):
     """
 
     def __init__(self, total: int, what: str, quiet: bool = False) -> None:
-        super().__init__(what, total, (MofNCompleteColumn(), Rate(), Left()), quiet)
+        super().__init__(what, total, (MofNCompleteColumn(), Rate(), RemainingTimeColumn()), quiet)
         self.what, self._contexts = what, ExitStack()
 
     def __enter__(self) -> Self:
-        self._contexts.enter_context(watched(self.within))
+        self._contexts.enter_context(watched(self.show_steps))
         self._contexts.enter_context(notes(self.say))
         return super().__enter__()
 
@@ -162,7 +162,7 @@ class ImagesProgress(_Bar):
         if self.due():
             self.say(f"{self.what} {task.completed:.0f}/{task.total:.0f}  {pace(task):.2f} images/s")
 
-    def within(self, what: str, done: int, most: int) -> None:
+    def show_steps(self, what: str, done: int, most: int) -> None:
         """Show the progress within the current images: `done` of at most `most` steps."""
         self.bar.update(self.task, description=escape(printable(f"{self.what}, {what} {done} of at most {most}")))
         if self.due():

@@ -100,6 +100,6 @@ def command(
     if machine:
         echo(as_json({"threshold": threshold, "clean_rate": measured, **encode(found), "unreadable_clean": unread}))
     else:
-        echo(f"{found.damaged:.3%} of the pixels of {found.images} images look defective -> {out}")
+        echo(f"{found.defective:.3%} of the pixels of {found.images} images look defective -> {out}")
         echo(f"flagged above {threshold:.1f} standard deviations; {measured:.3%} of held-out clean pixels are above it")
     return 1 if found.failures or unread else 0

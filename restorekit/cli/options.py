@@ -151,7 +151,7 @@ def parse_memory(text: str) -> int:
     """Return the bytes of ``--max-memory``; UsageError if it is too little for the smallest tiles."""
     from restorekit.restoration.tiling import BYTES_PER_PIXEL, Limits
 
-    found, least = parse_size(text), Limits.within(0).pixels * BYTES_PER_PIXEL
+    found, least = parse_size(text), Limits.for_memory(0).pixels * BYTES_PER_PIXEL
     if found < least:
         raise UsageError(f"--max-memory takes {least / 2**20:g}MB or more, got {text}; give for example 1GB")
     return found
@@ -224,7 +224,7 @@ def begin(quiet: bool, *sources: str | Path | None, model: str | None = None) ->
     UsageError
         A path leads nowhere.
     """
-    for source in filter(None, sources):
+    for source in [source for source in sources if source]:
         if not os.path.lexists(source) and not Path(str(source).rpartition(":")[0] or source).exists():
             raise UsageError(f"there is no file or folder {source}; check the path")
     if model is not None and model.endswith(".safetensors") and not Path(model).exists():
@@ -387,8 +387,8 @@ def command_line(name: str) -> str:
         value, longest = context.params[p.name], max(p.opts, key=len)
         if isinstance(p, click.Argument):
             arguments.append(str(value))
-        elif isinstance(p, click.Option) and p.is_flag:
-            options.append(longest)
+        elif isinstance(p, click.Option) and p.is_flag:  # a pair such as --report/--no-report has two spellings
+            options.append(longest if value or not p.secondary_opts else max(p.secondary_opts, key=len))
         elif isinstance(p, click.Option):
             for one in value if p.multiple else (value,):
                 options += [longest, *map(str, (one,) if p.nargs == 1 else one)]

@@ -25,7 +25,7 @@ from restorekit.cli.tables import print_compared, print_results
 
 EXAMPLE = """\b
 Example:
-  restorekit report OUT REPORT --reference photos --observed damaged --against OTHER_OUT
+  restorekit report OUT REPORT --reference photos --observed corrupted --against OTHER_OUT
 """
 
 

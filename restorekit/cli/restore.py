@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import statistics
 import tempfile
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -237,7 +239,7 @@ def _opened(
     from restorekit.restoration.tiling import Limits
 
     known = None if corruption is None else _corruption(corruption)
-    limits = Limits.within(parse_memory(memory))
+    limits = Limits.for_memory(parse_memory(memory))
     level = parse_sigma(sigma)
     stated: Sigma = None if level is None else "auto" if level == "auto" else float(level)
     opened = open_restorer(name, known, sampler, compute, limits, stated)
@@ -291,8 +293,8 @@ class Checks:
     ----------
     psnrs : list of float
         Estimated PSNR of each image, dB.
-    silent : int
-        Images without an estimate.
+    reasons : Counter of str
+        Reasons of images without an estimate, without their details, and how many images have each.
     flagged : int
         Images whose restoration is flagged as harmful.
     failed : int
@@ -301,7 +303,8 @@ class Checks:
 
     def __init__(self) -> None:
         self.psnrs: list[float] = []
-        self.silent = self.flagged = self.failed = 0
+        self.reasons = Counter[str]()
+        self.flagged = self.failed = 0
 
     def line(self, line: ImageRecord) -> None:
         """Count the journal line of one image."""
@@ -313,9 +316,14 @@ class Checks:
         found = line.facts.check.self_check.found
         self.flagged += found.harms
         if found.psnr is None:
-            self.silent += 1
+            self.reasons[re.split(r"[,:;]", found.reason)[0]] += 1
         else:
             self.psnrs.append(found.psnr)
+
+    @property
+    def silent(self) -> int:
+        """Images without an estimate."""
+        return self.reasons.total()
 
     @property
     def median(self) -> float | None:
@@ -331,7 +339,8 @@ class Checks:
     def __str__(self) -> str:
         """Return a sentence with the counts and the median."""
         median = "" if self.median is None else f", estimated PSNR {self.median:.2f} dB (median)"
-        silent = f", {self.silent} without an estimate" if self.silent else ""
+        reasons = "; ".join(f"{reason} ({number})" for reason, number in self.reasons.most_common())
+        silent = f", {self.silent} without an estimate: {reasons}" if self.silent else ""
         checked, failed = len(self.psnrs) + self.silent, f", {self.failed} failed" if self.failed else ""
         return f"self-check: {checked} checked{median}{silent}, {self.flagged} flagged as harmed{failed}"
 
@@ -344,7 +353,7 @@ def print_summary(counts: dict[str, int], setup: Setup, reporter: Reporter, chec
         echo(as_json(found))
     else:
         echo(f"{counts['done']} restored, {counts['skipped']} done before, {counts['failed']} failed -> {setup.shown}")
-        for text in _how(setup) if counts["done"] else ():
+        for text in _describe_run(setup) if counts["done"] else ():
             echo(text)
         if setup.options.self_check:
             echo(str(checks))
@@ -355,19 +364,19 @@ def print_summary(counts: dict[str, int], setup: Setup, reporter: Reporter, chec
     return 1 if reporter.failures else 0
 
 
-def _how(setup: Setup) -> list[str]:
+def _describe_run(setup: Setup) -> list[str]:
     """Return lines on the method of the estimates and the basis of the intervals, for the summary."""
     options = setup.options
     half = ", bfloat16" if options.precision == "bfloat16" else ""
     how = f"{options.model} on {setup.device}{half}: {setup.estimate}"
     if options.interval is None:
         return [how]
-    beyond = setup.table.beyond(options.interval) if setup.table else "the model has no calibration"
-    if setup.table and not beyond:
+    refusal = setup.table.level_refusal(options.interval) if setup.table else "the model has no calibration"
+    if setup.table and not refusal:
         share, source = f"{options.interval:.3g} of the unknown values", setup.table.source
         return [how, f"low and high enclose {share}, on average over images like those of the calibration: {source}"]
     gaussian = f"mean +- {options.deviations:.3g} standard deviations, as if Gaussian"
-    return [how, f"low and high are uncalibrated, {gaussian}: {beyond}"]
+    return [how, f"low and high are uncalibrated, {gaussian}: {refusal}"]
 
 
 class LiveReport:

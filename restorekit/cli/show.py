@@ -84,7 +84,7 @@ def _found(name: str) -> list[dict[str, Json]]:
         raise UsageError(unknown("model file, and nothing that restorekit list shows,", name, known))
     path = checkpoint.resolve(name)
     model, card = checkpoint.load(path)
-    values |= {"file": str(path), "digest": checkpoint.digest(path)}
+    values |= {"file": str(path), "digest": checkpoint.model_digest(path)}
     return [*found, {**values, "parameters": sum(p.numel() for p in model.parameters()), **encode(card)}]
 
 

@@ -151,7 +151,7 @@ def print_compared(comparisons: Sequence[PairedComparison]) -> None:
     from rich.table import Table
 
     from restorekit.evaluation.bootstrap import LEVEL
-    from restorekit.report.wording import named
+    from restorekit.report.wording import list_names
 
     first = comparisons[0]
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
@@ -174,7 +174,7 @@ def print_compared(comparisons: Sequence[PairedComparison]) -> None:
     if first.result.worse:
         differences = dict(first.result.differences)
         names = [f"{key} {_signed(differences.get(key))}" for key in first.result.worse]
-        text = f"worse than {first.against} by {first.metric.name}: {named(names, 5)}"
+        text = f"worse than {first.against} by {first.metric.name}: {list_names(names, 5)}"
         _console().print(printable(text), markup=False, highlight=False, soft_wrap=True)
 
 

@@ -48,7 +48,7 @@ Example:
     "specs",
     multiple=True,
     metavar="SPEC[@WEIGHT]",
-    help="Corruption to train on; repeatable, one is drawn per batch by weight.",
+    help="Corruption to train on; repeatable, one is drawn by weight for each portion of a batch.",
 )
 @click.option(
     "--validation",
@@ -134,7 +134,7 @@ def command(
     from restorekit.cli.console import TrainingProgress
     from restorekit.report.live import TrainingPage
     from restorekit.training import build, loop
-    from restorekit.training.tensorboard import Board
+    from restorekit.training.tensorboard import TensorBoardLog
 
     if sum(limit is not None for limit in (steps, epochs, minutes)) != 1:
         raise click.UsageError("expected exactly one of --steps, --epochs and --minutes; give for example --minutes 30")
@@ -142,7 +142,7 @@ def command(
         raise click.UsageError("--sigma requires --self-supervised; add it or remove --sigma")
     for read in (images, *([validation] if validation and not validation.isdigit() else [])):
         check_output(read, run)
-    board = Board(run) if tensorboard else None
+    board = TensorBoardLog(run) if tensorboard else None
     hardware = build.Hardware(device, devices, nodes, precision, threads)
     source = build.DataSource(images, validation, labels, span, axes)
     plan = build.Plan(

@@ -35,7 +35,7 @@ def restore(restorer: Restorer, problem: Problem, n: int, rng: Rng) -> Restorati
         With the channels of the images.
     """
     channels = problem.observation.shape[0]
-    if together(restorer, channels) == channels:
+    if channels_per_pass(restorer, channels) == channels:
         return restorer(problem.observation, problem.corruption, n, rng)
     keys = rng.keys or tuple(str(i) for i in range(len(problem)))
     restored = []
@@ -53,7 +53,7 @@ def restore(restorer: Restorer, problem: Problem, n: int, rng: Rng) -> Restorati
     return Restoration(mmse, joined("std"), joined("draws"), joined("low"), joined("high"), diagnostics)
 
 
-def together(restorer: Restorer, channels: int) -> int:
+def channels_per_pass(restorer: Restorer, channels: int) -> int:
     """Return how many of an image's channels the restorer takes at once."""
     accepted = restorer.geometry.channels
     return channels if channels in accepted or 1 not in accepted else 1  # if it accepts neither, its own error says so

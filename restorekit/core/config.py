@@ -148,7 +148,7 @@ def _integer(text: str) -> int:
     except ValueError:
         value = parse_number(text)
     if not value.is_integer():  # nor are NaN and the infinities
-        raise ValueError(f"expected a whole number, got {text!r}")
+        raise ValueError(f"expected an integer, got {text!r}")
     return int(value)
 
 
@@ -183,18 +183,18 @@ def _on_unit_scale(value: float, text: str) -> str:
 
 
 _KINDS: dict[Any, str] = {
-    int: "a whole number",
+    int: "an integer",
     float: "a number",
     bool: "yes or no",
     str: "a word",
     Ranged: "a number or a range LOW..HIGH",
-    tuple[int, ...]: "whole numbers with commas, such as 32,64,128",
+    tuple[int, ...]: "integers separated by commas, such as 32,64,128",
     tuple[float, ...]: "numbers with commas, such as 0.5,1",
 }
 
 
 def describe_type(hint: Any) -> str:
-    """Return the words for what a field of this type takes, such as "a whole number"."""
+    """Return the words for what a field of this type takes, such as "an integer"."""
     return _KINDS.get(hint, str(hint))
 
 

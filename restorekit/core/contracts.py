@@ -80,7 +80,7 @@ class Corruption(ABC):
 
     @property
     def interpolates(self) -> bool:
-        """Whether the first guess does no more than to interpolate missing values, so that it is y where none are."""
+        """Whether `initial_estimate` only interpolates missing values, and is y where none are missing."""
         return type(self).initial_estimate is Corruption.initial_estimate
 
     @property

@@ -246,7 +246,7 @@ def digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def file_digest(path: str | Path) -> str:
+def digest_of_file(path: str | Path) -> str:
     """Return the SHA-256 of a file as 64 hexadecimal digits; OSError if it cannot be read."""
     with Path(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -136,11 +136,11 @@ class Chain(Corruption):
 
     @property
     def interpolates(self) -> bool:
-        """Whether the part that makes the first guess only interpolates."""
+        """Whether the part that makes the initial estimate only interpolates."""
         return not self._reshaping and self.parts[0].interpolates
 
     def initial_estimate(self, observation: Observation) -> Tensor:
-        """Return the guess of the first part that alters values; of those that change the shape, the last one first."""
+        """Return the estimate of the last part that changes the shape, else of the first that alters values."""
         if not self._reshaping:
             return self.parts[0].initial_estimate(observation)
         channels, height, width = observation.shape

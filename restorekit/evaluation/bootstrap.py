@@ -125,7 +125,7 @@ def better(metric: MetricInfo) -> Literal["higher", "lower"]:
     return "lower" if metric.goal is not None else metric.better or "higher"
 
 
-def how(seed: int) -> str:
+def describe_intervals(seed: int) -> str:
     """Describe how an interval is computed."""
     return f"bootstrap-t over images, {RESAMPLES} resamples, seed {seed}; none for fewer than {MIN_IMAGES} images"
 

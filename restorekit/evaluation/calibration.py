@@ -25,14 +25,14 @@ from restorekit.evaluation.evaluate import of_one_image, with_noise_policy
 from restorekit.evaluation.protocol import TestImage
 from restorekit.evaluation.rows import NoisePolicy
 from restorekit.training.crops import gray
-from restorekit.uncertainty.calibration_table import TINY, Axes, Grid, Sort, Table, cell, nearest, sort
+from restorekit.uncertainty.calibration_table import TINY, Axes, CellGroup, Grid, Table, cell_group, nearest, parse_cell
 from restorekit.uncertainty.conditions import Conditions, conditions_of, distances
 from restorekit.uncertainty.conformal import Counts, Tally, scores, sums
 from restorekit.uncertainty.intervals import Interval
 
 LEVELS = (0.5, 0.7, 0.8, 0.9, 0.95)
 REPORTED = LEVELS.index(0.9)  # the level whose coverage, width and score are reported
-ImageSums = tuple[Sort, Counts, Counts]  # sums over one image of its calibrated and of its plain interval
+ImageSums = tuple[CellGroup, Counts, Counts]  # sums over one image of its calibrated and of its plain interval
 MIN_IMAGES = 4 / (1 - LEVELS[-1])  # with fewer no factor controls the risk of the highest level
 
 
@@ -186,12 +186,12 @@ def _line(line: Counts) -> Counts:
 
 def _checked(table: Table, sampler: ErrorSampler, images: Iterable[TestImage], globally: float) -> Fit:
     """Scale the table to control the risk on images that it was not filled from, and measure it there."""
-    tallies: dict[Sort, list[Tally]] = defaultdict(lambda: [Tally() for _ in LEVELS])
+    tallies: dict[CellGroup, list[Tally]] = defaultdict(lambda: [Tally() for _ in LEVELS])
     found: dict[tuple[str, int], list[ImageSums | None]] = defaultdict(list)
     for samples in sampler.samples(images):
-        ratios: dict[Sort, list[list[Counts]]] = defaultdict(lambda: [[] for _ in LEVELS])
+        ratios: dict[CellGroup, list[list[Counts]]] = defaultdict(lambda: [[] for _ in LEVELS])
         for s in samples:
-            own_sort, rows = sort(nearest(s.conditions, table.axes)), found[s.corruption, s.conditions.channels]
+            own_group, rows = cell_group(nearest(s.conditions, table.axes)), found[s.corruption, s.conditions.channels]
             if not len(s.error):
                 continue
             if table.refusal(s.conditions, LEVELS[0]):
@@ -199,23 +199,23 @@ def _checked(table: Table, sampler: ErrorSampler, images: Iterable[TestImage], g
                 continue
             intervals = (Interval(level, table, s.conditions) for level in LEVELS)
             halves = [i.half_width(s.distance, s.std).double().numpy() for i in intervals]
-            for own, half in zip(ratios[own_sort], halves, strict=True):
+            for own, half in zip(ratios[own_group], halves, strict=True):
                 own.append(s.error / half)
             pair = sums(s.error, halves[REPORTED]), sums(s.error, s.std.double().numpy())
-            rows.append((own_sort, *pair))
-        for own_sort, levels in ratios.items():
-            for tally, own in zip(tallies[own_sort], levels, strict=True):
+            rows.append((own_group, *pair))
+        for own_group, levels in ratios.items():
+            for tally, own in zip(tallies[own_group], levels, strict=True):
                 tally.add(np.concatenate(own))
     scales = _scales(tallies)
     factors = {
-        key: (np.asarray(values) * scales[own_sort]).round(3).tolist()
+        key: (np.asarray(values) * scales[own_group]).round(3).tolist()
         for key, values in table.factors.items()
-        if (own_sort := sort(cell(key))) in scales
+        if (own_group := cell_group(parse_cell(key))) in scales
     }
     return Fit(replace(table, factors=factors), [_row(*key, own, scales, globally) for key, own in found.items()])
 
 
-def _scales(tallies: Mapping[Sort, Sequence[Tally]]) -> dict[Sort, Counts]:
+def _scales(tallies: Mapping[CellGroup, Sequence[Tally]]) -> dict[CellGroup, Counts]:
     """Return the factors, (levels,), of each sort of images whose risk can be controlled at all levels."""
     found = {}
     for one, own in tallies.items():
@@ -231,7 +231,7 @@ def _scales(tallies: Mapping[Sort, Sequence[Tally]]) -> dict[Sort, Counts]:
 
 
 def _row(
-    spec: str, channels: int, images: Sequence[ImageSums | None], scales: Mapping[Sort, Counts], globally: float
+    spec: str, channels: int, images: Sequence[ImageSums | None], scales: Mapping[CellGroup, Counts], globally: float
 ) -> CalibrationRow:
     own = [one for one in images if one is not None and one[0] in scales]
     calibrated = [scores(fine, float(scales[one][REPORTED]), LEVELS[REPORTED]) for one, fine, _ in own]
@@ -293,7 +293,7 @@ class ErrorSampler:
         """Yield an image, or its channels one by one; and a colour image in gray too, if both can be restored."""
         with of_one_image():
             x = image.read()
-        yield from torch.split(x, per_channel.together(self.restorer, x.shape[1]), 1)
+        yield from torch.split(x, per_channel.channels_per_pass(self.restorer, x.shape[1]), 1)
         if x.shape[1] == 3 and {1, 3} <= set(self.restorer.geometry.channels):
             yield gray(x)
 

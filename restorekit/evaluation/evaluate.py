@@ -200,7 +200,7 @@ def _with_interval(
     """Add the calibrated interval of one image, and return whether there is one; None if the model has no table."""
     if method.table is None or restoration.std is None:
         return restoration, None
-    together = per_channel.together(method.restorer, shown.observation.shape[0])
+    together = per_channel.channels_per_pass(method.restorer, shown.observation.shape[0])
     enclosed, (refusal,) = enclose(restoration, shown, together, method.table, level)
     return (restoration, False) if refusal else (enclosed, True)
 

@@ -169,8 +169,8 @@ def grid(model: LatentModel, x: Tensor, levels: int) -> Grid:
     return Grid(levels, True, f"of the {levels} values of a file, with uniform noise over a step added")
 
 
-class Use:
-    """Gathers, over images, how the posterior means of latents vary."""
+class LatentUse:
+    """Statistics over images of how the posterior means of latents vary."""
 
     def __init__(self) -> None:
         self._sums: list[Tensor] = []
@@ -218,7 +218,7 @@ class Summary:
     ----------
     rows : list of ScoreRow
         One for each image, as in scores.jsonl.
-    use : Use
+    use : LatentUse
         Use of the latents.
     basis : str
         Quantity whose bits are counted.
@@ -227,7 +227,7 @@ class Summary:
     """
 
     rows: list[ScoreRow] = field(default_factory=list)
-    use: Use = field(default_factory=Use)
+    use: LatentUse = field(default_factory=LatentUse)
     basis: str = ""
     failures: list[Failure] = field(default_factory=list)
 
@@ -362,7 +362,7 @@ def embed(model: LatentModel, images: LabelledImages, out: Path, watch: Watch) -
             names.append(key)
             watch(key, None)
     if not names:
-        raise ImageError("none of the images suits the model, and nothing was written; see what was said of each")
+        raise ImageError("no image suits the model, nothing was written; see the errors above")
     arrays: dict[str, np.ndarray] = {
         "z" if len(groups) == 1 else f"z{i}": torch.cat(group).numpy() for i, group in enumerate(groups)
     }
@@ -387,7 +387,7 @@ def rates(model: LatentModel, images: LabelledImages) -> Tensor:
     for keys, x, label, _ in _batches(model, images, [], lambda key, error: None):
         q = model.infer(x.to(device), None, label)
         if not isinstance(q, DiagonalGaussian):
-            raise UsageError(f"the latents of {model.name!r} have no rate each; leave out the images to order them by")
+            raise UsageError(f"the latents of {model.name!r} have no rate each; remove the images to order them by")
         kl = q.rates()
         sums, count = sums + kl.transpose(0, 1).flatten(1).sum(1).cpu(), count + len(keys)
     if not count:

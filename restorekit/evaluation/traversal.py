@@ -23,7 +23,7 @@ from restorekit.samplers.base import mapped, parts
 from restorekit.training.validation import write_grid
 
 PORTION = 256  # images drawn at once
-FAR = 3.0  # prior standard deviations to which a latent is turned
+MAX_LATENT_SD = 3.0  # prior standard deviations to which a latent is turned
 
 
 def draw(
@@ -51,7 +51,8 @@ def draw(
     steps : int
         Where above 0: from each of `count` draws so many steps lead to another draw.
     turned : sequence of int, or None
-        Numbers of latents; those that there are go from -FAR to FAR in `steps`, one by one, the others staying 0.
+        Numbers of latents; each in turn goes from -MAX_LATENT_SD to MAX_LATENT_SD in `steps`, the others
+        staying 0.
 
     Raises
     ------
@@ -148,7 +149,7 @@ def _turned(like: Tensor, weights: Tensor, which: Sequence[int]) -> Tensor:
     there = [i for i in which if i < like.shape[1]]
     ways = like.new_zeros(len(there), len(weights), *like.shape[1:])
     for way, i in zip(ways, there, strict=True):
-        way[:, i] = (FAR * (2 * weights - 1)).view(-1, *[1] * (like.dim() - 2))
+        way[:, i] = (MAX_LATENT_SD * (2 * weights - 1)).view(-1, *[1] * (like.dim() - 2))
     return ways.flatten(0, 1)
 
 

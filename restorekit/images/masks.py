@@ -19,13 +19,13 @@ from restorekit.images.discovery import IMAGE_SUFFIXES, MISSING, Item, marked_st
 from restorekit.images.formats import read
 from restorekit.images.picture import Picture
 
-Missing = npt.NDArray[np.bool_]
+MaskArray = npt.NDArray[np.bool_]
 _COLOUR = re.compile(r"color:#([0-9a-fA-F]{6})")
 _FLOAT_TOLERANCE = 1e-4  # a float image's 8-bit colour after some rounding
 
 
-class Marked(NamedTuple):
-    """Missing pixels of one image.
+class MissingPixels(NamedTuple):
+    """MaskArray pixels of one image.
 
     Attributes
     ----------
@@ -34,7 +34,7 @@ class Marked(NamedTuple):
     warnings : tuple of str
     """
 
-    missing: Missing | None
+    missing: MaskArray | None
     warnings: tuple[str, ...] = ()
 
 
@@ -66,7 +66,7 @@ class MaskIndex:
         return paths[0] if paths else None
 
 
-def fitted(path: Path, item: Item, picture: Picture) -> Marked:
+def read_mask(path: Path, item: Item, picture: Picture) -> MissingPixels:
     """Read a mask file as black and white; raise an ImageError unless it has the size of the image."""
     stat = Path(split_array(path)[0]).stat()
     mask, warnings = _load(path, stat.st_mtime_ns, stat.st_size, _layout_of(picture))
@@ -80,11 +80,11 @@ def fitted(path: Path, item: Item, picture: Picture) -> Marked:
         )
     if mask.shape[3] not in (1, channels):
         mask = np.asarray(mask.any(axis=3, keepdims=True))
-    return Marked(mask, warnings)
+    return MissingPixels(mask, warnings)
 
 
 @lru_cache(maxsize=2)
-def _load(path: Path, _changed: int, _size: int, like: tuple[Shape, str] | None) -> tuple[Missing, tuple[str, ...]]:
+def _load(path: Path, _changed: int, _size: int, like: tuple[Shape, str] | None) -> tuple[MaskArray, tuple[str, ...]]:
     """Read a mask, (N, H, W, 1 or C), once for each state of the file; equal channels become one."""
     picture = _read_like(path, like)
     values = picture.pixels
@@ -144,7 +144,7 @@ class MaskSource(ABC):
         """Return the items without the mask, if it is one of them."""
         return list(items)
 
-    def missing(self, item: Item, picture: Picture) -> Marked:
+    def missing(self, item: Item, picture: Picture) -> MissingPixels:
         """Return what is missing in an image.
 
         Parameters
@@ -156,14 +156,14 @@ class MaskSource(ABC):
 
         Returns
         -------
-        Marked
+        MissingPixels
 
         Raises
         ------
         ImageError
             The image has no mask here, or its mask has another size.
         """
-        marked = self._marked(item, picture)
+        marked = self._read_missing(item, picture)
         missing = marked.missing
         if missing is not None and self.invert:
             missing = np.logical_not(missing)
@@ -189,7 +189,7 @@ class MaskSource(ABC):
         return None
 
     @abstractmethod
-    def _marked(self, item: Item, picture: Picture) -> Marked:
+    def _read_missing(self, item: Item, picture: Picture) -> MissingPixels:
         """Return the non-zero pixels of the mask, not inverted."""
 
 
@@ -203,19 +203,19 @@ class NeighbourMasks(MaskSource):
         """Return the file next to the image, or None."""
         return self._index.one(item)
 
-    def _marked(self, item: Item, picture: Picture) -> Marked:
+    def _read_missing(self, item: Item, picture: Picture) -> MissingPixels:
         path = self.file(item)
-        return Marked(None) if path is None else fitted(path, item, picture)
+        return MissingPixels(None) if path is None else read_mask(path, item, picture)
 
 
 @dataclass(frozen=True)
 class AlphaMasks(MaskSource):
     """Fully transparent pixels."""
 
-    def _marked(self, item: Item, picture: Picture) -> Marked:
+    def _read_missing(self, item: Item, picture: Picture) -> MissingPixels:
         if picture.alpha is None:
             raise ImageError(f"{item.key} has no alpha channel for --mask alpha; remove the option or pass mask files")
-        return Marked(picture.alpha == 0)
+        return MissingPixels(picture.alpha == 0)
 
 
 @dataclass(frozen=True)
@@ -230,7 +230,7 @@ class ColourMasks(MaskSource):
 
     colour: tuple[int, int, int] = (0, 0, 0)
 
-    def _marked(self, item: Item, picture: Picture) -> Marked:
+    def _read_missing(self, item: Item, picture: Picture) -> MissingPixels:
         channels = picture.pixels.shape[3]
         gray = len(set(self.colour)) == 1
         if channels != 3 and not gray:
@@ -249,7 +249,7 @@ class ColourMasks(MaskSource):
             warnings += (
                 f"{item.key} is compressed with loss, which blurs the marked colour {self}; prefer a mask file",
             )
-        return Marked(hit, warnings)
+        return MissingPixels(hit, warnings)
 
     def __str__(self) -> str:
         return "#{:02X}{:02X}{:02X}".format(*self.colour)
@@ -270,8 +270,8 @@ class FileMask(MaskSource):
         """Return the one file."""
         return self.path
 
-    def _marked(self, item: Item, picture: Picture) -> Marked:
-        return fitted(self.path, item, picture)
+    def _read_missing(self, item: Item, picture: Picture) -> MissingPixels:
+        return read_mask(self.path, item, picture)
 
 
 @dataclass(frozen=True)
@@ -303,8 +303,8 @@ class FolderMasks(MaskSource):
             raise ImageError(f"{item.key} has several masks in {self.folder} ({both}); mirror the images' folders")
         return paths[0]
 
-    def _marked(self, item: Item, picture: Picture) -> Marked:
-        return fitted(self.file(item), item, picture)
+    def _read_missing(self, item: Item, picture: Picture) -> MissingPixels:
+        return read_mask(self.file(item), item, picture)
 
     def _candidates(self, item: Item) -> list[Path]:
         stem = item.key.rpartition(".")[0]

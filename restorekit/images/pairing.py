@@ -1,4 +1,7 @@
-"""Pair the images of two sets by tree and stem, regardless of the suffix."""
+"""Pair the images of two sets by tree and stem, regardless of the suffix.
+
+Masks are paired with their images in `restorekit.images.masks`.
+"""
 
 from __future__ import annotations
 

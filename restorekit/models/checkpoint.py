@@ -23,7 +23,7 @@ from restorekit import __version__
 from restorekit.core.config import from_json
 from restorekit.core.contracts import Model
 from restorekit.core.errors import CheckpointError, RecordError, SpecError, shortage, unknown
-from restorekit.core.files import atomic, file_digest
+from restorekit.core.files import atomic, digest_of_file
 from restorekit.core.plugins import registry
 from restorekit.core.plugins.boundary import attribute_errors
 from restorekit.core.plugins.registry import CARD
@@ -212,7 +212,7 @@ def load(path: Path) -> tuple[Model, Card]:
 def _stored_values(path: Path, card: Card) -> int:
     """Return how many numbers a file holds; CheckpointError if a setting in its card is larger than any could be."""
     with _open(path) as file:
-        count = sum(math.prod(file.get_slice(key).get_shape()) for key in file.keys())  # noqa: SIM118, no mapping
+        count: int = sum(math.prod(file.get_slice(key).get_shape()) for key in file.keys())  # noqa: SIM118, no mapping
     values: list[object] = [*card.config.values()]
     for value in values:
         if isinstance(value, list | tuple):
@@ -275,7 +275,7 @@ def _why_unavailable(card: Card) -> str:
         return f"which is not installed; install it{command}"
     return (
         f"of which {found} is installed without such a model in use; install that version{command}, and check "
-        "that RESTOREKIT_PLUGINS does not leave it out"
+        "that RESTOREKIT_PLUGINS does not exclude it"
     )
 
 
@@ -299,9 +299,9 @@ def resolve(name: str) -> Path:
     return known[name]
 
 
-def digest(path: Path) -> str:
+def model_digest(path: Path) -> str:
     """Return the first 16 hexadecimal digits of the file's SHA-256."""
-    return file_digest(path)[:16]
+    return digest_of_file(path)[:16]
 
 
 def _open(path: Path) -> Any:

@@ -11,7 +11,8 @@ from restorekit.core.rng import Rng
 class ResidualBlock(nn.Module):
     """Residual block x + conv(relu(conv(x))); the second convolution starts at zero, so the block as identity.
 
-    Reference: Lim et al., "Enhanced Deep ResidualBlock Networks", CVPRW 2017, figure 2c (no normalisation).
+    Reference: Lim et al., "Enhanced Deep Residual Networks for Single Image Super-Resolution", CVPRW 2017, figure 2c
+    (no normalisation).
     """
 
     def __init__(self, width: int) -> None:

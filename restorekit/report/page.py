@@ -162,7 +162,7 @@ class Page:
     protocol : sequence of (str, str)
         Conditions of the measurement: a word and its explanation.
     columns : sequence of Column
-        Figures that there are, the most important first.
+        Metrics that have values, the most important first.
     runs : sequence of Run
         Means; none where there is one method and no truth.
     rows : sequence of Row

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 VIEWER = Path(__file__).parent / "viewer"
 STYLES = ("page", "gallery", "viewer")
-PARTS = ("dom", "tables", "gallery", "stage", "viewer", "keys")  # what page.js connects; their order is of no account
+PARTS = ("dom", "tables", "gallery", "stage", "viewer", "keys")  # connected by page.js, in any order
 KINDS = {"restore": "Restoration", "evaluate": "Evaluation", "report": "Report", "train": "Training"}
 POLICY = (
     "default-src 'none'; script-src '{code}'; style-src 'unsafe-inline'; img-src 'self' file: data:; "

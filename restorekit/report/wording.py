@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from restorekit.evaluation.bootstrap import LEVEL, TIES, Comparison, clear, how
+from restorekit.evaluation.bootstrap import LEVEL, TIES, Comparison, clear, describe_intervals
 from restorekit.evaluation.head_to_head import PairedComparison, gain
 from restorekit.evaluation.metric_values import DIFFERENCE_SUFFIX, NO_REASON, OF_A_RUN, MetricInfo, title
 from restorekit.evaluation.protocol import Results
@@ -36,7 +36,7 @@ def quantity(value: float, metric: MetricInfo) -> str:
     return f"{number(value)}{metric.unit and ' '}{metric.unit}"
 
 
-def named(images: Sequence[str], most: int = 3) -> str:
+def list_names(images: Sequence[str], most: int = 3) -> str:
     """Return the first `most` names, and dots if there are more."""
     return ", ".join(images[:most]) + (", ..." if len(images) > most else "")
 
@@ -91,7 +91,7 @@ def _lacking(rows: Sequence[int], results: Results) -> str:
         names = method_names(every)
         return f" of {', '.join(names[restorer] for restorer in lacking)}"
     images = list(dict.fromkeys(results.images[i].image for i in rows))
-    return f" of {count(len(images), 'image')}, {named(images)}"
+    return f" of {count(len(images), 'image')}, {list_names(images)}"
 
 
 def lost(comparisons: Sequence[PairedComparison]) -> list[str]:
@@ -142,7 +142,7 @@ def explained(results: Results) -> list[tuple[str, str]]:
     p = results.protocol
     estimates = {run.restorer: run.estimate for run in results.runs if run.estimate}
     digests = {run.restorer: run.digest for run in results.runs if run.digest}
-    compared = [("comparisons", f"image by image; {TIES}"), ("intervals of differences", how(p.seed))]
+    compared = [("comparisons", f"image by image; {TIES}"), ("intervals of differences", describe_intervals(p.seed))]
     return [
         ("images", f"{p.images} of {p.source}"), ("noise", p.noise), ("result", p.result), ("PSNR", p.psnr),
         ("SSIM", p.ssim), ("intervals", p.interval), *(compared if results.comparisons else []),

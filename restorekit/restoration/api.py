@@ -5,6 +5,7 @@ Images as Python callers hold them, numpy arrays or torch tensors, and the batch
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from numbers import Integral
 from typing import Any
@@ -17,7 +18,7 @@ from restorekit.core import channels as per_channel
 from restorekit.core.config import checked_sigma
 from restorekit.core.contracts import Corruption
 from restorekit.core.devices import Compute, Precision
-from restorekit.core.errors import ImageError, UsageError
+from restorekit.core.errors import ImageError, RestorekitWarning, UsageError
 from restorekit.core.plugins import registry
 from restorekit.core.rng import Rng
 from restorekit.core.types import Restoration
@@ -25,10 +26,11 @@ from restorekit.corruptions.spec import parse
 from restorekit.images.axes import axes_of, frames_order, frames_shape, parse_axes, stored_layout
 from restorekit.restoration.assumptions import pose_problem, resolve_degradation
 from restorekit.restoration.loading import Opened, open_restorer
+from restorekit.restoration.safeguards import hold
 from restorekit.uncertainty.intervals import enclose_or_warn
 
 
-class Loaded:
+class PythonRestorer:
     """A model for Python: takes and returns images as numpy arrays or torch tensors.
 
     Parameters
@@ -36,7 +38,7 @@ class Loaded:
     opened : Opened
         What `open_restorer` gave.
     corruption : Corruption or None
-        What damaged the images, where that is known.
+        Corruption of the images, if it is known.
     """
 
     def __init__(self, opened: Opened, corruption: Corruption | None = None) -> None:
@@ -88,16 +90,16 @@ class Loaded:
             A shape, type, scale or option that does not fit.
         """
         if not isinstance(samples, Integral) or samples < 0:
-            raise UsageError(f"samples is a whole number of draws from 0 on, got {samples!r}")
+            raise UsageError(f"expected a number of draws, an integer from 0 on, got {samples!r}")
         self.opened.check(label, int(samples))
         if self.corruption is not None and sigma is not None:
             raise UsageError(
                 f"the corruption {self.corruption} already sets the noise level, got sigma={sigma}; remove sigma"
             )
-        y, form = take(image, axes)
+        y, form = read_batch(image, axes)
         observed = y.isfinite()
         if missing is not None:
-            observed = observed & ~take_missing(missing, tuple(y.shape), form.axes if axes else None)
+            observed = observed & ~read_missing(missing, tuple(y.shape), form.axes if axes else None)
         stated = None if sigma is None else checked_sigma(sigma, str(sigma))
         found = resolve_degradation(self.corruption, stated, model=self.opened.learnt_noise)
         level = None if found.sigma is None else torch.full((len(y), 1, 1, 1), found.sigma)
@@ -106,8 +108,11 @@ class Loaded:
         problem = pose_problem(torch.where(observed, y, 0.0), observed, found.corruption, channels, level, label)
         rng = Rng(seed, tuple(str(i) for i in range(len(y))))
         restored = per_channel.restore(restorer, problem, samples, rng)
+        restored, concerns = hold(problem, restored)
+        for sentence in concerns:
+            warnings.warn(sentence, RestorekitWarning, stacklevel=2)
         if interval is not None:
-            together = per_channel.together(restorer, problem.observation.shape[0])
+            together = per_channel.channels_per_pass(restorer, problem.observation.shape[0])
             restored = enclose_or_warn(restored, problem, together, self.opened.table, interval)
         others = restored.std, restored.draws, restored.low, restored.high
         std, draws, low, high = (None if values is None else form.give(values) for values in others)
@@ -117,23 +122,23 @@ class Loaded:
 def load(
     name: str = "default", device: str = "auto", sampler: str | None = None, precision: Precision = "auto",
     compiled: bool = False, corruption: str | None = None,
-) -> Loaded:  # fmt: skip
-    """Load a model, weights or classical method by name for use from Python; see `devices.Compute` and `Loaded`.
+) -> PythonRestorer:  # fmt: skip
+    """Load a model, weights or classical method by name; see `devices.Compute` and `PythonRestorer`.
 
-    `corruption` is the spec of what damaged the images, where that is more than noise and missing values, such as
+    `corruption` is the spec of the corruption, if it is more than noise and missing values, such as
     ``blur:size=2+gaussian:sigma=5/255``; `sampler` that of an unconditional model's sampler.
     """
     known = None if corruption is None else parse(corruption, registry.corruptions())
-    return Loaded(open_restorer(name, known, sampler, Compute(device, precision, compiled)), known)
+    return PythonRestorer(open_restorer(name, known, sampler, Compute(device, precision, compiled)), known)
 
 
 MAX_CHANNELS = 4  # an axis this short holds channels if the other candidate is longer
-FAR = 10.0  # floats beyond this are no noisy [0, 1] any more
+MAX_FLOAT_VALUE = 10.0  # floats beyond this are no noisy [0, 1] any more
 _FULL = {torch.uint8: 2**8 - 1, torch.uint16: 2**16 - 1, torch.bool: 1}
 
 
 @dataclass(frozen=True)
-class Form:
+class ArrayForm:
     """Layout of a caller's image.
 
     Attributes
@@ -164,7 +169,7 @@ class Form:
         return result.numpy() if self.numpy else result.to(self.device)
 
 
-def take(image: Any, axes: str | None = None) -> tuple[Tensor, Form]:
+def read_batch(image: Any, axes: str | None = None) -> tuple[Tensor, ArrayForm]:
     """Turn a caller's image into a batch.
 
     Parameters
@@ -176,7 +181,7 @@ def take(image: Any, axes: str | None = None) -> tuple[Tensor, Form]:
 
     Returns
     -------
-    Tensor of float32, (B, C, H, W), and Form
+    Tensor of float32, (B, C, H, W), and ArrayForm
 
     Raises
     ------
@@ -187,7 +192,7 @@ def take(image: Any, axes: str | None = None) -> tuple[Tensor, Form]:
     return _unit(tensor), form
 
 
-def take_missing(missing: Any, shape: tuple[int, ...], axes: str | None = None) -> Tensor:
+def read_missing(missing: Any, shape: tuple[int, ...], axes: str | None = None) -> Tensor:
     """Turn a caller's mask, non-zero = missing, into bool, (1 or B, 1 or C, H, W), for a batch of `shape`."""
     bare = axes.replace("C", "") if axes else None
     tensor, _ = _laid_out(missing, axes if axes is None or axes == bare else f"{axes},{bare}")
@@ -200,7 +205,7 @@ def take_missing(missing: Any, shape: tuple[int, ...], axes: str | None = None) 
     return tensor != 0
 
 
-def _laid_out(image: Any, layout: str | None) -> tuple[Tensor, Form]:
+def _laid_out(image: Any, layout: str | None) -> tuple[Tensor, ArrayForm]:
     """Return an image or mask as (B, C, H, W) in its own type."""
     numpy = not isinstance(image, Tensor)
     if isinstance(image, Tensor):
@@ -229,7 +234,7 @@ def _laid_out(image: Any, layout: str | None) -> tuple[Tensor, Form]:
     if 0 in shape:
         raise UsageError(f"an image has at least one pixel, got the shape {shape}")
     frames = tensor.permute(frames_order(axes)).reshape(frames_shape(shape, axes))
-    return frames.movedim(-1, 1).cpu(), Form(numpy, axes, shape, tensor.device)
+    return frames.movedim(-1, 1).cpu(), ArrayForm(numpy, axes, shape, tensor.device)
 
 
 def _refuse_swapped(shape: torch.Size, numpy: bool) -> None:
@@ -246,14 +251,12 @@ def _unit(t: Tensor) -> Tensor:
     if t.is_floating_point():
         unit = t.float()
         known = unit[unit.isfinite()]
-        if known.numel() and float(known.abs().max()) > FAR:
+        if known.numel() and float(known.abs().max()) > MAX_FLOAT_VALUE:
             raise UsageError(
                 f"floats are on the [0, 1] scale, got values up to {float(known.abs().max()):g};"
-                " divide by what white is, or pass uint8 or uint16"
+                " divide by the maximum, or pass uint8 or uint16"
             )
         return unit
     if t.dtype not in _FULL:
-        raise UsageError(
-            f"integers are uint8 or uint16, which say what white is, got {t.dtype}; convert or divide first"
-        )
+        raise UsageError(f"expected uint8 or uint16, got {t.dtype}; convert or divide by the maximum")
     return t.float() / _FULL[t.dtype]

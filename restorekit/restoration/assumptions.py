@@ -14,7 +14,7 @@ from restorekit.corruptions import Chain, Gaussian, Missing
 from restorekit.uncertainty.noise_level import IMAGE
 
 Sigma = float | Literal["auto"] | None  # a noise level on [0, 1]; to be estimated; not stated
-Source = Literal["user", "file", "model", "nobody"]
+CorruptionSource = Literal["user", "file", "model", "nobody"]
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Degradation:
     sigma: float | None
     estimate: bool
     exact: bool
-    source: Source
+    source: CorruptionSource
 
 
 def resolve_degradation(
@@ -49,7 +49,7 @@ def resolve_degradation(
     model: Corruption | None = None,
     needs_sigma: bool = False,
 ) -> Degradation:
-    """Resolve what damaged an image from all that is stated about it.
+    """Resolve the degradation of an image from all that is stated about it.
 
     The user's corruption comes before the file's, and the file's before the model's. The model's word, the noise in
     the images that it has learnt from, does not count if the user states a noise level. If nobody states a
@@ -71,10 +71,10 @@ def resolve_degradation(
     needs_sigma : bool
         Whether the restorer requires a level: it is then estimated if nobody states anything.
     """
-    stated: tuple[tuple[Source, Corruption | None], ...] = (
+    stated: tuple[tuple[CorruptionSource, Corruption | None], ...] = (
         ("user", user), ("file", file), ("model", model if sigma is None else None)
     )  # fmt: skip
-    nobody: tuple[Source, Corruption | None] = "nobody", None
+    nobody: tuple[CorruptionSource, Corruption | None] = "nobody", None
     source, known = next((word for word in stated if word[1] is not None), nobody)
     noisy = sigma == "auto" or (sigma is not None and sigma > 0)
     if known is None:

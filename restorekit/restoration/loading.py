@@ -84,7 +84,7 @@ class Opened:
             check_label(label, self._model, self.name)
             if samples and self._answers:
                 raise UsageError(
-                    f"the sampler {self.sampler} gives one answer and no draws, got --samples {samples}; leave it out, "
+                    f"the sampler {self.sampler} gives one answer and no draws, got --samples {samples}; remove it "
                     "or choose another --sampler"
                 )
             return
@@ -93,7 +93,7 @@ class Opened:
         if wanted:
             raise UsageError(
                 f"{self.name} is a classical method with one answer, without draws, spread or classes;"
-                f" leave {' and '.join(wanted)} out, or choose a generative model"
+                f" remove {' and '.join(wanted)} or choose a generative model"
             )
 
     def refusal(self, corruption: Corruption) -> str | None:
@@ -120,7 +120,7 @@ class Opened:
         )
 
     def estimate(self, samples: int) -> str:
-        """Say what the restored pixels are when so many draws are asked for."""
+        """Return a description of the restored pixels for a number of draws."""
         if self._model is None:
             return "classical method, one answer"
         if self._answers:
@@ -164,7 +164,7 @@ def open_restorer(
     compute = compute or Compute()
     where, classical = choose(compute.device), registry.restorers()
     if name in classical and sampler is not None:
-        raise UsageError(f"{name} is a classical method, which no sampler serves; leave --sampler {sampler} out")
+        raise UsageError(f"{name} is a classical method, which uses no sampler; remove --sampler {sampler}")
     if name in classical:
         with attribute_errors(f"making the restorer {name!r}", classical[name]):
             return Opened(name, classical[name]())
@@ -189,7 +189,7 @@ def open_restorer(
         compile_parts(model, where)
     restorer = ModelRestorer(model, chosen, limits, compute.half)
     asked = sampler or (None if chosen is None else chosen.name)
-    return Opened(name, restorer, card, checkpoint.digest(path), asked, where, compute.number, spec)
+    return Opened(name, restorer, card, checkpoint.model_digest(path), asked, where, compute.number, spec)
 
 
 def check_label(label: int | None, model: Model, name: str) -> None:
@@ -198,5 +198,5 @@ def check_label(label: int | None, model: Model, name: str) -> None:
     if label is None or 0 <= label < classes:
         return
     if not classes:
-        raise UsageError(f"{name} knows no classes; leave the label out")
+        raise UsageError(f"{name} has no classes; remove the label")
     raise UsageError(f"the label is a class from 0 to {classes - 1} of {name}, got {label}")

@@ -289,17 +289,17 @@ def pad(problem: Problem, model: Model) -> Problem:
     (size, multiple, *_), sides = model.geometry, problem.observation.shape[1:]
     if size == sides or (size is None and not any(side % multiple for side in sides)):
         return problem
-    grown = None if size else _grown(problem, multiple)
-    if grown is None:
+    extended = None if size else _extended(problem, multiple)
+    if extended is None:
         wanted = f"of {size[1]} x {size[0]} pixels" if size else f"whose sides are multiples of {multiple} pixels"
         raise ImageError(
             f"behind {problem.corruption} the model {model.name!r} restores images {wanted}, got {sides[1]} x "
             f"{sides[0]}; crop it, or choose a model of any size"
         )
-    return replace(problem, observation=grown)
+    return replace(problem, observation=extended)
 
 
-def _grown(problem: Problem, multiple: int) -> Observation | None:
+def _extended(problem: Problem, multiple: int) -> Observation | None:
     """Return the least larger observation of an image whose sides are multiples; None if there is none near."""
     observation = problem.observation
     channels, height, width = observation.y.shape[1:]

@@ -40,7 +40,7 @@ class Limits:
     pixels: int = 2**20
 
     @classmethod
-    def within(cls, memory: int) -> Limits:
+    def for_memory(cls, memory: int) -> Limits:
         """Return limits for that many bytes of working memory."""
         pixels = max(2**16, memory // BYTES_PER_PIXEL)
         return cls(min(1024, int(pixels**0.5)), pixels)

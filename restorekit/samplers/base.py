@@ -33,7 +33,7 @@ class CheckedSampler(Sampler):
     def refuse(self, model: Model, corruption: Corruption) -> str | None:
         """Return why this pair cannot be sampled, and what would work; None if it can."""
         if not isinstance(model, LatentModel):
-            return f"{self.name} samples unconditional models, {model.name!r} is conditional; leave --sampler out"
+            return f"{self.name} samples unconditional models, {model.name!r} is conditional; remove --sampler"
         if self.climbs and model.discrete:
             return (
                 f"{self.name} follows gradients, and a part of this {model.name!r}'s latents is a class, which has "

@@ -25,7 +25,7 @@ AGREEMENT = 2.0  # standard errors, as if steps were independent, within which t
 Move = Callable[[Any, Observation, Step, Tensor], tuple[Any, Tensor]]
 
 
-class Ended(NamedTuple):
+class ChainResult(NamedTuple):
     """Last states of chains; number of steps and whether the chain had settled, (B,)."""
 
     state: Any
@@ -59,7 +59,7 @@ class Chains:
     most: int
     flat: bool
 
-    def run(self, move: Move, state: Any, observation: Observation, rng: Rng) -> Ended:
+    def run(self, move: Move, state: Any, observation: Observation, rng: Rng) -> ChainResult:
         """Run one chain for each image of the batch.
 
         Parameters
@@ -76,7 +76,7 @@ class Chains:
         """
         alive = torch.arange(len(observation), device=observation.y.device)
         calm, before, taken = torch.zeros_like(alive, dtype=torch.bool), None, 0
-        ended = Ended(rows(state, alive), torch.zeros_like(alive), torch.zeros_like(calm))
+        result = ChainResult(rows(state, alive), torch.zeros_like(alive), torch.zeros_like(calm))
         while len(alive):
             tell(self.name, taken, self.most)
             source, heights = rng.steps(self.flat), list[Tensor]()
@@ -86,19 +86,19 @@ class Chains:
             trace = torch.stack(heights)  # log-densities along the way, (window, B)
             taken += len(trace)
             over, calm = calm | (taken >= self.most), calm | agree(before, trace)
-            ended.steps[alive[over]], ended.settled[alive[over]] = taken, calm[over]
-            _copy_rows(ended.state, rows(state, over), alive[over])
+            result.steps[alive[over]], result.settled[alive[over]] = taken, calm[over]
+            _copy_rows(result.state, rows(state, over), alive[over])
             left = (~over).nonzero().flatten()
             state, before, calm, alive = rows(state, left), trace[:, left], calm[left], alive[left]
             observation, rng = observation.take(left), rng.take(left.tolist())
-        if float(ended.settled.float().mean()) < 0.5:
+        if float(result.settled.float().mean()) < 0.5:
             warnings.warn(
                 f"most chains of {self.name} had not settled after {self.most} steps, so that draws may depend on "
                 f"where they began; increase the number (restorekit show {self.name}), or use another --sampler",
                 RestorekitWarning,
                 stacklevel=4,
             )
-        return ended
+        return result
 
 
 def agree(before: Tensor | None, now: Tensor) -> Tensor:

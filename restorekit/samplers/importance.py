@@ -55,7 +55,7 @@ class Importance(Conjugate):
     def drawn(self, model: LatentModel, corruption: Corruption, observation: Observation, n: int, rng: Rng) -> Draws:
         """Weigh proposals in rounds, and keep one for each of n draws."""
         own = rng if model.geometry.size is None else rng.independent_tiles()
-        tried, kept = Proposed.of(model, observation, corruption, own), Reservoir(n, len(observation), own)
+        tried, kept = Proposals.of(model, observation, corruption, own), Reservoir(n, len(observation), own)
         for first in range(0, self.proposals, ROUND):
             tell(self.name, first, self.proposals)
             tried.offered(kept, range(first, min(first + ROUND, self.proposals)))
@@ -69,7 +69,7 @@ class Importance(Conjugate):
 
 
 @dataclass(frozen=True)
-class Proposed:
+class Proposals:
     """Proposals for a batch of images, from q(z | y) at the initial estimate and from the prior."""
 
     model: LatentModel
@@ -79,7 +79,7 @@ class Proposed:
     step: Callable[[int], Step]
 
     @classmethod
-    def of(cls, model: LatentModel, o: Observation, corruption: Corruption, rng: Rng) -> Proposed:
+    def of(cls, model: LatentModel, o: Observation, corruption: Corruption, rng: Rng) -> Proposals:
         """Run the encoder once per image."""
         q = model.infer(o.initial_estimate(corruption), None, o.label)
         flat = model.geometry.size is not None

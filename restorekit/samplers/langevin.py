@@ -40,7 +40,7 @@ class Langevin(CheckedSampler):
 
     For Gaussian noise and missing values the chain is one of z alone, the decoder's variance being part of p(y | z) in
     closed form. For other smooth corruptions it is one of z and of the decoder's own noise e, with x = mean + std e.
-    Each draw is a chain of its own, from z ~ q(z | first guess) on; the step of each adapts until it has settled.
+    Each draw is a chain of its own, from z ~ q(z | initial estimate) on; the step of each adapts until it has settled.
 
     Parameters
     ----------
@@ -69,20 +69,20 @@ class Langevin(CheckedSampler):
             goal = target(self.name, model, corruption, many, streams.fork("start"))
             here = _look(goal.log_prob, goal.start)
             length = torch.full_like(here.value, math.log(self.step))
-            ended = chains.run(_moved(goal), Walk(here, length, torch.full_like(length, WANTED)), many, streams)
-        walk: Walk = ended.state
-        if bool((walk.acceptance < MIN_ACCEPTANCE).any()):
+            result = chains.run(_moved(goal), ChainState(here, length, torch.full_like(length, WANTED)), many, streams)
+        chain: ChainState = result.state
+        if bool((chain.acceptance < MIN_ACCEPTANCE).any()):
             warnings.warn(
-                f"langevin accepted as few as {float(walk.acceptance.min()):.0%} of its proposals in a chain, whose "
+                f"langevin accepted as few as {float(chain.acceptance.min()):.0%} of its proposals in a chain, whose "
                 "draw is where it started; use more steps, or mwg for gaussian noise and missing values",
                 RestorekitWarning,
                 stacklevel=3,
             )
-        diagnostics = {"acceptance": walk.acceptance.view(n, -1).mean(0), **ended.diagnostics(n)}
-        return as_draws(goal.restored(walk.place.state), n, diagnostics)
+        diagnostics = {"acceptance": chain.acceptance.view(n, -1).mean(0), **result.diagnostics(n)}
+        return as_draws(goal.restored(chain.point.state), n, diagnostics)
 
 
-class Place(NamedTuple):
+class ChainPoint(NamedTuple):
     """A state, its log-density, (B,), and the gradient of that."""
 
     state: State
@@ -90,10 +90,10 @@ class Place(NamedTuple):
     slope: State
 
 
-class Walk(NamedTuple):
-    """Places of chains, log-lengths of their steps, (B,), and acceptance of recent proposals, (B,)."""
+class ChainState(NamedTuple):
+    """Points of chains, log-lengths of their steps, (B,), and acceptance of recent proposals, (B,)."""
 
-    place: Place
+    point: ChainPoint
     length: Tensor
     acceptance: Tensor
 
@@ -101,26 +101,26 @@ class Walk(NamedTuple):
 def _moved(goal: Marginal | Joint) -> Move:
     """Return the move that makes one proposal."""
 
-    def move(walk: Walk, observation: Observation, rng: Step, settled: Tensor) -> tuple[Walk, Tensor]:
+    def move(chain: ChainState, observation: Observation, rng: Step, settled: Tensor) -> tuple[ChainState, Tensor]:
         density = replace(goal, observation=observation).log_prob
-        place, chance, taken = _step(density, walk.place, walk.length.exp(), rng)
-        adapted = walk.length + (chance - WANTED) / (1 + rng.number) ** 0.4
-        acceptance = walk.acceptance + (taken.float() - walk.acceptance) / RECENT
-        return Walk(place, torch.where(settled, walk.length, adapted), acceptance), place.value
+        point, chance, taken = _step(density, chain.point, chain.length.exp(), rng)
+        adapted = chain.length + (chance - WANTED) / (1 + rng.number) ** 0.4
+        acceptance = chain.acceptance + (taken.float() - chain.acceptance) / RECENT
+        return ChainState(point, torch.where(settled, chain.length, adapted), acceptance), point.value
 
     return move
 
 
-def _look(density: Density, state: State) -> Place:
+def _look(density: Density, state: State) -> ChainPoint:
     """Evaluate density and gradient, detached from earlier steps."""
     own = tuple(t.detach().clone().requires_grad_() for t in state)
     value = density(own)
     slope = torch.autograd.grad(value.sum(), own)
-    return Place(tuple(t.detach() for t in own), value.detach(), slope)
+    return ChainPoint(tuple(t.detach() for t in own), value.detach(), slope)
 
 
-def _step(density: Density, here: Place, length: Tensor, rng: Rng) -> tuple[Place, Tensor, Tensor]:
-    """Propose a step of some length, (B,), and accept or stay; return place, chance of acceptance, acceptance."""
+def _step(density: Density, here: ChainPoint, length: Tensor, rng: Rng) -> tuple[ChainPoint, Tensor, Tensor]:
+    """Propose a step of some length, (B,), and accept or stay; return point, chance of acceptance, acceptance."""
     shift = tuple(
         wide(0.5 * length**2, g) * g + wide(length, g) * rng.normal(f"eps{i}", tuple(g.shape), g.device)
         for i, g in enumerate(here.slope)
@@ -131,10 +131,10 @@ def _step(density: Density, here: Place, length: Tensor, rng: Rng) -> tuple[Plac
     taken = rng.uniform("accept", (len(chance), 1), chance.device).flatten() < chance
     chosen = [tuple(torch.where(wide(taken, a), a, b) for a, b in zip(p, q, strict=True)) for p, q in
               ((there.state, here.state), (there.slope, here.slope))]  # fmt: skip
-    return Place(chosen[0], torch.where(taken, there.value, here.value), chosen[1]), chance, taken
+    return ChainPoint(chosen[0], torch.where(taken, there.value, here.value), chosen[1]), chance, taken
 
 
-def _way(a: Place, b: Place, length: Tensor) -> Tensor:
+def _way(a: ChainPoint, b: ChainPoint, length: Tensor) -> Tensor:
     """Return log q(b | a), (B,), up to a constant."""
     rest = tuple(t - s - wide(0.5 * length**2, g) * g for t, s, g in zip(b.state, a.state, a.slope, strict=True))
     return -total(rest, torch.square) / (2 * length**2)

@@ -38,7 +38,7 @@ class Mode(CheckedSampler):
     steps : int
         Steps of the climb; their length falls to 0 along a cosine.
     starts : int
-        Places it starts from, half of them drawn from q(z | first guess) and half from the prior.
+        Starting points, half of them drawn from q(z | initial estimate) and half from the prior.
     rate : float
         First length of a step, in prior standard deviations.
     """

@@ -67,7 +67,7 @@ class PlugAndPlay(CheckedSampler):
         for sweep in range(self.sweeps):
             tell(self.name, sweep, self.sweeps)
             z = tempered(model.infer(x, None, label), temperatures)
-            there, spread = fitted(model.decode(z, label), observation, operator)
+            there, spread = most_probable(model.decode(z, label), observation, operator)
             moved = ((there - x) ** 2).mean((1, 2, 3), keepdim=True)
             x, variance = torch.where(still, x, there), torch.where(still, variance, spread)
             still = still | (moved < TOLERANCE**2)  # each image stops by itself, whatever else is in the batch
@@ -105,7 +105,7 @@ def tempered(q: Latents, temperatures: tuple[float, ...]) -> Any:
     return q.mean * precision / (precision - 1 + 1 / temperatures[0] ** 2).clamp_min(1e-3)
 
 
-def fitted(likelihood: Likelihood, observation: Observation, operator: Linear | None) -> tuple[Tensor, Tensor]:
+def most_probable(likelihood: Likelihood, observation: Observation, operator: Linear | None) -> tuple[Tensor, Tensor]:
     """Return the x, (B, C, H, W), that maximises p(x | z) p(y | x), and the decoder's variance there."""
     if operator is None:
         return posterior(likelihood, observation)

@@ -37,7 +37,7 @@ def pick_sampler(
     """
     if not isinstance(model, LatentModel):
         if text is not None:
-            raise UsageError(f"the model {model.name!r} is conditional and draws by itself; leave --sampler {text} out")
+            raise UsageError(f"the model {model.name!r} is conditional and draws by itself; remove --sampler {text}")
         return None
     if text:
         chosen = _built(text, samplers)

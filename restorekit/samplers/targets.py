@@ -99,7 +99,7 @@ def spread(likelihood: Likelihood) -> Tensor:
 def target(
     name: str, model: LatentModel, corruption: Corruption, observation: Observation, rng: Rng, free: float = 0.0
 ) -> Marginal | Joint:
-    """Return the density that belongs to a pair, with a start drawn from q(z | first guess).
+    """Return the density that belongs to a pair, with a start drawn from q(z | initial estimate).
 
     A share `free` of the starts comes from the prior instead, which may lead to other modes.
 

@@ -1,11 +1,11 @@
-"""Checks that a plugin keeps its promise, for the tests of whoever writes one.
+"""Conformance checks for plugin authors.
 
 >>> from restorekit.testing import check_corruption
 >>> from restorekit.corruptions import Missing
 >>> check_corruption(Missing(rate=0.3))
 
-Each check is a function that looks at one fact and raises `AssertionError` with a sentence: what was
-expected, what was got, where to look. The tuples let a test run them one by one:
+Each check is a function that tests one fact. It raises an `AssertionError` that names what was expected, what was
+returned, and the method to fix. The tuples let a test run the checks one by one:
 ``@pytest.mark.parametrize("check", CORRUPTION_CHECKS, ids=lambda check: check.__name__)``.
 """
 

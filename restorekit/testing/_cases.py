@@ -59,7 +59,7 @@ def size(model: Model) -> tuple[int, int]:
     return model.geometry.size or (height, height + multiple)
 
 
-def damaged(x: Tensor) -> Observation:
+def degraded(x: Tensor) -> Observation:
     """Return what is observed of x: noisy, with missing values, each image with a key of its own."""
     return CORRUPTION(x, Rng(0, names(len(x))))
 

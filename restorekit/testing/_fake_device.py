@@ -1,6 +1,6 @@
-"""Another device, pretended: tensors that have a device and a shape but no values, so that no GPU is needed.
+"""Fake GPU whose tensors have a device and a shape but no values, so that no GPU is needed.
 
-The check that a corruption works on a GPU, which is pretended.
+The check that a corruption works on the fake GPU.
 """
 
 from __future__ import annotations
@@ -27,27 +27,27 @@ LOOKS = (DataDependentOutputException, DynamicOutputShapeException)  # what a lo
 M = TypeVar("M", bound=Model)
 
 
-# what torch.autograd.grad and recurrent layers ask of a GPU that is only pretended, which is no fault of theirs
+# what torch.autograd.grad and recurrent layers ask of a GPU that does not exist, which is no fault of theirs
 LACKS = ("hasPrimaryContext", "cudaErrorInsufficientDriver", "cudaErrorNoDevice", "NVIDIA driver")
 MODE = FakeTensorMode(allow_non_fake_inputs=True)  # one: a plugin may keep constants from one call to the next
 
 
-class Pretended(Rng):
-    """Noise for a pretended device, for which there is no generator: numbers have no values there anyway."""
+class FakeDeviceRng(Rng):
+    """Random numbers of the fake device, which has no generator; their values do not exist there."""
 
     def _generator(self, device: torch.device, *names: object) -> Generator:
         return super()._generator(torch.device("cpu"), *names)
 
 
 def there(t: Tensor) -> Tensor:
-    """Return a tensor of the same shape on the pretended GPU."""
-    pretended = MODE.from_tensor(t.detach())
+    """Return a tensor of the same shape on the fake GPU."""
+    fake = MODE.from_tensor(t.detach())
     with MODE:
-        return pretended.to(GPU)
+        return fake.to(GPU)
 
 
 def model_there(model: M) -> M:
-    """Return a copy of a model on the pretended GPU."""
+    """Return a copy of a model on the fake GPU."""
     twin = copy.deepcopy(model)
     for module in twin.modules():
         for name, p in module.named_parameters(recurse=False):
@@ -58,7 +58,7 @@ def model_there(model: M) -> M:
 
 
 def batch_there(batch: Batch) -> Batch:
-    """Return a batch on the pretended GPU."""
+    """Return a batch on the fake GPU."""
     o = batch.observation
 
     def moved(t: Tensor | None) -> Tensor | None:
@@ -80,9 +80,9 @@ class Stop(NamedTuple):
 
 
 def stops(work: Callable[[], object]) -> Stop | None:
-    """Do something on the pretended GPU; return what stopped it, or None.
+    """Do something on the fake GPU; return what stopped it, or None.
 
-    From where it asks for what a pretended GPU lacks, nothing more is judged.
+    Nothing is judged after the first call that needs a real GPU.
     """
     try:
         with MODE:
@@ -101,7 +101,7 @@ def waits(model: Model, batches: Iterable[Batch]) -> str | None:
     twin = model_there(model.train())
     for batch in map(batch_there, batches):
         for group in model.param_groups():
-            stop = stops(functools.partial(twin.terms, batch, Pretended(0), group))
+            stop = stops(functools.partial(twin.terms, batch, FakeDeviceRng(0), group))
             if stop is not None and not stop.misplaced:  # which another check tells of
                 return stop.text
     return None
@@ -109,7 +109,7 @@ def waits(model: Model, batches: Iterable[Batch]) -> str | None:
 
 @promise
 def works_on_a_gpu(corruption: Corruption) -> None:
-    """Expect every tensor on the device of x, a pretended GPU, of the observation, its density and its first guess."""
+    """Expect observation, density and initial estimate on the device of x, which claims to be a GPU."""
     x, found = there(random_images(2, 3, 16, 16)), dict[str, Tensor]()
     observations: list[Observation] = []
 
@@ -120,7 +120,7 @@ def works_on_a_gpu(corruption: Corruption) -> None:
     def score(o: Observation) -> None:
         found.update({} if (value := corruption.log_prob(o, x)) is None else {"log_prob": value})
 
-    _on_a_gpu(corruption, lambda: observations.append(corruption(x, Pretended(0, names(2)))))
+    _on_a_gpu(corruption, lambda: observations.append(corruption(x, FakeDeviceRng(0, names(2)))))
     for o in observations:
         found.update(tensors(o))
         for ask in (back, score, lambda o: found.update(initial_estimate=corruption.initial_estimate(o))):

@@ -24,10 +24,10 @@ from restorekit.testing._assertions import (
     random_images,
     same_as_before,
 )
-from restorekit.testing._cases import damaged
+from restorekit.testing._cases import degraded
 
 LARGE = (192, 168)  # pixels
-NEAR, FAR = 0.02, 0.2  # mean size of the errors of a good and of a bad restoration
+SMALL_ERROR, LARGE_ERROR = 0.02, 0.2  # mean size of the errors of a good and of a bad restoration
 
 
 def check_metric(metric: type[Metric] | Metric) -> None:
@@ -60,7 +60,7 @@ def declares_itself(metric: Metric) -> None:
 
 @promise
 def gives_one_number(metric: Metric) -> None:
-    """Expect a float, or no figure where it does not apply, of gray and colour, with and without spread and draws."""
+    """Expect a float, or no value if it is undefined, for gray and colour, with and without std and draws."""
     for restoration, x, observation, what in _cases():
         value = _asked(metric, restoration, x, observation)
         none = value is None or isinstance(value, UndefinedMetricError)
@@ -73,13 +73,13 @@ def gives_one_number(metric: Metric) -> None:
 
 @promise
 def says_why_there_is_none(metric: Metric) -> None:
-    """Expect a reason, one line for a person, where there is no figure."""
+    """Expect a reason, one line for a person, where the metric has no value."""
     for restoration, x, observation, what in _cases():
         value = _asked(metric, restoration, x, observation)
-        reason = str(value) if isinstance(value, UndefinedMetricError) else "" if value is None else "a figure"
+        reason = str(value) if isinstance(value, UndefinedMetricError) else "" if value is None else "a value"
         expect(
             reason.strip() != "" and "\n" not in reason,
-            f"{name_of(metric)} must say why there is no figure for a restoration {what}, got {value!r}; raise "
+            f"{name_of(metric)} must give a reason why it has no value for a restoration {what}, got {value!r}; raise "
             'UndefinedMetricError("nothing is missing"), or whatever holds: tables show it',
         )
 
@@ -88,7 +88,7 @@ def says_why_there_is_none(metric: Metric) -> None:
 def repeats_itself(metric: Metric) -> None:
     """Expect the same number again, nothing drawn from global generators, and its arguments left unchanged."""
     for x, o in _scenes():
-        restoration = _restored(x, NEAR)
+        restoration = _restored(x, SMALL_ERROR)
         before = {**copied(o), **{name: t.clone() for name, t in _fields(restoration).items()}, "reference": x.clone()}
         with global_randomness_untouched(name_of(metric)):
             first, second = (_asked(metric, restoration, x, o) for _ in range(2))
@@ -103,8 +103,8 @@ def prefers_what_is_nearer(metric: Metric) -> None:
     if metric.goal is not None:
         return
     for x, o in _scenes():
-        near = _asked(metric, _restored(x, NEAR), x, o)
-        far = _asked(metric, _restored(x, FAR, misled=True), x, o)
+        near = _asked(metric, _restored(x, SMALL_ERROR), x, o)
+        far = _asked(metric, _restored(x, LARGE_ERROR, misled=True), x, o)
         if not (isinstance(near, float) and isinstance(far, float)):
             continue
         expect(
@@ -126,13 +126,13 @@ METRIC_CHECKS: tuple[Callable[[Metric], None], ...] = (
 def _scenes() -> list[tuple[Tensor, Observation]]:
     """Return pairs of a clean image and what is observed of it, gray and colour; one is large enough for any scale."""
     sizes = ((1, 24, 20), (3, 24, 20), (3, *LARGE))
-    return [(x, damaged(x)) for x in (random_images(1, *size) for size in sizes)]
+    return [(x, degraded(x)) for x in (random_images(1, *size) for size in sizes)]
 
 
 def _cases() -> Iterator[tuple[Restoration, Tensor, Observation, str]]:
     """Yield restorations with the clean image, what was observed, and words for it."""
     for x, o in _scenes():
-        full, plain = _restored(x, NEAR), Restoration(quantise_8bit(x))
+        full, plain = _restored(x, SMALL_ERROR), Restoration(quantise_8bit(x))
         yield full, x, o, "with spread and draws"
         yield plain, x, o, "without spread and draws, and equal to the truth"
         lossless = dataclasses.replace(o, observed=torch.ones_like(o.observed), y=x)
@@ -140,7 +140,7 @@ def _cases() -> Iterator[tuple[Restoration, Tensor, Observation, str]]:
 
 
 def _asked(metric: Metric, restoration: Restoration, x: Tensor, observation: Observation) -> object:
-    """Return what a metric gives, or that it has no figure."""
+    """Return the value of a metric, or its UndefinedMetricError."""
     try:
         return metric(restoration, x, observation)
     except UndefinedMetricError as none:

@@ -15,7 +15,7 @@ from restorekit.core.contracts import LatentModel, Model
 from restorekit.core.rng import Rng
 from restorekit.testing._assertions import described, expect, global_randomness_untouched, name_of, promise, tensors
 from restorekit.testing._cases import batches, build, channel_counts
-from restorekit.testing._fake_device import GPU, Pretended, batch_there, model_there, stops, waits
+from restorekit.testing._fake_device import GPU, FakeDeviceRng, batch_there, model_there, stops, waits
 from restorekit.testing.latent_model import LATENT_CHECKS
 from restorekit.testing.model_labels import LABEL_CHECKS
 from restorekit.testing.model_restoration import RESTORING_CHECKS
@@ -135,15 +135,15 @@ def never_waits_for_the_device(model: Model) -> None:
 
 @promise
 def works_on_a_gpu(model: Model) -> None:
-    """Expect objective, estimate and prior to make every tensor on the device of their input: on a pretended GPU."""
+    """Expect objective, estimate and prior to make every tensor on the device of their input: on a fake GPU."""
     twin, batch, found = model_there(model.train()), batch_there(next(batches(model))), dict[str, Tensor]()
 
     def work() -> None:
         for group in model.param_groups():
-            found[f"terms(..., {group!r}).loss"] = twin.terms(batch, Pretended(0), group).loss
+            found[f"terms(..., {group!r}).loss"] = twin.terms(batch, FakeDeviceRng(0), group).loss
         estimate = twin.eval().estimate(batch.observation, batch.corruption)
         if isinstance(twin, LatentModel):
-            z = twin.prior().sample(2, batch.observation.shape, Pretended(0))
+            z = twin.prior().sample(2, batch.observation.shape, FakeDeviceRng(0))
             found["decode(prior().sample(...)).mean"] = twin.decode(z).mean
         found.update({} if estimate is None else {f"estimate(...).{k}": v for k, v in tensors(estimate).items()})
 

@@ -23,7 +23,7 @@ from restorekit.testing._assertions import (
     random_images,
     tensors,
 )
-from restorekit.testing._cases import CORRUPTION, batches, build, damaged, sample, size
+from restorekit.testing._cases import CORRUPTION, batches, build, degraded, sample, size
 from restorekit.testing._fake_device import waits
 
 CLASSES = 3
@@ -57,7 +57,7 @@ def restores_without_labels(model: Model) -> None:
     """Expect the class -1 (unknown) to be as good as no class at all."""
     if (own := _labelled(model)) is None:
         return
-    o = damaged(random_images(2, own.geometry.channels[0], *size(own)))
+    o = degraded(random_images(2, own.geometry.channels[0], *size(own)))
     unknown = _answers(own, dataclasses.replace(o, label=torch.full((2,), -1)))
     found = difference(_answers(own, o), unknown, CLOSE)
     expect(
@@ -73,7 +73,7 @@ def listens_to_labels(model: Model) -> None:
     """Expect another class to make a difference to what is restored, or to p(z), p(x | z) or q(z | x)."""
     if (own := _labelled(model)) is None:
         return
-    o = damaged(random_images(2, own.geometry.channels[0], *size(own)))
+    o = degraded(random_images(2, own.geometry.channels[0], *size(own)))
     first, second = (_answers(own, dataclasses.replace(o, label=torch.full((2,), k))) for k in (0, 1))
     expect(
         difference(first, second) is not None,

@@ -38,7 +38,7 @@ from restorekit.testing._assertions import (
     tensors,
     unobserved,
 )
-from restorekit.testing._cases import CORRUPTION, SIDE, damaged, ready, sample, size, smallest
+from restorekit.testing._cases import CORRUPTION, SIDE, degraded, ready, sample, size, smallest
 
 MANY = 16  # draws
 FARTHER = 1e-3  # what a pixel beyond the halo may change
@@ -50,7 +50,7 @@ def restores_in_the_shape_of_x(model: Model) -> None:
     perturb(model)
     for channels in model.geometry.channels:
         for count, (height, width) in ((2, size(model)), (1, smallest(model))):
-            o = damaged(random_images(count, channels, height, width))
+            o = degraded(random_images(count, channels, height, width))
             for observation in (o, unobserved(o)):
                 _fits(model, observation)
 
@@ -77,7 +77,7 @@ def restores_without_knowing_sigma(model: Model) -> None:
     """Expect a conditional model to work where the noise level is unknown: sigma None, or NaN."""
     if isinstance(model, LatentModel):
         return
-    o = damaged(random_images(2, model.geometry.channels[0], *size(model)))
+    o = degraded(random_images(2, model.geometry.channels[0], *size(model)))
     _fits(model, o.blind())
     _fits(model, dataclasses.replace(o, sigma=None))
 
@@ -86,7 +86,7 @@ def restores_without_knowing_sigma(model: Model) -> None:
 def repeats_its_draws(model: Model) -> None:
     """Expect the same draws from the same noise, in one go or in portions, and global generators untouched."""
     perturb(model)
-    o = damaged(random_images(2, model.geometry.channels[0], *size(model)))
+    o = degraded(random_images(2, model.geometry.channels[0], *size(model)))
     before = copied(o)
     with global_randomness_untouched(f"{name_of(model)}.sample and estimate"), torch.no_grad():
         draws, _ = sample(model, o, 3), model.estimate(o, CORRUPTION)
@@ -107,7 +107,7 @@ def repeats_its_draws(model: Model) -> None:
 def ignores_the_batch(model: Model) -> None:
     """Expect image i of a batch to be restored as it is alone."""
     perturb(model)
-    o = damaged(random_images(2, model.geometry.channels[0], *size(model)))
+    o = degraded(random_images(2, model.geometry.channels[0], *size(model)))
     together, alone = model.estimate(o, CORRUPTION), model.estimate(only(o, 1), CORRUPTION)
     if together is not None and alone is not None:
         second = Estimate(together.mean[1:], None if together.std is None else together.std[1:])
@@ -179,7 +179,7 @@ def _shown(model: Model, x: Tensor) -> Tensor:
 def estimates_the_mean_of_its_draws(model: Model) -> None:
     """Expect the one-pass estimate, where there is one, near the mean of many draws, within their spread."""
     perturb(model)
-    o = damaged(random_images(2, model.geometry.channels[0], *size(model)))
+    o = degraded(random_images(2, model.geometry.channels[0], *size(model)))
     estimate = model.estimate(o, CORRUPTION)
     if estimate is None:
         return
@@ -198,7 +198,7 @@ def estimates_the_mean_of_its_draws(model: Model) -> None:
 def comes_back_from_its_file(model: Model) -> None:
     """Expect a saved and loaded model to give the very same draws, bit for bit."""
     perturb(model)
-    o = damaged(random_images(2, model.geometry.channels[0], *size(model)))
+    o = degraded(random_images(2, model.geometry.channels[0], *size(model)))
     back = _saved_and_loaded(model)
     expect(
         back.config == model.config, f"{name_of(model)}.Config must survive JSON, got {back.config} for {model.config}"

@@ -1,6 +1,6 @@
 """Checks of models under what a training does to them: hard batches, half precision, validation.
 
-Checks of models that learn from damaged images alone.
+Checks of models that learn from degraded images alone.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ def trains_in_half_precision(model: Model) -> None:
 
 @promise
 def can_be_validated(model: Model) -> None:
-    """Expect what a training does to show how it fares: figures, pictures of restorations and of draws."""
+    """Expect finite metric values, and pictures of restorations and draws, in a validation."""
     perturb(model)
     x = random_images(2, model.geometry.channels[0], *size(model))
     held, corruptions = Validation(x, names(2)), (CORRUPTION, Missing(0.5))
@@ -104,8 +104,8 @@ def can_be_validated(model: Model) -> None:
     strange = {name: value for name, value in found.items() if not math.isfinite(value)}
     expect(
         not strange,
-        f"{name_of(model)} must give finite figures where the noise level is unknown and `batch.step` is None, as in a "
-        f"validation, got {strange}; look at terms, diagnose and estimate",
+        f"{name_of(model)} must give finite metric values if the noise level is unknown and `batch.step` is None, as "
+        f"in a validation, got {strange}; look at terms, diagnose and estimate",
     )
     with tempfile.TemporaryDirectory() as folder:
         preview(model, held, corruptions, 0, Path(folder) / "preview.png")
@@ -129,7 +129,7 @@ LEVEL = 0.1  # standard deviation of the noise
 
 
 @promise
-def learns_from_damaged_images(model: Model) -> None:
+def learns_from_degraded_images(model: Model) -> None:
     """Expect a class with `self_supervised` settings to have an objective without x, independent of missing values."""
     if type(model).self_supervised is None:
         return
@@ -156,10 +156,10 @@ def tells_its_noise(model: Model) -> None:
 
 
 def _self_supervised(model: Model) -> Model:
-    """Return a model of the same class and settings that learns from damaged images."""
+    """Return a model of the same class and settings that learns from degraded images."""
     names = {f.name for f in dataclasses.fields(type(model).Config)}
     settings = {**(type(model).self_supervised or {}), **({"noise": LEVEL} if "noise" in names else {})}
     return build(type(model), dataclasses.replace(model.config, **settings), model.geometry.channels[0])
 
 
-SELF_SUPERVISED_CHECKS: tuple[Callable[[Any], None], ...] = (learns_from_damaged_images, tells_its_noise)
+SELF_SUPERVISED_CHECKS: tuple[Callable[[Any], None], ...] = (learns_from_degraded_images, tells_its_noise)

@@ -96,7 +96,7 @@ def _of_plugin(name: str) -> Iterator[CheckCase]:
     known = registry.installed()
     problem = known.problems.get(name)
     if problem is None and name not in {plugin.name for plugin in known.loaded}:
-        problem = f"{name!r} is installed, but RESTOREKIT_PLUGINS leaves it out; add its name there, or unset it"
+        problem = f"{name!r} is installed, but RESTOREKIT_PLUGINS excludes it; add its name there, or unset it"
     yield CheckCase(f"plugin {name}", "is_in_use", partial(_expect_none, problem))
     for key, entry in known.unreadable.items():
         if entry.plugin.name == name:

@@ -345,7 +345,7 @@ def _installed_or_random(
     for name, path in registry.weights().items() if installed else ():
         if _fits(path, cls, config, names):
             model.load_state_dict(checkpoint.load(path)[0].state_dict())
-            return InitialModel(model, f"{name} {checkpoint.digest(path)}", names)
+            return InitialModel(model, f"{name} {checkpoint.model_digest(path)}", names)
     return InitialModel(model, "", names)
 
 
@@ -397,4 +397,4 @@ def _named_weights(cls: type[Model], values: Mapping[str, object], init: str, na
                 f"--init {init} does not fit --set {', '.join(differing)}, which changes the network's shape; "
                 "remove one of them"
             ) from error
-    return InitialModel(model, f"{init} {checkpoint.digest(path)}", card.label_names or names)
+    return InitialModel(model, f"{init} {checkpoint.model_digest(path)}", card.label_names or names)

@@ -23,7 +23,7 @@ Points = Sequence[tuple[float, float]]
 
 
 @dataclass(frozen=True)
-class Surroundings:
+class RunEnvironment:
     """Hardware and versions of one part of a training, in its line "start".
 
     Attributes
@@ -59,7 +59,7 @@ class LogEntry:
         Time spent, without earlier pauses.
     progress : float or None
         Fraction of the training that is done, in [0, 1]; None in logs of older versions.
-    surroundings : Surroundings or None
+    environment : RunEnvironment or None
         Of a line "start".
     values : dict of str to float
         Parts of the objective, metrics and diagnostics by name; NaN and infinity occur.
@@ -69,7 +69,7 @@ class LogEntry:
     step: int
     seconds: float = 0.0
     progress: Annotated[float | None, About(omitted=True)] = None
-    surroundings: Annotated[Surroundings | None, About(flat=True)] = None
+    environment: Annotated[RunEnvironment | None, About(flat=True)] = None
     values: Annotated[dict[str, float], About(flat=True)] = field(default_factory=dict)
 
 
@@ -91,13 +91,13 @@ class LogWriter:
         self._job, self._watch = job, watch
 
     def write(
-        self, event: str, state: State, values: dict[str, float], surroundings: Surroundings | None = None
+        self, event: str, state: State, values: dict[str, float], environment: RunEnvironment | None = None
     ) -> None:
         """Write an event with step, seconds and progress of a state."""
         if self._watch is None:
             return
         progress = self._job.progress(state.step, state.seconds)
-        line = LogEntry(event, state.step, round(state.seconds, 2), progress, surroundings, values)
+        line = LogEntry(event, state.step, round(state.seconds, 2), progress, environment, values)
         with open_to_append(self._job.run / "log.jsonl") as file:
             file.write(json.dumps(encode(line)).encode() + b"\n")
         self._watch(line)

@@ -24,7 +24,7 @@ from restorekit.training import optimizers
 from restorekit.training.batches import Batches
 from restorekit.training.interrupts import check_gradients, save_on_error, stop_requests
 from restorekit.training.job import TrainingJob
-from restorekit.training.log import LogWriter, Surroundings, Watch
+from restorekit.training.log import LogWriter, RunEnvironment, Watch
 from restorekit.training.resume import STATE_FILE, State, restore_state, rewind, save_state
 from restorekit.training.validation import measure, preview, sample_grid
 
@@ -141,10 +141,10 @@ def _initial_state(job: TrainingJob, model: Model, fabric: Fabric, resume: bool)
     return state
 
 
-def _environment(fabric: Fabric) -> Surroundings:
+def _environment(fabric: Fabric) -> RunEnvironment:
     """Return device, processes, precision, threads and versions for the log."""
     cuda = fabric.device.type == "cuda"
-    return Surroundings(
+    return RunEnvironment(
         device=torch.cuda.get_device_name(fabric.device) if cuda else fabric.device.type,
         processes=fabric.world_size,
         precision=str(fabric.strategy.precision.precision),

@@ -67,7 +67,7 @@ class State:
 
 
 @dataclass(frozen=True)
-class Moment:
+class Progress:
     """Updates done, time spent, and the metrics of the last validation, in the file of a state."""
 
     step: int
@@ -77,8 +77,8 @@ class Moment:
 
 def save_state(path: Path, state: State, card: Card) -> None:
     """Write the state atomically. Random numbers need no state: they depend on seed and step alone."""
-    moment = Moment(state.step, state.seconds, state.found)
-    metadata = {"state": json.dumps(encode(moment)), "card": json.dumps(encode(card))}
+    progress = Progress(state.step, state.seconds, state.found)
+    metadata = {"state": json.dumps(encode(progress)), "card": json.dumps(encode(card))}
     tensors = {k: v.detach().cpu().contiguous() for k, v in _tensors(state).items()}
     with atomic(path) as temporary:
         temporary.write_bytes(serialise(tensors, metadata))
@@ -144,12 +144,12 @@ def restore_state(path: Path, state: State) -> None:
             optimiser.zero_grad(set_to_none=True)
     targets = _tensors(state)
     with _open(path) as file:
-        moment = (file.metadata() or {}).get("state")
+        progress = (file.metadata() or {}).get("state")
         stored = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118, safe_open is no mapping
-    if moment is None:
+    if progress is None:
         raise CheckpointError(f"expected a training state, got another safetensors file {path}; start without --resume")
     try:
-        values = parse(Moment, moment, "the state", MAX_LINE_BYTES)
+        values = parse(Progress, progress, "the state", MAX_LINE_BYTES)
     except RecordError as error:
         raise CheckpointError(f"{path} cannot be resumed from ({error}); start again without --resume") from error
     untrained = {key for key in targets.keys() - stored.keys() if key.startswith("optimiser/")}

@@ -20,7 +20,7 @@ TAG_GROUPS = {"step": "training", "epoch": "epoch", "validation": "validation"} 
 PICTURES = ("previews", "samples")  # folders of RUN and tags
 
 
-class Board:
+class TensorBoardLog:
     """Writer of a training's log and pictures to RUN/tensorboard.
 
     Parameters

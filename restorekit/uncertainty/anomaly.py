@@ -58,7 +58,7 @@ class Detector:
         o = Observation(filled, observed, (x.shape[1], x.shape[2], x.shape[3]))
         sigma = estimate_sigma(Problem(o, IMAGE))
         found = self._round(o, o.observed, sigma, rng)
-        return self._round(o, o.observed & ~grown(found > SUSPECT, 1), sigma, rng)
+        return self._round(o, o.observed & ~dilate(found > SUSPECT, 1), sigma, rng)
 
     def _round(self, o: Observation, trusted: Tensor, sigma: Tensor, rng: Rng) -> Tensor:
         """Return the scores, (1, 1, H, W), of what was observed, each expected from the `trusted` values around."""
@@ -132,6 +132,6 @@ def calibrated(detector: Detector, clean: Iterable[tuple[str, Tensor]], rate: fl
     return threshold, float((torch.cat(others).float() > threshold).float().mean())
 
 
-def grown(mask: Tensor, pixels: int) -> Tensor:
+def dilate(mask: Tensor, pixels: int) -> Tensor:
     """Return a mask, (1, 1, H, W), widened by `pixels`, because degraded areas have soft rims."""
     return F.max_pool2d(mask.float(), 2 * pixels + 1, 1, pixels) > 0 if pixels else mask

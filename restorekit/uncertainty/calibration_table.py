@@ -21,12 +21,12 @@ from torch import Tensor
 
 from restorekit.core.errors import CheckpointError
 from restorekit.core.records import Json, decode, encode, keys
-from restorekit.uncertainty.conditions import FAR, Conditions
+from restorekit.uncertainty.conditions import MAX_DISTANCE_PX, Conditions
 
 Floats = npt.NDArray[np.float64]
 Grid = Sequence[Sequence[Sequence[float]]]  # (distance, std, level)
 Cell = tuple[int, int, int, int]  # channels, 1 where noise is white, and nodes of sigma and missing
-Sort = tuple[int, int, bool, bool]  # channels, 1 where noise is white, values missing, and the others noisy then
+CellGroup = tuple[int, int, bool, bool]  # channels, 1 where noise is white, values missing, and the others noisy then
 TINY = 1e-6  # on [0, 1]; smaller standard deviations count as this
 
 
@@ -120,25 +120,25 @@ class Table:
 
     @cached_property
     def _cells(self) -> dict[Cell, Floats]:
-        return {cell(key): np.asarray(factors, float) for key, factors in self.factors.items()}
+        return {parse_cell(key): np.asarray(factors, float) for key, factors in self.factors.items()}
 
-    def beyond(self, level: float) -> str | None:
-        """Say why a level lies outside of what the table covers; None where it does not."""
+    def level_refusal(self, level: float) -> str | None:
+        """Return the reason why the table does not cover a level; None if it does."""
         low, high = self.levels[0], self.levels[-1]
         if low <= level <= high:
             return None
         return f"the calibration is of intervals that enclose {low:g} to {high:g}, not {level:g}"
 
     def refusal(self, conditions: Conditions, level: float) -> str | None:
-        """Say why an image, or a level, lies outside of what the table covers; None where it does not."""
-        if reason := self.beyond(level):
+        """Return the reason why the table does not cover an image or a level; None if it does."""
+        if reason := self.level_refusal(level):
             return reason
         if not self._neighbours(conditions):
             kind = {1: "gray ", 3: "colour "}.get(conditions.channels, "")
             noise = f"{'' if conditions.white else 'coarse '}noise of a level near {255 * conditions.sigma:.1f}/255"
             return f"no {kind}calibration images had {noise} and {conditions.missing:.0%} of the pixels missing"
-        if conditions.farthest > self.reach or conditions.farthest >= FAR:
-            depth = f"{conditions.farthest:.0f}{' or more' if conditions.farthest >= FAR else ''}"
+        if conditions.farthest > self.reach or conditions.farthest >= MAX_DISTANCE_PX:
+            depth = f"{conditions.farthest:.0f}{' or more' if conditions.farthest >= MAX_DISTANCE_PX else ''}"
             return f"its holes reach {depth} pixels deep, those of the calibration images {self.reach:.0f}"
         return None
 
@@ -173,7 +173,7 @@ class Table:
         for i, wi in _corners(conditions.sigma, self.axes.sigma):
             for j, wj in _corners(conditions.missing, self.axes.missing):
                 one = (*home[:2], i, j)
-                if one in self._cells and sort(one) == sort(home) and wi * wj > 0:
+                if one in self._cells and cell_group(one) == cell_group(home) and wi * wj > 0:
                     found[one] = wi * wj
         return found if home in found else {}
 
@@ -194,8 +194,8 @@ def _ascending(values: Sequence[float]) -> bool:
     return bool(values) and all(map(math.isfinite, values)) and all(a < b for a, b in pairwise(values))
 
 
-def cell(key: str) -> Cell:
-    """Read the name of a cell."""
+def parse_cell(key: str) -> Cell:
+    """Read the key of a cell."""
     c, w, i, j = map(int, key.split(","))
     return c, w, i, j
 
@@ -207,8 +207,8 @@ def nearest(conditions: Conditions, axes: Axes) -> Cell:
     return conditions.channels, int(conditions.white), i, j
 
 
-def sort(one: Cell) -> Sort:
-    """Return the sort of images whose cells are scaled, and interpolated, together."""
+def cell_group(one: Cell) -> CellGroup:
+    """Return the group of a cell; cells of a group are scaled and interpolated together."""
     c, w, i, j = one
     return c, w, j > 0, i > 0 and j > 0
 

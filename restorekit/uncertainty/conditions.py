@@ -11,12 +11,19 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from restorekit.core.types import Problem
-from restorekit.uncertainty.noise_level import LAPLACIAN, estimate_sigma
+from restorekit.uncertainty.noise_level import LAPLACIAN, UNEVEN, estimate_sigma, unevenness
 
-FAR = 64  # pixels; larger distances count as this
+MAX_DISTANCE_PX = 64  # pixels; larger distances count as this
 BLOCK = 16  # side of the squares among which the flattest are sought
 FLATTEST = 0.25  # share of them that tells what the noise is like
 COARSE = 1.6  # noise that is so many times as strong at twice the scale as white noise would be is not white
+
+FINE = 0.75  # and noise that is weaker at that scale than so many times; white noise on photographs has 0.97 at least
+
+WHITE = 1.25  # ratio of both scales up to which a square is taken for nothing but white noise
+ROUNDED = 0.3 / 255  # standard deviation of what rounding to 8 bits leaves in flat squares
+FEWEST = 8  # such squares
+VARIED = 4.0  # ratio of their powers above which the noise is not of one level
 
 
 class Conditions(NamedTuple):
@@ -73,22 +80,109 @@ def coarseness(y: Tensor, observed: Tensor) -> float:
         Over the flattest squares, the ratio of the root mean squares of a Laplacian (Immerkaer, "Fast Noise Variance
         Estimation", CVIU 1996) of means over 2 x 2 pixels and of the pixels; 1 where there are too few squares.
     """
-    if min(y.shape[-2:]) < BLOCK + 6:  # what both Laplacians leave of it holds no square
+    powers = _powers(y, observed)
+    if powers is None:
         return 1.0
+    flattest = powers[:, powers.sum(0).argsort()[: round(FLATTEST * powers.shape[1])]]
+    one, two = flattest.mean(1).sqrt().tolist() if flattest.shape[1] else (1.0, 1.0)
+    return two / max(one, 1e-6)
+
+
+def variation(y: Tensor, observed: Tensor) -> float:
+    """Return how much the power of the noise differs between the squares of an image without structure.
+
+    Parameters
+    ----------
+    y : Tensor, (C, H, W)
+        A noisy image.
+    observed : Tensor of bool, (C, H, W)
+        Which of its values are observed.
+
+    Returns
+    -------
+    float
+        Ratio of the 90th to the 10th percentile of the power over the squares that are as white as noise, in which
+        image structure plays no part; 1 where there are too few. White noise of one level has up to 1.9.
+    """
+    powers = _powers(y, observed)
+    if powers is None:
+        return 1.0
+    ratio = (powers[1] / powers[0].clamp_min(1e-12)).sqrt()
+    white = powers[0][(ratio > 1 / WHITE) & (ratio < WHITE) & (powers[0] > ROUNDED**2)]
+    if len(white) < FEWEST:
+        return 1.0
+    low, high = white.quantile(torch.tensor([0.1, 0.9]))
+    return float(high / low)
+
+
+def _powers(y: Tensor, observed: Tensor) -> Tensor | None:
+    """Return the power of both Laplacians of `coarseness` in every square that is observed, (2, squares)."""
+    if min(y.shape[-2:]) < BLOCK + 6:  # what both Laplacians leave of it holds no square
+        return None
     fine = F.conv2d(y[:, None], LAPLACIAN[None, None].to(y))[..., 2:-2, 2:-2]
     half = F.avg_pool2d(y[:, None], 2, 1)
     coarse = 2 * F.conv2d(half, LAPLACIAN[None, None].to(y), dilation=2)[..., : fine.shape[-2], : fine.shape[-1]]
     full = F.avg_pool2d(observed.all(0)[None].float(), BLOCK) == 1
     rows, columns = coarse.shape[-2] // BLOCK, coarse.shape[-1] // BLOCK
     powers = torch.stack([F.avg_pool2d(t.square().mean(0), BLOCK) for t in (fine, coarse)])[:, 0, :rows, :columns]
-    own = powers[:, full[0, :rows, :columns]]
-    flattest = own[:, own.sum(0).argsort()[: round(FLATTEST * own.shape[1])]]
-    one, two = flattest.mean(1).sqrt().tolist() if flattest.shape[1] else (1.0, 1.0)
-    return two / max(one, 1e-6)
+    return powers[:, full[0, :rows, :columns]]
+
+
+class WhiteLevel(NamedTuple):
+    """Estimated level of white noise.
+
+    sigma : float or None, standard deviation on [0, 1]; None if the noise is not white, or not the same everywhere;
+    reason : str, what it is like then.
+    """
+
+    sigma: float | None
+    reason: str = ""
+
+
+def white_level(problem: Problem) -> WhiteLevel:
+    """Estimate the level of the noise of one image if it is white and does not depend on the signal.
+
+    Parameters
+    ----------
+    problem : Problem
+        One image, (1, C, H, W), and its assumed corruption.
+    """
+    y, observed = problem.observation.y[0].cpu(), problem.observation.observed[0].cpu()
+    observed = observed.expand_as(y)
+    reason = departure(y, observed, observed & ((y <= 0) | (y >= 1)))
+    return WhiteLevel(None, reason) if reason else WhiteLevel(float(estimate_sigma(problem)))
+
+
+def departure(y: Tensor, observed: Tensor, clipped: Tensor) -> str:
+    """Describe how the noise of an image differs from white noise of one level; empty if it does not.
+
+    Parameters
+    ----------
+    y : Tensor, (C, H, W)
+        A noisy image.
+    observed, clipped : Tensor of bool, (C, H, W)
+        Which of its values are observed, and which of these are an end of the range.
+    """
+    inside = observed & ~clipped
+    ratio, uneven = coarseness(y, inside), unevenness(y, observed, clipped)
+    at_twice = f"at twice the scale it is {ratio:.1f} times as strong as white noise would be"
+    if ratio >= COARSE:
+        return f"the noise is coarse, as cameras, JPEG files and scaling make it: {at_twice}"
+    if ratio <= FINE:
+        return f"the noise is finer than white noise, as mosaics, dithering and sharpening make it: {at_twice}"
+    if not 1 / UNEVEN < uneven < UNEVEN:
+        where, times = ("bright", uneven) if uneven > 1 else ("dark", 1 / uneven)
+        return (
+            f"the noise is not of one level: in {where} parts its variance is {times:.1f} times as large as in others"
+        )
+    varied = variation(y, observed)
+    if varied > VARIED:
+        return f"the noise is not of one level: between parts of the image its variance differs by {varied:.1f} times"
+    return ""
 
 
 def distances(observed: Tensor) -> Tensor:
-    """Return the distance of every value to the nearest observed one, (B, C, H, W) pixels, at most FAR."""
+    """Return the distance of every value to the nearest observed one, (B, C, H, W) pixels, at most MAX_DISTANCE_PX."""
     return torch.stack([torch.stack([_plane_distances(plane) for plane in image.cpu()]) for image in observed])
 
 
@@ -96,5 +190,5 @@ def _plane_distances(observed: Tensor) -> Tensor:
     if bool(observed.all()):
         return torch.zeros(1).expand(observed.shape)
     if not bool(observed.any()):
-        return torch.full(observed.shape, float(FAR))
-    return torch.from_numpy(np.asarray(distance_transform_edt(~observed.numpy()))).float().clamp_max(FAR)
+        return torch.full(observed.shape, float(MAX_DISTANCE_PX))
+    return torch.from_numpy(np.asarray(distance_transform_edt(~observed.numpy()))).float().clamp_max(MAX_DISTANCE_PX)

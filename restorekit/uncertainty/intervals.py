@@ -57,7 +57,7 @@ class Interval:
         Parameters
         ----------
         distance : Tensor, that broadcasts to std
-            Pixels to the nearest observed value, at most `conditions.FAR`; only read if calibrated.
+            Pixels to the nearest observed value, at most `conditions.MAX_DISTANCE_PX`; only read if calibrated.
         std : Tensor
             Predicted standard deviation on [0, 1].
         """
@@ -83,7 +83,7 @@ def enclose(
     problem : Problem
         The problem that it solves.
     channels : int
-        Channels restored together, as `restorekit.core.channels.together` returns them.
+        Channels restored together, as `restorekit.core.channels.channels_per_pass` returns them.
     table : Table
         Calibration.
     level : float

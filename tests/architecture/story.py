@@ -1,4 +1,10 @@
-"""The way of one picture: files that ``restorekit restore`` enters and frames down to the network's ``forward``."""
+"""The way of one picture: files that ``restorekit restore`` enters and frames down to the network's ``forward``.
+
+Frames count calls on one stack only: `main` and click above the command, frames of libraries such as torch, and
+``forward`` of the network itself with everything that it calls are left out, and so is work of the command that
+returned before the network was called, such as reading the image and estimating its noise level. Files count every
+function that ran, in any thread, but not code that runs while a module is imported.
+"""
 
 from __future__ import annotations
 

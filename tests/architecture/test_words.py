@@ -100,3 +100,21 @@ def test_no_word_is_retired_twice_in_one_kind():
 def test_vague_verbs_are_found_in_texts_and_not_in_names(repository):
     r = repository({"pkg/a.py": '"""Say what it is."""\ntell = 1\n'})
     assert vague_verbs(r) == ["pkg/a.py:1: Say what it is."]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("A damaged image.", ["damaged"]),
+        ("Restores what damages images.", ["damages"]),
+        ("A damaged file.", []),
+        ("The file is truncated or damaged.", []),
+        ("Read samples/damaged/noise/camera.png.", []),
+        ("restorekit restore damaged OUT", ["damaged"]),
+        ("The first guess.", ["guess"]),
+        ("The median figure.", ["figure"]),
+        ("See figure 2c of the paper.", []),
+    ],
+)
+def test_a_broken_file_is_damaged_and_an_image_is_degraded(repository, text, words):
+    assert [word for word, _ in found(repository, {"docs/a.md": f"{text}\n"})] == words

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from restorekit.cli import console
-from restorekit.cli.console import ImagesProgress, Left, Rate, TrainingProgress, as_json, notes
+from restorekit.cli.console import ImagesProgress, Rate, RemainingTimeColumn, TrainingProgress, as_json, notes
 from restorekit.core.errors import RestorekitWarning
 from restorekit.training.log import LogEntry
 
@@ -99,7 +99,7 @@ def test_a_quiet_one_counts_and_says_nothing(said):
 )
 def test_rate_and_time_left_are_those_of_the_images_worked_on(completed, before, elapsed, rate, left):
     task = SimpleNamespace(completed=completed, remaining=100 - completed, elapsed=elapsed, fields={"before": before})
-    assert (str(Rate().render(task)), str(Left().render(task))) == (rate, left)
+    assert (str(Rate().render(task)), str(RemainingTimeColumn().render(task))) == (rate, left)
 
 
 def test_a_batch_that_ends_at_once_counts_by_the_time_since_the_start(said):

@@ -157,5 +157,5 @@ def test_where_no_image_suits_the_model_nothing_is_claimed(run, file, tmp_path):
     assert said.strip() == "no image was scored"
     code, _, err = run("embed", file, tmp_path / "other.npy", tmp_path / "z.npz", "--device", "cpu")
     assert code == 1
-    assert "none of the images suits the model" in err
+    assert "no image suits the model" in err
     assert not (tmp_path / "z.npz").exists()

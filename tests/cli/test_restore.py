@@ -213,7 +213,7 @@ def test_tiles_leave_no_mark(restore, tmp_path):
     for part in ("x.tif", "_restorekit/std/x.tif.tif"):
         whole, tiles = (tifffile.imread(tmp_path / name / part) for name in ("whole", "tiles"))
         assert np.abs(whole - tiles).max() < 1e-3
-    assert Limits.within(2**27).tile < 300  # so that there were tiles
+    assert Limits.for_memory(2**27).tile < 300  # so that there were tiles
 
 
 def test_large_images_are_restored_in_the_memory_they_are_given(tmp_path, model_file):
@@ -411,7 +411,8 @@ def test_self_checks_are_summed_up(restore, run, source, tmp_path):
     assert told["self_check"]["flagged"] == int(summary[2])
 
 
-def test_a_blind_self_check_says_that_it_cannot_tell(restore, source, tmp_path):
+def test_a_self_check_says_why_it_cannot_tell(restore, source, tmp_path):
     _, said, _ = restore(source, tmp_path / "OUT", "--self-check")
-    assert "self-check: 7 checked, 7 without an estimate, 0 flagged as harmed" in said
+    assert "self-check: 7 checked, 7 without an estimate: too little of the image measures the level" in said
+    assert "(7), 0 flagged as harmed" in said
     assert "self-check" not in restore(source, tmp_path / "unchecked")[1]

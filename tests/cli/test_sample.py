@@ -54,7 +54,7 @@ def test_a_file_that_exists_is_replaced_only_when_told(run, vae, tmp_path):
 
 def test_what_cannot_be_drawn_is_a_sentence(run, vae, model_file, tmp_path):
     for words, told in (
-        (("--model", vae, "--label", 1), "knows no classes"),
+        (("--model", vae, "--label", 1), "has no classes"),
         (("--model", model_file), "only conditional on an observation"),
         (("--model", "nothing"), "nothing"),
     ):

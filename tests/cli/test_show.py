@@ -51,11 +51,11 @@ def test_an_unknown_name_is_a_sentence(run):
 
 def test_what_a_training_can_be_told_is_shown_with_its_meaning(run):
     said = run("show", "cvae")[1]
-    assert "widths: 32,64,128   (whole numbers with commas" in said
+    assert "widths: 32,64,128   (integers separated by commas" in said
     for f in dataclasses.fields(Recipe):
         line = next(line for line in said.splitlines() if line.startswith(f"  {f.name}: "))
         assert len(line.rpartition(")   ")[2].split()) > 2, line
-    assert "batch: 16   (a whole number)   Images per update" in said
+    assert "batch: 16   (an integer)   Images per update" in said
 
 
 def test_a_card_tells_the_classes(run, model_file, tmp_path):
@@ -88,7 +88,7 @@ def test_machines_get_default_kind_and_meaning_of_a_setting_apart(run):
         ("gaussian", "sigma: 25/255   (a number or a range LOW..HIGH)"),
         ("holes", "shape: mixed   (mixed or strokes or boxes)"),
         ("missing", "per_channel: no   (yes or no)"),
-        ("gibbs", "sweeps: 200   (a whole number)"),
+        ("gibbs", "sweeps: 200   (an integer)"),
         ("psnr", "unit: dB"),
         ("vae", "hidden: 400\n"),
         ("vae", "scales: 1   (numbers with commas, such as 0.5,1)"),

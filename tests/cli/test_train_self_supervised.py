@@ -86,7 +86,7 @@ def test_what_does_not_fit_is_one_sentence(run, clean, tmp_path, words, told):
     assert len(err.strip().splitlines()) == 1
 
 
-def test_a_cvae_that_hides_nothing_cannot_learn_from_damaged_images(run, clean, tmp_path):
+def test_a_cvae_that_hides_nothing_cannot_learn_from_degraded_images(run, clean, tmp_path):
     words = ("--model", "cvae", "--self-supervised", "--sigma", "0.1", "--set", "spots=0", "--steps", 1)
     code, _, err = run("train", clean, tmp_path / "R", *words, "--device", "cpu")
     assert code == 2
@@ -94,14 +94,14 @@ def test_a_cvae_that_hides_nothing_cannot_learn_from_damaged_images(run, clean, 
 
 
 @pytest.mark.parametrize("setting", ["noise=0.3", "grain=sigma"])
-def test_noise_that_is_learnt_from_belongs_to_damaged_images(run, clean, tmp_path, setting):
+def test_noise_that_is_learnt_from_belongs_to_degraded_images(run, clean, tmp_path, setting):
     words = ("--model", "vae", "--set", setting, "--steps", 1, "--device", "cpu")
     code, _, err = run("train", clean, tmp_path / "R", *words)
     assert code == 2
     assert "pass --self-supervised" in err
 
 
-def test_a_noise_level_without_damaged_images_is_refused(run, clean, tmp_path):
+def test_a_noise_level_without_degraded_images_is_refused(run, clean, tmp_path):
     code, _, err = run("train", clean, tmp_path / "R", "--model", "cvae", "--sigma", "0.1", "--steps", 1)
     assert code == 2
     assert "--sigma requires --self-supervised" in err
@@ -164,7 +164,7 @@ def test_a_vae_restores_what_it_has_learnt_from_with_the_noise_it_has_learnt(run
     assert "langevin sampler" in said
 
 
-def test_learning_from_damaged_images_goes_on_where_it_was_stopped(run, clean, tmp_path):
+def test_learning_from_degraded_images_goes_on_where_it_was_stopped(run, clean, tmp_path):
     words = ("--model", "cvae", *SMALL, "--corruption", "gaussian:sigma=0.1", "--sigma", "learned")
     _train(run, clean, tmp_path / "whole", *words, "--steps", 6)
     _train(run, clean, tmp_path / "parts", *words, "--steps", 3)
@@ -173,7 +173,7 @@ def test_learning_from_damaged_images_goes_on_where_it_was_stopped(run, clean, t
     assert one.keys() == other.keys()
 
 
-def test_samples_of_what_learnt_from_damaged_images_differ_as_the_spread_says(run, clean, tmp_path):
+def test_samples_of_what_learnt_from_degraded_images_differ_as_the_spread_says(run, clean, tmp_path):
     _train(run, clean, tmp_path / "R", "--model", "cvae", *SMALL, "--corruption", "gaussian:sigma=0.1", "--steps", 20)
     found = restorekit.load(str(tmp_path / "R" / "model.safetensors"), device="cpu")(torch.rand(48, 48), samples=40)
     torch.testing.assert_close(found.draws.std(0).mean(), found.std.mean(), rtol=0.05, atol=0)

@@ -8,11 +8,11 @@ from tests.architecture.__main__ import as_json, as_table
 from tests.architecture.criteria import CRITERIA, HERE, Bar, Measured
 from tests.architecture.tree import Repository
 
-# Figures whose bar is missed, with their value when the table was written. A test of one that reaches its bar fails
-# until its line is removed; from then on the bar holds.
-MISSED = {
-    "story-files": "61",
-    "called-once": "60.5 %",
+# Figures whose bar is missed, with the worst value that is accepted. A value may fall, and its line with it, but not
+# rise. A figure that reaches its bar fails until its line is removed; from then on the bar holds.
+MISSED: dict[str, float] = {
+    "story-files": 63,
+    "called-once": 59.9,
 }
 BARRED = [name for name, criterion in CRITERIA.items() if criterion.bar is not None]
 
@@ -30,6 +30,15 @@ def test_figure_keeps_its_bar(name):
     found = CRITERIA[name].measure(HERE)
     listed = "\n".join(found.places[:20])
     assert CRITERIA[name].bar.holds(found.value), f"{as_table({name: found}, verbose=False)}\n{listed}"
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] if name.startswith("story") else []) for name in MISSED]
+)
+def test_missed_figure_gets_no_worse(name):
+    found = CRITERIA[name].measure(HERE)
+    assert CRITERIA[name].bar.sign == "<="
+    assert found.value <= MISSED[name], f"expected at most {MISSED[name]}, got {found.value}; {found.places[:20]}"
 
 
 @pytest.mark.parametrize("name", [name for name in CRITERIA if name not in BARRED])

@@ -19,7 +19,7 @@ from restorekit.corruptions import Chain, Downsample, Gaussian, Holes, Missing, 
 from restorekit.corruptions.missing import hide
 from restorekit.images.dataset import load_images
 from restorekit.models import VAE
-from restorekit.restoration.api import Loaded
+from restorekit.restoration.api import PythonRestorer
 from restorekit.restoration.classical import best_baselines
 from restorekit.restoration.loading import open_restorer
 from restorekit.samplers.selection import pick_sampler
@@ -220,7 +220,7 @@ def test_it_gets_the_same_self_check():
 def test_images_in_memory_are_restored_with_the_level_that_it_states():
     y = np.clip((X + 0.1 * torch.randn(X.shape, generator=torch.Generator().manual_seed(1)))[0, 0].numpy(), 0, 1)
     theirs, ours = (
-        Loaded(open_restorer("nlm", c, None, Compute("cpu")), c)(y).mmse for c in (Hiss(0.1), Gaussian(0.1))
+        PythonRestorer(open_restorer("nlm", c, None, Compute("cpu")), c)(y).mmse for c in (Hiss(0.1), Gaussian(0.1))
     )
     assert np.array_equal(theirs, ours)
     assert not np.array_equal(theirs, y)

@@ -6,7 +6,7 @@ from torch.distributions import MultivariateNormal, kl_divergence
 
 from restorekit import testing
 from restorekit.core.rng import Rng
-from restorekit.evaluation.likelihood import Grid, Use, grid, score
+from restorekit.evaluation.likelihood import Grid, LatentUse, grid, score
 from restorekit.models import VAE
 from restorekit.testing._assertions import perturb, random_images
 from tests._helpers.linear_gaussian import updated
@@ -128,7 +128,7 @@ def test_bits_are_of_what_the_decoder_has_a_law_for(likelihood, levels, density)
 
 
 def test_latents_that_do_not_vary_are_not_in_use():
-    use, model = Use(), testing.build(VAE, VAE.Config(hidden=(8, 8), latent=3))
+    use, model = LatentUse(), testing.build(VAE, VAE.Config(hidden=(8, 8), latent=3))
     perturb(model)
     means = torch.randn(200, 3, generator=torch.Generator().manual_seed(0)) * torch.tensor([1.0, 0.01, 0.5])
     for some in means.split(50):

@@ -40,7 +40,7 @@ def test_results_of_an_evaluation_with_a_model_classical_methods_and_failures(va
     assert found["command"].startswith("restorekit evaluate ")
     assert {m["name"] for m in found["metrics"]} >= {"psnr", "coverage90", "seconds", "nelbo"}
     digests = {run["restorer"]: run["digest"] for run in found["runs"]}
-    assert digests == {str(model_file): checkpoint.digest(model_file), "tv": ""}
+    assert digests == {str(model_file): checkpoint.model_digest(model_file), "tv": ""}
     for row in (*found["runs"], *found["images"]):
         nulls = {name for name in row if row[name] is None and name in {m["name"] for m in found["metrics"]}}
         assert nulls == set(row["reasons"])

@@ -205,10 +205,10 @@ def test_a_model_is_found_by_path_or_by_the_name_of_installed_weights(saved, mon
 def test_the_digest_is_that_of_the_bytes(saved, tmp_path):
     copy = tmp_path / "copy.safetensors"
     copy.write_bytes(saved[0].read_bytes())
-    assert checkpoint.digest(copy) == checkpoint.digest(saved[0])
-    assert len(checkpoint.digest(copy)) == 16
+    assert checkpoint.model_digest(copy) == checkpoint.model_digest(saved[0])
+    assert len(checkpoint.model_digest(copy)) == 16
     other = _with_card(saved[0], tmp_path / "other.safetensors", seed=4)
-    assert checkpoint.digest(other) != checkpoint.digest(copy)
+    assert checkpoint.model_digest(other) != checkpoint.model_digest(copy)
 
 
 def test_a_fresh_model_is_described_by_class_package_and_config():

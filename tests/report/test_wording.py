@@ -8,7 +8,7 @@ from restorekit.evaluation.protocol import Protocol, Results, failed
 from restorekit.evaluation.rows import Failure, ImageRow
 from restorekit.images.views import Views
 from restorekit.report.page import Row
-from restorekit.report.wording import absent, count, difference, method_names, named, pictured
+from restorekit.report.wording import absent, count, difference, list_names, method_names, pictured
 
 DB, COVER = MetricInfo("psnr", "dB", "higher"), MetricInfo("coverage90", "", "", 0.9)
 
@@ -100,5 +100,5 @@ def test_a_figure_with_a_goal_is_nearer_to_it_or_further_from_it():
 
 
 def test_the_first_of_many_names():
-    assert named(["a", "b"]) == "a, b"
-    assert named(["a", "b", "c", "d"]) == "a, b, c, ..."
+    assert list_names(["a", "b"]) == "a, b"
+    assert list_names(["a", "b", "c", "d"]) == "a, b, c, ..."

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from restorekit.core.errors import UsageError
-from restorekit.restoration.api import take, take_missing
+from restorekit.restoration.api import read_batch, read_missing
 
 RNG = np.random.default_rng(0)
 
@@ -18,7 +18,7 @@ def test_an_array_goes_in_and_comes_out_the_same(shape, dtype):
     dtype = np.dtype(dtype)
     image = RNG.random(shape)
     image = (image * np.iinfo(dtype).max if dtype.kind == "u" else image).round(2).astype(dtype)
-    batch, form = take(image)
+    batch, form = read_batch(image)
     assert batch.shape == (1, shape[2] if len(shape) == 3 else 1, *shape[:2])
     assert batch.dtype == torch.float32
     top = np.iinfo(dtype).max if dtype.kind == "u" else 1
@@ -32,7 +32,7 @@ def test_a_tensor_goes_in_and_comes_out_the_same(shape, dtype):
     image = torch.from_numpy(RNG.random(shape))
     top = {torch.uint8: 255, torch.uint16: 65535}.get(dtype, 1)
     image = (image * top).round(decimals=2).to(dtype)
-    batch, form = take(image)
+    batch, form = read_batch(image)
     assert batch.shape == (1,) * (2 if len(shape) == 2 else 4 - len(shape)) + shape
     assert torch.allclose(form.give(batch).double(), image.double() / top, atol=1e-6)
     assert form.give(torch.stack([batch] * 4)).shape == (4, *shape)
@@ -56,11 +56,11 @@ def test_a_tensor_goes_in_and_comes_out_the_same(shape, dtype):
 )
 def test_what_cannot_be_understood_is_a_sentence(image, told):
     with pytest.raises(UsageError, match=told):
-        take(image)
+        read_batch(image)
 
 
 def test_nan_and_infinity_pass_through():
-    batch, _ = take(np.array([[np.nan, np.inf, 0.5]]))
+    batch, _ = read_batch(np.array([[np.nan, np.inf, 0.5]]))
     assert batch.isfinite().tolist() == [[[[False, False, True]]]]
 
 
@@ -68,10 +68,10 @@ def test_nan_and_infinity_pass_through():
     "missing", [np.eye(5), np.eye(5)[..., None], torch.eye(5), torch.eye(5)[None] > 0, 255 * np.eye(5, dtype=int)]
 )
 def test_a_mask_is_non_zero_where_missing(missing):
-    assert torch.equal(take_missing(missing, (1, 3, 5, 5))[0, 0], torch.eye(5) > 0)
+    assert torch.equal(read_missing(missing, (1, 3, 5, 5))[0, 0], torch.eye(5) > 0)
 
 
 @pytest.mark.parametrize("missing", [np.eye(6), torch.zeros(2, 5, 5), np.zeros(5)])
 def test_a_mask_of_another_shape_is_a_sentence(missing):
     with pytest.raises(UsageError, match="shape"):
-        take_missing(missing, (1, 3, 5, 5))
+        read_missing(missing, (1, 3, 5, 5))

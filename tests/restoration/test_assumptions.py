@@ -14,7 +14,7 @@ from restorekit.corruptions.spec import parse
 from restorekit.images import formats
 from restorekit.images.intensity import IntensityRange
 from restorekit.images.picture import Picture
-from restorekit.restoration.api import Loaded
+from restorekit.restoration.api import PythonRestorer
 from restorekit.restoration.assumptions import pose_problem, resolve_degradation
 from restorekit.restoration.folder.planes import WINDOW, Plane, PlaneSource, estimate_level
 from restorekit.restoration.loading import Opened
@@ -111,7 +111,22 @@ def test_a_problem_holds_parameters_shape_and_level_of_every_image():
 def test_the_estimate_is_near_the_truth(width):
     pixels = (0.5 + np.random.default_rng(0).normal(0, 0.1, (64, width, 1))).astype(np.float32)
     plane = Plane("x", pixels, None, IntensityRange(0.0, 1.0))
-    assert estimate_level(plane, IMAGE).sigma == pytest.approx(0.1, rel=0.05)
+    found, note = estimate_level(plane, IMAGE, required=False)
+    assert found.sigma == pytest.approx(0.1, rel=0.05)
+    assert note == ""
+
+
+def test_noise_that_is_not_white_has_no_level_unless_one_is_required():
+    noise = np.random.default_rng(0).normal(0, 0.1, (128, 130, 1))
+    coarse = sum(np.roll(noise, (v, h), (0, 1)) for v in range(2) for h in range(2)) / 2
+    plane = Plane("x", (0.5 + coarse).astype(np.float32), None, IntensityRange(0.0, 1.0))
+    found, note = estimate_level(plane, IMAGE, required=False)
+    assert found.sigma is None
+    assert "coarse" in note
+    assert "without a noise level" in note
+    found, note = estimate_level(plane, IMAGE, required=True)
+    assert found.sigma > 0
+    assert "uncertain" in note
 
 
 # ------------------------------------------------------------- folder and Python resolve alike
@@ -158,7 +173,7 @@ def test_python_gives_the_restorer_the_problem_that_the_folder_does(tmp_path, co
     given, _ = _folder(tmp_path, corruption=corruption, sigma=word, noise=noise)
     restorer = Recording()
     known = None if corruption is None else parse(corruption, registry.corruptions())
-    Loaded(Opened("recording", restorer, noise=noise), known)(np.full((12, 10), 128, np.uint8), sigma=sigma)
+    PythonRestorer(Opened("recording", restorer, noise=noise), known)(np.full((12, 10), 128, np.uint8), sigma=sigma)
     assert restorer.seen[0] == given
 
 

@@ -17,7 +17,7 @@ def test_a_sampler_is_picked_where_one_accepts():
     assert isinstance(pick_sampler(latent, Gaussian(), {"gibbs": Gibbs}, None), Gibbs)
     assert isinstance(pick_sampler(latent, Gaussian(), {"gibbs": Gibbs}, "gibbs"), Gibbs)
     assert pick_sampler(conditional, Gaussian(), {"gibbs": Gibbs}, None) is None
-    with pytest.raises(UsageError, match="leave --sampler gibbs out"):
+    with pytest.raises(UsageError, match="remove --sampler gibbs"):
         pick_sampler(conditional, Gaussian(), {"gibbs": Gibbs}, "gibbs")
 
 

@@ -8,7 +8,7 @@ from restorekit.models import CVAE, VAE
 from restorekit.samplers import Gibbs
 from restorekit.testing import build, channel_counts
 from restorekit.testing._assertions import random_images
-from restorekit.testing._cases import SIDE, batches, damaged, sample, size, smallest
+from restorekit.testing._cases import SIDE, batches, degraded, sample, size, smallest
 from tests._helpers.linear_gaussian import PCA, PCAConfig
 from tests._helpers.tiny_model import Tiny, TinyConfig
 
@@ -64,12 +64,12 @@ def test_batches_hold_noise_with_gaps_and_gaps_alone_in_every_channel_count():
 
 def test_what_is_observed_depends_on_the_image_and_its_place_alone():
     x = random_images(3, 1, 8, 8)
-    assert torch.equal(damaged(x).y[:2], damaged(x[:2]).y)
+    assert torch.equal(degraded(x).y[:2], degraded(x[:2]).y)
 
 
 def test_later_draws_are_those_of_a_longer_run():
     model = build(Tiny)
-    o = damaged(random_images(2, 1, 8, 8))
+    o = degraded(random_images(2, 1, 8, 8))
     draws = sample(model, o, 3).mean
     assert draws.shape == (3, 2, 1, 8, 8)
     torch.testing.assert_close(sample(model, o, 2, first=1).mean, draws[1:])

@@ -45,8 +45,8 @@ class Mute(Learns):
 
 
 BROKEN = [
-    (model_training.learns_from_damaged_images, Peeks),
-    (model_training.learns_from_damaged_images, Detached),
+    (model_training.learns_from_degraded_images, Peeks),
+    (model_training.learns_from_degraded_images, Detached),
     (model_training.tells_its_noise, Mute),
 ]
 

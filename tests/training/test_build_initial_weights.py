@@ -36,7 +36,7 @@ def test_given_weights_bring_their_classes(file):
     begun = initial_model(CVAE, {}, str(file), 0, SHAPE, ())
     assert torch.equal(first(begun.model), first(checkpoint.load(file)[0]))
     assert begun.label_names == ("cat", "dog")
-    assert begun.provenance == f"{file} {checkpoint.digest(file)}"
+    assert begun.provenance == f"{file} {checkpoint.model_digest(file)}"
 
 
 def test_settings_without_weights_may_change_and_others_not(file):

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from restorekit.core.errors import UsageError
-from restorekit.training.tensorboard import Board
+from restorekit.training.tensorboard import TensorBoardLog
 from tests._helpers.training_logs import entry, start, step, validation
 
 
@@ -31,7 +31,7 @@ def told(found, tag):
 
 
 def test_scalars_are_those_of_the_log(read, tmp_path):
-    with Board(tmp_path) as board:
+    with TensorBoardLog(tmp_path) as board:
         board.show(entry(start(0)))
         board.show(entry(step(50, nelbo=7.0)))
         board.show(entry({"event": "epoch", "step": 60, "seconds": 1.0, "epoch": 1, "nelbo": 6.0}))
@@ -54,7 +54,7 @@ def test_pictures_come_with_their_validation(read, tmp_path):
     values = np.arange(12, dtype=np.uint8).reshape(3, 4)
     (tmp_path / "previews").mkdir()
     Image.fromarray(values).save(tmp_path / "previews" / "0000100.png")
-    with Board(tmp_path) as board:
+    with TensorBoardLog(tmp_path) as board:
         board.show(entry(step(50)))
         board.show(entry(validation(100)))
     (picture,) = read(tmp_path).Images("previews")
@@ -62,17 +62,17 @@ def test_pictures_come_with_their_validation(read, tmp_path):
 
 
 def test_a_resumed_training_takes_the_place_of_what_a_killed_one_left(read, tmp_path):
-    with Board(tmp_path) as board:
+    with TensorBoardLog(tmp_path) as board:
         for at in (50, 100, 150):
             board.show(entry(step(at, nelbo=1.0)))
-    with Board(tmp_path) as board:
+    with TensorBoardLog(tmp_path) as board:
         board.show(entry(start(50)))
         board.show(entry(step(100, nelbo=2.0)))
     assert told(read(tmp_path), "training/nelbo") == [(50, 1.0), (100, 2.0)]
 
 
 def test_nothing_is_written_before_there_is_something_to_tell(read, tmp_path):
-    with Board(tmp_path) as board:
+    with TensorBoardLog(tmp_path) as board:
         board.show(entry(start(0)))
     assert list(tmp_path.iterdir()) == []
 
@@ -82,4 +82,4 @@ def test_without_the_package_a_sentence_says_what_to_install(tmp_path, monkeypat
     for name in [name for name in sys.modules if name.startswith("torch.utils.tensorboard")]:
         monkeypatch.delitem(sys.modules, name)
     with pytest.raises(UsageError, match=r"pip install 'restorekit\[tensorboard\]'"):
-        Board(tmp_path)
+        TensorBoardLog(tmp_path)

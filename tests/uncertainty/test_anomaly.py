@@ -5,7 +5,7 @@ from restorekit.core.devices import Compute
 from restorekit.core.errors import UsageError
 from restorekit.core.rng import Rng
 from restorekit.restoration.loading import open_restorer
-from restorekit.uncertainty.anomaly import SETS, Detector, Quantiles, calibrated, grown, squares
+from restorekit.uncertainty.anomaly import SETS, Detector, Quantiles, calibrated, dilate, squares
 
 
 @pytest.fixture(scope="module")
@@ -56,4 +56,4 @@ def test_half_of_the_clean_images_set_the_threshold_and_half_check_it(detector, 
 def test_a_mask_grows_by_so_many_pixels():
     mask = torch.zeros(1, 1, 9, 9, dtype=torch.bool)
     mask[..., 4, 4] = True
-    assert [int(grown(mask, pixels).sum()) for pixels in (0, 1, 2)] == [1, 9, 25]
+    assert [int(dilate(mask, pixels).sum()) for pixels in (0, 1, 2)] == [1, 9, 25]

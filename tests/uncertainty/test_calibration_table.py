@@ -9,7 +9,7 @@ import torch
 from restorekit.core.errors import CheckpointError, RecordError
 from restorekit.core.records import parse_json
 from restorekit.uncertainty.calibration_table import Axes, Table
-from restorekit.uncertainty.conditions import FAR, Conditions
+from restorekit.uncertainty.conditions import MAX_DISTANCE_PX, Conditions
 from tests._helpers.mutations import mutations
 
 AXES = Axes(sigma=(0.0, 0.1, 0.2), missing=(0.0, 0.5, 0.9), distance=(0.0, 1.0, 3.0), std=(0.01, 0.02, 0.04))
@@ -87,9 +87,11 @@ def test_half_a_step_beyond_the_last_node_is_still_like_it():
 
 
 def test_a_depth_that_is_told_from_no_greater_one_is_refused():
-    table = dataclasses.replace(_table(), reach=float(FAR))
-    assert table.refusal(Conditions(1, True, 0.0, 0.0, FAR - 1.0), 0.9) is None
-    assert f"reach {FAR} or more pixels deep" in table.refusal(Conditions(1, True, 0.0, 0.0, float(FAR)), 0.9)
+    table = dataclasses.replace(_table(), reach=float(MAX_DISTANCE_PX))
+    assert table.refusal(Conditions(1, True, 0.0, 0.0, MAX_DISTANCE_PX - 1.0), 0.9) is None
+    assert f"reach {MAX_DISTANCE_PX} or more pixels deep" in table.refusal(
+        Conditions(1, True, 0.0, 0.0, float(MAX_DISTANCE_PX)), 0.9
+    )
 
 
 def test_a_table_comes_back_from_its_card():

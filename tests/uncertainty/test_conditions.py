@@ -4,9 +4,17 @@ import pytest
 import torch
 
 from restorekit.core.rng import Rng
-from restorekit.core.types import Problem
+from restorekit.core.types import Observation, Problem
 from restorekit.corruptions import Gaussian, Missing
-from restorekit.uncertainty.conditions import COARSE, FAR, coarseness, conditions_of, distances
+from restorekit.uncertainty.conditions import (
+    COARSE,
+    MAX_DISTANCE_PX,
+    coarseness,
+    conditions_of,
+    departure,
+    distances,
+    white_level,
+)
 
 
 def test_distances_are_euclidean_to_the_nearest_seen_value_of_the_same_channel():
@@ -14,8 +22,8 @@ def test_distances_are_euclidean_to_the_nearest_seen_value_of_the_same_channel()
     observed[0, 0, 0, 0] = True
     found = distances(observed)
     assert float(found[0, 0, 3, 4]) == 5
-    assert float(found[0, 0].max()) == FAR
-    assert bool((found[0, 1] == FAR).all())
+    assert float(found[0, 0].max()) == MAX_DISTANCE_PX
+    assert bool((found[0, 1] == MAX_DISTANCE_PX).all())
     assert not distances(torch.ones(1, 1, 4, 4, dtype=torch.bool)).any()
 
 
@@ -53,3 +61,61 @@ def test_only_squares_without_a_gap_tell_what_noise_is_like():
     assert coarseness((o.y[0] * half), half) == pytest.approx(1, abs=0.1)
     assert coarseness(o.y[0], torch.zeros_like(half)) == 1
     assert coarseness(o.y[0, :, :12], half[:, :12]) == 1
+
+
+def _departure(y):
+    observed = torch.ones_like(y, dtype=torch.bool)
+    return departure(y, observed, (y <= 0) | (y >= 1))
+
+
+def _noise(*shape, seed=0):
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+
+
+@pytest.mark.parametrize("sigma", [3 / 255, 10 / 255, 25 / 255])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_white_noise_of_one_level_is_no_departure(sigma, channels):
+    x = torch.linspace(0.2, 0.8, 192).outer(torch.ones(160)).expand(channels, -1, -1)
+    assert _departure((x + sigma * _noise(channels, 192, 160)).clamp(0, 1)) == ""
+
+
+def _photon(x):
+    return x + (0.02 * x).sqrt() * _noise(*x.shape)
+
+
+def _smeared(x):
+    return x + 0.1 * torch.nn.functional.avg_pool2d(_noise(1, 194, 162), 3, 1)
+
+
+def _bordered(x):
+    y = 0.06 + _noise(*x.shape) / 255
+    y[:, 60:130, 20:150] = (x + 0.1 * _noise(*x.shape))[:, 60:130, 20:150]
+    return y
+
+
+def _mosaic(x):
+    y = x + 0.02 * _noise(*x.shape)
+    y[:, ::2, ::2] *= 0.7
+    return y
+
+
+@pytest.mark.parametrize(
+    ("made", "said"),
+    [(_photon, "not of one level"), (_bordered, "not of one level"), (_smeared, "coarse"), (_mosaic, "finer")],
+)
+def test_other_noise_has_no_level(made, said):
+    x = torch.linspace(0.1, 0.9, 192).outer(torch.ones(160))[None]
+    y = made(x).clamp(0, 1)
+    assert said in _departure(y)
+    observed = torch.ones(1, 1, *y.shape[1:], dtype=torch.bool)
+    found = white_level(Problem(Observation(y[None], observed, tuple(y.shape)), Gaussian(0.1)))
+    assert found.sigma is None
+    assert said in found.reason
+
+
+def test_white_noise_has_its_level():
+    y = 0.5 + 0.1 * _noise(1, 1, 192, 160)
+    observed = torch.ones_like(y, dtype=torch.bool)
+    found = white_level(Problem(Observation(y, observed, (1, 192, 160)), Gaussian(0.1)))
+    assert found.sigma == pytest.approx(0.1, rel=0.05)
+    assert found.reason == ""

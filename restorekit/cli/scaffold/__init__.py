@@ -27,7 +27,7 @@ SUFFIXES = (".py", ".md", ".toml")
 _PATTERN = r"(?P<named>YourName|your_name|your-name|0\.0\.0)|(?P<escaped>(?!))|(?P<braced>(?!))|(?P<invalid>(?!))"
 
 
-class Words(Template):
+class PluginTemplate(Template):
     """Text in which the words that stand for a plugin's name are replaced, and nothing else."""
 
     flags = re.NOFLAG
@@ -56,7 +56,7 @@ def write(name: str, kind: str, into: Path) -> list[Path]:
     UsageError
         For a name that is taken or cannot be one, or a folder that exists: one sentence each.
     """
-    words = named(name, kind)
+    words = template_values(name, kind)
     target = into / f"restorekit-{name}"
     claim(into)
     if target.exists():
@@ -64,11 +64,13 @@ def write(name: str, kind: str, into: Path) -> list[Path]:
     sweep(into, recursive=False)
     with atomic_folder(target) as package:
         for file, text in _texts(kind):
-            (package / Words(file).substitute(words)).write_text(Words(text).substitute(words), encoding="utf-8")
+            (package / PluginTemplate(file).substitute(words)).write_text(
+                PluginTemplate(text).substitute(words), encoding="utf-8"
+            )
     return [target, *sorted(target.iterdir())]
 
 
-def named(name: str, kind: str) -> dict[str, str]:
+def template_values(name: str, kind: str) -> dict[str, str]:
     """Return what each word of the templates is replaced by; UsageError in one sentence where a name will not do."""
     if not re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", name):
         better = re.sub(r"[^a-z0-9]+", "-", re.sub(r"^[^a-zA-Z]+", "", name).lower()).strip("-")

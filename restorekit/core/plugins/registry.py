@@ -83,7 +83,7 @@ class Plugins:
             manager.register(module, plugin.name)
             manager.check_pending()
         except pluggy.PluginValidationError as error:
-            raise PluginError(f"{plugin} has a hook that does not exist: {one_line(error)}; {MEND}") from error
+            raise PluginError(f"{plugin} has a hook that does not exist: {one_line(error)}; {REINSTALL}") from error
         found = {kind: collect(kind, manager, plugin) for kind in KINDS}
         for kind, entries in found.items():
             for name in entries:
@@ -159,7 +159,7 @@ def _try(plugins: Plugins, point: EntryPoint) -> None:
     try:
         module = point.load()
         if not isinstance(module, ModuleType):
-            raise PluginError(f"{plugin} must name a module in its entry point, got {point.value!r}; {MEND}")
+            raise PluginError(f"{plugin} must name a module in its entry point, got {point.value!r}; {REINSTALL}")
         plugins.add(module, plugin)
         return
     except PluginError as error:
@@ -168,7 +168,8 @@ def _try(plugins: Plugins, point: EntryPoint) -> None:
         raise
     except BaseException as error:  # importing a third-party package may raise anything
         plugins.problems[point.name] = (
-            f"{plugin} could not be imported: {brief(error)}; `python -c 'import {point.module}'` shows where, {MEND}"
+            f"{plugin} could not be imported: {brief(error)}; `python -c 'import {point.module}'` shows where, "
+            f"{REINSTALL}"
         )
     plugins.left_out[point.name] = plugin
 
@@ -230,7 +231,7 @@ def weights() -> dict[str, Path]:
 GROUP = OWN = "restorekit"
 _NAMED = ("models", "corruptions", "samplers", "restorers", "metrics")
 KINDS = (*_NAMED, "weights", "sections")
-MEND = "install another version of it, or uninstall it"
+REINSTALL = "install another version of it, or uninstall it"
 
 
 @dataclass(frozen=True)
@@ -277,7 +278,7 @@ def collect(kind: str, manager: pluggy.PluginManager, plugin: Plugin) -> dict[st
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # any error in third-party code must name the plugin
-        raise PluginError(f"{plugin} failed in {hook}: {brief(error)}; {MEND}") from error
+        raise PluginError(f"{plugin} failed in {hook}: {brief(error)}; {REINSTALL}") from error
     names = [name for name, _ in pairs]
     for name in names:
         if names.count(name) > 1:

@@ -41,15 +41,15 @@ class _OfIntervals(Metric):
 class Coverage90(_OfIntervals):
     """Share of the missing or noisy values that lie inside the 90 % interval; 0.9 is right, less is overconfident.
 
-    The interval is the calibrated one where there is one, else mmse, rounded by `finish`, +- 1.645 std. No figure
-    without a spread.
+    The interval is the calibrated one where there is one, else mmse, rounded by `quantise_8bit`, +- 1.645 std.
+    Undefined without a standard deviation.
     """
 
     name: ClassVar[str] = "coverage90"
     goal: ClassVar[float | None] = LEVEL
 
     def of(self, low: Tensor, high: Tensor, x: Tensor) -> Tensor:
-        """Say what lies inside."""
+        """Return which values of x lie inside."""
         return ((low <= x) & (x <= high)).double()
 
 

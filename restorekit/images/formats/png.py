@@ -75,7 +75,7 @@ def encode(path: Path, picture: Picture, pixels: Array, spec: str | None) -> Non
     chunks = picture.metadata.chunks or _made(picture.metadata, None)
     if spec is not None:
         chunks += _made(Metadata(), spec)
-    raw = pixels[0].nbytes + pixels.shape[1]  # with one filter byte per row, which its own guess forgets
+    raw = pixels[0].nbytes + pixels.shape[1]  # with one filter byte per row, which its own estimate of the size forgets
     body = imagecodecs.png_encode(np.ascontiguousarray(pixels[0]), level=_LEVEL, out=raw + raw // 256 + 4096)
     with path.open("wb") as file:
         file.write(body[:_HEAD])

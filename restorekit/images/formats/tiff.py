@@ -35,7 +35,7 @@ _RESOLUTION, _RATIONAL = (282, 283), 5
 _COLOURS = {0: 1, 1: 1, 2: 3, 3: 3, 6: 3}  # photometric -> colours; 3 and 6 become RGB
 
 
-class Meaning(NamedTuple):
+class SampleMeaning(NamedTuple):
     """Colours, whether the last sample is alpha, and what each sample beyond the colours is."""
 
     colours: int
@@ -207,16 +207,16 @@ def invert(samples: Array, extra: int) -> Array:
     return out
 
 
-def meaning_of(page: TiffPage) -> Meaning:
+def meaning_of(page: TiffPage) -> SampleMeaning:
     """Return the meaning of the samples of a page."""
     colours = _COLOURS.get(int(page.photometric))
     if colours is None:
         name = getattr(page.photometric, "name", page.photometric)
         raise ImageError(f"a TIFF with colours as {name} is not supported; convert it to gray or RGB first")
     if page.photometric == PALETTE:
-        return Meaning(3, False, ())
+        return SampleMeaning(3, False, ())
     extra = tuple(int(e) if e in ALPHA else 0 for e in page.extrasamples) or (0,) * (page.samplesperpixel - colours)
-    return Meaning(colours, bool(extra) and extra[-1] in ALPHA, extra)
+    return SampleMeaning(colours, bool(extra) and extra[-1] in ALPHA, extra)
 
 
 def dtype_of(page: TiffPage) -> np.dtype[Any]:

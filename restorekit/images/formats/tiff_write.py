@@ -14,7 +14,7 @@ from restorekit.images.formats.tiff import MIN_IS_WHITE, SPEC_TAG, invert
 from restorekit.images.formats.tiff_exif import STAND_INS, append, can_hold, describing, directories
 from restorekit.images.picture import SPEC_KEY, Array, Metadata, Picture, TiffLayout
 
-_CLASSIC_LIMIT = 2**32 - 2**25  # bytes; tifffile's own figure for where 32-bit offsets end
+_CLASSIC_LIMIT = 2**32 - 2**25  # bytes; tifffile's own limit of 32-bit offsets
 _PREDICTED = (COMPRESSION.LZW, COMPRESSION.ADOBE_DEFLATE, COMPRESSION.ZSTD, COMPRESSION.LZMA)
 _NO_PREDICTOR, _HORIZONTAL, _FLOATING = 1, 2, 3
 _STRAIGHT_ALPHA = 2

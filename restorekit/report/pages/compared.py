@@ -21,7 +21,7 @@ from restorekit.images.views import Views
 from restorekit.report.charts import distribution
 from restorekit.report.page import Chart, Page, Row, Run
 from restorekit.report.tables import columns, page_runs, values
-from restorekit.report.wording import absent, count, explained, named, number, pictured, quantity, verdict
+from restorekit.report.wording import absent, count, explained, list_names, number, pictured, quantity, verdict
 
 Compared = Sequence[Sequence[PairedComparison]]  # for each other run, by every metric, the deciding one first
 FOLDER = "views"
@@ -76,7 +76,7 @@ def alarms(results: Results, compared: Compared, notes: Sequence[str]) -> list[s
     found = list(notes)
     if worst:
         share = f"{len(worst)} of {count(len(results.images), 'image')} {'is' if len(worst) == 1 else 'are'}"
-        found.append(f"{share} worse than the observation, by up to {_decibels(losses[worst[0]])}: {named(worst)}")
+        found.append(f"{share} worse than the observation, by up to {_decibels(losses[worst[0]])}: {list_names(worst)}")
     return [*found, *verdicts(compared, lost=True)]
 
 

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
 
 from restorekit.core.errors import RecordError
 from restorekit.core.records import parse_file
@@ -14,7 +12,7 @@ from restorekit.images.discovery import OWN_FOLDER
 from restorekit.report.page import Column, Page, Row, Status
 from restorekit.report.wording import count
 from restorekit.restoration.folder.journal import Journal
-from restorekit.restoration.folder.records import Facts, ImageRecord
+from restorekit.restoration.folder.records import Facts, ImageRecord, RunRecord
 from restorekit.uncertainty.selfcheck.result import SelfCheck
 
 COLUMNS = (
@@ -42,64 +40,6 @@ STOPPED = {
     "interrupted": "The run was interrupted",
     "stopped": "The run stopped",
 }
-
-
-@dataclass(frozen=True)
-class IntervalRecord:
-    """Level of the intervals that were kept, and whether they are calibrated."""
-
-    level: float
-    calibrated: bool
-
-
-@dataclass(frozen=True)
-class RunRecord:
-    """Parts of run.json that the page shows; the other keys are ignored.
-
-    Attributes
-    ----------
-    status : {"running", "interrupted", "stopped", "done"}
-        State of the run.
-    options : str
-        Fingerprint of the settings, which the lines of its images have too.
-    source, command, model, digest, device, estimate, precision : str
-        Input, command line, model and computation.
-    error : str or None
-        Reason why the run stopped.
-    images : int or str
-        Number of images; "?" in records of older versions.
-    corruption, sigma, mask, sampler : str or None
-        Options; None without one.
-    samples, seed : int
-        Draws, and the seed.
-    interval : IntervalRecord or None
-        Intervals that were kept.
-    self_check : bool
-        Whether the self-check ran.
-    versions : mapping of str to str
-        Versions of packages.
-    """
-
-    status: Literal["running", "interrupted", "stopped", "done"]
-    options: str
-    source: str
-    model: str
-    device: str
-    estimate: str
-    precision: str
-    samples: int
-    seed: int
-    versions: Mapping[str, str]
-    command: str = ""
-    digest: str | None = None
-    error: str | None = None
-    images: int | str = "?"
-    corruption: str | None = None
-    sigma: str | None = None
-    mask: str | None = None
-    sampler: str | None = None
-    interval: IntervalRecord | None = None
-    self_check: bool = False
 
 
 def page_of(out: Path) -> Page:
@@ -153,7 +93,7 @@ def _row(line: ImageRecord) -> Row:
     status: Status = "done" if line.status == "done" else "failed"
     error = "it was being written when the run stopped" if line.status == "started" else line.error or ""
     reasons = {"check_psnr": check.reason} if check.reason else {}
-    flags = sentences[:1] if check.harms else ()
+    flags = [*facts.concerns, *(sentences[:1] if check.harms else ())]
     notes = [note for note in (*facts.notes, *sentences) if note not in flags]
     word = _verdict(facts, bool(flags)) if status == "done" else ""
     return Row(line.image, status, "", "", values, reasons, flags, notes, error, facts.views, word)
@@ -190,10 +130,10 @@ def _alarms(runs: Sequence[RunRecord], rows: Sequence[Row]) -> list[str]:
     if failed:
         more = f"; {len(failed) - 1} more are listed below" if len(failed) > 1 else ""
         alarms.append(f"{count(len(failed), 'image')} failed. {failed[0].image}: {failed[0].error}{more}.")
-    harmed = [row.image for row in rows if row.flags]
-    if harmed:
-        more = f" and {len(harmed) - 1} more" if len(harmed) > 1 else ""
-        alarms.append(f"The self-check says that the restoration harms {harmed[0]}{more}; look at the flagged images.")
+    flagged = [row.image for row in rows if row.flags]
+    if flagged:
+        more = f" and {len(flagged) - 1} more" if len(flagged) > 1 else ""
+        alarms.append(f"The restoration of {flagged[0]}{more} is in doubt; look at the flagged images, which say why.")
     gains = {row.image: gain for row in rows if (gain := row.values.get("check_gain")) is not None}
     lost = [row.image for row in rows if row.image in gains and -gains[row.image] > (row.values["check_error"] or 0)]
     if lost:  # by more than the error of the estimate

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from restorekit.core.contracts import Corruption, parts_of
 from restorekit.restoration.classical.arrays import Image
-from restorekit.restoration.classical.base import Denoiser, SameSize, Scene
+from restorekit.restoration.classical.base import ClassicalInput, Denoiser, SameSize
 from restorekit.restoration.classical.bm3d import BM3D
 from restorekit.restoration.classical.skimage import NLM
 from restorekit.uncertainty.noise_level import noise_level
@@ -27,15 +27,15 @@ class Anscombe(SameSize):
 
     inner: ClassVar[type[Denoiser]]
 
-    def within(self, scene: Scene) -> Image:
+    def restore_same_size(self, inputs: ClassicalInput) -> Image:
         """Stabilise, denoise, invert."""
-        y = scene.filled()
-        known = scene.observation.params.get("peak")
+        y = inputs.filled()
+        known = inputs.observation.params.get("peak")
         peak = estimate_peak(y) if known is None else float(known)
         stable = stabilise(y * peak)
         scale = max(float(np.ptp(stable)), 1.0)  # the denoisers were tuned on [0, 1]
         # photons alone have unit variance now; the level of any other noise is unknown
-        alone = all(part.noise_law == "poisson" or part.hides for part in parts_of(scene.corruption))
+        alone = all(part.noise_law == "poisson" or part.hides for part in parts_of(inputs.corruption))
         sigma = 1 / scale if alone else noise_level(stable / scale)
         cleaned = self.inner().denoise(stable / scale, sigma) if sigma > 0 else stable / scale
         return invert(cleaned * scale) / peak

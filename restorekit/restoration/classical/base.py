@@ -28,7 +28,7 @@ from restorekit.uncertainty.noise_level import noise_level
 
 
 @dataclass(frozen=True, eq=False)
-class Scene:
+class ClassicalInput:
     """One image of an observation, as numpy.
 
     Attributes
@@ -83,8 +83,8 @@ class ClassicalRestorer(Restorer):
         return Restoration(mmse=torch.stack(images))
 
     @abstractmethod
-    def restore(self, scene: Scene) -> Image:
-        """Return the restored image in `scene.shape`."""
+    def restore(self, inputs: ClassicalInput) -> Image:
+        """Return the restored image in `inputs.shape`."""
 
     def _image(self, one: Observation, corruption: Corruption) -> Tensor:
         """Restore a batch of one; return (C, H, W)."""
@@ -94,7 +94,7 @@ class ClassicalRestorer(Restorer):
         y = one.y[0].detach().cpu().permute(1, 2, 0).double().numpy()
         observed = one.observed[0].cpu().permute(1, 2, 0).expand(y.shape).numpy()
         sigma = None if one.sigma is None or bool(one.sigma.isnan().any()) else float(one.sigma)
-        restored = self.restore(Scene(y, ~observed, sigma, (height, width, channels), one, corruption))
+        restored = self.restore(ClassicalInput(y, ~observed, sigma, (height, width, channels), one, corruption))
         result = torch.from_numpy(restored.reshape(height, width, channels)).permute(2, 0, 1).to(one.y)
         # behind a linear operator y is not x, however free of noise it is
         if one.sigma is None or corruption.operator(one) is not None or tuple(one.y.shape[1:]) != one.shape:
@@ -106,26 +106,26 @@ class ClassicalRestorer(Restorer):
 class SameSize(ClassicalRestorer):
     """A method that works on the observed pixels and cannot change the image's shape."""
 
-    def restore(self, scene: Scene) -> Image:
+    def restore(self, inputs: ClassicalInput) -> Image:
         """Check the shape and restore."""
-        if scene.y.shape != scene.shape:
-            wanted, got = (" x ".join(map(str, shape)) for shape in (scene.shape, scene.y.shape))
+        if inputs.y.shape != inputs.shape:
+            wanted, got = (" x ".join(map(str, shape)) for shape in (inputs.shape, inputs.y.shape))
             what = f"{self.name} keeps an image's shape, expected height x width x channels of {wanted}, got {got}"
             raise UsageError(f"{what}; use lanczos or wiener for this corruption")
-        return self.within(scene)
+        return self.restore_same_size(inputs)
 
     @abstractmethod
-    def within(self, scene: Scene) -> Image:
-        """Return the restored image of a scene whose y has the clean image's shape."""
+    def restore_same_size(self, inputs: ClassicalInput) -> Image:
+        """Return the restored image of a inputs whose y has the clean image's shape."""
 
 
 class Denoiser(SameSize):
     """A method against noise: missing values are interpolated first, an image without noise is left alone."""
 
-    def within(self, scene: Scene) -> Image:
+    def restore_same_size(self, inputs: ClassicalInput) -> Image:
         """Interpolate missing values, estimate the noise level if it is unknown, and denoise."""
-        image = scene.filled()
-        sigma = noise_level(image) if scene.sigma is None else scene.sigma
+        image = inputs.filled()
+        sigma = noise_level(image) if inputs.sigma is None else inputs.sigma
         return self.denoise(image, sigma) if sigma > 0 else image
 
     @abstractmethod
@@ -160,11 +160,11 @@ class PlaneDenoiser(Denoiser):
 class Inpainter(SameSize):
     """A method that fills in missing values and leaves observed ones as they are, noise included."""
 
-    def within(self, scene: Scene) -> Image:
+    def restore_same_size(self, inputs: ClassicalInput) -> Image:
         """Fill in, then put the observed values back."""
-        if not scene.missing.any():
-            return scene.y
-        return np.where(scene.missing, channelwise(self.inpaint, scene.y, scene.missing), scene.y)
+        if not inputs.missing.any():
+            return inputs.y
+        return np.where(inputs.missing, channelwise(self.inpaint, inputs.y, inputs.missing), inputs.y)
 
     @abstractmethod
     def inpaint(self, image: Image, missing: NDArray[np.bool_]) -> Image:

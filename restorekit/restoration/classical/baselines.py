@@ -8,7 +8,7 @@ from restorekit.core.contracts import Corruption, parts_of
 
 
 def best_baselines(corruption: Corruption, quick: bool = False) -> list[str]:
-    """Return the names of the strongest built-in methods for a corruption, best guess first.
+    """Return the names of the strongest built-in methods for a corruption, the likely best first.
 
     BM3D where it is installed, else NLM, for noise; Anscombe's transform around it for photon noise; the
     median for salt and pepper; Delaunay triangles for scattered missing pixels; biharmonic and

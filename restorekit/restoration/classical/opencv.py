@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from restorekit.core.contracts import Corruption, parts_of
 from restorekit.core.errors import UsageError
 from restorekit.restoration.classical.arrays import Image, Plane
-from restorekit.restoration.classical.base import ClassicalRestorer, Inpainter, PlaneDenoiser, Scene
+from restorekit.restoration.classical.base import ClassicalInput, ClassicalRestorer, Inpainter, PlaneDenoiser
 
 LEVELS = 65535.0  # Telea's method adds half a level to what it fills in, as if it were to be rounded, to floats too
 STEPS = 2048  # of the 16-bit scale that noisy values are put on, per unit
@@ -78,18 +78,18 @@ class Lanczos(ClassicalRestorer):
 
     name: ClassVar[str] = "lanczos"
 
-    def restore(self, scene: Scene) -> Image:
+    def restore(self, inputs: ClassicalInput) -> Image:
         """Resample."""
-        height, width, channels = scene.shape
-        image = scene.filled()
+        height, width, channels = inputs.shape
+        image = inputs.filled()
         if image.shape[-1] not in (1, channels):
             raise UsageError(
-                f"lanczos changes no colours, expected 1 or {channels} channels, got {image.shape[-1]}; leave it out"
+                f"lanczos changes no colours, expected 1 or {channels} channels, got {image.shape[-1]}; remove lanczos"
             )
         if image.shape[:2] != (height, width):
             large = cv2.resize(image, (width, height), interpolation=cv2.INTER_LANCZOS4)
             image = large.reshape(height, width, -1).astype(np.float64)
-        return np.broadcast_to(image, scene.shape).copy()
+        return np.broadcast_to(image, inputs.shape).copy()
 
     def is_applicable(self, corruption: Corruption) -> bool:
         """Return whether the height or width changed."""

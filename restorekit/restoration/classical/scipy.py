@@ -15,7 +15,7 @@ from torch import Tensor
 
 from restorekit.core.contracts import Corruption, parts_of
 from restorekit.restoration.classical.arrays import Image, Plane, triangulate
-from restorekit.restoration.classical.base import ClassicalRestorer, Inpainter, PlaneDenoiser, SameSize, Scene
+from restorekit.restoration.classical.base import ClassicalInput, ClassicalRestorer, Inpainter, PlaneDenoiser, SameSize
 from restorekit.uncertainty.noise_level import noise_level
 
 WIDEST = 4  # pixels: radius of the largest window that the median looks for intact values in
@@ -55,15 +55,15 @@ class Median(SameSize):
 
     name: ClassVar[str] = "median"
 
-    def within(self, scene: Scene) -> Image:
+    def restore_same_size(self, inputs: ClassicalInput) -> Image:
         """Replace impulses, or filter."""
-        filled = scene.filled()
-        laws = [p.noise_law for p in parts_of(scene.corruption) if not p.hides and p.noise_law != "rounding"]
+        filled = inputs.filled()
+        laws = [p.noise_law for p in parts_of(inputs.corruption) if not p.hides and p.noise_law != "rounding"]
         if laws[-1:] == ["impulse"]:  # no noise but rounding follows them: they are exactly 0 and 1
-            bad = (scene.y <= 0) | (scene.y >= 1) | scene.missing
+            bad = (inputs.y <= 0) | (inputs.y >= 1) | inputs.missing
             planes = [_replace(filled[..., c], bad[..., c]) for c in range(filled.shape[-1])]
             return np.stack(planes, -1)
-        sigma = noise_level(filled) if scene.sigma is None else scene.sigma
+        sigma = noise_level(filled) if inputs.sigma is None else inputs.sigma
         size = _window(sigma, 28 / 255, 48 / 255)
         return ndimage.median_filter(filled, (size, size, 1)) if sigma > 0 else filled
 
@@ -86,23 +86,23 @@ class Wiener(ClassicalRestorer):
     floor: ClassVar[float] = 1e-3  # least sigma: rounding to 8 bits
     steps: ClassVar[int] = 200
 
-    def restore(self, scene: Scene) -> Image:
+    def restore(self, inputs: ClassicalInput) -> Image:
         """Deconvolve, or filter where nothing is known but noise."""
-        operator = scene.corruption.operator(scene.observation)
+        operator = inputs.corruption.operator(inputs.observation)
         if operator is None:
-            return _LocalWiener().restore(scene)
-        sigma = noise_level(scene.filled()) if scene.sigma is None else scene.sigma
-        weight, like = (max(sigma, self.floor) / self.slope) ** 2, scene.observation.y
+            return _LocalWiener().restore(inputs)
+        sigma = noise_level(inputs.filled()) if inputs.sigma is None else inputs.sigma
+        weight, like = (max(sigma, self.floor) / self.slope) ** 2, inputs.observation.y
 
         def normal(x: NDArray[np.float64]) -> NDArray[np.float64]:
-            image = x.reshape(scene.shape)
-            known = np.where(scene.missing, 0, _through(operator.apply, image, like))
+            image = x.reshape(inputs.shape)
+            known = np.where(inputs.missing, 0, _through(operator.apply, image, like))
             return (_through(operator.adjoint, known, like) + weight * _roughness(image)).ravel()
 
-        wanted = _through(operator.adjoint, np.where(scene.missing, 0, scene.y), like).ravel()
+        wanted = _through(operator.adjoint, np.where(inputs.missing, 0, inputs.y), like).ravel()
         system = LinearOperator((wanted.size, wanted.size), normal, dtype=np.float64)
         solution, _ = cg(system, wanted, rtol=1e-5, maxiter=self.steps)
-        result: Image = solution.reshape(scene.shape)
+        result: Image = solution.reshape(inputs.shape)
         return result
 
     def is_applicable(self, corruption: Corruption) -> bool:

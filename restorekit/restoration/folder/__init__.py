@@ -1,4 +1,4 @@
-"""A folder of damaged images -> a folder of restored ones: nothing lost, nothing half-written, nothing done twice."""
+"""Restore a folder of degraded images; none is lost, half-written or restored twice."""
 
 from restorekit.restoration.folder.batching import Group, tasks
 from restorekit.restoration.folder.journal import Journal

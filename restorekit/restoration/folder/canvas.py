@@ -6,19 +6,23 @@ import os
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from torch import Tensor
 
 from restorekit.core.errors import ImageError
 from restorekit.core.types import Restoration
-from restorekit.images.intensity import from_unit
+from restorekit.images.intensity import from_unit, to_unit
 from restorekit.images.picture import Array
 from restorekit.images.previews import PreviewCollector
 from restorekit.restoration.folder.planes import Plane
+from restorekit.restoration.safeguards import Safeguard
 
+ROWS = 512  # of a picture that are corrected at once
 IN_MEMORY = 2**28  # bytes of a spread or of draws that are kept in memory; more goes to a file without a name
 
 Floats = npt.NDArray[np.float32]
@@ -45,6 +49,8 @@ class Canvas:
         Diagnostics of the sampler, such as the share of proposals accepted: means over the picture.
     peek : Peek or None
         Looks on for the report.
+    concerns : list of str
+        Sentences on what the model takes for noise in this picture.
     """
 
     pixels: Array
@@ -54,6 +60,7 @@ class Canvas:
     refusals: list[str] = field(default_factory=list)
     diagnostics: dict[str, float] = field(default_factory=dict)
     peek: PreviewCollector | None = None
+    concerns: list[str] = field(default_factory=list)
     _spread: float | None = None
 
     @property
@@ -80,6 +87,34 @@ class Canvas:
                 if name not in self.extras:
                     self.extras[name] = _room((*values.shape[:-3], *self.pixels.shape), self.folder)
                 self.extras[name][(..., *place)] = values
+
+    def hold(self, plane: Plane) -> None:
+        """Hold the local means of a restored plane to those observed, and leave periodic structure as it is."""
+        safeguard = Safeguard(plane.shape, partial(self._residual, plane))
+        visible = float(safeguard.means.abs().max()) * abs(plane.range.high - plane.range.low)
+        if not safeguard.lines.share and plane.pixels.dtype.kind in "ui" and visible < 0.5:
+            return
+        for top in range(0, plane.shape[1], ROWS):
+            bottom = min(plane.shape[1], top + ROWS)
+            shift = _last(safeguard.correction(top, bottom))
+            place = (plane.frame, slice(top, bottom), slice(None), plane.channels)
+            values = to_unit(self.pixels[place], plane.range) + shift
+            self.pixels[place] = from_unit(values, plane.range, plane.pixels.dtype)
+            for name in self.extras.keys() - {"std"}:
+                self.extras[name][(..., *place)] += shift
+        self.concerns += [sentence for sentence in safeguard.concerns if sentence not in self.concerns]
+
+    def _residual(self, plane: Plane, top: int, bottom: int) -> tuple[Tensor, Tensor]:
+        """Return observation minus restoration of some rows, NaN where missing, and which values are clipped."""
+        rows = slice(top, bottom)
+        y = to_unit(plane.pixels[rows], plane.range)
+        restored = to_unit(self.pixels[plane.frame, rows, :, plane.channels], plane.range)
+        lost = False if plane.missing is None else plane.missing[rows]
+        residual = np.where(lost, np.float32(np.nan), y - restored)
+        first, second = (
+            torch.from_numpy(np.ascontiguousarray(np.moveaxis(t, -1, 0))) for t in (residual, (y <= 0) | (y >= 1))
+        )
+        return first, second
 
 
 def _encoded(plane: Plane, rows: slice, values: Floats) -> Array:

@@ -25,8 +25,9 @@ from restorekit.restoration.folder.planes import Plane, PlaneSource, central_win
 from restorekit.restoration.folder.read import OpenedFile
 from restorekit.restoration.folder.records import Facts, ImageRecord
 from restorekit.restoration.folder.selfcheck import Verdict, share_missing, verdict
+from restorekit.restoration.safeguards import is_held
 from restorekit.uncertainty.calibration_table import Table
-from restorekit.uncertainty.conditions import FAR, Conditions, distances, noise_of
+from restorekit.uncertainty.conditions import MAX_DISTANCE_PX, Conditions, distances, noise_of
 from restorekit.uncertainty.intervals import RESHAPED, Interval, add_ends
 
 
@@ -89,9 +90,18 @@ def restore_planes(images: Sequence[OpenedFile], setup: Setup) -> list[Canvas]:
             enclosed = with_ends(strip, top, planes, intervals)
             for i, (plane, canvas) in enumerate(some):
                 canvas.put(plane, top, enclosed, i)
+        for plane, canvas in some:
+            if is_held(corruption, plane.shape) and not plane.exact and plane.shape == _own_shape(plane):
+                canvas.hold(plane)
         for interval, (_, canvas) in zip(intervals, some, strict=False):
             canvas.refusals += [interval.refusal] if interval.refusal else []
     return canvases
+
+
+def _own_shape(plane: Plane) -> tuple[int, int, int]:
+    """Return the shape of a plane's file, (C, H, W)."""
+    height, width, channels = plane.pixels.shape
+    return channels, height, width
 
 
 def _canvas(opened: OpenedFile, setup: Setup) -> Canvas:
@@ -125,9 +135,10 @@ def collect_results(opened: OpenedFile, canvas: Canvas, seconds: float, setup: S
         mean_std=canvas.mean_std,
         seconds=round(seconds, 4),
         sampler={k: round(v, 4) for k, v in canvas.diagnostics.items()} or None,
-        notes=[*(() if untouched else changed.notes), *opened.notes, *absent, *check.notes],
+        notes=[*(() if untouched else changed.notes), *opened.notes, *absent, *canvas.concerns, *check.notes],
         check=check.check,
-        calibrated=(setup.table is not None and not canvas.refusals) if intervals else None,
+        calibrated=(setup.table is not None and not (canvas.refusals or canvas.concerns)) if intervals else None,
+        concerns=tuple(canvas.concerns),
     )
     return Finished(opened.item, changed, canvas, untouched, facts, preview)
 
@@ -198,9 +209,9 @@ def with_ends(strip: Restoration, top: int, planes: Sequence[Plane], intervals: 
 
 
 def rows_of_distances(plane: Plane, top: int, bottom: int) -> Tensor:
-    """Return the distance of every value of some rows to the nearest observed one, (1 or C, h, W), at most FAR."""
+    """Return the distances of rows to the nearest observed value, (1 or C, h, W), at most MAX_DISTANCE_PX."""
     if plane.missing is None:
         return torch.zeros(1, 1, 1)
-    first = max(0, top - FAR)
-    observed = torch.from_numpy(~plane.missing[first : bottom + FAR]).movedim(-1, 0)
+    first = max(0, top - MAX_DISTANCE_PX)
+    observed = torch.from_numpy(~plane.missing[first : bottom + MAX_DISTANCE_PX]).movedim(-1, 0)
     return distances(observed[None])[0][:, top - first : bottom - first]

@@ -18,7 +18,7 @@ from restorekit.core.types import Observation
 from restorekit.images import formats
 from restorekit.images.discovery import Item, missing_path
 from restorekit.images.intensity import IntensityRange, RangeOption, from_unit, resolve_range, to_unit
-from restorekit.images.masks import MaskIndex, fitted
+from restorekit.images.masks import MaskIndex, read_mask
 from restorekit.images.picture import Metadata, Picture, repainted
 
 _STORED: dict[str, tuple[IntensityRange, np.dtype[Any]]] = {
@@ -114,7 +114,7 @@ def _corrupt(item: Item, plan: CorruptionPlan) -> None:
 def _refuse_marked(item: Item, picture: Picture, masks: MaskIndex) -> None:
     """Raise an ImageError if a mask next to a picture marks missing pixels."""
     path = masks.one(item)
-    missing = None if path is None else fitted(path, item, picture).missing
+    missing = None if path is None else read_mask(path, item, picture).missing
     if missing is not None and missing.any():
         raise ImageError(
             f"{missing.mean():.2%} of the pixels of {item.path} are marked as missing in {path},"

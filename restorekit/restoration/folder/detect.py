@@ -14,15 +14,15 @@ from restorekit.core.rng import Rng
 from restorekit.images import formats
 from restorekit.images.dataset import LabelledImages
 from restorekit.images.picture import Metadata, Picture
-from restorekit.uncertainty.anomaly import Detector, grown
+from restorekit.uncertainty.anomaly import Detector, dilate
 
 
 @dataclass(frozen=True)
 class Masking:
-    """Result of a detection: number of images, share of pixels that look damaged, image and error of each failure."""
+    """Result of a detection: number of images, share of pixels that look defective, image and error of each failure."""
 
     images: int
-    damaged: float
+    defective: float
     failures: list[dict[str, str]]
 
 
@@ -30,7 +30,7 @@ def mask_all(
     detector: Detector, images: LabelledImages, threshold: float, grow: int, out: Path, seed: int,
     watch: Callable[[str, str | None], None],
 ) -> Masking:  # fmt: skip
-    """Write a mask for every image, OUT/NAME.png, 255 where it looks damaged or is known to be missing.
+    """Write a mask for every image, OUT/NAME.png, 255 where it looks defective or is known to be missing.
 
     Parameters
     ----------
@@ -62,12 +62,12 @@ def mask_all(
             x, lost = images[i][None], images.missing(i)
             if lost is not None:
                 x = x.masked_fill(lost.movedim(-1, 0)[None], torch.nan)
-            damaged = grown(detector.scores(x, Rng(seed, (key,))) > threshold, grow)
-            marked = damaged | x.isnan().any(1, keepdim=True)
+            defective = dilate(detector.scores(x, Rng(seed, (key,))) > threshold, grow)
+            marked = defective | x.isnan().any(1, keepdim=True)
             values = (255 * marked.movedim(1, -1).numpy()).astype(np.uint8)
             path.parent.mkdir(parents=True, exist_ok=True)
             formats.write(path, Picture(values, format="png", metadata=Metadata()), values)
-            shares.append(float(damaged.float().mean()))
+            shares.append(float(defective.float().mean()))
         except RestorekitError as error:
             failures.append({"image": key, "error": str(error)})
         watch(key, failures[-1]["error"] if failures and failures[-1]["image"] == key else None)

@@ -22,15 +22,15 @@ except ImportError:  # Windows: shards in one folder may mix up their lines ther
     fcntl = None  # type: ignore[assignment]
 
 
-def digest(path: Path) -> str:
-    """Return the SHA-256 of a file as 64 hexadecimal digits; ImageError where it cannot be read."""
+def image_digest(path: Path) -> str:
+    """Return the SHA-256 of the file of an image as 64 hexadecimal digits; ImageError if it cannot be read."""
     try:
-        return files.file_digest(split_array(path)[0])
+        return files.digest_of_file(split_array(path)[0])
     except OSError as error:
         raise ImageError(f"{path} cannot be read ({error.strerror}); check the file and its permissions") from error
 
 
-def digest_of(values: Mapping[str, Json]) -> str:
+def digest_of_values(values: Mapping[str, Json]) -> str:
     """Return a digest of plain values, in any order of keys."""
     return files.digest(json.dumps(values, sort_keys=True, default=str).encode())[:16]
 
@@ -84,7 +84,7 @@ class Journal:
             )
 
     def done(self, key: str, digests: InputDigests, target: Path, pictures: bool = False) -> bool:
-        """Say whether an image was restored from this very input with these very options, and still stands.
+        """Return whether an image was restored from the same input with the same options, and its files exist.
 
         Parameters
         ----------
@@ -105,16 +105,16 @@ class Journal:
             and line.facts is not None
             and line.facts.digests == digests
             and target.is_file()
-            and line.output == digest(target)
+            and line.output == image_digest(target)
             and self._is_kept(line.facts)
             and not (pictures and self._lacks_pictures(line.facts))
         )
 
     def _is_kept(self, facts: Facts) -> bool:
-        digests = facts.kept_digests or [None] * len(facts.kept)
+        digests = facts.kept_digests or [""] * len(facts.kept)  # older versions recorded none
         for name, known in zip(facts.kept, digests, strict=False):
             path = self._out / name
-            if not os.path.isfile(path) or (known is not None and digest(path) != known):  # noqa: PTH113 - any text
+            if not os.path.isfile(path) or known not in ("", image_digest(path)):  # noqa: PTH113 - any text is a name
                 return False
         return len(digests) == len(facts.kept)
 
@@ -131,24 +131,24 @@ class Journal:
                 continue
             is_view = name.startswith(start) and "/" not in name.removeprefix(start)
             known = self._written.get(name, set()) if self._owner.get(name) == line.image else set()
-            if is_view or (known and digest(path) in known):
+            if is_view or (known and image_digest(path) in known):
                 found.append(path)
         return found
 
     def owns(self, key: str, target: Path) -> bool:
-        """Say whether the file at `target` is, byte for byte, one that a run put there, even if it was killed then."""
+        """Return whether the file at `target` has the bytes that a run wrote there, even if it was killed then."""
         by_image = self._written.get(key, set())  # lines of older versions name no target
         known = self._written.get(self._name(target), set()) | by_image
-        return bool(known) and digest(target) in known
+        return bool(known) and image_digest(target) in known
 
     def start(self, key: str, target: Path, temporary: Path) -> None:
         """Record that the complete `temporary` will be moved to `target`, so that a later run recognises it."""
-        self.add(ImageRecord(key, "started", self._name(target), digest(temporary), self.options))
+        self.add(ImageRecord(key, "started", self._name(target), image_digest(temporary), self.options))
 
     def success(self, key: str, kept: Iterable[Path], facts: Facts) -> ImageRecord:
         """Return the line of a started image that is in its place, with the paths of its other files, `kept`."""
         paths = [*kept]
-        names, digests = [self._name(path) for path in paths], [digest(path) for path in paths]
+        names, digests = [self._name(path) for path in paths], [image_digest(path) for path in paths]
         return replace(self.lines[key], status="done", facts=replace(facts, kept=names, kept_digests=digests))
 
     def failure(self, key: str, error: str) -> ImageRecord:

@@ -90,7 +90,7 @@ class Options:
             del values["self_check"]
         if self.digest:
             del values["model"]
-        return journal.digest_of(values)
+        return journal.digest_of_values(values)
 
     @property
     def deviations(self) -> float:
@@ -180,7 +180,7 @@ class Setup:
         return self.restorer.needs_sigma and self.options.sigma is None
 
     def degradation(self, file: str | None) -> Degradation:
-        """Resolve what damaged an image; `file` is the spec in its metadata.
+        """Resolve the degradation of an image; `file` is the spec in its metadata.
 
         Raises
         ------
@@ -199,7 +199,7 @@ class Setup:
         return self.out / (name if form == "keep" else name.with_suffix(SUFFIXES[form][0]))
 
     def digests(self, item: Item) -> InputDigests:
-        """Return what tells whether an image's input changed: digests of its file and of its mask's.
+        """Return the digests of an image's file and mask, which show whether its input changed.
 
         Raises
         ------
@@ -208,4 +208,6 @@ class Setup:
         """
         mask = self.masks.file(item)
         array = split_array(item.path)[1] or None
-        return InputDigests(journal.digest(item.path), array, None if mask is None else journal.digest(mask))
+        return InputDigests(
+            journal.image_digest(item.path), array, None if mask is None else journal.image_digest(mask)
+        )

@@ -19,6 +19,7 @@ from restorekit.core.types import Observation, Problem
 from restorekit.images.intensity import IntensityRange, to_unit
 from restorekit.images.picture import Array, Picture
 from restorekit.restoration.assumptions import pose_problem
+from restorekit.uncertainty.conditions import white_level
 from restorekit.uncertainty.noise_level import IMAGE, estimate_sigma
 
 MAX_UNTILED_PX = 2**20  # pixels of an image whose initial estimate is computed at once
@@ -102,7 +103,7 @@ def planes(
     channels : sequence of int
         Channel counts that the restorer takes.
     corruption : Corruption
-        What damaged the picture: it may have made it smaller, or taken its colours.
+        Corruption of the picture; it may have made it smaller or gray.
 
     Raises
     ------
@@ -187,7 +188,7 @@ class PlaneSource:
         return replace(observation, initial=torch.cat(blocks, 3))
 
     def observed(self, top: int, bottom: int, left: int = 0, right: int | None = None) -> Observation:
-        """Return a window of the planes themselves, without a guess."""
+        """Return a window of the planes themselves, without an initial estimate."""
         window = (slice(top, bottom), slice(left, right))
         observed = torch.stack([_observed(p, window) for p in self.planes])
         y = torch.stack([_channels_first(to_unit(p.pixels[window], p.range)) for p in self.planes])
@@ -221,9 +222,27 @@ class PlaneSource:
         return push(value, weight)
 
 
-def estimate_level(plane: Plane, corruption: Corruption) -> Plane:
-    """Estimate the noise level of a plane from its values."""
-    return replace(plane, sigma=float(estimate_sigma(central_window(plane, corruption))))
+def estimate_level(plane: Plane, corruption: Corruption, required: bool) -> tuple[Plane, str]:
+    """Estimate the noise level of a plane from its values.
+
+    Noise that is not white has no level that a restorer could use: the plane is restored without one then, unless the
+    restorer requires it.
+
+    Returns
+    -------
+    plane : Plane
+        With the level, or with None.
+    note : str
+        Why the level is missing or uncertain; empty if it is usable.
+    """
+    window = central_window(plane, corruption)
+    found = white_level(window)
+    if found.sigma is not None:
+        return replace(plane, sigma=found.sigma), ""
+    if not required:
+        return replace(plane, sigma=None), f"{found.reason}: it was restored without a noise level"
+    sigma = float(estimate_sigma(window))
+    return replace(plane, sigma=sigma), f"{found.reason}: its estimated level, {255 * sigma:.1f}/255, is uncertain"
 
 
 def central_window(plane: Plane, corruption: Corruption) -> Problem:

@@ -102,7 +102,7 @@ def _state(item: Item, setup: Setup, journal: Journal) -> _State:
 
 
 def is_done(item: Item, setup: Setup, journal: Journal) -> bool:
-    """Say whether an earlier run restored an image from the same input with the same options."""
+    """Return whether an earlier run restored an image from the same input with the same options."""
     return _state(item, setup, journal).done
 
 
@@ -117,21 +117,23 @@ def _opened(state: _State, setup: Setup) -> OpenedFile:
         found = setup.degradation(picture.spec)
     except UsageError as error:
         raise ImageError(
-            f"{item.path} says that it was damaged by {picture.spec!r}, but {error}; or give --corruption"
+            f"{item.path} names the corruption {picture.spec!r} in its metadata, but {error}; or pass --corruption"
         ) from error
     if (reason := setup.refusal(found.corruption)) is not None:
         raise ImageError(f"{item.path} was damaged by {str(found.corruption)!r}: {reason}")
     own = planes(item.key, picture, marked.missing, scale, setup.restorer.geometry.channels, found.corruption)
-    own = [
-        estimate_level(p, found.corruption) if found.estimate else replace(p, sigma=found.sigma, exact=found.exact)
-        for p in own
-    ]
-    notes = (*marked.warnings, *([warning] if warning else []), *_remarks(own, picture, options))
+    levels = list[str]()
+    if found.estimate:
+        estimated = [estimate_level(p, found.corruption, setup.restorer.needs_sigma) for p in own]
+        own, levels = [p for p, _ in estimated], list(dict.fromkeys(note for _, note in estimated if note))
+    else:
+        own = [replace(p, sigma=found.sigma, exact=found.exact) for p in own]
+    notes = (*marked.warnings, *([warning] if warning else []), *levels, *_remarks(own, picture, options))
     return OpenedFile(item, state.digests, picture, own, found, notes, state.done)
 
 
 def _remarks(own: list[Plane], picture: Picture, options: Options) -> list[str]:
-    """Say what a user may not expect of the result."""
+    """Return sentences on what the result does not keep or contain."""
     kind = formats.target_format(picture, options.format)
     lossy = kind == "jpeg" or (kind == "webp" and picture.lossy)
     unobserved = all(p.missing is not None and bool(p.missing.all()) for p in own)

@@ -1,16 +1,19 @@
-"""Records of the journal: one image, its facts, and the digests of its input."""
+"""Records of a run: run.json, and the journal's lines of images with their facts and the digests of their input."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
 from restorekit.core.records import About
+from restorekit.images.intensity import RangeOption
 from restorekit.images.views import Views
 from restorekit.uncertainty.selfcheck.result import SelfCheckRecord
 
 Status = Literal["started", "done", "failed", "skipped"]
+RunStatus = Literal["running", "interrupted", "stopped", "done"]
+SCHEMA = 1  # of run.json
 
 
 @dataclass(frozen=True)
@@ -67,6 +70,8 @@ class Facts:
         Whether low and high are calibrated; None if neither was written.
     views : Views or None
         Pictures for the report.
+    concerns : sequence of str
+        Sentences on structure of the image that the model takes for noise; they are among the notes too.
     unpictured : bool
         Whether those pictures could not be written, so that a later run makes them.
     kept_digests : sequence of str
@@ -86,6 +91,7 @@ class Facts:
     check: Annotated[CheckRecord | None, About(flat=True)] = None
     calibrated: Annotated[bool | None, About(omitted=True)] = None
     views: Annotated[Views | None, About(omitted=True)] = None
+    concerns: Annotated[Sequence[str], About(omitted=True)] = ()
     unpictured: Annotated[bool, About(omitted=True)] = False
     kept_digests: Annotated[Sequence[str], About(omitted=True)] = ()
     changed: Annotated[float | None, About(omitted=True)] = None
@@ -128,3 +134,97 @@ class ImageRecord:
     options: Annotated[str | None, About(omitted=True)] = None
     error: Annotated[str | None, About(omitted=True)] = None
     facts: Annotated[Facts | None, About(flat=True)] = None
+
+
+@dataclass(frozen=True)
+class IntervalRecord:
+    """Level of the intervals that were kept, and whether they are calibrated."""
+
+    level: float
+    calibrated: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunRecord:
+    """State and settings of a run, the content of run.json; a field with a default may be missing from older files.
+
+    Attributes
+    ----------
+    schema : int
+        Version of the layout.
+    status : {"running", "interrupted", "stopped", "done"}
+        State of the run.
+    error : str or None
+        Reason why the run stopped.
+    command, source : str
+        Command line, and source of the images as the user typed it.
+    images : int or str
+        Number of images; "?" in records of older versions.
+    model, digest : str or None
+        Model as the user typed it, and the SHA-256 of its file.
+    corruption, sigma, mask, sampler : str or None
+        Options; None without one.
+    mask_invert : bool
+        Whether zero means missing in the mask.
+    label : int or None
+        Class of the images.
+    samples, seed : int
+        Draws, and the seed.
+    range : "auto", (low, high) or None
+        Range of the values of the files.
+    format : str
+        Format of the outputs; "keep" = that of each input.
+    keep : sequence of str
+        Further files for each restored image: "std", "low", "high".
+    precision : str
+        Precision of a model's convolutions.
+    noise : str or None
+        Spec of the noise in the model's training data.
+    self_check : bool
+        Whether the self-check ran.
+    axes : str or None
+        Axes of arrays; None: derived from their shapes.
+    interval : IntervalRecord or None
+        Intervals that were kept.
+    options : str
+        Fingerprint of the settings, which the lines of its images have too.
+    shard : sequence of int
+        Part that was restored, from 1, and number of parts.
+    estimate, device : str
+        Meaning of the restored pixels, and device of the computation.
+    totals : mapping of str to int
+        Numbers of images by status.
+    versions : mapping of str to str
+        Versions of packages.
+    """
+
+    schema: int = SCHEMA
+    status: RunStatus
+    error: str | None = None
+    command: str = ""
+    source: str
+    images: int | str = "?"
+    model: str
+    digest: str | None = None
+    corruption: str | None = None
+    sigma: str | None = None
+    mask: str | None = None
+    mask_invert: bool = False
+    label: int | None = None
+    samples: int
+    sampler: str | None = None
+    range: RangeOption = None
+    format: str = "keep"
+    keep: Sequence[str] = ()
+    seed: int
+    precision: str
+    noise: str | None = None
+    self_check: bool = False
+    axes: Annotated[str | None, About(omitted=True)] = None
+    interval: IntervalRecord | None = None
+    options: str
+    shard: Sequence[int] = (1, 1)
+    estimate: str
+    device: str
+    totals: Mapping[str, int] = field(default_factory=dict)
+    versions: Mapping[str, str]

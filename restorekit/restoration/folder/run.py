@@ -14,15 +14,14 @@ from pathlib import Path
 from restorekit.core.errors import ImageError, RestorekitError
 from restorekit.core.execution import Engine
 from restorekit.core.files import atomic, claim, locked, sweep
+from restorekit.core.records import encode
 from restorekit.restoration.folder.batching import Group
 from restorekit.restoration.folder.compute import Computed, alike, collect_results, restore_planes
 from restorekit.restoration.folder.journal import Journal
 from restorekit.restoration.folder.options import Setup
 from restorekit.restoration.folder.read import Reading, is_done, open_group, sentence
-from restorekit.restoration.folder.records import ImageRecord
+from restorekit.restoration.folder.records import ImageRecord, IntervalRecord, RunRecord, RunStatus
 from restorekit.restoration.folder.write import store_group
-
-SCHEMA = 1
 
 
 def restore_folder(
@@ -160,26 +159,42 @@ def _record_path(setup: Setup) -> Path:
     return setup.own / f"run{setup.shard_name}.json"
 
 
-def _write_record(setup: Setup, counts: dict[str, int], images: int, status: str, error: str | None = None) -> None:
+def _write_record(
+    setup: Setup, counts: dict[str, int], images: int, status: RunStatus, error: str | None = None
+) -> None:
     from restorekit.core.devices import versions
 
-    options = setup.options.to_json()
-    interval = options.pop("interval")
-    record = {
-        "schema": SCHEMA,
-        "status": status,
-        "error": error,
-        "command": setup.command,
-        "source": setup.source,
-        "images": images,
-        **options,
-        "interval": None if interval is None else {"level": interval, "calibrated": setup.table is not None},
-        "options": setup.options.fingerprint,
-        "shard": list(setup.shard),
-        "estimate": setup.estimate,
-        "device": setup.device,
-        "totals": counts,
-        "versions": versions(),
-    }
+    o = setup.options
+    record = RunRecord(
+        status=status,
+        error=error,
+        command=setup.command,
+        source=setup.source,
+        images=images,
+        model=o.model,
+        digest=o.digest,
+        corruption=o.corruption,
+        sigma=o.sigma,
+        mask=o.mask,
+        mask_invert=o.mask_invert,
+        label=o.label,
+        samples=o.samples,
+        sampler=o.sampler,
+        range=o.range,
+        format=o.format,
+        keep=o.keep,
+        seed=o.seed,
+        precision=o.precision,
+        noise=o.noise,
+        self_check=o.self_check,
+        axes=o.axes,
+        interval=None if o.interval is None else IntervalRecord(o.interval, setup.table is not None),
+        options=o.fingerprint,
+        shard=setup.shard,
+        estimate=setup.estimate,
+        device=setup.device,
+        totals=counts,
+        versions=versions(),
+    )
     with atomic(_record_path(setup)) as path:
-        path.write_text(json.dumps(record, indent=2, default=str) + "\n", encoding="utf-8")
+        path.write_text(json.dumps(encode(record), indent=2) + "\n", encoding="utf-8")

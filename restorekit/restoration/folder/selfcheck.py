@@ -21,6 +21,7 @@ from restorekit.restoration.folder.options import Setup
 from restorekit.restoration.folder.planes import Plane, PlaneSource
 from restorekit.restoration.folder.read import OpenedFile, sentence
 from restorekit.restoration.folder.records import CheckRecord
+from restorekit.restoration.safeguards import HeldRestorer
 from restorekit.uncertainty.selfcheck import Part, SelfCheck, self_check, windows
 from restorekit.uncertainty.selfcheck.check import PIXELS
 
@@ -65,7 +66,7 @@ def _checked(opened: OpenedFile, setup: Setup) -> SelfCheck:
         estimated=opened.degradation.estimate,
         part=_part(opened.planes, cuts, len(planes)),
     )
-    found = check(setup.restorer, table=setup.table)
+    found = check(HeldRestorer(setup.restorer), table=setup.table)
     if found.psnr is None or not setup.options.digest:  # a classical method needs no baseline
         return found
     others = dict[str, SelfCheck]()
@@ -74,12 +75,12 @@ def _checked(opened: OpenedFile, setup: Setup) -> SelfCheck:
     shown = [part for part in parts_of(corruption) if (not bool(crops.observed.all()) if part.hides else noisy)]
     for name in best_baselines(Chain(tuple(shown)), quick=True):
         with suppress(Exception):  # what a method cannot do costs the comparison with it, and not the check
-            others[name] = check(registry.restorers()[name]())
+            others[name] = check(HeldRestorer(registry.restorers()[name]()))
     return found.with_baseline(others)
 
 
 def _ends(plane: Plane) -> bool:
-    """Say whether the numbers of a plane's file end where its range does, so that what goes beyond is cut off."""
+    """Return whether a plane's file clips values at the ends of its range."""
     if plane.pixels.dtype.kind not in "ui":
         return False
     limits = np.iinfo(plane.pixels.dtype)

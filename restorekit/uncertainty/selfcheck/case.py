@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import statistics
 from dataclasses import dataclass, replace
 
 import torch
@@ -15,8 +14,7 @@ from restorekit.core.gaussian import has_closed_form
 from restorekit.core.rng import Rng
 from restorekit.core.types import Observation, Problem, Restoration
 from restorekit.uncertainty.calibration_table import Table
-from restorekit.uncertainty.conditions import COARSE, coarseness
-from restorekit.uncertainty.noise_level import UNEVEN, unevenness
+from restorekit.uncertainty.conditions import departure
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,13 +100,13 @@ class Case:
         return replace(found, mmse=found.mmse.clamp(0, 1)) if self.clip else found
 
     def changed(self, y: Tensor, observed: Tensor) -> Observation:
-        """Return the observation with other values and other gaps, and without a guess made from the old ones."""
+        """Return the observation with other values and other gaps, without the old initial estimate."""
         return replace(self.observation, y=y * observed, observed=observed, initial=None)
 
     @property
     def refusal(self) -> str:
-        """Why no error can be estimated; empty where it can be."""
-        o, sigma = self.observation, self.observation.sigma
+        """Reason why no error can be estimated; empty if it can be."""
+        o = self.observation
         others = [p.name for p in parts_of(self.problem.corruption) if not has_closed_form(p)]
         if others or not self.comparable:
             return (
@@ -116,29 +114,10 @@ class Case:
                 "from the picture itself; an estimate needs values that are exact, or have white Gaussian noise of a "
                 "known level, or are missing"
             )
-        if sigma is None or bool(sigma.isnan().any()):
-            return "the level of the noise is not known; tell it with --sigma S, or have it estimated with --sigma auto"
-        if self.noisy and (reason := self._strange):
-            return reason
+        parts = zip(o.y, self.observed, self.cut_off, strict=True)
+        reason = next(filter(None, (departure(*part) for part in parts)), "") if self.noisy else ""
+        if reason:
+            return f"{reason}, and an estimate needs white noise of one level"
         if not self.noisy and bool(o.observed.all()):
             return "everything in it is known"
         return "" if bool(o.observed.any()) else "no value was observed"
-
-    @property
-    def _strange(self) -> str:
-        """In what the noise is not white noise of one level, for which alone the estimate holds."""
-        parts = list(zip(self.observation.y, self.observed, self.cut_off, strict=True))
-        coarse = statistics.fmean(coarseness(y, observed & ~cut) for y, observed, cut in parts)
-        uneven = statistics.fmean(unevenness(y, observed, cut) for y, observed, cut in parts)
-        if coarse >= COARSE:
-            return (
-                f"what looks like noise is not white, at twice the scale it is {coarse:.1f} times as strong as white "
-                "noise is there, and the estimate holds for white noise alone"
-            )
-        if 1 / UNEVEN < uneven < UNEVEN:
-            return ""
-        where, ratio = ("bright", uneven) if uneven > 1 else ("dark", 1 / uneven)
-        return (
-            f"what looks like noise is not of one level, in {where} parts its variance is {ratio:.1f} times as large "
-            "as in others, and the estimate holds for noise of one level alone"
-        )

@@ -23,7 +23,7 @@ from restorekit.uncertainty.selfcheck.residual import statistics_of
 from restorekit.uncertainty.selfcheck.result import DECIBEL, Method, SelfCheck, decibels
 from restorekit.uncertainty.selfcheck.sure import Risk, sure
 
-ERRORS = 2  # standard errors by which a restoration must be worse than the picture left as it is to be flagged
+MIN_HARM_SE = 2  # standard errors by which a restoration must be worse than the picture left as it is to be flagged
 METHODS: dict[tuple[bool, bool], Method] = {
     (True, False): "sure", (False, True): "hiding", (True, True): "sure and hiding"
 }  # fmt: skip
@@ -59,7 +59,7 @@ def self_check(
         Whether values are cut to [0, 1], as in files of integers: restorations, and noise unless some lies beyond.
     estimated : bool
         Whether the level of the noise in the observation is an estimate: another, that texture does not mislead, is
-        made for the check then, while the restorer gets the original estimate.
+        made for the check then, while the restorer gets the original estimate. So it is where no level is known.
     part : Part, optional
         What crops are a part of; by default they are all there is.
 
@@ -83,6 +83,8 @@ def self_check(
     if not case.comparable:
         return SelfCheck(reason=case.refusal, share=known.share)
     base, reason = case.restored(problem.observation), case.refusal
+    sigma = problem.observation.sigma
+    estimated = estimated or sigma is None or bool(sigma.isnan().any())
     residual, level_error = None, 0.0
     if case.noisy and bool(case.observed.any()):  # otherwise nothing was removed
         residual = statistics_of(case.observation.y, case.observed, base.mmse)
@@ -134,7 +136,7 @@ def _estimate(case: Case, base: Restoration, part: Part, level_error: float) -> 
         coverage90=None if coverage is None else coverage.value,
         coverage90_se=None if coverage is None else coverage.error,
         surprise=None if psnr is None else total.surprise,
-        harms=psnr is not None and total.worse > ERRORS * total.worse_se,
+        harms=psnr is not None and total.worse > MIN_HARM_SE * total.worse_se,
         share=part.share,
     )
 
@@ -184,7 +186,7 @@ class Part(NamedTuple):
 
 @dataclass(frozen=True)
 class Errors:
-    """Mean squared errors over an image, or what some of its values have in them, on [0, 1] squared.
+    """Mean squared errors over an image, or over a part of its values, on [0, 1] squared.
 
     Attributes
     ----------
@@ -206,7 +208,7 @@ class Errors:
     expected: float = 0.0
 
     def __add__(self, other: Errors) -> Errors:
-        """Put together what independent parts have in them."""
+        """Add the errors of independent parts of an image."""
         return Errors(
             self.mse + other.mse,
             math.hypot(self.se, other.se),
@@ -223,14 +225,14 @@ class Errors:
 
 
 def of_missing(hidden: Hidden | None, share: float) -> Errors:
-    """Return what the missing values, such a share, have in them."""
+    """Return the mean squared errors of the missing values, weighted by their share."""
     if hidden is None:
         return Errors()
     return Errors(*(share * value for value in (*hidden.mse, hidden.filled.value, *hidden.worse, hidden.expected)))
 
 
 def of_observed(risk: Risk | None, case: Case, base: Restoration, part: Part, level_error: float) -> Errors:
-    """Return what the observed values have in them, whose level of noise has such a standard error."""
+    """Return the mean squared errors of the observed values; `level_error` is that of the noise level."""
     if risk is None:  # without noise they are right
         return Errors()
     share, between = 1 - part.missing, math.sqrt(1 - part.share) * risk.between

@@ -170,11 +170,11 @@ def _distances(observed: Tensor) -> Tensor:
 
 
 def _inside(case: Case, shown: Observation, found: Restoration) -> Tensor:
-    """Say which values lie in the 90 % interval: the calibrated one where it reaches, else as if Gaussian."""
+    """Return which values lie in the 90 % interval, calibrated if it can be, else as if Gaussian."""
     assert found.std is not None
     half = HALF * found.std
     if case.table is not None:
-        together = per_channel.together(case.restorer, shown.shape[0])
+        together = per_channel.channels_per_pass(case.restorer, shown.shape[0])
         problem = replace(case.problem, observation=shown)
         enclosed, _ = enclose(found, problem, together, case.table, LEVEL)
         assert enclosed.high is not None

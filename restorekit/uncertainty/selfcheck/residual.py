@@ -2,7 +2,7 @@
 
 References
 ----------
-Ljung, Box, "On a Measure of Lack of Fit in Time Series Models", Biometrika 1978: many correlations in one figure.
+Ljung, Box, "On a Measure of Lack of Fit in Time Series Models", Biometrika 1978: one statistic of many correlations.
 """
 
 from __future__ import annotations

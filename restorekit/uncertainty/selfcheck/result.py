@@ -18,7 +18,7 @@ DECIBEL = 10 / math.log(10)  # by which a relative error of a mean square counts
 COARSER = "coarser than white noise: the noise is not white, or detail went with it"
 FINER = "finer than white noise: the coarse part of the noise is left"
 DETAIL = "grows where the image has structure: detail may be lost, or the noise depends on the image"
-DIGITS = 5  # significant ones, of figures that are kept
+DIGITS = 5  # significant ones, of the values that are kept
 
 
 @dataclass(frozen=True)
@@ -148,7 +148,7 @@ def _decibels(value: float | None) -> str:
 
 
 def _of_residual(residual: Residual | None) -> list[str]:
-    """Say what the residual's figures mean."""
+    """Return sentences that interpret the residual's statistics."""
     if residual is None:
         return []
     most = max(residual.highest, residual.lowest, key=abs)

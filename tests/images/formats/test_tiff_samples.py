@@ -7,7 +7,7 @@ from PIL import Image
 
 from restorekit.core.errors import ImageError
 from restorekit.images import probe, read, write
-from restorekit.images.formats.tiff import Meaning, dtype_of, invert, meaning_of
+from restorekit.images.formats.tiff import SampleMeaning, dtype_of, invert, meaning_of
 from tests._helpers.tiff_files import random_samples, rewritten, tags
 
 
@@ -98,4 +98,4 @@ def test_samples_of_a_size_that_no_number_has_are_refused():
 
 def test_samples_beyond_the_colours_that_the_file_does_not_explain_are_bands():
     page = SimpleNamespace(photometric=2, extrasamples=(), samplesperpixel=5)
-    assert meaning_of(page) == Meaning(3, False, (0, 0))
+    assert meaning_of(page) == SampleMeaning(3, False, (0, 0))

@@ -1,8 +1,8 @@
-"""The classical restorers reach the figures they are known for, on BSD68.
+"""The classical restorers reach their published PSNR on BSD68.
 
-The figures of the whole set lie in bsd68.json, with those of the corners of the first images, which are measured
-again here. To measure the whole set again: ``python tests/restorers/test_bsd68.py [RESTORER...]``; BM3D takes ten
-minutes per corruption on one quiet core. Protocol: noise neither clipped nor quantised, the true sigma told, the
+bsd68.json holds the values of all images, and of the corners of the first images, which are measured again here. To
+measure all images again: ``python tests/restoration/classical/test_bsd68.py [RESTORER...]``; BM3D takes ten
+minutes per corruption on one quiet core. Protocol: noise neither clipped nor quantised, the true sigma passed, the
 result clamped and rounded to 8 bits, the mean over images of the PSNR per image.
 """
 

@@ -8,8 +8,9 @@ from PIL import Image
 from restorekit.core.types import Restoration
 from restorekit.images import formats
 from restorekit.images.picture import Picture
+from restorekit.report.pages.restored import page_of
 from restorekit.restoration.folder import compute
-from tests._helpers.folder_runs import RNG, Darker, prepared, restore, tree
+from tests._helpers.folder_runs import RNG, Darker, lines, prepared, restore, tree
 
 
 def test_images_done_before_still_take_part_in_their_batch(source, tmp_path):
@@ -76,3 +77,45 @@ def test_what_was_asked_for_and_is_not_given_is_noted(source, tmp_path, monkeypa
     said = []
     restore(prepared(source, tmp_path / "OUT", keep=("std",), samples=1), said.append)
     assert all(line.facts.notes == ["std and draws not written, as the model gives none"] for line in said)
+
+
+def test_a_mosaic_is_left_as_it_was_and_flagged(tmp_path):
+    (tmp_path / "IN").mkdir()
+    pixels = np.full((128, 160), 140.0)
+    pixels[::2, ::2], pixels[1::2, 1::2] = 90, 60
+    pixels = np.clip(np.rint(pixels + np.random.default_rng(0).normal(0, 4, pixels.shape)), 0, 255).astype(np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "IN" / "mosaic.png")
+    restore(prepared(tmp_path / "IN", tmp_path / "OUT", interval=0.9, keep=("low", "high")))
+    line = lines(tmp_path / "OUT")[-1]
+    assert np.array_equal(np.asarray(Image.open(tmp_path / "OUT" / "mosaic.png")), pixels)
+    assert ["fine regular structure" in sentence for sentence in line["concerns"]] == [True, False]
+    assert set(line["concerns"]) <= set(line["notes"])
+    assert line["calibrated"] is False
+    low, high = (
+        tifffile.imread(tmp_path / "OUT" / "_restorekit" / name / "mosaic.png.tif") for name in ("low", "high")
+    )
+    assert np.allclose((low + high) / 2 * 255, pixels, atol=0.51)  # the estimate was rounded before it was moved
+    (row,) = page_of(tmp_path / "OUT").rows
+    assert list(row.flags) == line["concerns"]
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+def test_local_means_are_put_back_in_every_type(tmp_path, dtype):
+    (tmp_path / "IN").mkdir()
+    unit = 0.5 + np.random.default_rng(0).normal(0, 0.05, (600, 96))
+    top = 1 if dtype is np.float32 else np.iinfo(dtype).max
+    pixels = (unit * top).astype(dtype)
+    tifffile.imwrite(tmp_path / "IN" / "x.tif", pixels)
+    restore(prepared(tmp_path / "IN", tmp_path / "OUT"))
+    found = tifffile.imread(tmp_path / "OUT" / "x.tif").astype(float) / top
+    assert found.mean() == pytest.approx(0.5, abs=0.005)  # `Darker` has 0.25
+    assert np.std(found - unit / 2) < 0.01
+    assert lines(tmp_path / "OUT")[-1]["concerns"]
+
+
+def test_a_stated_blur_is_left_to_the_restorer(tmp_path):
+    (tmp_path / "IN").mkdir()
+    pixels = np.full((96, 96), 100, np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "IN" / "x.png")
+    restore(prepared(tmp_path / "IN", tmp_path / "OUT", corruption="blur:size=2+gaussian:sigma=5/255"))
+    assert np.asarray(Image.open(tmp_path / "OUT" / "x.png")).max() <= 50

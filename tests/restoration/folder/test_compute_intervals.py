@@ -14,7 +14,7 @@ from restorekit.models import checkpoint
 from restorekit.restoration.folder.compute import ROWS, interval_of, rows_of_distances, with_ends
 from restorekit.restoration.folder.planes import Plane
 from restorekit.uncertainty.calibration_table import Axes, Table
-from restorekit.uncertainty.conditions import FAR, distances
+from restorekit.uncertainty.conditions import MAX_DISTANCE_PX, distances
 from tests._helpers.folder_runs import lines, prepared, record, restore
 
 AXES = Axes(sigma=(0.0, 0.1, 0.4), missing=(0.0, 0.5), distance=(0.0, 8.0), std=(0.01, 0.2))
@@ -115,7 +115,7 @@ def test_distances_by_rows_are_those_of_the_whole():
     whole = distances(torch.from_numpy(~missing).movedim(-1, 0)[None])[0]
     cut = torch.cat([rows_of_distances(plane, top, min(side, top + 100)) for top in range(0, side, 100)], 1)
     assert torch.equal(cut, whole)
-    assert interval_of(plane, Missing(), TABLE, 0.9).conditions.farthest == float(whole.max()) == FAR
+    assert interval_of(plane, Missing(), TABLE, 0.9).conditions.farthest == float(whole.max()) == MAX_DISTANCE_PX
 
 
 @pytest.mark.parametrize("spec", ["downsample+gaussian:sigma=0.1", "grayscale+gaussian:sigma=0.1"])

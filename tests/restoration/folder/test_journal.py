@@ -26,7 +26,7 @@ def target(tmp_path):
 
 
 def done(target):
-    return ImageRecord("x.png", "done", output=journals.digest(target), options="o", facts=FACTS)
+    return ImageRecord("x.png", "done", output=journals.image_digest(target), options="o", facts=FACTS)
 
 
 def test_done_means_same_input_mask_options_and_output(tmp_path, target):
@@ -140,12 +140,12 @@ def test_a_full_disk_is_a_sentence(tmp_path, monkeypatch):
 
 
 def test_the_digest_of_options_does_not_depend_on_their_order():
-    assert journals.digest_of({"a": 1, "b": 2}) == journals.digest_of({"b": 2, "a": 1})
-    assert journals.digest_of({"a": 1, "b": 2}) != journals.digest_of({"a": 1, "b": 3})
+    assert journals.digest_of_values({"a": 1, "b": 2}) == journals.digest_of_values({"b": 2, "a": 1})
+    assert journals.digest_of_values({"a": 1, "b": 2}) != journals.digest_of_values({"a": 1, "b": 3})
 
 
 def test_the_digest_of_a_file_is_its_sha256(tmp_path):
     (tmp_path / "x").write_bytes(b"abc")
-    assert journals.digest(tmp_path / "x") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    assert journals.image_digest(tmp_path / "x") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
     with pytest.raises(ImageError, match="cannot be read"):
-        journals.digest(tmp_path / "y")
+        journals.image_digest(tmp_path / "y")

@@ -1,4 +1,4 @@
-"""Records of the journal, whole and damaged."""
+"""Records of a run and its journal: complete ones and broken ones."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from restorekit.images.views import Overlay, Views
 from restorekit.report.pages.restored import page_of
 from restorekit.report.render import payload
 from restorekit.restoration.folder.journal import Journal
-from restorekit.restoration.folder.records import CheckRecord, Facts, ImageRecord, InputDigests
+from restorekit.restoration.folder.records import CheckRecord, Facts, ImageRecord, InputDigests, RunRecord
 from restorekit.uncertainty.selfcheck import Residual, SelfCheck
 from tests._helpers.folder_runs import prepared, record, restore
 from tests._helpers.mutations import mutations
@@ -27,6 +27,7 @@ FULL = ImageRecord(
         ["_restorekit/std/a.png.tif"], InputDigests("1" * 64, None, "2" * 64), 0.1, 0.25, 0.05, 1.5, {"accepted": 0.75},
         ["a note"], CheckRecord(CHECK.record()), True,
         Views(8, 8, "views/t.png", "", "views/a.png", overlays={"std": Overlay("views/s.png", "std", 0.0, 0.1)}),
+        ["a concern"],
     ),
 )  # fmt: skip
 GOOD = [ImageRecord("good.png", "failed", options="f00d", error="why"), ImageRecord("last.png", "started")]
@@ -35,7 +36,7 @@ GOOD = [ImageRecord("good.png", "failed", options="f00d", error="why"), ImageRec
 def test_a_line_has_the_keys_of_every_version_in_their_order():
     assert list(encode(FULL)) == [
         *("image", "status", "target", "output", "options", "kept", "input", "array", "mask", "sigma", "missing"),
-        *("mean_std", "seconds", "sampler", "notes", "self_check", "calibrated", "views"),
+        *("mean_std", "seconds", "sampler", "notes", "self_check", "calibrated", "views", "concerns"),
     ]
     assert list(encode(ImageRecord("a.png", "failed", options="o", error="e"))) == [
         "image",
@@ -118,6 +119,15 @@ def test_the_page_of_a_run_passes_over_damaged_lines_and_records(tmp_path, sourc
             path.write_bytes(data)
             alarmed += any("cannot be read and is ignored" in text for text in page_of(tmp_path / "OUT").alarms)
     assert alarmed > 100
+
+
+def test_the_record_of_a_run_is_read_back_as_it_was_written(tmp_path, source):
+    restore(prepared(source, tmp_path / "OUT"))
+    text = (tmp_path / "OUT" / "_restorekit" / "run.json").read_text(encoding="utf-8")
+    run = parse(RunRecord, text)
+    assert json.dumps(encode(run), indent=2) + "\n" == text
+    assert list(json.loads(text))[:6] == ["schema", "status", "error", "command", "source", "images"]
+    assert (run.schema, run.status, run.images, run.totals["done"]) == (1, "done", run.totals["done"], run.images)
 
 
 def test_a_line_over_the_limit_is_set_aside_in_parts(tmp_path):

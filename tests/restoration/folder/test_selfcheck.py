@@ -44,7 +44,7 @@ def test_a_restorer_that_halves_a_picture_is_noted(one, tmp_path):
     assert line["self_check"]["harms"]
     assert line["self_check"]["method"] == "sure"
     assert line["self_check"]["psnr"] < line["self_check"]["psnr_left"]
-    assert line["notes"] == [line["self_check"]["sentences"][0]]
+    assert line["notes"] == [*line["concerns"], line["self_check"]["sentences"][0]]
 
 
 def test_of_blind_noise_there_is_the_residual(one, tmp_path):
@@ -92,7 +92,7 @@ def test_a_check_that_fails_does_not_lose_the_image(one, tmp_path, monkeypatch):
     monkeypatch.setattr(selfcheck, "self_check", broken)
     line = checked(one, tmp_path / "OUT", sigma="0.1")
     assert line["self_check"] is None
-    assert line["notes"] == ["the self-check failed: unexpected ValueError: oh; please report it"]
+    assert line["notes"][-1] == "the self-check failed: unexpected ValueError: oh; please report it"
     assert (tmp_path / "OUT" / "x.png").is_file()
 
 
@@ -100,7 +100,7 @@ def test_old_journals_stay_valid_and_a_check_that_is_asked_for_is_made(one, tmp_
     values = vars(Options("m")).copy()
     for name in ("noise", "self_check", "axes"):
         del values[name]
-    assert Options("m").fingerprint == journal.digest_of(values)
+    assert Options("m").fingerprint == journal.digest_of_values(values)
     assert restore(prepared(one, tmp_path / "OUT"))["done"] == 1
     assert restore(prepared(one, tmp_path / "OUT", self_check=True)) == {"done": 1, "skipped": 0, "failed": 0}
     assert restore(prepared(one, tmp_path / "OUT", self_check=True))["skipped"] == 1

@@ -81,7 +81,16 @@ def test_of_noise_that_is_not_white_there_is_none():
     coarse = SIGMA * sum(rng.roll((v, h), (2, 3)) for v in range(3) for h in range(3)) / 3
     found = self_check(Problem(replace(noisy(X, SIGMA), y=X + coarse), NOISY), Knowing(X), NOISE)
     assert found.psnr is None
-    assert "not white" in found.reason
+    assert "coarse" in found.reason
+
+
+def test_without_a_level_it_is_estimated_for_the_check_alone():
+    x = picture(side=256)
+    observed = noisy(x, SIGMA)
+    blind = self_check(Problem(replace(observed, sigma=None), NOISY), Shrinking(1.0), NOISE, clip=False)
+    known = self_check(Problem(observed, NOISY), Shrinking(1.0), NOISE, clip=False)
+    assert blind.method == known.method == "sure"
+    assert blind.psnr == pytest.approx(known.psnr, abs=0.5)
 
 
 @pytest.mark.parametrize("told", [0.04, 0.25])

@@ -51,7 +51,7 @@ class YourNameConfig:
     channels: int = field(default=0, metadata={"low": 0})
 
 
-class Outlook(NamedTuple):
+class Prediction(NamedTuple):
     """Output of the network for an observation: features and the parameters of p(x | z, y)."""
 
     features: Tensor  # (B, width, H, W)
@@ -105,7 +105,7 @@ class YourName(Model):
     def terms(self, batch: Batch, rng: Rng, group: str = "model") -> Terms:
         """Return the negative ELBO of the values that are not known exactly, in nats per image."""
         assert batch.x is not None  # only models with `self_supervised` settings learn without clean images
-        predicted = self._look(batch.observation, batch.corruption)
+        predicted = self._predict(batch.observation, batch.corruption)
         q = self._posterior(batch.x - predicted.mean, predicted.features)
         distortion = -predicted.likelihood(q.sample(rng)).log_prob(batch.x, batch.observation.unknown()).mean()
         rate = per_image(q.rates()).mean()
@@ -114,26 +114,26 @@ class YourName(Model):
 
     def estimate(self, observation: Observation, corruption: Corruption) -> Estimate:
         """Return mean and standard deviation of p(x | y), which are exact."""
-        predicted = self._look(observation, corruption)
+        predicted = self._predict(observation, corruption)
         return Estimate(predicted.mean, (predicted.logvar.exp() + predicted.gains.square().sum(1)).sqrt())
 
     def sample(self, observation: Observation, corruption: Corruption, n: int, rng: Rng) -> Draws:
         """Return n draws: the network runs once, and z is drawn n times."""
-        predicted = self._look(observation, corruption)
+        predicted = self._predict(observation, corruption)
         b, _, h, w = predicted.mean.shape
         z = rng.expand(n).normal("z", (n * b, self.config.latent, h // CELL, w // CELL), predicted.mean.device, CELL)
         means = torch.stack([predicted.likelihood(one).mean for one in z.chunk(n)])
         return Draws(means, predicted.logvar.exp().expand_as(means))
 
-    def _look(self, observation: Observation, corruption: Corruption) -> Outlook:
-        """Look at the first guess and at what was observed of it; how noisy it is the network sees for itself."""
+    def _predict(self, observation: Observation, corruption: Corruption) -> Prediction:
+        """Run the network on the initial estimate and the mask of observed values; it is not passed the noise level."""
         initial = observation.initial_estimate(corruption)
         shown = observation.observed if observation.y.shape[1:] == observation.shape else torch.ones_like(initial)
         features = self.unet(torch.cat([initial, shown.expand_as(initial).to(initial.dtype)], 1))
         c = initial.shape[1]
         change, logvar, gains = self.head(features).float().tensor_split((c, 2 * c), 1)
         gains = 0.1 * gains.unflatten(1, (-1, c))
-        return Outlook(features, initial + change, floored(logvar - 4, 1 / 255), gains)
+        return Prediction(features, initial + change, floored(logvar - 4, 1 / 255), gains)
 
     def _posterior(self, error: Tensor, features: Tensor) -> DiagonalGaussian:
         """Return q(z | x, y), which is needed to learn and not to restore."""

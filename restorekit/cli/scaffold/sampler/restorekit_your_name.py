@@ -32,11 +32,11 @@ class YourName(Sampler):
     proposals: int = field(default=200, metadata={"low": 1})
 
     def refuse(self, model: Model, corruption: Corruption) -> str | None:
-        """Say why this pair cannot be sampled; None where it can."""
+        """Return the reason why this pair cannot be sampled; None if it can."""
         if not isinstance(model, LatentModel):
-            return f"{self.name} samples unconditional models, {model.name!r} is conditional; leave --sampler out"
+            return f"{self.name} samples unconditional models, {model.name!r} is conditional; remove --sampler"
         if other := other_than_gaussian(corruption):
-            return f"{self.name} works with gaussian noise and missing values, not {other}; leave --sampler out"
+            return f"{self.name} works with gaussian noise and missing values, not {other}; remove --sampler"
         return None
 
     def __call__(self, model: LatentModel, corruption: Corruption, observation: Observation, n: int, rng: Rng) -> Draws:

@@ -9,7 +9,7 @@ from restorekit.core.config import setting_text
 from restorekit.models.checkpoint import Card
 from restorekit.report.pages.trained import series as log_series
 from restorekit.report.pages.trained.series import best_of, formatted
-from restorekit.training.log import Log, Surroundings
+from restorekit.training.log import Log, RunEnvironment
 
 HOUR = 3600.0
 
@@ -43,7 +43,7 @@ def summary(log: Log, card: Card | None, running: bool = False) -> list[str]:
 
 def protocol(log: Log, card: Card | None) -> list[tuple[str, str]]:
     """Return the card, and what the training ran on: a word and its explanation each; what is not known is left out."""
-    start = next((line.surroundings for line in reversed(log.of("start")) if line.surroundings), Surroundings())
+    start = next((line.environment for line in reversed(log.of("start")) if line.environment), RunEnvironment())
     processes = f"{start.processes} process(es)" if start.processes else ""
     threads = f"{start.threads} CPU threads" if start.threads else ""
     cut = f", and {log.unread} that could not be read" if log.unread else ""
@@ -74,7 +74,7 @@ def _length(log: Log, card: Card | None, running: bool) -> Iterator[str]:
     batch = "" if card is None or "batch" not in card.recipe else f" of {card.recipe['batch']} images"
     rates, starts = log.points("step", "images_per_s"), log.of("start")
     pace = f", {rates[-1][1]:,.0f} images a second" if rates else ""
-    device = f" on {starts[-1].surroundings.device}" if starts and starts[-1].surroundings else ""
+    device = f" on {starts[-1].environment.device}" if starts and starts[-1].environment else ""
     on = f"; it goes on, as of {datetime.now(UTC):%Y-%m-%d %H:%M} UTC" if running else ""
     yield f"{log.step:,} updates{batch} in {lasted(log.seconds)}{pace}{device}{on}."
     again = [f"{line.step:,}" for line in starts if line.step]

@@ -14,7 +14,7 @@ SKIPPED = 10  # updates that may be skipped without a word, or one in a thousand
 WORSE_DB = 0.1  # below the best validation, in dB
 WORSE = 0.005  # above the best validation, as a share of it or of the way to it
 RISEN = 0.02  # above the best stretch of the training, as a share of the way to it
-ERRORS = 4.0  # standard errors, at least, by which it must have risen
+MIN_RISE_SE = 4.0  # standard errors, at least, by which it must have risen
 STRETCHES = 10  # of the training, whose values are averaged
 EMPTY = 0.01  # nats per image that a level of latents must tell
 EXPLODED = 10.0  # times the median of the usual gradient norm
@@ -61,7 +61,7 @@ def share(log: Log) -> float | None:
 
 
 def finished(log: Log) -> bool:
-    """Say whether the training has come to its end, at which there is always a validation."""
+    """Return whether the training has ended, which it does with a validation."""
     done, known = share(log), log.lines[-1].progress is not None
     worked = [line.event for line in log.lines if line.event != "start"]
     return worked[-1:] == ["validation"] and (done is None or done >= (1 if known else NEARLY))
@@ -83,12 +83,12 @@ def _worse(log: Log) -> Iterator[str]:
         values, (name, since, _) = "; ".join(text for _, _, text in fallen), fallen[0]
         yield (
             f"The validation has become worse than it was: {values}. Allowed is {formatted(WORSE_DB, 'dB')}, or "
-            f"{100 * WORSE:g} % of a bound.{_meanwhile(log, name, since)} The model file holds the last weights."
+            f"{100 * WORSE:g} % of a bound.{_training_since(log, name, since)} The model file holds the last weights."
         )
 
 
-def _meanwhile(log: Log, name: str, step: float) -> str:
-    """Say what the training images did since a step: where they went on well, the model learns them by heart."""
+def _training_since(log: Log, name: str, step: float) -> str:
+    """Return a sentence on overfitting if the training images improved since a step; else nothing."""
     event, learnt = log_series.learnt(log)
     own = name if name in learnt else next(iter(log_series.judged(learnt)), None)
     points = log.points(event, own) if own else []
@@ -97,7 +97,7 @@ def _meanwhile(log: Log, name: str, step: float) -> str:
         return ""
     return (
         f" On the training images {own} went on from {formatted(fmean(then))} to {formatted(fmean(now))}: the model "
-        "learns them by heart. More images, more weight decay or fewer updates help."
+        "overfits. More images, more weight decay or fewer updates help."
     )
 
 
@@ -113,7 +113,7 @@ def _risen(log: Log) -> Iterator[str]:
         means = [(stretch[-1][0], fmean(own)) for stretch, own in zip(stretches, values, strict=True)]
         doubt = median(map(stdev, values)) * math.sqrt(2 / size)
         (step, best), last = best_of(means, "lower"), means[-1][1]
-        if last - best > max(RISEN * (means[0][1] - best), ERRORS * doubt):
+        if last - best > max(RISEN * (means[0][1] - best), MIN_RISE_SE * doubt):
             yield (
                 f"The training's own {name} has risen from {formatted(best)} before step {step:,} to {formatted(last)} "
                 "at its end: a lower lr may help."

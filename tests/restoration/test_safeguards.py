@@ -1,0 +1,158 @@
+"""Restorations are held to what was observed where noise does not explain the difference."""
+
+import warnings
+
+import numpy as np
+import pytest
+import torch
+
+from restorekit import Observation, Restoration
+from restorekit.core.types import Problem
+from restorekit.corruptions import Blur, Chain, Gaussian, Missing, Poisson, Quantise, SaltPepper, Sensor, Stripes
+from restorekit.restoration.api import load
+from restorekit.restoration.safeguards import Safeguard, hold, is_held
+
+SIGMA = 20 / 255
+
+
+def ramp(height=192, width=224):
+    return torch.linspace(0.3, 0.6, height).outer(torch.ones(width))[None, None]
+
+
+def problem(y, observed=None, corruption=None, sigma=None):
+    observed = torch.ones_like(y[:, :1], dtype=torch.bool) if observed is None else observed
+    level = None if sigma is None else torch.full((len(y), 1, 1, 1), sigma)
+    return Problem(Observation(y, observed, tuple(y.shape[1:]), level), corruption or Gaussian(SIGMA))
+
+
+def noisy(x, seed=0):
+    return x + SIGMA * torch.randn(x.shape, generator=torch.Generator().manual_seed(seed))
+
+
+def error(a, b):
+    return float((a - b).square().mean().sqrt())
+
+
+@pytest.mark.parametrize(
+    ("corruption", "held"),
+    [
+        (Gaussian(0.1), True),
+        (Poisson(100.0), True),
+        (Chain((Gaussian(0.1), Missing(0.5))), True),
+        (Chain((Gaussian(0.1), Quantise())), True),
+        (Missing(0.5), True),
+        (SaltPepper(0.1), False),
+        (Stripes(), False),
+        (Sensor(), False),
+        (Chain((Blur(2.0), Gaussian(0.1))), False),
+    ],
+)
+def test_noise_of_zero_mean_alone_is_held(corruption, held):
+    assert is_held(corruption, (1, 64, 64)) is held
+    assert not is_held(corruption, (1, 63, 500))
+
+
+def test_a_lost_local_mean_is_put_back():
+    x = ramp()
+    y, darker = noisy(x), x * 0.95
+    found, concerns = hold(problem(y), Restoration(darker))
+    assert error(found.mmse, x) < 0.15 * error(darker, x)
+    assert ["local means changed" in sentence for sentence in concerns] == [True]
+
+
+def test_a_good_restoration_stays_and_raises_no_concern():
+    x = ramp()
+    found, concerns = hold(problem(noisy(x)), Restoration(x))
+    assert concerns == []
+    assert error(found.mmse, x) < 0.03 * SIGMA  # a Gaussian of s pixels leaves 1 / (2 sqrt(pi) s) of the noise
+
+
+def test_draws_and_interval_move_with_the_estimate():
+    x = ramp()
+    y, darker = noisy(x), x * 0.95
+    given = Restoration(darker, torch.ones_like(x), darker[None].expand(3, -1, -1, -1, -1), darker - 0.1, darker + 0.1)
+    found, _ = hold(problem(y), given)
+    torch.testing.assert_close(found.draws, found.mmse.expand_as(found.draws))
+    torch.testing.assert_close(found.high - found.mmse, torch.full_like(x, 0.1))
+    torch.testing.assert_close(found.mmse - found.low, torch.full_like(x, 0.1))
+    assert torch.equal(found.std, given.std)
+
+
+def test_periodic_structure_is_left_as_it_was():
+    x = ramp().clone()
+    x[..., ::2, ::2] -= 0.1
+    y = noisy(x)
+    found, concerns = hold(problem(y), Restoration(ramp() - 0.025))
+    torch.testing.assert_close(found.mmse, y)
+    assert "in 100% of the image" in concerns[0]
+
+
+def test_missing_values_are_neither_moved_by_their_own_nor_left_dark():
+    x = ramp()
+    observed = torch.ones_like(x, dtype=torch.bool)
+    observed[..., 60:70, 60:70] = False
+    y = torch.where(observed, noisy(x), 0.0)
+    found, concerns = hold(problem(y, observed), Restoration(x))
+    assert concerns == []
+    assert error(found.mmse, x) < 0.03 * SIGMA
+
+
+def test_near_clipped_values_the_mean_of_the_noise_itself_moves_and_nothing_is_held():
+    x = torch.full((1, 1, 192, 192), 0.02)
+    y = noisy(x).clamp(0, 1)
+    found, _ = hold(problem(y), Restoration(x))
+    assert torch.equal(found.mmse, x)
+
+
+def test_black_and_white_images_keep_their_mean():
+    x = torch.full((1, 1, 192, 192), 0.3)
+    y = (torch.rand(x.shape, generator=torch.Generator().manual_seed(0)) < x).float()
+    found, concerns = hold(problem(y), Restoration(torch.full_like(x, 0.45)))
+    assert float(found.mmse.mean()) == pytest.approx(0.3, abs=0.01)
+    assert concerns
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"sigma": 0.0},
+        {"corruption": Chain((Blur(2.0), Gaussian(0.1)))},
+    ],
+)
+def test_known_values_and_other_corruptions_are_left_to_the_model(given):
+    x = ramp()
+    restoration = Restoration(x * 0.9)
+    assert hold(problem(x, **given), restoration) == (restoration, [])
+
+
+def test_strips_are_corrected_as_the_entire_image_is():
+    x = ramp(700, 150)
+    residual = (noisy(x) - x * 0.95)[0]
+    residual[:, 300:, ::2] += 0.1
+    guard = Safeguard(
+        (1, 700, 150), lambda top, bottom: (residual[:, top:bottom], torch.zeros(1, 1, 1, dtype=torch.bool))
+    )
+    parts = torch.cat([guard.correction(top, min(700, top + 96)) for top in range(0, 700, 96)], 1)
+    torch.testing.assert_close(parts, guard.correction(0, 700))
+
+
+def test_python_leaves_a_mosaic_alone_and_warns():
+    rng = np.random.default_rng(0)
+    mosaic = np.full((128, 128), 150.0)
+    mosaic[::2, ::2], mosaic[1::2, 1::2] = 90, 60
+    y = np.clip(np.rint(mosaic + rng.normal(0, 4, mosaic.shape)), 0, 255).astype(np.uint8)
+    restore = load("default", device="cpu")
+    with pytest.warns(UserWarning, match="fine regular structure"):
+        found = restore(y)
+    assert np.abs(255 * found.mmse - y).max() < 1e-3
+    flat = np.clip(np.rint(120 + rng.normal(0, 10, mosaic.shape)), 0, 255).astype(np.uint8)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert np.std(255 * restore(flat).mmse) < 2
+
+
+def test_hold_is_per_image_of_a_batch():
+    x = torch.cat([ramp(), ramp()])
+    found, concerns = hold(problem(noisy(x)), Restoration(torch.cat([ramp(), ramp() * 0.9])))
+    assert len(concerns) == 1
+    assert error(found.mmse, x) < 0.1 * SIGMA
