@@ -236,6 +236,13 @@ def begin(quiet: bool, *sources: str | Path | None, model: str | None = None) ->
         echo(f"reading {named}" if named else f"loading {model}", err=True)
 
 
+def parse_quality(text: str) -> str:
+    """Check a ``--jpeg-quality`` text: auto, keep, or a number from 1 to 100."""
+    if text in ("auto", "keep") or (re.fullmatch(r"\d{1,3}", text, re.ASCII) and 1 <= int(text) <= 100):
+        return text if text in ("auto", "keep") else str(int(text))
+    raise UsageError(f"--jpeg-quality takes auto, keep, or a number from 1 to 100, got {text!r}")
+
+
 def check_output(source: str | Path, out: Path) -> None:
     """Raise a UsageError for an output folder that is the input, is inside it, or contains it."""
     inner = Path(str(source).partition(".npz:")[0]).resolve()

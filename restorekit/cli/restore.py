@@ -30,6 +30,7 @@ from restorekit.cli.options import (
     parse_format,
     parse_keep,
     parse_memory,
+    parse_quality,
     parse_shard,
     parse_sigma,
     range_option,
@@ -113,6 +114,15 @@ Examples:
     "--format", "kind", default="keep", show_default=True, metavar="keep|png|tiff|...", help="Format of the outputs."
 )
 @click.option(
+    "--jpeg-quality",
+    "quality",
+    default="auto",
+    show_default=True,
+    metavar="auto|keep|Q",
+    help="Quality of JPEG and lossy WebP outputs, 1 to 100. auto: so high that the file holds the restoration, in RGB"
+    " without chroma subsampling, WebP without loss; keep: that of the input.",
+)
+@click.option(
     "--list", "listed", type=click.Path(path_type=Path), help="Text file with the names to process, one per line."
 )
 @click.option(
@@ -120,7 +130,8 @@ Examples:
     default="4GB",
     show_default=True,
     metavar="SIZE",
-    help="Memory for the tiles being processed; images need more on top.",
+    help="Memory for the tiles being processed. Images that need more for themselves (five times their decoded size)"
+    " are refused by their header.",
 )
 @click.option(
     "--max-pixels",
@@ -151,9 +162,9 @@ Examples:
 def command(
     source: str, out: Path, name: str, corruption: str | None, sigma: str | None, mask: str | None, mask_invert: bool,
     label: int | None, samples: int, sampler: str | None, keep: str, interval: float, span: str | None,
-    axes: str | None, kind: str, listed: Path | None, max_memory: str, max_pixels: int, workers: int, shard: str | None,
-    seed: int, overwrite: bool, self_check: bool, report: bool, dry_run: bool, machine: bool, device: str,
-    precision: Precision, compiled: bool, threads: int | None,
+    axes: str | None, kind: str, quality: str, listed: Path | None, max_memory: str, max_pixels: int, workers: int,
+    shard: str | None, seed: int, overwrite: bool, self_check: bool, report: bool, dry_run: bool, machine: bool,
+    device: str, precision: Precision, compiled: bool, threads: int | None,
 ) -> int:  # fmt: skip
     """Restore every image of IN (a file, or a folder with its sub-folders) to OUT.
 
@@ -167,6 +178,7 @@ def command(
 
     # everything that needs no torch comes first: a wrong path is told at once, and so is what is being done
     masks, parts, share = parse_mask(mask, mask_invert), parse_keep(keep, samples), parse_shard(shard)
+    quality = parse_quality(quality)
     typed = click.get_current_context().get_parameter_source("interval") is ParameterSource.COMMANDLINE
     if typed and not {"low", "high"} & {*parts}:
         parts = (*parts, "low", "high")
@@ -185,19 +197,20 @@ def command(
     from restorekit.restoration import folder
 
     set_threads(threads)
-    opened = _opened(name, corruption, sigma, sampler, Compute(device, precision, compiled), max_memory)
+    memory = parse_memory(max_memory)
+    opened = _opened(name, corruption, sigma, sampler, Compute(device, precision, compiled), memory)
     opened.check(label, samples, parts)
     options = folder.Options(
         model=name, digest=opened.digest, corruption=corruption, sigma=parse_sigma(sigma), mask=mask,
         mask_invert=mask_invert, label=label, samples=samples, sampler=opened.sampler, range=parse_range(span),
         axes=axes, format=kind, keep=parts,
         interval=interval if {"low", "high"} & {*parts} else None, seed=seed,
-        precision=opened.precision, noise=opened.noise, self_check=self_check,
+        precision=opened.precision, noise=opened.noise, self_check=self_check, jpeg_quality=quality,
     )  # fmt: skip
     with _destination(out, single and not dry_run) as place:
         setup = folder.Setup(
             source, place, opened.restorer, options, _corruption, masks, opened.estimate(samples), opened.device,
-            max_pixels, overwrite, share, opened.table if options.interval or self_check else None,
+            max_pixels, memory, overwrite, share, opened.table if options.interval or self_check else None,
             report and not single, command_line("restore"), opened.refusal, out if single else None,
         )  # fmt: skip
         tasks = folder.tasks(items, setup)
@@ -232,14 +245,14 @@ def _corruption(spec: str) -> Corruption:
 
 
 def _opened(
-    name: str, corruption: str | None, sigma: str | None, sampler: str | None, compute: Compute, memory: str
+    name: str, corruption: str | None, sigma: str | None, sampler: str | None, compute: Compute, memory: int
 ) -> Opened:
     """Open the model or method for the corruption and noise level of the command line."""
     from restorekit.restoration.loading import open_restorer
     from restorekit.restoration.tiling import Limits
 
     known = None if corruption is None else _corruption(corruption)
-    limits = Limits.for_memory(parse_memory(memory))
+    limits = Limits.for_memory(memory)
     level = parse_sigma(sigma)
     stated: Sigma = None if level is None else "auto" if level == "auto" else float(level)
     opened = open_restorer(name, known, sampler, compute, limits, stated)

@@ -65,7 +65,9 @@ def probe(path: str | Path, axes: str | None = None) -> Header:
         return header
 
 
-def read(path: str | Path, max_pixels: int | None = None, axes: str | None = None) -> Picture:
+def read(
+    path: str | Path, max_pixels: int | None = None, axes: str | None = None, max_memory: int | None = None
+) -> Picture:
     """Decode a file.
 
     Parameters
@@ -76,6 +78,9 @@ def read(path: str | Path, max_pixels: int | None = None, axes: str | None = Non
         Frames x height x width above which the file is refused by its header alone; None: a thousand million.
     axes : str, optional
         As in `probe`.
+    max_memory : int, optional
+        Bytes that the work with the file may take, or it is refused by its header alone; None: as in
+        `restorekit.images.formats.limits.check_size`.
 
     Returns
     -------
@@ -88,7 +93,7 @@ def read(path: str | Path, max_pixels: int | None = None, axes: str | None = Non
     """
     path = Path(path)
     header = probe(path, axes)
-    check_size(path, header, max_pixels)
+    check_size(path, header, max_pixels, max_memory)
     with _errors_of(path):
         codec = _codec(header.format)
         picture: Picture = codec.decode(path, axes) if header.format in _ARRAYS else codec.decode(path)
@@ -97,8 +102,8 @@ def read(path: str | Path, max_pixels: int | None = None, axes: str | None = Non
 
 def write(
     path: str | Path, picture: Picture, pixels: Array, format: str | None = None, spec: str | None = None,
-    ready: Callable[[Path], None] | None = None,
-) -> None:  # fmt: skip
+    ready: Callable[[Path], None] | None = None, jpeg_quality: str = "keep",
+) -> tuple[str, ...]:  # fmt: skip
     """Write pixels the way a picture's file was written; an error leaves no partial file.
 
     Parameters
@@ -115,6 +120,14 @@ def write(
         Corruption spec to write into the file (PNG, TIFF, NPZ). That of the input is not carried over.
     ready : callable, optional
         Takes the finished temporary before it is put at `path`; what it raises leaves `path` as it was.
+    jpeg_quality : str
+        Of JPEG and lossy WebP. ``"keep"``: that of the picture's file; ``"auto"``: so high that the file holds the
+        pixels up to half a grey level (root mean square), WebP without loss; or a number from 1 to 100.
+
+    Returns
+    -------
+    tuple of str
+        A sentence for each property of the file that differs from the picture's.
 
     Raises
     ------
@@ -126,9 +139,10 @@ def write(
     check_limits(path, kind, pixels, alpha)
     samples = pixels if alpha is None else np.concatenate([pixels, alpha], axis=3)
     with atomic(path) as temporary:
-        _encode(kind, path, temporary, picture, samples, spec)
+        notes = _encode(kind, path, temporary, picture, samples, spec, jpeg_quality)
         if ready is not None:
             ready(temporary)
+    return notes
 
 
 def write_float(path: str | Path, array: Array, spec: str | None = None) -> None:
@@ -178,12 +192,18 @@ def _codec(kind: str) -> _Codec:
     return import_module(f"restorekit.images.formats.{name}")  # type: ignore[return-value]  # a module as an object
 
 
-def _encode(kind: str, path: Path, temporary: Path, picture: Picture, samples: Array, spec: str | None) -> None:
+def _encode(
+    kind: str, path: Path, temporary: Path, picture: Picture, samples: Array, spec: str | None, quality: str
+) -> tuple[str, ...]:
     home = "arrays" if kind in _ARRAYS else {"tiff": "tiff_write"}.get(kind, kind)
     module = import_module(f"restorekit.images.formats.{home}")
     encode = getattr(module, f"encode_{kind}" if home == "arrays" else "encode")
     try:
+        if is_lossy(kind):
+            notes: tuple[str, ...] = encode(temporary, picture, samples, spec, quality)
+            return notes
         encode(temporary, picture, samples, spec)
+        return ()
     except OSError as error:
         if error.errno is not None:  # the disk's doing, which `atomic` explains; Pillow raises others without a number
             raise

@@ -11,7 +11,7 @@ from typing import IO, NamedTuple
 import imagecodecs
 import numpy as np
 from PIL import Image
-from PIL.PngImagePlugin import PngImageFile, PngInfo
+from PIL.PngImagePlugin import PngInfo
 
 from restorekit.core.errors import ImageError
 from restorekit.images import exif
@@ -23,6 +23,8 @@ _COLOURS = {0: 1, 2: 3, 3: 3, 4: 1, 6: 3}
 _PALETTE = 3
 _CARRIED_ANYWAY = {b"gAMA", b"cHRM", b"sRGB", b"iCCP", b"cICP", b"mDCV", b"cLLI", b"tIME"}
 _PIXELS = {b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"}
+_LARGEST_TEXT = 2**26  # bytes, unpacked; larger ones are carried over and not read
+_INCH = 0.0254  # metres
 _LEVEL = 4  # 2 % larger than 6, twice as fast
 _XMP = "XML:com.adobe.xmp"
 
@@ -36,14 +38,20 @@ class _Info(NamedTuple):
     colour: int  # type of the specification
     chunks: _Chunks  # everything but IHDR, PLTE, IDAT, IEND
 
+    @property
+    def orientation(self) -> int:
+        return exif.orientation(dict(self.chunks).get(b"eXIf"), _text(self.chunks).get(_XMP, "").encode())
+
+    @property
+    def upright_size(self) -> tuple[int, int]:
+        return (self.width, self.height) if self.orientation < 5 else (self.height, self.width)
+
 
 def probe(path: Path) -> Header:
     """Read the header."""
     with path.open("rb") as file:
         info = _scan(file)
-    height, width = info.height, info.width
-    if exif.orientation(dict(info.chunks).get(b"eXIf")) >= 5:
-        height, width = width, height
+    width, height = info.upright_size
     return Header("png", 1, height, width, _COLOURS[info.colour], np.dtype(np.uint16 if info.depth == 16 else np.uint8))
 
 
@@ -53,18 +61,20 @@ def decode(path: Path) -> Picture:
     info = _scan(io.BytesIO(data))
     samples = imagecodecs.png_decode(_bare(data))
     samples = samples.reshape(1, info.height, info.width, -1)
-    metadata, spec = _metadata(info.chunks)
+    metadata, spec = _metadata(info)
     notes: tuple[str, ...] = ()
     if info.colour == _PALETTE:
         notes = (f"palette image is written as {'RGBA' if samples.shape[3] == 4 else 'RGB'}",)
     elif info.depth < 8:
         notes = (f"{info.depth}-bit gray is written as 8-bit gray",)
+    if info.colour != _PALETTE and any(kind == b"tRNS" for kind, _ in info.chunks):
+        notes = (*notes, "its transparent colour is written as an alpha channel")
     return assemble(
         "png",
         samples,
         metadata,
         alpha=samples.shape[3] in (2, 4),
-        orientation=exif.orientation(dict(info.chunks).get(b"eXIf")),
+        orientation=info.orientation,
         spec=spec,
         notes=notes,
     )
@@ -115,28 +125,62 @@ def _bare(data: bytes) -> bytes:
     return b"".join(parts)
 
 
-def _metadata(chunks: _Chunks) -> tuple[Metadata, str | None]:
-    """Return the metadata of the chunks, read with Pillow, and the corruption spec."""
-    one_pixel = [(b"IDAT", zlib.compress(b"\0\0")), (b"IEND", b"")]
-    parts = [(b"IHDR", struct.pack(">IIBBBBB", 1, 1, 8, 0, 0, 0, 0)), *chunks, *one_pixel]
-    fitting = (part for part in parts if part[0] != b"tRNS")  # transparency would not fit the one pixel
-    image = PngImageFile(io.BytesIO(_SIGNATURE + b"".join(_chunk(*part) for part in fitting)))
-    image.load()
-    text = {key: str(value) for key, value in image.text.items()}
+def _metadata(info: _Info) -> tuple[Metadata, str | None]:
+    """Return the metadata of the chunks, and the corruption spec."""
+    chunks, size = info.chunks, info.upright_size
+    text, found = _text(chunks), dict(reversed(chunks))
     spec, xmp = text.pop(SPEC_KEY, None), text.pop(_XMP, None)
-    dpi = image.info.get("dpi")
+    dpi = None
+    if len(scale := found.get(b"pHYs", b"")) == 9 and scale[8] == 1:  # per metre
+        dpi = tuple(value * _INCH for value in struct.unpack(">II", scale[:8]))
     metadata = Metadata(
-        exif=exif.reset_orientation(dict(chunks).get(b"eXIf")),
-        icc=image.info.get("icc_profile"),
-        xmp=exif.upright_xmp(xmp.encode()) if xmp else None,
-        dpi=(float(dpi[0]), float(dpi[1])) if dpi else None,
+        exif=exif.of_pixels(found.get(b"eXIf"), *size),
+        icc=_unpacked(found.get(b"iCCP", b"").partition(b"\0")[2][1:]) or None,
+        xmp=exif.xmp_of_pixels(xmp.encode(), *size) if xmp else None,
+        dpi=(dpi[0], dpi[1]) if dpi and min(dpi) > 0 else None,
         text=tuple(text.items()),
-        chunks=_carried(chunks),
+        chunks=_carried(chunks, size),
     )
     return metadata, spec
 
 
-def _carried(chunks: _Chunks) -> _Chunks:
+def _text(chunks: _Chunks) -> dict[str, str]:
+    """Return the texts that can be read; chunks are carried over whether or not they can."""
+    found = dict[str, str]()
+    for kind, data in chunks:
+        key, _, rest = data.partition(b"\0")
+        if kind == b"tEXt":
+            text: str | None = rest.decode("latin-1")
+        elif kind == b"zTXt":
+            text = None if (plain := _unpacked(rest[1:])) is None else plain.decode("latin-1")
+        elif kind == b"iTXt":
+            text = None if (plain := _international(rest)) is None else plain.decode("utf-8", "replace")
+        else:
+            continue
+        if text is not None:
+            found[key.decode("latin-1")] = text
+    return found
+
+
+def _international(rest: bytes) -> bytes | None:
+    """Return the text of an iTXt chunk behind its keyword."""
+    parts = rest[2:].split(b"\0", 2)  # language, keyword in it, text
+    if len(rest) < 2 or len(parts) < 3:
+        return None
+    return _unpacked(parts[2]) if rest[0] else parts[2]
+
+
+def _unpacked(data: bytes) -> bytes | None:
+    """Decompress what a chunk holds; None if it is damaged or larger than any text or profile."""
+    unpack = zlib.decompressobj()
+    try:
+        plain = unpack.decompress(data, _LARGEST_TEXT)
+    except zlib.error:
+        return None
+    return plain if unpack.eof else None
+
+
+def _carried(chunks: _Chunks, size: tuple[int, int]) -> _Chunks:
     """Keep what the specification marks as safe to copy when pixels change, colour space and time; not our spec."""
     carried = list[tuple[bytes, bytes]]()
     for kind, data in chunks:
@@ -144,9 +188,10 @@ def _carried(chunks: _Chunks) -> _Chunks:
         if not safe or data.startswith(SPEC_KEY.encode() + b"\0"):
             continue
         if kind == b"eXIf":
-            data = exif.reset_orientation(data) or data
-        elif kind == b"iTXt":
-            data = exif.upright_xmp(data)
+            data = exif.of_pixels(data, *size) or data
+        elif kind == b"iTXt" and data.startswith(_XMP.encode() + b"\0"):
+            xmp = _international(data.partition(b"\0")[2])
+            data = data if xmp is None else _XMP.encode() + bytes(5) + exif.xmp_of_pixels(xmp, *size)
         carried.append((kind, data))
     return tuple(carried)
 

@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from typing import IO
 
+import imagecodecs
 import numpy as np
 from PIL import Image
-from PIL.WebPImagePlugin import WebPImageFile
 
 from restorekit.core.errors import ImageError
 from restorekit.images import exif
 from restorekit.images.picture import Array, Header, Metadata, Picture, assemble
 
+_ANIMATED = 2  # flag of the container
 _QUALITY = 90  # of a lossy file: WebP does not say with which quality it was made
 
 
 def probe(path: Path) -> Header:
     """Read the header."""
-    image = _open(path.read_bytes())
-    width, height = image.size
-    if exif.orientation(exif.strip_prefix(image.info.get("exif"))) >= 5:
+    with path.open("rb") as file:
+        chunks = _chunks(file)
+    width, height = _size(chunks)
+    if exif.orientation(exif.strip_prefix(chunks.get(b"EXIF")), chunks.get(b"XMP ")) >= 5:
         width, height = height, width
     return Header("webp", 1, height, width, 3, np.dtype(np.uint8))
 
@@ -28,25 +31,27 @@ def probe(path: Path) -> Header:
 def decode(path: Path) -> Picture:
     """Decode a file."""
     data = path.read_bytes()
-    image = _open(data)
-    samples = np.asarray(image)[np.newaxis]
-    blob = exif.strip_prefix(image.info.get("exif"))
-    xmp = image.info.get("xmp")
+    chunks = _chunks(io.BytesIO(data))
+    width, height = _size(chunks)
+    samples = imagecodecs.webp_decode(data).reshape(1, height, width, -1)
+    blob, xmp = exif.strip_prefix(chunks.get(b"EXIF")), chunks.get(b"XMP ")
+    turned = exif.orientation(blob, xmp)
+    width, height = (width, height) if turned < 5 else (height, width)
     metadata = Metadata(
-        exif=exif.reset_orientation(blob),
-        icc=image.info.get("icc_profile"),
-        xmp=exif.upright_xmp(xmp) if xmp else None,
-        lossless=_lossless(data),
+        exif=exif.of_pixels(blob, width, height),
+        icc=chunks.get(b"ICCP"),
+        xmp=exif.xmp_of_pixels(xmp, width, height) if xmp else None,
+        lossless=b"VP8L" in chunks,
     )
-    notes = () if metadata.lossless else (f"lossy WebP does not say its quality, and is written with {_QUALITY}",)
     alpha = samples.shape[3] == 4
-    return assemble("webp", samples, metadata, alpha, exif.orientation(blob), notes=notes)
+    return assemble("webp", samples, metadata, alpha, turned)
 
 
-def encode(path: Path, picture: Picture, pixels: Array, spec: str | None) -> None:
+def encode(path: Path, picture: Picture, pixels: Array, spec: str | None, quality: str = "keep") -> tuple[str, ...]:
     """Write one uint8 frame, (1, H, W, 1 to 4), the last of 2 or 4 samples alpha; WebP has no place for a spec."""
     metadata = picture.metadata
-    lossless = metadata.lossless or not picture.lossy
+    was_lossy = picture.format == "webp" and picture.lossy
+    lossless = quality == "auto" or (quality == "keep" and (metadata.lossless or not picture.lossy))
     samples = pixels[0]
     if samples.shape[2] < 3:  # WebP has no gray
         samples = np.concatenate([samples[..., [0, 0, 0]], samples[..., 1:]], axis=2)
@@ -55,26 +60,39 @@ def encode(path: Path, picture: Picture, pixels: Array, spec: str | None) -> Non
         "WEBP",
         lossless=lossless,
         exact=True,
-        quality=_QUALITY,
+        quality=_QUALITY if quality in ("auto", "keep") else int(quality),
         exif=exif.PREFIX + metadata.exif if metadata.exif else b"",
         icc_profile=metadata.icc or b"",
         xmp=metadata.xmp or b"",
     )
+    if was_lossy and lossless:
+        return ("lossy WebP is written without loss, which takes more space; --jpeg-quality keep writes it with loss",)
+    if was_lossy and quality == "keep":
+        return (f"lossy WebP does not say its quality, and is written with {_QUALITY}",)
+    return ()
 
 
-def _open(data: bytes) -> WebPImageFile:
-    image = WebPImageFile(io.BytesIO(data))
-    if image.n_frames > 1:
-        raise ImageError("an animated WebP is not supported; save its frames as separate files")
-    return image
+def _chunks(file: IO[bytes]) -> dict[bytes, bytes]:
+    """Return the chunks by name, of those with pixels no more than the header."""
+    file.seek(12)
+    chunks = dict[bytes, bytes]()
+    while len(head := file.read(8)) == 8:
+        kind, size = head[:4], int.from_bytes(head[4:], "little")
+        content = file.read(size if kind in (b"EXIF", b"XMP ", b"ICCP") else min(size, 10))
+        chunks.setdefault(kind, content)
+        file.seek(size + size % 2 - len(content), io.SEEK_CUR)
+    return chunks
 
 
-def _lossless(data: bytes) -> bool:
-    """Look for the chunk of the lossless coder among the file's chunks."""
-    at = 12
-    while at + 8 <= len(data):
-        kind, size = data[at : at + 4], int.from_bytes(data[at + 4 : at + 8], "little")
-        if kind in (b"VP8L", b"VP8 "):
-            return kind == b"VP8L"
-        at += 8 + size + size % 2
-    return False
+def _size(chunks: dict[bytes, bytes]) -> tuple[int, int]:
+    """Return width and height as the container states them, without decoding a pixel."""
+    if len(canvas := chunks.get(b"VP8X", b"")) == 10:
+        if canvas[0] & _ANIMATED:
+            raise ImageError("an animated WebP is not supported; save its frames as separate files")
+        return int.from_bytes(canvas[4:7], "little") + 1, int.from_bytes(canvas[7:10], "little") + 1
+    if len(lossless := chunks.get(b"VP8L", b"")) == 10:
+        bits = int.from_bytes(lossless[1:5], "little")
+        return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
+    if len(lossy := chunks.get(b"VP8 ", b"")) == 10:
+        return int.from_bytes(lossy[6:8], "little") & 0x3FFF, int.from_bytes(lossy[8:10], "little") & 0x3FFF
+    raise ImageError("truncated or damaged: it holds no picture; get a complete copy of the file")

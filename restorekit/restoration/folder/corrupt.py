@@ -108,7 +108,7 @@ def _corrupt(item: Item, plan: CorruptionPlan) -> None:
     carried = repainted(picture, values).metadata  # without that of the file's coding
     metadata = Metadata(exif=carried.exif, icc=carried.icc, dpi=carried.dpi)
     corrupted = Picture(values, picture.alpha, format="tiff" if suffix == ".tif" else "png", metadata=metadata)
-    formats.write(target, corrupted, values, spec=str(settled))
+    formats.write(target, corrupted, values, spec=str(settled), jpeg_quality="auto")
 
 
 def _refuse_marked(item: Item, picture: Picture, masks: MaskIndex) -> None:

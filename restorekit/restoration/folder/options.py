@@ -11,6 +11,7 @@ from typing import Annotated
 from restorekit.core.contracts import Corruption, Restorer
 from restorekit.core.records import About, Json, encode
 from restorekit.images.discovery import OWN_FOLDER, Item, split_array
+from restorekit.images.formats.limits import MAX_MEMORY, MAX_PIXELS
 from restorekit.images.intensity import RangeOption
 from restorekit.images.masks import MaskSource
 from restorekit.images.picture import SUFFIXES
@@ -54,6 +55,8 @@ class Options:
         Spec of the noise in what the model has learnt from, which holds where neither user nor file tells another.
     self_check : bool
         Whether restorations are checked without the truth, and the journal tells what is found.
+    jpeg_quality : str
+        "auto", "keep" or a number, as in `restorekit.images.write`; records without it kept that of the inputs.
     axes : str or None
         Axes of arrays, as in `restorekit.images.axes.parse_axes`; None: derived from their shapes.
     """
@@ -75,6 +78,7 @@ class Options:
     precision: str = "float32"
     noise: str | None = None
     self_check: bool = False
+    jpeg_quality: Annotated[str, About(omitted=True)] = "keep"
     axes: Annotated[str | None, About(omitted=True)] = None
 
     def to_json(self) -> dict[str, Json]:
@@ -123,8 +127,8 @@ class Setup:
         Gives the missing pixels of an image.
     estimate, device : str
         What the restored pixels are, and where they are computed; recorded.
-    max_pixels : int
-        Larger images are refused.
+    max_pixels, max_memory : int
+        Larger images, or images that need more bytes, are refused.
     overwrite : bool
         Replace files that restorekit did not write.
     shard : (int, int)
@@ -149,7 +153,8 @@ class Setup:
     masks: MaskSource
     estimate: str = ""
     device: str = "cpu"
-    max_pixels: int = 10**9
+    max_pixels: int = MAX_PIXELS
+    max_memory: int = MAX_MEMORY
     overwrite: bool = False
     shard: tuple[int, int] = (1, 1)
     table: Table | None = None

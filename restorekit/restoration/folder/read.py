@@ -110,7 +110,7 @@ def _opened(state: _State, setup: Setup) -> OpenedFile:
     if state.error is not None:
         raise ImageError(state.error)
     item, options = state.item, setup.options
-    picture = formats.read(item.path, setup.max_pixels, options.axes)
+    picture = formats.read(item.path, setup.max_pixels, options.axes, setup.max_memory)
     marked = setup.masks.missing(item, picture)
     scale, warning = resolve_range(picture, options.range)
     try:
@@ -135,7 +135,7 @@ def _opened(state: _State, setup: Setup) -> OpenedFile:
 def _remarks(own: list[Plane], picture: Picture, options: Options) -> list[str]:
     """Return sentences on what the result does not keep or contain."""
     kind = formats.target_format(picture, options.format)
-    lossy = kind == "jpeg" or (kind == "webp" and picture.lossy)
+    lossy = kind == "jpeg" or (kind == "webp" and picture.lossy and options.jpeg_quality != "auto")
     unobserved = all(p.missing is not None and bool(p.missing.all()) for p in own)
     touched = kind != picture.format or any(p.missing is not None for p in own)
     found = {

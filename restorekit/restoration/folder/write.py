@@ -33,11 +33,12 @@ def _stored(finished: Finished, setup: Setup, journal: Journal) -> ImageRecord:
     key, target = finished.item.key, setup.target(finished.item)
     try:
         _refuse_foreign_files(finished, target, setup, journal)
-        _write(finished, target, setup, journal)
+        notes = _write(finished, target, setup, journal)
         # What an earlier run kept is of another picture than the one that is now in place.
         for path in _extra_paths(key, FOLDERS.keys() - finished.canvas.extras.keys(), setup):
             remove(path)
         facts = _with_views(finished, setup)
+        facts = replace(facts, notes=[*facts.notes, *notes])
         line = journal.success(key, _extra_paths(key, finished.canvas.extras, setup), facts)
         for path in journal.superseded(line):
             remove(path)
@@ -72,8 +73,11 @@ def _refuse_foreign_files(finished: Finished, target: Path, setup: Setup, journa
         raise ImageError(f"{target} exists and is not restorekit's own; choose another folder or give --overwrite")
 
 
-def _write(finished: Finished, target: Path, setup: Setup, journal: Journal) -> None:
-    """Write the image, in place last of all; one of which all was known is copied, so that no coding harms it."""
+def _write(finished: Finished, target: Path, setup: Setup, journal: Journal) -> tuple[str, ...]:
+    """Write the image, in place last of all; one of which all was known is copied, so that no coding harms it.
+
+    Returns notes of the encoder.
+    """
 
     def ready(temporary: Path) -> None:
         journal.start(finished.item.key, target, temporary)
@@ -85,8 +89,9 @@ def _write(finished: Finished, target: Path, setup: Setup, journal: Journal) -> 
         with atomic(target) as temporary:
             shutil.copyfile(split_array(finished.item.path)[0], temporary)
             ready(temporary)
-    else:
-        formats.write(target, finished.picture, finished.canvas.pixels, setup.options.format, ready=ready)
+        return ()
+    options, pixels = setup.options, finished.canvas.pixels
+    return formats.write(target, finished.picture, pixels, options.format, None, ready, options.jpeg_quality)
 
 
 def _extra_paths(key: str, names: Iterable[str], setup: Setup) -> list[Path]:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from restorekit.core.errors import ImageError
-from restorekit.images.formats.limits import EVERY, MAX_PIXELS, check_limits, check_size
+from restorekit.images.formats.limits import EVERY, MAX_MEMORY, MAX_PIXELS, check_limits, check_size
 from restorekit.images.picture import SUFFIXES, Header
 
 
@@ -65,7 +65,7 @@ def test_more_pixels_than_allowed_are_refused_frames_counted(most, told):
 
 
 def test_where_no_option_allows_more_the_file_is_to_be_cut():
-    check_size(Path("a.png"), _header(1, 1, MAX_PIXELS, 5), None)
+    check_size(Path("a.png"), _header(1, 1, MAX_PIXELS), None, 2**33)
     with pytest.raises(ImageError, match=r"more than the 1,000,000,000 allowed; cut it into smaller files"):
         check_size(Path("a.png"), _header(1, 1, MAX_PIXELS + 1), None)
 
@@ -74,3 +74,29 @@ def test_where_no_option_allows_more_the_file_is_to_be_cut():
 def test_a_file_without_a_pixel_is_refused(shape):
     with pytest.raises(ImageError, match="holds no pixel; expected at least 1 x 1"):
         check_size(Path("a.npy"), _header(*shape), None)
+
+
+@pytest.mark.parametrize(
+    ("header", "needed"),
+    [
+        (Header("png", 1, 25_000, 40_000, 1, np.dtype(np.uint8)), 5),
+        (Header("png", 1, 10_000, 20_000, 3, np.dtype(np.uint16)), 6),
+        (Header("jpeg", 1, 30_000, 30_000, 3, np.dtype(np.uint8)), 13),
+        (Header("tiff", 300, 1_000, 1_000, 1, np.dtype(np.float32)), 6),
+    ],
+)
+def test_what_needs_more_memory_than_allowed_is_refused_by_its_header(header, needed):
+    with pytest.raises(ImageError, match=rf"needs about {needed} GB of memory; give --max-memory {needed}GB"):
+        check_size(Path("a.png"), header, None, MAX_MEMORY)
+    check_size(Path("a.png"), header, None, needed * 2**30)
+
+
+def test_a_large_file_is_no_bomb_unless_its_samples_are_not_in_it(tmp_path):
+    header = _header(1, 30_000, 30_000)
+    with (tmp_path / "a.npy").open("wb") as file:
+        file.truncate(30_000 * 30_000 // 4)
+    check_size(tmp_path / "a.npy", header, None)
+    with (tmp_path / "a.npy").open("wb") as file:
+        file.truncate(1_000_000)
+    with pytest.raises(ImageError, match="needs about 5 GB of memory; cut it into smaller files"):
+        check_size(tmp_path / "a.npy", header, None)

@@ -17,7 +17,7 @@ OTHER = {
     "model": "median", "digest": "d", "corruption": "clean", "sigma": "0.1", "mask": "alpha", "mask_invert": True,
     "self_check": True,
     "label": 3, "samples": 2, "sampler": "gibbs", "range": (0.0, 9.0), "format": "png", "keep": ("std",),
-    "interval": 0.9, "seed": 1, "precision": "bfloat16", "axes": "CHW",
+    "interval": 0.9, "seed": 1, "precision": "bfloat16", "axes": "CHW", "jpeg_quality": "auto",
 }  # fmt: skip
 
 

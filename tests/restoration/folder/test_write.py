@@ -58,7 +58,7 @@ def test_a_full_disk_fails_and_leaves_nothing_half_written(source, tmp_path, mon
     def full(path, *arguments, **named):
         if Path(path).name == "3.png":
             raise ImageError("cannot write: the disk is full")
-        real(path, *arguments, **named)
+        return real(path, *arguments, **named)
 
     monkeypatch.setattr(formats, "write", full)
     assert restore(prepared(source, out)) == {"done": 5, "skipped": 0, "failed": 1}
