@@ -79,18 +79,6 @@ def main() -> None:
     if signal.getsignal(signal.SIGINT) is _quit:  # of an earlier call in this process
         signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        _run()
-    finally:  # nothing is left to save: a further signal ends the process without a traceback
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, _quit)
-
-
-def _quit(number: int, frame: object) -> None:
-    os._exit(128 + number)
-
-
-def _run() -> None:
-    try:
         status = group(standalone_mode=False)
     except (click.exceptions.Abort, KeyboardInterrupt) as error:
         stop = error.__cause__ or error  # click turns an interrupt into an Abort
@@ -111,7 +99,14 @@ def _run() -> None:
             raise
         where = "" if error.filename is None else f"{error.filename}: "
         _leave(f"{where}{error.strerror or error}", 1)
+    finally:  # nothing is left to save: a further signal ends the process without a traceback
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, _quit)
     sys.exit(status if isinstance(status, int) else 0)
+
+
+def _quit(number: int, frame: object) -> None:
+    os._exit(128 + number)
 
 
 def _fault(error: BaseException) -> str | None:

@@ -136,9 +136,8 @@ def command(
     limits = parse_limit(fail_under, registry.metrics(), metrics)
     images = load_images(clean, limit, labels, parse_range(span), axes)
     check_output(clean, report)
-    compute = Compute(device, precision, compiled)
+    compute, selected = Compute(device, precision, compiled), create_metrics(metrics)
     scenarios = [_scenario(spec, models, baselines, noise_policy, samples, sampler, compute) for spec in _expand(specs)]
-    selected = create_metrics(metrics)
     protocol = Protocol(Path(clean).name, seed, len(images), choose(device), versions(), compute.number)
     prepare(report)
     print_range_note(images)

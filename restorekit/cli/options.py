@@ -268,13 +268,13 @@ def is_single_file(source: str | Path, out: Path) -> bool:
     return not Path(source).is_dir() and out.suffix.lower() in IMAGE_SUFFIXES and not out.is_dir()
 
 
-def check_single(source: str | Path, out: Path, kind: str, overwrite: bool, more: bool) -> str:
-    """Return the format of the single file OUT.
+def check_destination(source: str | Path, out: Path, kind: str, overwrite: bool, more: bool) -> str:
+    """Check the folder or single file OUT; return the format of the outputs.
 
     Parameters
     ----------
     source, out : path
-        The image, and the file to write.
+        The images, and the folder or file to write.
     kind : str
         Format that the user states; "keep" = none.
     overwrite : bool
@@ -287,6 +287,9 @@ def check_single(source: str | Path, out: Path, kind: str, overwrite: bool, more
     UsageError
         OUT exists or is an input, its suffix contradicts the format, or there is no place for the other files.
     """
+    if not is_single_file(source, out):
+        check_output(source, out)
+        return kind
     from restorekit.images.picture import SUFFIXES
 
     check_output_file(out, out.suffix.lower(), overwrite, source)

@@ -21,9 +21,8 @@ from restorekit.cli.options import (
     SEED,
     Number,
     axes_option,
-    check_output,
+    check_destination,
     check_sampler_corruption,
-    check_single,
     command_line,
     compute_options,
     is_single_file,
@@ -176,22 +175,16 @@ def command(
     from restorekit.images.intensity import parse_range
     from restorekit.images.masks import parse_mask
 
-    # everything that needs no torch comes first: a wrong path is told at once, and so is what is being done
+    # all checks that need no torch come first: a wrong path is an error within half a second
     masks, parts, share = parse_mask(mask, mask_invert), parse_keep(keep, samples), parse_shard(shard)
     quality = parse_quality(quality)
     typed = click.get_current_context().get_parameter_source("interval") is ParameterSource.COMMANDLINE
-    if typed and not {"low", "high"} & {*parts}:
-        parts = (*parts, "low", "high")
-    items, kind = find_images(source, listed), parse_format(kind)
-    single = is_single_file(source, out)
-    if single:
-        kind = check_single(source, out, kind, overwrite, bool(parts or samples))
-    else:
-        check_output(source, out)
+    parts = (*parts, "low", "high") if typed and not {"low", "high"} & {*parts} else parts
+    items, single = find_images(source, listed), is_single_file(source, out)
+    kind = check_destination(source, out, parse_format(kind), overwrite, bool(parts or samples))
     items = masks.pictures(items)
     masks.check(items)
-    if not machine:
-        echo(f"{len(items)} image{'s' * (len(items) > 1)} in {source}; loading {name}", err=True)
+    announce(len(items), source, name, machine)
 
     from restorekit.core.devices import Compute
     from restorekit.restoration import folder
@@ -235,6 +228,12 @@ def _destination(out: Path, single: bool) -> Iterator[Path]:
         if found:  # nothing, if the image failed
             with atomic(out) as temporary:
                 shutil.copyfile(found[0], temporary)
+
+
+def announce(count: int, source: str, name: str, machine: bool) -> None:
+    """Print on standard error what is about to be done, unless for a machine."""
+    if not machine:
+        echo(f"{count} image{'s' * (count > 1)} in {source}; loading {name}", err=True)
 
 
 def _corruption(spec: str) -> Corruption:

@@ -111,7 +111,6 @@ def prepare(
     UsageError
         Options, images and model do not fit together; the message is one sentence.
     """
-    claim(run)
     _check_run(run, resume)
     cls = registry.lookup("models", plan.model)
     values, recipe = _split_settings(cls, plan)
@@ -156,6 +155,7 @@ def prepare(
 
 def _check_run(run: Path, resume: bool) -> None:
     """Raise a UsageError if a training would overwrite another, or has none to resume."""
+    claim(run)
     exists = (run / STATE_FILE).exists()
     if exists and not resume:
         raise UsageError(f"{run} holds a training already; continue it with --resume, or choose another folder")

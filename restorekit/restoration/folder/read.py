@@ -120,7 +120,7 @@ def _opened(state: _State, setup: Setup) -> OpenedFile:
             f"{item.path} names the corruption {picture.spec!r} in its metadata, but {error}; or pass --corruption"
         ) from error
     if (reason := setup.refusal(found.corruption)) is not None:
-        raise ImageError(f"{item.path} was damaged by {str(found.corruption)!r}: {reason}")
+        raise ImageError(f"{item.path} has the corruption {str(found.corruption)!r}: {reason}")
     own = planes(item.key, picture, marked.missing, scale, setup.restorer.geometry.channels, found.corruption)
     levels = list[str]()
     if found.estimate:
