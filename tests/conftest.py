@@ -47,7 +47,7 @@ def run(monkeypatch, capsys):
     """A function that runs a command line in this process; returns exit code, standard output and error."""
     from restorekit.cli import main
 
-    handler = signal.getsignal(signal.SIGTERM)
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 
     def call(*words):
         monkeypatch.setattr(sys, "argv", ["restorekit", *map(str, words)])
@@ -56,4 +56,5 @@ def run(monkeypatch, capsys):
         return left.value.code, *capsys.readouterr()
 
     yield call
-    signal.signal(signal.SIGTERM, handler)
+    for number, handler in handlers.items():
+        signal.signal(number, handler)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import os
 import signal
 import sys
 from importlib import import_module
@@ -10,8 +12,9 @@ from typing import NoReturn
 import click
 
 from restorekit import __version__
-from restorekit.core.errors import RestorekitError, UsageError, unknown
+from restorekit.core.errors import RestorekitError, UsageError, printable, shortage, unknown
 
+NEXT = "\0"  # between sentences that are printed on lines of their own; no path and no argument holds it
 COMMANDS = {
     "restore": "Restore every image of a folder.",
     "train": "Train a model on a folder of images.",
@@ -31,6 +34,13 @@ COMMANDS = {
 
 class LazyGroup(click.Group):
     """Group that imports a command when it is called, so that ``--help`` needs no torch."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Refuse arguments that no path can hold before any of them is used."""
+        for arg in args:
+            if "\0" in arg:
+                ctx.fail(f"expected text without a null character, got {arg!r}")
+        return super().parse_args(ctx, args)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the command names in the order of `COMMANDS`."""
@@ -66,26 +76,37 @@ def group() -> None:
 def main() -> None:
     """Run the command line; print errors that a user can act on as one sentence, without a traceback."""
     signal.signal(signal.SIGTERM, _interrupt)
+    if signal.getsignal(signal.SIGINT) is _quit:  # of an earlier call in this process
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         status = group(standalone_mode=False)
     except (click.exceptions.Abort, KeyboardInterrupt) as error:
         stop = error.__cause__ or error  # click turns an interrupt into an Abort
         _leave("; ".join(["stopped", *getattr(stop, "__notes__", [])]), 143 if isinstance(stop, _Terminated) else 130)
     except click.ClickException as error:
-        error.show()
+        error.show(text := io.StringIO())
+        for line in text.getvalue().split("\n")[:-1]:
+            print(printable(line), file=sys.stderr)
         sys.exit(2)
     except click.exceptions.Exit as stop:
         sys.exit(stop.exit_code)
     except RestorekitError as error:
         _leave(_fault(error) or str(error), 2 if isinstance(error, UsageError) else 1)
     except (Exception, SystemExit) as error:
-        if (fault := _fault(error)) is not None:
+        if (fault := _fault(error) or shortage(error)) is not None:
             _leave(fault, 1)
         if not isinstance(error, OSError):
             raise
         where = "" if error.filename is None else f"{error.filename}: "
         _leave(f"{where}{error.strerror or error}", 1)
+    finally:  # nothing is left to save: a further signal ends the process without a traceback
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, _quit)
     sys.exit(status if isinstance(status, int) else 0)
+
+
+def _quit(number: int, frame: object) -> None:
+    os._exit(128 + number)
 
 
 def _fault(error: BaseException) -> str | None:
@@ -97,7 +118,7 @@ def _fault(error: BaseException) -> str | None:
 
     left_out = registry.installed().problems.values() if isinstance(error, UsageError) else ()
     text = error_message(error)
-    return text and "\nrestorekit: not in use: ".join([text, *left_out])
+    return text and f"{NEXT}not in use: ".join([text, *left_out])
 
 
 class _Terminated(KeyboardInterrupt):
@@ -109,5 +130,6 @@ def _interrupt(number: int, frame: object) -> None:
 
 
 def _leave(sentence: str, status: int) -> NoReturn:
-    print(f"restorekit: {sentence}", file=sys.stderr)
+    for line in sentence.split(NEXT):
+        print(f"restorekit: {printable(line)}", file=sys.stderr)
     sys.exit(status)

@@ -8,8 +8,17 @@ from typing import TYPE_CHECKING
 
 import click
 
-from restorekit.cli.console import ImagesProgress, as_json
-from restorekit.cli.options import axes_option, compute_options, range_option, set_threads
+from restorekit.cli.console import ImagesProgress, as_json, echo
+from restorekit.cli.options import (
+    LIMIT,
+    SEED,
+    axes_option,
+    begin,
+    check_output_file,
+    compute_options,
+    range_option,
+    set_threads,
+)
 from restorekit.cli.tables import print_calibration
 from restorekit.core.errors import UsageError
 
@@ -36,10 +45,10 @@ Example:
     metavar="SPEC",
     help="Corruption to calibrate for; repeatable.",
 )
-@click.option("--limit", type=click.IntRange(1), help="Use at most this many images. [default: all]")
+@click.option("--limit", type=LIMIT, help="Use at most this many images. [default: all]")
 @range_option
 @axes_option
-@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the corruption.")
+@click.option("--seed", type=SEED, default=0, show_default=True, help="Seed of the corruption.")
 @click.option("--overwrite", is_flag=True, help="Replace OUT if it exists.")
 @click.option("--json", "machine", is_flag=True, help="Print one JSON object instead of text.")
 @compute_options
@@ -53,6 +62,7 @@ def command(
     deviations that enclose the truth. The second half scales the table so that the expected share of values outside
     an interval is at most the nominal one (conformal risk control). The printed values are of the second half.
     """
+    begin(machine, clean, model=model)
     from restorekit.core.devices import Compute
     from restorekit.core.plugins import registry
     from restorekit.corruptions.spec import parse
@@ -66,10 +76,7 @@ def command(
     from restorekit.restoration.loading import open_restorer
 
     set_threads(threads)
-    if out.suffix != ".safetensors":
-        raise UsageError(f"expected OUT to end in .safetensors, got {out}; rename it")
-    if out.exists() and not overwrite:
-        raise UsageError(f"{out} exists; choose another name or add --overwrite")
+    check_output_file(out, ".safetensors", overwrite, model, clean)
     known = registry.corruptions()
     corruptions = [(spec, parse(spec, known)) for spec in specs]
     opened = open_restorer(model, corruptions[0][1], None, Compute(device, precision, compiled))
@@ -100,7 +107,7 @@ def _print(found: Fit, out: Path, machine: bool) -> None:
     from restorekit.evaluation.results_file import finite
 
     if machine:
-        click.echo(as_json({"out": str(out), "rows": finite([encode(row) for row in found.rows])}))
+        echo(as_json({"out": str(out), "rows": finite([encode(row) for row in found.rows])}))
         return
     print_calibration(found.rows)
-    click.echo(f"-> {out}")
+    echo(f"-> {out}")

@@ -11,7 +11,9 @@ from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Self, TextIO
 
+import click
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -24,7 +26,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from restorekit.core.errors import RestorekitWarning
+from restorekit.core.errors import RestorekitWarning, printable
 from restorekit.core.progress import watched
 
 if TYPE_CHECKING:
@@ -34,6 +36,11 @@ if TYPE_CHECKING:
 
 LINE_INTERVAL = 30.0  # seconds between progress lines without a terminal
 _SUMMARY_TERMS = ("nelbo", "distortion", "rate", "regression", "psnr", "reconstruction_psnr")
+
+
+def echo(text: str, err: bool = False) -> None:
+    """Print one line on standard output or standard error, with control characters as escapes."""
+    click.echo(printable(text), err=err)
 
 
 class _Bar:
@@ -64,7 +71,7 @@ class _Bar:
 
     def say(self, text: str) -> None:
         """Print a line above the bar."""
-        self.console.print(text, highlight=False, markup=False, soft_wrap=True)
+        self.console.print(printable(text), highlight=False, markup=False, soft_wrap=True)
 
 
 class TrainingProgress(_Bar):
@@ -86,7 +93,7 @@ class TrainingProgress(_Bar):
         summary = "  ".join(filter(None, [f"{line.event:<10s} {where}", *terms, rate, skipped]))
         self.bar.update(self.task, completed=self.job.progress(line.step, line.seconds), description=summary)
         if line.event != "step" or self.due():
-            self.console.print(summary, highlight=False, soft_wrap=True)
+            self.say(summary)
 
 
 def pace(task: Task) -> float:
@@ -124,7 +131,7 @@ class ChecksProgress(_Bar):
 
     def advance(self, what: str) -> None:
         """Count one check and show its subject."""
-        self.bar.update(self.task, advance=1, description=f"checking {what}")
+        self.bar.update(self.task, advance=1, description=f"checking {escape(printable(what))}")
 
 
 class ImagesProgress(_Bar):
@@ -157,7 +164,7 @@ class ImagesProgress(_Bar):
 
     def show_steps(self, what: str, done: int, most: int) -> None:
         """Show the progress within the current images: `done` of at most `most` steps."""
-        self.bar.update(self.task, description=f"{self.what}, {what} {done} of at most {most}")
+        self.bar.update(self.task, description=escape(printable(f"{self.what}, {what} {done} of at most {most}")))
         if self.due():
             self.say(f"{self.what}, {what} {done} of at most {most}")
 
@@ -216,7 +223,7 @@ def notes(say: Callable[[str], None]) -> Iterator[None]:
             file: TextIO | None = None, line: str | None = None,
         ) -> None:  # fmt: skip
             if not issubclass(category, RestorekitWarning):
-                other(message, category, filename, lineno, file, line)
+                other(category(printable(message)), category, filename, lineno, file, line)
             elif note_kind(str(message)) not in said:
                 said.add(note_kind(str(message)))
                 say(str(message))

@@ -6,8 +6,14 @@ from pathlib import Path
 
 import click
 
-from restorekit.cli.console import ImagesProgress, as_json
-from restorekit.cli.options import axes_option, check_output, range_option
+from restorekit.cli.console import ImagesProgress, as_json, echo
+from restorekit.cli.options import (
+    SEED,
+    axes_option,
+    begin,
+    check_output,
+    range_option,
+)
 
 EXAMPLE = """\b
 Example:
@@ -38,7 +44,7 @@ Example:
 @range_option
 @axes_option
 @click.option(
-    "--seed", type=int, default=0, show_default=True, help="Seed of the corruption; each image draws by its name."
+    "--seed", type=SEED, default=0, show_default=True, help="Seed of the corruption; each image draws by its name."
 )
 @click.option("--json", "machine", is_flag=True, help="Print one JSON object instead of text.")
 def command(
@@ -56,6 +62,7 @@ def command(
 
     The files record the corruption, so `restorekit restore OUT` needs no option.
     """
+    begin(machine, clean)
     from restorekit.core.plugins import registry
     from restorekit.corruptions.spec import parse
     from restorekit.images.discovery import find_images, left_out
@@ -68,7 +75,7 @@ def command(
     plan = corrupt.CorruptionPlan(out, corruption, depth, parse_range(span), seed, axes)
     corrupt.check(items, plan)
     if not (machine or listed) and (note := left_out(clean)):
-        click.echo(note, err=True)
+        echo(note, err=True)
     failures: list[str] = []
     with ImagesProgress(len(items), "corrupting", machine) as progress:
         for item in items:
@@ -77,7 +84,7 @@ def command(
             progress.advance(error and f"failed: {error}")
     done, failed = len(items) - len(failures), len(failures)
     if machine:
-        click.echo(as_json({"out": str(out), "done": done, "failed": failed, "failures": failures}))
+        echo(as_json({"out": str(out), "done": done, "failed": failed, "failures": failures}))
     else:
-        click.echo(f"{done} corrupted, {failed} failed -> {out}")
+        echo(f"{done} corrupted, {failed} failed -> {out}")
     return 1 if failures else 0

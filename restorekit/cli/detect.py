@@ -7,8 +7,17 @@ from typing import TYPE_CHECKING
 
 import click
 
-from restorekit.cli.console import ImagesProgress, as_json
-from restorekit.cli.options import axes_option, check_output, compute_options, range_option, set_threads
+from restorekit.cli.console import ImagesProgress, as_json, echo
+from restorekit.cli.options import (
+    SEED,
+    Number,
+    axes_option,
+    begin,
+    check_output,
+    compute_options,
+    range_option,
+    set_threads,
+)
 from restorekit.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -31,7 +40,7 @@ Example:
     "--model", default="default", show_default=True, metavar="NAME|FILE", help="Model of images without defects."
 )
 @click.option(
-    "--rate", type=click.FloatRange(1e-6, 0.5), default=1e-3, show_default=True,
+    "--rate", type=Number(1e-6, 0.5), default=1e-3, show_default=True,
     help="Share of pixels of clean images that are flagged as defects.",
 )  # fmt: skip
 @click.option(
@@ -42,7 +51,7 @@ Example:
 )
 @range_option
 @axes_option
-@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the draws.")
+@click.option("--seed", type=SEED, default=0, show_default=True, help="Seed of the draws.")
 @click.option("--json", "machine", is_flag=True, help="Print one JSON object instead of text.")
 @compute_options
 def command(
@@ -55,6 +64,7 @@ def command(
     but a share `--rate` of the pixels of the clean images. Dust, spots and dead pixels are detected. A scratch that
     continues outside the hidden square is partly predicted, so only strong ones are detected.
     """
+    begin(machine, images, clean, model=model)
     from restorekit.core.devices import Compute
     from restorekit.core.records import encode
     from restorekit.evaluation.results_file import prepare
@@ -71,11 +81,15 @@ def command(
         raise UsageError(f"{model} is a classical method without a standard deviation; use a model")
     detector, good = Detector(opened.restorer, side), load_images(clean, None, None, parse_range(span), axes)
     checked = load_images(images, None, None, parse_range(span), axes)
+    unread = good.drop_unreadable()
     prepare(out)
-    with ImagesProgress(len(good) + len(checked), "detecting", machine) as progress:
+    with ImagesProgress(len(unread) + len(good) + len(checked), "detecting", machine) as progress:
 
         def note(key: str, error: str | None) -> None:
             progress.advance(error and f"{key}: {error}")
+
+        for key, error in unread.items():
+            note(key, f"left out of the clean images: {error}")
 
         def image(i: int) -> tuple[str, Tensor]:
             note(good.keys[i], None)
@@ -84,10 +98,8 @@ def command(
         threshold, measured = calibrated(detector, map(image, range(len(good))), rate, seed)
         found = mask_all(detector, checked, threshold, grow, out, seed, note)
     if machine:
-        click.echo(as_json({"threshold": threshold, "clean_rate": measured, **encode(found)}))
+        echo(as_json({"threshold": threshold, "clean_rate": measured, **encode(found), "unreadable_clean": unread}))
     else:
-        click.echo(f"{found.defective:.3%} of the pixels of {found.images} images look defective -> {out}")
-        click.echo(
-            f"flagged above {threshold:.1f} standard deviations; {measured:.3%} of held-out clean pixels are above it"
-        )
-    return 1 if found.failures else 0
+        echo(f"{found.defective:.3%} of the pixels of {found.images} images look defective -> {out}")
+        echo(f"flagged above {threshold:.1f} standard deviations; {measured:.3%} of held-out clean pixels are above it")
+    return 1 if found.failures or unread else 0

@@ -6,8 +6,16 @@ from pathlib import Path
 
 import click
 
-from restorekit.cli.console import ImagesProgress
-from restorekit.cli.options import axes_option, device_options, range_option, set_threads
+from restorekit.cli.console import ImagesProgress, echo
+from restorekit.cli.options import (
+    LIMIT,
+    axes_option,
+    begin,
+    check_output_file,
+    device_options,
+    range_option,
+    set_threads,
+)
 from restorekit.core.errors import UsageError
 
 EXAMPLE = """\b
@@ -20,7 +28,7 @@ Example:
 @click.argument("model", metavar="MODEL")
 @click.argument("images", type=str)
 @click.argument("out", type=click.Path(path_type=Path, dir_okay=False))
-@click.option("--limit", type=click.IntRange(1), help="Use at most this many images. [default: all]")
+@click.option("--limit", type=LIMIT, help="Use at most this many images. [default: all]")
 @range_option
 @axes_option
 @click.option("--overwrite", is_flag=True, help="Replace OUT if it exists.")
@@ -33,6 +41,7 @@ def command(
 
     Arrays: z (images x latents; z0, z1, ... of a hierarchical model), names, and labels if the images have them.
     """
+    begin(False, images, model=model)
     from restorekit.core.contracts import LatentModel
     from restorekit.core.devices import choose
     from restorekit.evaluation.likelihood import embed
@@ -41,10 +50,7 @@ def command(
     from restorekit.models import checkpoint
 
     set_threads(threads)
-    if out.suffix != ".npz":
-        raise UsageError(f"expected OUT to end in .npz, got {out}; rename it")
-    if out.exists() and not overwrite:
-        raise UsageError(f"{out} exists; choose another name or add --overwrite")
+    check_output_file(out, ".npz", overwrite, model, images)
     loaded, card = checkpoint.load(checkpoint.resolve(model))
     if not isinstance(loaded, LatentModel):
         raise UsageError(
@@ -57,5 +63,5 @@ def command(
             progress.advance(error and f"{key}: {error}")
 
         found, failed = embed(loaded.to(choose(device)), opened, out, note)
-    click.echo(f"{found} images -> {out}")
+    echo(f"{found} images -> {out}")
     return 1 if failed else 0

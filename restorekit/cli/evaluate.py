@@ -10,9 +10,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from restorekit.cli.console import ImagesProgress, as_json
+from restorekit.cli.console import ImagesProgress, as_json, echo
 from restorekit.cli.options import (
+    LIMIT,
+    SEED,
     axes_option,
+    begin,
     check_output,
     command_line,
     compute_options,
@@ -95,11 +98,11 @@ Example:
     help="Pass the class of each image to class-conditional models: name of its sub-folder, or label in the array"
     " file.",
 )
-@click.option("--limit", type=click.IntRange(1), help="Use at most this many images. [default: all]")
+@click.option("--limit", type=LIMIT, help="Use at most this many images. [default: all]")
 @range_option
 @axes_option
 @click.option("--fail-under", metavar="METRIC=X", help="Exit with code 1 if the mean of a --model is worse than X.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the corruption and of the draws.")
+@click.option("--seed", type=SEED, default=0, show_default=True, help="Seed of the corruption and of the draws.")
 @pictures_option
 @click.option("--json", "machine", is_flag=True, help="Print results.json instead of the table.")
 @compute_options
@@ -114,6 +117,7 @@ def command(
     Every method gets the same corrupted images. Noise is neither clipped nor quantised; results are clamped and
     rounded to 8 bits; each value is a mean over images. REPORT gets report.html, results.json and results.csv.
     """
+    begin(machine, clean)
     from restorekit.core.devices import Compute, choose, versions
     from restorekit.core.execution import LocalEngine
     from restorekit.core.plugins import registry
@@ -149,7 +153,7 @@ def command(
     comparisons = against_baselines(results)
     results = replace(results, comparisons=[pair.row() for pair in comparisons], command=command_line("evaluate"))
     if machine:
-        click.echo(as_json(finite(results.to_json())))
+        echo(as_json(finite(results.to_json())))
     else:
         print_results(results, lost(comparisons))
     publish(page_of(results, comparisons), results, report, machine)
@@ -164,13 +168,13 @@ def publish(page: Page, results: Results, report: Path, machine: bool) -> None:
     write_results(results, report)
     write_page(with_sections(page, results, report), report / "report.html")
     if not machine:
-        click.echo(f"-> {report / 'report.html'}, with results.json and results.csv")
+        echo(f"-> {report / 'report.html'}, with results.json and results.csv")
 
 
 def exit_code(results: Results, missed: Sequence[str]) -> int:
     """Print the missed limits on standard error; return 1 if there are any, or if images failed, else 0."""
     for text in missed:
-        click.echo(text, err=True)
+        echo(text, err=True)
     return 1 if results.failures or missed else 0
 
 
@@ -188,7 +192,7 @@ def create_metrics(names: Sequence[str]) -> list[Metric]:
         except PluginError as error:
             if names:
                 raise
-            click.echo(f"{name} is not computed: {error_message(error)}", err=True)
+            echo(f"{name} is not computed: {error_message(error)}", err=True)
     return found
 
 
@@ -197,7 +201,7 @@ def with_sections(page: Page, results: Results, report: Path) -> Page:
     from restorekit.core.plugins.boundary import error_message
     from restorekit.report.plugin_sections import added
 
-    found = added(results, lambda error: click.echo(f"a section is left out: {error_message(error, report)}", err=True))
+    found = added(results, lambda error: echo(f"a section is left out: {error_message(error, report)}", err=True))
     return replace(page, sections=found)
 
 
@@ -205,4 +209,4 @@ def print_range_note(images: LabelledImages) -> None:
     """Print a note on standard error if the range of values was estimated."""
     with suppress(ImageError):  # an unreadable image is reported when it is processed
         if images.warning:
-            click.echo(f"{images.keys[0]}: {images.warning}", err=True)
+            echo(f"{images.keys[0]}: {images.warning}", err=True)

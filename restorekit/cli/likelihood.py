@@ -7,8 +7,17 @@ from typing import TYPE_CHECKING
 
 import click
 
-from restorekit.cli.console import ImagesProgress, as_json
-from restorekit.cli.options import axes_option, check_output, device_options, range_option, set_threads
+from restorekit.cli.console import ImagesProgress, as_json, echo
+from restorekit.cli.options import (
+    LIMIT,
+    SEED,
+    axes_option,
+    begin,
+    check_output,
+    device_options,
+    range_option,
+    set_threads,
+)
 from restorekit.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -24,11 +33,11 @@ Example:
 @click.argument("model", metavar="MODEL")
 @click.argument("images", type=str)
 @click.argument("out", type=click.Path(path_type=Path, file_okay=False))
-@click.option("--k", type=click.IntRange(1), default=100, show_default=True, help="Draws of z per image.")
-@click.option("--limit", type=click.IntRange(1), help="Use at most this many images. [default: all]")
+@click.option("--k", type=click.IntRange(1, 10**6), default=100, show_default=True, help="Draws of z per image.")
+@click.option("--limit", type=LIMIT, help="Use at most this many images. [default: all]")
 @range_option
 @axes_option
-@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the draws.")
+@click.option("--seed", type=SEED, default=0, show_default=True, help="Seed of the draws.")
 @click.option("--json", "machine", is_flag=True, help="Print one JSON object instead of text.")
 @device_options
 def command(
@@ -41,6 +50,7 @@ def command(
     in nats per image, and bits per value; for a hierarchical model also the rate of each group of latents (rate_0, ...,
     the group nearest the pixels last). Images with many bits are least like the training data.
     """
+    begin(machine, images, model=model)
     from restorekit.core.contracts import LatentModel
     from restorekit.core.devices import choose
     from restorekit.evaluation.likelihood import score_all
@@ -78,20 +88,20 @@ def _print(found: Summary, k: int, out: Path, machine: bool) -> None:
     latents = [{"active": active, "of": count} for active, count in found.use.active()]
     if machine:
         values = {name: mean for name, (mean, _) in means.items()}
-        click.echo(as_json({"k": k, "images": len(found.rows), **values, "latents": latents, "bits": found.basis,
+        echo(as_json({"k": k, "images": len(found.rows), **values, "latents": latents, "bits": found.basis,
                             "failures": found.failures}))  # fmt: skip
         return
     if not found.rows:
-        click.echo("no image was scored")
+        echo("no image was scored")
         return
     for name, (mean, error) in means.items():
         label = f"nll (K = {k})" if name == "nll" else name.replace("_", " ")
         if not name.startswith("rate_"):
-            click.echo(f"{label:<18s} {mean:10.3f}  +- {error:.3f}")
+            echo(f"{label:<18s} {mean:10.3f}  +- {error:.3f}")
     for group, use in enumerate(latents):
         name = f"rate_{group}"
         rate = ", rate {:.3f} +- {:.3f}".format(*means[name]) if name in means else ""
-        click.echo(f"latents, group {group}   {use['active']:6d} of {use['of']} in use{rate}")
-    click.echo(f"nats per image, mean over {len(found.rows)} images and its standard error; bits {found.basis}")
-    click.echo("least likely: " + ", ".join(row.image for row in found.least_likely()))
-    click.echo(f"-> {out / 'scores.jsonl'}")
+        echo(f"latents, group {group}   {use['active']:6d} of {use['of']} in use{rate}")
+    echo(f"nats per image, mean over {len(found.rows)} images and its standard error; bits {found.basis}")
+    echo("least likely: " + ", ".join(row.image for row in found.least_likely()))
+    echo(f"-> {out / 'scores.jsonl'}")

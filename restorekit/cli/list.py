@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from restorekit.cli.console import as_json
+from restorekit.cli.console import as_json, echo
 from restorekit.core.errors import unknown
 
 KINDS = ("models", "corruptions", "samplers", "restorers", "metrics", "weights", "plugins")
@@ -23,14 +23,14 @@ def command(kind: str | None, machine: bool) -> None:
         raise click.UsageError(unknown("kind", str(kind), KINDS))
     found = {one: _rows(one) for one in ([kind] if kind else KINDS)}
     if machine:
-        click.echo(as_json(found))
+        echo(as_json(found))
         return
     for one, rows in found.items():
         if kind is None:
             click.secho(one, bold=True)
         width = max((len(name) for name in rows), default=0)
         for name, row in rows.items():
-            click.echo(
+            echo(
                 f"  {name:<{width}}  {row['about']}"
                 + ("" if row["package"] == "restorekit" else f"  [{row['package']}]")
             )

@@ -13,14 +13,34 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 from click.core import ParameterSource
 
+from restorekit.cli.console import echo
 from restorekit.core.errors import UsageError, unknown
+from restorekit.core.files import claim, identity, refuse_links
 
 if TYPE_CHECKING:
     from restorekit.core.contracts import Corruption, Metric
     from restorekit.evaluation.rows import RunRow
 
 F = TypeVar("F", bound=Callable[..., Any])
+MAX_THREADS = 512
+MAX_IMAGES = 10**9
+MAX_SHARDS = 10**6
+MAX_MEMORY = 2**50  # bytes
+SEED = click.IntRange(-(2**63), 2**63 - 1)
+LIMIT = click.IntRange(1, MAX_IMAGES)
+LABEL = click.IntRange(0, 10**6)
 PRECISION = click.Choice(["auto", "32-true", "bf16-mixed"])
+
+
+class Number(click.FloatRange):
+    """Number within limits that is neither NaN nor infinite."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the number; BadParameter for other text and numbers outside of the limits."""
+        found = super().convert(value, param, ctx)
+        if not math.isfinite(found):
+            self.fail(f"expected a finite number, got {value}", param, ctx)
+        return found
 
 
 def device_options(function: F) -> F:
@@ -37,7 +57,9 @@ def device_options(function: F) -> F:
 
 def threads_option(function: F) -> F:
     """Add ``--threads``."""
-    return click.option("--threads", type=click.IntRange(1), help="CPU threads. [default: all cores]")(function)
+    return click.option("--threads", type=click.IntRange(1, MAX_THREADS), help="CPU threads. [default: all cores]")(
+        function
+    )
 
 
 def compute_options(function: F) -> F:
@@ -93,7 +115,7 @@ def pictures_option(function: F) -> F:
     """Add ``--pictures``."""
     return click.option(
         "--pictures",
-        type=click.IntRange(0),
+        type=click.IntRange(0, 10**4),
         default=24,
         show_default=True,
         help="Images that the report shows, at even steps through the list.",
@@ -120,7 +142,10 @@ def parse_size(text: str) -> int:
     found = re.fullmatch(r"\s*(\d+(?:\.\d*)?)\s*([kmgt]?)i?b?\s*", text.lower())
     if found is None:
         raise UsageError(f"a memory size is a number with MB or GB, such as 4GB, got {text!r}")
-    return int(float(found[1]) * _UNITS[found[2]])
+    size = float(found[1]) * _UNITS[found[2]]
+    if size > MAX_MEMORY:
+        raise UsageError(f"a memory size is at most {MAX_MEMORY // 2**40}TB, got {text!r}; give for example 4GB")
+    return int(size)
 
 
 def parse_memory(text: str) -> int:
@@ -155,9 +180,9 @@ def parse_sigma(text: str | None, words: Sequence[str] = ()) -> str | None:
 
 def parse_shard(text: str | None) -> tuple[int, int]:
     """Return I and N of ``I/N``."""
-    found = re.fullmatch(r"(\d+)/(\d+)", text or "1/1")
-    if found is None or not 1 <= int(found[1]) <= int(found[2]):
-        raise UsageError(f"--shard takes I/N with I from 1 to N, such as 2/8, got {text!r}")
+    found = re.fullmatch(r"(\d{1,9})/(\d{1,9})", text or "1/1")
+    if found is None or not 1 <= int(found[1]) <= int(found[2]) <= MAX_SHARDS:
+        raise UsageError(f"--shard takes I/N with I from 1 to N and N up to {MAX_SHARDS}, such as 2/8, got {text!r}")
     return int(found[1]), int(found[2])
 
 
@@ -183,6 +208,35 @@ def parse_format(text: str) -> str:
     return kind
 
 
+def begin(quiet: bool, *sources: str | Path | None, model: str | None = None) -> None:
+    """Refuse paths that do not exist and say what is being read, before anything that takes time is imported.
+
+    Parameters
+    ----------
+    quiet : bool
+        Print nothing, for --json.
+    sources : path or None
+        Images to read: files, folders, or ``FILE.npz:ARRAY``.
+    model : str or None
+        Name or file of a model.
+
+    Raises
+    ------
+    UsageError
+        A path leads nowhere.
+    """
+    for source in [source for source in sources if source]:
+        if not os.path.lexists(source) and not Path(str(source).rpartition(":")[0] or source).exists():
+            raise UsageError(f"there is no file or folder {source}; check the path")
+    if model is not None and model.endswith(".safetensors") and not Path(model).exists():
+        raise UsageError(
+            f"there is no model file {model}; pass a file written by restorekit train, or the name of installed weights"
+        )
+    if not quiet:
+        named = " and ".join(str(source) for source in sources if source)
+        echo(f"reading {named}" if named else f"loading {model}", err=True)
+
+
 def parse_quality(text: str) -> str:
     """Check a ``--jpeg-quality`` text: auto, keep, or a number from 1 to 100."""
     if text in ("auto", "keep") or (re.fullmatch(r"\d{1,3}", text, re.ASCII) and 1 <= int(text) <= 100):
@@ -205,6 +259,66 @@ def check_output(source: str | Path, out: Path) -> None:
         raise UsageError(f"{wrong} never written to; choose another folder")
     if out.exists() and not out.is_dir():
         raise UsageError(f"the output {out} is a file; expected a folder, which may be new")
+    claim(out)
+
+
+def is_single_file(source: str | Path, out: Path) -> bool:
+    """Return whether one image is to be written to a file: IN is no folder, and OUT is named like an image."""
+    from restorekit.images.discovery import IMAGE_SUFFIXES
+
+    return not Path(source).is_dir() and out.suffix.lower() in IMAGE_SUFFIXES and not out.is_dir()
+
+
+def check_destination(source: str | Path, out: Path, kind: str, overwrite: bool, more: bool) -> str:
+    """Check the folder or single file OUT; return the format of the outputs.
+
+    Parameters
+    ----------
+    source, out : path
+        The images, and the folder or file to write.
+    kind : str
+        Format that the user states; "keep" = none.
+    overwrite : bool
+        Replace OUT if it exists.
+    more : bool
+        Whether draws or other files are to be written as well.
+
+    Raises
+    ------
+    UsageError
+        OUT exists or is an input, its suffix contradicts the format, or there is no place for the other files.
+    """
+    if not is_single_file(source, out):
+        check_output(source, out)
+        return kind
+    from restorekit.images.picture import SUFFIXES
+
+    check_output_file(out, out.suffix.lower(), overwrite, source)
+    formats = {suffix: name for name, suffixes in SUFFIXES.items() for suffix in suffixes}
+    wanted = formats[out.suffix.lower()]
+    if kind not in ("keep", wanted):
+        raise UsageError(f"OUT ends in {out.suffix} and --format says {kind}; remove --format or rename OUT")
+    if more:
+        raise UsageError(f"--keep and --samples write several files and OUT is the file {out}; give a folder instead")
+    same = formats.get(Path(str(source).partition(".npz:")[0]).suffix.lower()) == wanted
+    return "keep" if same else wanted
+
+
+def check_output_file(out: Path, suffix: str, overwrite: bool, *inputs: str | Path | None) -> None:
+    """Raise a UsageError for an output file of another suffix, one that exists, and one that is an input."""
+    if out.suffix.lower() != suffix:
+        raise UsageError(f"expected OUT to end in {suffix}, got {out}; rename it")
+    if out.exists() and not overwrite:
+        raise UsageError(f"{out} exists; choose another name or add --overwrite")
+    files = {identity(Path(str(name).partition(".npz:")[0])) for name in inputs if name}
+    if identity(out) in files - {None} or any(_holds(Path(name), out) for name in inputs if name):
+        raise UsageError(f"{out} is itself an input, which is never written to; choose another name")
+    refuse_links(out)
+
+
+def _holds(folder: Path, file: Path) -> bool:
+    """Return whether an existing file lies in a folder."""
+    return folder.is_dir() and file.exists() and file.resolve().is_relative_to(folder.resolve())
 
 
 def set_threads(count: int | None) -> None:

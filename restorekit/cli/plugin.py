@@ -14,10 +14,10 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from restorekit.cli.console import ChecksProgress, as_json
-from restorekit.cli.options import set_threads
+from restorekit.cli.console import ChecksProgress, as_json, echo
+from restorekit.cli.options import MAX_THREADS, set_threads
 from restorekit.cli.scaffold import KINDS, write
-from restorekit.core.errors import RestorekitWarning
+from restorekit.core.errors import RestorekitWarning, printable
 
 if TYPE_CHECKING:
     from restorekit.testing.registry import Finding
@@ -61,18 +61,18 @@ def new(name: str, kind: str, into: Path) -> None:
     point, one module, one test and a README.md. An existing folder is not overwritten.
     """
     folder, *written = write(name, kind, into)
-    click.echo(f"{folder}: {', '.join(file.name for file in written)}")
+    echo(f"{folder}: {', '.join(file.name for file in written)}")
     for line in (
         f"pip install -e {shlex.quote(str(folder))}",
         f"restorekit plugin check {name}",
         TRY[kind].format(name),
     ):
-        click.echo(f"  {line}")
+        echo(f"  {line}")
 
 
 @command.command("check", epilog="\b\nExample:\n  restorekit plugin check sun-glare\n")
 @click.argument("name")
-@click.option("--threads", type=click.IntRange(1), help="CPU threads. [default: all cores]")
+@click.option("--threads", type=click.IntRange(1, MAX_THREADS), help="CPU threads. [default: all cores]")
 @click.option("--json", "machine", is_flag=True, help="Print one JSON object instead of text.")
 def check(name: str, threads: int | None, machine: bool) -> int:
     """Check an installed plugin against the contracts. NAME is a plugin, its package, or one part of it.
@@ -93,15 +93,15 @@ def check(name: str, threads: int | None, machine: bool) -> int:
             found.append(one)
             if not (machine or console.is_terminal):
                 verdict, rest = ("passed", "") if one.fault is None else ("FAILED", f": {' '.join(one.fault.split())}")
-                click.echo(f"{verdict}  {one.thing:<{width}}  {one.check}{rest}")
+                echo(f"{verdict}  {one.thing:<{width}}  {one.check}{rest}")
     failed = sum(one.fault is not None for one in found)
     counts = {"name": name, "passed": len(found) - failed, "failed": failed}
     if machine:
-        click.echo(as_json({**counts, "checks": [one._asdict() for one in found]}))
+        echo(as_json({**counts, "checks": [one._asdict() for one in found]}))
         return int(failed > 0)
     if console.is_terminal:
         console.print(_table(found))
-    click.echo(f"{counts['passed']} of {len(found)} checks passed" + (f", {failed} failed" if failed else ""))
+    echo(f"{counts['passed']} of {len(found)} checks passed" + (f", {failed} failed" if failed else ""))
     return int(failed > 0)
 
 
@@ -112,6 +112,6 @@ def _table(found: list[Finding]) -> Table:
         table.add_column(head, overflow="fold")
     for i, one in enumerate(found):
         thing = "" if i and found[i - 1].thing == one.thing else one.thing
-        result = Text("passed", "green") if one.fault is None else Text(f"failed: {one.fault}", "bold red")
-        table.add_row(escape(thing), one.check, result)
+        result = Text("passed", "green") if one.fault is None else Text(printable(f"failed: {one.fault}"), "bold red")
+        table.add_row(escape(printable(thing)), one.check, result)
     return table

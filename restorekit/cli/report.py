@@ -7,10 +7,11 @@ from pathlib import Path
 
 import click
 
-from restorekit.cli.console import ImagesProgress, as_json
+from restorekit.cli.console import ImagesProgress, as_json, echo
 from restorekit.cli.evaluate import create_metrics, exit_code, print_range_note, publish
 from restorekit.cli.options import (
     axes_option,
+    begin,
     check_output,
     command_line,
     describe_missed,
@@ -62,6 +63,7 @@ def command(
     number type. REPORT gets report.html, results.json and results.csv.
     Exit code 0: all done, 1: some images could not be paired or a limit was missed, 2: wrong usage.
     """
+    begin(machine, restored, clean, observed, against)
     from restorekit.core.execution import LocalEngine
     from restorekit.core.plugins import registry
     from restorekit.evaluation.compare_folders import Sources, measure_sources, open_sources
@@ -86,7 +88,7 @@ def command(
         made = measure_sources(found, sources, selected, LocalEngine(1), watch, report, album.take)
     made = made._replace(results=replace(made.results, command=command_line("report")))
     if machine:
-        click.echo(as_json(finite(made.results.to_json())))
+        echo(as_json(finite(made.results.to_json())))
     else:
         print_results(made.results, [*alarms(*made), *verdicts(made.compared, lost=False)])
         for pairs in made.compared:

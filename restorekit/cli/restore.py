@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 import re
+import shutil
 import statistics
+import tempfile
 from collections import Counter
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 from click.core import ParameterSource
 
-from restorekit.cli.console import ImagesProgress, Reporter, as_json
+from restorekit.cli.console import ImagesProgress, Reporter, as_json, echo
 from restorekit.cli.options import (
+    LABEL,
+    SEED,
+    Number,
     axes_option,
-    check_output,
+    check_destination,
     check_sampler_corruption,
     command_line,
     compute_options,
+    is_single_file,
     parse_format,
     parse_keep,
     parse_memory,
@@ -29,6 +35,7 @@ from restorekit.cli.options import (
     range_option,
     set_threads,
 )
+from restorekit.core.errors import UsageError
 
 if TYPE_CHECKING:
     from restorekit.core.contracts import Corruption
@@ -80,7 +87,7 @@ Examples:
 @click.option(
     "--opaque", is_flag=True, help="With --mask alpha: write the filled image opaque. [default: alpha stays as it is]"
 )
-@click.option("--label", type=click.IntRange(0), help="Class index of the images, for class-conditional models.")
+@click.option("--label", type=LABEL, help="Class index of the images, for class-conditional models.")
 @click.option(
     "--samples",
     type=click.IntRange(0, 1000),
@@ -102,7 +109,7 @@ Examples:
 )
 @click.option(
     "--interval",
-    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    type=Number(0, 1, min_open=True, max_open=True),
     default=0.9,
     show_default=True,
     help="Share of the unknown values between low and high; setting it also writes both.",
@@ -133,17 +140,21 @@ Examples:
     " are refused by their header.",
 )
 @click.option(
-    "--max-pixels", type=click.IntRange(1), default=10**9, show_default=True, help="Refuse images with more pixels."
+    "--max-pixels",
+    type=click.IntRange(1, 10**12),
+    default=10**9,
+    show_default=True,
+    help="Refuse images with more pixels.",
 )
 @click.option(
     "--workers",
-    type=click.IntRange(1),
+    type=click.IntRange(1, 64),
     default=2,
     show_default=True,
     help="Number of reader threads and of writer threads.",
 )
 @click.option("--shard", metavar="I/N", help="Process part I of N of the list (1-based). [default: 1/1]")
-@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the draws.")
+@click.option("--seed", type=SEED, default=0, show_default=True, help="Seed of the draws.")
 @click.option("--overwrite", is_flag=True, help="Overwrite files in OUT that restorekit did not write.")
 @click.option(
     "--self-check",
@@ -165,45 +176,75 @@ def command(
     """Restore every image of IN (a file, or a folder with its sub-folders) to OUT.
 
     OUT mirrors the folder tree, names, formats and bit depths of IN; OUT/_restorekit has the journal and the report.
+    If IN is one image and OUT ends like one, such as OUT.png, that file is written and nothing else.
     A second run continues with the unfinished images. Exit code 0: all done, 1: some images failed, 2: wrong usage.
     """
-    from restorekit.core.devices import Compute
     from restorekit.images.discovery import find_images
     from restorekit.images.intensity import parse_range
     from restorekit.images.masks import parse_mask
+
+    # all checks that need no torch come first: a wrong path is an error within half a second
+    masks, parts = parse_mask(mask, mask_invert, mask_confirmed), parse_keep(keep, samples)
+    if opaque and mask != "alpha":
+        raise click.UsageError("--opaque requires --mask alpha; add it or remove --opaque")
+    share = parse_shard(shard)
+    quality = parse_quality(quality)
+    typed = click.get_current_context().get_parameter_source("interval") is ParameterSource.COMMANDLINE
+    parts = (*parts, "low", "high") if typed and not {"low", "high"} & {*parts} else parts
+    items, single = find_images(source, listed), is_single_file(source, out)
+    kind = check_destination(source, out, parse_format(kind), overwrite, bool(parts or samples))
+    items = masks.pictures(items)
+    masks.check(items)
+    announce(len(items), source, name, machine)
+
+    from restorekit.core.devices import Compute
     from restorekit.restoration import folder
 
     set_threads(threads)
     memory = parse_memory(max_memory)
-    masks, parts = parse_mask(mask, mask_invert, mask_confirmed), parse_keep(keep, samples)
-    if opaque and mask != "alpha":
-        raise click.UsageError("--opaque requires --mask alpha; add it or remove --opaque")
-    typed = click.get_current_context().get_parameter_source("interval") is ParameterSource.COMMANDLINE
-    if typed and not {"low", "high"} & {*parts}:
-        parts = (*parts, "low", "high")
-    items = find_images(source, listed)
-    check_output(source, out)
-    items = masks.pictures(items)
-    masks.check(items)
     opened = _opened(name, corruption, sigma, sampler, Compute(device, precision, compiled), memory)
     opened.check(label, samples, parts)
     options = folder.Options(
         model=name, digest=opened.digest, corruption=corruption, sigma=parse_sigma(sigma), mask=mask,
         mask_invert=mask_invert, opaque=opaque, label=label, samples=samples, sampler=opened.sampler,
-        range=parse_range(span),
-        axes=axes, format=parse_format(kind), keep=parts,
+        range=parse_range(span), axes=axes, format=kind, keep=parts,
         interval=interval if {"low", "high"} & {*parts} else None, seed=seed,
-        precision=opened.precision, noise=opened.noise, self_check=self_check, jpeg_quality=parse_quality(quality),
+        precision=opened.precision, noise=opened.noise, self_check=self_check, jpeg_quality=quality,
     )  # fmt: skip
-    setup = folder.Setup(
-        source, out, opened.restorer, options, _corruption, masks, opened.estimate(samples), opened.device, max_pixels,
-        memory, overwrite, parse_shard(shard), opened.table if options.interval or self_check else None, report,
-        command_line("restore"),
-    )  # fmt: skip
-    tasks = folder.tasks(items, setup)
+    with _destination(out, single and not dry_run) as place:
+        setup = folder.Setup(
+            source, place, opened.restorer, options, _corruption, masks, opened.estimate(samples), opened.device,
+            max_pixels, memory, overwrite, share, opened.table if options.interval or self_check else None,
+            report and not single, command_line("restore"), opened.refusal, out if single else None,
+        )  # fmt: skip
+        tasks = folder.tasks(items, setup)
+        if not machine:
+            print_notes(tasks, setup, bool(listed))
+        return _plan(tasks, setup, machine) if dry_run else _run(tasks, setup, workers, machine)
+
+
+@contextmanager
+def _destination(out: Path, single: bool) -> Iterator[Path]:
+    """Yield the folder of a run: OUT, or a temporary one whose only image is then copied to the file OUT."""
+    if not single:
+        yield out
+        return
+    from restorekit.core.files import atomic, sweep
+    from restorekit.images.discovery import OWN_FOLDER
+
+    sweep(out.parent, recursive=False)
+    with tempfile.TemporaryDirectory(prefix="restorekit-") as name:
+        yield Path(name)
+        found = [path for path in Path(name).iterdir() if path.name != OWN_FOLDER]
+        if found:  # nothing, if the image failed
+            with atomic(out) as temporary:
+                shutil.copyfile(found[0], temporary)
+
+
+def announce(count: int, source: str, name: str, machine: bool) -> None:
+    """Print on standard error what is about to be done, unless for a machine."""
     if not machine:
-        print_notes(tasks, setup, bool(listed))
-    return _plan(tasks, setup, machine) if dry_run else _run(tasks, setup, workers, machine)
+        echo(f"{count} image{'s' * (count > 1)} in {source}; loading {name}", err=True)
 
 
 def _corruption(spec: str) -> Corruption:
@@ -226,6 +267,8 @@ def _opened(
     stated: Sigma = None if level is None else "auto" if level == "auto" else float(level)
     opened = open_restorer(name, known, sampler, compute, limits, stated)
     check_sampler_corruption(opened.sampler, known)
+    if known is not None and (reason := opened.refusal(known)) is not None:
+        raise UsageError(f"--corruption {corruption}: {reason}")
     return opened
 
 
@@ -257,9 +300,9 @@ def _plan(tasks: Sequence[Group], setup: Setup, machine: bool) -> int:
 
     rows = planned(tasks, setup)
     if machine:
-        click.echo(as_json({"planned": rows}))
+        echo(as_json({"planned": rows}))
     for row in () if machine else rows:
-        click.echo(f"{row['status']:<8s} {row['image']} -> {row['target']}")
+        echo(f"{row['status']:<8s} {row['image']} -> {row['target']}")
     return 0
 
 
@@ -329,35 +372,34 @@ def print_summary(counts: dict[str, int], setup: Setup, reporter: Reporter, chec
     """Print the summary of a run; return its exit code."""
     if machine:
         checked = {"self_check": checks.to_json()} if setup.options.self_check else {}
-        found = {"out": str(setup.out), "device": setup.device, **counts, "failures": reporter.failures, **checked}
-        click.echo(as_json(found))
+        found = {"out": str(setup.shown), "device": setup.device, **counts, "failures": reporter.failures, **checked}
+        echo(as_json(found))
     else:
-        click.echo(
-            f"{counts['done']} restored, {counts['skipped']} done before, {counts['failed']} failed -> {setup.out}"
-        )
-        click.echo(_describe_run(setup))
+        echo(f"{counts['done']} restored, {counts['skipped']} done before, {counts['failed']} failed -> {setup.shown}")
+        for text in _describe_run(setup) if counts["done"] else ():
+            echo(text)
         if setup.options.self_check:
-            click.echo(str(checks))
-        if reporter.noted:
-            click.echo(f"notes on {reporter.noted} of them -> {setup.own / 'images.jsonl'}")
+            echo(str(checks))
+        if reporter.noted and setup.file is None:
+            echo(f"notes on {reporter.noted} of them -> {setup.own / 'images.jsonl'}")
         if setup.pictures:
-            click.echo(f"-> {setup.own / REPORT}")
+            echo(f"-> {setup.own / REPORT}")
     return 1 if reporter.failures else 0
 
 
-def _describe_run(setup: Setup) -> str:
-    """Return the method of the estimates and the basis of the intervals, for the summary."""
+def _describe_run(setup: Setup) -> list[str]:
+    """Return lines on the method of the estimates and the basis of the intervals, for the summary."""
     options = setup.options
     half = ", bfloat16" if options.precision == "bfloat16" else ""
     how = f"{options.model} on {setup.device}{half}: {setup.estimate}"
     if options.interval is None:
-        return how
+        return [how]
     refusal = setup.table.level_refusal(options.interval) if setup.table else "the model has no calibration"
     if setup.table and not refusal:
         share, source = f"{options.interval:.3g} of the unknown values", setup.table.source
-        return f"{how}\nlow and high enclose {share}, on average over images like those of the calibration: {source}"
+        return [how, f"low and high enclose {share}, on average over images like those of the calibration: {source}"]
     gaussian = f"mean +- {options.deviations:.3g} standard deviations, as if Gaussian"
-    return f"{how}\nlow and high are uncalibrated, {gaussian}: {refusal}"
+    return [how, f"low and high are uncalibrated, {gaussian}: {refusal}"]
 
 
 class LiveReport:
@@ -410,4 +452,4 @@ def print_notes(tasks: Sequence[Group], setup: Setup, listed: bool) -> None:
         journal.warning,
     )
     for text in filter(None, found):
-        click.echo(text, err=True)
+        echo(text, err=True)

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 
 import click
 
-from restorekit.cli.options import axes_option, device_options, set_threads
+from restorekit.cli.console import echo
+from restorekit.cli.options import (
+    LABEL,
+    SEED,
+    axes_option,
+    begin,
+    check_output_file,
+    device_options,
+    set_threads,
+)
 
+MAX_TEMPERATURE = 100
 MAX_ORDERING_IMAGES = 1000  # images at most by which latents are ordered
 EXAMPLE = """\b
 Example:
@@ -23,9 +32,9 @@ def _temperatures(context: click.Context, option: click.Parameter, text: str) ->
         found = tuple(float(piece) for piece in text.split(","))
     except ValueError:
         found = ()
-    if not found or not all(0 <= value < math.inf for value in found):
+    if not found or not all(0 <= value <= MAX_TEMPERATURE for value in found):
         raise click.BadParameter(
-            f"expected a number from 0 upwards, or several separated by commas, such as 1,0.9,0.8, got {text!r}"
+            f"expected a number from 0 to {MAX_TEMPERATURE}, or several with commas, such as 1,0.9,0.8, got {text!r}"
         )
     return found if len(found) > 1 else found[0]
 
@@ -34,10 +43,10 @@ def _temperatures(context: click.Context, option: click.Parameter, text: str) ->
 @click.argument("out", type=click.Path(path_type=Path))
 @click.option("--model", "name", required=True, metavar="NAME|FILE", help="Model file or installed weights.")
 @click.option("--count", type=click.IntRange(1, 10000), default=64, show_default=True, help="Images to draw.")
-@click.option("--label", type=click.IntRange(0), help="Class to draw, for models that know classes.")
+@click.option("--label", type=LABEL, help="Class to draw, for models that know classes.")
 @click.option(
     "--size",
-    type=click.IntRange(8),
+    type=click.IntRange(8, 4096),
     default=64,
     show_default=True,
     help="Side in pixels, for models that take any size.",
@@ -51,11 +60,11 @@ def _temperatures(context: click.Context, option: click.Parameter, text: str) ->
     help="Factor on the standard deviation of the latents; one number, or one for each level, finest last.",
 )
 @click.option(
-    "--interpolate", type=click.IntRange(2), help="Steps of an interpolation between two draws; one row per pair."
+    "--interpolate", type=click.IntRange(2, 1000), help="Steps of an interpolation between two draws; one row per pair."
 )
 @click.option(
     "--traverse",
-    type=click.IntRange(2),
+    type=click.IntRange(2, 1000),
     help="Steps of each latent from -3 to 3 standard deviations of the prior, the others being 0; one numbered row per"
     " latent, at most --count rows.",
 )
@@ -65,7 +74,7 @@ def _temperatures(context: click.Context, option: click.Parameter, text: str) ->
     help="With --traverse: order latents by their information about these images, shown in nats.",
 )
 @axes_option
-@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the draws.")
+@click.option("--seed", type=SEED, default=0, show_default=True, help="Seed of the draws.")
 @click.option("--overwrite", is_flag=True, help="Replace OUT if it exists.")
 @device_options
 def command(
@@ -85,15 +94,13 @@ def command(
     threads: int | None,
 ) -> None:
     """Draw images from the prior of a model and write them to OUT, a PNG grid."""
+    begin(False, images, model=name)
     from restorekit.core.errors import UsageError
     from restorekit.core.files import atomic
     from restorekit.evaluation.traversal import draw, titled
     from restorekit.training.validation import write_grid
 
-    if out.suffix.lower() != ".png":
-        raise UsageError(f"expected OUT to end in .png, got {out}; rename it")
-    if out.exists() and not overwrite:
-        raise UsageError(f"{out} exists; choose another name or add --overwrite")
+    check_output_file(out, ".png", overwrite, name, images)
     set_threads(threads)
     if interpolate and traverse:
         raise UsageError("--interpolate and --traverse exclude one another; remove one of them")
@@ -109,7 +116,7 @@ def command(
             write_grid(cells, steps or max(1, round(count**0.5)), temporary)
         else:
             titled(rows[: len(cells) // steps], cells, steps, temporary)
-    click.echo(f"{len(cells)} images -> {out}")
+    echo(f"{len(cells)} images -> {out}")
 
 
 def _latents(name: str, images: str | None, axes: str | None, count: int, device: str) -> tuple[list[int], list[str]]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, get_type_hints
 
 import click
 
-from restorekit.cli.console import as_json
+from restorekit.cli.console import as_json, echo
 from restorekit.core.config import setting_text
 from restorekit.core.errors import UsageError, unknown
 
@@ -38,7 +38,7 @@ def command(name: str, machine: bool) -> None:
     """
     found = _found(name)
     if machine:
-        click.echo(as_json(found[0] if len(found) == 1 else {values["kind"]: values for values in found}))
+        echo(as_json(found[0] if len(found) == 1 else {values["kind"]: values for values in found}))
         return
     for values in found:
         for key, value in values.items():
@@ -149,7 +149,7 @@ def _meanings(text: str) -> dict[str, str]:
 
 def _line(key: str, value: Any) -> None:
     if isinstance(value, dict) and value:
-        click.echo(f"{key}:")
+        echo(f"{key}:")
         for name, inner in value.items():
             if isinstance(inner, dict) and "takes" in inner:  # a setting
                 shown = f"{inner['default']}   ({inner['takes']})   {inner['meaning']}".rstrip()
@@ -157,10 +157,10 @@ def _line(key: str, value: Any) -> None:
                 shown = f"{inner:.6g}"
             else:
                 shown = "-" if inner is None else setting_text(inner)
-            click.echo(f"  {name}: {shown}")
+            echo(f"  {name}: {shown}")
     elif isinstance(value, list | tuple) and len(value) > 1 and all(isinstance(v, str) for v in value):
-        click.echo(f"{key}:")
+        echo(f"{key}:")
         for inner in value:
-            click.echo(f"  {inner}")
+            echo(f"  {inner}")
     else:
-        click.echo(f"{key}: {'none' if value is None else setting_text(value)}")
+        echo(f"{key}: {'none' if value is None else setting_text(value)}")

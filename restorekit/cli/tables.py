@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from restorekit.core.errors import printable
+
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.table import Table
 
     from restorekit.evaluation.calibration import CalibrationRow
@@ -13,6 +16,7 @@ if TYPE_CHECKING:
     from restorekit.evaluation.protocol import Results
     from restorekit.evaluation.rows import RunCoverage, RunRow
 
+MAX_WIDTH = 1000  # characters of a table in a file
 MAX_COLUMNS = 8  # columns of values that fit into a terminal of 80 characters
 _OPTIONAL = ("winkler90", "ause", "nrmse", "seconds", "nelbo")  # shown if there is room; always in results.json
 _HEADS = {
@@ -33,32 +37,39 @@ _HEADS = {
 }
 
 
-def print_results(results: Results, alarms: Sequence[str] = ()) -> None:
-    """Print alarms, a table for each corruption with the best PSNR first, and the protocol."""
+def _console() -> Console:
+    """Return the standard output, as wide as the terminal; a pipe or a file takes tables of any width."""
     from rich.console import Console
 
+    console = Console()
+    return console if console.is_terminal else Console(width=MAX_WIDTH)
+
+
+def print_results(results: Results, alarms: Sequence[str] = ()) -> None:
+    """Print alarms, a table for each corruption with the best PSNR first, and the protocol."""
     from restorekit.evaluation.protocol import failed
     from restorekit.report.wording import absent, count, method_names
 
-    console, names = Console(), method_names(run.restorer for run in results.runs)
+    console, names = _console(), method_names(run.restorer for run in results.runs)
     for text in alarms:
-        console.print(text, markup=False, highlight=False, soft_wrap=True, style="bold")
+        console.print(printable(text), markup=False, highlight=False, soft_wrap=True, style="bold")
     for spec in dict.fromkeys(run.corruption for run in results.runs):
         runs = [run for run in results.runs if run.corruption == spec]
         console.print(
-            f"{spec or 'files as they are'}   ({count(runs[0].images, 'image')})",
+            f"{printable(spec or 'files as they are')}   ({count(runs[0].images, 'image')})",
             style="italic",
             markup=False,
             highlight=False,
         )
-        console.print(_one_table(runs, names))
+        for table in _tables(runs, names, console):
+            console.print(table)
         for run in runs:
             if run.coverage is not None and run.coverage.coverage_by_width:
                 console.print(_coverage(run, run.coverage, names), highlight=False, markup=False)
     for text in (*absent(results), _protocol(results, names)):
-        console.print(text, style="dim", markup=False, highlight=False)
+        console.print(printable(text), style="dim", markup=False, highlight=False)
     for text in failed(results.failures):
-        console.print(text, markup=False, highlight=False, soft_wrap=True)
+        console.print(printable(text), markup=False, highlight=False, soft_wrap=True)
 
 
 def _coverage(run: RunRow, coverage: RunCoverage, names: Mapping[str, str]) -> str:
@@ -71,7 +82,7 @@ def _coverage(run: RunRow, coverage: RunCoverage, names: Mapping[str, str]) -> s
     by_width = f"by width, narrowest tenth first: {tenths}"
     beyond = run.images - coverage.calibrated if coverage.calibrated is not None else 0
     note = f"; {count(beyond, 'image')} outside of the calibration, with Gaussian intervals" if beyond else ""
-    return f"{names[run.restorer]}, within the 90 % interval: {by_image}; {by_width}{note}\n"
+    return f"{printable(names[run.restorer])}, within the 90 % interval: {by_image}; {by_width}{note}\n"
 
 
 def _protocol(results: Results, names: Mapping[str, str]) -> str:
@@ -90,16 +101,33 @@ def _protocol(results: Results, names: Mapping[str, str]) -> str:
     return "; ".join([*directions, *goals, general, *sigma, f"seed {p.seed}", *estimates])
 
 
-def _one_table(runs: Sequence[RunRow], names: Mapping[str, str]) -> Table:
-    from rich import box
-    from rich.markup import escape
-    from rich.table import Table
+def _tables(runs: Sequence[RunRow], names: Mapping[str, str], console: Console) -> list[Table]:
+    """Return one table, or as many as it takes for their columns to fit a terminal; a pipe takes any width."""
+    from rich.measure import Measurement
 
     from restorekit.evaluation.metric_values import DIFFERENCE_SUFFIX
 
     columns = [*_HEADS, *(k for k in runs[0].metrics if k not in _HEADS and not k.endswith(DIFFERENCE_SUFFIX))]
     shown = [k for k in columns if any(run.metrics.get(k) is not None for run in runs)]
     shown = [k for k in shown if k not in _OPTIONAL] if len(shown) > MAX_COLUMNS else shown
+    parts = [shown]
+    wide = console.options.update(width=MAX_WIDTH)
+    while console.is_terminal:
+        widths = [Measurement.get(console, wide, _one_table(runs, names, part)).maximum for part in parts]
+        if max(widths) <= console.width or len(parts) >= len(shown):
+            break
+        size = -(-len(shown) // (len(parts) + 1))
+        parts = [shown[first : first + size] for first in range(0, len(shown), size)]
+        if len(parts) * size >= len(shown) and size == 1:
+            break
+    return [_one_table(runs, names, part) for part in parts]
+
+
+def _one_table(runs: Sequence[RunRow], names: Mapping[str, str], shown: Sequence[str]) -> Table:
+    from rich import box
+    from rich.markup import escape
+    from rich.table import Table
+
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     has_sigma = any(run.sigma for run in runs)
     for key in ("restorer", *(("sigma",) if has_sigma else ())):
@@ -108,7 +136,7 @@ def _one_table(runs: Sequence[RunRow], names: Mapping[str, str]) -> Table:
         table.add_column(_HEADS.get(key, key), justify="right", no_wrap=True)
     for run in sorted(runs, key=lambda r: r.metrics.get("psnr") or 0.0, reverse=True):
         table.add_row(
-            escape(names[run.restorer]),
+            escape(printable(names[run.restorer])),
             *((run.sigma or "",) if has_sigma else ()),
             *(_cell(run.metrics.get(k)) for k in shown),
             style="bold" if run.learned else "",
@@ -119,7 +147,6 @@ def _one_table(runs: Sequence[RunRow], names: Mapping[str, str]) -> Table:
 def print_compared(comparisons: Sequence[PairedComparison]) -> None:
     """Print the comparison of two runs, a line for each metric, and the images that are worse in the first."""
     from rich import box
-    from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
@@ -128,7 +155,12 @@ def print_compared(comparisons: Sequence[PairedComparison]) -> None:
 
     first = comparisons[0]
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
-    heads = (escape(first.restorer), escape(first.against), "difference", f"{100 * LEVEL:g} % interval")
+    heads = (
+        escape(printable(first.restorer)),
+        escape(printable(first.against)),
+        "difference",
+        f"{100 * LEVEL:g} % interval",
+    )
     table.add_column("", no_wrap=True)
     for head in (*heads, "better", "worse", "equal"):
         table.add_column(head, justify="right", overflow="fold")
@@ -138,12 +170,12 @@ def print_compared(comparisons: Sequence[PairedComparison]) -> None:
         ends = "-" if found.low is None else f"{_signed(found.low)} to {_signed(found.high)}"
         counts = map(str, (found.wins, found.losses, found.ties))
         table.add_row(pair.metric.name, *means, difference, ends, *counts)
-    Console().print(table)
+    _console().print(table)
     if first.result.worse:
         differences = dict(first.result.differences)
         names = [f"{key} {_signed(differences.get(key))}" for key in first.result.worse]
         text = f"worse than {first.against} by {first.metric.name}: {list_names(names, 5)}"
-        Console().print(text, markup=False, highlight=False, soft_wrap=True)
+        _console().print(printable(text), markup=False, highlight=False, soft_wrap=True)
 
 
 def _signed(value: float | None) -> str:
@@ -158,7 +190,7 @@ CHANNELS = {1: "gray", 3: "colour"}
 def print_calibration(rows: Sequence[CalibrationRow]) -> None:
     """Print coverage and width of the calibrated 90 % interval on held-out images, and of one with a single scale."""
     from rich import box
-    from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     from restorekit.report.wording import count
@@ -170,11 +202,11 @@ def print_calibration(rows: Sequence[CalibrationRow]) -> None:
     for row in rows:
         colours = CHANNELS.get(row.channels, f"{row.channels} channels")
         why = f", {count(row.refused, 'image')} without an interval: too few similar images, or holes too deep"
-        table.add_row(f"{row.corruption}, {colours}{why if row.refused else ''}")
+        table.add_row(f"{escape(printable(row.corruption))}, {colours}{why if row.refused else ''}")
         single = (row.global_coverage90, row.global_width90, row.global_winkler90)
         for name, values in (("calibrated", (row.coverage90, row.width90, row.winkler90)), ("one scale", single)):
             table.add_row(f"  {name}", *(f"{value:.4f}" for value in values))
-    Console().print(table)
+    _console().print(table)
 
 
 def _cell(value: float | None) -> str:

@@ -10,9 +10,14 @@ from typing import TYPE_CHECKING
 
 import click
 
+from restorekit.cli.console import echo
 from restorekit.cli.options import (
+    LIMIT,
     PRECISION,
+    SEED,
+    Number,
     axes_option,
+    begin,
     check_output,
     device_options,
     parse_settings,
@@ -51,11 +56,11 @@ Example:
     help="Validation images, or the number of images to hold out. [default: test set of the stack, else 1 in 20,"
     " at most 20]",
 )
-@click.option("--steps", type=click.IntRange(1), help="Length of the training in updates.")
-@click.option("--epochs", type=click.IntRange(1), help="Length of the training in passes over the images.")
+@click.option("--steps", type=LIMIT, help="Length of the training in updates.")
+@click.option("--epochs", type=LIMIT, help="Length of the training in passes over the images.")
 @click.option(
     "--minutes",
-    type=click.FloatRange(0, min_open=True),
+    type=Number(0, 10**7, min_open=True),
     help="Length of the training in minutes; the learning rate schedule follows the time.",
 )
 @click.option(
@@ -105,12 +110,12 @@ Example:
     " learned: learn it with the model; learned-gain: learn its growth with brightness too.",
 )
 @click.option("--tensorboard", is_flag=True, help="Also write the log and preview images to RUN/tensorboard.")
-@click.option("--devices", type=click.IntRange(1), default=1, show_default=True, help="Devices per node.")
-@click.option("--nodes", type=click.IntRange(1), default=1, show_default=True, help="Number of machines.")
+@click.option("--devices", type=click.IntRange(1, 64), default=1, show_default=True, help="Devices per node.")
+@click.option("--nodes", type=click.IntRange(1, 10**4), default=1, show_default=True, help="Number of machines.")
 @range_option
 @axes_option
 @click.option("--licence", default="", help="Licence of the weights, stored in the model file.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Seed of all random numbers.")
+@click.option("--seed", type=SEED, default=0, show_default=True, help="Seed of all random numbers.")
 @device_options
 def command(
     images: str, run: Path, model_name: str, specs: tuple[str, ...], validation: str | None, steps: int | None,
@@ -125,6 +130,7 @@ def command(
     Exit code 0: done, 130 or 143: stopped by Ctrl-C or SIGTERM, with the state saved if training had begun,
     2: wrong usage.
     """
+    begin(False, images, validation if validation and not validation.isdigit() else None)
     from restorekit.cli.console import TrainingProgress
     from restorekit.report.live import TrainingPage
     from restorekit.training import build, loop
@@ -147,7 +153,7 @@ def command(
     start = f"resuming {run}" if resume else f"starting from {job.card.start or 'random weights'}"
     first = fabric.is_global_zero  # one of several processes prints for all
     for note in (*job.notes, start) if first else ():
-        click.echo(note, err=True)
+        echo(note, err=True)
     with TrainingProgress(job) as progress, TrainingPage(job, progress.say) as page, board or nullcontext():
         shows = [progress.show, page.show, *([board.show] if board else [])]
 
@@ -161,12 +167,12 @@ def command(
     if outcome.signal is None:
         return 0
     if first:
-        click.echo(f"stopped at step {outcome.steps}; continue with --resume", err=True)
+        echo(f"stopped at step {outcome.steps}; continue with --resume", err=True)
     return 128 + outcome.signal  # the exit code of a shell: 130 for SIGINT, 143 for SIGTERM
 
 
 def _print(run: Path, found: dict[str, float]) -> None:
     for name, value in found.items():
-        click.echo(f"  {name:<40s} {value:10.3f}")
+        echo(f"  {name:<40s} {value:10.3f}")
     written = {"model": "model.safetensors", "report": "report.html", "pictures": "previews", "log": "log.jsonl"}
-    click.echo("   ".join(f"{what}: {run / name}" for what, name in written.items() if (run / name).exists()))
+    echo("   ".join(f"{what}: {run / name}" for what, name in written.items() if (run / name).exists()))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 
 
@@ -68,6 +69,35 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> str:
     if near:
         return f"there is no {kind} named {name!r}; did you mean {' or '.join(near)}?"
     return f"there is no {kind} named {name!r}; the known ones are {', '.join(names) or 'none'}"
+
+
+_CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def printable(text: object) -> str:
+    r"""Return text on one line with every control character as an escape, such as ``\x1b`` or ``\n``.
+
+    Names of files, entries of model files and messages of other libraries may hold sequences that colour, move or
+    rename a terminal, line breaks that forge a line, and marks that reverse the order of letters.
+    """
+    return _CONTROLS.sub(lambda found: repr(found[0])[1:-1], str(text))
+
+
+_NO_MEMORY = ("allocate memory", "Failed to allocate", "Insufficient memory", "out of memory", "failed to map segment")
+_NO_THREADS = ("can't start new thread", "thread creation failed", "pthread_create")
+
+
+def shortage(error: BaseException) -> str | None:
+    """Return a sentence for an error that means that memory or threads ran out; None for other errors.
+
+    Libraries raise errors of many classes for it, so that their messages are compared too.
+    """
+    text = one_line(error)
+    if isinstance(error, MemoryError) or any(words in text for words in _NO_MEMORY):
+        return "out of memory; lower --max-memory, close other programs, or cut the image into parts"
+    if any(words in text for words in _NO_THREADS):
+        return "the system allows no further threads; lower --workers and --threads, or raise the limit (`ulimit -u`)"
+    return None
 
 
 def brief(error: BaseException) -> str:

@@ -1,4 +1,9 @@
-"""Files: written atomically, identified by their SHA-256, and locked against other runs."""
+"""Files: written atomically and never through a symbolic link, identified by their SHA-256, and locked.
+
+A folder for outputs is passed to `claim` before anything is written there. From then on neither that folder nor
+anything below it is written, changed or removed through a symbolic link; links on the way to the folder are the
+user's own and are followed.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +11,8 @@ import errno
 import hashlib
 import os
 import secrets
+import shutil
+import stat
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -24,7 +31,103 @@ _REASONS = {
     errno.ENOTDIR: "a part of its folder's path is a file; choose another folder",
     errno.EEXIST: "a part of its folder's path is a file; choose another folder",
     errno.ENAMETOOLONG: "the name is too long for the file system; shorten it",
+    errno.ELOOP: "it is a symbolic link, which is never written through; remove the link or choose another folder",
+    errno.EMFILE: "too many files are open; lower --workers, or raise the limit with `ulimit -n`",
+    errno.ENFILE: "too many files are open on this machine; close other programs",
+    errno.ENOMEM: "the system is out of memory; close other programs",
+    errno.EIO: "the disk reports an error; check the disk or choose another folder",
+    errno.EFBIG: "the file is larger than the file system or `ulimit -f` allows; choose another folder",
 }
+_claimed: set[Path] = set()
+
+
+def claim(folder: str | Path) -> None:
+    """Declare a folder as one for outputs, which may not exist yet; see the module's text for what that forbids.
+
+    Raises
+    ------
+    UsageError
+        The folder is itself a symbolic link; the message names the folder behind it.
+    """
+    folder = Path(folder).absolute()
+    _claimed.add(folder)  # even if it is refused, so that not even a report of the failure is written
+    if folder.is_symlink():
+        raise UsageError(
+            f"the output folder {folder} is a symbolic link, which is never written through; give {folder.resolve()} "
+            "itself, or another folder"
+        )
+
+
+def refuse_links(path: Path) -> None:
+    """Raise an ImageError if a path is a symbolic link, or lies behind one within a folder for outputs."""
+    full = path.absolute()
+    within = [part for part in full.parents if any(part.is_relative_to(folder) for folder in _claimed)]
+    for part in (full, *within):
+        if part.is_symlink():
+            raise ImageError(
+                f"cannot write {path}: {part} is a symbolic link, which is never written through; remove the link or "
+                "choose another folder"
+            )
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder for outputs with its parents; it may exist.
+
+    Raises
+    ------
+    ImageError
+        It cannot be made, or lies behind a symbolic link within a folder for outputs.
+    """
+    refuse_links(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _sentence(folder, error) from error
+
+
+def remove(path: Path) -> None:
+    """Remove a file of an earlier run; a missing one, or a name too long to exist, is no error.
+
+    Raises
+    ------
+    ImageError
+        It cannot be removed, or lies behind a symbolic link within a folder for outputs.
+    """
+    refuse_links(path)
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        if error.errno not in (errno.ENAMETOOLONG, errno.ENOTDIR):
+            raise ImageError(f"cannot remove {path}: {_reason(error)}") from error
+
+
+def open_to_append(path: Path) -> IO[bytes]:
+    """Open a regular file to read it and to append to it; it is made if missing.
+
+    Raises
+    ------
+    OSError
+        It cannot be opened; ELOOP for a symbolic link, EINVAL for a device, a pipe or anything else.
+    ImageError
+        It lies behind a symbolic link within a folder for outputs.
+    """
+    refuse_links(path)
+    no_link, no_wait = getattr(os, "O_NOFOLLOW", 0), getattr(os, "O_NONBLOCK", 0)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | no_link | no_wait, 0o666)
+    return os.fdopen(_regular(path, descriptor), "ab+")
+
+
+def open_to_read(path: Path) -> IO[bytes]:
+    """Open a regular file to read it; OSError for a missing file, a device, a pipe or anything else."""
+    return os.fdopen(_regular(path, os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))), "rb")
+
+
+def _regular(path: Path, descriptor: int) -> int:
+    """Return the descriptor of a regular file; close any other and raise an OSError."""
+    if stat.S_ISREG(os.fstat(descriptor).st_mode):
+        return descriptor
+    os.close(descriptor)
+    raise OSError(errno.EINVAL, "it is a device, a pipe or a folder", str(path))
 
 
 @contextmanager
@@ -47,9 +150,11 @@ def atomic(path: str | Path) -> Iterator[Path]:
     Raises
     ------
     ImageError
-        The disk is full or read-only, or permission is denied.
+        The disk is full or read-only, permission is denied, or the path lies behind a symbolic link within a folder
+        for outputs.
     """
     path = Path(path)
+    refuse_links(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary, descriptor = _create(path.parent)
@@ -58,32 +163,82 @@ def atomic(path: str | Path) -> Iterator[Path]:
     try:
         yield temporary
         os.fsync(descriptor)
+        refuse_links(path)
         temporary.replace(path)
         _sync_folder(path.parent)
     except OSError as error:
         raise _sentence(path, error) from error
     finally:
         os.close(descriptor)
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # after the rename it is gone; whatever else keeps it, the next run sweeps it
+            temporary.unlink(missing_ok=True)
 
 
-def sweep(folder: str | Path) -> int:
-    """Remove the temporaries that a killed run left under a folder, sparing those still being written.
+@contextmanager
+def atomic_folder(path: Path) -> Iterator[Path]:
+    """Yield a temporary folder and rename it to `path`, which must not exist, when the block ends without an error.
+
+    Raises
+    ------
+    ImageError
+        The disk is full or read-only, permission is denied, or `path` came up meanwhile.
+    """
+    refuse_links(path)
+    temporary = path.parent / f".{secrets.token_hex(8)}{TEMPORARY}"
+    try:
+        temporary.mkdir(parents=True)
+        descriptor = os.open(temporary, os.O_RDONLY)
+    except OSError as error:
+        raise _sentence(path, error) from error
+    try:
+        _lock(descriptor)
+        yield temporary
+        os.rename(temporary, path)  # noqa: PTH104 - Path.rename would put it inside of a folder that came up meanwhile
+        _sync_folder(path.parent)
+    except OSError as error:
+        raise _sentence(path, error) from error
+    finally:
+        os.close(descriptor)
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def sweep(folder: str | Path, recursive: bool = True) -> int:
+    """Remove the temporary files and folders that a killed run left, sparing those still being written.
 
     Parameters
     ----------
     folder : path
-        Searched recursively; it may be missing.
+        Searched, but not through links; it may be missing.
+    recursive : bool
+        Whether its sub-folders are searched too.
 
     Returns
     -------
     int
-        Number of files removed.
+        Number of files and folders removed.
     """
-    left = [p for p in Path(folder).rglob(f".*{TEMPORARY}") if _abandoned(p)]
-    for path in left:
-        path.unlink(missing_ok=True)
-    return len(left)
+    removed = 0
+    for place, folders, names in os.walk(folder):  # which follows no links
+        for path in (Path(place, name) for name in folders if name.startswith(".") and name.endswith(TEMPORARY)):
+            if _abandoned(path):
+                shutil.rmtree(path, ignore_errors=True)
+                removed += 1
+        folders[:] = [name for name in folders if recursive and not name.endswith(TEMPORARY)]
+        for path in (Path(place, name) for name in names if name.startswith(".") and name.endswith(TEMPORARY)):
+            if _abandoned(path):
+                with suppress(OSError):  # of another user, or on a disk that is read-only now
+                    path.unlink()
+                    removed += 1
+    return removed
+
+
+def identity(path: Path) -> tuple[int, int] | None:
+    """Return the numbers of device and file that a path leads to, links followed; None if it leads to nothing."""
+    try:
+        found = path.stat()
+    except (OSError, ValueError):
+        return None
+    return found.st_dev, found.st_ino
 
 
 def digest(data: bytes) -> str:
@@ -102,20 +257,30 @@ def _create(folder: Path) -> tuple[Path, int]:
     while True:
         temporary = folder / f".{secrets.token_hex(8)}{TEMPORARY}"
         descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
-        if fcntl is not None:
-            with suppress(OSError):  # some network file systems have no locks
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _lock(descriptor)
         if temporary.exists():
             return temporary, descriptor
         os.close(descriptor)  # swept away between open and lock: try again
 
 
+def _lock(descriptor: int) -> None:
+    if fcntl is not None:
+        with suppress(OSError):  # some network file systems have no locks
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
 def _abandoned(path: Path) -> bool:
+    """Return whether a temporary file or folder is one that no run is writing."""
+    if path.is_symlink() or not (path.is_file() or path.is_dir()):
+        return False
     if fcntl is None:
         return True
     try:
-        with path.open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        finally:
+            os.close(descriptor)
     except OSError:
         return False
     return True
@@ -132,8 +297,11 @@ def _sync_folder(folder: Path) -> None:
 
 
 def _sentence(path: Path, error: OSError) -> ImageError:
-    reason = _REASONS.get(error.errno or 0, f"{error.strerror or error}; check the folder")
-    return ImageError(f"cannot write {path}: {reason}")
+    return ImageError(f"cannot write {path}: {_reason(error)}")
+
+
+def _reason(error: OSError) -> str:
+    return _REASONS.get(error.errno or 0, f"{error.strerror or error}; check the folder")
 
 
 try:
@@ -161,19 +329,19 @@ def locked(folder: Path, shard_name: str) -> Iterator[None]:
         The folder cannot be made or written to.
     """
     with ExitStack() as held:
+        make_folder(folder)
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            run = held.enter_context((folder / ".lock").open("a"))
-            part = held.enter_context((folder / f".lock{shard_name}").open("a")) if shard_name else None
+            run = held.enter_context(open_to_append(folder / ".lock"))
+            part = held.enter_context(open_to_append(folder / f".lock{shard_name}")) if shard_name else None
         except OSError as error:
-            raise ImageError(f"cannot write into {folder} ({error.strerror}); choose another folder") from error
+            raise _sentence(folder / ".lock", error) from error
         _hold(run, folder, shared=part is not None)
         if part is not None:
             _hold(part, folder, shared=False)
         yield
 
 
-def _hold(file: IO[str], folder: Path, shared: bool) -> None:
+def _hold(file: IO[bytes], folder: Path, shared: bool) -> None:
     if fcntl is None:
         return
     try:

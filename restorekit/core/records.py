@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, TypeAlias, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from restorekit.core.errors import RecordError, one_line
+from restorekit.core.files import open_to_read
 
 MAX_FILE_BYTES = 2**28  # of a JSON file; the largest results.json of a benchmark has 2**24
 MAX_LINE_BYTES = 2**22  # of one line of a journal or log
@@ -170,7 +171,7 @@ def parse_file(cls: type[T], path: Path) -> T:
 def read_json(path: Path) -> Json:
     """Parse a JSON file; RecordError, naming the file, if it cannot be read, is no JSON, or exceeds a limit."""
     try:
-        with path.open("rb") as file:
+        with open_to_read(path) as file:
             data = file.read(MAX_FILE_BYTES + 1)
     except OSError as error:
         raise RecordError(f"{path.name}: {error.strerror or error}") from error
@@ -198,7 +199,7 @@ def parse_lines(cls: type[T], path: Path) -> tuple[list[T], list[RecordError]]:
         The file cannot be read.
     """
     found, errors = list[T](), list[RecordError]()
-    with path.open("rb") as file:
+    with open_to_read(path) as file:
         number = 0
         while data := file.readline(MAX_LINE_BYTES):
             number, end = number + 1, data

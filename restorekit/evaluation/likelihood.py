@@ -262,7 +262,7 @@ def score_all(model: LatentModel, images: LabelledImages, k: int, seed: int, out
         Called with the name of each image that is done, and with its error or None.
     """
     summary, device = Summary(), next(model.parameters()).device
-    with out.open("w", encoding="utf-8") as file:
+    with atomic(out) as temporary, temporary.open("w", encoding="utf-8") as file:
         for keys, x, label, levels in _batches(model, images, summary.failures, watch):
             rng = Rng(seed, keys)
             on = grid(model, x.to(device), levels)

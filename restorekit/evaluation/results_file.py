@@ -8,22 +8,23 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from restorekit.core.errors import UsageError
-from restorekit.core.files import atomic
+from restorekit.core.errors import ImageError, UsageError
+from restorekit.core.files import atomic, claim, make_folder, remove, sweep
 from restorekit.core.records import encode
 from restorekit.evaluation.protocol import Results
 
 
 def prepare(folder: Path) -> None:
     """Make the folder of a result; UsageError, before the work, if it cannot be written to."""
+    claim(folder)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
+        sweep(folder)
         with tempfile.TemporaryFile(dir=folder):
             pass
-    except OSError as error:
-        raise UsageError(
-            f"the folder {folder} cannot be written to ({error.strerror or error}); choose another"
-        ) from error
+    except (OSError, ImageError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise UsageError(f"the folder {folder} cannot be written to ({reason}); choose another") from error
 
 
 def write_results(results: Results, folder: Path) -> None:
@@ -34,7 +35,7 @@ def write_results(results: Results, folder: Path) -> None:
     with atomic(folder / "results.json") as path:
         path.write_text(json.dumps(finite(results.to_json()), indent=1) + "\n", encoding="utf-8")
     if not results.images:
-        (folder / "results.csv").unlink(missing_ok=True)  # of an earlier run
+        remove(folder / "results.csv")  # of an earlier run
     else:
         with atomic(folder / "results.csv") as path, path.open("w", newline="", encoding="utf-8") as file:
             rows = [encode(row) for row in results.images]

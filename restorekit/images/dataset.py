@@ -89,11 +89,18 @@ class LabelledImages(ABC):
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 over the sorted digests of all decoded images, so that order and names do not matter."""
-        digests = []
-        for i in range(len(self)):
-            array = np.ascontiguousarray(self.raw(i).numpy())
-            digests.append(digest(f"{array.shape} {array.dtype}".encode() + array.tobytes()))
-        return digest("".join(sorted(digests)).encode())
+        return digest("".join(sorted(self._image_digest(i) for i in range(len(self)))).encode())
+
+    def drop_unreadable(self) -> dict[str, str]:
+        """Remove the images that cannot be read; return the error of each by its name.
+
+        Every image is decoded once, and its digest kept for `fingerprint`.
+        """
+        return {}
+
+    def _image_digest(self, i: int) -> str:
+        array = np.ascontiguousarray(self.raw(i).numpy())
+        return digest(f"{array.shape} {array.dtype}".encode() + array.tobytes())
 
 
 def load_images(
@@ -171,6 +178,7 @@ class _FileImages(LabelledImages):
     option: RangeOption = None
     axes: str | None = None
     _last: tuple[Path, Picture] | None = field(default=None, init=False, repr=False)
+    _digests: dict[str, str] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
         self._frames = list(islice(self._all_frames(), self.limit))
@@ -186,6 +194,22 @@ class _FileImages(LabelledImages):
                     f"--labels folders needs at least two sub-folders, not counting {UNLABELLED!r}, got "
                     f"{len(self.label_names)} in the source"
                 )
+
+    def drop_unreadable(self) -> dict[str, str]:
+        errors = dict[str, str]()
+        for i, key in enumerate(self.keys):
+            try:
+                self._digests[key] = self._image_digest(i)
+            except ImageError as error:
+                errors[key] = str(error)
+        kept = [i for i, key in enumerate(self.keys) if key not in errors]
+        self._frames = [self._frames[i] for i in kept]
+        self.keys = tuple(frame.key for frame in self._frames)
+        self.labels = None if self.labels is None else self.labels[kept]
+        return errors
+
+    def _image_digest(self, i: int) -> str:
+        return self._digests.get(self.keys[i]) or super()._image_digest(i)
 
     def raw(self, i: int) -> Tensor:
         frame = self._frames[i]

@@ -165,6 +165,8 @@ def _chosen(source: Path, listed: Path) -> list[Item]:
 
 def _named(source: Path, name: str) -> Item:
     path = source / name
+    if any(part.casefold() == OWN_FOLDER for part in Path(name).parts):
+        raise UsageError(f"the list names {name!r}; a folder {OWN_FOLDER} holds records of restorekit and no images")
     inside = not Path(name).is_absolute() and ".." not in Path(name).parts
     if inside and path.is_file():
         return Item(path, _key(os.path.relpath(path, source)))

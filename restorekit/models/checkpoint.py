@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -15,11 +17,12 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as serialise
 from torch import Tensor
+from torch.nn.modules import module as hooks
 
 from restorekit import __version__
 from restorekit.core.config import from_json
 from restorekit.core.contracts import Model
-from restorekit.core.errors import CheckpointError, RecordError, SpecError, unknown
+from restorekit.core.errors import CheckpointError, RecordError, SpecError, shortage, unknown
 from restorekit.core.files import atomic, digest_of_file
 from restorekit.core.plugins import registry
 from restorekit.core.plugins.boundary import attribute_errors
@@ -27,6 +30,8 @@ from restorekit.core.plugins.registry import CARD
 from restorekit.core.records import About, decode, encode, parse_json
 
 FORMAT = 1
+MAX_SETTING = 2**20  # in the card of a small file
+TOLERATED_VALUES = 2**16  # in buffers and layers of a small network, beyond what its file holds
 MAX_CARD_BYTES = 2**24  # the cards of the shipped models have 2**17
 
 
@@ -183,7 +188,14 @@ def load(path: Path) -> tuple[Model, Card]:
     cls = known[card.model]
     with torch.random.fork_rng(devices=[]), attribute_errors(f"making the model {cls.name!r}", cls):
         try:
-            model = cls(from_json(cls.Config, card.config))
+            with limited_size(_stored_values(path, card), f"{path} has a card of a larger network than its weights"):
+                model = cls(from_json(cls.Config, card.config))
+        except (RuntimeError, MemoryError) as error:
+            if shortage(error) is None:
+                raise
+            raise CheckpointError(
+                f"{path} has a card that asks for more memory than there is; train it again"
+            ) from error
         except (SpecError, TypeError, ValueError) as error:
             raise CheckpointError(
                 f"{path} was made by {card.package} {card.version} with other settings: {error}"
@@ -195,6 +207,55 @@ def load(path: Path) -> tuple[Model, Card]:
             f"{path} does not fit {card.model!r} as installed: {str(error).splitlines()[-1].strip()}"
         ) from error
     return model.eval(), card
+
+
+def _stored_values(path: Path, card: Card) -> int:
+    """Return how many numbers a file holds; CheckpointError if a setting in its card is larger than any could be."""
+    with _open(path) as file:
+        count: int = sum(math.prod(file.get_slice(key).get_shape()) for key in file.keys())  # noqa: SIM118, no mapping
+    values: list[object] = [*card.config.values()]
+    for value in values:
+        if isinstance(value, list | tuple):
+            values.extend(value)
+        elif isinstance(value, int) and abs(value) > max(count, MAX_SETTING):
+            raise CheckpointError(f"{path} has a card with a setting of {value} for {count} numbers; train it again")
+    return count
+
+
+@contextmanager
+def limited_size(most: int, what: str) -> Iterator[None]:
+    """Stop the construction of a network as soon as it has clearly more parameters than expected.
+
+    Parameters
+    ----------
+    most : int
+        Expected number of values in parameters and buffers; twice as many, and a few, are tolerated, because buffers
+        may be computed.
+    what : str
+        Start of the message.
+
+    Raises
+    ------
+    CheckpointError
+        The network has more. Memory that its layers only reserved is given back.
+    """
+    left = [2 * most + TOLERATED_VALUES]
+
+    def spend(cost: int) -> None:
+        left[0] -= cost
+        if left[0] < 0:
+            raise CheckpointError(f"{what}; lower its settings, or train it again")
+
+    handles = [
+        hooks.register_module_parameter_registration_hook(lambda _, name, value: spend(value.numel())),
+        hooks.register_module_buffer_registration_hook(lambda _, name, value: spend(value.numel())),
+        hooks.register_module_module_registration_hook(lambda _, name, value: spend(1)),
+    ]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
 
 
 def _why_unavailable(card: Card) -> str:

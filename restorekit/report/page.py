@@ -63,6 +63,8 @@ class Row:
         Why it failed.
     views : Views or None
         Pictures of it.
+    verdict : str
+        What became of it in a word or two; empty for what `status` says.
     """
 
     image: str
@@ -75,6 +77,7 @@ class Row:
     notes: Sequence[str] = ()
     error: str = ""
     views: Views | None = None
+    verdict: str = ""
 
 
 @dataclass(frozen=True)

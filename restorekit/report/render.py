@@ -168,7 +168,7 @@ def _row(row: Row, columns: Sequence[Column], corruption: int, method: int) -> l
     values = [_value(row.values.get(column.name)) for column in columns]
     reasons = {str(i): row.reasons[c.name] for i, c in enumerate(columns) if row.reasons.get(c.name)}
     words = (list(row.flags), list(row.notes), row.error)
-    return [row.image, row.status, corruption, method, values, reasons, *words, views]
+    return [row.image, row.status, corruption, method, values, reasons, *words, views, *filter(None, [row.verdict])]
 
 
 def _value(value: float | None) -> float | str | None:

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import torch
 
-from restorekit.core.contracts import Corruption, Model, Restorer
+from restorekit.core.contracts import Corruption, LatentModel, Model, Restorer, parts_of
 from restorekit.core.devices import Compute, choose, compile_parts
 from restorekit.core.errors import UsageError, unknown
 from restorekit.core.plugins import registry
 from restorekit.core.plugins.boundary import attribute_errors
-from restorekit.corruptions.spec import parse
+from restorekit.corruptions.spec import parse, weighted
 from restorekit.models import checkpoint
 from restorekit.models.checkpoint import Card
 from restorekit.restoration.assumptions import Sigma, resolve_degradation
@@ -95,6 +95,29 @@ class Opened:
                 f"{self.name} is a classical method with one answer, without draws, spread or classes;"
                 f" remove {' and '.join(wanted)} or choose a generative model"
             )
+
+    def refusal(self, corruption: Corruption) -> str | None:
+        """Return why this restorer cannot undo a corruption; None if it can.
+
+        Noise and missing values are for every restorer. Anything else, such as blur, takes a model that has learnt it,
+        an unconditional model with a sampler, or a classical method that is made for it.
+        """
+        parts = [part for part in parts_of(corruption) if not part.direct]
+        names = ", ".join(dict.fromkeys(part.name for part in parts))
+        if self._model is None:
+            with attribute_errors(f"is_applicable of {self.name!r}", self.restorer):
+                undoes = not parts or self.restorer.is_applicable(corruption)
+            fix = "choose a method or model for it, or state the noise alone"
+            return None if undoes else f"{self.name} is no method against {names}; {fix}"
+        specs = self.card.corruptions if self.card is not None else ()
+        known = registry.corruptions()
+        learnt = {part.name for spec in specs for part in parts_of(parse(weighted(spec)[0], known))} if parts else set()
+        if isinstance(self._model, LatentModel) or all(part.name in learnt for part in parts):
+            return None
+        return (
+            f"{self.name} has not learnt to undo {names}, and would only remove noise; choose a model that has, a "
+            "classical method for it, or state the noise alone with --corruption gaussian"
+        )
 
     def estimate(self, samples: int) -> str:
         """Return a description of the restored pixels for a number of draws."""

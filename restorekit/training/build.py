@@ -15,12 +15,13 @@ from restorekit.core.config import from_json, read
 from restorekit.core.contracts import Corruption, LatentModel, Model
 from restorekit.core.devices import Compute, Precision, choose
 from restorekit.core.errors import CheckpointError, SpecError, UsageError, unknown
+from restorekit.core.files import claim, make_folder, sweep
 from restorekit.core.plugins import registry
 from restorekit.core.plugins.boundary import attribute_errors
 from restorekit.core.types import Geometry
 from restorekit.corruptions import Clean
 from restorekit.corruptions.spec import parse, weighted
-from restorekit.images.dataset import Labels, load_images, official_test
+from restorekit.images.dataset import LabelledImages, Labels, load_images, official_test
 from restorekit.images.intensity import parse_range
 from restorekit.models import checkpoint
 from restorekit.training import crops, splits
@@ -143,7 +144,8 @@ def prepare(
     )  # fmt: skip
     if resume:
         card = refuse_other(run / STATE_FILE, card)
-    run.mkdir(parents=True, exist_ok=True)
+    make_folder(run)
+    sweep(run)
     labels = part.labels(known, len(recipe.scales)) if known else None
     job = TrainingJob(
         run, card, recipe, corruptions, pool, held, labels, steps, epochs, minutes, plan.seed, (*notes, *more)
@@ -153,6 +155,7 @@ def prepare(
 
 def _check_run(run: Path, resume: bool) -> None:
     """Raise a UsageError if a training would overwrite another, or has none to resume."""
+    claim(run)
     exists = (run / STATE_FILE).exists()
     if exists and not resume:
         raise UsageError(f"{run} holds a training already; continue it with --resume, or choose another folder")
@@ -227,16 +230,34 @@ def _fabric(hardware: Hardware) -> Fabric:
 
 def _parts(images: DataSource, crop: int) -> tuple[ImageSubset, ImageSubset, list[str]]:
     """Open the images; return the training part, the validation part, and notes for the user."""
-    opened = load_images(images.source, None, images.labels, parse_range(images.range), images.axes)
+    opened, unread = _readable(images.source, images)
     part, note = splits.large_enough(opened, crop)
     text = images.validation
     official = official_test(images.source) if text is None else None
     if official is not None or (text is not None and not text.isdigit()):
-        other = load_images(str(official or text), None, images.labels, parse_range(images.range), images.axes)
+        other, held_unread = _readable(str(official or text), images)
         held, held_note = splits.large_enough(other, crop)
-        return part, held, [*filter(None, (opened.warning, note, held_note))]
+        return part, held, [*filter(None, (unread, held_unread, opened.warning, note, held_note))]
     train_index, held_index = splits.hold_out(part.names, None if text is None else int(text))
-    return part.cut(train_index), part.cut(held_index), [*filter(None, (opened.warning, note))]
+    return part.cut(train_index), part.cut(held_index), [*filter(None, (unread, opened.warning, note))]
+
+
+def _readable(source: str, images: DataSource) -> tuple[LabelledImages, str | None]:
+    """Open the images that can be read, and describe the others in a sentence.
+
+    Raises
+    ------
+    UsageError
+        None of them can be read.
+    """
+    opened = load_images(source, None, images.labels, parse_range(images.range), images.axes)
+    count, errors = len(opened), opened.drop_unreadable()
+    if not errors:
+        return opened, None
+    examples = "; ".join([*errors.values()][:3]) + ("; ..." if len(errors) > 3 else "")
+    if len(errors) == count:
+        raise UsageError(f"none of the {count} images in {source} can be read: {examples}")
+    return opened, f"left out {len(errors)} of {count} images, which cannot be read: {examples}"
 
 
 def _fit_recipe(recipe: Recipe, geometry: Geometry, pool: Pool) -> tuple[Recipe, list[str]]:
@@ -248,6 +269,9 @@ def _fit_recipe(recipe: Recipe, geometry: Geometry, pool: Pool) -> tuple[Recipe,
     crop = max(multiple, min(recipe.crop, side) // multiple * multiple)
     note = f"crops are {crop} pixels a side instead of {recipe.crop}: the smallest image has {side}"
     return dataclasses.replace(recipe, crop=crop), [note] if side < recipe.crop else []
+
+
+MAX_PARAMETERS = 2**31  # of a network to train; the optimiser takes four times their memory
 
 
 @dataclass(frozen=True, eq=False)
@@ -343,8 +367,13 @@ def _build(cls: type[Model], config: Any, values: Mapping[str, object], seed: in
     with torch.random.fork_rng(devices=[]), attribute_errors(f"making the model {cls.name!r}", cls):
         torch.manual_seed(seed)
         try:
-            return cls(config)
-        except (ValueError, RuntimeError) as error:
+            with checkpoint.limited_size(
+                MAX_PARAMETERS, f"the network would have more than {MAX_PARAMETERS} parameters"
+            ):
+                return cls(config)
+        except CheckpointError as error:
+            raise UsageError(f"{', '.join(f'{k}={v}' for k, v in values.items())}: {error}") from error
+        except (ValueError, RuntimeError, MemoryError, OverflowError) as error:
             settings = ", ".join(f"{k}={v}" for k, v in values.items()) or "these images"
             reason = str(error).partition("\n")[0]
             raise UsageError(

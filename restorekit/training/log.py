@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+from restorekit.core.files import open_to_append
 from restorekit.core.records import About, encode, parse_lines
 
 if TYPE_CHECKING:
@@ -97,8 +98,8 @@ class LogWriter:
             return
         progress = self._job.progress(state.step, state.seconds)
         line = LogEntry(event, state.step, round(state.seconds, 2), progress, environment, values)
-        with (self._job.run / "log.jsonl").open("a") as file:
-            file.write(json.dumps(encode(line)) + "\n")
+        with open_to_append(self._job.run / "log.jsonl") as file:
+            file.write(json.dumps(encode(line)).encode() + b"\n")
         self._watch(line)
 
 

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from restorekit.core.contracts import Model
 from restorekit.core.errors import CheckpointError, RecordError
-from restorekit.core.files import atomic
+from restorekit.core.files import atomic, remove
 from restorekit.core.records import MAX_LINE_BYTES, encode, parse
 from restorekit.models.checkpoint import MAX_CARD_BYTES, Card
 from restorekit.training.log import LogEntry
@@ -186,7 +186,7 @@ def rewind(run: Path, step: int) -> None:
             temporary.write_text("".join(f"{line}\n" for line in lines if _step(line) <= step))
     for picture in (p for name in ("previews", "samples") for p in (run / name).glob("*.png")):
         if picture.stem.isdecimal() and int(picture.stem) > step:
-            picture.unlink()
+            remove(picture)
 
 
 def _step(line: str) -> float:

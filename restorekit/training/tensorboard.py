@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image
 
 from restorekit.core.errors import UsageError
+from restorekit.core.files import refuse_links
 from restorekit.training.log import HEALTH, LogEntry
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ class TensorBoardLog:
         if self._writer is None:
             from torch.utils.tensorboard.writer import SummaryWriter
 
+            refuse_links(self._run / "tensorboard")
             self._writer = SummaryWriter(self._run / "tensorboard", purge_step=step)
         for name, value in line.values.items():
             if name != "epoch":

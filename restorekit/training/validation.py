@@ -13,6 +13,7 @@ from torch import Tensor
 from torchvision.utils import make_grid
 
 from restorekit.core.contracts import Corruption, LatentModel, Model
+from restorekit.core.files import atomic
 from restorekit.core.psnr import psnr, quantise_8bit
 from restorekit.core.rng import Rng
 from restorekit.core.types import Batch, Estimate, Geometry
@@ -102,7 +103,8 @@ def preview(model: Model, held: Validation, corruptions: Sequence[Corruption], s
         batch, rng = _batch(held, slice(0, count), corruption, seed)
         for row in zip(*preview_columns(model, batch, rng), strict=True):
             cells.extend(row)
-    write_grid(torch.stack(cells), 4, path)
+    with atomic(path) as temporary:
+        write_grid(torch.stack(cells), 4, temporary)
 
 
 def preview_columns(model: Model, batch: Batch, rng: Rng) -> list[Tensor]:
@@ -138,12 +140,12 @@ def sample_grid(model: Model, held: Validation, corruption: Corruption, seed: in
         batch, _ = _batch(held, slice(0, 4), corruption, seed)
         draws = model.sample(batch.observation, batch.corruption, 6, rng).mean
         cells, columns = draws.transpose(0, 1).flatten(0, 1), 6
-    write_grid(cells, columns, path)
+    with atomic(path) as temporary:
+        write_grid(cells, columns, temporary)
 
 
 def write_grid(cells: Tensor, columns: int, path: Path) -> None:
     """Write images, (N, C, H, W) on [0, 1], as one PNG: gray, RGB, or the first channels of others."""
     shown = cells[:, :3] if cells.shape[1] > 3 else cells[:, :1] if cells.shape[1] == 2 else cells
     grid = make_grid(shown.float().cpu().clamp(0, 1), nrow=columns, padding=2)
-    path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray((grid * 255).round().to(torch.uint8).permute(1, 2, 0).numpy()).save(path, "PNG")

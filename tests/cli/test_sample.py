@@ -68,6 +68,7 @@ def test_what_cannot_be_drawn_is_a_sentence(run, vae, model_file, tmp_path):
 def test_a_temperature_for_each_level_of_latents_or_a_sentence(tmp_path, run, monkeypatch):
     model = build(Ladder)
     path = tmp_path / "ladder.safetensors"
+    path.write_bytes(b"")
     monkeypatch.setattr(checkpoint, "load", lambda _: (model, None))
     monkeypatch.setattr(checkpoint, "resolve", lambda name: name)
     code, _, err = run("sample", tmp_path / "two.png", "--model", path, "--count", 4, "--temperature", "1,0.5")
@@ -84,4 +85,4 @@ def test_a_temperature_for_each_level_of_latents_or_a_sentence(tmp_path, run, mo
     for text in ("warm", "-1", "1,,2", "nan"):
         code, _, err = run("sample", tmp_path / "bad.png", "--model", path, "--temperature", text)
         assert code == 2
-        assert "expected a number from 0 upwards" in err
+        assert "expected a number from 0 to 100" in err

@@ -23,3 +23,26 @@ def test_everything_raised_on_purpose_has_one_base():
     own = [v for v in vars(errors).values() if isinstance(v, type) and v.__module__ == errors.__name__]
     assert all(issubclass(cls, errors.RestorekitError) for cls in own if not issubclass(cls, Warning))
     assert not issubclass(errors.ImageError, errors.UsageError)
+
+
+def test_printable_text_holds_no_control_character_and_no_line_break():
+    text = "a\x1b[31mb\nc\x00\x7f\x9b\u202e\u2028\udc80\u00e9\u6f22 \U0001f600"
+    found = errors.printable(text)
+    assert found == "a\\x1b[31mb\\nc\\x00\\x7f\\x9b\\u202e\\u2028\\udc80\u00e9\u6f22 \U0001f600"
+    assert errors.printable(found) == found
+    assert found.encode("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (MemoryError(), "out of memory"),
+        (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried"), "out of memory"),
+        (ImportError("libtorch.so: failed to map segment from shared object"), "out of memory"),
+        (RuntimeError("can't start new thread"), "no further threads"),
+        (RuntimeError("a bug"), None),
+    ],
+)
+def test_a_lack_of_memory_or_threads_is_told_whoever_raises_it(error, words):
+    found = errors.shortage(error)
+    assert found is None if words is None else words in found

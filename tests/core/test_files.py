@@ -38,7 +38,7 @@ def test_an_error_leaves_the_old_file(tmp_path):
 
 @pytest.mark.parametrize(
     ("number", "told"),
-    [(errno.ENOSPC, "the disk is full"), (errno.EROFS, "read-only"), (errno.EIO, "check the folder")],
+    [(errno.ENOSPC, "the disk is full"), (errno.EROFS, "read-only"), (errno.EIO, "check the disk")],
 )
 def test_what_the_disk_says_becomes_a_sentence(tmp_path, number, told):
     with pytest.raises(ImageError, match=told), atomic(tmp_path / "a.png"):

@@ -6,9 +6,7 @@ The templates are working code, in which `YourName`, `your_name`, `your-name` an
 from __future__ import annotations
 
 import keyword
-import os
 import re
-import tempfile
 from collections.abc import Iterator
 from importlib.resources import files
 from io import StringIO
@@ -19,6 +17,7 @@ from tokenize import generate_tokens
 
 from restorekit import __version__
 from restorekit.core.errors import UsageError
+from restorekit.core.files import atomic_folder, claim, sweep
 
 KINDS = ("model", "corruption", "sampler")
 SUFFIXES = (".py", ".md", ".toml")
@@ -59,16 +58,15 @@ def write(name: str, kind: str, into: Path) -> list[Path]:
     """
     words = template_values(name, kind)
     target = into / f"restorekit-{name}"
+    claim(into)
     if target.exists():
         raise UsageError(f"{target} exists, and is not written over; choose another name, or another folder by --into")
-    into.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=into, prefix=".restorekit-") as folder:
-        (package := Path(folder) / "package").mkdir()
+    sweep(into, recursive=False)
+    with atomic_folder(target) as package:
         for file, text in _texts(kind):
             (package / PluginTemplate(file).substitute(words)).write_text(
                 PluginTemplate(text).substitute(words), encoding="utf-8"
             )
-        os.rename(package, target)  # noqa: PTH104, Path.rename would put it inside of a folder that came up meanwhile
     return [target, *sorted(target.iterdir())]
 
 

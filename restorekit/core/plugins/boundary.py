@@ -5,16 +5,18 @@ from __future__ import annotations
 import tempfile
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
 
-from restorekit.core.errors import PluginError, RestorekitError, brief
+from restorekit.core.errors import ImageError, PluginError, RestorekitError, brief, printable
+from restorekit.core.files import make_folder, open_to_append
 from restorekit.core.plugins import registry
 from restorekit.core.plugins.registry import Plugin
 
 LOG = "errors.log"  # in the folder that a run writes to: the tracebacks of plugins' errors
+MAX_LOG_BYTES = 2**24  # of the log that are searched for a traceback, which is written once
 PASSED_ON = (RestorekitError, KeyboardInterrupt, GeneratorExit)  # a sentence for a user already, or no error at all
 
 
@@ -109,12 +111,15 @@ def error_message(error: BaseException, folder: Path | None = None) -> str | Non
 
 def _kept(error: BaseException, folder: Path | None) -> str:
     """Append an error's traceback to the log, once; return its path in parentheses."""
-    text = "".join(traceback.format_exception(error)) + "\n"
+    lines = "".join(traceback.format_exception(error)).splitlines()
+    text = "".join(f"{printable(line)}\n" for line in [*lines, ""])
     path = (Path(tempfile.gettempdir()) / f"restorekit-{LOG}") if folder is None else folder / LOG
-    with suppress(OSError):  # a full disk, or another file in the way
-        if not path.is_file() or text not in path.read_text(encoding="utf-8", errors="replace"):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with path.open("a", encoding="utf-8") as file:
-                file.write(text)
-        return f" (traceback: {path})"
-    return ""
+    try:
+        make_folder(path.parent)
+        with open_to_append(path) as file:
+            file.seek(0)
+            if text.encode() not in file.read(MAX_LOG_BYTES):
+                file.write(text.encode())
+    except (OSError, ImageError):  # a full disk, or a link or another file in the way
+        return ""
+    return f" (traceback: {path})"

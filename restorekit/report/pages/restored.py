@@ -23,6 +23,7 @@ COLUMNS = (
         "check_surprise", "surprise", "", "", 1.0, "Estimated error over the expected one; far above 1: unfamiliar."
     ),
     Column("check_coverage", "est. coverage", "", "", 0.9, "Share of hidden values inside the 90 % interval."),
+    Column("changed", "changed by", "/255", "", meaning="Root mean square change of the observed values."),
     Column("mean_std", "mean std", "/255", "lower", meaning="How unsure the model is, on average over all values."),
     Column("sigma", "noise", "/255", "", meaning="Standard deviation of the noise, as passed or estimated."),
     Column("missing", "missing", "%", "", meaning="Share of the values that were missing."),
@@ -58,7 +59,7 @@ def page_of(out: Path) -> Page:
     options, journal = {run.options for run in runs}, Journal(out, "")
     unread += [f"{journal.warning}."] if journal.warning else []
     known = list(journal.lines.values())
-    rows = sorted((_row(line) for line in known if line.options in options), key=lambda row: not row.flags)
+    rows = sorted((_row(line) for line in known if line.options in options), key=_urgency)
     others = sum(line.status == "done" and line.options not in options for line in known)
     held = [column for column in COLUMNS if any(row.values.get(column.name) is not None for row in rows)]
     return Page(
@@ -83,6 +84,7 @@ def _row(line: ImageRecord) -> Row:
         "check_gain": record.gain if record else None,
         "check_surprise": check.surprise,
         "check_coverage": check.coverage90,
+        "changed": None if facts.changed is None else 255 * facts.changed,
         "mean_std": None if facts.mean_std is None else 255 * facts.mean_std,
         "sigma": None if facts.sigma is None else 255 * facts.sigma,
         "missing": None if facts.missing is None else 100 * facts.missing,
@@ -93,7 +95,25 @@ def _row(line: ImageRecord) -> Row:
     reasons = {"check_psnr": check.reason} if check.reason else {}
     flags = [*facts.concerns, *(sentences[:1] if check.harms else ())]
     notes = [note for note in (*facts.notes, *sentences) if note not in flags]
-    return Row(line.image, status, "", "", values, reasons, flags, notes, error, facts.views)
+    word = _verdict(facts, bool(flags)) if status == "done" else ""
+    return Row(line.image, status, "", "", values, reasons, flags, notes, error, facts.views, word)
+
+
+UNCHANGED = 0.05 / 255  # root mean square change on [0, 1] below which nobody sees one
+
+
+def _verdict(facts: Facts, flagged: bool) -> str:
+    """Return what became of a restored image in a word or two; empty if the record does not say it."""
+    if flagged:
+        return "check this one"
+    if facts.missing:
+        return "filled"
+    return "" if facts.changed is None else "unchanged" if facts.changed < UNCHANGED else "cleaned"
+
+
+def _urgency(row: Row) -> tuple[bool, bool, float]:
+    """Return what orders the worst first: failures, flagged images, then those that changed most."""
+    return row.status != "failed", not row.flags, -(row.values.get("changed") or 0.0)
 
 
 def _alarms(runs: Sequence[RunRecord], rows: Sequence[Row]) -> list[str]:

@@ -135,7 +135,7 @@ function createGallery(dom, tables, report) {
 
   function createValues(row) {
     const marks = createMarks(row);
-    const status = createElement("td", { className: "status" }, ...(marks.length ? marks : [STATUS_LABELS[row.status]]));
+    const status = createElement("td", { className: "status" }, ...(row.verdict ? [row.verdict, " "] : []), ...(marks.length || row.verdict ? marks : [STATUS_LABELS[row.status]]));
     const cells = columns.map(({ title }, i) =>
       createElement("td", { className: "number" }, formatValue(row, i) ?? createDash(row.reasons[i], title)));
     return [status, ...cells];

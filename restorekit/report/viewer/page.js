@@ -36,6 +36,7 @@
  * @property {string} folder  Of that name; empty at the top.
  * @property {string} fileName
  * @property {"done" | "failed" | "skipped"} status
+ * @property {string} verdict  What became of it; empty for what `status` says.
  * @property {string} corruption
  * @property {string} restorer
  * @property {(number | null)[]} values  By column.
@@ -87,10 +88,10 @@ function createPage({ createDom, createTables, createGallery, createStage, creat
   }
 
   function unpackRow(packed, index, { corruptions, restorers }) {
-    const [image, status, corruption, restorer, values, reasons, flags, notes, error, views] = packed;
+    const [image, status, corruption, restorer, values, reasons, flags, notes, error, views, verdict = ""] = packed;
     const end = image.lastIndexOf("/");
     return {
-      index, image, status, reasons, flags, notes, error,
+      index, image, status, reasons, flags, notes, error, verdict,
       folder: image.slice(0, Math.max(0, end)),
       fileName: image.slice(end + 1),
       corruption: corruptions[corruption],

@@ -92,7 +92,7 @@ function createViewer(dom, tables, gallery, stage, report) {
     clearStage();
     current = row;
     const facts = createFacts(row);
-    const origin = [row.restorer, row.corruption, STATUS_LABELS[row.status]].filter(Boolean);
+    const origin = [row.restorer, row.corruption, row.verdict || STATUS_LABELS[row.status]].filter(Boolean);
     byId("viewer-name").textContent = row.image;
     byId("viewer-where").textContent = origin.join(" · ");
     byId("viewer-pick").checked = isSelected(row);

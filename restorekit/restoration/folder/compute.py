@@ -127,6 +127,7 @@ def collect_results(opened: OpenedFile, canvas: Canvas, seconds: float, setup: S
     untouched = known and setup.options.format in ("keep", picture.format)
     check = Verdict() if known else verdict(opened, setup)
     preview = None if canvas.peek is None else _preview(opened, canvas, canvas.peek)
+    change = rms_change(opened, canvas.pixels)
     changed = repainted(picture, canvas.pixels)  # lets go of what was read
     intervals = setup.options.interval is not None
     lacking = [name for name in canvas.keep if name not in canvas.extras]
@@ -136,6 +137,7 @@ def collect_results(opened: OpenedFile, canvas: Canvas, seconds: float, setup: S
         digests=opened.digests,
         sigma=opened.planes[0].sigma,
         missing=lost,
+        changed=change,
         mean_std=canvas.mean_std,
         seconds=round(seconds, 4),
         sampler={k: round(v, 4) for k, v in canvas.diagnostics.items()} or None,
@@ -145,6 +147,22 @@ def collect_results(opened: OpenedFile, canvas: Canvas, seconds: float, setup: S
         concerns=tuple(canvas.concerns),
     )
     return Finished(opened.item, changed, canvas, untouched, facts, preview)
+
+
+def rms_change(opened: OpenedFile, pixels: npt.NDArray[Any]) -> float | None:
+    """Return the root mean square change of the observed values on [0, 1]; None for another shape or none observed."""
+    before, span = opened.picture.pixels, opened.planes[0].range.high - opened.planes[0].range.low
+    if before.shape != pixels.shape or not span:
+        return None
+    total, count = 0.0, 0
+    for frame in range(len(before)):
+        lost = _missing([plane for plane in opened.planes if plane.frame == frame])
+        for top in range(0, before.shape[1], ROWS):
+            rows = slice(top, top + ROWS)
+            difference = (pixels[frame, rows].astype(np.float64) - before[frame, rows].astype(np.float64)) / span
+            known = np.isfinite(difference) if lost is None else np.isfinite(difference) & ~lost[rows]
+            total, count = total + float(np.square(difference[known]).sum()), count + int(known.sum())
+    return float(f"{math.sqrt(total / count):.4g}") if count else None
 
 
 def _preview(opened: OpenedFile, canvas: Canvas, peek: PreviewCollector) -> Preview:
@@ -168,7 +186,7 @@ def _missing(planes: Sequence[Plane]) -> npt.NDArray[np.bool_] | None:
     return np.concatenate([np.broadcast_to(m, p.pixels.shape) for m, p in zip(lost, planes, strict=True)], 2)
 
 
-ROWS = 1024  # of a mask whose distances are computed at once
+ROWS = 1024  # of an image or mask that are computed with at once
 
 
 def interval_of(plane: Plane, corruption: Corruption, table: Table | None, level: float) -> Interval:

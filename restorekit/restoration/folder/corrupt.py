@@ -12,6 +12,7 @@ import torch
 
 from restorekit.core.contracts import Corruption
 from restorekit.core.errors import ImageError, RestorekitError, UsageError
+from restorekit.core.files import remove
 from restorekit.core.rng import Rng
 from restorekit.core.types import Observation
 from restorekit.images import formats
@@ -142,4 +143,4 @@ def _mark(path: Path, observation: Observation, earlier: Sequence[Path], spec: s
         formats.write(path, Picture(mask, format=kind, metadata=Metadata()), mask, spec=spec)
     for other in earlier:
         if complete or not other.samefile(path):
-            other.unlink()
+            remove(other)

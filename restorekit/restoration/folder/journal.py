@@ -65,13 +65,16 @@ class Journal:
         self._out = out
         self._path = out / OWN_FOLDER / "images.jsonl"
         self._written: dict[str, set[str]] = {}  # digests that each target may have, if it is restorekit's own
+        self._files: dict[str, set[str]] = {}  # names of all files that each image may have
+        self._owner: dict[str, str] = {}  # image of each target
         self._alone = threading.Lock()
-        if not self._path.is_file():
+        files.refuse_links(self._path)
+        if not os.path.lexists(self._path):
             return
         try:
             lines, errors = parse_lines(ImageRecord, self._path)
         except OSError as error:
-            raise ImageError(f"cannot read {self._path} ({error.strerror}); check its permissions") from error
+            raise ImageError(f"cannot read {self._path} ({error.strerror}); check or remove it") from error
         for line in lines:
             self._note(line)
         if errors:
@@ -80,7 +83,7 @@ class Journal:
                 "they record are restored again, and --overwrite replaces files that are in the way"
             )
 
-    def done(self, key: str, digests: InputDigests, target: Path) -> bool:
+    def done(self, key: str, digests: InputDigests, target: Path, pictures: bool = False) -> bool:
         """Return whether an image was restored from the same input with the same options, and its files exist.
 
         Parameters
@@ -90,7 +93,9 @@ class Journal:
         digests : InputDigests
             Of the input and its mask, as they are to stand in its line.
         target : Path
-            Path of the output; the other files kept for the image must still exist too.
+            Path of the output; the other files kept for the image must still be the same too.
+        pictures : bool
+            Whether a report is asked for, whose pictures must then exist.
         """
         line = self.lines.get(key)
         return (
@@ -101,8 +106,34 @@ class Journal:
             and line.facts.digests == digests
             and target.is_file()
             and line.output == image_digest(target)
-            and all(os.path.isfile(self._out / name) for name in line.facts.kept)  # noqa: PTH113 - any text is a name
+            and self._is_kept(line.facts)
+            and not (pictures and self._lacks_pictures(line.facts))
         )
+
+    def _is_kept(self, facts: Facts) -> bool:
+        digests = facts.kept_digests or [""] * len(facts.kept)  # older versions recorded none
+        for name, known in zip(facts.kept, digests, strict=False):
+            path = self._out / name
+            if not os.path.isfile(path) or known not in ("", image_digest(path)):  # noqa: PTH113 - any text is a name
+                return False
+        return len(digests) == len(facts.kept)
+
+    def _lacks_pictures(self, facts: Facts) -> bool:
+        own = self._path.parent
+        return facts.unpictured or not all(os.path.isfile(own / name) for name in facts.view_files)  # noqa: PTH113
+
+    def superseded(self, line: ImageRecord) -> list[Path]:
+        """Return files of earlier restorations of an image that `line` replaces, if they are still restorekit's own."""
+        found, start = list[Path](), f"{OWN_FOLDER}/views/{files.digest(line.image.encode())[:16]}-"
+        for name in self._files.get(line.image, set()) - _file_names(line):
+            path = self._out / name
+            if ".." in path.parts or Path(name).is_absolute() or path.is_symlink() or not path.is_file():
+                continue
+            is_view = name.startswith(start) and "/" not in name.removeprefix(start)
+            known = self._written.get(name, set()) if self._owner.get(name) == line.image else set()
+            if is_view or (known and image_digest(path) in known):
+                found.append(path)
+        return found
 
     def owns(self, key: str, target: Path) -> bool:
         """Return whether the file at `target` has the bytes that a run wrote there, even if it was killed then."""
@@ -116,7 +147,9 @@ class Journal:
 
     def success(self, key: str, kept: Iterable[Path], facts: Facts) -> ImageRecord:
         """Return the line of a started image that is in its place, with the paths of its other files, `kept`."""
-        return replace(self.lines[key], status="done", facts=replace(facts, kept=[self._name(path) for path in kept]))
+        paths = [*kept]
+        names, digests = [self._name(path) for path in paths], [image_digest(path) for path in paths]
+        return replace(self.lines[key], status="done", facts=replace(facts, kept=names, kept_digests=digests))
 
     def failure(self, key: str, error: str) -> ImageRecord:
         """Return the line of an image that failed."""
@@ -133,7 +166,7 @@ class Journal:
         text = json.dumps(encode(line)) + "\n"
         try:
             with self._alone:
-                self._path.parent.mkdir(parents=True, exist_ok=True)
+                files.make_folder(self._path.parent)
                 _append(self._path, text.encode())
                 self._note(line)
         except OSError as error:
@@ -141,8 +174,11 @@ class Journal:
 
     def _note(self, line: ImageRecord) -> None:
         self.lines[line.image] = line
+        names = _file_names(line)
+        self._files[line.image] = names if line.status == "done" else names | self._files.get(line.image, set())
         if line.output is None:  # a failure: whatever is at the target stays what it was
             return
+        self._owner[line.target or line.image] = line.image
         owned = self._written.setdefault(line.target or line.image, set())
         if line.status == "done":  # until then the earlier output may still be there
             owned.clear()
@@ -152,8 +188,14 @@ class Journal:
         return path.relative_to(self._out).as_posix()
 
 
+def _file_names(line: ImageRecord) -> set[str]:
+    """Return the names of target and pictures of a line, relative to the output folder."""
+    views = line.facts.view_files if line.facts is not None else []
+    return {*filter(None, [line.target]), *(f"{OWN_FOLDER}/{name}" for name in views)}
+
+
 def _append(path: Path, data: bytes) -> None:
-    with path.open("ab+") as file:
+    with files.open_to_append(path) as file:
         if fcntl is not None:
             with suppress(OSError):  # some network file systems have no locks
                 fcntl.flock(file, fcntl.LOCK_EX)

@@ -105,6 +105,11 @@ class Options:
         return 0.0 if self.interval is None else NormalDist().inv_cdf(0.5 + self.interval / 2)
 
 
+def _no_refusal(corruption: Corruption) -> str | None:
+    """Return None: a restorer that takes any corruption."""
+    return None
+
+
 @dataclass(frozen=True, eq=False)
 class Setup:
     """Setup of a run.
@@ -137,6 +142,10 @@ class Setup:
         Whether pictures for the report are written.
     command : str
         What was typed; recorded.
+    refusal : callable
+        Returns why the restorer cannot undo a corruption; None if it can.
+    file : Path or None
+        File that the one restored image is copied to; None: outputs stay in the folder.
     """
 
     source: str
@@ -154,6 +163,13 @@ class Setup:
     table: Table | None = None
     pictures: bool = False
     command: str = ""
+    refusal: Callable[[Corruption], str | None] = _no_refusal
+    file: Path | None = None
+
+    @property
+    def shown(self) -> Path:
+        """Output as the user named it: the folder, or a single file."""
+        return self.file or self.out
 
     @property
     def own(self) -> Path:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from restorekit.core.errors import ImageError, UsageError
+from restorekit.core.errors import ImageError, UsageError, shortage
 from restorekit.core.plugins.boundary import error_message
 from restorekit.images import formats
 from restorekit.images.discovery import Item
@@ -80,6 +80,8 @@ def open_group(group: Group, setup: Setup, journal: Journal) -> Reading:
     opened: list[OpenedFile] = []
     for state in () if len(lines) == len(states) else states:
         try:
+            if group.refused is not None:
+                raise ImageError(group.refused)
             opened.append(_opened(state, setup))
         except Exception as error:  # a plugin's code may raise anything
             lines.append(journal.failure(state.item.key, sentence(error, setup.own)))
@@ -90,15 +92,17 @@ def sentence(error: Exception, own: Path | None = None) -> str:
     """Return what to tell of whatever kept an image from being restored; tracebacks go into the run's own folder."""
     if (text := error_message(error, own)) is not None:
         return text
-    if isinstance(error, MemoryError):
-        return "out of memory; lower --max-memory, close other programs, or cut the image into parts"
+    if (text := shortage(error)) is not None:
+        return text
+    if isinstance(error, OSError):
+        return f"{error.filename or 'the file system'}: {error.strerror or error}"
     return f"unexpected {type(error).__name__}: {error}; please report it"
 
 
 def _state(item: Item, setup: Setup, journal: Journal) -> _State:
     try:
         digests = setup.digests(item)
-        return _State(item, digests, journal.done(item.key, digests, setup.target(item)))
+        return _State(item, digests, journal.done(item.key, digests, setup.target(item), setup.pictures))
     except ImageError as error:
         return _State(item, InputDigests(), False, str(error))
 
@@ -123,6 +127,8 @@ def _opened(state: _State, setup: Setup) -> OpenedFile:
         raise ImageError(
             f"{item.path} names the corruption {picture.spec!r} in its metadata, but {error}; or pass --corruption"
         ) from error
+    if (reason := setup.refusal(found.corruption)) is not None:
+        raise ImageError(f"{item.path} has the corruption {str(found.corruption)!r}: {reason}")
     scale, warning = resolve_range(picture, options.range)
     scale = scale.with_margin(_margin(found, scale.margin))
     kept, reasons = _kept(item.key, picture, marked.missing, scale, options)

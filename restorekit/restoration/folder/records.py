@@ -72,6 +72,12 @@ class Facts:
         Pictures for the report.
     concerns : sequence of str
         Sentences on structure of the image that the model takes for noise; they are among the notes too.
+    unpictured : bool
+        Whether those pictures could not be written, so that a later run makes them.
+    kept_digests : sequence of str
+        SHA-256 of each file in `kept`; empty in records of older versions.
+    changed : float or None
+        Root mean square change of the observed values on [0, 1]; None if the restoration has another shape.
     """
 
     kept: Sequence[str] = ()
@@ -86,6 +92,17 @@ class Facts:
     calibrated: Annotated[bool | None, About(omitted=True)] = None
     views: Annotated[Views | None, About(omitted=True)] = None
     concerns: Annotated[Sequence[str], About(omitted=True)] = ()
+    unpictured: Annotated[bool, About(omitted=True)] = False
+    kept_digests: Annotated[Sequence[str], About(omitted=True)] = ()
+    changed: Annotated[float | None, About(omitted=True)] = None
+
+    @property
+    def view_files(self) -> list[str]:
+        """Names of the pictures for the report, relative to the run's own folder."""
+        if self.views is None:
+            return []
+        found = (self.views.thumb, self.views.before, self.views.after, self.views.truth, *self.views.draws)
+        return [name for name in (*found, *(overlay.path for overlay in self.views.overlays.values())) if name]
 
 
 @dataclass(frozen=True)

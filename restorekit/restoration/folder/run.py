@@ -13,7 +13,7 @@ from pathlib import Path
 
 from restorekit.core.errors import ImageError, RestorekitError
 from restorekit.core.execution import Engine
-from restorekit.core.files import atomic, locked, sweep
+from restorekit.core.files import atomic, claim, locked, sweep
 from restorekit.core.records import encode
 from restorekit.restoration.folder.batching import Group
 from restorekit.restoration.folder.compute import Computed, alike, collect_results, restore_planes
@@ -48,11 +48,12 @@ def restore_folder(
     Raises
     ------
     UsageError
-        Another run is at work in the output folder.
+        Another run is at work in the output folder, or it is a symbolic link.
     ImageError
         The run's own record or journal cannot be written; the images restored before are complete.
     """
     counts = {"done": 0, "skipped": 0, "failed": 0}
+    claim(setup.out)
     with locked(setup.own, setup.shard_name), _recorded(setup, counts, tasks, watch):
         sweep(setup.out)
         journal = Journal(setup.out, setup.options.fingerprint)
@@ -118,15 +119,12 @@ class RestorationJob:
 def planned(tasks: Sequence[Group], setup: Setup) -> list[dict[str, str]]:
     """Return what a run would do with every image, without doing it."""
     journal = Journal(setup.out, setup.options.fingerprint)
-    items = [item for group in tasks for item in group.items]
-    return [
-        {
-            "image": item.key,
-            "target": str(setup.target(item)),
-            "status": "skip" if is_done(item, setup, journal) else "restore",
-        }
-        for item in items
-    ]
+    found = list[dict[str, str]]()
+    for group in tasks:
+        for item in group.items:
+            status = "skip" if is_done(item, setup, journal) else "refuse" if group.refused else "restore"
+            found.append({"image": item.key, "target": str(setup.file or setup.target(item)), "status": status})
+    return found
 
 
 def made_otherwise(tasks: Sequence[Group], setup: Setup, journal: Journal) -> int:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
 from restorekit.core.errors import ImageError
-from restorekit.core.files import atomic, digest
+from restorekit.core.files import atomic, digest, refuse_links, remove
 from restorekit.images import formats
 from restorekit.images.discovery import split_array
 from restorekit.restoration.folder.compute import Computed, Finished
@@ -37,11 +36,12 @@ def _stored(finished: Finished, setup: Setup, journal: Journal) -> ImageRecord:
         notes = _write(finished, target, setup, journal)
         # What an earlier run kept is of another picture than the one that is now in place.
         for path in _extra_paths(key, FOLDERS.keys() - finished.canvas.extras.keys(), setup):
-            if os.path.isfile(path):  # noqa: PTH113 - unlike Path's, it takes a name too long to exist for a missing file
-                path.unlink()
+            remove(path)
         facts = _with_views(finished, setup)
         facts = replace(facts, notes=[*facts.notes, *notes])
         line = journal.success(key, _extra_paths(key, finished.canvas.extras, setup), facts)
+        for path in journal.superseded(line):
+            remove(path)
     except Exception as error:  # whatever one image meets must not keep the others back
         line = journal.failure(key, sentence(error, setup.own))
     journal.add(line)
@@ -56,12 +56,14 @@ def _with_views(finished: Finished, setup: Setup) -> Facts:
     name = digest(finished.item.key.encode())[:16]
     try:
         return replace(facts, views=finished.preview.write(setup.own / VIEWS, name))
-    except ImageError as error:
-        return replace(facts, notes=[*facts.notes, f"no pictures for the report: {error}"])
+    except (ImageError, OSError) as error:
+        notes = [*facts.notes, f"no pictures for the report, the next run makes them: {error}"]
+        return replace(facts, notes=notes, unpictured=True)
 
 
 def _refuse_foreign_files(finished: Finished, target: Path, setup: Setup, journal: Journal) -> None:
     """Raise an ImageError where a file would be replaced that restorekit did not write."""
+    refuse_links(target)
     if not target.exists():
         return
     inputs = (Path(split_array(finished.item.path)[0]), setup.masks.file(finished.item))

@@ -11,7 +11,7 @@ import pytest
 
 from restorekit import __version__
 from restorekit.cli import scaffold
-from restorekit.core.errors import UsageError
+from restorekit.core.errors import ImageError, UsageError
 from restorekit.core.plugins import registry
 from restorekit.core.plugins.registry import Plugin, Plugins
 
@@ -114,8 +114,8 @@ def test_what_is_broken_off_leaves_nothing(tmp_path, monkeypatch):
     def full(*arguments):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(scaffold.os, "rename", full)
-    with pytest.raises(OSError, match="No space"):
+    monkeypatch.setattr("os.rename", full)
+    with pytest.raises(ImageError, match="the disk is full"):
         scaffold.write("mine", "model", tmp_path)
     assert not list(tmp_path.iterdir())
 

@@ -39,13 +39,13 @@ def test_figures_are_told_in_the_units_of_their_columns(tmp_path):
 def test_what_failed_stands_first(tmp_path):
     page = _page(tmp_path, DONE, {"status": "failed", "options": "f00d", "error": "no image"})
     assert list(page.alarms) == ["1 image failed. 1.png: no image."]
-    assert [(row.status, row.error) for row in page.rows] == [("done", ""), ("failed", "no image")]
+    assert [(row.status, row.error) for row in page.rows] == [("failed", "no image"), ("done", "")]
 
 
 def test_a_run_that_was_stopped_says_so_and_is_valid(tmp_path):
     page = _page(tmp_path, DONE, {"status": "started", "options": "f00d"}, status="interrupted")
     assert page.alarms[0].startswith("The run was interrupted before its end: 1 of 3 images are restored")
-    assert page.rows[1].error == "it was being written when the run stopped"
+    assert page.rows[0].error == "it was being written when the run stopped"
     other = tmp_path / "b"
     other.mkdir()
     assert "the disk is full" in _page(other, status="stopped", error="the disk is full").alarms[0]
@@ -56,7 +56,8 @@ def test_an_image_that_is_harmed_is_flagged_and_told_of(tmp_path):
     page = _page(tmp_path, {**DONE, "self_check": harmed, "notes": ["it harms"]}, DONE)
     assert list(page.rows[0].flags) == ["it harms"]
     assert list(page.rows[0].notes) == ["it is not white"]
-    assert "harms 0.png" in page.alarms[0]
+    assert "0.png is in doubt" in page.alarms[0]
+    assert [row.verdict for row in page.rows] == ["check this one", "filled"]
 
 
 def test_an_image_without_an_estimate_says_why(tmp_path):
@@ -102,3 +103,15 @@ def test_shards_are_told_of_together(tmp_path):
     (own / "run.json").rename(own / "run-1-of-2.json")
     (own / "run-2-of-2.json").write_text(json.dumps({**RUN, "status": "running"}))
     assert "still going on, or was killed" in page_of(tmp_path).alarms[0]
+
+
+def test_the_worst_image_is_first_and_each_has_a_verdict(tmp_path):
+    lines = (
+        {**DONE, "missing": 0.0, "changed": 0.0}, {**DONE, "missing": 0.0, "changed": 0.02}, {**DONE, "changed": 0.01},
+        {**DONE, "self_check": {**CHECK, "harms": True}}, {"status": "failed", "options": "f00d", "error": "no image"},
+    )  # fmt: skip
+    page = _page(tmp_path, *lines)
+    assert [row.image for row in page.rows] == ["4.png", "3.png", "1.png", "2.png", "0.png"]
+    assert [row.verdict for row in page.rows] == ["", "check this one", "cleaned", "filled", "unchanged"]
+    assert page.rows[2].values["changed"] == pytest.approx(5.1)
+    assert "changed" in [column.name for column in page.columns]
