@@ -132,12 +132,11 @@ def command(
     from restorekit.report.wording import lost
 
     set_threads(threads)
-    limits = parse_limit(fail_under, registry.metrics(), metrics)
+    limits, selected = parse_limit(fail_under, registry.metrics(), metrics), create_metrics(metrics)
     images = load_images(clean, limit, labels, parse_range(span), axes)
     check_output(clean, report)
     methods = models, baselines, noise_policy, samples, sampler, (compute := Compute(device, precision, compiled))
     selected_scenarios = [scenarios.make_scenario(spec, *methods) for spec in scenarios.expand_specs(specs)]
-    selected = create_metrics(metrics)
     protocol = Protocol(Path(clean).name, seed, len(images), choose(device), versions(), compute.number)
     prepare(report)
     print_range_note(images)

@@ -187,13 +187,11 @@ def command(
     masks, parts = parse_mask(mask, mask_invert, mask_confirmed), parse_keep(keep, samples)
     if opaque and mask != "alpha":
         raise click.UsageError("--opaque requires --mask alpha; add it or remove --opaque")
-    share = parse_shard(shard)
-    quality = parse_quality(quality)
+    share, quality = parse_shard(shard), parse_quality(quality)
     typed = click.get_current_context().get_parameter_source("interval") is ParameterSource.COMMANDLINE
     parts = (*parts, "low", "high") if typed and not {"low", "high"} & {*parts} else parts
-    items, single = find_images(source, listed), is_single_file(source, out)
+    items, single = masks.pictures(find_images(source, listed)), is_single_file(source, out)
     kind = check_destination(source, out, parse_format(kind), overwrite, bool(parts or samples))
-    items = masks.pictures(items)
     masks.check(items)
     announce(len(items), source, name, machine)
 

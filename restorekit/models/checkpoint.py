@@ -237,7 +237,7 @@ def limited_size(most: int, what: str) -> Iterator[None]:
     Raises
     ------
     CheckpointError
-        The network has more. Memory that its layers only reserved is given back.
+        The network has more. Memory that its layers only reserved is released.
     """
     left = [2 * most + TOLERATED_VALUES]
 

@@ -64,7 +64,7 @@ def _write_page(writer: TiffWriter, frame: Array, layout: TiffLayout, tags: list
         order = layout.byteorder
         unit = int.from_bytes(stated[296][:2], "little" if order == "<" else "big") if 296 in stated else 2
         values = tuple(struct.unpack(order + "II", stated[code]) for code in (282, 283))
-        if unit in (1, 2, 3) and all(below for _, below in values):  # else damaged, and of no use
+        if unit in (1, 2, 3) and all(below for _, below in values):  # else broken, and of no use
             resolution = values
     writer.write(
         data if samples > 1 else frame[..., 0],
