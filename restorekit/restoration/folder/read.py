@@ -191,7 +191,8 @@ def _kept(
 
 def _with_nan(picture: Picture, kept: MaskArray | None) -> Picture:
     """Return a picture with its NaN, which decoding replaces by 0, where they stay."""
-    if kept is None or picture.missing is None or not (stay := kept & picture.missing).any():
+    declared = picture.nodata is not None  # which are written back by the number that the file declares
+    if kept is None or picture.missing is None or declared or not (stay := kept & picture.missing).any():
         return picture
     return replace(picture, pixels=np.where(stay, picture.pixels.dtype.type(np.nan), picture.pixels))
 
