@@ -18,10 +18,10 @@ from tests._helpers.wheel_environment import ROOT
 
 NAMES = {  # a name may be added here; one that goes away breaks plugins, and belongs into CHANGELOG.md
     "restorekit": """
-        Batch CheckpointError Corruption Draws Estimate Geometry ImageError LatentModel Linear Metric Model
-        NoiseLaw Observation PluginError Ranged Restoration RestorekitError RestorekitWarning Restorer Rng
-        Sampler Source SpecError Terms Traits UndefinedMetricError UsageError __version__ hookimpl load parts_of
-        shape_of
+        Batch CheckpointError Corruption Draws Estimate FolderResult Geometry ImageError InputTypeError LatentModel
+        Linear Metric Model NoiseLaw Observation PluginError Ranged Restoration RestorekitError RestorekitWarning
+        RestoredImage Restorer Rng Sampler Source SpecError Terms Traits UndefinedMetricError UsageError __version__
+        evaluate hookimpl load parts_of restore_folder shape_of train
     """,
     "restorekit.models": """
         Bernoulli CVAE CVAEConfig ConvNetwork DecoderConfig DiagonalGaussian DiscretisedLogistic ErrorModel

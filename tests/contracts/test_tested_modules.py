@@ -18,6 +18,7 @@ TESTED_BY = {
     "core/psnr": ("evaluation/metrics/test_fidelity.py", "psnr"),
     "evaluation/protocol": ("evaluation/test_results_file.py", "Results"),
     "evaluation/rows": ("evaluation/test_metric_values.py", "ImageRow"),
+    "evaluation/scenarios": ("cli/test_evaluate.py", "sigma"),
     "images/views": ("images/test_previews_panels.py", "Views"),
     "models/cvae/config": ("models/cvae/test_unet.py", "widths"),
     "models/likelihood_heads": ("models/vae/test_model.py", "bernoulli"),
