@@ -21,7 +21,8 @@ def test_a_plugin_is_found_trained_and_used_and_missed_once_it_is_gone(tmp_path)
     alone.must("pip uninstall -q -y restorekit-moire")
     done = alone.run("restorekit restore photos OUT2 --model RUN/model.safetensors")
     assert done.returncode == 2
-    (sentence,) = done.stdout.strip().splitlines()
+    begun, sentence = done.stdout.strip().splitlines()
+    assert "loading" in begun
     assert "'restorekit-moire'" in sentence
     assert "not installed" in sentence
     assert not (alone.work / "OUT2").exists()
