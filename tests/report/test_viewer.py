@@ -90,9 +90,11 @@ def test_arrows_follow_the_order_of_the_list(written, opened):
     page.locator(".lines th").get_by_role("button", name="Mean spread").click()
     names = page.locator("#pane .open").evaluate_all("links => links.map(link => link.ariaLabel)")
     page.locator("#pane .open").first.click()
+    shown = page.locator("#viewer-name")
+    shown.filter(has_text=names[0]).wait_for()
     for name in names[1:4]:
         page.keyboard.press("ArrowRight")
-        assert page.locator("#viewer-name").inner_text() == name
+        shown.filter(has_text=name).wait_for()  # fails if another image is shown
     page.keyboard.press("ArrowLeft")
     assert page.locator("#viewer-name").inner_text() == names[2]
     assert page.locator("#place").inner_text() == "3 / 5,000"
