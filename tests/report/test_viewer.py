@@ -96,7 +96,7 @@ def test_arrows_follow_the_order_of_the_list(written, opened):
         page.keyboard.press("ArrowRight")
         shown.filter(has_text=name).wait_for()  # fails if another image is shown
     page.keyboard.press("ArrowLeft")
-    assert page.locator("#viewer-name").inner_text() == names[2]
+    shown.filter(has_text=names[2]).wait_for()
     assert page.locator("#place").inner_text() == "3 / 5,000"
     page.keyboard.press("x")
     page.keyboard.press("Escape")
