@@ -311,14 +311,11 @@ def check_output_file(out: Path, suffix: str, overwrite: bool, *inputs: str | Pa
     if out.exists() and not overwrite:
         raise UsageError(f"{out} exists; choose another name or add --overwrite")
     files = {identity(Path(str(name).partition(".npz:")[0])) for name in inputs if name}
-    if identity(out) in files - {None} or any(_holds(Path(name), out) for name in inputs if name):
+    folders = [Path(name).resolve() for name in inputs if name and Path(name).is_dir()]
+    within = out.exists() and any(out.resolve().is_relative_to(folder) for folder in folders)
+    if within or identity(out) in files - {None}:
         raise UsageError(f"{out} is itself an input, which is never written to; choose another name")
     refuse_links(out)
-
-
-def _holds(folder: Path, file: Path) -> bool:
-    """Return whether an existing file lies in a folder."""
-    return folder.is_dir() and file.exists() and file.resolve().is_relative_to(folder.resolve())
 
 
 def set_threads(count: int | None) -> None:

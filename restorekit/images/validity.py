@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import math
 import re
 import struct
-from contextlib import suppress
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +12,7 @@ from restorekit.images.picture import Array, Picture
 
 Mask = npt.NDArray[np.bool_]
 
-_NO_DATA, _DESCRIPTION = 42113, 270  # TIFF tags: GDAL_NODATA, ImageDescription
+_DESCRIPTION = 270  # TIFF tag: ImageDescription
 _WHITES = {281: "H", 50717: "HI"}  # MaxSampleValue; WhiteLevel of DNG
 _SIZES = {"H": 3, "I": 4}  # type of a TIFF tag by the letter of `struct`
 _SIGNIFICANT = re.compile(rb"""SignificantBits\s*=\s*["'](\d{1,2})["']""")
@@ -23,13 +21,12 @@ _HUGE = 1e30  # no measured value: the largest floats, fill values of netCDF
 _GAP, _GAP_KNOWN = 3.0, 0.05  # distances to the other values, in spans of these, that mark a sentinel
 _INNER = (1.0, 99.0)  # percentiles between which a span is measured
 _MAX_SENTINELS = 4
-_DIGITS = 1e-6  # relative precision of a number that a tag spells in decimal digits
 
 
 def no_data(picture: Picture) -> Mask | None:
     """Find the values of a picture that stand for no data.
 
-    These are the number that a GeoTIFF declares, and in floats without such a tag repeated numbers at one end that
+    These are what decoding found (`restorekit.images.nodata`), and in other floats repeated numbers at one end that
     lie far from all others: -9999, -32768, the largest negative float.
 
     Parameters
@@ -44,15 +41,8 @@ def no_data(picture: Picture) -> Mask | None:
     """
     if picture.nodata is not None:
         return np.asarray(picture.nodata.where)
-    stated, pixels = stated_no_data(picture), picture.pixels
-    if stated is not None and math.isnan(stated):
-        found = picture.missing
-    elif stated is not None:
-        found = _equal(pixels, stated)
-    elif pixels.dtype.kind == "f" and picture.spec is None:
-        found = sentinels(pixels, picture.missing)
-    else:
-        found = None
+    searched = picture.pixels.dtype.kind == "f" and picture.spec is None
+    found = sentinels(picture.pixels, picture.missing) if searched else None
     return found if found is not None and found.any() else None
 
 
@@ -80,15 +70,6 @@ def transparent(picture: Picture) -> Mask | None:
     return found if found.any() and not found.all() else None
 
 
-def stated_no_data(picture: Picture) -> float | None:
-    """Return the number that the tags of a file declare to mean no data, perhaps NaN; None without one."""
-    data = _tag(picture, _NO_DATA)
-    text = b"" if data is None else data[2].split(b"\0")[0].strip()
-    with suppress(ValueError):
-        return float(text) if text else None
-    return None
-
-
 def stated_white(picture: Picture) -> float | None:
     """Return the largest number of a sensor by the tags of its file: MaxSampleValue, WhiteLevel, OME's bits."""
     for code, letters in _WHITES.items():
@@ -109,16 +90,6 @@ def _tag(picture: Picture, code: int) -> tuple[int, int, bytes] | None:
     if layout is None or not layout.pages:
         return None
     return next((tag[1:] for tag in layout.pages[0] if tag[0] == code), None)
-
-
-def _equal(pixels: Array, number: float) -> Mask | None:
-    """Return where pixels are a number that a tag states in decimal digits; None if their dtype has no such number."""
-    if pixels.dtype.kind == "f":
-        with np.errstate(over="ignore", invalid="ignore"):
-            return np.asarray(np.abs(pixels - pixels.dtype.type(number)) <= abs(number) * _DIGITS)
-    limits = np.iinfo(pixels.dtype)
-    exact = float(number).is_integer() and limits.min <= number <= limits.max
-    return np.asarray(pixels == int(number)) if exact else None
 
 
 def _sentinel(known: Array) -> float | None:
