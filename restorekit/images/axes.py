@@ -16,6 +16,7 @@ SIDE = 28  # of MNIST, which is often kept as rows of 28 * 28 values
 _MAX_ASPECT = 8  # ratio of sides above which an array is not one image
 _MAX_FRAME_ASPECT = 4  # ratio of sides above which three axes are not images, rows and columns
 _MAX_SPECTRAL = 16  # most channels of a multispectral image that are distinguished from columns
+_MAX_AXES = 8  # of a shape that a message shows
 _SYNONYMS = str.maketrans("YX", "HW")
 _CHOICES = {2: ("HW", "NP"), 3: ("HWC", "NHW"), 4: ("NHWC", "NCHW", "TZHW")}
 
@@ -135,7 +136,8 @@ def _is_cube(first: int, second: int, third: int) -> bool:
 def _unclear(shape: Shape, choices: Sequence[str]) -> UnclearAxesError:
     may = f", which may be {' or '.join(choices)}" if choices else ""
     remedy = " or ".join(f"--axes {axes}" for axes in choices) or "--axes with a letter for each axis, such as TZCYX"
-    return UnclearAxesError(f"expected a shape with unambiguous axes, got {shape}{may}; give {remedy}")
+    text = str(shape) if len(shape) <= _MAX_AXES else f"one of {len(shape)} axes"
+    return UnclearAxesError(f"expected a shape with unambiguous axes, got {text}{may}; give {remedy}")
 
 
 def frames_shape(shape: Shape, axes: str) -> tuple[int, int, int, int]:

@@ -9,7 +9,7 @@ import struct
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +26,7 @@ _XMP, _ICC, _NO_DATA = 700, 34675, 42113
 _PER_CHANNEL = {280, 281, 301, 340, 341, _ICC}  # TIFF tags with a value for each channel, or of one kind of colour
 _APP1, _APP2, _PROFILE = 0xE1, 0xE2, b"ICC_PROFILE\0"
 SPEC_KEY = "restorekit-corruption"  # name under which a file states the corruption that was applied to it
+DEEPER = 257  # factor from 8 to 16 bits
 SUFFIXES: Mapping[str, tuple[str, ...]] = {
     "png": (".png",),
     "jpeg": (".jpg", ".jpeg", ".jpe", ".jfif"),
@@ -86,6 +87,18 @@ class JpegCoding:
     segments: bytes
 
 
+class PageKind(NamedTuple):
+    """Kind of a page of a TIFF: photometric, samples beyond the colours, whether the last of these is alpha, dtype.
+
+    The dtype of `Picture.pixels` holds those of all pages; 8-bit pages of a 16-bit document are scaled by 257.
+    """
+
+    photometric: int
+    extra_samples: tuple[int, ...]
+    alpha: bool
+    dtype: str
+
+
 @dataclass(frozen=True)
 class TiffLayout:
     """Layout of a TIFF; numbers are those of the TIFF 6.0 specification.
@@ -104,8 +117,8 @@ class TiffLayout:
         Meaning of the samples beyond the colours.
     pages : tuple of tuple of (code, type, count, value)
         Per page: the tags that describe and do not lay out.
-    photometrics : tuple of int
-        That of every page; empty where `photometric` is that of all.
+    kinds : tuple of PageKind
+        That of every page; empty where all are of one kind.
     """
 
     byteorder: Literal["<", ">"]
@@ -118,7 +131,7 @@ class TiffLayout:
     rows_per_strip: int
     extra_samples: tuple[int, ...]
     pages: tuple[tuple[Tag, ...], ...]
-    photometrics: tuple[int, ...] = ()
+    kinds: tuple[PageKind, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import stat
 import textwrap
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib import import_module
@@ -17,6 +19,9 @@ from restorekit.core.files import atomic
 from restorekit.images.discovery import split_array
 from restorekit.images.formats.limits import EVERY, check_limits, check_size
 from restorekit.images.picture import SUFFIXES, Array, Header, Metadata, Picture
+
+# Pillow warns of each odd tag in EXIF: no news for the terminal.
+warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.(TiffImagePlugin|Image)")
 
 _MAGIC = (
     (b"\x89PNG\r\n\x1a\n", "png"),
@@ -52,8 +57,18 @@ _UNSUPPORTED = (
     (b"FUJIFILM", "a camera's raw file"),
     (b"<svg", "an SVG drawing"),
     (b"<?xml", "an XML text"),
+    (b"<!DOCTYPE", "a web page"),
+    (b"<html", "a web page"),
+    (b"%!PS", "a PostScript file"),
+    (b"\0\0\1\0", "an icon"),
+    (b"\0\0\2\0", "a cursor"),
+    (b"icns", "an icon"),
+    (b"\x0a\x05\x01", "a PCX"),
+    (b"\x01\xda", "an SGI picture"),
+    (b"\xff\x10\xff\x50", "a JPEG XS"),
     *((b"P" + digit, "a PNM") for digit in (b"1", b"2", b"3", b"4", b"5", b"6", b"7", b"F", b"f")),
 )
+_OTHER_KIND = re.compile(r"unsupported|not supported|cannot handle \d-layer", re.IGNORECASE)
 _BRANDS = ((b"heic", "an HEIC"), (b"heix", "an HEIC"), (b"mif1", "an HEIF"), (b"avif", "an AVIF"), (b"crx ", "a CR3"))
 _SPECIAL = (
     (stat.S_ISFIFO, "a FIFO (named pipe)"),
@@ -282,6 +297,9 @@ def _errors_of(path: Path) -> Iterator[None]:
     except MemoryError as error:
         raise ImageError(f"{path} needs more memory than there is; cut it into parts or use another machine") from error
     except Exception as error:  # decoders raise nearly every class there is on a damaged file
+        if _OTHER_KIND.search(str(error)):
+            reason = _reason(error)
+            raise ImageError(f"{path} is of a kind that is not supported ({reason}); convert it first") from error
         raise ImageError(
             f"{path} is truncated or damaged ({_reason(error)}); get a complete copy of the file"
         ) from error

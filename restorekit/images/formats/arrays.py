@@ -59,10 +59,13 @@ def decode(path: Path, axes: str | None = None) -> Picture:
     layout = ArrayLayout(entry.shape, entry.axes, entry.name, bilevel=bilevel, compressed=_is_compressed(path, entry))
     if entry.kind == "npz":
         file = split_array(path)[0]
-        objects = [key for key, (_, dtype) in _members(file).items() if dtype.hasobject and key != entry.name]
+        members = _members(file)
+        objects = [key for key, (_, dtype) in members.items() if dtype.hasobject and key != entry.name]
         with np.load(file, allow_pickle=False) as stored:
-            others = {key: stored[key] for key in stored.files if key != entry.name and key not in objects}
-        notes = [f"the array {key!r} holds Python objects and is dropped" for key in objects]
+            kept = [key for key in members if key != entry.name and key not in objects]
+            others, dropped = {key: stored[key] for key in kept}, len(stored.files) > len(members)
+        notes = ["files in the NPZ that are no arrays are dropped"] if dropped else []
+        notes += [f"the array {key!r} holds Python objects and is dropped" for key in objects]
         spec = str(others.pop(SPEC_KEY)) if SPEC_KEY in others else None
         layout = replace(layout, others=others)
     array = array.astype(array.dtype.newbyteorder("="), copy=False)
@@ -178,8 +181,11 @@ def _members(file: str) -> dict[str, tuple[Shape, np.dtype[Any]]]:
     found = {}
     with zipfile.ZipFile(file) as archive:
         for member in archive.namelist():
-            with archive.open(member) as opened:
-                found[member.removesuffix(".npy")] = _npy_header(opened)
+            if member.endswith(".npy"):
+                with archive.open(member) as opened:
+                    found[member.removesuffix(".npy")] = _npy_header(opened)
+    if not found:
+        raise ImageError("a ZIP archive without arrays is not supported; expected an NPZ, so unpack it first")
     return found
 
 
@@ -202,7 +208,10 @@ def _open_idx(path: Path) -> IO[bytes]:
 
 
 def _idx_header(file: IO[bytes]) -> tuple[Shape, np.dtype[Any]]:
-    zeros, code, dimensions = struct.unpack(">HBB", file.read(4))
+    head = file.read(4)
+    if isinstance(file, gzip.GzipFile) and head[:2] != bytes(2):
+        raise ImageError("a gzip file of something else than IDX is not supported; unpack it first")
+    zeros, code, dimensions = struct.unpack(">HBB", head)
     if zeros or code not in IDX_TYPES:
         raise ValueError("its first bytes are not those of the IDX format")
     return struct.unpack(f">{dimensions}I", file.read(4 * dimensions)), np.dtype(IDX_TYPES[code])

@@ -15,6 +15,7 @@ from PIL.BmpImagePlugin import BmpImageFile
 from restorekit.images.picture import Array, Header, Metadata, Picture, assemble
 
 _NOTES = {"P": ("palette image is written as RGB",), "1": ("1-bit image is written as 8-bit gray",)}
+_DEEP = ("colours of 5 and 6 bits are scaled to 8 bits, in which they are written",)
 _INCH = 0.0254  # metres
 _RESOLUTION = 38  # offset in the file of pixels per metre
 
@@ -31,13 +32,14 @@ def decode(path: Path) -> Picture:
     """Decode a file."""
     with path.open("rb") as file:
         image = _open(file)
-        mode, dpi = image.mode, image.info.get("dpi")
+        mode, dpi, raw = image.mode, image.info.get("dpi"), str(image.tile[0].args)
         plain = image.convert({"1": "L", "P": "RGB"}.get(mode, mode))
     samples = np.asarray(plain)
     samples = samples.reshape(1, *samples.shape[:2], -1)
     known = dpi is not None and min(dpi) > 0
+    notes = _DEEP if "BGR;15" in raw or "BGR;16" in raw else _NOTES.get(mode, ())
     metadata = Metadata(dpi=(float(dpi[0]), float(dpi[1])) if known and dpi else None)
-    return assemble("bmp", samples, metadata, alpha=samples.shape[3] == 4, notes=_NOTES.get(mode, ()))
+    return assemble("bmp", samples, metadata, alpha=samples.shape[3] == 4, notes=notes)
 
 
 def encode(path: Path, picture: Picture, pixels: Array, spec: str | None) -> None:

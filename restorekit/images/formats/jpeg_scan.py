@@ -41,6 +41,7 @@ _CHUNK = 1 << 17  # bytes of a scan whose codes are looked up at once
 _MARGIN = 4096  # bytes: more than any MCU takes
 _EOB, _BAD = 512, 900  # step of the coefficient's index: to the end of the block; no such code
 _LOST = "the file is damaged: its data cannot be followed beyond {:.0%} of the picture; get a complete copy of the file"
+_SEQUENTIAL = ((0, 63, 0, 0), (0, 0, 0, 0))  # ends of a scan header; the second is that of some cameras
 _LIMIT = 1280  # a coefficient is at most 1024 in 8-bit samples; editors may overshoot
 
 
@@ -220,6 +221,10 @@ def check_scans(data: bytes, markers: Markers) -> tuple[str, ...]:
     excess, zeros, refined = 0, 0, False
     missing = np.ones((len(markers.components), 64), bool)
     for scan in markers.scans:
+        if markers.kind != PROGRESSIVE:
+            if (scan.first, scan.last, scan.high, scan.low) not in _SEQUENTIAL:
+                raise ImageError("the file is damaged: a scan header does not fit; get a complete copy of the file")
+            scan = scan._replace(last=63)
         for component, _, _ in scan.components:
             missing[component, scan.first : scan.last + 1] = scan.low > 0
         zeros = max(zeros, _longest_hole(markers, scan))

@@ -28,6 +28,7 @@ _CARRIED_ANYWAY = {b"gAMA", b"cHRM", b"sRGB", b"iCCP", b"cICP", b"mDCV", b"cLLI"
 _PIXELS = {b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"}
 _LARGEST_TEXT = 2**26  # bytes of all texts, unpacked; more is carried over and not read
 _INCH = 0.0254  # metres
+_STEP = 2**20  # bytes of a stream that are unpacked at once
 _LEVEL = 4  # 2 % larger than 6, twice as fast
 _XMP = "XML:com.adobe.xmp"
 
@@ -64,8 +65,7 @@ def decode(path: Path) -> Picture:
     """Decode a file."""
     data = path.read_bytes()
     info = _scan(io.BytesIO(data))
-    samples = _deinterlaced(data, info) if info.interlaced else imagecodecs.png_decode(_bare(data))
-    samples = samples.reshape(1, info.height, info.width, -1)
+    samples = _decoded(data, info)[np.newaxis]
     metadata, spec = _metadata(info)
     notes: tuple[str, ...] = ()
     if info.colour == _PALETTE:
@@ -122,49 +122,102 @@ def _scan(file: IO[bytes]) -> _Info:
     return _Info(width, height, depth, colour, methods[2] == 1, others)
 
 
-def _bare(data: bytes) -> bytes:
-    """Remove all chunks that do not describe the pixels, as libpng complains of many on the terminal."""
-    view, at, parts = memoryview(data), len(_SIGNATURE), [memoryview(_SIGNATURE)]
-    while at + 8 <= len(data):
-        size, kind = struct.unpack_from(">I4s", data, at)
-        if kind in _PIXELS:
-            parts.append(view[at : at + size + 12])
-        at += size + 12
-    return b"".join(parts)
+def _decoded(data: bytes, info: _Info) -> Array:
+    """Decode the pixels, (H, W, S).
 
-
-def _deinterlaced(data: bytes, info: _Info) -> Array:
-    """Decode each pass of an interlaced file as a picture, as libpng complains of interlacing on the terminal."""
-    at, found = len(_SIGNATURE), dict[bytes, list[bytes]]()
-    while at + 8 <= len(data):
-        size, kind = struct.unpack_from(">I4s", data, at)
-        body, check = data[at + 8 : at + 8 + size], data[at + 8 + size : at + 12 + size]
-        if kind in _PIXELS and zlib.crc32(kind + body).to_bytes(4, "big") != check:
-            raise ImageError(f"the file is damaged: check sum of {kind.decode()}; get a complete copy of the file")
-        found.setdefault(kind, []).append(body)
-        at += size + 12
-        if kind == b"IEND":
-            break
-    kept = b"".join(_chunk(kind, found[kind][0]) for kind in (b"PLTE", b"tRNS") if kind in found)
+    libpng accepts a damaged stream with no more than a line on the terminal, and complains there of chunks that
+    do not touch the pixels. Chunks and stream are checked here, and it is shown files without either.
+    """
+    found = _pixel_chunks(data)
+    if info.colour != _PALETTE:  # a suggestion, which changes no sample
+        found.pop(b"PLTE", None)
+    size = {0: 2, 2: 6, _PALETTE: len(found.get(b"PLTE", b"")) // 3}.get(info.colour, 0)
+    opacity = found.get(b"tRNS", b"")
+    if not opacity or len(opacity) > size or (info.colour != _PALETTE and len(opacity) < size):
+        found.pop(b"tRNS", None)
+    kept = b"".join(_chunk(kind, found[kind]) for kind in (b"PLTE", b"tRNS") if kind in found)
     bits = info.depth * _SAMPLES[info.colour]
-    sides = [(-(-(info.height - y) // down), -(-(info.width - x) // right)) for y, x, down, right in _PASSES]
+    passes = _PASSES if info.interlaced else ((0, 0, 1, 1),)
+    sides = [(-(-(info.height - y) // down), -(-(info.width - x) // right)) for y, x, down, right in passes]
     sizes = [h * (1 + -(-w * bits // 8)) if min(h, w) > 0 else 0 for h, w in sides]
-    unpack = zlib.decompressobj()
-    raw = unpack.decompress(b"".join(found.get(b"IDAT", ())), sum(sizes) + 1)
-    if len(raw) != sum(sizes) or not unpack.eof:
-        raise ImageError("the file is damaged: its pixels are incomplete; get a complete copy of the file")
+    stream = found.get(b"IDAT", b"")
+    if not info.interlaced:
+        if not _is_exact(stream, sizes[0]):  # more data than pixels, which some encoders write
+            stream = zlib.compress(zlib.decompressobj().decompress(stream, sizes[0]), 1)
+        return _part(info, info.height, info.width, kept, stream)
+    raw = zlib.decompressobj().decompress(stream, sum(sizes)) if _is_exact(stream, sum(sizes)) else b""
     samples, at = np.empty(0), 0
-    for (y, x, down, right), (height, width), size in zip(_PASSES, sides, sizes, strict=True):
+    for (y, x, down, right), (height, width), size in zip(passes, sides, sizes, strict=True):
         if not size:
             continue
-        header = struct.pack(">IIBBBBB", width, height, info.depth, info.colour, 0, 0, 0)
-        pixels = _chunk(b"IDAT", zlib.compress(raw[at : at + size], 1)) + _chunk(b"IEND", b"")
-        part = imagecodecs.png_decode(_SIGNATURE + _chunk(b"IHDR", header) + kept + pixels).reshape(height, width, -1)
+        part = _part(info, height, width, kept, zlib.compress(raw[at : at + size], 1))
         if not samples.size:
             samples = np.empty((info.height, info.width, part.shape[2]), part.dtype)
         samples[y::down, x::right] = part
         at += size
     return samples
+
+
+def _part(info: _Info, height: int, width: int, kept: bytes, stream: bytes) -> Array:
+    """Decode the pixels of the file, or of one pass of it, as a picture without interlacing."""
+    header = _chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, info.depth, info.colour, 0, 0, 0))
+    whole = b"".join((_SIGNATURE, header, kept, _chunk(b"IDAT", stream), _chunk(b"IEND", b"")))
+    return np.asarray(imagecodecs.png_decode(whole)).reshape(height, width, -1)
+
+
+def _pixel_chunks(data: bytes) -> dict[bytes, bytes]:
+    """Return the content of the chunks that describe the pixels, checked; that of all IDAT together.
+
+    Raises
+    ------
+    ImageError
+        A check sum is wrong, or a chunk is repeated, out of its place or missing.
+    """
+    at, found, order = len(_SIGNATURE), dict[bytes, list[bytes]](), list[bytes]()
+    while at + 12 <= len(data) and order[-1:] != [b"IEND"]:
+        size, kind = struct.unpack_from(">I4s", data, at)
+        body, check = data[at + 8 : at + 8 + size], data[at + 8 + size : at + 12 + size]
+        if kind in _PIXELS:
+            if zlib.crc32(body, zlib.crc32(kind)).to_bytes(4, "big") != check:
+                raise _damaged(f"check sum of {kind.decode()}")
+            found.setdefault(kind, []).append(body)
+        if not [kind] == order[-1:] == [b"IDAT"]:
+            order.append(kind)
+        at += size + 12
+    known = [kind for kind in order if kind in _PIXELS]
+    if known != [kind for kind in (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND") if kind in known]:
+        raise _damaged("its chunks are repeated or not in their order")
+    if known[-1:] != [b"IEND"] or b"IDAT" not in known:
+        raise ImageError("the file is truncated: it has no end; get a complete copy of the file")
+    return {kind: b"".join(bodies) for kind, bodies in found.items()}
+
+
+def _is_exact(stream: bytes, size: int) -> bool:
+    """Check a compressed stream; return whether it holds `size` bytes and nothing more.
+
+    Raises
+    ------
+    ImageError
+        It holds fewer, is cut, or has a wrong check sum.
+    """
+    unpack, view, held = zlib.decompressobj(), memoryview(stream), 0
+    try:
+        for at in range(0, len(view), _STEP):
+            rest: bytes | memoryview = view[at : at + _STEP]
+            while rest and not unpack.eof:
+                held += len(unpack.decompress(rest, _STEP))
+                rest = unpack.unconsumed_tail
+                if held > size:
+                    return False
+    except zlib.error as error:
+        raise _damaged(str(error)) from error
+    if held < size or not unpack.eof:
+        raise _damaged("its pixels are incomplete")
+    return held == size and not unpack.unused_data
+
+
+def _damaged(reason: str) -> ImageError:
+    return ImageError(f"the file is damaged: {reason}; get a complete copy of the file")
 
 
 def _metadata(info: _Info) -> tuple[Metadata, str | None]:

@@ -15,8 +15,10 @@ from tifffile import COMPRESSION, PHOTOMETRIC, TiffFile
 from restorekit.images import exif
 from restorekit.images.formats.tiff_description import fitted_pages
 from restorekit.images.formats.tiff_exif import can_hold, has_directories, read_exif
+from restorekit.images.formats.tiff_integrity import check_jpeg
 from restorekit.images.formats.tiff_pages import (
     Directory,
+    common_dtype,
     differing_shapes,
     largest_shape,
     nodata_of,
@@ -26,10 +28,12 @@ from restorekit.images.formats.tiff_pages import (
 )
 from restorekit.images.formats.tiff_samples import PALETTE, RGB, dtype_of, scaled_bits
 from restorekit.images.picture import (
+    DEEPER,
     SPEC_KEY,
     Array,
     Header,
     Metadata,
+    PageKind,
     Picture,
     Tag,
     TiffLayout,
@@ -58,21 +62,22 @@ def probe(path: Path) -> Header:
     """Read the header."""
     with open_tiff(path) as file:
         pages = picture_directories(file)
-        height, width, samples = largest_shape(pages)
-        channels, kind = samples - pages[0].meaning.alpha, dtype_of(pages[0].page)
-        return Header("tiff", total_frames(pages), height, width, channels, kind, differing_shapes(pages))
+        return Header("tiff", total_frames(pages), *largest_shape(pages), common_dtype(pages), differing_shapes(pages))
 
 
 def decode(path: Path) -> Picture:
     """Decode a file."""
     with open_tiff(path) as file:
         pages = picture_directories(file)
+        doubts = tuple(dict.fromkeys(note for d in pages for note in check_jpeg(d.page)))
         samples = _read(pages)
         layout = _layout(pages)
         metadata = _metadata(pages, layout)
-        notes = _notes(file, pages, layout)
+        notes = _notes(file, pages, layout) + doubts
         text, prefix, nodata = pages[0].value_of(SPEC_TAG), f"{SPEC_KEY}: ", nodata_of(pages[0])
-        alpha = pages[0].meaning.alpha
+        if nodata is not None and common_dtype(pages) == np.uint16 and dtype_of(pages[0].page) == np.uint8:
+            nodata *= DEEPER
+        alpha = any(d.meaning.alpha for d in pages)
         shapes, bits = differing_shapes(pages), scaled_bits(pages[0].page)
     spec = text.removeprefix(prefix) if isinstance(text, str) and text.startswith(prefix) else None
     picture = assemble("tiff", samples, metadata, alpha, spec=spec, notes=notes, nodata=nodata)
@@ -84,12 +89,21 @@ def _read(pages: list[Directory]) -> Array:
     """Return all frames, (N, H, W, S), upright, in the machine's byte order, black as 0."""
     if len(pages) == 1:
         return upright(pages[0].samples(), pages[0].orientation)
-    frames = np.zeros((total_frames(pages), *largest_shape(pages)), dtype_of(pages[0].page).newbyteorder("="))
+    dtype, alpha = common_dtype(pages), any(page.meaning.alpha for page in pages)
+    height, width, channels = largest_shape(pages)
+    frames = np.zeros((total_frames(pages), height, width, channels + alpha), dtype)
     first = 0
     for page in pages:
-        height, width, samples = page.shape
-        place = slice(first, first := first + page.frames)
-        frames[place, :height, :width, :samples] = upright(page.samples(), page.orientation)
+        height, width, channels = page.shape
+        part = frames[first : (first := first + page.frames)]
+        samples = upright(page.samples(), page.orientation)
+        if dtype == np.uint16 and samples.dtype == np.uint8:
+            samples = samples * np.uint16(DEEPER)
+        part[:, :height, :width, :channels] = samples[..., :channels]
+        if alpha:
+            part[..., -1] = 1 if dtype.kind == "f" else np.iinfo(dtype).max
+        if page.meaning.alpha:
+            part[:, :height, :width, -1] = samples[..., -1]
     return frames
 
 
@@ -113,13 +127,15 @@ def _metadata(pages: list[Directory], layout: TiffLayout) -> Metadata:
 
 def _layout(pages: list[Directory]) -> TiffLayout:
     page, meaning = pages[0].page, pages[0].meaning
-    photometrics = tuple(
-        RGB if d.meaning.colours == 3 else int(d.page.photometric) for d in pages for _ in range(d.frames)
+    kinds = tuple(
+        PageKind(RGB if d.meaning.colours == 3 else int(d.page.photometric), *d.meaning[2:0:-1], dtype_of(d.page).name)
+        for d in pages
+        for _ in range(d.frames)
     )
     return TiffLayout(
         byteorder=page.parent.byteorder,
         big=page.parent.is_bigtiff,
-        photometric=photometrics[0],
+        photometric=kinds[0].photometric,
         planar=int(page.planarconfig),
         compression=_REWRITTEN.get(int(page.compression), int(_DEFLATE)),
         predictor=int(page.predictor),
@@ -127,7 +143,7 @@ def _layout(pages: list[Directory]) -> TiffLayout:
         rows_per_strip=min(page.rowsperstrip, page.imagelength),
         extra_samples=meaning.extra,
         pages=tuple(tags for d in pages for tags in (_tags(d), *[()] * (d.frames - 1))),
-        photometrics=photometrics if len(set(photometrics)) > 1 else (),
+        kinds=kinds if len(set(kinds)) > 1 else (),
     )
 
 
@@ -153,11 +169,12 @@ def _notes(file: TiffFile, pages: list[Directory], layout: TiffLayout) -> tuple[
     bits = next((b for page in kinds if (b := scaled_bits(page)) is not None), 0)
     full = kinds[0].dtype.itemsize * 8 if kinds[0].dtype else 0
     compression = next((page.compression for page in kinds if int(page.compression) not in _REWRITTEN), None)
-    shapes = [d.shape for d in pages for _ in range(d.frames)]
+    shapes = [(*d.shape[:2], d.shape[2] + d.meaning.alpha) for d in pages for _ in range(d.frames)]
     notes = {
         "palette image is written as RGB": any(page.photometric == PALETTE for page in kinds),
         "1-bit image is written as 8-bit gray": any(page.bitspersample == 1 for page in kinds),
         f"{bits}-bit samples are scaled from 0..{2**bits - 1} to 0..{2**full - 1} and written in {full} bits": bits > 0,
+        "samples of several depths are scaled to 8 bits": any(isinstance(p.bitspersample, tuple) for p in kinds),
         f"{PHOTOMETRIC.YCBCR.name} is written as RGB": any(page.photometric == PHOTOMETRIC.YCBCR for page in kinds),
         f"compression {getattr(compression, 'name', compression)} is written as deflate": compression is not None,
         "the reduced copies or masks in the TIFF are dropped": len(pages) < len(file.pages)

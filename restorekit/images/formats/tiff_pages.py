@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, cast
@@ -13,6 +12,7 @@ from tifffile import TiffFile, TiffPage
 from restorekit.core.errors import ImageError
 from restorekit.images import exif
 from restorekit.images.formats.tiff_description import stated_frames
+from restorekit.images.formats.tiff_integrity import check_page
 from restorekit.images.formats.tiff_samples import PALETTE, SampleMeaning, dtype_of, meaning_of, samples_of
 from restorekit.images.picture import Array
 
@@ -55,9 +55,9 @@ class Directory:
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """Upright height and width, and samples."""
+        """Upright height and width, and samples without alpha."""
         height, width = self.page.imagelength, self.page.imagewidth
-        samples = self.meaning.colours + len(self.meaning.extra)
+        samples = self.meaning.colours + len(self.meaning.extra) - self.meaning.alpha
         return (width, height, samples) if self.orientation >= 5 else (height, width, samples)
 
     def value_of(self, code: int) -> Any:
@@ -99,17 +99,10 @@ def picture_directories(file: TiffFile) -> list[Directory]:
     if not pairs:
         raise ImageError("the TIFF holds no page; get a complete copy of the file")
     for page, _ in pairs:
-        sides = (page.imagelength, page.imagewidth, page.imagedepth, page.samplesperpixel)
-        if not all(isinstance(side, int) for side in sides):  # tifffile passes on whatever a tag holds
-            raise ImageError("the TIFF states no size in pixels; get a complete copy of the file")
-        if not page.is_contiguous and len(page.dataoffsets) < (strips := math.prod(page.chunked)):
-            raise ImageError(  # tifffile fills in zeros
-                f"the TIFF needs {strips} strips or tiles for a page and has {len(page.dataoffsets)}; get a complete"
-                " copy of the file"
-            )
+        check_page(page)
     alone = len(pairs) == 1
     found = [Directory(page, owner, page.imagedepth * frames_behind(page, alone)) for page, owner in pairs]
-    check_alike(found)
+    common_dtype(found)
     return found
 
 
@@ -161,22 +154,16 @@ def frames_behind(page: TiffPage, alone: bool) -> int:
     return 1
 
 
-def check_alike(directories: list[Directory]) -> None:
-    """Raise an ImageError that says what differs unless the pages can be restored as frames of one picture."""
-    kinds = [(dtype_of(d.page).newbyteorder("=").name, d.meaning.alpha) for d in directories]
-    wide = {d.shape[2] for d in directories}
-    odd = next((i for i, kind in enumerate(kinds) if kind != kinds[0]), None)
-    if odd is None and len(wide) > 1 and any(d.meaning.extra for d in directories):
-        odd = next(i for i, d in enumerate(directories) if d.shape[2] != directories[0].shape[2])
+def common_dtype(directories: list[Directory]) -> np.dtype[Any]:
+    """Return the dtype that holds the samples of all pages; raise an ImageError unless they have a common scale."""
+    kinds = [dtype_of(d.page).newbyteorder("=") for d in directories]
+    odd = next((i for i, kind in enumerate(kinds) if kind.kind != kinds[0].kind), None)
     if odd is None:
-        return
-    descriptions = []
-    for i in (0, odd):
-        height, width, samples = directories[i].shape
-        alpha = " with alpha" if kinds[i][1] else ""
-        descriptions.append(f"page {i + 1} is {height} x {width} {kinds[i][0]} x {samples}{alpha}")
-    first, other = descriptions
-    raise ImageError(f"the pages of the TIFF differ in kind: {first}; {other}; split it into one file per kind")
+        return np.result_type(*kinds)
+    raise ImageError(
+        f"the pages of the TIFF differ in kind: page 1 holds {kinds[0].name}, page {odd + 1} {kinds[odd].name}, which"
+        " have no common range; split it into one file per kind"
+    )
 
 
 def total_frames(directories: list[Directory]) -> int:
@@ -185,7 +172,7 @@ def total_frames(directories: list[Directory]) -> int:
 
 
 def largest_shape(directories: list[Directory]) -> tuple[int, int, int]:
-    """Return the upright height and width, and the samples, that hold every frame."""
+    """Return the upright height and width, and the samples without alpha, that hold every frame."""
     height, width, samples = (max(sides) for sides in zip(*(d.shape for d in directories), strict=True))
     return height, width, samples
 
@@ -196,7 +183,7 @@ def differing_shapes(directories: list[Directory]) -> tuple[tuple[int, int, int]
         return None
     if total_frames(directories) > MAX_MIXED_FRAMES:
         raise ImageError(f"it has pages of several kinds, more than the {MAX_MIXED_FRAMES:,} allowed; split it")
-    return tuple((*d.shape[:2], d.shape[2] - d.meaning.alpha) for d in directories for _ in range(d.frames))
+    return tuple(d.shape for d in directories for _ in range(d.frames))
 
 
 def nodata_of(directory: Directory) -> float | None:

@@ -13,9 +13,12 @@ from tifffile import TIFF, TiffPage
 from restorekit.core.errors import ImageError
 from restorekit.images.picture import Array
 
-MIN_IS_WHITE, RGB, PALETTE = 0, 2, 3  # PhotometricInterpretation
+MIN_IS_WHITE, RGB, PALETTE, YCBCR = 0, 2, 3, 6  # PhotometricInterpretation
 ALPHA = (1, 2)  # ExtraSamples: premultiplied, straight
 _COLOURS = {0: 1, 1: 1, RGB: 3, PALETTE: 3, 6: 3}  # photometric -> colours; 3 and 6 become RGB
+_JPEGS = (6, 7, 34892, 33007)  # compressions that decode YCbCr to RGB
+_LUMA = (299, 1000, 587, 1000, 114, 1000)  # default of YCbCrCoefficients
+_ENDS = (0, 1, 255, 1, 128, 1, 255, 1, 128, 1, 255, 1)  # default of ReferenceBlackWhite
 _UNSUPPORTED = {
     4: "a transparency mask",
     5: "inks (CMYK)",
@@ -44,9 +47,9 @@ def meaning_of(page: TiffPage) -> SampleMeaning:
         name = _UNSUPPORTED.get(int(page.photometric), f"number {int(page.photometric)}")
         raise ImageError(f"a TIFF with colours as {name} is not supported; convert it to gray or RGB first")
     if page.photometric == PALETTE:
-        return SampleMeaning(3, False, ())
+        colours = 1
     extra = tuple(int(e) if e in ALPHA else 0 for e in page.extrasamples) or (0,) * (page.samplesperpixel - colours)
-    return SampleMeaning(colours, bool(extra) and extra[-1] in ALPHA, extra)
+    return SampleMeaning(_COLOURS[int(page.photometric)], bool(extra) and extra[-1] in ALPHA, extra)
 
 
 def dtype_of(page: TiffPage) -> np.dtype[Any]:
@@ -60,8 +63,10 @@ def dtype_of(page: TiffPage) -> np.dtype[Any]:
     if int(page.compression) != 1 and int(page.compression) not in TIFF.DECOMPRESSORS:
         name = getattr(page.compression, "name", f"number {int(page.compression)}")
         raise ImageError(f"a TIFF with the compression {name} is not supported; convert it to another one first")
-    if page.is_subsampled and int(page.compression) not in (6, 7, 34892, 33007):  # those of JPEG, which decode it
+    if page.is_subsampled and int(page.compression) not in _JPEGS:
         raise ImageError("a TIFF with subsampled colours outside of JPEG is not supported; convert it to RGB first")
+    if page.photometric == YCBCR and page.dtype != np.uint8:
+        raise ImageError("a TIFF with YCbCr of another depth than 8 bits is not supported; convert it to RGB first")
     if page.dtype is None:
         bits = page.bitspersample
         text = f"{bits}" if isinstance(bits, int) else " and ".join(str(b) for b in bits)
@@ -85,7 +90,9 @@ def samples_of(page: TiffPage, stored: Array) -> Array:
             raise ImageError("the palette TIFF has no palette; get a complete copy of the file")
         table = np.asarray(page.colormap).T
         table = (table >> 8 if table.max() > 255 else table).astype(np.uint8)
-        return table[samples[..., 0]]
+        bits = page.bitspersample if isinstance(page.bitspersample, int) else 8
+        opacity = np.rint(samples[..., 1:] * (255 / (2**bits - 1))).astype(np.uint8)
+        return np.concatenate([table[samples[..., 0]], opacity], axis=-1)
     if samples.dtype.kind == "b":
         samples = samples.astype(np.uint8) * np.uint8(255)
     samples = samples.astype(samples.dtype.newbyteorder("="), copy=False)
@@ -93,7 +100,25 @@ def samples_of(page: TiffPage, stored: Array) -> Array:
         top, full = 2**bits - 1, np.iinfo(samples.dtype).max
         table = np.rint(np.arange(top + 1) * (full / top)).astype(samples.dtype)
         samples = table[samples]
+    if page.photometric == YCBCR and int(page.compression) not in _JPEGS:
+        return _rgb_of_ycbcr(page, samples)
     return invert(samples, len(meaning_of(page).extra)) if page.photometric == MIN_IS_WHITE else samples
+
+
+def _rgb_of_ycbcr(page: TiffPage, samples: Array) -> Array:
+    """Return samples, (..., S), of which the first three are YCbCr of 8 bits, with RGB in their place."""
+    luma, ends = (
+        np.asarray(page.tags.valueof(code, default), float).reshape(-1, 2)
+        for code, default in ((529, _LUMA), (532, _ENDS))
+    )
+    (red, green, blue), ends = luma[:, 0] / luma[:, 1], (ends[:, 0] / ends[:, 1]).reshape(3, 2)
+    spans = np.array([255.0, 127.0, 127.0]) / (ends[:, 1] - ends[:, 0])
+    y, cb, cr = np.moveaxis((samples[..., :3] - ends[:, 0]) * spans, -1, 0)
+    r, b = y + cr * (2 - 2 * red), y + cb * (2 - 2 * blue)
+    colours = np.stack([r, (y - red * r - blue * b) / green, b], axis=-1)
+    if not np.isfinite(colours).all():
+        raise ImageError("the TIFF is damaged: its colours are not defined; get a complete copy of the file")
+    return np.concatenate([np.rint(colours).clip(0, 255).astype(np.uint8), samples[..., 3:]], axis=-1)
 
 
 def invert(samples: Array, extra: int) -> Array:

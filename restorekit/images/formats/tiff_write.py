@@ -14,7 +14,7 @@ from restorekit.images.formats.tiff import SPEC_TAG
 from restorekit.images.formats.tiff_description import fitted_pages
 from restorekit.images.formats.tiff_exif import STAND_INS, append, can_hold, describing, directories
 from restorekit.images.formats.tiff_samples import MIN_IS_WHITE, RGB, invert
-from restorekit.images.picture import SPEC_KEY, Array, Metadata, Picture, Tag, TiffLayout
+from restorekit.images.picture import DEEPER, SPEC_KEY, Array, Metadata, PageKind, Picture, Tag, TiffLayout
 
 _CLASSIC_LIMIT = 2**32 - 2**25  # bytes; tifffile's own limit of 32-bit offsets
 _PREDICTED = (COMPRESSION.LZW, COMPRESSION.ADOBE_DEFLATE, COMPRESSION.ZSTD, COMPRESSION.LZMA)
@@ -29,7 +29,9 @@ def encode(path: Path, picture: Picture, pixels: Array, spec: str | None) -> Non
     """Write samples, (N, H, W, S), one page per frame, each in its own size."""
     layout, alpha = _fitting(picture, pixels), picture.alpha is not None
     own = picture.shapes or [(*pixels.shape[1:3], pixels.shape[3] - alpha)] * len(pixels)
-    shapes = [(height, width, channels + alpha) for height, width, channels in own]
+    kind = PageKind(layout.photometric, layout.extra_samples, alpha, pixels.dtype.name)
+    kinds = layout.kinds or (kind,) * len(pixels)
+    shapes = [(*shape[:2], shape[2] + page.alpha) for shape, page in zip(own, kinds, strict=True)]
     described = fitted_pages(layout, shapes)
     big = layout.big or pixels.nbytes > _CLASSIC_LIMIT
     pointers = list[Tag]()
@@ -37,18 +39,23 @@ def encode(path: Path, picture: Picture, pixels: Array, spec: str | None) -> Non
         found, kind = directories(picture.metadata.exif), _LONG8 if big else _LONG
         pointers = [(stand_in, kind, 1, 0) for stand_in, code in STAND_INS.items() if code in found]
     with TiffWriter(path, bigtiff=big, byteorder=layout.byteorder) as writer:
-        for i, (frame, (height, width, samples)) in enumerate(zip(pixels, shapes, strict=True)):
+        for i, (frame, (height, width, samples), kind) in enumerate(zip(pixels, shapes, kinds, strict=True)):
             tags: list[Tag] = list(described[i]) if i < len(described) else []
             if i == 0 and not layout.pages:
                 tags = _translated(picture.metadata)
             if spec is not None:
                 tags.append((SPEC_TAG, 2, 0, f"{SPEC_KEY}: {spec}"))
-            photometric = layout.photometrics[i] if i < len(layout.photometrics) else layout.photometric
             stored = frame[:height, :width, :samples]
-            if photometric == MIN_IS_WHITE:
-                stored = invert(stored, len(layout.extra_samples))
+            if kind.alpha:  # which is the last sample of the widest page
+                stored = np.concatenate([stored[..., :-1], frame[:height, :width, -1:]], axis=2)
+            if (kind.dtype, stored.dtype) == ("uint8", np.uint16):
+                stored = np.rint(stored / DEEPER)
+            stored = stored.astype(kind.dtype)
+            if kind.photometric == MIN_IS_WHITE:
+                stored = invert(stored, len(kind.extra_samples))
             tags += pointers if i == 0 else []
-            _write_page(writer, stored, replace(layout, photometric=photometric), tags)
+            own_layout = replace(layout, photometric=kind.photometric, extra_samples=kind.extra_samples)
+            _write_page(writer, stored, own_layout, tags)
     if pointers:
         append(path, picture.metadata.exif)
 
@@ -91,11 +98,16 @@ def _fitting(picture: Picture, samples: Array) -> TiffLayout:
     old = picture.metadata.tiff
     if old is None:
         return fresh
-    colour = RGB in (old.photometric, *old.photometrics)
-    same = samples.shape[3] == len(old.extra_samples) + (3 if colour else 1)
-    if not same:
-        old = replace(old, photometric=fresh.photometric, extra_samples=fresh.extra_samples, photometrics=())
-    predictor = old.predictor if samples.dtype == picture.pixels.dtype else fresh.predictor
+    kinds = old.kinds or (PageKind(old.photometric, old.extra_samples, picture.alpha is not None, ""),)
+    widest = max(len(kind.extra_samples) - kind.alpha + (3 if kind.photometric == RGB else 1) for kind in kinds)
+    if samples.shape[3] != widest + any(kind.alpha for kind in kinds):
+        old = replace(old, photometric=fresh.photometric, extra_samples=fresh.extra_samples, kinds=())
+    elif len(old.kinds) not in (0, len(samples)):
+        old = replace(old, kinds=())
+    elif samples.dtype != picture.pixels.dtype:
+        old = replace(old, kinds=tuple(kind._replace(dtype=samples.dtype.name) for kind in old.kinds))
+    suits = samples.dtype.kind == ("f" if old.predictor == _FLOATING else "u") or old.predictor == _NO_PREDICTOR
+    predictor = old.predictor if suits and samples.dtype == picture.pixels.dtype else fresh.predictor
     return replace(old, predictor=predictor if old.compression in _PREDICTED else _NO_PREDICTOR)
 
 

@@ -85,22 +85,57 @@ def test_a_palette_among_gray_pages_is_the_only_one_in_colour(tmp_path):
             assert np.array_equal(page.asarray(), np.asarray(image if image is gray else image.convert("RGB")))
 
 
-@pytest.mark.parametrize(
-    ("other", "options", "said"),
-    [
-        (GRAY.astype(np.uint16), {}, "page 1 is 16 x 24 uint8 x 1; page 2 is 16 x 24 uint16 x 1"),
-        (GRAY.astype(np.float32), {}, "page 2 is 16 x 24 float32 x 1"),
-        (
-            random_samples(16, 24, 4),
-            {"photometric": "rgb", "extrasamples": [2]},
-            "page 2 is 16 x 24 uint8 x 4 with alpha",
-        ),
+RGBA, DEEP = random_samples(16, 24, 4), random_samples(16, 24, dtype=np.uint16)
+STRAIGHT = {"photometric": "rgb", "extrasamples": [2]}
+DEPTHS = {
+    "8 and 16 bits": [(GRAY, {}), (DEEP, {})],
+    "16 and 8 bits of several sizes": [(DEEP, {}), (SMALL, {}), (RGB, {"photometric": "rgb"})],
+    "8 bits, turned, white as 0, and 16": [(GRAY, {"photometric": "miniswhite", "turn": 6}), (DEEP, {})],
+    "half and single floats": [(GRAY.astype(np.float16), {}), (GRAY.astype(np.float32) + 0.1, {})],
+    "alpha second": [(RGB, {"photometric": "rgb"}), (RGBA, STRAIGHT)],
+    "alpha first": [(RGBA, STRAIGHT), (GRAY, {}), (RGB, {"photometric": "rgb"})],
+    "gray with alpha and colour": [(RGBA[..., :2].copy(), {"extrasamples": [2]}), (RGB, {"photometric": "rgb"})],
+    "two kinds of alpha": [(RGBA, STRAIGHT), (RGBA[:9], {"photometric": "rgb", "extrasamples": [1]})],
+    "alpha of 16 bits and 8 bits without": [(RGBA.astype(np.uint16) * 99, STRAIGHT), (GRAY, {})],
+    "five channels and one": [
+        (random_samples(16, 24, 5), {"photometric": "minisblack", "planarconfig": "contig"}),
+        (GRAY, {}),
     ],
-)
-def test_pages_that_cannot_go_together_are_refused_with_the_difference(other, options, said, tmp_path):
-    _written(tmp_path / "a.tif", [(GRAY, {}), (other, options)])
+}
+
+
+@pytest.mark.parametrize("name", DEPTHS)
+def test_pages_of_several_depths_and_with_and_without_alpha_keep_theirs(name, tmp_path):
+    _written(tmp_path / "a.tif", [(samples, dict(options)) for samples, options in DEPTHS[name]])
+    picture, out = rewritten(tmp_path)
+    header = probe(tmp_path / "a.tif")
+    assert (header.frames, header.height, header.width, header.channels) == picture.pixels.shape
+    assert header.dtype == picture.pixels.dtype
+    assert header.shapes == picture.shapes
+    pages = zip(DEPTHS[name], tifffile.TiffFile(out).pages, picture.pixels, strict=True)
+    for i, ((samples, options), page, frame) in enumerate(pages):
+        stored = upright(samples.reshape(1, *samples.shape[:2], -1), options.get("turn", 1))[0]
+        found = page.asarray()
+        assert np.array_equal(found, stored.reshape(found.shape))
+        assert found.dtype == samples.dtype
+        assert [int(e) for e in page.extrasamples] == options.get("extrasamples", [0] * (samples.shape[2:] == (5,)) * 4)
+        height, width, channels = picture.shapes[i] if picture.shapes else frame.shape
+        full = np.iinfo(frame.dtype).max if frame.dtype.kind == "u" else 1
+        scale = 257 if (samples.dtype, frame.dtype) == (np.uint8, np.uint16) else 1
+        shown = 255 - stored if options.get("photometric") == "miniswhite" else stored
+        assert np.array_equal(frame[:height, :width, :channels], shown[..., :channels].astype(frame.dtype) * scale)
+        if picture.alpha is not None:
+            opaque = np.full((height, width, 1), full, frame.dtype)
+            alpha = stored[..., channels:] if options.get("extrasamples") else opaque
+            assert np.array_equal(picture.alpha[i, :height, :width], alpha)
+    assert np.array_equal(read(out).pixels, picture.pixels)
+
+
+@pytest.mark.parametrize("second", [np.float32, np.float16])
+def test_pages_without_a_common_range_are_refused_with_the_difference(second, tmp_path):
+    _written(tmp_path / "a.tif", [(GRAY, {}), (GRAY.astype(second), {})])
     for function in (probe, read):
-        with pytest.raises(ImageError, match=said):
+        with pytest.raises(ImageError, match=f"page 1 holds uint8, page 2 {np.dtype(second).name}"):
             function(tmp_path / "a.tif")
 
 
