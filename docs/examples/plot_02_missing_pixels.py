@@ -23,7 +23,7 @@ missing = imread(SAMPLES / "damaged/missing/chelsea.missing.png")  # non-zero = 
 # ``sigma=0`` states that the observed pixels are free of noise. A part of the model that was trained for gaps alone
 # then fills them, and the observed pixels come back unchanged.
 
-restored = restorekit.load("default")(degraded, missing=missing, sigma=0)
+restored = restorekit.load("default")(degraded, missing=missing, sigma=0, mask_confirmed=True)
 as_bytes = np.round(255 * restored.mmse.clip(0, 1)).astype(np.uint8)
 observed = missing == 0
 print("observed pixels are unchanged:", np.array_equal(as_bytes[observed], degraded[observed]))

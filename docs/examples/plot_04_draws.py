@@ -22,7 +22,7 @@ missing = imread(SAMPLES / "damaged/missing/chelsea.missing.png")
 # %%
 # ``samples`` asks for draws; the seed makes them repeatable.
 
-restored = restorekit.load("default")(degraded, missing=missing, sigma=0, samples=8, seed=1)
+restored = restorekit.load("default")(degraded, missing=missing, sigma=0, samples=8, seed=1, mask_confirmed=True)
 print("draws:", restored.draws.shape)
 
 # %%

@@ -42,7 +42,7 @@ observed = imread(SAMPLES / "damaged/missing/chelsea.png") / 255
 missing = imread(SAMPLES / "damaged/missing/chelsea.missing.png")
 filled = {"observed": observed}
 for name in ("telea", "navier-stokes", "delaunay", "biharmonic", "default"):
-    filled[name] = restorekit.load(name)(observed, missing=missing, sigma=0).mmse.clip(0, 1)
+    filled[name] = restorekit.load(name)(observed, missing=missing, sigma=0, mask_confirmed=True).mmse.clip(0, 1)
 
 # %%
 

@@ -152,6 +152,8 @@ def _walk(source: Path) -> Iterator[Item]:
 
 
 def _chosen(source: Path, listed: Path) -> list[Item]:
+    if listed.exists() and not listed.is_file() and not listed.is_dir():  # to open a FIFO waits for its writer
+        raise UsageError(f"the list {listed} is no regular file; give a text file with one name per line")
     try:
         lines = listed.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:

@@ -30,6 +30,11 @@ _COLOUR = re.compile(r"color:#([0-9a-fA-F]{6})(?::(\d{1,3}))?")
 MAX_SHARE, MIN_SHARE = 0.6, 1e-4  # of an image, between which a mask is believed without confirmation
 
 
+def is_plausible_share(share: float) -> bool:
+    """Return whether a correct mask may mark this share of an image."""
+    return share == 0 or MIN_SHARE <= share <= MAX_SHARE
+
+
 class MissingPixels(NamedTuple):
     """Missing pixels of one image.
 
@@ -65,13 +70,15 @@ class MaskIndex:
                 if stem is not None and path.suffix.lower() in IMAGE_SUFFIXES:
                     found.setdefault(stem, []).append(path)
             self._folders[image.parent] = found  # complete: several threads may look up at once
-        return [path for path in self._folders[image.parent].get(image.stem, ()) if path.is_file()]
+        return [path for path in self._folders[image.parent].get(image.stem, ()) if not path.is_dir()]
 
     def one(self, item: Item) -> Path | None:
-        """Return the mask next to an image, or None; raise an ImageError if there are several."""
+        """Return the mask next to an image, or None; raise an ImageError if there are several, or it is no file."""
         paths = self.of(Path(split_array(item.path)[0]))
         if len(paths) > 1:
             raise ImageError(f"{item.key} has several masks next to it ({paths[0]} and {paths[1]}); keep one of them")
+        if paths and not paths[0].is_file():  # to open a FIFO waits for its writer
+            raise ImageError(f"the mask {paths[0]} of {item.key} is no regular file; remove it or save a mask there")
         return paths[0] if paths else None
 
 
@@ -102,9 +109,9 @@ def _load(
     """
     picture = _read_like(path, like)
     nodata = picture.nodata
-    if nodata is not None and not np.isnan(nodata.value):  # of a mask, it is a number as any other
-        value = picture.pixels.dtype.type(nodata.value)
-        picture = replace(picture, pixels=np.where(nodata.where, value, picture.pixels), missing=None, nodata=None)
+    if nodata is not None and not np.isnan(nodata.values).any():  # of a mask, it is a number as any other
+        picture.pixels[nodata.where] = nodata.held
+        picture = replace(picture, missing=None, nodata=None)
     elif picture.missing is not None:
         raise ImageError(
             f"the mask {path} holds NaN; expected 0 for an observed value and another number for a missing one"

@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-_LARGEST = tuple(float(np.finfo(kind).max) for kind in (np.float32, np.float64))
-# By custom of geographic information systems (the first five, and the ends of the floats), oceanography and netCDF.
-SENTINELS = (-9999.0, -99999.0, -999999.0, -32768.0, -32767.0, 1e20, -1e20, 9.969209968386869e36, *_LARGEST)
-_GAP = 0.25  # least distance of a sentinel from all other values, in spans of those
+# By custom of geographic information systems (up to 99999), oceanography and netCDF.
+SENTINELS = (-9999.0, -99999.0, -999999.0, -999.0, -32768.0, -32767.0, 9999.0, 99999.0, 1e20, -1e20)
+_HUGE = 1e30  # no measured value: the largest floats, fill values of netCDF
+_GAP, _GAP_KNOWN = 3.0, 0.05  # distances to the other values, in spans of these, that mark a sentinel
+_INNER = (1.0, 99.0)  # percentiles between which a span is measured
+_MAX_SENTINELS = 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,32 +23,42 @@ class NoData:
 
     Attributes
     ----------
-    value : float
-        The number that stands for no data; NaN is one.
+    values : tuple of float
+        The numbers that stand for no data, of which NaN may be one; none if a mask in the file marks the values.
     where : array of bool, (N, H, W, C)
-        True where the file holds it.
+        True where there is no data.
+    held : array, (K,)
+        What the file holds there, in the order of `where`.
     """
 
-    value: float
+    values: tuple[float, ...]
     where: npt.NDArray[np.bool_]
+    held: npt.NDArray[Any]
 
     def restore(self, pixels: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """Put the number back into pixels, (N, H, W, C); others that equal it by chance become the next number."""
-        kind = pixels.dtype
-        value = kind.type(self.value)
-        neighbour = np.nextafter(value, kind.type(value == 0)) if kind.kind == "f" else abs(int(value) - 1)
-        return np.where(self.where, value, np.where(pixels == value, kind.type(neighbour), pixels))
+        """Put the numbers back into pixels, (N, H, W, C); others that equal one by chance become the next number."""
+        out, kind = pixels.copy(), pixels.dtype
+        for number in self.values:
+            value = kind.type(number)
+            neighbour = np.nextafter(value, kind.type(value == 0)) if kind.kind == "f" else abs(int(value) - 1)
+            out[out == value] = kind.type(neighbour)
+        out[self.where] = self.held
+        return out
 
 
-def find_nodata(pixels: npt.NDArray[Any], declared: float | None) -> NoData | None:
+def find_nodata(
+    pixels: npt.NDArray[Any], declared: float | None, missing: npt.NDArray[np.bool_] | None = None
+) -> NoData | None:
     """Find the values that stand for no data.
 
     Parameters
     ----------
     pixels : array, (N, H, W, C)
-        The numbers of a file, without alpha. Of a colour (C = 3), all channels must hold the number.
+        The numbers of a file, without alpha. Of a colour (C = 3), all channels must hold such a number.
     declared : float or None
-        The number that the file declares; None: by `find_sentinel`.
+        The number that the file declares; None: by `find_sentinels`.
+    missing : array of bool, (N, H, W, C), optional
+        True where values are missing for another reason.
 
     Returns
     -------
@@ -54,32 +66,49 @@ def find_nodata(pixels: npt.NDArray[Any], declared: float | None) -> NoData | No
         None if there are none, or if the number is none of this dtype.
     """
     kind = pixels.dtype
-    value = find_sentinel(pixels) if declared is None else declared
-    if value is None or (kind.kind in "ui" and not (value.is_integer() and 0 <= value <= np.iinfo(kind).max)):
+    if declared is None:
+        numbers = find_sentinels(pixels, missing)
+    elif kind.kind in "ui" and not (declared.is_integer() and 0 <= declared <= np.iinfo(kind).max):
         return None
+    else:
+        numbers = (declared,)
+    where = np.zeros(pixels.shape, bool)
     with np.errstate(over="ignore"):
-        where = np.isnan(pixels) if math.isnan(value) else pixels == kind.type(value)
+        for value in numbers:
+            where |= np.isnan(pixels) if math.isnan(value) else pixels == kind.type(value)
     if pixels.shape[3] == 3:  # of a colour, one channel may be that number by chance
         where = np.broadcast_to(where.all(axis=3, keepdims=True), pixels.shape)
-    return NoData(value, where) if where.any() else None
+    return NoData(numbers, where, pixels[where]) if where.any() else None
 
 
-def find_sentinel(values: npt.NDArray[Any]) -> float | None:
-    """Return which of `SENTINELS`, or of their negatives, floats of any shape hold as no data.
+def find_sentinels(values: npt.NDArray[Any], missing: npt.NDArray[np.bool_] | None = None) -> tuple[float, ...]:
+    """Return the numbers at the ends of floats, any shape, that stand for no data.
 
-    It is the least or the largest of them, and further from the others than a quarter of their span.
+    These are numbers beyond 1e30, those of `SENTINELS` at a distance from the other values, and repeated numbers that
+    lie far from these. Floats on [0, 1] hold none.
     """
-    if values.dtype.kind != "f":
-        return None
-    finite = np.isfinite(values)
-    with np.errstate(over="ignore"):
-        known = np.array((*SENTINELS, *(-value for value in _LARGEST))).astype(values.dtype)
-    for end in (np.min(values, where=finite, initial=np.inf), np.max(values, where=finite, initial=-np.inf)):
-        others = finite & (values != end)
-        if not (np.isfinite(end) and end in known and others.any()):
+    if values.dtype.kind != "f" or not values.size or (values.min() >= 0 and values.max() <= 1):
+        return ()
+    known = values[np.isfinite(values) if missing is None else np.isfinite(values) & ~missing]
+    found = list[float]()
+    while known.size and len(found) < _MAX_SENTINELS and (number := _sentinel(known)) is not None:
+        found.append(number)
+        known = known[known != number]
+    return tuple(found)
+
+
+def _sentinel(known: npt.NDArray[Any]) -> float | None:
+    """Return one number at either end of some finite values that lies far from all others, or None."""
+    for number in (known.min(), known.max()):
+        rest = known[known != number]
+        if not rest.size:
             continue
-        low = float(np.min(values, where=others, initial=np.inf))
-        high = float(np.max(values, where=others, initial=-np.inf))
-        if max(low - float(end), float(end) - high) > _GAP * (high - low):
-            return float(end)
+        if abs(number) > _HUGE:
+            return float(number)
+        first, last = np.percentile(rest.astype(np.float64), _INNER)
+        gap, repeated = float(np.abs(rest - number).min()), known.size - rest.size > 1
+        if number in SENTINELS and gap > _GAP_KNOWN * (last - first):
+            return float(number)
+        if repeated and last > first and gap > _GAP * (last - first):
+            return float(number)
     return None

@@ -119,6 +119,8 @@ class TiffLayout:
         Per page: the tags that describe and do not lay out.
     kinds : tuple of PageKind
         That of every page; empty where all are of one kind.
+    masked : bool
+        Whether every page is followed by a mask of the pixels that have data.
     """
 
     byteorder: Literal["<", ">"]
@@ -132,6 +134,7 @@ class TiffLayout:
     extra_samples: tuple[int, ...]
     pages: tuple[tuple[Tag, ...], ...]
     kinds: tuple[PageKind, ...] = ()
+    masked: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -257,6 +260,7 @@ def assemble(
     spec: str | None = None,
     notes: tuple[str, ...] = (),
     nodata: float | None = None,
+    hidden: npt.NDArray[np.bool_] | None = None,
 ) -> Picture:
     """Make a picture of decoded samples.
 
@@ -278,18 +282,28 @@ def assemble(
         As in `Picture`.
     nodata : float, optional
         The number that the file declares to be no data; without one, as `restorekit.images.nodata.find_nodata`.
+    hidden : array of bool, (N, H, W, 1), optional
+        Upright pixels that a mask within the file declares to be no data.
 
     Returns
     -------
     Picture
     """
     samples = upright(samples, orientation)
-    missing, void = None, find_nodata(samples[..., :-1] if alpha else samples, nodata)
-    if void is not None:
+    missing, void = None, None
+    if nodata is not None or spec is None:  # what restorekit made has no other number for no data than NaN
+        void = find_nodata(samples[..., :-1] if alpha else samples, nodata)
+    if hidden is not None and hidden.any():
+        own, others = samples[..., :-1] if alpha else samples, void
+        where = np.broadcast_to(hidden, own.shape) if others is None else hidden | others.where
+        void = NoData(() if others is None else others.values, where, own[where])
+        notes = (*notes, f"{hidden.sum()} of its pixels are hidden by its mask; they count as missing and are kept")
+    if void is not None and void.values:
         count, stated = int(void.where.any(axis=3).sum()), "a common number for" if nodata is None else "declared as"
+        numbers = " or ".join(f"{value:g}" for value in void.values)
         notes = (
             *notes,
-            f"{count} of its pixels hold {void.value:g}, {stated} no data; they count as missing and are kept",
+            f"{count} of its pixels hold {numbers}, {stated} no data; they count as missing and are kept",
         )
     if samples.dtype.kind == "f" and not np.isfinite(samples).all():
         unknown = ~np.isfinite(samples)

@@ -8,7 +8,7 @@ import struct
 import numpy as np
 import numpy.typing as npt
 
-from restorekit.images.picture import Array, Picture
+from restorekit.images.picture import Picture
 
 Mask = npt.NDArray[np.bool_]
 
@@ -16,50 +16,11 @@ _DESCRIPTION = 270  # TIFF tag: ImageDescription
 _WHITES = {281: "H", 50717: "HI"}  # MaxSampleValue; WhiteLevel of DNG
 _SIZES = {"H": 3, "I": 4}  # type of a TIFF tag by the letter of `struct`
 _SIGNIFICANT = re.compile(rb"""SignificantBits\s*=\s*["'](\d{1,2})["']""")
-_SENTINELS = (-9999.0, -99999.0, -999.0, -32768.0, -32767.0, 9999.0, 99999.0, 1e20)  # used without a tag
-_HUGE = 1e30  # no measured value: the largest floats, fill values of netCDF
-_GAP, _GAP_KNOWN = 3.0, 0.05  # distances to the other values, in spans of these, that mark a sentinel
-_INNER = (1.0, 99.0)  # percentiles between which a span is measured
-_MAX_SENTINELS = 4
 
 
 def no_data(picture: Picture) -> Mask | None:
-    """Find the values of a picture that stand for no data.
-
-    These are what decoding found (`restorekit.images.nodata`), and in other floats repeated numbers at one end that
-    lie far from all others: -9999, -32768, the largest negative float.
-
-    Parameters
-    ----------
-    picture : Picture
-        As decoded.
-
-    Returns
-    -------
-    array of bool, (N, H, W, C), or None
-        None if there are none.
-    """
-    if picture.nodata is not None:
-        return np.asarray(picture.nodata.where)
-    searched = picture.pixels.dtype.kind == "f" and picture.spec is None
-    found = sentinels(picture.pixels, picture.missing) if searched else None
-    return found if found is not None and found.any() else None
-
-
-def sentinels(values: Array, missing: Mask | None = None) -> Mask | None:
-    """Find numbers in floats, any shape, that stand for no data by their distance to the others; None if none do."""
-    if not values.size or (values.min() >= 0 and values.max() <= 1):
-        return None
-    lost = np.zeros(values.shape, bool) if missing is None else np.broadcast_to(missing, values.shape).copy()
-    lost |= ~np.isfinite(values)
-    found = np.zeros(values.shape, bool)
-    for _ in range(_MAX_SENTINELS):
-        known = values[~(lost | found)]
-        number = _sentinel(known) if known.size else None
-        if number is None:
-            break
-        found |= values == number
-    return found if found.any() else None
+    """Return where a picture has no data, (N, H, W, C), as `restorekit.images.nodata` found; None if nowhere."""
+    return None if picture.nodata is None else np.asarray(picture.nodata.where)
 
 
 def transparent(picture: Picture) -> Mask | None:
@@ -90,20 +51,3 @@ def _tag(picture: Picture, code: int) -> tuple[int, int, bytes] | None:
     if layout is None or not layout.pages:
         return None
     return next((tag[1:] for tag in layout.pages[0] if tag[0] == code), None)
-
-
-def _sentinel(known: Array) -> float | None:
-    """Return one number at either end of some finite values that lies far from all others, or None."""
-    for number in (known.min(), known.max()):
-        rest = known[known != number]
-        if not rest.size:
-            continue
-        if abs(number) > _HUGE:
-            return float(number)
-        first, last = np.percentile(rest.astype(np.float64), _INNER)
-        gap, repeated = float(np.abs(rest - number).min()), known.size - rest.size > 1
-        if number in _SENTINELS and gap > _GAP_KNOWN * (last - first):
-            return float(number)
-        if repeated and last > first and gap > _GAP * (last - first):
-            return float(number)
-    return None

@@ -127,6 +127,8 @@ class RestoredImage(Restoration):
         pixels = from_unit(self.estimate.movedim(1, -1).numpy(), span, dtype)
         if kept is not None and kept.shape == pixels.shape:
             pixels = np.where(kept, before.astype(dtype), pixels)
+            if (nodata := self.taken.picture.nodata) is not None and dtype == before.dtype:
+                pixels = np.where(nodata.where & ~kept, pixels, nodata.restore(pixels))
         return self.taken, pixels, span
 
     def _alpha(self, pixels: Array) -> Array | None:
@@ -169,6 +171,7 @@ class PythonRestorer:
         axes: str | None = None,
         mask: Any = None,
         range: RangeOption = None,
+        mask_confirmed: bool = False,
     ) -> RestoredImage:
         """Restore one image, or a batch.
 
@@ -198,6 +201,8 @@ class PythonRestorer:
             `restorekit.images.axes.parse_axes`. A mask has the same axes, with or without C.
         range : "auto", (low, high) or None
             Numbers that are 0 and 1 on the scale of `sigma` and of the results, as in `--range`.
+        mask_confirmed : bool
+            Whether a mask may mark more than 60 % or less than 0.01 % of the image, as in `--mask-confirmed`.
 
         Returns
         -------
@@ -210,7 +215,7 @@ class PythonRestorer:
         UsageError
             A shape, scale or option that does not fit; a ValueError, and a TypeError for an object of another type.
         ImageError
-            A file that cannot be read.
+            A file that cannot be read, or a mask that marks another share of the image and is not confirmed.
         """
         if not isinstance(samples, Integral) or samples < 0:
             raise UsageError(f"samples is a number of draws, an integer from 0 on, got {samples!r}")
@@ -223,7 +228,9 @@ class PythonRestorer:
                 f"the corruption {self.corruption} already sets the noise level, got sigma={sigma}; remove sigma"
             )
         taken, hidden = read_object(image, axes), mask if missing is None else missing
-        values, problem, notes = self._pose(taken, hidden, sigma, label, axes, range)
+        lost = _neighbour(taken) if hidden is None else read_missing(hidden, taken, axes, mask_confirmed)
+        clear = not (isinstance(hidden, str) and hidden == "alpha")
+        values, problem, notes = self._pose(taken, lost, clear, sigma, label, range)
         restorer = self.opened.restorer
         rng = Rng(seed, tuple(str(i) for i in torch.arange(len(values.y)).tolist()))
         restored, concerns = hold(problem, per_channel.restore(restorer, problem, int(samples), rng))
@@ -247,7 +254,7 @@ class PythonRestorer:
         )
 
     def _pose(
-        self, taken: CallerImage, hidden: Any, sigma: float | str | None, label: int | None, axes: str | None,
+        self, taken: CallerImage, lost: Tensor | None, clear: bool, sigma: float | str | None, label: int | None,
         range: RangeOption,
     ) -> tuple[ImageValues, Problem, list[str]]:  # fmt: skip
         """Return the values of an image, the problem that they pose, and what the caller may not expect."""
@@ -255,8 +262,7 @@ class PythonRestorer:
         found = resolve_degradation(self.corruption, _sigma(sigma), stored, self.opened.learnt_noise)
         margin = NOISY_MARGIN if found.source in ("user", "file") else None
         margin = margin if found.sigma is None else MARGIN_SIGMAS * found.sigma
-        values = prepare_values(taken, range, margin, clear=not (isinstance(hidden, str) and hidden == "alpha"))
-        lost = _neighbour(taken) if hidden is None else read_missing(hidden, taken, axes)
+        values = prepare_values(taken, range, margin, clear)
         if lost is not None:
             values = _with_missing(values, lost)
         restorer = self.opened.restorer
@@ -306,7 +312,7 @@ def _neighbour(taken: CallerImage) -> Tensor | None:
     from restorekit.images.masks import parse_mask
 
     found = parse_mask(None).missing(Item(taken.path, taken.path.name), taken.picture).missing
-    return None if found is None else torch.from_numpy(np.ascontiguousarray(np.moveaxis(found, -1, 1)))
+    return None if found is None else torch.from_numpy(np.moveaxis(found, -1, 1).copy())
 
 
 def _with_missing(values: ImageValues, lost: Tensor) -> ImageValues:

@@ -25,7 +25,8 @@ from restorekit.images.intensity import (
     to_unit,
 )
 from restorekit.images.marks import marks_of
-from restorekit.images.masks import parse_mask
+from restorekit.images.masks import is_plausible_share, parse_mask
+from restorekit.images.nodata import find_nodata
 from restorekit.images.picture import Array, Picture
 from restorekit.images.validity import no_data, transparent
 
@@ -135,7 +136,11 @@ def read_object(image: Any, axes: str | None = None) -> CallerImage:
             missing = unknown if missing is None else missing | unknown
     if missing is not None:
         frames = np.where(missing, frames.dtype.type(0), frames)
-    return CallerImage(Picture(frames, missing=missing, format="npy"), form)
+    nodata = find_nodata(frames, None, missing)
+    if nodata is not None:
+        frames = np.where(nodata.where, frames.dtype.type(0), frames)
+        missing = nodata.where if missing is None else missing | nodata.where
+    return CallerImage(Picture(frames, missing=missing, format="npy", nodata=nodata), form)
 
 
 def prepare_values(
@@ -188,7 +193,7 @@ def prepare_values(
     return ImageValues(torch.where(observed, y, 0.0), observed, kept, span, notes)
 
 
-def read_missing(missing: Any, taken: CallerImage, axes: str | None = None) -> Tensor:
+def read_missing(missing: Any, taken: CallerImage, axes: str | None = None, confirmed: bool = False) -> Tensor:
     """Read a caller's mask, non-zero = missing.
 
     Parameters
@@ -199,6 +204,8 @@ def read_missing(missing: Any, taken: CallerImage, axes: str | None = None) -> T
         The image.
     axes : str, optional
         As typed for the image.
+    confirmed : bool
+        Whether it may mark any share of the image.
 
     Returns
     -------
@@ -209,12 +216,12 @@ def read_missing(missing: Any, taken: CallerImage, axes: str | None = None) -> T
     UsageError
         Another shape.
     ImageError
-        A mask file that does not fit, or marks more than 60 % or less than 0.01 % of the image.
+        A mask file that does not fit, or a mask that marks more than 60 % or less than 0.01 % of the image.
     """
     picture, (count, height, width, channels) = taken.picture, taken.picture.pixels.shape
     if isinstance(missing, str | Path):
         path = taken.path or Path("image")
-        found = parse_mask(str(missing)).missing(Item(path, path.name), picture).missing
+        found = parse_mask(str(missing), confirmed=confirmed).missing(Item(path, path.name), picture).missing
         marks = np.zeros((1, height, width, 1), bool) if found is None else found
     elif _is_pil(missing):
         numbers = _of_pil(missing) if missing.mode != "P" else _gray(np.asarray(missing))
@@ -229,6 +236,12 @@ def read_missing(missing: Any, taken: CallerImage, axes: str | None = None) -> T
         raise UsageError(
             f"missing must have the image's height and width, {height} x {width}, and one or all of its channels, got"
             f" the shape {tuple(shape)}"
+        )
+    share = float(marks.mean())
+    if not (confirmed or isinstance(missing, str | Path) or is_plausible_share(share)):
+        raise ImageError(
+            f"the mask marks {share:.3g} of the image as missing, expected 0.0001 to 0.6, or nothing; invert it if the"
+            " other pixels are missing, or pass mask_confirmed=True if this is right"
         )
     return torch.from_numpy(np.ascontiguousarray(np.moveaxis(marks, -1, 1)))
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from restorekit.images import read, write
-from restorekit.images.nodata import SENTINELS, NoData, find_nodata, find_sentinel
+from restorekit.images.nodata import SENTINELS, NoData, find_nodata, find_sentinels
 from restorekit.images.picture import repainted
 
 
@@ -17,7 +17,7 @@ def test_numbers_that_stand_for_no_data_by_custom_are_found(number, dtype):
         pytest.skip("no number of this dtype")
     values = _field(dtype)
     values[0, :3] = number
-    assert find_sentinel(values) == pytest.approx(number)
+    assert find_sentinels(values) == (pytest.approx(number),)
     values[0, 5, 5] = np.nan
     found = find_nodata(values, None)
     assert np.array_equal(found.where[0, ..., 0], np.arange(16)[:, None].repeat(24, 1) < 3)
@@ -26,11 +26,11 @@ def test_numbers_that_stand_for_no_data_by_custom_are_found(number, dtype):
 def test_numbers_among_the_others_are_values():
     values = np.linspace(-20000, 20000, 401).astype(np.float32)
     values[7] = -9999
-    assert find_sentinel(values) is None
-    assert find_sentinel(np.array([-9999.0, -9999.0])) is None  # there is nothing else
-    assert find_sentinel(np.array([-1000.0, 5.0, 6.0])) is None  # an outlier is no sentinel
-    assert find_sentinel(np.full(3, np.nan)) is None
-    assert find_sentinel(np.array([-9999, 1, 2])) is None  # integers need a declaration
+    assert find_sentinels(values) == ()
+    assert find_sentinels(np.array([-9999.0, -9999.0])) == ()  # there is nothing else
+    assert find_sentinels(np.array([-1000.0, 5.0, 6.0])) == ()  # an outlier is no sentinel
+    assert find_sentinels(np.full(3, np.nan)) == ()
+    assert find_sentinels(np.array([-9999, 1, 2])) == ()  # integers need a declaration
 
 
 def test_pixels_that_equal_the_number_by_chance_move():
@@ -41,7 +41,10 @@ def test_pixels_that_equal_the_number_by_chance_move():
         (np.float32, 0.0, [0, np.nextafter(np.float32(0), np.float32(1)), 9]),
     ):
         pixels = np.array([7, number, 9], kind).reshape(where.shape)
-        assert NoData(number, where).restore(pixels).ravel().tolist() == np.array(expected, kind).tolist()
+        assert (
+            NoData((number,), where, np.array([number], kind)).restore(pixels).ravel().tolist()
+            == np.array(expected, kind).tolist()
+        )
 
 
 @pytest.mark.parametrize("suffix", [".npy", ".npz"])

@@ -6,7 +6,8 @@ import tifffile
 
 from restorekit.images import Picture, read
 from restorekit.images.intensity import resolve_range
-from restorekit.images.validity import no_data, sentinels, stated_white, transparent
+from restorekit.images.nodata import find_nodata, find_sentinels
+from restorekit.images.validity import no_data, stated_white, transparent
 
 RNG = np.random.default_rng(0)
 Y, X = np.indices((64, 64))
@@ -60,13 +61,15 @@ def test_a_number_that_no_value_can_be_marks_nothing(tag, tmp_path):
     ],
 )
 def test_measured_values_are_data(values):
-    assert sentinels(np.asarray(values, np.float32)) is None
+    assert find_sentinels(np.asarray(values, np.float32)) == ()
 
 
 def test_two_sentinels_are_found():
     values = np.where(EMPTY, -9999.0, RNG.normal(100, 20, (64, 64)))
     values[60:, 60:] = 1e20
-    assert np.array_equal(sentinels(values), (values == -9999) | (values == 1e20))
+    found = find_nodata(values.reshape(1, 64, 64, 1), None)
+    assert np.array_equal(found.where[0, ..., 0], (values == -9999) | (values == 1e20))
+    assert np.array_equal(found.restore(np.zeros((1, 64, 64, 1)))[0, ..., 0] != 0, found.where[0, ..., 0])
 
 
 def test_transparent_pixels_unless_alpha_is_neglected():

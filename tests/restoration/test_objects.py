@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from restorekit.core.errors import UsageError
+from restorekit.core.errors import ImageError, UsageError
 from restorekit.restoration import objects
 
 RNG = np.random.default_rng(0)
@@ -187,3 +187,33 @@ def test_masks_from_python_are_read_like_mask_files(tmp_path):
     Image.fromarray(disc).save(tmp_path / "m.png")
     for mask in (disc, Image.fromarray(disc), Image.fromarray(strokes), str(tmp_path / "m.png"), tmp_path / "m.png"):
         assert np.array_equal(objects.read_missing(mask, taken)[0, 0].numpy(), disc)
+
+
+@pytest.mark.parametrize("share", [0.61, 0.97, 1.0, 0.00005])
+@pytest.mark.parametrize("wrap", [np.asarray, torch.from_numpy, lambda marks: Image.fromarray(marks * np.uint8(255))])
+def test_a_mask_of_an_unlikely_share_is_confirmed_or_refused(share, wrap):
+    image = np.random.default_rng(0).integers(0, 256, (200, 200), np.uint8)
+    marks = np.arange(image.size).reshape(image.shape) < share * image.size
+    taken = objects.read_object(image)
+    with pytest.raises(ImageError, match="pass mask_confirmed=True if this is right"):
+        objects.read_missing(wrap(marks), taken)
+    assert np.array_equal(objects.read_missing(wrap(marks), taken, confirmed=True)[0, 0], marks)
+
+
+@pytest.mark.parametrize("share", [0, 0.001, 0.6])
+def test_a_mask_of_a_likely_share_needs_no_confirmation(share):
+    image = np.random.default_rng(0).integers(0, 256, (200, 200), np.uint8)
+    marks = np.arange(image.size).reshape(image.shape) < share * image.size
+    assert np.array_equal(objects.read_missing(marks, objects.read_object(image))[0, 0], marks)
+
+
+@pytest.mark.parametrize("number", [-9999.0, 1e20, -3.4028234663852886e38])
+def test_no_data_of_an_array_are_found_as_in_a_file(number):
+    image = np.random.default_rng(0).normal(5000, 100, (16, 24)).astype(np.float32)
+    image[:3] = number
+    taken = objects.read_object(image)
+    values = objects.prepare_values(taken, "auto")
+    assert np.array_equal(values.kept[0, ..., 0], image == np.float32(number))
+    assert not values.observed[0, 0, :3].any()
+    assert values.observed[0, 0, 3:].all()
+    assert np.array_equal(taken.picture.nodata.restore(taken.picture.pixels)[0, ..., 0], image)

@@ -142,3 +142,23 @@ def test_sweeping_spares_what_is_no_file_of_a_run(tmp_path):
         ".link.restorekit-part", ".pipe.restorekit-part", "inner",
     ]  # fmt: skip
     assert (away / ".x.restorekit-part").exists()
+
+
+@pytest.mark.parametrize(
+    "make", [os.mkfifo, lambda path: path.symlink_to("/dev/zero"), lambda path: path.symlink_to("gone")]
+)
+def test_a_mask_that_is_no_regular_file_fails_its_image_alone(run, source, make):
+    make(source / "a.missing.png")
+    code, out, _ = run("restore", source, source.parent / "OUT", *WORDS, "--json")
+    assert code == 1
+    assert json.loads(out)["done"] == 2
+    log = (source.parent / "OUT" / OWN / "images.jsonl").read_text()
+    assert "a.missing.png of a.png is no regular file" in log
+
+
+def test_a_list_that_is_no_regular_file_is_refused(run, source, tmp_path):
+    os.mkfifo(tmp_path / "list")
+    for listed in (tmp_path / "list", "/dev/zero"):
+        code, _, err = run("restore", source, tmp_path / "OUT", "--list", listed, *WORDS)
+        assert code == 2
+        assert "no regular file" in err

@@ -20,6 +20,7 @@ from restorekit.images.formats.tiff_pages import (
     Directory,
     common_dtype,
     differing_shapes,
+    hidden_by_masks,
     largest_shape,
     nodata_of,
     open_tiff,
@@ -71,7 +72,8 @@ def decode(path: Path) -> Picture:
         pages = picture_directories(file)
         doubts = tuple(dict.fromkeys(note for d in pages for note in check_jpeg(d.page)))
         samples = _read(pages)
-        layout = _layout(pages)
+        hidden = hidden_by_masks(file, pages)
+        layout = replace(_layout(pages), masked=hidden is not None)
         metadata = _metadata(pages, layout)
         notes = _notes(file, pages, layout) + doubts
         text, prefix, nodata = pages[0].value_of(SPEC_TAG), f"{SPEC_KEY}: ", nodata_of(pages[0])
@@ -80,7 +82,7 @@ def decode(path: Path) -> Picture:
         alpha = any(d.meaning.alpha for d in pages)
         shapes, bits = differing_shapes(pages), scaled_bits(pages[0].page)
     spec = text.removeprefix(prefix) if isinstance(text, str) and text.startswith(prefix) else None
-    picture = assemble("tiff", samples, metadata, alpha, spec=spec, notes=notes, nodata=nodata)
+    picture = assemble("tiff", samples, metadata, alpha, spec=spec, notes=notes, nodata=nodata, hidden=hidden)
     scale = 1.0 if bits is None else np.iinfo(picture.pixels.dtype).max / (2**bits - 1)
     return replace(picture, shapes=shapes, scale=scale)
 
@@ -177,7 +179,7 @@ def _notes(file: TiffFile, pages: list[Directory], layout: TiffLayout) -> tuple[
         "samples of several depths are scaled to 8 bits": any(isinstance(p.bitspersample, tuple) for p in kinds),
         f"{PHOTOMETRIC.YCBCR.name} is written as RGB": any(page.photometric == PHOTOMETRIC.YCBCR for page in kinds),
         f"compression {getattr(compression, 'name', compression)} is written as deflate": compression is not None,
-        "the reduced copies or masks in the TIFF are dropped": len(pages) < len(file.pages)
+        "the reduced copies or masks in the TIFF are dropped": len(pages) * (1 + layout.masked) < len(file.pages)
         or any(_SUB_DIRECTORIES in d.owner.tags for d in pages),
         "frames behind one directory are written with a directory each": any(d.frames > 1 for d in pages),
         "the layout that its description states is corrected": fitted_pages(layout, shapes) != layout.pages,

@@ -14,7 +14,7 @@ from restorekit.images import exif
 from restorekit.images.formats.tiff_description import stated_frames
 from restorekit.images.formats.tiff_integrity import check_page
 from restorekit.images.formats.tiff_samples import PALETTE, SampleMeaning, dtype_of, meaning_of, samples_of
-from restorekit.images.picture import Array
+from restorekit.images.picture import Array, upright
 
 _ORIENTATION, _XMP, _UIC2, _SUB_DIRECTORIES, _NO_DATA = 274, 700, 33629, 330, 42113
 MAX_MIXED_FRAMES = 100_000  # of a document with pages of several kinds
@@ -152,6 +152,29 @@ def frames_behind(page: TiffPage, alone: bool) -> int:
             " they are frames; save it with one page per frame"
         )
     return 1
+
+
+def hidden_by_masks(file: TiffFile, directories: list[Directory]) -> Array | None:
+    """Return where the transparency masks of the pages, as GDAL writes them, hide pixels.
+
+    Returns
+    -------
+    array of bool, (N, H, W, 1), or None
+        Upright; None unless every page has a mask of its size.
+    """
+    masks = [page for page in cast(list[TiffPage], list(file.pages)) if page.is_mask and not page.is_reduced]
+    if len(masks) != len(directories) or any(d.frames > 1 for d in directories):
+        return None
+    height, width, _ = largest_shape(directories)
+    hidden = np.zeros((len(masks), height, width, 1), bool)
+    for mask, page, part in zip(masks, directories, hidden, strict=True):
+        sides = (mask.imagelength, mask.imagewidth, mask.samplesperpixel)
+        if sides != (page.page.imagelength, page.page.imagewidth, 1):
+            return None
+        check_page(mask)
+        seen = upright(mask.asarray(squeeze=False)[0] != 0, page.orientation)[0]
+        part[: seen.shape[0], : seen.shape[1]] = ~seen
+    return hidden
 
 
 def common_dtype(directories: list[Directory]) -> np.dtype[Any]:

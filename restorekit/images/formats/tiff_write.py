@@ -56,6 +56,9 @@ def encode(path: Path, picture: Picture, pixels: Array, spec: str | None) -> Non
             tags += pointers if i == 0 else []
             own_layout = replace(layout, photometric=kind.photometric, extra_samples=kind.extra_samples)
             _write_page(writer, stored, own_layout, tags)
+            if layout.masked and picture.nodata is not None:
+                seen = ~picture.nodata.where[i, :height, :width].all(axis=2)
+                writer.write(seen, photometric="mask", subfiletype=4, compression="zlib", metadata=None, software=False)
     if pointers:
         append(path, picture.metadata.exif)
 

@@ -397,3 +397,37 @@ def test_an_odd_resolution_does_not_keep_a_picture_from_being_written(odd, tmp_p
 def test_a_broken_subifd_does_not_hide_the_picture(tmp_path):
     tifffile.imwrite(tmp_path / "a.tif", GRAY, metadata=None, extratags=[(330, "I", 1, 3, True)])
     assert np.array_equal(read(tmp_path / "a.tif").pixels[0, ..., 0], GRAY)
+
+
+@pytest.mark.parametrize("turn", [1, 6])
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+def test_a_mask_page_of_gdal_declares_missing_pixels_and_comes_back(dtype, turn, tmp_path):
+    pages, seen = [GRAY.astype(dtype), SMALL.astype(dtype)], [GRAY > 60, SMALL > 60]
+    with tifffile.TiffWriter(tmp_path / "a.tif") as writer:
+        for samples, mask in zip(pages, seen, strict=True):
+            writer.write(samples, metadata=None, extratags=[(274, "H", 1, turn, True)])
+            writer.write(mask, photometric="mask", subfiletype=4, metadata=None)
+    picture, out = rewritten(tmp_path)
+    assert not any("dropped" in note for note in picture.notes)
+    assert any("hidden by its mask" in note for note in picture.notes)
+    for i, mask in enumerate(seen):
+        lost = upright(~mask[np.newaxis, ..., np.newaxis], turn)[0]
+        assert np.array_equal(picture.missing[i, : lost.shape[0], : lost.shape[1]], lost)
+    write(out, picture, np.full_like(picture.pixels, 7))
+    again = read(out)
+    assert np.array_equal(again.missing, picture.missing)
+    stored = [page.asarray() for page in tifffile.TiffFile(out).pages]
+    for i, (samples, mask) in enumerate(zip(pages, seen, strict=True)):
+        there = upright(mask[np.newaxis, ..., np.newaxis], turn)[0, ..., 0]
+        kept = upright(samples[np.newaxis, ..., np.newaxis], turn)[0, ..., 0]
+        assert np.array_equal(stored[2 * i], np.where(there, 7, kept))
+        assert np.array_equal(stored[2 * i + 1] != 0, there)
+
+
+def test_a_mask_page_of_another_size_is_dropped_and_told(tmp_path):
+    with tifffile.TiffWriter(tmp_path / "a.tif") as writer:
+        writer.write(GRAY, metadata=None)
+        writer.write(SMALL > 60, photometric="mask", subfiletype=4, metadata=None)
+    picture = read(tmp_path / "a.tif")
+    assert picture.missing is None
+    assert picture.notes == ("the reduced copies or masks in the TIFF are dropped",)
