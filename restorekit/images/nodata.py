@@ -91,9 +91,10 @@ def find_sentinels(values: npt.NDArray[Any], missing: npt.NDArray[np.bool_] | No
         return ()
     known = values[np.isfinite(values) if missing is None else np.isfinite(values) & ~missing]
     found = list[float]()
-    while known.size and len(found) < _MAX_SENTINELS and (number := _sentinel(known)) is not None:
-        found.append(number)
-        known = known[known != number]
+    with np.errstate(over="ignore"):  # half floats have no such large numbers
+        while known.size and len(found) < _MAX_SENTINELS and (number := _sentinel(known)) is not None:
+            found.append(number)
+            known = known[known != number]
     return tuple(found)
 
 

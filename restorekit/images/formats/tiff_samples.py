@@ -90,8 +90,8 @@ def samples_of(page: TiffPage, stored: Array) -> Array:
             raise ImageError("the palette TIFF has no palette; get a complete copy of the file")
         table = np.asarray(page.colormap).T
         table = (table >> 8 if table.max() > 255 else table).astype(np.uint8)
-        bits = page.bitspersample if isinstance(page.bitspersample, int) else 8
-        opacity = np.rint(samples[..., 1:] * (255 / (2**bits - 1))).astype(np.uint8)
+        index_bits = page.bitspersample if isinstance(page.bitspersample, int) else 8
+        opacity = np.rint(samples[..., 1:] * (255 / (2**index_bits - 1))).astype(np.uint8)
         return np.concatenate([table[samples[..., 0]], opacity], axis=-1)
     if samples.dtype.kind == "b":
         samples = samples.astype(np.uint8) * np.uint8(255)

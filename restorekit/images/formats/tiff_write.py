@@ -29,15 +29,15 @@ def encode(path: Path, picture: Picture, pixels: Array, spec: str | None) -> Non
     """Write samples, (N, H, W, S), one page per frame, each in its own size."""
     layout, alpha = _fitting(picture, pixels), picture.alpha is not None
     own = picture.shapes or [(*pixels.shape[1:3], pixels.shape[3] - alpha)] * len(pixels)
-    kind = PageKind(layout.photometric, layout.extra_samples, alpha, pixels.dtype.name)
-    kinds = layout.kinds or (kind,) * len(pixels)
+    one_kind = PageKind(layout.photometric, layout.extra_samples, alpha, pixels.dtype.name)
+    kinds = layout.kinds or (one_kind,) * len(pixels)
     shapes = [(*shape[:2], shape[2] + page.alpha) for shape, page in zip(own, kinds, strict=True)]
     described = fitted_pages(layout, shapes)
     big = layout.big or pixels.nbytes > _CLASSIC_LIMIT
     pointers = list[Tag]()
     if can_hold(layout.byteorder, big):
-        found, kind = directories(picture.metadata.exif), _LONG8 if big else _LONG
-        pointers = [(stand_in, kind, 1, 0) for stand_in, code in STAND_INS.items() if code in found]
+        found, size = directories(picture.metadata.exif), _LONG8 if big else _LONG
+        pointers = [(stand_in, size, 1, 0) for stand_in, code in STAND_INS.items() if code in found]
     with TiffWriter(path, bigtiff=big, byteorder=layout.byteorder) as writer:
         for i, (frame, (height, width, samples), kind) in enumerate(zip(pixels, shapes, kinds, strict=True)):
             tags: list[Tag] = list(described[i]) if i < len(described) else []
