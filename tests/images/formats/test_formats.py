@@ -1,9 +1,12 @@
 """The round trip through every format, and what becomes of bad files."""
 
+import gzip
 import os
 import socket
+import struct
 import sys
 import warnings
+import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -453,3 +456,52 @@ def test_files_of_kinds_that_are_not_read_are_named(head, kind, tmp_path):
     (tmp_path / "a.tif").write_bytes(head.ljust(200, b"\0"))
     with pytest.raises(ImageError, match=f"is {kind}; expected PNG"):
         read(tmp_path / "a.tif")
+
+
+_HEADERS = {
+    "a ZIP archive without arrays": b"",
+    "a gzip file of something else than IDX": gzip.compress(b"text of a file"),
+    "a web page": b"<!DOCTYPE html><html></html>",
+    "a PostScript file": b"%!PS-Adobe-3.0",
+    "an icon": b"\0\0\1\0\1\0\x10\x10",
+    "a PCX": b"\x0a\x05\x01\x08",
+}
+
+
+@pytest.mark.parametrize("kind", _HEADERS)
+def test_files_of_other_kinds_are_named_and_not_called_damaged(kind, tmp_path):
+    (tmp_path / "a.png").write_bytes(_HEADERS[kind])
+    if not _HEADERS[kind]:
+        with zipfile.ZipFile(tmp_path / "a.png", "w") as archive:
+            archive.writestr("word/document.xml", "<a/>")
+    with pytest.raises(ImageError, match=kind) as told:
+        read(tmp_path / "a.png")
+    assert "damaged" not in str(told.value)
+
+
+@pytest.mark.parametrize(("bits", "compression"), [(16, 3), (2, 0), (24, 4), (24, 5)])
+def test_a_bmp_of_a_kind_that_is_not_decoded_is_not_called_damaged(bits, compression, tmp_path):
+    masks = struct.pack("<III", 0xF00, 0xF0, 0xF)  # 4 bits of each colour
+    info = struct.pack("<IiiHHIIiiII", 40, 8, 4, 1, bits, compression, 96, 2835, 2835, 0, 0)
+    head = b"BM" + struct.pack("<IHHI", 162, 0, 0, 66)
+    (tmp_path / "a.bmp").write_bytes(head + info + masks + bytes(96))
+    with pytest.raises(ImageError, match="of a kind that is not supported"):
+        read(tmp_path / "a.bmp")
+
+
+def test_files_in_an_npz_that_are_no_arrays_are_dropped_and_told(tmp_path):
+    array = np.arange(600, dtype=np.uint16).reshape(20, 30)
+    np.savez(tmp_path / "a.npz", image=array)
+    with zipfile.ZipFile(tmp_path / "a.npz", "a") as archive:
+        archive.writestr("README.txt", "text")
+    picture = read(tmp_path / "a.npz")
+    assert np.array_equal(picture.pixels[0, ..., 0], array)
+    assert picture.notes == ("files in the NPZ that are no arrays are dropped",)
+    write(tmp_path / "b.npz", picture, picture.pixels)
+    assert np.load(tmp_path / "b.npz").files == ["image"]
+
+
+def test_many_axes_are_counted_and_not_listed(tmp_path):
+    np.save(tmp_path / "a.npy", np.zeros((1,) * 40, np.uint8))
+    with pytest.raises(ImageError, match="got one of 40 axes"):
+        read(tmp_path / "a.npy")

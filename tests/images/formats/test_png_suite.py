@@ -224,3 +224,54 @@ def test_large_texts_and_profiles_are_carried_over(kind, size, tmp_path):
     assert (kind, data) in read(tmp_path / "b.png").metadata.chunks
     if size < 10_000_000:
         assert len(picture.metadata.icc if kind == b"iCCP" else dict(picture.metadata.text)["note"]) == size
+
+
+_SOUND = zlib.compress(_packed(_samples(RGB, 8), 8))
+_STREAMS = {  # of which libpng makes a picture and a line on the terminal
+    "wrong check sum": (_SOUND[:-4] + b"\1\2\3\4", False),
+    "no check sum": (_SOUND[:-4], False),
+    "bytes behind": (_SOUND + b"more", True),
+    "a row too many": (zlib.compress(_packed(_samples(RGB, 8), 8) + bytes(64)), True),
+    "two pictures too many": (zlib.compress(_packed(_samples(RGB, 8), 8) * 3), True),
+}
+
+
+@pytest.mark.parametrize("name", _STREAMS)
+def test_streams_that_do_not_end_where_the_pixels_do(name, tmp_path, capfd):
+    stream, readable = _STREAMS[name]
+    (tmp_path / "a.png").write_bytes(_png(_samples(RGB, 8), RGB, 8, pixels=stream))
+    if readable:
+        assert np.array_equal(read(tmp_path / "a.png").pixels[0], _samples(RGB, 8))
+    else:
+        with pytest.raises(ImageError, match="damaged"):
+            read(tmp_path / "a.png")
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("interlaced", [False, True])
+@pytest.mark.parametrize("order", ["repeated", "behind the pixels", "before the palette", "pixels apart"])
+def test_chunks_that_are_repeated_or_out_of_place_are_refused(order, interlaced, tmp_path, capfd):
+    table, opacity = (b"PLTE", _table(8).tobytes()), (b"tRNS", bytes(9))
+    sound = _png(_samples(PALETTE, 8), PALETTE, 8, interlaced, [table, opacity])
+    assert _read(tmp_path / "a.png", sound)[1].shape == (19, 21, 4)
+    first, *_ = (at for at in range(len(sound)) if sound[at : at + 4] == b"IDAT")
+    chunk = _chunk(*opacity)
+    second = sound.index(b"IDAT", first + 4) - 4
+    broken = {
+        "repeated": sound.replace(chunk, chunk * 2),
+        "behind the pixels": sound.replace(chunk, b"")[:-12] + chunk + sound[-12:],
+        "before the palette": _png(_samples(PALETTE, 8), PALETTE, 8, interlaced, [opacity, table]),
+        "pixels apart": sound[:second] + _chunk(b"tEXt", b"a\0b") + sound[second:],
+    }
+    (tmp_path / "a.png").write_bytes(broken[order])
+    with pytest.raises(ImageError, match="repeated or not in their order"):
+        read(tmp_path / "a.png")
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(("colour", "size"), [(GRAY, 1), (GRAY, 6), (RGB, 2), (GRAY_ALPHA, 2), (RGBA, 6), (RGB, 0)])
+def test_a_transparent_colour_that_the_kind_cannot_have_is_left_out(colour, size, tmp_path, capfd):
+    samples = _samples(colour, 8)
+    _, found = _read(tmp_path / "a.png", _png(samples, colour, 8, before=[(b"tRNS", bytes(size))]))
+    assert np.array_equal(found, samples)
+    assert capfd.readouterr() == ("", "")
