@@ -7,6 +7,7 @@ without the libraries of the other formats.
 from __future__ import annotations
 
 import gzip
+import io
 import math
 import struct
 import zipfile
@@ -26,6 +27,8 @@ from restorekit.images.picture import SPEC_KEY, Array, ArrayLayout, Header, Meta
 PACKED = {"bytes", "offsets", "names"}  # the arrays of a packed NPZ; see `restorekit.images.stacks.pack`
 IDX_TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 _IDX_CODES = {np.dtype(text).newbyteorder("="): code for code, text in IDX_TYPES.items()}
+_MAX_HEADER = 10_000  # bytes of an NPY header, the limit of numpy
+_MAX_CARRIED = 2**30  # bytes of other arrays in an NPZ that is much smaller
 _GZIP = b"\x1f\x8b"
 
 
@@ -63,6 +66,9 @@ def decode(path: Path, axes: str | None = None) -> Picture:
         objects = [key for key, (_, dtype) in members.items() if dtype.hasobject and key != entry.name]
         with np.load(file, allow_pickle=False) as stored:
             kept = [key for key in members if key != entry.name and key not in objects]
+            carried = sum(math.prod(members[key][0]) * members[key][1].itemsize for key in kept)
+            if carried > max(_MAX_CARRIED, 4 * Path(file).stat().st_size):
+                raise ImageError(f"its other arrays hold {carried / 2**30:.1f} GB unpacked; remove them from the NPZ")
             others, dropped = {key: stored[key] for key in kept}, len(stored.files) > len(members)
         notes = ["files in the NPZ that are no arrays are dropped"] if dropped else []
         notes += [f"the array {key!r} holds Python objects and is dropped" for key in objects]
@@ -114,7 +120,7 @@ def read_idx(path: Path) -> Array:
     """Return the array of an IDX file, gzipped or not, in the byte order of the file."""
     with _open_idx(path) as file:
         shape, dtype = _idx_header(file)
-        array = np.frombuffer(file.read(), dtype)
+        array = np.frombuffer(file.read(math.prod(shape) * dtype.itemsize + 1), dtype)  # one more than there may be
     if array.size != math.prod(shape):
         raise ValueError(f"expected {math.prod(shape)} numbers, got {array.size}")
     return array.reshape(shape)
@@ -197,6 +203,11 @@ def read_packed(path: Path, names: Collection[str]) -> dict[str, Array] | None:
 
 def _npy_header(file: IO[bytes]) -> tuple[Shape, np.dtype[Any]]:
     version = npy.read_magic(file)
+    width = 2 if version == (1, 0) else 4
+    size = int.from_bytes(file.read(width), "little")
+    if size > _MAX_HEADER or b"\\" in file.read(size):  # Python warns of odd escapes on the terminal
+        raise ValueError("its header is not valid")
+    file.seek(-size - width, io.SEEK_CUR)
     shape, _, dtype = npy.read_array_header_1_0(file) if version == (1, 0) else npy.read_array_header_2_0(file)
     return shape, dtype
 

@@ -17,6 +17,7 @@ _COPY = "get a complete copy of the file"
 _NO_DATA, _TABLES, _PALETTE, _PLANAR = 42113, 347, 3, 284
 # Tags without which samples are decoded as others.
 _LAYOUT = {*range(256, 260), 262, 273, 277, 278, 279, _PLANAR, 317, 320, *range(322, 326), 338, 339, _TABLES, 530}
+_MAX_LARGER = 16  # of the pixels of JPEG data over those of their strip or tile, which writers round up
 _JPEG, _FAX = 7, (2, 3, 4)  # compressions
 _COLOURS = {0: 1, 1: 1, 2: 3, 3: 1, 6: 3}  # samples of a colour by PhotometricInterpretation
 
@@ -106,6 +107,7 @@ def check_jpeg(page: TiffPage) -> tuple[str, ...]:
     """
     if int(page.compression) != _JPEG or page.jpegheader is not None:
         return ()
+    rows, columns = (page.tilelength, page.tilewidth) if page.is_tiled else (page.rowsperstrip, page.imagewidth)
     tables, notes = page.tags.valueof(_TABLES) or b"", dict[str, None]()
     file = page.parent.filehandle
     for offset, count in zip(page.dataoffsets, page.databytecounts, strict=False):
@@ -117,6 +119,8 @@ def check_jpeg(page: TiffPage) -> tuple[str, ...]:
         markers = read_markers(data)
         if not markers.end or not markers.scans:
             raise ImageError(f"the TIFF is truncated: a strip or tile of JPEG has no end; {_COPY}")
+        if markers.height * markers.width > _MAX_LARGER * rows * columns:
+            raise ImageError(f"the TIFF is damaged: a strip or tile is larger than it may be; {_COPY}")
         if markers.unsupported is None:
             notes |= dict.fromkeys(check_scans(data, markers))
     return tuple(notes)

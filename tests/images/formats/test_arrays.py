@@ -1,5 +1,6 @@
 import gzip
 import struct
+import warnings
 
 import numpy as np
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from restorekit.core.errors import ImageError
 from restorekit.images import Picture, probe, read, write
 from restorekit.images.axes import parse_axes
+from restorekit.images.formats import arrays
 
 
 @pytest.mark.parametrize(
@@ -31,6 +33,35 @@ def test_shapes_are_understood_and_kept(shape, frames, name, tmp_path):
     assert (header.frames, header.height, header.width, header.channels) == picture.pixels.shape == frames
     write(tmp_path / "out.npy", picture, picture.pixels, format="npy")
     assert np.array_equal(np.load(tmp_path / "out.npy"), array)
+
+
+def test_other_arrays_that_unpack_to_much_more_than_the_file_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(arrays, "_MAX_CARRIED", 10**6)
+    image = np.random.default_rng(0).integers(0, 256, (200, 300), np.uint8)
+    np.savez_compressed(tmp_path / "a.npz", image=image, other=np.zeros(999_000, np.uint8))
+    assert read(tmp_path / "a.npz").pixels.shape == (1, 200, 300, 1)
+    np.savez_compressed(tmp_path / "a.npz", image=image, other=np.zeros(9_999_000, np.uint8))
+    with pytest.raises(ImageError, match=r"its other arrays hold 0\.0 GB unpacked"):
+        read(tmp_path / "a.npz")
+
+
+def test_a_gzipped_idx_file_is_unpacked_no_further_than_its_header_says(tmp_path):
+    head = struct.pack(">HBB2I", 0, 8, 2, 20, 30)
+    (tmp_path / "a.idx").write_bytes(gzip.compress(head + bytes(range(200)) * 3))
+    assert read(tmp_path / "a.idx").pixels.shape == (1, 20, 30, 1)
+    (tmp_path / "a.idx").write_bytes(gzip.compress(head + bytes(10**7)))
+    with pytest.raises(ImageError, match="expected 600 numbers, got 601"):
+        read(tmp_path / "a.idx")
+
+
+@pytest.mark.parametrize("head", [b"{'descr': '|u\\]1', 'fortran_order': False, 'shape': (9, 9), }", b" " * 20_000])
+def test_an_odd_header_of_an_npy_file_is_refused_without_a_warning(head, tmp_path):
+    data = b"\x93NUMPY\2\0" + struct.pack("<I", len(head)) + head + bytes(81)
+    (tmp_path / "a.npy").write_bytes(data)
+    with warnings.catch_warnings(record=True) as heard, pytest.raises(ImageError, match="damaged"):
+        warnings.simplefilter("always")
+        read(tmp_path / "a.npy")
+    assert not heard
 
 
 @pytest.mark.parametrize("shape", [(9,), (3, 6, 9), (1, 2, 3, 4, 5)])

@@ -72,6 +72,22 @@ def test_a_strip_or_tile_that_is_not_in_the_file(name, codes, number, tmp_path):
     _refused(tmp_path / "a.tif", data)
 
 
+@pytest.mark.parametrize("big", [False, True])
+@pytest.mark.parametrize("pages", [1, 3])
+@pytest.mark.parametrize("back", ["first", "last"])
+def test_directories_in_a_circle_do_not_go_on_for_ever(back, pages, big, tmp_path):
+    out = io.BytesIO()
+    with tifffile.TiffWriter(out, bigtiff=big) as writer:
+        for _ in range(pages):
+            writer.write(GRAY, metadata=None)
+    data = bytearray(out.getvalue())
+    with tifffile.TiffFile(io.BytesIO(data)) as file:
+        starts = [page.offset for page in file.pages]
+        after = starts[-1] + (8 + 20 * len(file.pages[-1].tags) if big else 2 + 12 * len(file.pages[-1].tags))
+    struct.pack_into("<Q" if big else "<I", data, after, starts[0 if back == "first" else -1])
+    _refused(tmp_path / "a.tif", data, "lead back to one before")
+
+
 def test_a_page_that_is_taller_than_its_strips(tmp_path):
     data = bytearray(_tiff("one strip") + bytes(5000))
     struct.pack_into("<H", data, _entry(data, 257).valueoffset, 120)
