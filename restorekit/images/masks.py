@@ -386,8 +386,12 @@ def parse_mask(text: str | None, invert: bool = False, confirmed: bool = False) 
             f"a mask is color:#RRGGBB, with six hexadecimal digits, or color:#RRGGBB:TOLERANCE of 255, got {text!r}"
         )
     path = Path(text)
-    if path.is_dir():
+    try:
+        is_folder, is_file = path.is_dir(), path.is_file()
+    except OSError:  # the text is no path at all, such as one that is too long
+        is_folder, is_file = False, False
+    if is_folder:
         return FolderMasks(invert, confirmed, path)
-    if not path.is_file():
+    if not is_file:
         raise UsageError(f"a mask is alpha, color:#RRGGBB, a file or a folder; there is no file or folder {text!r}")
     return FileMask(invert, confirmed, path)

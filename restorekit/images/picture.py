@@ -26,6 +26,7 @@ _XMP, _ICC, _NO_DATA = 700, 34675, 42113
 _PER_CHANNEL = {280, 281, 301, 340, 341, _ICC}  # TIFF tags with a value for each channel, or of one kind of colour
 _APP1, _APP2, _PROFILE = 0xE1, 0xE2, b"ICC_PROFILE\0"
 SPEC_KEY = "restorekit-corruption"  # name under which a file states the corruption that was applied to it
+MAX_DPI = 65535  # pixels per inch, the most that a JPEG states
 DEEPER = 257  # factor from 8 to 16 bits
 SUFFIXES: Mapping[str, tuple[str, ...]] = {
     "png": (".png",),
@@ -290,6 +291,8 @@ def assemble(
     Picture
     """
     samples = upright(samples, orientation)
+    if metadata.dpi is not None and not all(0 < value <= MAX_DPI for value in metadata.dpi):  # no format holds others
+        metadata = replace(metadata, dpi=None)
     missing, void = None, None
     if nodata is not None or spec is None:  # what restorekit made has no other number for no data than NaN
         void = find_nodata(samples[..., :-1] if alpha else samples, nodata)

@@ -204,3 +204,8 @@ def test_irregular_masks_hide_the_share_that_their_block_says(tmp_path):
         block = int(path.stem) // 1000 // 2
         assert block / 10 - 0.01 <= marked.missing.mean() <= block / 10 + 0.11
         assert marked.warnings == ()
+
+
+def test_a_text_that_is_too_long_for_a_path_is_refused():
+    with pytest.raises(UsageError, match="there is no file or folder"):
+        parse_mask("9" * 5000)

@@ -297,6 +297,8 @@ def _errors_of(path: Path) -> Iterator[None]:
     except MemoryError as error:
         raise ImageError(f"{path} needs more memory than there is; cut it into parts or use another machine") from error
     except Exception as error:  # decoders raise nearly every class there is on a damaged file
+        if isinstance(error, OSError) and error.errno is not None:
+            raise ImageError(f"{path} cannot be read ({error.strerror}); check the path and the disk") from error
         if _OTHER_KIND.search(str(error)):
             reason = _reason(error)
             raise ImageError(f"{path} is of a kind that is not supported ({reason}); convert it first") from error

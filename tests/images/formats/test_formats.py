@@ -7,6 +7,7 @@ import struct
 import sys
 import warnings
 import zipfile
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -505,3 +506,23 @@ def test_many_axes_are_counted_and_not_listed(tmp_path):
     np.save(tmp_path / "a.npy", np.zeros((1,) * 40, np.uint8))
     with pytest.raises(ImageError, match="got one of 40 axes"):
         read(tmp_path / "a.npy")
+
+
+@pytest.mark.parametrize("format", ["png", "jpeg", "tiff", "bmp"])
+def test_a_resolution_that_no_format_holds_is_left_out(format, tmp_path):
+    array = np.random.default_rng(0).integers(0, 256, (8, 9, 3 if format == "jpeg" else 4), np.uint8)
+    Image.fromarray(array).save(tmp_path / "a.png")
+    data = (tmp_path / "a.png").read_bytes()
+    scale = b"pHYs" + struct.pack(">IIB", 2**32 - 1, 2**31, 1)
+    chunk = struct.pack(">I", 9) + scale + zlib.crc32(scale).to_bytes(4, "big")
+    (tmp_path / "a.png").write_bytes(data[:33] + chunk + data[33:])
+    picture = read(tmp_path / "a.png")
+    assert picture.metadata.dpi is None
+    write(tmp_path / "b", picture, picture.pixels, format=format)
+    assert np.array_equal(read(tmp_path / "b").pixels, picture.pixels) or format == "jpeg"
+
+
+def test_a_name_that_no_disk_holds_is_not_called_damaged(tmp_path):
+    for function in (probe, read):
+        with pytest.raises(ImageError, match="cannot be read"):
+            function(tmp_path / ("x" * 5000))
