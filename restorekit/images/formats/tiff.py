@@ -56,6 +56,7 @@ _TEXT = {_DESCRIPTION: "Description", 315: "Author", 33432: "Copyright", _SOFTWA
 _LAYOUT_TAGS = {254, 255, *range(256, 260), 262, 266, 273, *range(277, 280), 284, 288, 289, 292, 293, 317}
 _LAYOUT_TAGS |= {*range(322, 326), 330, 338, 339, 347, 400, *range(512, 522), *range(529, 533), 32997, 32998}
 _LAYOUT_TAGS |= {34665, 34853, _LAYERS, 40965, SPEC_TAG, *_OWN}
+_TILE_STEP = 16  # sides of tiles are multiples of it, in files that are written
 _RESOLUTION, _RATIONAL = (282, 283), 5
 
 
@@ -129,6 +130,7 @@ def _metadata(pages: list[Directory], layout: TiffLayout) -> Metadata:
 
 def _layout(pages: list[Directory]) -> TiffLayout:
     page, meaning = pages[0].page, pages[0].meaning
+    tile = (page.tilelength, page.tilewidth) if page.is_tiled else (0, 0)
     kinds = tuple(
         PageKind(RGB if d.meaning.colours == 3 else int(d.page.photometric), *d.meaning[2:0:-1], dtype_of(d.page).name)
         for d in pages
@@ -141,8 +143,8 @@ def _layout(pages: list[Directory]) -> TiffLayout:
         planar=int(page.planarconfig),
         compression=_REWRITTEN.get(int(page.compression), int(_DEFLATE)),
         predictor=int(page.predictor),
-        tile=(page.tilelength, page.tilewidth) if page.is_tiled else None,
-        rows_per_strip=min(page.rowsperstrip, page.imagelength),
+        tile=tile if tile[0] % _TILE_STEP == tile[1] % _TILE_STEP == 0 < min(tile) else None,
+        rows_per_strip=min((page.tilelength if page.is_tiled else page.rowsperstrip) or 1, page.imagelength),
         extra_samples=meaning.extra,
         pages=tuple(tags for d in pages for tags in (_tags(d), *[()] * (d.frames - 1))),
         kinds=kinds if len(set(kinds)) > 1 else (),

@@ -17,6 +17,7 @@ _COPY = "get a complete copy of the file"
 _NO_DATA, _TABLES, _PALETTE, _PLANAR = 42113, 347, 3, 284
 # Tags without which samples are decoded as others.
 _LAYOUT = {*range(256, 260), 262, 273, 277, 278, 279, _PLANAR, 317, 320, *range(322, 326), 338, 339, _TABLES, 530}
+_MAX_TILE = 2**24  # pixels of a tile that is larger than its picture
 _MAX_LARGER = 16  # of the pixels of JPEG data over those of their strip or tile, which writers round up
 _JPEG, _FAX = 7, (2, 3, 4)  # compressions
 _COLOURS = {0: 1, 1: 1, 2: 3, 3: 1, 6: 3}  # samples of a colour by PhotometricInterpretation
@@ -75,6 +76,8 @@ def _check_samples(page: TiffPage) -> None:
 def _check_segments(page: TiffPage) -> None:
     """Raise an ImageError unless all strips or tiles lie in the file."""
     size, needed = page.parent.filehandle.size, math.prod(page.chunked)
+    if page.is_tiled and page.tilelength * page.tilewidth > max(_MAX_TILE, 4 * page.imagelength * page.imagewidth):
+        raise ImageError(f"the TIFF is damaged: its tiles have {page.tilelength} x {page.tilewidth} pixels; {_COPY}")
     if page.is_contiguous:  # tifffile reads from the first strip on, whatever the strips hold
         held = sum(page.databytecounts)
         if 0 < held < page.nbytes:

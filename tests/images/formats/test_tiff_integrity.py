@@ -10,7 +10,7 @@ import tifffile
 from PIL import Image
 
 from restorekit.core.errors import ImageError
-from restorekit.images import probe, read
+from restorekit.images import probe, read, write
 from tests._helpers.tiff_files import packed_tiff, random_samples
 
 GRAY, RGB = random_samples(40, 24) | 1, random_samples(40, 24, 3) | 1
@@ -86,6 +86,27 @@ def test_directories_in_a_circle_do_not_go_on_for_ever(back, pages, big, tmp_pat
         after = starts[-1] + (8 + 20 * len(file.pages[-1].tags) if big else 2 + 12 * len(file.pages[-1].tags))
     struct.pack_into("<Q" if big else "<I", data, after, starts[0 if back == "first" else -1])
     _refused(tmp_path / "a.tif", data, "lead back to one before")
+
+
+def _with_tiles(length, width):
+    data = bytearray(_tiff("jpeg"))
+    for code, value in ((322, width), (323, length)):
+        entry = _entry(data, code)
+        struct.pack_into("<HII", data, entry.offset + 2, 4, 1, value)
+    return data
+
+
+def test_a_tile_that_is_much_larger_than_its_picture_is_refused(tmp_path):
+    _refused(tmp_path / "a.tif", _with_tiles(65520, 65520), "its tiles have 65520 x 65520 pixels")
+
+
+def test_a_file_with_tiles_that_are_no_multiple_of_16_is_written_in_strips(tmp_path):
+    packed_tiff(tmp_path / "a.tif", GRAY.astype(int), 8, tile=10)
+    picture = read(tmp_path / "a.tif")
+    assert np.array_equal(picture.pixels[0, ..., 0], GRAY)
+    write(tmp_path / "b.tif", picture, picture.pixels)
+    assert np.array_equal(tifffile.imread(tmp_path / "b.tif"), GRAY)
+    assert not tifffile.TiffFile(tmp_path / "b.tif").pages[0].is_tiled
 
 
 def test_a_page_that_is_taller_than_its_strips(tmp_path):
