@@ -91,7 +91,9 @@ def encode(path: Path, picture: Picture, pixels: Array, spec: str | None) -> Non
     if spec is not None:
         chunks += _made(Metadata(), spec)
     raw = pixels[0].nbytes + pixels.shape[1]  # with one filter byte per row, which its own estimate of the size forgets
-    body = imagecodecs.png_encode(np.ascontiguousarray(pixels[0]), level=_LEVEL, out=raw + raw // 256 + 4096)
+    # A side of one pixel may have any stride, which imagecodecs refuses.
+    frame = np.ascontiguousarray(pixels[0]) if min(pixels[0].strides) > 0 else pixels[0].copy()
+    body = imagecodecs.png_encode(frame, level=_LEVEL, out=raw + raw // 256 + 4096)
     with path.open("wb") as file:
         file.write(body[:_HEAD])
         for kind, data in chunks:
@@ -125,7 +127,7 @@ def _scan(file: IO[bytes]) -> _Info:
 def _decoded(data: bytes, info: _Info) -> Array:
     """Decode the pixels, (H, W, S).
 
-    libpng accepts a damaged stream with no more than a line on the terminal, and complains there of chunks that
+    libpng accepts a broken stream with no more than a line on the terminal, and complains there of chunks that
     do not touch the pixels. Chunks and stream are checked here, and it is shown files without either.
     """
     found = _pixel_chunks(data)
@@ -161,8 +163,8 @@ def _decoded(data: bytes, info: _Info) -> Array:
 def _part(info: _Info, height: int, width: int, kept: bytes, stream: bytes) -> Array:
     """Decode the pixels of the file, or of one pass of it, as a picture without interlacing."""
     header = _chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, info.depth, info.colour, 0, 0, 0))
-    whole = b"".join((_SIGNATURE, header, kept, _chunk(b"IDAT", stream), _chunk(b"IEND", b"")))
-    return np.asarray(imagecodecs.png_decode(whole)).reshape(height, width, -1)
+    complete = b"".join((_SIGNATURE, header, kept, _chunk(b"IDAT", stream), _chunk(b"IEND", b"")))
+    return np.asarray(imagecodecs.png_decode(complete)).reshape(height, width, -1)
 
 
 def _pixel_chunks(data: bytes) -> dict[bytes, bytes]:
@@ -179,14 +181,14 @@ def _pixel_chunks(data: bytes) -> dict[bytes, bytes]:
         body, check = data[at + 8 : at + 8 + size], data[at + 8 + size : at + 12 + size]
         if kind in _PIXELS:
             if zlib.crc32(body, zlib.crc32(kind)).to_bytes(4, "big") != check:
-                raise _damaged(f"check sum of {kind.decode()}")
+                raise _broken(f"check sum of {kind.decode()}")
             found.setdefault(kind, []).append(body)
         if not [kind] == order[-1:] == [b"IDAT"]:
             order.append(kind)
         at += size + 12
     known = [kind for kind in order if kind in _PIXELS]
     if known != [kind for kind in (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND") if kind in known]:
-        raise _damaged("its chunks are repeated or not in their order")
+        raise _broken("its chunks are repeated or not in their order")
     if known[-1:] != [b"IEND"] or b"IDAT" not in known:
         raise ImageError("the file is truncated: it has no end; get a complete copy of the file")
     return {kind: b"".join(bodies) for kind, bodies in found.items()}
@@ -210,13 +212,13 @@ def _is_exact(stream: bytes, size: int) -> bool:
                 if held > size:
                     return False
     except zlib.error as error:
-        raise _damaged(str(error)) from error
+        raise _broken(str(error)) from error
     if held < size or not unpack.eof:
-        raise _damaged("its pixels are incomplete")
+        raise _broken("its pixels are incomplete")
     return held == size and not unpack.unused_data
 
 
-def _damaged(reason: str) -> ImageError:
+def _broken(reason: str) -> ImageError:
     return ImageError(f"the file is damaged: {reason}; get a complete copy of the file")
 
 

@@ -38,7 +38,7 @@ def check_page(page: TiffPage) -> None:
     if page.samplesperpixel == 1:
         unread = [code for code in unread if code != _PLANAR]
     if unread:
-        raise ImageError(f"the TIFF is damaged: its tag {unread[0]} cannot be read; {_COPY}")
+        raise ImageError(f"the file is damaged: its tag {unread[0]} cannot be read; {_COPY}")
     _check_samples(page)
     _check_segments(page)
 
@@ -57,18 +57,18 @@ def _check_samples(page: TiffPage) -> None:
     stated, samples = page.tags.valueof(258), page.samplesperpixel
     colours, extra = _COLOURS.get(int(page.photometric)), len(page.extrasamples)
     if isinstance(stated, tuple) and len(stated) not in (1, samples):
-        raise ImageError(f"the TIFF is damaged: it states bits for {len(stated)} samples of {samples}; {_COPY}")
+        raise ImageError(f"the file is damaged: it states bits for {len(stated)} samples of {samples}; {_COPY}")
     if colours is not None and (samples < colours or (extra and samples != colours + extra)):
         raise ImageError(
-            f"the TIFF is damaged: it states {samples} samples for {colours} colours and {extra} more; {_COPY}"
+            f"the file is damaged: it states {samples} samples for {colours} colours and {extra} more; {_COPY}"
         )
     plain = int(page.compression) == 1 and page.databytecounts
     if stated is None and plain and page.databytecounts[0] >= 2 * -(-page.rowsperstrip * page.imagewidth // 8):
-        raise ImageError(f"the TIFF is damaged: it states no bits per sample and has more than one; {_COPY}")
+        raise ImageError(f"the file is damaged: it states no bits per sample and has more than one; {_COPY}")
     if int(page.compression) in _FAX and stated not in (None, 1):
-        raise ImageError(f"the TIFF is damaged: it states {stated} bits per sample for a fax, which has one; {_COPY}")
+        raise ImageError(f"the file is damaged: it states {stated} bits per sample for a fax, which has one; {_COPY}")
     if samples > 1 and page.tags.valueof(_PLANAR, 1) not in (1, 2):
-        raise ImageError(f"the TIFF is damaged: its tag {_PLANAR} cannot be read; {_COPY}")
+        raise ImageError(f"the file is damaged: its tag {_PLANAR} cannot be read; {_COPY}")
     if page.photometric == _PALETTE and page.colormap is None:
         raise ImageError(f"the palette TIFF has no palette; {_COPY}")
 
@@ -77,7 +77,7 @@ def _check_segments(page: TiffPage) -> None:
     """Raise an ImageError unless all strips or tiles lie in the file."""
     size, needed = page.parent.filehandle.size, math.prod(page.chunked)
     if page.is_tiled and page.tilelength * page.tilewidth > max(_MAX_TILE, 4 * page.imagelength * page.imagewidth):
-        raise ImageError(f"the TIFF is damaged: its tiles have {page.tilelength} x {page.tilewidth} pixels; {_COPY}")
+        raise ImageError(f"the file is damaged: its tiles have {page.tilelength} x {page.tilewidth} pixels; {_COPY}")
     if page.is_contiguous:  # tifffile reads from the first strip on, whatever the strips hold
         held = sum(page.databytecounts)
         if 0 < held < page.nbytes:
@@ -106,7 +106,7 @@ def check_jpeg(page: TiffPage) -> tuple[str, ...]:
     Raises
     ------
     ImageError
-        A strip or tile is damaged.
+        A strip or tile cannot be decoded.
     """
     if int(page.compression) != _JPEG or page.jpegheader is not None:
         return ()
@@ -123,7 +123,7 @@ def check_jpeg(page: TiffPage) -> tuple[str, ...]:
         if not markers.end or not markers.scans:
             raise ImageError(f"the TIFF is truncated: a strip or tile of JPEG has no end; {_COPY}")
         if markers.height * markers.width > _MAX_LARGER * rows * columns:
-            raise ImageError(f"the TIFF is damaged: a strip or tile is larger than it may be; {_COPY}")
+            raise ImageError(f"the file is damaged: a strip or tile is larger than it may be; {_COPY}")
         if markers.unsupported is None:
             notes |= dict.fromkeys(check_scans(data, markers))
     return tuple(notes)

@@ -94,7 +94,7 @@ def picture_directories(file: TiffFile) -> list[Directory]:
     chain, offsets = list[TiffPage](), set[int]()
     for page in cast(Iterator[TiffPage], file.pages):
         if page.offset in offsets:  # tifffile would go round for ever
-            raise ImageError("the TIFF is damaged: its directories lead back to one before; get a complete copy of it")
+            raise ImageError("the file is damaged: its directories lead back to one before; get a complete copy of it")
         chain.append(page)
         offsets.add(page.offset)
     pairs = [pair for page in chain for pair in full_size_pages(page)]
@@ -177,8 +177,8 @@ def hidden_by_masks(file: TiffFile, directories: list[Directory]) -> Array | Non
         if sides != (page.page.imagelength, page.page.imagewidth, 1):
             return None
         check_page(mask)
-        seen = upright(mask.asarray(squeeze=False)[0] != 0, page.orientation)[0]
-        part[: seen.shape[0], : seen.shape[1]] = ~seen
+        valid = upright(mask.asarray(squeeze=False)[0] != 0, page.orientation)[0]
+        part[: valid.shape[0], : valid.shape[1]] = ~valid
     return hidden
 
 

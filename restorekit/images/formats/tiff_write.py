@@ -57,8 +57,10 @@ def encode(path: Path, picture: Picture, pixels: Array, spec: str | None) -> Non
             own_layout = replace(layout, photometric=kind.photometric, extra_samples=kind.extra_samples)
             _write_page(writer, stored, own_layout, tags)
             if layout.masked and picture.nodata is not None:
-                seen = ~picture.nodata.where[i, :height, :width].all(axis=2)
-                writer.write(seen, photometric="mask", subfiletype=4, compression="zlib", metadata=None, software=False)
+                valid = ~picture.nodata.where[i, :height, :width].all(axis=2)
+                writer.write(
+                    valid, photometric="mask", subfiletype=4, compression="zlib", metadata=None, software=False
+                )
     if pointers:
         append(path, picture.metadata.exif)
 
@@ -109,8 +111,8 @@ def _fitting(picture: Picture, samples: Array) -> TiffLayout:
         old = replace(old, kinds=())
     elif samples.dtype != picture.pixels.dtype:
         old = replace(old, kinds=tuple(kind._replace(dtype=samples.dtype.name) for kind in old.kinds))
-    suits = samples.dtype.kind == ("f" if old.predictor == _FLOATING else "u") or old.predictor == _NO_PREDICTOR
-    predictor = old.predictor if suits and samples.dtype == picture.pixels.dtype else fresh.predictor
+    fits = samples.dtype.kind == ("f" if old.predictor == _FLOATING else "u") or old.predictor == _NO_PREDICTOR
+    predictor = old.predictor if fits and samples.dtype == picture.pixels.dtype else fresh.predictor
     return replace(old, predictor=predictor if old.compression in _PREDICTED else _NO_PREDICTOR)
 
 

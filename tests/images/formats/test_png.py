@@ -195,3 +195,13 @@ def test_texts_beyond_any_use_are_carried_over_and_not_held_in_memory(tmp_path):
     picture, out = _round(path, tmp_path)
     assert len(picture.metadata.text) == 1
     assert [kind for kind, _ in _chunks(out)].count(b"zTXt") == 4
+
+
+@pytest.mark.parametrize("turn", range(1, 9))
+def test_a_picture_of_one_pixel_width_is_turned_and_written(turn, tmp_path):
+    array, exif = np.arange(78, dtype=np.uint8).reshape(26, 1, 3), Image.Exif()
+    exif[0x0112] = turn
+    Image.fromarray(array).save(tmp_path / "a.png", exif=exif)
+    picture = read(tmp_path / "a.png")
+    write(tmp_path / "b.png", picture, picture.pixels)
+    assert np.array_equal(read(tmp_path / "b.png").pixels, picture.pixels)
