@@ -100,6 +100,8 @@ def main() -> None:
             _leave(fault, 1)
         if not isinstance(error, OSError):
             raise
+        if isinstance(error, FileNotFoundError) and error.filename is None:  # of os.getcwd
+            _leave("the current folder does not exist any more; change to another one", 1)
         where = "" if error.filename is None else f"{error.filename}: "
         _leave(f"{where}{error.strerror or error}", 1)
     finally:  # nothing is left to save: a further signal ends the process without a traceback

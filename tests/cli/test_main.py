@@ -121,3 +121,15 @@ def test_a_wrong_output_is_an_error_before_torch_is_imported(words, tmp_path):
     assert done.returncode == 2, done.stderr
     assert "Usage" not in done.stderr
     assert "OUT" in done.stderr or "output" in done.stderr or "itself an input" in done.stderr
+
+
+def test_a_current_folder_that_was_removed_is_told(run, tmp_path, monkeypatch):
+    (tmp_path / "IN").mkdir()
+    (tmp_path / "IN" / "a.png").touch()
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    code, _, err = run("restore", tmp_path / "IN", tmp_path / "OUT", "--model", "tv", "--sigma", "0.1")
+    monkeypatch.chdir(tmp_path)
+    assert code == 1
+    assert err.endswith("restorekit: the current folder does not exist any more; change to another one\n")
