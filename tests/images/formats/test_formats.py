@@ -301,14 +301,19 @@ def test_a_half_download_filled_with_zeros_is_refused(tmp_path):
     ("data", "told"),
     [
         (b"", "is empty"),
-        (b"this is text, renamed", "is something else; expected PNG, JPEG"),
+        (b"this is text, renamed", "is a text; expected PNG, JPEG"),
+        (b"\xef\xbb\xbf\n<!DOCTYPE html><html>", "is an HTML page, perhaps an error message"),
+        (b"version https://git-lfs.github.com/spec/v1\noid", "is a pointer of Git LFS"),
+        (b"\x89PNG\n\x1a\n" + bytes(20), "is a PNG whose bytes were changed as those of a text"),
+        (bytes(64), "is filled with zeros"),
+        (b"\x01\x02", "is something else"),
         (b"GIF89a" + bytes(20), "is a GIF; expected PNG"),
         (b"8BPS" + bytes(20), "is a Photoshop file"),
         (b"\x89PNG\r\n\x1a\n", "truncated or damaged"),
         (b"\xff\xd8\xff", "truncated"),
         (b"BM", "truncated or damaged"),
         (b"II*\0", "truncated or damaged"),
-        (b"PK\x03\x04", "truncated or damaged"),
+        (b"PK\x03\x04", "is truncated"),
     ],
 )
 def test_what_is_no_image_is_told(data, told, tmp_path):
@@ -460,9 +465,9 @@ def test_files_of_kinds_that_are_not_read_are_named(head, kind, tmp_path):
 
 
 _HEADERS = {
-    "a ZIP archive without arrays": b"",
-    "a gzip file of something else than IDX": gzip.compress(b"text of a file"),
-    "a web page": b"<!DOCTYPE html><html></html>",
+    "a ZIP archive": b"",
+    "no array of the IDX format": gzip.compress(b"text of a file"),
+    "an HTML page": b"<!DOCTYPE html><html></html>",
     "a PostScript file": b"%!PS-Adobe-3.0",
     "an icon": b"\0\0\1\0\1\0\x10\x10",
     "a PCX": b"\x0a\x05\x01\x08",

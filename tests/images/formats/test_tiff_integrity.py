@@ -85,7 +85,7 @@ def test_directories_in_a_circle_do_not_go_on_for_ever(back, pages, big, tmp_pat
         starts = [page.offset for page in file.pages]
         after = starts[-1] + (8 + 20 * len(file.pages[-1].tags) if big else 2 + 12 * len(file.pages[-1].tags))
     struct.pack_into("<Q" if big else "<I", data, after, starts[0 if back == "first" else -1])
-    _refused(tmp_path / "a.tif", data, "lead back to one before")
+    _refused(tmp_path / "a.tif", data, "lead in a circle")
 
 
 def _with_tiles(length, width):

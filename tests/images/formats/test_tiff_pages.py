@@ -431,3 +431,18 @@ def test_a_mask_page_of_another_size_is_dropped_and_told(tmp_path):
     picture = read(tmp_path / "a.tif")
     assert picture.missing is None
     assert picture.notes == ("the reduced copies or masks in the TIFF are dropped",)
+
+
+@pytest.mark.parametrize("back_to", [0, 1])
+def test_directories_in_a_circle_are_refused(back_to, tmp_path):
+    _written(tmp_path / "a.tif", [(GRAY, {}), (GRAY, {}), (GRAY, {})])
+    with tifffile.TiffFile(tmp_path / "a.tif") as file:
+        first, last = file.pages[back_to].offset, file.pages[2]
+        end = last.offset + 2 + 12 * len(last.tags)
+    data = bytearray((tmp_path / "a.tif").read_bytes())
+    assert data[end : end + 4] == bytes(4)
+    data[end : end + 4] = struct.pack("<I", first)
+    (tmp_path / "a.tif").write_bytes(data)
+    for function in (probe, read):
+        with pytest.raises(ImageError, match="its directories lead in a circle"):
+            function(tmp_path / "a.tif")
