@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import struct
 
@@ -18,7 +19,11 @@ _SIZES = {"H": 3, "I": 4}  # type of a TIFF tag by the letter of `struct`
 _SIGNIFICANT = re.compile(rb"""SignificantBits\s*=\s*["'](\d{1,2})["']""")
 _SENTINELS = (-9999.0, -99999.0, -999.0, -32768.0, -32767.0, 9999.0, 99999.0, 1e20)  # used without a tag
 _HUGE = 1e30  # no measured value: the largest floats, fill values of netCDF
-_GAP, _GAP_KNOWN = 3.0, 0.05  # distances to the other values, in spans of these, that mark a sentinel
+_GAP, _GAP_NEGATIVE, _GAP_KNOWN = (
+    3.0,
+    0.5,
+    0.05,
+)  # distances to the other values, in spans of these, that mark a sentinel
 _INNER = (1.0, 99.0)  # percentiles between which a span is measured
 _MAX_SENTINELS = 4
 
@@ -26,8 +31,8 @@ _MAX_SENTINELS = 4
 def no_data(picture: Picture) -> Mask | None:
     """Find the values of a picture that stand for no data.
 
-    These are what decoding found (`restorekit.images.nodata`), and in other floats repeated numbers at one end that
-    lie far from all others: -9999, -32768, the largest negative float.
+    These are what decoding found (`restorekit.images.nodata`), and in floats further repeated numbers at one end that
+    lie far from all others: -9999, -32768, the largest negative float, a single negative number.
 
     Parameters
     ----------
@@ -39,11 +44,10 @@ def no_data(picture: Picture) -> Mask | None:
     array of bool, (N, H, W, C), or None
         None if there are none.
     """
-    if picture.nodata is not None:
-        return np.asarray(picture.nodata.where)
+    declared = None if picture.nodata is None else np.asarray(picture.nodata.where)
     searched = picture.pixels.dtype.kind == "f" and picture.spec is None
     found = sentinels(picture.pixels, picture.missing) if searched else None
-    return found if found is not None and found.any() else None
+    return declared if found is None else found if declared is None else declared | found
 
 
 def sentinels(values: Array, missing: Mask | None = None) -> Mask | None:
@@ -94,16 +98,16 @@ def _tag(picture: Picture, code: int) -> tuple[int, int, bytes] | None:
 
 def _sentinel(known: Array) -> float | None:
     """Return one number at either end of some finite values that lies far from all others, or None."""
-    for number in (known.min(), known.max()):
-        rest = known[known != number]
+    for number in (float(known.min()), float(known.max())):
+        rest = known[known != known.dtype.type(number)].astype(np.float64)
         if not rest.size:
             continue
-        if abs(number) > _HUGE:
-            return float(number)
-        first, last = np.percentile(rest.astype(np.float64), _INNER)
-        gap, repeated = float(np.abs(rest - number).min()), known.size - rest.size > 1
-        if number in _SENTINELS and gap > _GAP_KNOWN * (last - first):
-            return float(number)
-        if repeated and last > first and gap > _GAP * (last - first):
-            return float(number)
+        first, last = (float(v) for v in np.percentile(rest, _INNER))
+        span, gap, repeated = last - first, float(np.abs(rest - number).min()), known.size - rest.size > 1
+        if number in _SENTINELS or abs(number) > _HUGE:
+            required = _GAP_KNOWN * span
+        else:  # the only negative number, such as -1 among reflectances, is nearer
+            required = (_GAP_NEGATIVE if number < 0 <= rest.min() else _GAP) * span if repeated and span else math.inf
+        if gap > required:
+            return number
     return None

@@ -21,6 +21,7 @@ from restorekit.images.intensity import (
     IntensityRange,
     RangeOption,
     far_outside,
+    narrow,
     resolve_range,
     to_unit,
 )
@@ -164,9 +165,10 @@ def prepare_values(
     if option is None and taken.form.kind != "path" and picture.pixels.dtype.kind in "fb":
         _check_scale(picture.pixels if empty is None else picture.pixels[~empty])
         span = IntensityRange(0.0, 1.0, FLOAT_MARGIN)
+        warning = narrow(picture.pixels, picture.missing, span)
     else:
         span, warning = resolve_range(picture, option)
-        notes += [warning] if warning else []
+    notes += [warning] if warning else []
     span = span if margin is None else span.with_margin(max(margin, span.margin))
     outside = far_outside(picture.pixels, span)
     if outside is not None and empty is not None:
