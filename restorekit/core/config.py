@@ -222,8 +222,8 @@ def checked_sigma(value: float, text: str) -> float:
         For anything but a number from 0 to 1.
     """
     try:
-        number = float(value)
-    except (TypeError, ValueError):
+        number = math.nan if isinstance(value, bool) else float(value)
+    except (TypeError, ValueError, RuntimeError):  # of a tensor of several numbers
         raise UsageError(f"sigma is a number on the [0, 1] scale, such as 25 / 255, got {value!r}") from None
     if 0 <= number <= 1:
         return number

@@ -63,34 +63,36 @@ class IntensityRange:
         return f"{self.low:g}..{self.high:g}"
 
 
-def parse_range(text: str | None) -> RangeOption:
-    """Parse ``auto`` or ``LOW..HIGH``.
+def parse_range(option: object) -> RangeOption:
+    """Parse ``auto``, ``LOW..HIGH`` or a pair of numbers.
 
     Parameters
     ----------
-    text : str or None
-        The option as typed.
+    option : str, (low, high) or None
+        The option as typed or passed.
 
     Returns
     -------
     "auto", (low, high) or None
-        None if there is no text.
+        None if there is no option.
 
     Raises
     ------
     UsageError
-        The text is neither, or LOW is not below HIGH.
+        It is none of these, or LOW is not below HIGH.
     """
-    if text is None:
+    if option is None:
         return None
-    if text == "auto":
+    if isinstance(option, str) and option == "auto":
         return "auto"
     try:
-        low, high = (float(end) for end in text.split(".."))
-    except ValueError as error:
-        raise UsageError(f"a range is 'auto' or LOW..HIGH such as 0..4095, got {text!r}") from error
+        low, high = (float(end) for end in (option.split("..") if isinstance(option, str) else option))  # type: ignore[attr-defined]
+    except (TypeError, ValueError) as error:
+        raise UsageError(
+            f"a range is 'auto' or LOW..HIGH such as 0..4095, in Python (0, 4095), got {option!r}"
+        ) from error
     if not (math.isfinite(low) and math.isfinite(high) and low < high):
-        raise UsageError(f"a range LOW..HIGH needs two finite numbers with LOW below HIGH, got {text!r}")
+        raise UsageError(f"a range LOW..HIGH needs two finite numbers with LOW below HIGH, got {option!r}")
     return low, high
 
 

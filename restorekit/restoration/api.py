@@ -6,7 +6,7 @@ import base64
 import io
 import os
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from numbers import Integral
 from pathlib import Path
@@ -25,9 +25,17 @@ from restorekit.core.plugins import registry
 from restorekit.core.rng import Rng
 from restorekit.core.types import Problem, Restoration
 from restorekit.corruptions.spec import parse
-from restorekit.images import formats
-from restorekit.images.intensity import MARGIN_SIGMAS, NOISY_MARGIN, IntensityRange, RangeOption, from_unit
-from restorekit.images.picture import SUFFIXES, Array
+from restorekit.images import exif, formats
+from restorekit.images.intensity import (
+    MARGIN_SIGMAS,
+    NOISY_MARGIN,
+    IntensityRange,
+    RangeOption,
+    from_unit,
+    parse_range,
+)
+from restorekit.images.masks import MAX_SHARE
+from restorekit.images.picture import SUFFIXES, Array, Picture, upright
 from restorekit.restoration.assumptions import Sigma, pose_problem, resolve_degradation
 from restorekit.restoration.loading import Opened, open_restorer
 from restorekit.restoration.objects import CallerImage, ImageValues, prepare_values, read_missing, read_object
@@ -72,7 +80,13 @@ class RestoredImage(Restoration):
         if taken.form.kind == "pil":
             from PIL import Image
 
-            return Image.fromarray(samples[0, :, :, 0] if samples.shape[3] == 1 else samples[0])
+            found, m = (
+                Image.fromarray(samples[0, :, :, 0] if samples.shape[3] == 1 else samples[0]),
+                taken.picture.metadata,
+            )
+            info = {"exif": m.exif and exif.PREFIX + m.exif, "icc_profile": m.icc, "xmp": m.xmp, "dpi": m.dpi}
+            found.info.update((key, value) for key, value in info.items() if value)
+            return found
         return taken.form.give(torch.from_numpy(samples).movedim(-1, 1))
 
     def save(self, path: str | Path) -> None:
@@ -95,7 +109,8 @@ class RestoredImage(Restoration):
         if pixels.dtype.kind == "f" and kind in _EIGHT_BITS:
             unit = (pixels - span.low) / (span.high - span.low)
             pixels = from_unit(unit, IntensityRange(0.0, 255.0), np.uint8)
-        formats.write(path, taken.picture, pixels, kind, jpeg_quality="auto")
+        picture, pixels = _upright(taken.picture, pixels)
+        formats.write(path, picture, pixels, kind, jpeg_quality="auto")
 
     def show(self) -> None:
         """Open the restored image in the viewer of the system."""
@@ -214,6 +229,8 @@ class PythonRestorer:
         """
         if not isinstance(samples, Integral) or samples < 0:
             raise UsageError(f"samples is a number of draws, an integer from 0 on, got {samples!r}")
+        if not isinstance(seed, Integral):
+            raise UsageError(f"seed is an integer, got {seed!r}")
         if missing is not None and mask is not None:
             raise UsageError("missing and mask are two names for one argument; pass one of them")
         self.opened.check(label, int(samples))
@@ -223,7 +240,7 @@ class PythonRestorer:
                 f"the corruption {self.corruption} already sets the noise level, got sigma={sigma}; remove sigma"
             )
         taken, hidden = read_object(image, axes), mask if missing is None else missing
-        values, problem, notes = self._pose(taken, hidden, sigma, label, axes, range)
+        values, problem, notes = self._pose(taken, hidden, sigma, label, axes, parse_range(range))
         restorer = self.opened.restorer
         rng = Rng(seed, tuple(str(i) for i in torch.arange(len(values.y)).tolist()))
         restored, concerns = hold(problem, per_channel.restore(restorer, problem, int(samples), rng))
@@ -259,6 +276,9 @@ class PythonRestorer:
         lost = _neighbour(taken) if hidden is None else read_missing(hidden, taken, axes)
         if lost is not None:
             values = _with_missing(values, lost)
+            share = float(lost.float().mean())
+            if share > MAX_SHARE and not isinstance(hidden, str | Path | None):
+                values.notes.append(f"the mask marks {share:.1%} of the image as missing; non-zero means missing")
         restorer = self.opened.restorer
         level = None if found.sigma is None else torch.full((len(values.y), 1, 1, 1), found.sigma)
         pose = partial(
@@ -289,9 +309,21 @@ class PythonRestorer:
         self._process = os.getpid()
 
 
+def _upright(picture: Picture, pixels: Array) -> tuple[Picture, Array]:
+    """Turn a picture that its metadata call turned, as PIL does not; files are decoded upright."""
+    m, height, width = picture.metadata, *pixels.shape[1:3]
+    turned = exif.orientation(m.exif, m.xmp)
+    if turned == 1:
+        return picture, pixels
+    sides = (width, height) if turned < 5 else (height, width)
+    alpha = None if picture.alpha is None else upright(picture.alpha, turned)
+    m = replace(m, exif=exif.of_pixels(m.exif, *sides), xmp=m.xmp and exif.xmp_of_pixels(m.xmp, *sides))
+    return replace(picture, alpha=alpha, metadata=m), np.ascontiguousarray(upright(pixels, turned))
+
+
 def _sigma(sigma: float | str | None) -> Sigma:
     """Check a noise level: a number, its text such as "25/255", "auto" or None."""
-    if sigma is None or sigma == "auto":
+    if sigma is None or (isinstance(sigma, str) and sigma == "auto"):
         return sigma  # type: ignore[return-value]  # the one text that is left
     if isinstance(sigma, str):
         return checked_sigma(typed_number(sigma), sigma)

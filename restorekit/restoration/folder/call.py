@@ -14,7 +14,7 @@ from restorekit.core.plugins import registry
 from restorekit.corruptions.spec import parse
 from restorekit.images.axes import parse_axes
 from restorekit.images.discovery import find_images, split_array
-from restorekit.images.intensity import RangeOption
+from restorekit.images.intensity import RangeOption, parse_range
 from restorekit.images.masks import parse_mask
 from restorekit.images.picture import SUFFIXES
 from restorekit.restoration.assumptions import Sigma
@@ -131,7 +131,8 @@ def restore_folder(
         model=model, digest=opened.digest, corruption=corruption, sigma=None if sigma is None else str(sigma),
         mask=None if mask is None else str(mask),
         mask_invert=mask_invert, label=label, samples=samples,
-        sampler=opened.sampler, range=range, format=format, seed=seed, precision=opened.precision, noise=opened.noise,
+        sampler=opened.sampler, range=parse_range(range), format=format, seed=seed, precision=opened.precision,
+        noise=opened.noise,
         axes=parse_axes(axes), opaque=opaque, jpeg_quality=jpeg_quality,
     )  # fmt: skip
     setup = Setup(
