@@ -191,7 +191,7 @@ def _integer_range(
         part = flat[start : start + _CHUNK]
         part = part if known is None else part[known[start : start + _CHUNK]]
         counts += np.bincount(part.astype(np.uint16), minlength=2**16)
-    bits = _bits(counts)
+    bits = fitting_bits(counts)
     most = int(np.flatnonzero(counts).max(initial=0))
     top = int(np.flatnonzero(counts[: 2**bits]).max(initial=0)) if bits else most
     if white is not None and top <= white < full.high:
@@ -201,7 +201,7 @@ def _integer_range(
     return IntensityRange(0.0, float(2**bits - 1), MARGIN), "its values"
 
 
-def _bits(counts: npt.NDArray[np.int64]) -> int | None:
+def fitting_bits(counts: npt.NDArray[np.int64]) -> int | None:
     """Return how many bits a histogram of 16-bit numbers fits but for strays; None if it fits no fewer than 16.
 
     Above the numbers that fit there is an octave without others. Strays are few, or all of them the largest number:

@@ -6,7 +6,7 @@ import base64
 import io
 import os
 import warnings
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from numbers import Integral
 from pathlib import Path
@@ -35,7 +35,7 @@ from restorekit.images.intensity import (
     parse_range,
 )
 from restorekit.images.masks import MAX_SHARE
-from restorekit.images.picture import SUFFIXES, Array, Picture, upright
+from restorekit.images.picture import SUFFIXES, Array, turned_upright
 from restorekit.restoration.assumptions import Sigma, pose_problem, resolve_degradation
 from restorekit.restoration.loading import Opened, open_restorer
 from restorekit.restoration.objects import CallerImage, ImageValues, prepare_values, read_missing, read_object
@@ -109,7 +109,7 @@ class RestoredImage(Restoration):
         if pixels.dtype.kind == "f" and kind in _EIGHT_BITS:
             unit = (pixels - span.low) / (span.high - span.low)
             pixels = from_unit(unit, IntensityRange(0.0, 255.0), np.uint8)
-        picture, pixels = _upright(taken.picture, pixels)
+        picture, pixels = turned_upright(taken.picture, pixels)
         formats.write(path, picture, pixels, kind, jpeg_quality="auto")
 
     def show(self) -> None:
@@ -307,18 +307,6 @@ class PythonRestorer:
             )
         torch.set_num_threads(1)
         self._process = os.getpid()
-
-
-def _upright(picture: Picture, pixels: Array) -> tuple[Picture, Array]:
-    """Turn a picture that its metadata call turned, as PIL does not; files are decoded upright."""
-    m, height, width = picture.metadata, *pixels.shape[1:3]
-    turned = exif.orientation(m.exif, m.xmp)
-    if turned == 1:
-        return picture, pixels
-    sides = (width, height) if turned < 5 else (height, width)
-    alpha = None if picture.alpha is None else upright(picture.alpha, turned)
-    m = replace(m, exif=exif.of_pixels(m.exif, *sides), xmp=m.xmp and exif.xmp_of_pixels(m.xmp, *sides))
-    return replace(picture, alpha=alpha, metadata=m), np.ascontiguousarray(upright(pixels, turned))
 
 
 def _sigma(sigma: float | str | None) -> Sigma:

@@ -255,7 +255,7 @@ def _of_pil(image: Any) -> Picture:
         raise ImageError(
             f"the PIL image cannot be loaded ({error}); open a complete file, and close it later"
         ) from error
-    mode, metadata = str(image.mode), _metadata_of(image.info)
+    mode, metadata = str(image.mode), pil_metadata(image.info)
     frames = getattr(image, "n_frames", 1)
     notes = (f"only the current one of its {frames} frames is restored",) if frames > 1 else ()
     if mode in ("P", "PA") or "transparency" in image.info:
@@ -279,8 +279,8 @@ def _of_pil(image: Any) -> Picture:
     return Picture(pixels, alpha, format="png", metadata=metadata, notes=notes)
 
 
-def _metadata_of(info: Mapping[Any, Any]) -> Metadata:
-    """Return what PIL keeps of a file beside pixels; pixels are not turned, so that the orientation stays."""
+def pil_metadata(info: Mapping[Any, Any]) -> Metadata:
+    """Return the metadata in the `info` of a PIL image, whose pixels are not turned: the orientation stays."""
     parts = {key: info[key] for key in ("icc_profile", "exif", "xmp") if isinstance(info.get(key), bytes) and info[key]}
     dpi = tuple(float(value) for value in info.get("dpi") or ())
     return Metadata(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import mmap
 import struct
+import warnings
 from collections.abc import Iterable
 from pathlib import Path
 from typing import IO, Any
@@ -18,6 +19,8 @@ from restorekit.core.errors import ImageError
 from restorekit.images import exif
 from restorekit.images.formats.jpeg_scan import Markers, check_scans, read_markers
 from restorekit.images.picture import Array, Header, JpegCoding, Metadata, Picture, assemble
+
+warnings.filterwarnings("ignore", "Corrupt EXIF data", UserWarning)  # of Pillow; the bytes are carried over
 
 _CHANNELS = {"L": 1, "RGB": 3}
 _DROPPED_APP2 = b"MPF\0"  # offsets to further pictures in the same file
