@@ -27,6 +27,7 @@ _XMP, _ICC, _NO_DATA = 700, 34675, 42113
 _PER_CHANNEL = {280, 281, 301, 340, 341, _ICC}  # TIFF tags with a value for each channel, or of one kind of colour
 _APP1, _APP2, _PROFILE = 0xE1, 0xE2, b"ICC_PROFILE\0"
 SPEC_KEY = "restorekit-corruption"  # name under which a file states the corruption that was applied to it
+QUALITIES = ("auto", "keep", *map(str, range(1, 101)))  # of JPEG and lossy WebP outputs
 SUFFIXES: Mapping[str, tuple[str, ...]] = {
     "png": (".png",),
     "jpeg": (".jpg", ".jpeg", ".jpe", ".jfif"),

@@ -8,7 +8,6 @@ import os
 import warnings
 from dataclasses import dataclass
 from functools import partial
-from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ import torch
 from torch import Tensor
 
 from restorekit.core import channels as per_channel
-from restorekit.core.config import checked_sigma, typed_number
+from restorekit.core.config import check_integer
 from restorekit.core.contracts import Corruption
 from restorekit.core.devices import Compute, Precision
 from restorekit.core.errors import ImageError, RestorekitWarning, UsageError
@@ -36,7 +35,7 @@ from restorekit.images.intensity import (
 )
 from restorekit.images.masks import MAX_SHARE
 from restorekit.images.picture import SUFFIXES, Array, turned_upright
-from restorekit.restoration.assumptions import Sigma, pose_problem, resolve_degradation
+from restorekit.restoration.assumptions import pose_problem, resolve_degradation, sigma_of
 from restorekit.restoration.loading import Opened, open_restorer
 from restorekit.restoration.objects import CallerImage, ImageValues, prepare_values, read_missing, read_object
 from restorekit.restoration.safeguards import hold
@@ -227,10 +226,9 @@ class PythonRestorer:
         ImageError
             A file that cannot be read.
         """
-        if not isinstance(samples, Integral) or samples < 0:
-            raise UsageError(f"samples is a number of draws, an integer from 0 on, got {samples!r}")
-        if not isinstance(seed, Integral):
-            raise UsageError(f"seed is an integer, got {seed!r}")
+        check_integer("samples", samples, 0)
+        check_integer("label", label, 0)
+        check_integer("seed", seed)
         if missing is not None and mask is not None:
             raise UsageError("missing and mask are two names for one argument; pass one of them")
         self.opened.check(label, int(samples))
@@ -242,7 +240,7 @@ class PythonRestorer:
         taken, hidden = read_object(image, axes), mask if missing is None else missing
         values, problem, notes = self._pose(taken, hidden, sigma, label, axes, parse_range(range))
         restorer = self.opened.restorer
-        rng = Rng(seed, tuple(str(i) for i in torch.arange(len(values.y)).tolist()))
+        rng = Rng(int(seed), tuple(str(i) for i in torch.arange(len(values.y)).tolist()))
         restored, concerns = hold(problem, per_channel.restore(restorer, problem, int(samples), rng))
         for note in (*notes, *concerns):
             warnings.warn(note, RestorekitWarning, stacklevel=2)
@@ -269,7 +267,7 @@ class PythonRestorer:
     ) -> tuple[ImageValues, Problem, list[str]]:  # fmt: skip
         """Return the values of an image, the problem that they pose, and what the caller may not expect."""
         stored = parse(taken.picture.spec, registry.corruptions()) if taken.picture.spec else None
-        found = resolve_degradation(self.corruption, _sigma(sigma), stored, self.opened.learnt_noise)
+        found = resolve_degradation(self.corruption, sigma_of(sigma), stored, self.opened.learnt_noise)
         margin = NOISY_MARGIN if found.source in ("user", "file") else None
         margin = margin if found.sigma is None else MARGIN_SIGMAS * found.sigma
         values = prepare_values(taken, range, margin, clear=not (isinstance(hidden, str) and hidden == "alpha"))
@@ -307,15 +305,6 @@ class PythonRestorer:
             )
         torch.set_num_threads(1)
         self._process = os.getpid()
-
-
-def _sigma(sigma: float | str | None) -> Sigma:
-    """Check a noise level: a number, its text such as "25/255", "auto" or None."""
-    if sigma is None or (isinstance(sigma, str) and sigma == "auto"):
-        return sigma  # type: ignore[return-value]  # the one text that is left
-    if isinstance(sigma, str):
-        return checked_sigma(typed_number(sigma), sigma)
-    return checked_sigma(sigma, str(sigma))
 
 
 def _neighbour(taken: CallerImage) -> Tensor | None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from restorekit.core.config import check_integer
 from restorekit.core.contracts import Corruption
 from restorekit.core.devices import Compute, Precision
 from restorekit.core.errors import UsageError, unknown
@@ -16,8 +17,8 @@ from restorekit.images.axes import parse_axes
 from restorekit.images.discovery import find_images, split_array
 from restorekit.images.intensity import RangeOption, parse_range
 from restorekit.images.masks import parse_mask
-from restorekit.images.picture import SUFFIXES
-from restorekit.restoration.assumptions import Sigma
+from restorekit.images.picture import QUALITIES, SUFFIXES
+from restorekit.restoration.assumptions import Sigma, sigma_of
 from restorekit.restoration.folder import batching, run
 from restorekit.restoration.folder.options import Options, Setup
 from restorekit.restoration.folder.records import ImageRecord
@@ -116,6 +117,18 @@ def restore_folder(
     """
     if format not in ("keep", *SUFFIXES):
         raise UsageError(unknown("image format", format, ("keep", *SUFFIXES)))
+    for name, value, least in (
+        ("label", label, 0),
+        ("samples", samples, 0),
+        ("seed", seed, None),
+        ("workers", workers, 1),
+    ):
+        check_integer(name, value, least)
+    if str(jpeg_quality) not in QUALITIES:
+        raise UsageError(f"jpeg_quality is auto, keep, or a number from 1 to 100, got {jpeg_quality!r}")
+    if not isinstance(mask, str | Path | None):
+        raise UsageError("mask is 'alpha', 'color:#RRGGBB', a file or a folder; pass arrays to a restorer of `load`")
+    level = sigma_of(sigma)
     if opaque and mask != "alpha":
         raise UsageError("opaque requires mask='alpha'; pass it or remove opaque")
     target, first = Path(out).resolve(), Path(split_array(Path(source))[0]).resolve()
@@ -125,15 +138,15 @@ def restore_folder(
     items = masks.pictures(find_images(str(source)))
     masks.check(items)
     known = None if corruption is None else _corruption(corruption)
-    opened = open_restorer(model, known, sampler, Compute(device, precision), sigma=sigma)
+    opened = open_restorer(model, known, sampler, Compute(device, precision), sigma=level)
     opened.check(label, samples)
     options = Options(
-        model=model, digest=opened.digest, corruption=corruption, sigma=None if sigma is None else str(sigma),
+        model=model, digest=opened.digest, corruption=corruption, sigma=None if level is None else str(level),
         mask=None if mask is None else str(mask),
-        mask_invert=mask_invert, label=label, samples=samples,
-        sampler=opened.sampler, range=parse_range(range), format=format, seed=seed, precision=opened.precision,
+        mask_invert=mask_invert, label=None if label is None else int(label), samples=int(samples),
+        sampler=opened.sampler, range=parse_range(range), format=format, seed=int(seed), precision=opened.precision,
         noise=opened.noise,
-        axes=parse_axes(axes), opaque=opaque, jpeg_quality=jpeg_quality,
+        axes=parse_axes(axes), opaque=opaque, jpeg_quality=str(jpeg_quality),
     )  # fmt: skip
     setup = Setup(
         str(source), Path(out), opened.restorer, options, _corruption, masks, opened.estimate(samples), opened.device,

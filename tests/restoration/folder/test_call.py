@@ -93,3 +93,34 @@ def test_what_does_not_fit_is_a_value_error(source, tmp_path, named, told):
         restorekit.restore_folder(source, tmp_path / "OUT", "median", sigma=0, **named)
     with pytest.raises(ValueError, match="must lie outside the input"):
         restorekit.restore_folder(source, source / "OUT", "median", sigma=0)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"sigma": 25},
+        {"sigma": True},
+        {"sigma": "high"},
+        {"samples": -3},
+        {"seed": "x"},
+        {"label": "cat"},
+        {"workers": 0},
+        {"jpeg_quality": 300},
+        {"range": (5, 5)},
+        {"axes": 3},
+        {"mask": np.zeros((16, 16), bool)},
+    ],
+    ids=str,
+)
+def test_options_are_checked_before_the_work(options, source, tmp_path):
+    with pytest.raises(ValueError, match=next(iter(options))):
+        restorekit.restore_folder(source, tmp_path / "OUT", "median", **{"sigma": 0.1, **options})
+    assert not (tmp_path / "OUT").exists()
+
+
+def test_numbers_may_be_text_and_numpy_numbers(source, tmp_path):
+    found = []
+    for name, sigma, seed in (("A", "25.5/255", 1), ("B", np.float64(0.1), np.int64(1))):
+        restorekit.restore_folder(source, tmp_path / name, "median", sigma=sigma, seed=seed, jpeg_quality=90)
+        found.append((tmp_path / name / "a.png").read_bytes())
+    assert found[0] == found[1]
