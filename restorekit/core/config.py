@@ -7,6 +7,7 @@ import math
 import typing
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any, Self, TypeVar
 
 from restorekit.core.errors import RecordError, SpecError, UsageError, unknown
@@ -222,12 +223,19 @@ def checked_sigma(value: float, text: str) -> float:
         For anything but a number from 0 to 1.
     """
     try:
-        number = float(value)
-    except (TypeError, ValueError):
+        number = math.nan if isinstance(value, bool) else float(value)
+    except (TypeError, ValueError, RuntimeError):  # of a tensor of several numbers
         raise UsageError(f"sigma is a number on the [0, 1] scale, such as 25 / 255, got {value!r}") from None
     if 0 <= number <= 1:
         return number
     raise UsageError(f"sigma is on the [0, 1] scale, got {text}; {_on_unit_scale(number, text)}")
+
+
+def check_integer(name: str, value: object, least: int | None = None) -> None:
+    """Raise a UsageError for an option from Python that is neither None nor an integer, or is below its least one."""
+    if value is None or (isinstance(value, Integral) and (least is None or int(value) >= least)):
+        return
+    raise UsageError(f"{name} is an integer{'' if least is None else f' from {least} on'}, got {value!r}")
 
 
 def as_typed(value: object) -> str:

@@ -16,7 +16,7 @@ from restorekit.evaluation.protocol import Protocol, Results
 from restorekit.evaluation.results_file import prepare, write_results
 from restorekit.evaluation.scenarios import expand_specs, make_scenario
 from restorekit.images.dataset import load_images
-from restorekit.images.intensity import RangeOption
+from restorekit.images.intensity import RangeOption, parse_range
 
 
 def evaluate(
@@ -69,7 +69,7 @@ def evaluate(
         An argument does not fit.
     """
     specs, names, others = ((s,) if isinstance(s, str) else tuple(s) for s in (corruption, models, baselines))
-    images = load_images(clean, limit, labels, range, axes)
+    images = load_images(clean, limit, labels, parse_range(range), axes)
     compute = Compute(device, precision)
     scenarios = [make_scenario(spec, names, others, sigma, samples, sampler, compute) for spec in expand_specs(specs)]
     measures = [registry.lookup("metrics", name)() for name in metrics or registry.metrics()]

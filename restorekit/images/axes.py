@@ -47,6 +47,8 @@ def parse_axes(text: str | None) -> str | None:
     """
     if text is None:
         return None
+    if not isinstance(text, str):
+        raise UsageError(f"expected axes as letters, such as 'NCHW', got {text!r}; give a letter for each axis")
     found = [part.strip().upper().translate(_SYNONYMS) for part in text.split(",")]
     for axes in found:
         known, pixels = set(axes) <= {*IMAGES, *"HWCP"}, sorted(set(axes) & {*"HWP"})

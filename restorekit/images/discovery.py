@@ -160,7 +160,8 @@ def _walk(source: Path) -> Iterator[Item]:
 
 
 def _chosen(source: Path, listed: Path) -> list[Item]:
-    if listed.exists() and not listed.is_file() and not listed.is_dir():  # to open a FIFO waits for its writer
+    is_pipe = listed.parent.name == "fd" or listed == Path("/dev/stdin")  # of a shell, which has a writer
+    if listed.exists() and not (listed.is_file() or listed.is_dir() or is_pipe):  # a FIFO waits for its writer
         raise UsageError(f"the list {listed} is no regular file; give a text file with one name per line")
     try:
         with listed.open("rb") as file:  # a pipe will do

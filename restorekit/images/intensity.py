@@ -25,7 +25,10 @@ MARGIN = 0.5  # share of the range by which values may lie outside of it: noise,
 NOISY_MARGIN = 10.0  # the same behind a corruption whose noise has no known level
 MARGIN_SIGMAS = 5  # noise levels that a margin has room for at least
 MIN_STRAYS, STRAY_SHARE, MIN_VALUES = 16, 1000, 1000  # strays: 16 or 1 in 1000 values, of at least 1000
-_INNER, _MAX_SPANS = (1.0, 99.0), 4.0  # percentiles, and their distances by which a float may lie outside of them
+MAX_STRAYS, MAX_SATURATED = 0.02, 0.5  # shares of the values that strays may be behind a gap; of the largest number
+_INNER, _WIDER, _MAX_SPANS = (1.0, 2.0), (98.0, 99.0), 4.0  # percentiles, and by how many spans a float may exceed them
+MIN_PART, _BULK = 1 / 64, (5.0, 95.0)  # of a range, below which noise and detail are finer than models resolve
+_SAMPLE = 2**20  # values of which percentiles are taken where they only lead to a warning
 _CHUNK = 2**24  # values whose histogram is made at once
 
 
@@ -60,34 +63,36 @@ class IntensityRange:
         return f"{self.low:g}..{self.high:g}"
 
 
-def parse_range(text: str | None) -> RangeOption:
-    """Parse ``auto`` or ``LOW..HIGH``.
+def parse_range(option: object) -> RangeOption:
+    """Parse ``auto``, ``LOW..HIGH`` or a pair of numbers.
 
     Parameters
     ----------
-    text : str or None
-        The option as typed.
+    option : str, (low, high) or None
+        The option as typed or passed.
 
     Returns
     -------
     "auto", (low, high) or None
-        None if there is no text.
+        None if there is no option.
 
     Raises
     ------
     UsageError
-        The text is neither, or LOW is not below HIGH.
+        It is none of these, or LOW is not below HIGH.
     """
-    if text is None:
+    if option is None:
         return None
-    if text == "auto":
+    if isinstance(option, str) and option == "auto":
         return "auto"
     try:
-        low, high = (float(end) for end in text.split(".."))
-    except ValueError as error:
-        raise UsageError(f"a range is 'auto' or LOW..HIGH such as 0..4095, got {text!r}") from error
+        low, high = (float(end) for end in (option.split("..") if isinstance(option, str) else option))  # type: ignore[attr-defined]
+    except (TypeError, ValueError) as error:
+        raise UsageError(
+            f"a range is 'auto' or LOW..HIGH such as 0..4095, in Python (0, 4095), got {option!r}"
+        ) from error
     if not (math.isfinite(low) and math.isfinite(high) and low < high):
-        raise UsageError(f"a range LOW..HIGH needs two finite numbers with LOW below HIGH, got {text!r}")
+        raise UsageError(f"a range LOW..HIGH needs two finite numbers with LOW below HIGH, got {option!r}")
     return low, high
 
 
@@ -128,7 +133,8 @@ def range_of(
 ) -> tuple[IntensityRange, str | None]:
     """Find the range of an array, as `resolve_range` does for a picture; `white` is what its tags state."""
     if isinstance(option, tuple):
-        return IntensityRange(float(option[0]), float(option[1]), MARGIN), None
+        found = IntensityRange(float(option[0]), float(option[1]), MARGIN)
+        return found, narrow(values, missing, found)
     if values.dtype.kind in "ui":
         found, source = _integer_range(values, missing, white)
     else:
@@ -136,12 +142,27 @@ def range_of(
         if (found.low, found.high) == (0.0, 1.0):
             source = ""
     if not source or option == "auto":
-        return found, None
+        return found, narrow(values, missing, found) if option is None and values.dtype.itemsize > 1 else None
     if values.dtype.kind == "f":
         return found, f"floating-point values outside [0, 1] have no --range; took {found}, {source}"
     return found, (
         f"its numbers fit {found.depth} of {values.dtype.itemsize * 8} bits by {source}; took the range {found},"
         f" set another one with --range"
+    )
+
+
+def narrow(values: Array, missing: npt.NDArray[np.bool_] | None, range: IntensityRange) -> str | None:
+    """Return a warning if nine tenths of the values fill too small a part of a range for a model; None if not."""
+    known = values if missing is None else values[~np.broadcast_to(missing, values.shape)]
+    some = known.reshape(-1)[:: max(1, known.size // _SAMPLE)]
+    if known.size < MIN_VALUES:
+        return None
+    low, high = (float(v) for v in np.percentile(some.astype(np.float64), _BULK))
+    if not 0 < high - low < MIN_PART * (range.high - range.low):
+        return None
+    return (
+        f"90% of its values lie within {low:.6g}..{high:.6g}, too small a part of the range {range} to be restored"
+        " well; set a smaller one with --range"
     )
 
 
@@ -170,18 +191,32 @@ def _integer_range(
         part = flat[start : start + _CHUNK]
         part = part if known is None else part[known[start : start + _CHUNK]]
         counts += np.bincount(part.astype(np.uint16), minlength=2**16)
-    total, most = int(counts.sum()), int(np.flatnonzero(counts).max(initial=0))
-    strays = max(MIN_STRAYS, total // STRAY_SHARE) if total >= MIN_VALUES else 0
-    from_top = np.cumsum(counts[::-1])[::-1]
-    top = int(np.flatnonzero(from_top > strays).max(initial=0)) or most
+    bits = fitting_bits(counts)
+    most = int(np.flatnonzero(counts).max(initial=0))
+    top = int(np.flatnonzero(counts[: 2**bits]).max(initial=0)) if bits else most
     if white is not None and top <= white < full.high:
         return IntensityRange(0.0, float(2 ** max(MIN_BITS, int(white).bit_length()) - 1), MARGIN), "its tags"
-    bits = max(MIN_BITS, top.bit_length())
-    if most.bit_length() == bits + 1:  # rare, but not far outside
-        bits += 1
-    if top == 0 or bits > MAX_BITS:
+    if bits is None or bits > MAX_BITS:
         return full, ""
     return IntensityRange(0.0, float(2**bits - 1), MARGIN), "its values"
+
+
+def fitting_bits(counts: npt.NDArray[np.int64]) -> int | None:
+    """Return how many bits a histogram of 16-bit numbers fits but for strays; None if it fits no fewer than 16.
+
+    Above the numbers that fit there is an octave without others. Strays are few, or all of them the largest number:
+    hot columns, saturation, no data.
+    """
+    total, from_top = int(counts.sum()), np.cumsum(counts[::-1])[::-1]
+    large = total >= MIN_VALUES
+    single = max(MIN_STRAYS, total // STRAY_SHARE) if large else 0
+    for bits in range(MIN_BITS, MAX_BITS + 1):
+        above, beyond = int(from_top[2**bits]), int(from_top[2 ** (bits + 1)])
+        saturated = above - int(counts[-1]) <= single and above <= MAX_SATURATED * total
+        gap = above - beyond <= single and large and (saturated or above <= MAX_STRAYS * total)
+        if (above <= single or gap) and counts[1 : 2**bits].any():
+            return bits + (above > 0 and not beyond)  # rare, but not far outside
+    return None
 
 
 def _float_range(values: Array, missing: npt.NDArray[np.bool_] | None) -> IntensityRange:
@@ -192,14 +227,22 @@ def _float_range(values: Array, missing: npt.NDArray[np.bool_] | None) -> Intens
         return unit
     known = known if known.dtype.itemsize > 2 else known.astype(np.float32)  # percentiles lose digits in float16
     if known.size >= MIN_VALUES:
-        outside = int(np.count_nonzero((known < 0) | (known > 1)))
-        if outside <= max(MIN_STRAYS, known.size // STRAY_SHARE):
+        single = max(MIN_STRAYS, known.size // STRAY_SHARE)
+        if int(np.count_nonzero((known < 0) | (known > 1))) <= single:
             return unit
-        first, last = (float(v) for v in np.percentile(known, _INNER))
-        reach = _MAX_SPANS * (last - first)
-        known = known[(known >= first - reach) & (known <= last + reach)]
+        low, first, last, high = (float(v) for v in np.percentile(known, (*_INNER, *_WIDER)))
+        near, far = (_inside(known, first, last, spans) for spans in (1.0, _MAX_SPANS))
+        if int(np.count_nonzero(far & ~near)) > single:  # no gap: the tail of a distribution
+            far = _inside(known, low, high, _MAX_SPANS)
+        known = known[far]
     low, high = (float(v) for v in np.percentile(known, PERCENTILES))
     return IntensityRange(low, high if high > low else low + 1.0, MARGIN)
+
+
+def _inside(values: Array, low: float, high: float, spans: float) -> npt.NDArray[np.bool_]:
+    """Return where values lie within an interval widened by so many of its spans at both ends."""
+    reach = spans * (high - low)
+    return np.asarray((values >= low - reach) & (values <= high + reach))
 
 
 def to_unit(array: Array, range: IntensityRange) -> npt.NDArray[np.float32]:

@@ -27,6 +27,7 @@ from restorekit.images.picture import Picture
 
 MaskArray = npt.NDArray[np.bool_]
 _COLOUR = re.compile(r"color:#([0-9a-fA-F]{6})(?::(\d{1,3}))?")
+_UNREAD = (".gif", ".pbm", ".pgm", ".ppm", ".jp2", ".psd", ".svg", ".mat")  # of masks in formats that are not read
 MAX_SHARE, MIN_SHARE = 0.6, 1e-4  # of an image, between which a mask is believed without confirmation
 
 
@@ -91,8 +92,9 @@ def read_mask(path: Path, item: Item, picture: Picture) -> MissingPixels:
         sizes = f"{mask.shape[2]} x {mask.shape[1]}, the image {item.key} {width} x {height}"
         raise ImageError(f"the mask {path} is {sizes}; expected the same width and height")
     if mask.shape[0] not in (1, frames):
+        expected = "1" if frames == 1 else f"1 or {frames}"
         raise ImageError(
-            f"the mask {path} has {mask.shape[0]} frames, the image {item.key} {frames}; expected 1 or {frames}"
+            f"the mask {path} has {mask.shape[0]} frames, the image {item.key} {frames}; expected {expected}"
         )
     if mask.shape[3] not in (1, channels):
         mask = np.asarray(mask.any(axis=3, keepdims=True))
@@ -337,7 +339,10 @@ class FolderMasks(MaskSource):
         """Return the one that fits the image's name."""
         paths = self._candidates(item)
         if not paths:
-            raise ImageError(f"{item.key} has no mask in {self.folder}; add one, of zeros if nothing is missing")
+            others = (self.folder / Path(item.key).with_suffix(suffix) for suffix in _UNREAD)
+            other = next((path for path in others if path.is_file()), None)
+            remedy = "add one, of zeros if nothing is missing" if other is None else f"convert {other} to PNG"
+            raise ImageError(f"{item.key} has no mask in {self.folder}; {remedy}")
         if len(paths) > 1:
             both = " and ".join(map(str, paths[:2]))
             raise ImageError(f"{item.key} has several masks in {self.folder} ({both}); mirror the images' folders")

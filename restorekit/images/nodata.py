@@ -12,7 +12,7 @@ import numpy.typing as npt
 # By custom of geographic information systems (up to 99999), oceanography and netCDF.
 SENTINELS = (-9999.0, -99999.0, -999999.0, -999.0, -32768.0, -32767.0, 9999.0, 99999.0, 1e20, -1e20)
 _HUGE = 1e30  # no measured value: the largest floats, fill values of netCDF
-_GAP, _GAP_KNOWN = 3.0, 0.05  # distances to the other values, in spans of these, that mark a sentinel
+_GAP, _GAP_NEGATIVE, _GAP_KNOWN = 3.0, 0.5, 0.05  # distances to others, in spans of these, that mark a sentinel
 _INNER = (1.0, 99.0)  # percentiles between which a span is measured
 _MAX_SENTINELS = 4
 
@@ -70,8 +70,9 @@ def find_nodata(
         numbers = find_sentinels(pixels, missing)
     elif kind.kind in "ui" and not (declared.is_integer() and 0 <= declared <= np.iinfo(kind).max):
         return None
-    else:
-        numbers = (declared,)
+    else:  # a file may hold others than the one that it declares
+        further = () if math.isnan(declared) else find_sentinels(pixels, missing)
+        numbers = (declared, *(number for number in further if number != declared))
     where = np.zeros(pixels.shape, bool)
     with np.errstate(over="ignore"):
         for value in numbers:
@@ -84,8 +85,8 @@ def find_nodata(
 def find_sentinels(values: npt.NDArray[Any], missing: npt.NDArray[np.bool_] | None = None) -> tuple[float, ...]:
     """Return the numbers at the ends of floats, any shape, that stand for no data.
 
-    These are numbers beyond 1e30, those of `SENTINELS` at a distance from the other values, and repeated numbers that
-    lie far from these. Floats on [0, 1] hold none.
+    These are numbers beyond 1e30 and those of `SENTINELS` at a distance from the other values, repeated numbers that
+    lie far from these, and a single negative number. Floats on [0, 1] hold none.
     """
     if values.dtype.kind != "f" or not values.size or (values.min() >= 0 and values.max() <= 1):
         return ()
@@ -100,16 +101,16 @@ def find_sentinels(values: npt.NDArray[Any], missing: npt.NDArray[np.bool_] | No
 
 def _sentinel(known: npt.NDArray[Any]) -> float | None:
     """Return one number at either end of some finite values that lies far from all others, or None."""
-    for number in (known.min(), known.max()):
-        rest = known[known != number]
+    for number in (float(known.min()), float(known.max())):
+        rest = known[known != known.dtype.type(number)].astype(np.float64)
         if not rest.size:
             continue
-        if abs(number) > _HUGE:
-            return float(number)
-        first, last = np.percentile(rest.astype(np.float64), _INNER)
-        gap, repeated = float(np.abs(rest - number).min()), known.size - rest.size > 1
-        if number in SENTINELS and gap > _GAP_KNOWN * (last - first):
-            return float(number)
-        if repeated and last > first and gap > _GAP * (last - first):
-            return float(number)
+        first, last = (float(v) for v in np.percentile(rest, _INNER))
+        span, gap, repeated = last - first, float(np.abs(rest - number).min()), known.size - rest.size > 1
+        if number in SENTINELS or abs(number) > _HUGE:
+            required = _GAP_KNOWN * span
+        else:  # the only negative number, such as -1 among reflectances, is nearer
+            required = (_GAP_NEGATIVE if number < 0 <= rest.min() else _GAP) * span if repeated and span else math.inf
+        if gap > required:
+            return number
     return None

@@ -14,6 +14,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from restorekit.images import exif
 from restorekit.images.exif import resized, resized_xmp
 from restorekit.images.nodata import NoData, find_nodata
 
@@ -28,6 +29,7 @@ _APP1, _APP2, _PROFILE = 0xE1, 0xE2, b"ICC_PROFILE\0"
 SPEC_KEY = "restorekit-corruption"  # name under which a file states the corruption that was applied to it
 MAX_DPI = 65535  # pixels per inch, the most that a JPEG states
 DEEPER = 257  # factor from 8 to 16 bits
+QUALITIES = ("auto", "keep", *map(str, range(1, 101)))  # of JPEG and lossy WebP outputs
 SUFFIXES: Mapping[str, tuple[str, ...]] = {
     "png": (".png",),
     "jpeg": (".jpg", ".jpeg", ".jpe", ".jfif"),
@@ -332,6 +334,31 @@ def upright(samples: Array, orientation: int) -> Array:
     if orientation in (2, 3, 6, 7):
         samples = samples[:, :, ::-1]
     return samples
+
+
+def turned_upright(picture: Picture, pixels: Array) -> tuple[Picture, Array]:
+    """Turn a picture whose metadata state another orientation.
+
+    Parameters
+    ----------
+    picture : Picture
+        From a library that does not turn pixels, such as PIL; files are decoded upright.
+    pixels : array, (N, H, W, C)
+        In its orientation.
+
+    Returns
+    -------
+    (Picture, array)
+        With upright alpha and pixels; EXIF and XMP state orientation 1.
+    """
+    m, height, width = picture.metadata, *pixels.shape[1:3]
+    turned = exif.orientation(m.exif, m.xmp)
+    if turned == 1:
+        return picture, pixels
+    sides = (width, height) if turned < 5 else (height, width)
+    alpha = None if picture.alpha is None else upright(picture.alpha, turned)
+    m = replace(m, exif=exif.of_pixels(m.exif, *sides), xmp=m.xmp and exif.xmp_of_pixels(m.xmp, *sides))
+    return replace(picture, alpha=alpha, metadata=m), np.ascontiguousarray(upright(pixels, turned))
 
 
 def repainted(picture: Picture, pixels: Array) -> Picture:

@@ -8,7 +8,6 @@ import os
 import warnings
 from dataclasses import dataclass
 from functools import partial
-from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ import torch
 from torch import Tensor
 
 from restorekit.core import channels as per_channel
-from restorekit.core.config import checked_sigma, typed_number
+from restorekit.core.config import check_integer
 from restorekit.core.contracts import Corruption
 from restorekit.core.devices import Compute, Precision
 from restorekit.core.errors import ImageError, RestorekitWarning, UsageError
@@ -25,10 +24,17 @@ from restorekit.core.plugins import registry
 from restorekit.core.rng import Rng
 from restorekit.core.types import Problem, Restoration
 from restorekit.corruptions.spec import parse
-from restorekit.images import formats
-from restorekit.images.intensity import MARGIN_SIGMAS, NOISY_MARGIN, IntensityRange, RangeOption, from_unit
-from restorekit.images.picture import SUFFIXES, Array
-from restorekit.restoration.assumptions import Sigma, pose_problem, resolve_degradation
+from restorekit.images import exif, formats
+from restorekit.images.intensity import (
+    MARGIN_SIGMAS,
+    NOISY_MARGIN,
+    IntensityRange,
+    RangeOption,
+    from_unit,
+    parse_range,
+)
+from restorekit.images.picture import SUFFIXES, Array, turned_upright
+from restorekit.restoration.assumptions import pose_problem, resolve_degradation, sigma_of
 from restorekit.restoration.loading import Opened, open_restorer
 from restorekit.restoration.objects import CallerImage, ImageValues, prepare_values, read_missing, read_object
 from restorekit.restoration.safeguards import hold
@@ -72,7 +78,13 @@ class RestoredImage(Restoration):
         if taken.form.kind == "pil":
             from PIL import Image
 
-            return Image.fromarray(samples[0, :, :, 0] if samples.shape[3] == 1 else samples[0])
+            found, m = (
+                Image.fromarray(samples[0, :, :, 0] if samples.shape[3] == 1 else samples[0]),
+                taken.picture.metadata,
+            )
+            info = {"exif": m.exif and exif.PREFIX + m.exif, "icc_profile": m.icc, "xmp": m.xmp, "dpi": m.dpi}
+            found.info.update((key, value) for key, value in info.items() if value)
+            return found
         return taken.form.give(torch.from_numpy(samples).movedim(-1, 1))
 
     def save(self, path: str | Path) -> None:
@@ -95,7 +107,8 @@ class RestoredImage(Restoration):
         if pixels.dtype.kind == "f" and kind in _EIGHT_BITS:
             unit = (pixels - span.low) / (span.high - span.low)
             pixels = from_unit(unit, IntensityRange(0.0, 255.0), np.uint8)
-        formats.write(path, taken.picture, pixels, kind, jpeg_quality="auto")
+        picture, pixels = turned_upright(taken.picture, pixels)
+        formats.write(path, picture, pixels, kind, jpeg_quality="auto")
 
     def show(self) -> None:
         """Open the restored image in the viewer of the system."""
@@ -217,8 +230,9 @@ class PythonRestorer:
         ImageError
             A file that cannot be read, or a mask that marks another share of the image and is not confirmed.
         """
-        if not isinstance(samples, Integral) or samples < 0:
-            raise UsageError(f"samples is a number of draws, an integer from 0 on, got {samples!r}")
+        check_integer("samples", samples, 0)
+        check_integer("label", label, 0)
+        check_integer("seed", seed)
         if missing is not None and mask is not None:
             raise UsageError("missing and mask are two names for one argument; pass one of them")
         self.opened.check(label, int(samples))
@@ -230,9 +244,9 @@ class PythonRestorer:
         taken, hidden = read_object(image, axes), mask if missing is None else missing
         lost = _neighbour(taken) if hidden is None else read_missing(hidden, taken, axes, mask_confirmed)
         clear = not (isinstance(hidden, str) and hidden == "alpha")
-        values, problem, notes = self._pose(taken, lost, clear, sigma, label, range)
+        values, problem, notes = self._pose(taken, lost, clear, sigma, label, parse_range(range))
         restorer = self.opened.restorer
-        rng = Rng(seed, tuple(str(i) for i in torch.arange(len(values.y)).tolist()))
+        rng = Rng(int(seed), tuple(str(i) for i in torch.arange(len(values.y)).tolist()))
         restored, concerns = hold(problem, per_channel.restore(restorer, problem, int(samples), rng))
         for note in (*notes, *concerns):
             warnings.warn(note, RestorekitWarning, stacklevel=2)
@@ -259,7 +273,7 @@ class PythonRestorer:
     ) -> tuple[ImageValues, Problem, list[str]]:  # fmt: skip
         """Return the values of an image, the problem that they pose, and what the caller may not expect."""
         stored = parse(taken.picture.spec, registry.corruptions()) if taken.picture.spec else None
-        found = resolve_degradation(self.corruption, _sigma(sigma), stored, self.opened.learnt_noise)
+        found = resolve_degradation(self.corruption, sigma_of(sigma), stored, self.opened.learnt_noise)
         margin = NOISY_MARGIN if found.source in ("user", "file") else None
         margin = margin if found.sigma is None else MARGIN_SIGMAS * found.sigma
         values = prepare_values(taken, range, margin, clear)
@@ -293,15 +307,6 @@ class PythonRestorer:
             )
         torch.set_num_threads(1)
         self._process = os.getpid()
-
-
-def _sigma(sigma: float | str | None) -> Sigma:
-    """Check a noise level: a number, its text such as "25/255", "auto" or None."""
-    if sigma is None or sigma == "auto":
-        return sigma  # type: ignore[return-value]  # the one text that is left
-    if isinstance(sigma, str):
-        return checked_sigma(typed_number(sigma), sigma)
-    return checked_sigma(sigma, str(sigma))
 
 
 def _neighbour(taken: CallerImage) -> Tensor | None:

@@ -8,6 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from restorekit.core.config import checked_sigma, typed_number
 from restorekit.core.contracts import Corruption
 from restorekit.core.types import Observation, Problem, shape_of
 from restorekit.corruptions import Chain, Gaussian, Missing
@@ -15,6 +16,21 @@ from restorekit.uncertainty.noise_level import IMAGE
 
 Sigma = float | Literal["auto"] | None  # a noise level on [0, 1]; to be estimated; not stated
 CorruptionSource = Literal["user", "file", "model", "nobody"]
+
+
+def sigma_of(sigma: object) -> Sigma:
+    """Check a noise level from Python: a number, its text such as "25/255", "auto" or None.
+
+    Raises
+    ------
+    UsageError
+        It is none of these, or not from 0 to 1.
+    """
+    if sigma is None or (isinstance(sigma, str) and sigma == "auto"):
+        return sigma  # type: ignore[return-value]  # the one text that is left
+    if isinstance(sigma, str):
+        return checked_sigma(typed_number(sigma), sigma)
+    return checked_sigma(sigma, str(sigma))  # type: ignore[arg-type]  # which raises for what is no number
 
 
 @dataclass(frozen=True)

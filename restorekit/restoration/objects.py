@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import textwrap
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,6 +15,7 @@ from torch import Tensor
 from restorekit.core.errors import ImageError, InputTypeError, UsageError
 from restorekit.images.axes import axes_of, frames_order, frames_shape, parse_axes, stored_layout
 from restorekit.images.discovery import Item
+from restorekit.images.exif import strip_prefix
 from restorekit.images.formats import read
 from restorekit.images.intensity import (
     MIN_STRAYS,
@@ -21,18 +24,21 @@ from restorekit.images.intensity import (
     IntensityRange,
     RangeOption,
     far_outside,
+    narrow,
     resolve_range,
     to_unit,
 )
 from restorekit.images.marks import marks_of
 from restorekit.images.masks import is_plausible_share, parse_mask
 from restorekit.images.nodata import find_nodata
-from restorekit.images.picture import Array, Picture
+from restorekit.images.picture import Array, Metadata, Picture
 from restorekit.images.validity import no_data, transparent
 
 MAX_CHANNELS = 4  # an axis this short holds channels if the other candidate is longer
 FAR = 10.0  # floats beyond this are no noisy [0, 1] any more
+BLOCK, LOCAL_MARGIN, LOCAL_SHARE = 16, 0.15, 0.05  # side of an area in pixels; its mean's distance to [0, 1]; of areas
 FLOAT_MARGIN = 1.0  # share of [0, 1] by which floats may lie outside of it: noise
+_NUMPY_FLOATS = (torch.float16, torch.float32, torch.float64)  # others have no NumPy type
 _PLAIN_MODES = ("L", "RGB", "F", "LA", "RGBA", "I;16", "I;16L", "I;16B", "I;16N")
 _CONVERTED_MODES = {"1": "L", "YCbCr": "RGB", "HSV": "RGB", "La": "LA", "RGBa": "RGBA", "RGBX": "RGB"}
 
@@ -164,14 +170,16 @@ def prepare_values(
     UsageError
         Floats on another scale, or most values far outside of the range.
     """
-    picture, notes = taken.picture, list[str]()
+    picture = taken.picture
+    notes = list(picture.notes) if taken.form.kind == "pil" else []
     empty = no_data(picture)
     if option is None and taken.form.kind != "path" and picture.pixels.dtype.kind in "fb":
-        _check_scale(picture.pixels if empty is None else picture.pixels[~empty])
+        _check_scale(picture.pixels if empty is None else np.where(empty, 0, picture.pixels), margin or 0.0)
         span = IntensityRange(0.0, 1.0, FLOAT_MARGIN)
+        warning = narrow(picture.pixels, picture.missing, span)
     else:
         span, warning = resolve_range(picture, option)
-        notes += [warning] if warning else []
+    notes += [warning] if warning else []
     span = span if margin is None else span.with_margin(max(margin, span.margin))
     outside = far_outside(picture.pixels, span)
     if outside is not None and empty is not None:
@@ -224,10 +232,12 @@ def read_missing(missing: Any, taken: CallerImage, axes: str | None = None, conf
         found = parse_mask(str(missing), confirmed=confirmed).missing(Item(path, path.name), picture).missing
         marks = np.zeros((1, height, width, 1), bool) if found is None else found
     elif _is_pil(missing):
-        numbers = _of_pil(missing) if missing.mode != "P" else _gray(np.asarray(missing))
+        palette = missing.mode == "P"  # of a mask, indices are its numbers
+        numbers = Picture(np.asarray(missing)[np.newaxis, :, :, np.newaxis]) if palette else _of_pil(missing)
         marks, _ = marks_of(numbers)
         marks = np.asarray(marks.any(axis=3, keepdims=True))
     else:
+        missing = np.ma.filled(missing != 0, True) if isinstance(missing, np.ma.MaskedArray) else missing
         bare = axes.replace("C", "") if axes else None
         marks = _laid_out(missing, axes if axes is None or axes == bare else f"{axes},{bare}", True)[0] != 0
     fits = marks.shape[0] in (1, count) and marks.shape[3] in (1, channels)
@@ -240,8 +250,8 @@ def read_missing(missing: Any, taken: CallerImage, axes: str | None = None, conf
     share = float(marks.mean())
     if not (confirmed or isinstance(missing, str | Path) or is_plausible_share(share)):
         raise ImageError(
-            f"the mask marks {share:.3g} of the image as missing, expected 0.0001 to 0.6, or nothing; invert it if the"
-            " other pixels are missing, or pass mask_confirmed=True if this is right"
+            f"the mask marks {share:.4g} of the image as missing, expected a share of 0.0001 to 0.6, or nothing; non-zero"
+            " means missing, so invert the mask if it is the other way round, or pass mask_confirmed=True if it is right"
         )
     return torch.from_numpy(np.ascontiguousarray(np.moveaxis(marks, -1, 1)))
 
@@ -250,40 +260,64 @@ def _is_pil(image: Any) -> bool:
     return hasattr(image, "getbands") and hasattr(image, "mode")
 
 
-def _gray(array: Array) -> Picture:
-    return Picture(array[np.newaxis, :, :, np.newaxis], format="npy")
-
-
 def _of_pil(image: Any) -> Picture:
-    """Return the numbers of a PIL image by its mode: palettes are looked up, alpha is separated."""
-    mode = str(image.mode)
+    """Return the numbers of a PIL image by its mode: palettes are looked up, alpha is separated; and its metadata."""
+    try:
+        image.load()
+    except (ValueError, OSError) as error:
+        raise ImageError(
+            f"the PIL image cannot be loaded ({error}); open a complete file, and close it later"
+        ) from error
+    mode, metadata = str(image.mode), pil_metadata(image.info)
+    frames = getattr(image, "n_frames", 1)
+    notes = (f"only the current one of its {frames} frames is restored",) if frames > 1 else ()
     if mode in ("P", "PA") or "transparency" in image.info:
-        image = image.convert("RGBA" if mode == "PA" or "transparency" in image.info else "RGB")
+        opaque, clear = ("L", "LA") if mode in ("1", "L") else ("RGB", "RGBA")
+        image = image.convert(clear if mode == "PA" or "transparency" in image.info else opaque)
     elif mode in _CONVERTED_MODES:
         image = image.convert(_CONVERTED_MODES[mode])
-    elif mode == "I":
-        array = np.asarray(image)
-        if array.min() < 0 or array.max() > np.iinfo(np.uint16).max:
-            raise UsageError("a PIL image of mode I holds numbers of 16 bits, got others; convert it to float first")
-        return _gray(array.astype(np.uint16))
-    elif mode not in _PLAIN_MODES:
+    elif mode != "I" and mode not in _PLAIN_MODES:
         raise UsageError(f"a PIL image of mode {mode} is not supported; pass image.convert('RGB')")
     array = np.asarray(image)
+    if not array.size:
+        raise UsageError(f"an image has at least one pixel, got a PIL image of {image.width} x {image.height}")
+    if mode == "I":
+        if array.min() < 0 or array.max() > np.iinfo(np.uint16).max:
+            raise UsageError("a PIL image of mode I holds numbers of 16 bits, got others; convert it to float first")
+        array = array.astype(np.uint16)
     array = array.astype(array.dtype.newbyteorder("="))
-    frames = array.reshape(1, *array.shape[:2], -1)
+    pixels, alpha = array.reshape(1, *array.shape[:2], -1), None
     if image.mode in ("LA", "RGBA"):
-        return Picture(np.ascontiguousarray(frames[..., :-1]), np.ascontiguousarray(frames[..., -1:]), format="png")
-    return Picture(frames, format="png")
+        pixels, alpha = np.ascontiguousarray(pixels[..., :-1]), np.ascontiguousarray(pixels[..., -1:])
+    return Picture(pixels, alpha, format="png", metadata=metadata, notes=notes)
+
+
+def pil_metadata(info: Mapping[Any, Any]) -> Metadata:
+    """Return the metadata in the `info` of a PIL image, whose pixels are not turned: the orientation stays."""
+    parts = {key: info[key] for key in ("icc_profile", "exif", "xmp") if isinstance(info.get(key), bytes) and info[key]}
+    dpi = tuple(float(value) for value in info.get("dpi") or ())
+    return Metadata(
+        exif=strip_prefix(parts.get("exif")),
+        icc=parts.get("icc_profile"),
+        xmp=parts.get("xmp"),
+        dpi=(dpi[0], dpi[1]) if len(dpi) == 2 and min(dpi) > 0 else None,
+    )
 
 
 def _laid_out(image: Any, layout: str | None, mask: bool = False) -> tuple[Array, ArrayForm]:
     """Return an array or tensor as (B, H, W, C) in its own type."""
     numpy, device = not isinstance(image, Tensor), torch.device("cpu")
-    if isinstance(image, Tensor):
-        device, tensor = image.device, image.detach().cpu()
-        array = (tensor.float() if tensor.dtype == torch.bfloat16 else tensor).numpy()
-    else:
-        array = np.asarray(np.ma.getdata(image)) if isinstance(image, np.ma.MaskedArray) else np.asarray(image)
+    try:
+        if isinstance(image, Tensor):
+            device, tensor = image.device, image.detach().cpu().resolve_conj().resolve_neg()
+            short = tensor.is_floating_point() and tensor.dtype not in _NUMPY_FLOATS
+            array = (tensor.float() if short else tensor).numpy()
+        else:
+            array = np.asarray(np.ma.getdata(image)) if isinstance(image, np.ma.MaskedArray) else np.asarray(image)
+    except (TypeError, ValueError, RuntimeError) as error:  # sparse, quantised or without data; lists of unequal length
+        reason = textwrap.shorten(str(error), 120)
+        raise InputTypeError(f"{type(image).__name__} cannot become an array ({reason}); pass a dense one") from error
+    array = array.astype(np.float64) if array.dtype == np.longdouble else array
     if array.dtype.kind not in "uifb":
         raise InputTypeError(
             f"an image is an array, tensor, PIL image or path with uint8, uint16 or floating-point numbers, got"
@@ -336,12 +370,23 @@ def _axes(shape: tuple[int, ...], layout: str | None, numpy: bool, mask: bool) -
     return axes
 
 
-def _check_scale(values: Array) -> None:
-    """Raise a UsageError if more floats than single strays are not on [0, 1]."""
+def _check_scale(values: Array, margin: float) -> None:
+    """Raise a UsageError if more floats than single strays, or local means beyond noise, are not on [0, 1]."""
     magnitude = np.abs(values[np.isfinite(values)].astype(np.float32))
     far = int(np.count_nonzero(magnitude > FAR))
     if far > (max(MIN_STRAYS, magnitude.size // STRAY_SHARE) if magnitude.size >= MIN_VALUES else 0):
         raise UsageError(
             f"floats are on the [0, 1] scale, got values up to {float(magnitude.max()):g}; divide by what white is,"
             " pass uint8 or uint16, or pass range"
+        )
+    count, height, width, channels = values.shape
+    tall, wide = min(height, BLOCK), min(width, BLOCK)
+    blocks = np.clip(values[:, : height // tall * tall, : width // wide * wide].astype(np.float32), -1, 2)
+    means = blocks.reshape(count, height // tall, tall, width // wide, wide, channels).mean((2, 4))
+    room = LOCAL_MARGIN + margin / 10  # which the mean of a block of stated noise stays within
+    if np.mean((means < -room) | (means > 1 + room)) > LOCAL_SHARE:
+        low, high = float(values.min()), float(values.max())
+        raise UsageError(
+            f"floats are on the [0, 1] scale, got areas outside of it and values from {low:g} to {high:g}; scale the"
+            f" image, or pass range, such as range=({low:g}, {high:g})"
         )

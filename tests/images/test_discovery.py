@@ -177,8 +177,18 @@ def test_a_list_names_each_image_once_by_lines_of_any_system(tmp_path):
         ]
 
 
-def test_a_list_without_end_is_refused(tmp_path, monkeypatch):
+def test_a_list_that_is_too_large_is_refused(tmp_path, monkeypatch):
     _touch(tmp_path, "a.png")
     monkeypatch.setattr("restorekit.images.discovery.MAX_LIST_BYTES", 2**20)
-    with pytest.raises(UsageError, match="the list /dev/zero is larger than 1 MB; split it"):
-        find_images(tmp_path, "/dev/zero")
+    (tmp_path / "list.txt").write_bytes(b"a.png\n" * 2**18)
+    with pytest.raises(UsageError, match="is larger than 1 MB; split it"):
+        find_images(tmp_path, tmp_path / "list.txt")
+
+
+def test_a_list_comes_from_a_pipe_of_the_shell(tmp_path):
+    _touch(tmp_path, "a.png", "b.png")
+    read_end, write_end = os.pipe()
+    os.write(write_end, b"b.png\n")
+    os.close(write_end)
+    assert [item.key for item in find_images(tmp_path, f"/dev/fd/{read_end}")] == ["b.png"]
+    os.close(read_end)

@@ -114,13 +114,79 @@ def test_a_stated_range_counts_in_the_numbers_of_a_file_of_few_bits(tmp_path):
     assert np.allclose(to_unit(picture.pixels, found)[0, ..., 0], values / 4000, atol=1e-4)
 
 
-@pytest.mark.parametrize(("strays", "full"), [(1, 1023), (5, 1023), (16, 1023), (17, 65535)])
+@pytest.mark.parametrize(
+    ("strays", "full"), [(1, 1023), (5, 1023), (16, 1023), (17, 1023), (2048, 1023), (2050, 65535)]
+)
 def test_single_strays_do_not_change_the_range(strays, full):
     values = np.linspace(0, 1000, 4096).astype(np.uint16)
     values[:: 4096 // strays][:strays] = 65535
     assert range_of(values[:4096], None, None)[0] == IntensityRange(0, full)
     hidden = values == 65535
     assert range_of(values, hidden, None)[0] == IntensityRange(0, 1023)
+
+
+def _frame(top, shape=(64, 64)):
+    return np.random.default_rng(0).integers(top // 8, top + 1, shape).astype(np.uint16)
+
+
+@pytest.mark.parametrize("bits", [8, 10, 12, 13])
+@pytest.mark.parametrize(
+    ("where", "numbers"),
+    [
+        (np.s_[:, 9], 65535),  # a hot column
+        (np.s_[9:11], 65535),
+        (np.s_[:, 9], np.linspace(40000, 60000, 64)),  # of several numbers
+        (np.s_[:20, :20], 65535),  # a saturated area, or one without data
+    ],
+)
+def test_strays_behind_a_gap_do_not_change_the_range(bits, where, numbers):
+    frame = _frame(2**bits - 1)
+    frame[where] = numbers
+    found, warning = range_of(frame, None, None)
+    assert found == IntensityRange(0, 2**bits - 1)
+    assert "by its values" in warning
+    assert np.array_equal(far_outside(frame, found), np.isin(frame, np.asarray(numbers).astype(np.uint16)))
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        np.where(_frame(65535) > 40000, 65535, 0).astype(np.uint16),  # black and white
+        np.geomspace(1, 65535, 4096).astype(np.uint16).reshape(64, 64),  # without a gap
+        np.where(np.arange(4096) < 200, 50000, 900).astype(np.uint16),  # too many for strays
+    ],
+)
+def test_what_is_no_stray_counts(frame):
+    assert range_of(frame, None, None)[0] == IntensityRange(0, 65535)
+
+
+@pytest.mark.parametrize(
+    ("values", "option", "part"),
+    [
+        (_frame(800) + 32768, None, "32"),  # an offset
+        (np.where(np.arange(4096) % 20 == 0, np.arange(4096) * 16, 800 + np.arange(4096) % 30), None, "8"),  # stars
+        (_frame(255) / 2.0**20, None, ""),  # floats of another unit
+        (_frame(255).astype(np.uint8), (0.0, 65535.0), ""),
+        (_frame(255).astype(np.float32), (0.0, 65535.0), ""),
+    ],
+)
+def test_values_in_a_small_part_of_their_range_are_told(values, option, part):
+    values = values.astype(np.uint16) if values.dtype == np.int64 else values
+    _, warning = range_of(values, None, option)
+    assert warning.startswith(f"90% of its values lie within {part}")
+
+
+@pytest.mark.parametrize("values", [np.full(9, 0.5), np.linspace(0.2, 0.3, 2000), np.zeros((4, 4), bool)])
+def test_plain_floats_are_not_told_to_be_narrow(values):
+    assert range_of(values, None, None)[1] is None
+
+
+def test_a_hot_column_of_a_small_float_frame_does_not_count():
+    frame = _frame(255).astype(np.float32)
+    frame[:, 9] = 1e5
+    frame[3, 3] = -1e5
+    found, _ = range_of(frame, None, "auto")
+    assert 30 < found.low < found.high <= 255
 
 
 def test_rare_values_of_one_more_bit_are_within_the_range():

@@ -127,6 +127,17 @@ def test_a_folder_is_matched_by_path_then_stem(tmp_path):
     assert told.startswith("none.jpg has no mask in")
 
 
+@pytest.mark.parametrize("suffix", [".gif", ".pgm", ".psd"])
+def test_a_mask_of_a_format_that_is_not_read_is_named(suffix, tmp_path):
+    for name in ("a.png", "b.png"):
+        write_image(tmp_path / "in" / name)
+    write_mask(tmp_path / "m" / "b.png", [255])
+    (tmp_path / "m" / "a").with_suffix(suffix).write_bytes(b"a mask")
+    source, item = parse_mask(str(tmp_path / "m")), find_images(tmp_path / "in")[0]
+    with pytest.raises(ImageError, match=rf"convert .*a\{suffix} to PNG"):
+        source.missing(item, read(item.path))
+
+
 def test_two_masks_for_one_image_are_told(tmp_path):
     write_image(tmp_path / "in" / "a.jpg")
     write_mask(tmp_path / "m" / "x" / "a.png", [255])

@@ -72,6 +72,23 @@ def test_two_sentinels_are_found():
     assert np.array_equal(found.restore(np.zeros((1, 64, 64, 1)))[0, ..., 0] != 0, found.where[0, ..., 0])
 
 
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+@pytest.mark.parametrize("numbers", [(-9999.0, -32768.0), (-9999.0, 9999.0), (-1.0,)])
+def test_numbers_for_no_data_in_a_file_are_all_found(dtype, numbers, tmp_path):
+    values, expected = RNG.random((64, 64)).astype(dtype), np.zeros((64, 64), bool)
+    for k, number in enumerate(numbers):
+        values[8 * k : 8 * k + 5, :30] = number
+        expected[8 * k : 8 * k + 5, :30] = True
+    np.save(tmp_path / "a.npy", values)
+    with np.errstate(all="raise"):
+        assert np.array_equal(no_data(read(tmp_path / "a.npy"))[0, ..., 0], expected)
+
+
+@pytest.mark.parametrize("scale", [1e30, 3e37])
+def test_huge_measurements_are_data(scale):
+    assert find_sentinels(np.linspace(0, 10 * scale, 4096).astype(np.float32)) == ()
+
+
 def test_transparent_pixels_unless_alpha_is_neglected():
     pixels, alpha = np.zeros((1, 4, 4, 3), np.uint8), np.full((1, 4, 4, 1), 255, np.uint8)
     assert transparent(Picture(pixels)) is None

@@ -9,13 +9,13 @@ import shutil
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, ImageOps
 
 import restorekit
 from restorekit import testing
 from restorekit.core.config import checked_sigma
 from restorekit.core.devices import Compute
-from restorekit.core.errors import CheckpointError, RestorekitWarning, UsageError
+from restorekit.core.errors import CheckpointError, ImageError, RestorekitWarning, UsageError
 from restorekit.models import VAE, checkpoint
 from restorekit.restoration.api import PythonRestorer
 from restorekit.restoration.loading import open_restorer
@@ -141,7 +141,7 @@ def test_sigma_is_on_the_unit_scale(model, sigma, told):
 
 @pytest.mark.parametrize("samples", [-1, 2.5])
 def test_draws_are_counted_by_a_whole_number(model, samples):
-    with pytest.raises(UsageError, match="number of draws, an integer"):
+    with pytest.raises(UsageError, match="samples is an integer from 0 on"):
         model(np.zeros((4, 4), np.uint8), samples=samples)
 
 
@@ -152,7 +152,7 @@ def test_a_model_without_classes_takes_no_label(model):
 
 @pytest.mark.parametrize(
     ("name", "told"),
-    [("telae", "did you mean telea"), ("no/such.safetensors", "there is no model file"), ("", "there is no model")],
+    [("telae", "did you mean telea"), ("no/such.safetensors", "there is no model file"), ("", "is a folder; give the model file in it")],
 )
 def test_unknown_names_are_sentences(name, told):
     with pytest.raises(UsageError, match=told):
@@ -351,3 +351,48 @@ def test_forked_workers_give_what_their_parent_gives(model):
     with multiprocessing.get_context("fork").Pool(1) as pool:
         found = pool.apply_async(_in_a_child, (image,)).get(timeout=120)
     assert np.allclose(found, wanted, atol=1e-5)
+
+
+@pytest.mark.parametrize("range", [(255, 0), (0,), (0, float("nan")), "0-255", 255, [1, 2, 3]])
+def test_a_range_that_is_none_is_refused(model, range):
+    with pytest.raises(UsageError, match="range"):
+        model(_noisy().astype(np.float32), range=range)
+
+
+def test_a_range_is_a_pair_or_text(model):
+    image = _noisy().astype(np.float32)
+    assert np.array_equal(model(image, range="0..255").mmse, model(image, range=[0, np.uint8(255)]).mmse)
+    assert np.array_equal(model(image, range=(0, 255)).mmse, model(image, range=[0, 255]).mmse)
+
+
+@pytest.mark.parametrize(
+    "options", [{"sigma": True}, {"sigma": np.array([0.1, 0.2])}, {"sigma": torch.ones(2)}, {"seed": "a"}, {"axes": 3}]
+)
+def test_options_of_another_kind_are_refused(model, options):
+    with pytest.raises(UsageError):
+        model(_noisy(), **options)
+
+
+@pytest.mark.parametrize("mask", [np.ones((24, 32), bool), np.full((24, 32), 0.2), np.arange(768).reshape(24, 32)])
+def test_a_mask_of_most_pixels_is_told(model, mask):
+    with pytest.raises(ImageError, match="non-zero means missing"):
+        model(_noisy(), mask=mask)
+    assert model(_noisy(), mask=mask, mask_confirmed=True).mmse.shape == (24, 32, 3)
+
+
+def test_metadata_of_a_pil_image_are_kept(model, tmp_path):
+    """PIL does not turn pixels, so that the orientation stays."""
+    block = Image.Exif()
+    block[0x0112], block[0x010F] = 6, "Maker"
+    Image.fromarray(_noisy()).save(tmp_path / "a.jpg", exif=block, dpi=(300, 300), icc_profile=b"a profile", quality=95)
+    with Image.open(tmp_path / "a.jpg") as image:
+        found = model(image)
+    assert found.image.size == (32, 24)
+    assert found.image.getexif()[0x0112] == 6
+    assert (found.image.info["dpi"], found.image.info["icc_profile"]) == ((300, 300), b"a profile")
+    expected = ImageOps.exif_transpose(found.image)
+    for name in ("b.png", "b.jpg", "b.tif", "b.webp"):
+        found.save(tmp_path / name)
+        with Image.open(tmp_path / name) as saved:
+            assert saved.info["icc_profile"] == b"a profile"
+            assert np.abs(np.subtract(ImageOps.exif_transpose(saved), expected, dtype=float)).mean() < 8, name

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
+
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
-from restorekit.core.errors import ImageError, UsageError
+from restorekit.core.errors import ImageError, InputTypeError, UsageError
 from restorekit.restoration import objects
 
 RNG = np.random.default_rng(0)
@@ -217,3 +219,96 @@ def test_no_data_of_an_array_are_found_as_in_a_file(number):
     assert not values.observed[0, 0, :3].any()
     assert values.observed[0, 0, 3:].all()
     assert np.array_equal(taken.picture.nodata.restore(taken.picture.pixels)[0, ..., 0], image)
+
+
+def _sparse():
+    return torch.eye(8).to_sparse()
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        _sparse(),
+        torch.empty(3, 8, 8, device="meta"),
+        [[0.1, 0.2], [0.3]],
+        np.zeros((8, 8), np.complex64),
+        torch.zeros(8, 8, dtype=torch.complex64),
+        np.zeros((8, 8), dtype=[("r", "u1"), ("g", "u1")]),
+    ],
+    ids=["sparse", "meta", "ragged", "complex", "complex tensor", "fields"],
+)
+def test_what_is_no_dense_array_of_numbers_is_refused(image):
+    with pytest.raises(InputTypeError, match=r"an array|an image is"):
+        objects.read_object(image)
+
+
+def test_tensors_of_every_kind_of_storage_hold_the_same_numbers():
+    plain = torch.from_numpy(RNG.random((3, 6, 8)).astype(np.float32))
+    hidden = torch.complex(plain, -plain).conj().imag  # its sign is a flag
+    for image in (plain.clone().requires_grad_(), torch.nn.Parameter(plain), hidden, plain.mT.contiguous().mT):
+        assert torch.equal(batch_of(image)[0][0], plain)
+    for dtype in (torch.bfloat16, torch.float8_e5m2):
+        assert torch.equal(batch_of(plain.to(dtype))[0][0], plain.to(dtype).float())
+    wide = plain.numpy().astype(np.longdouble)
+    assert objects.read_object(wide, "CHW").picture.pixels.dtype == np.float64
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        lambda unit: unit * 2 - 1,  # of networks
+        lambda unit: (unit - 0.45) / 0.22,  # standardised
+        lambda unit: unit * 3,
+        lambda unit: unit * 9,
+    ],
+)
+@pytest.mark.parametrize("kind", [np.asarray, torch.from_numpy])
+def test_floats_on_another_scale_are_refused_though_noise_would_reach_as_far(image, kind):
+    unit = np.linspace(0, 1, 64 * 64).reshape(64, 64)
+    for noise in (0.0, 0.1):
+        with pytest.raises(UsageError, match=r"\[0, 1\] scale"):
+            objects.prepare_values(objects.read_object(kind(image(unit + RNG.normal(0, noise, (64, 64))))))
+
+
+@pytest.mark.parametrize(("sigma", "margin"), [(0.3, None), (0.8, 4.0), (3.0, 10.0)])
+def test_noise_on_black_and_white_is_on_the_scale(sigma, margin):
+    unit = np.where(np.arange(64)[:, None] < 32, 0.0, 1.0) + RNG.normal(0, sigma, (64, 64))
+    assert objects.prepare_values(objects.read_object(unit), margin=margin).range == objects.IntensityRange(0.0, 1.0)
+
+
+def test_a_masked_array_as_a_mask_marks_what_it_masks():
+    masked = np.ma.masked_array(np.zeros((6, 8)), np.eye(6, 8, dtype=bool))
+    masked[0, 7] = 1
+    found = missing_of(masked, (6, 8))[0, 0].numpy()
+    assert np.array_equal(found, np.eye(6, 8, dtype=bool) | (masked.data == 1))
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "RGB", "P"])
+def test_a_transparent_colour_of_pil_keeps_the_number_of_channels(mode):
+    image = Image.fromarray((RNG.random((8, 8)) * 255).astype(np.uint8)).convert(mode)
+    image.info["transparency"] = (0, 0, 0) if mode == "RGB" else 0
+    picture = objects.read_object(image).picture
+    assert picture.alpha is not None
+    assert picture.pixels.shape == (1, 8, 8, 1 if mode in "1L" else 3)
+
+
+def test_pil_images_that_cannot_be_read_are_told(tmp_path):
+    Image.fromarray((RNG.random((64, 64)) * 255).astype(np.uint8)).save(tmp_path / "a.jpg")
+    closed = Image.open(tmp_path / "a.jpg")
+    closed.close()
+    data = (tmp_path / "a.jpg").read_bytes()
+    for image in (closed, Image.open(io.BytesIO(data[: len(data) // 2]))):
+        with pytest.raises(ImageError, match="cannot be loaded"):
+            objects.read_object(image)
+    with pytest.raises(UsageError, match="at least one pixel"):
+        objects.read_object(Image.new("L", (0, 5)))
+
+
+def test_a_file_of_several_frames_in_pil_is_its_current_frame(tmp_path):
+    first, second = (Image.new("L", (8, 8), level) for level in (30, 60))
+    first.save(tmp_path / "a.tif", save_all=True, append_images=[second])
+    with Image.open(tmp_path / "a.tif") as image:
+        image.seek(1)
+        values = objects.prepare_values(objects.read_object(image))
+    assert np.allclose(values.y, 60 / 255)
+    assert values.notes == ["only the current one of its 2 frames is restored"]

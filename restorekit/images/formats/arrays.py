@@ -244,7 +244,9 @@ def _open_idx(path: Path) -> IO[bytes]:
 
 def _idx_header(file: IO[bytes]) -> tuple[Shape, np.dtype[Any]]:
     head = file.read(4)
-    zeros, code, dimensions = struct.unpack(">HBB", head) if len(head) == 4 else (1, 0, 0)
+    if len(head) < 4:
+        raise ValueError("it ends within its first four bytes")
+    zeros, code, dimensions = struct.unpack(">HBB", head)
     if zeros or code not in IDX_TYPES:
         raise ImageError("it holds no array of the IDX format, the only one that is read packed with gzip; unpack it")
     return struct.unpack(f">{dimensions}I", file.read(4 * dimensions)), np.dtype(IDX_TYPES[code])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import mmap
 import struct
+import warnings
 from collections.abc import Iterable
 from pathlib import Path
 from typing import IO, Any
@@ -18,6 +19,8 @@ from restorekit.core.errors import ImageError
 from restorekit.images import exif
 from restorekit.images.formats.jpeg_scan import Markers, check_scans, read_markers
 from restorekit.images.picture import Array, Header, JpegCoding, Metadata, Picture, assemble
+
+warnings.filterwarnings("ignore", "Corrupt EXIF data", UserWarning)  # of Pillow; the bytes are carried over
 
 _CHANNELS = {"L": 1, "RGB": 3}
 _DROPPED_APP2 = b"MPF\0"  # offsets to further pictures in the same file
@@ -104,13 +107,16 @@ def _precise(image: Image.Image, metadata: Metadata, options: dict[str, Any]) ->
     where RGB of quality 100 costs 0.04 dB.
     """
     colour, notes = image.mode == "RGB", list[str]()
-    if colour and metadata.dpi is not None:  # an RGB file has no JFIF segment, which would state the density
+    if colour and metadata.dpi is not None:  # of JFIF: decoders take a file with such a segment for YCbCr
+        options = options | {"dpi": (0, 0)}
+        block = Image.Exif()
         if metadata.exif is None:
-            block = Image.Exif()
             block[_X_RESOLUTION], block[_Y_RESOLUTION], block[_RESOLUTION_UNIT] = *metadata.dpi, 2
             options = options | {"exif": block}
         else:
-            notes.append("its resolution is that of its EXIF block; the JFIF segment is dropped")
+            block.load(metadata.exif)
+            stated = "that of its EXIF block" if _X_RESOLUTION in block else "dropped, as its EXIF block states none"
+            notes.append(f"its resolution is {stated}; RGB JPEG has no JFIF segment, see --jpeg-quality keep")
     pixels = np.asarray(image).astype(np.int16)
     for quality in _PRECISE:
         data = _saved(image, options | {"quality": quality, "subsampling": 0, "keep_rgb": colour})

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from restorekit.core.config import check_integer
 from restorekit.core.contracts import Corruption
 from restorekit.core.devices import Compute, Precision
 from restorekit.core.errors import UsageError, unknown
@@ -15,10 +16,10 @@ from restorekit.core.plugins import registry
 from restorekit.corruptions.spec import parse
 from restorekit.images.axes import parse_axes
 from restorekit.images.discovery import find_images, split_array
-from restorekit.images.intensity import RangeOption
+from restorekit.images.intensity import RangeOption, parse_range
 from restorekit.images.masks import parse_mask
-from restorekit.images.picture import SUFFIXES
-from restorekit.restoration.assumptions import Sigma
+from restorekit.images.picture import QUALITIES, SUFFIXES
+from restorekit.restoration.assumptions import Sigma, sigma_of
 from restorekit.restoration.folder import batching, run
 from restorekit.restoration.folder.options import Options, Setup
 from restorekit.restoration.folder.records import ImageRecord
@@ -115,10 +116,8 @@ def restore_folder(
     UsageError
         An argument does not fit; nothing was done. Images that fail are in the result.
     """
-    if format not in ("keep", *SUFFIXES):
-        raise UsageError(unknown("image format", format, ("keep", *SUFFIXES)))
-    if opaque and mask != "alpha":
-        raise UsageError("opaque requires mask='alpha'; pass it or remove opaque")
+    check_options(format, jpeg_quality, mask, opaque, label=label, samples=samples, seed=seed, workers=workers)
+    level = sigma_of(sigma)
     target, first = Path(os.path.realpath(out)), Path(os.path.realpath(split_array(Path(source))[0]))
     if target == first or target.is_relative_to(first) or (target == first.parent and not first.is_dir()):
         raise UsageError(f"the output {out} must lie outside the input {source}; choose another folder")
@@ -126,14 +125,14 @@ def restore_folder(
     items = masks.pictures(find_images(str(source)))
     masks.check(items)
     known = None if corruption is None else _corruption(corruption)
-    opened = open_restorer(model, known, sampler, Compute(device, precision), sigma=sigma)
+    opened = open_restorer(model, known, sampler, Compute(device, precision), sigma=level)
     opened.check(label, samples)
     options = Options(
-        model=model, digest=opened.digest, corruption=corruption, sigma=None if sigma is None else str(sigma),
-        mask=None if mask is None else str(mask),
-        mask_invert=mask_invert, label=label, samples=samples,
-        sampler=opened.sampler, range=range, format=format, seed=seed, precision=opened.precision, noise=opened.noise,
-        axes=parse_axes(axes), opaque=opaque, jpeg_quality=jpeg_quality,
+        model=model, digest=opened.digest, corruption=corruption, sigma=None if level is None else str(level),
+        mask=None if mask is None else str(mask), mask_invert=mask_invert,
+        label=None if label is None else int(label), samples=int(samples),
+        sampler=opened.sampler, range=parse_range(range), format=format, seed=int(seed), precision=opened.precision,
+        noise=opened.noise, axes=parse_axes(axes), opaque=opaque, jpeg_quality=str(jpeg_quality),
     )  # fmt: skip
     setup = Setup(
         str(source), Path(out), opened.restorer, options, _corruption, masks, opened.estimate(samples), opened.device,
@@ -153,6 +152,28 @@ def restore_folder(
     engine = LocalEngine(workers, weigh=lambda group: 2 * group.bytes)
     counts = run.restore_folder(batching.tasks(items, setup), setup, engine, watch)
     return FolderResult(Path(out), counts["done"], counts["skipped"], counts["failed"], failures, notes)
+
+
+def check_options(
+    format: object, jpeg_quality: object, mask: object, opaque: bool, *, label: object, samples: object, seed: object,
+    workers: object,
+) -> None:  # fmt: skip
+    """Raise a UsageError for options of Python that the command line would not accept either."""
+    for name, value, least in (
+        ("label", label, 0),
+        ("samples", samples, 0),
+        ("seed", seed, None),
+        ("workers", workers, 1),
+    ):
+        check_integer(name, value, least)
+    if format not in ("keep", *SUFFIXES):
+        raise UsageError(unknown("image format", str(format), ("keep", *SUFFIXES)))
+    if str(jpeg_quality) not in QUALITIES:
+        raise UsageError(f"jpeg_quality is auto, keep, or a number from 1 to 100, got {jpeg_quality!r}")
+    if not isinstance(mask, str | Path | None):
+        raise UsageError("mask is 'alpha', 'color:#RRGGBB', a file or a folder; pass arrays to a restorer of `load`")
+    if opaque and mask != "alpha":
+        raise UsageError("opaque requires mask='alpha'; pass it or remove opaque")
 
 
 def _corruption(spec: str) -> Corruption:

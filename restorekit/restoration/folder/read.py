@@ -204,7 +204,13 @@ def _remarks(own: list[Plane], picture: Picture, options: Options) -> list[str]:
     unobserved = all(p.lost is not None and bool(p.lost.all()) for p in own)
     touched = kind != picture.format or any(p.lost is not None for p in own)
     hidden = options.mask == "alpha" and not options.opaque
+    channels, nodata = picture.pixels.shape[3], picture.nodata
+    lost = picture.missing if nodata is None or picture.missing is None else picture.missing & ~nodata.where
+    infinite = 0 if lost is None or picture.spec is not None else int(np.count_nonzero(lost))
     found = {
+        f"{infinite} value(s) are NaN or infinite; they count as missing and are filled": infinite > 0,
+        f"the {channels} channels of the array are restored one by one; if one is alpha, save the image as PNG or TIFF"
+        " first": channels in (2, 4) and picture.metadata.array is not None,
         "no pixel was observed; what is there now is invented": unobserved,
         "alpha is carried over, so what was restored under it stays transparent; --opaque writes it opaque": hidden,
         f"{kind} is written with loss: observed pixels are bit-exact only before the encoding, with --format png"

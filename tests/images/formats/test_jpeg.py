@@ -1,6 +1,7 @@
 import io
 import struct
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image, ImageOps
@@ -211,3 +212,23 @@ def test_metadata_and_density_outlive_the_change_to_rgb(tmp_path):
         assert (image.getexif()[0x011A], image.getexif()[0x011B], image.getexif()[0x0128]) == (300, 150, 2)
         assert image.info["progressive"]
     assert read(tmp_path / "b.jpg").pixels.shape == picture.pixels.shape
+
+
+@pytest.mark.parametrize("dpi", [None, (72, 72), (300, 150)])
+@pytest.mark.parametrize("tags", [None, {0x010F: "Maker"}, {0x011A: 300.0, 0x011B: 150.0, 0x0128: 2}])
+def test_colours_do_not_depend_on_the_density_that_the_file_states(dpi, tags, tmp_path):
+    """A JFIF segment makes decoders take the components of an RGB file for YCbCr."""
+    block = Image.Exif()
+    block.update(tags or {})
+    options = ({"dpi": dpi} if dpi else {}) | ({"exif": block} if tags else {})
+    Image.fromarray(_restored()[0]).save(tmp_path / "a.jpg", **options)
+    picture, pixels = read(tmp_path / "a.jpg"), _restored(1)
+    notes = write(tmp_path / "b.jpg", picture, pixels, jpeg_quality="auto")
+    with Image.open(tmp_path / "b.jpg") as image:
+        seen = np.asarray(image)[None]
+    others = cv2.imread(str(tmp_path / "b.jpg"))[None, ..., ::-1]
+    for found in (read(tmp_path / "b.jpg").pixels, seen, others):
+        assert np.mean((found - pixels.astype(float)) ** 2) <= 0.1
+    assert any("dropped, as its EXIF block states none" in note for note in notes) == bool(
+        dpi and tags and 0x011A not in tags
+    )

@@ -52,6 +52,19 @@ def test_notes_tell_of_hot_pixels_and_no_data(tmp_path):
     assert np.delete(found.ravel(), 3 * 64 + 5).max() <= 1023
 
 
+def test_what_is_filled_or_may_be_alpha_in_arrays_is_told(tmp_path):
+    (tmp_path / "IN").mkdir()
+    unit = RNG.random((16, 16)).astype(np.float32)
+    unit[3, 5], unit[4, 4] = np.nan, np.inf
+    np.save(tmp_path / "IN" / "a.npy", unit)
+    np.save(tmp_path / "IN" / "b.npy", RNG.integers(0, 256, (16, 16, 4), dtype=np.uint8))
+    np.save(tmp_path / "IN" / "c.npy", RNG.integers(0, 256, (16, 16, 3), dtype=np.uint8))
+    notes = restorekit.restore_folder(tmp_path / "IN", tmp_path / "OUT", "median", sigma=0.05).notes
+    assert notes["a.npy"] == ["2 value(s) are NaN or infinite; they count as missing and are filled"]
+    assert "the 4 channels of the array are restored one by one" in notes["b.npy"][0]
+    assert "c.npy" not in notes
+
+
 def test_transparent_pixels_keep_their_colours_and_alpha_may_become_opaque(tmp_path):
     (tmp_path / "IN").mkdir()
     image = np.full((24, 24, 4), (90, 120, 150, 255), np.uint8)
@@ -80,3 +93,34 @@ def test_what_does_not_fit_is_a_value_error(source, tmp_path, named, told):
         restorekit.restore_folder(source, tmp_path / "OUT", "median", sigma=0, **named)
     with pytest.raises(ValueError, match="must lie outside the input"):
         restorekit.restore_folder(source, source / "OUT", "median", sigma=0)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"sigma": 25},
+        {"sigma": True},
+        {"sigma": "high"},
+        {"samples": -3},
+        {"seed": "x"},
+        {"label": "cat"},
+        {"workers": 0},
+        {"jpeg_quality": 300},
+        {"range": (5, 5)},
+        {"axes": 3},
+        {"mask": np.zeros((16, 16), bool)},
+    ],
+    ids=str,
+)
+def test_options_are_checked_before_the_work(options, source, tmp_path):
+    with pytest.raises(ValueError, match=next(iter(options))):
+        restorekit.restore_folder(source, tmp_path / "OUT", "median", **{"sigma": 0.1, **options})
+    assert not (tmp_path / "OUT").exists()
+
+
+def test_numbers_may_be_text_and_numpy_numbers(source, tmp_path):
+    found = []
+    for name, sigma, seed in (("A", "25.5/255", 1), ("B", np.float64(0.1), np.int64(1))):
+        restorekit.restore_folder(source, tmp_path / name, "median", sigma=sigma, seed=seed, jpeg_quality=90)
+        found.append((tmp_path / name / "a.png").read_bytes())
+    assert found[0] == found[1]

@@ -135,7 +135,7 @@ def test_a_full_disk_is_a_sentence(tmp_path, monkeypatch):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr("os.fsync", full)
-    with pytest.raises(ImageError, match="No space left"):
+    with pytest.raises(ImageError, match="the disk is full"):
         Journal(tmp_path, "o").add(ImageRecord("x.png", "started"))
 
 

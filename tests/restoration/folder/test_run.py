@@ -136,7 +136,7 @@ def test_a_journal_that_cannot_be_written_ends_the_run_with_a_sentence(source, t
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr("restorekit.restoration.folder.journal._append", full)
-    with pytest.raises(ImageError, match=r"images\.jsonl .*No space left"):
+    with pytest.raises(ImageError, match=r"images\.jsonl: the disk is full"):
         restore(prepared(source, tmp_path / "OUT"))
     assert record(tmp_path / "OUT")["status"] == "stopped"
 
