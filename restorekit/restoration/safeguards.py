@@ -34,6 +34,11 @@ FEWEST = 16  # squares, among fewer the noise is not measured
 LEVELS, LIKE = 8, 64  # brightnesses at most, and squares of each at least, among which the flattest are sought
 BELOW_MEAN = 1.2  # ratio of the mean power of noise in squares of 8 pixels to that of the flattest
 FAINTEST = 0.4 / 255  # standard deviation that is always taken for noise, as rounding to 8 bits makes 0.29
+DRAWN = 0.3  # rank correlation of removed power and gradient from which on the residual holds structure of the image
+SPREAD = 3.0  # ratio of removed powers in squares of like brightness that noise of any law stays below
+COARSE = (
+    0.15  # correlation of neighbours in the residual from which on JPEG and cameras made the noise follow structure
+)
 UNBIASED = frozenset({"gaussian", "poisson", "poisson-gaussian", "rounding", "speckle"})  # noise laws of zero mean
 SIGNIFICANT = 5.0  # standard errors by which a local mean moved
 VISIBLE = 1 / 255  # and the least change that counts
@@ -119,6 +124,25 @@ class Safeguard:
         return torch.from_numpy(np.clip(1 - EXCESS * noise.sum(0) / np.maximum(power, 1e-12), 0, 1)).float()[None]
 
     @cached_property
+    def drawn(self) -> bool:
+        """Whether the residual is white, but stronger at structure, and uneven in squares of like brightness."""
+        totals = self._totals
+        full = ((totals.counts == BLOCK**2) & (totals.clipped == 0)).all(0)
+        power = totals.squares.sum(0)
+        if full.mean() < 0.2 or full.sum() < LIKE or power[full].mean() < self.shape[0] * (BLOCK * FAINTEST) ** 2:
+            return False
+        ranks = [t[full].argsort().argsort() for t in (power, totals.slopes.sum(0))]
+        brightness = (totals.values - totals.sums).sum(0)[full]
+        parts = np.array_split(brightness.argsort(), max(1, full.sum() // (2 * LIKE)))
+        smooth = gaussian_filter(power, LOCAL)[full]
+        low, high = np.array([np.quantile(smooth[part], (0.1, 0.9)) for part in parts]).T
+        return bool(
+            np.corrcoef(*ranks)[0, 1] > DRAWN
+            and np.median(high / np.maximum(low, 1e-12)) > SPREAD
+            and totals.neighbours.sum() < COARSE * totals.squares.sum()
+        )
+
+    @cached_property
     def _means(self) -> tuple[Tensor, Tensor]:
         """Local means of the residual and their standard errors."""
         totals = self._totals
@@ -152,16 +176,13 @@ class Safeguard:
             usable = strip.residual.isfinite() & ~clipped
             residual, y = (torch.where(usable, t, 0) for t in (strip.residual, strip.observed))
             rows = slice(top // BLOCK, top // BLOCK + -(-y.shape[1] // BLOCK))
-            summed = (
-                residual,
-                residual.square(),
-                usable,
-                clipped,
-                y,
-                y.square(),
-                y * down[: y.shape[1], None],
-                y * across,
-            )
+            x = y - residual
+            right, ahead, below = (
+                residual.roll(-1, 2), torch.cat([x[:, :, 1:], x[:, :, -1:]], 2), torch.cat([x[:, 1:], x[:, -1:]], 1)
+            )  # fmt: skip
+            slope = (ahead - x).square() + (below - x).square()
+            place = y * down[: y.shape[1], None], y * across
+            summed = (residual, residual.square(), usable, clipped, y, y.square(), *place, residual * right, slope)
             for total, t in zip(totals, summed, strict=True):
                 total[:, rows] = _block_sums(t)
         return totals
@@ -200,6 +221,8 @@ class Safeguard:
                 f"more was taken for noise than flat parts of like brightness have in {returned:.0%} of the image; most"
                 " of it was put back there, as it is likely to be detail"
             )
+        elif self.drawn:
+            found.append("what was taken for noise follows the structure of the image: detail is likely to be lost")
         return found
 
 
@@ -258,8 +281,8 @@ def _slices(image: Removed) -> Rows:
 class _Totals(NamedTuple):
     """Sums over the usable values of squares, (C, H / BLOCK, W / BLOCK) rounded up.
 
-    Of the residual and its square, of usable and of clipped values, and of the observation: itself, its square and its
-    products with the place in the square.
+    Of the residual and its square, of usable and of clipped values, of the observation, its square and its products
+    with the place in the square, of products of neighbours in the residual, and of the squared gradient.
     """
 
     sums: Floats
@@ -270,6 +293,8 @@ class _Totals(NamedTuple):
     powers: Floats
     down: Floats
     across: Floats
+    neighbours: Floats
+    slopes: Floats
 
 
 def power_by_brightness(power: Floats, brightness: Floats, usable: npt.NDArray[np.bool_]) -> Floats:

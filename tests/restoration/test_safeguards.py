@@ -231,3 +231,29 @@ def test_power_is_at_least_that_of_rounding_and_unknown_among_few_squares():
     found = power_by_brightness(zero, zero, usable)
     assert np.all(found[0] == (0.4 / 255) ** 2)
     assert np.all(np.isinf(found[1]))
+
+
+def stripes_and_leaves(level):
+    """Return an image with leaves everywhere, more of them where waves are steep, and white noise; nothing is flat."""
+    generator = torch.Generator().manual_seed(2)
+    x = torch.arange(224.0)
+    waves = torch.sin(x.square() / 900).expand(1, 1, 192, 224)
+    leaves = torch.randn(1, 1, 192, 224, generator=generator) * torch.linspace(0.01, 0.05, 224)
+    return 0.5 + 0.1 * waves, leaves, level * torch.randn(1, 1, 192, 224, generator=generator)
+
+
+def test_lost_detail_of_an_image_without_flat_parts_is_flagged():
+    smooth, leaves, noise = stripes_and_leaves(1 / 255)
+    _, concerns = hold(problem(smooth + leaves + noise), Restoration(smooth))
+    assert any("detail" in sentence for sentence in concerns)
+    _, concerns = hold(problem(smooth + noise), Restoration(smooth))
+    assert concerns == []
+    _, concerns = hold(problem(smooth + leaves + noise), Restoration(smooth + leaves))
+    assert concerns == []
+
+
+def test_coarse_noise_that_follows_structure_is_not_taken_for_detail():
+    """A camera's JPEG file keeps noise where there is structure."""
+    smooth, leaves, _ = stripes_and_leaves(0)
+    image = Removed((smooth + smeared(leaves))[0], smeared(leaves)[0], torch.zeros(1, 192, 224, dtype=torch.bool))
+    assert not Safeguard((1, 192, 224), lambda top, bottom: Removed(*(t[:, top:bottom] for t in image))).drawn
