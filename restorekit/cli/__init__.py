@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import signal
 import sys
 from importlib import import_module
@@ -40,6 +41,8 @@ class LazyGroup(click.Group):
         for arg in args:
             if "\0" in arg:
                 ctx.fail(f"expected text without a null character, got {arg!r}")
+            if not arg.strip() or re.fullmatch(r"--[a-z-]+=\s*", arg):  # such as "$OUT" with OUT unset
+                ctx.fail(f"expected text in every argument, got {arg!r}; give a value or remove it")
         return super().parse_args(ctx, args)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -97,6 +100,8 @@ def main() -> None:
             _leave(fault, 1)
         if not isinstance(error, OSError):
             raise
+        if isinstance(error, FileNotFoundError) and error.filename is None:  # of os.getcwd
+            _leave("the current folder does not exist any more; change to another one", 1)
         where = "" if error.filename is None else f"{error.filename}: "
         _leave(f"{where}{error.strerror or error}", 1)
     finally:  # nothing is left to save: a further signal ends the process without a traceback
