@@ -250,8 +250,9 @@ def read_missing(missing: Any, taken: CallerImage, axes: str | None = None, conf
     share = float(marks.mean())
     if not (confirmed or isinstance(missing, str | Path) or is_plausible_share(share)):
         raise ImageError(
-            f"the mask marks {share:.4g} of the image as missing, expected a share of 0.0001 to 0.6, or nothing; non-zero"
-            " means missing, so invert the mask if it is the other way round, or pass mask_confirmed=True if it is right"
+            f"the mask marks {share:.4g} of the image as missing, expected a share of 0.0001 to 0.6, or nothing;"
+            " non-zero means missing, so invert the mask if the other pixels are missing, or pass mask_confirmed=True"
+            " if this is right"
         )
     return torch.from_numpy(np.ascontiguousarray(np.moveaxis(marks, -1, 1)))
 

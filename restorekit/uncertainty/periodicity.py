@@ -12,7 +12,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -23,6 +25,8 @@ MIN_SIDE = 64  # of an image: 9 periodograms, as fewer are too uncertain
 NEIGHBOURHOOD = 9  # frequencies along a side of the window around a line
 LOW = TILE / 6  # cycles per tile below which structure is no matter of the sampling grid
 LINE = 6.0  # ratio of a line to its neighbourhood; the highest of white noise in 49 tiles is about 1.8
+_CYCLES = torch.fft.fftfreq(TILE, 1 / TILE)
+FINE = _CYCLES[:, None].square() + _CYCLES.square() >= LOW**2
 MIN_SHARE = 0.03  # of a residual's energy in lines
 MIN_AMPLITUDE = 0.3 / 255  # standard deviation of the lines; the grid of camera JPEG files has up to 0.2 / 255
 
@@ -51,8 +55,7 @@ class SpectralLines:
         if min(size) < MIN_SIDE:
             return
         for i, top in enumerate(self._tops):
-            strip = rows(top, min(size[0], top + REGION))
-            self._found[i] = torch.tensor([has_lines(strip[:, :, left : left + REGION]) for left in lefts])
+            self._found[i] = torch.tensor(_regions_with_lines(rows(top, min(size[0], top + REGION)), lefts))
         if bool(self._found.any()):
             bands = range(0, size[0], REGION)
             self.share = sum(float(self.weight(top, min(size[0], top + REGION)).sum()) for top in bands) / math.prod(
@@ -87,20 +90,55 @@ def _hats(starts: list[int], pixels: Tensor) -> Tensor:
 
 def has_lines(region: Tensor) -> bool:
     """Return whether the residual of a region, (C, h, w) on [0, 1], has spectral lines that matter."""
-    power = region.square().mean()
-    if float(power) < MIN_AMPLITUDE**2:
-        return False
+    return _regions_with_lines(region, [0])[0]
+
+
+def _regions_with_lines(strip: Tensor, lefts: list[int]) -> list[bool]:
+    """Return for the region at each of some columns of a strip, (C, h, W), whether it has spectral lines."""
+    width = min(REGION, strip.shape[2])
+    offsets = range(0, width - TILE + 1, HOP)
+    columns = sorted({left + offset for left in lefts for offset in offsets})
     window = torch.hann_window(TILE, periodic=False).outer(torch.hann_window(TILE, periodic=False))
-    tiles = region.float().unfold(1, TILE, HOP).unfold(2, TILE, HOP).reshape(len(region), -1, TILE, TILE)
-    spectra = torch.fft.fft2((tiles - tiles.mean((2, 3), keepdim=True)) * window).abs().square().mean(0)
+    tiles = strip.float().unfold(2, TILE, 1)[:, :, columns].unfold(1, TILE, HOP)  # (C, rows, columns, x, y)
+    spectra = torch.fft.rfft2((tiles - tiles.mean((3, 4), keepdim=True)).mul_(window))
+    powers = (spectra.real.square().add_(spectra.imag.square())).mean(0).flatten(2).numpy()
+    found = []
+    for left in lefts:
+        power = float(strip[:, :, left : left + width].square().mean())
+        own = powers[:, [columns.index(left + offset) for offset in offsets]]
+        loud = power >= MIN_AMPLITUDE**2
+        found.append(
+            loud and _line_share(own.reshape(-1, own.shape[-1]), len(strip)) >= max(MIN_SHARE, MIN_AMPLITUDE**2 / power)
+        )
+    return found
+
+
+def _line_share(powers: NDArray[np.float32], channels: int) -> float:
+    """Return the share of the energy that lines hold, of periodograms, (tiles, TILE x (TILE / 2 + 1))."""
     # Over the median of a gamma distribution of C powers (Wilson and Hilferty, 1931), as those of white noise are.
-    typical = spectra.quantile(0.5, 0) / (1 - 1 / (9 * len(region))) ** 3
+    median = np.median(np.ascontiguousarray(powers.T), 1) / (1 - 1 / (9 * channels)) ** 3
+    typical = _entire(torch.from_numpy(median))
     margin = NEIGHBOURHOOD // 2
     padded = F.pad(typical[None, None], (margin,) * 4, mode="circular")
-    background = F.unfold(padded, NEIGHBOURHOOD)[0].quantile(0.5, 0).view(TILE, TILE)
-    cycles = torch.fft.fftfreq(TILE, 1 / TILE)
-    fine = cycles[:, None].square() + cycles.square() >= LOW**2
-    lines = (typical > LINE * background.clamp_min(1e-12)) & fine
-    near = (F.max_pool2d(F.pad(lines.float()[None, None], (1,) * 4, mode="circular"), 3, 1)[0, 0] > 0) & fine
-    share = float((typical - background).clamp_min(0)[near].sum() / spectra.mean(0).sum())
-    return share >= MIN_SHARE and share * float(power) >= MIN_AMPLITUDE**2
+    lowest = -F.max_pool2d(-padded, NEIGHBOURHOOD, 1)[0, 0]  # the median is no less
+    neighbours = F.unfold(padded, NEIGHBOURHOOD)[0].T.view(TILE, TILE, -1).numpy()
+    lines = torch.zeros(TILE, TILE)
+    candidates = (typical > LINE * lowest.clamp_min(1e-12)) & FINE
+    lines[candidates] = (typical[candidates] > LINE * _medians(neighbours, candidates).clamp_min(1e-12)).float()
+    if not bool(lines.any()):
+        return 0.0
+    near = (F.max_pool2d(F.pad(lines[None, None], (1,) * 4, mode="circular"), 3, 1)[0, 0] > 0) & FINE
+    total = _entire(torch.from_numpy(powers.mean(0))).sum()
+    return float((typical[near] - _medians(neighbours, near)).clamp_min(0).sum() / total)
+
+
+def _medians(neighbours: NDArray[np.float32], where: Tensor) -> Tensor:
+    """Return the medians of the neighbourhoods of some frequencies, (n,)."""
+    return torch.from_numpy(np.median(neighbours[where.numpy()], 1))
+
+
+def _entire(half: Tensor) -> Tensor:
+    """Return the spectrum of real values, (TILE, TILE), from its half, (TILE x (TILE / 2 + 1),)."""
+    half = half.view(TILE, -1)
+    rows = -torch.arange(TILE) % TILE
+    return torch.cat([half, half[rows][:, 1:-1].flip(1)], 1)

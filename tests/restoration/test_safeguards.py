@@ -10,7 +10,7 @@ from restorekit import Observation, Restoration
 from restorekit.core.types import Problem
 from restorekit.corruptions import Blur, Chain, Gaussian, Missing, Poisson, Quantise, SaltPepper, Sensor, Stripes
 from restorekit.restoration.api import load
-from restorekit.restoration.safeguards import Safeguard, hold, is_held
+from restorekit.restoration.safeguards import Removed, Safeguard, hold, is_held, power_by_brightness
 
 SIGMA = 20 / 255
 
@@ -129,9 +129,8 @@ def test_strips_are_corrected_as_the_entire_image_is():
     x = ramp(700, 150)
     residual = (noisy(x) - x * 0.95)[0]
     residual[:, 300:, ::2] += 0.1
-    guard = Safeguard(
-        (1, 700, 150), lambda top, bottom: (residual[:, top:bottom], torch.zeros(1, 1, 1, dtype=torch.bool))
-    )
+    image = Removed(noisy(x)[0], residual, torch.zeros_like(residual, dtype=torch.bool))
+    guard = Safeguard((1, 700, 150), lambda top, bottom: Removed(*(t[:, top:bottom] for t in image)))
     parts = torch.cat([guard.correction(top, min(700, top + 96)) for top in range(0, 700, 96)], 1)
     torch.testing.assert_close(parts, guard.correction(0, 700))
 
@@ -156,3 +155,105 @@ def test_hold_is_per_image_of_a_batch():
     found, concerns = hold(problem(noisy(x)), Restoration(torch.cat([ramp(), ramp() * 0.9])))
     assert len(concerns) == 1
     assert error(found.mmse, x) < 0.1 * SIGMA
+
+
+def textured(amplitude):
+    """Return a flat image whose right half has leaves, say: noise of 3 pixels, and where they are."""
+    leaves = torch.nn.functional.avg_pool2d(
+        torch.randn(1, 1, 194, 226, generator=torch.Generator().manual_seed(5)), 3, 1
+    )
+    where = (torch.arange(224) >= 112).float().expand(1, 1, 192, 224)
+    return 0.5 + amplitude * 3 * leaves * where, where
+
+
+@pytest.mark.parametrize("level", [0.5, 1.0, 3.0])
+@pytest.mark.parametrize("rounded", [False, True])
+def test_detail_that_was_taken_for_noise_is_put_back(level, rounded):
+    x, where = textured(5 * level / 255)
+    y = x + level / 255 * torch.randn(x.shape, generator=torch.Generator().manual_seed(0))
+    y = torch.round(255 * y) / 255 if rounded else y
+    lost = Restoration(torch.full_like(x, 0.5))
+    found, concerns = hold(problem(y), lost)
+    assert error(found.mmse, x) < 1.15 * error(y, x) < 0.5 * error(lost.mmse, x)
+    assert error(found.mmse[..., :80], x[..., :80]) < 0.3 * error(y, x)  # flat parts stay restored
+    assert any("more was taken for noise" in sentence for sentence in concerns)
+    assert float((found.mmse - x)[where > 0].abs().max()) < 0.2
+
+
+def smeared(z):
+    """Return noise of three pixels with the power of the given one."""
+    return 3 * torch.nn.functional.avg_pool2d(torch.nn.functional.pad(z, (1, 1, 1, 1), mode="circular"), 3, 1)
+
+
+@pytest.mark.parametrize(
+    "noise",
+    [
+        lambda x, z: 0.02 * z,
+        lambda x, z: 0.15 * x.sqrt() * z,
+        lambda x, z: 0.2 * x * z,
+        lambda x, z: 0.1 * (1 - x) * z,
+        lambda x, z: 0.05 * smeared(z),
+    ],
+    ids=["white", "Poisson", "speckle", "more in the dark", "coarse"],
+)
+def test_noise_of_any_law_stays_removed(noise):
+    x = torch.linspace(0.2, 0.7, 192).outer(torch.ones(224))[None, None]
+    y = x + noise(x, torch.randn(x.shape, generator=torch.Generator().manual_seed(3)))
+    image = Removed(y[0], (y - x)[0], torch.zeros(1, 192, 224, dtype=torch.bool))
+    excess = Safeguard((1, 192, 224), lambda top, bottom: Removed(*(t[:, top:bottom] for t in image))).excess
+    assert float(excess.mean()) < 0.001
+    assert not any("taken for noise" in sentence for sentence in hold(problem(y), Restoration(x))[1])
+
+
+def test_nothing_is_put_back_where_no_square_tells_the_noise():
+    x, _ = textured(0.1)
+    observed = torch.rand(x.shape, generator=torch.Generator().manual_seed(1)) < 0.5
+    image = Removed(x[0], torch.where(observed, x - 0.5, torch.nan)[0], torch.zeros_like(observed[0]))
+    assert not bool(
+        Safeguard((1, 192, 224), lambda top, bottom: Removed(*(t[:, top:bottom] for t in image))).excess.any()
+    )
+
+
+def test_power_is_that_of_the_flattest_squares_of_like_brightness():
+    rng = np.random.default_rng(0)
+    brightness = np.repeat(np.linspace(0.1, 0.9, 32)[:, None], 48, 1)[None]
+    noise = 0.01 * brightness
+    measured = noise * rng.chisquare(61, noise.shape) / 61
+    measured[:, :, 30:] += 0.1  # structure
+    found = power_by_brightness(measured, brightness, np.full(noise.shape, True))
+    np.testing.assert_allclose(found / noise, 1, atol=0.5)
+
+
+def test_power_is_at_least_that_of_rounding_and_unknown_among_few_squares():
+    zero = np.zeros((2, 8, 8))
+    usable = np.full(zero.shape, True)
+    usable[1, 1:] = False
+    found = power_by_brightness(zero, zero, usable)
+    assert np.all(found[0] == (0.4 / 255) ** 2)
+    assert np.all(np.isinf(found[1]))
+
+
+def stripes_and_leaves(level):
+    """Return an image with leaves everywhere, more of them where waves are steep, and white noise; nothing is flat."""
+    generator = torch.Generator().manual_seed(2)
+    x = torch.arange(224.0)
+    waves = torch.sin(x.square() / 900).expand(1, 1, 192, 224)
+    leaves = torch.randn(1, 1, 192, 224, generator=generator) * torch.linspace(0.01, 0.05, 224)
+    return 0.5 + 0.1 * waves, leaves, level * torch.randn(1, 1, 192, 224, generator=generator)
+
+
+def test_lost_detail_of_an_image_without_flat_parts_is_flagged():
+    smooth, leaves, noise = stripes_and_leaves(1 / 255)
+    _, concerns = hold(problem(smooth + leaves + noise), Restoration(smooth))
+    assert any("detail" in sentence for sentence in concerns)
+    _, concerns = hold(problem(smooth + noise), Restoration(smooth))
+    assert concerns == []
+    _, concerns = hold(problem(smooth + leaves + noise), Restoration(smooth + leaves))
+    assert concerns == []
+
+
+def test_coarse_noise_that_follows_structure_is_not_taken_for_detail():
+    """A camera's JPEG file keeps noise where there is structure."""
+    smooth, leaves, _ = stripes_and_leaves(0)
+    image = Removed((smooth + smeared(leaves))[0], smeared(leaves)[0], torch.zeros(1, 192, 224, dtype=torch.bool))
+    assert not Safeguard((1, 192, 224), lambda top, bottom: Removed(*(t[:, top:bottom] for t in image))).drawn

@@ -173,7 +173,7 @@ def write(
         Takes the finished temporary before it is put at `path`; what it raises leaves `path` as it was.
     jpeg_quality : str
         Of JPEG and lossy WebP. ``"keep"``: that of the picture's file; ``"auto"``: so high that the file holds the
-        pixels up to a third of a grey level (root mean square), WebP without loss; or a number from 1 to 100.
+        pixels up to 0.6 grey levels (root mean square), WebP without loss; or a number from 1 to 100.
 
     Returns
     -------

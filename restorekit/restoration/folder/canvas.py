@@ -20,7 +20,7 @@ from restorekit.images.intensity import from_unit, to_unit
 from restorekit.images.picture import Array
 from restorekit.images.previews import PreviewCollector
 from restorekit.restoration.folder.planes import Plane
-from restorekit.restoration.safeguards import Safeguard
+from restorekit.restoration.safeguards import Removed, Safeguard
 
 ROWS = 512  # of a picture that are corrected at once
 IN_MEMORY = 2**28  # bytes of a spread or of draws that are kept in memory; more goes to a file without a name
@@ -91,10 +91,11 @@ class Canvas:
                 self.extras[name][(..., *place)] = values
 
     def hold(self, plane: Plane) -> None:
-        """Hold the local means of a restored plane to those observed, and leave periodic structure as it is."""
+        """Put back what a restored plane has lost: local means, fine structure, and more than noise."""
         safeguard = Safeguard(plane.shape, partial(self._residual, plane))
         visible = float(safeguard.means.abs().max()) * abs(plane.range.high - plane.range.low)
-        if not safeguard.lines.share and plane.pixels.dtype.kind in "ui" and visible < 0.5:
+        idle = not safeguard.lines.share and not bool(safeguard.excess.any())
+        if idle and plane.pixels.dtype.kind in "ui" and visible < 0.5:
             return
         for top in range(0, plane.shape[1], ROWS):
             bottom = min(plane.shape[1], top + ROWS)
@@ -106,17 +107,15 @@ class Canvas:
                 self.extras[name][(..., *place)] += shift
         self.concerns += [sentence for sentence in safeguard.concerns if sentence not in self.concerns]
 
-    def _residual(self, plane: Plane, top: int, bottom: int) -> tuple[Tensor, Tensor]:
-        """Return observation minus restoration of some rows, NaN where missing, and which values are clipped."""
+    def _residual(self, plane: Plane, top: int, bottom: int) -> Removed:
+        """Return some rows of the observation and of what was removed of it."""
         rows = slice(top, bottom)
         y = to_unit(plane.pixels[rows], plane.range)
         restored = to_unit(self.pixels[_place(plane, rows)], plane.range)
         lost = False if plane.missing is None else plane.missing[rows]
         residual = np.where(lost, np.float32(np.nan), y - restored)
-        first, second = (
-            torch.from_numpy(np.ascontiguousarray(np.moveaxis(t, -1, 0))) for t in (residual, (y <= 0) | (y >= 1))
-        )
-        return first, second
+        parts = y, residual, (y <= 0) | (y >= 1)
+        return Removed(*(torch.from_numpy(np.ascontiguousarray(np.moveaxis(t, -1, 0))) for t in parts))
 
 
 def _place(plane: Plane, rows: slice) -> tuple[int, slice, slice, slice]:
