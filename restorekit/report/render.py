@@ -31,7 +31,16 @@ if TYPE_CHECKING:
 
 VIEWER = Path(__file__).parent / "viewer"
 STYLES = ("page", "pairs", "gallery", "viewer")
-PARTS = ("dom", "tables", "addresses", "gallery", "pairs", "stage", "viewer", "keys")  # connected by page.js, in any order
+PARTS = (
+    "dom",
+    "tables",
+    "addresses",
+    "gallery",
+    "pairs",
+    "stage",
+    "viewer",
+    "keys",
+)  # connected by page.js, in any order
 INLINED = "data:image/"  # begins the address of a picture that is in the page
 FIRST_PAIRS = 7  # one large, the others two by two
 KINDS = {"restore": "Restoration", "evaluate": "Evaluation", "report": "Report", "train": "Training"}

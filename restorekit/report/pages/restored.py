@@ -16,6 +16,7 @@ from restorekit.restoration.folder.records import Facts, ImageRecord, RunRecord
 from restorekit.uncertainty.selfcheck.result import SelfCheck
 
 COLUMNS = (
+    Column("changed", "changed by", "/255", "", meaning="Root mean square change of the observed values."),
     Column("check_psnr", "est. PSNR", "dB", "higher", meaning="What the self-check expects, without a truth."),
     Column("check_error", "its error", "dB", "lower", meaning="Standard error of the estimated PSNR."),
     Column("check_gain", "est. gain", "dB", "higher", meaning="Estimated PSNR less that of the best classical method."),
@@ -23,7 +24,6 @@ COLUMNS = (
         "check_surprise", "surprise", "", "", 1.0, "Estimated error over the expected one; far above 1: unfamiliar."
     ),
     Column("check_coverage", "est. coverage", "", "", 0.9, "Share of hidden values inside the 90 % interval."),
-    Column("changed", "changed by", "/255", "", meaning="Root mean square change of the observed values."),
     Column("mean_std", "mean std", "/255", "lower", meaning="How unsure the model is, on average over all values."),
     Column("sigma", "noise", "/255", "", meaning="Standard deviation of the noise, as passed or estimated."),
     Column("missing", "missing", "%", "", meaning="Share of the values that were missing; none without a value."),
@@ -106,8 +106,9 @@ UNCHANGED = 0.05 / 255  # root mean square change on [0, 1] below which nobody s
 
 
 def _urgency(row: Row) -> tuple[bool, bool, float]:
-    """Return what orders the worst first: failures, flagged images, then those that changed most."""
-    return row.status != "failed", not row.flags, -(row.values.get("changed") or 0.0)
+    """Return what orders the worst first: failures, flagged images, then those that changed or were filled most."""
+    new = (row.values.get("changed") or 0.0) / 255 + (row.values.get("missing") or 0.0) / 100
+    return row.status != "failed", not row.flags, -new
 
 
 def _alarms(runs: Sequence[RunRecord], rows: Sequence[Row]) -> list[str]:

@@ -18,7 +18,8 @@ function createPairs(dom, tables, addresses, gallery, report) {
 
   const STEP = 12; // pairs that a click adds
   const TALL = 0.5; // width to height under which the top alone is shown; all three as in pairs.html.j2
-  const WIDE = 2.2; // and over which one picture stands under the other
+  const WIDE = 2; // over which one picture stands under the other
+  const PANORAMA = 4; // over which both are as wide as the page
   const SMALL_PX = 300; // side up to which pixels are shown as squares
   let wanted = ""; // verdict; empty for all
   let count = 0; // of pairs that are shown
@@ -63,6 +64,7 @@ function createPairs(dom, tables, addresses, gallery, report) {
     link.style.setProperty("--ratio", String(width / height));
     item.classList.toggle("tall", width / height < TALL);
     item.classList.toggle("wide", width / height > WIDE);
+    item.classList.toggle("panorama", width / height > PANORAMA);
     item.classList.toggle("small", Math.max(width, height) <= SMALL_PX);
     for (const image of item.querySelectorAll("img")) {
       const mark = () => image.parentElement.classList.add("lost");

@@ -111,11 +111,11 @@ def test_the_worst_image_is_first_and_each_has_a_verdict(tmp_path):
         {**DONE, "self_check": {**CHECK, "harms": True}}, {"status": "failed", "options": "f00d", "error": "no image"},
     )  # fmt: skip
     page = _page(tmp_path, *lines)
-    assert [row.image for row in page.rows] == ["4.png", "3.png", "1.png", "2.png", "0.png"]
-    assert [row.verdict for row in page.rows] == ["", "check this one", "cleaned", "filled", "unchanged"]
-    assert [row.values["missing"] for row in page.rows[2:]] == [None, 25.0, None]  # none of it was missing
+    assert [row.image for row in page.rows] == ["4.png", "3.png", "2.png", "1.png", "0.png"]
+    assert [row.verdict for row in page.rows] == ["", "check this one", "filled", "cleaned", "unchanged"]
+    assert [row.values["missing"] for row in page.rows[2:]] == [25.0, None, None]  # none of it was missing
     assert list(page.pairs) == []
-    assert page.rows[2].values["changed"] == pytest.approx(5.1)
+    assert page.rows[3].values["changed"] == pytest.approx(5.1)
     assert "changed" in [column.name for column in page.columns]
 
 
