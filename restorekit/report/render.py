@@ -122,7 +122,7 @@ def pairs(page: Page) -> list[Pair]:
     found = []
     for i in page.pairs[:FIRST_PAIRS]:
         row = page.rows[i]
-        known_values = [(c, value) for c in columns if (value := known(row.values.get(c.name))) is not None]
+        known_values = [(c, value) for c in columns if (value := known(row.values.get(c.name)))]  # 0 tells nothing
         facts = [f"{c.title} {written(value, places[c.name])}{attached(c.unit)}" for c, value in known_values]
         found.append(Pair(row, i, " · ".join(getattr(row, name) for name in varied), ", ".join(facts)))
     return found

@@ -36,7 +36,7 @@ function createPairs(dom, tables, addresses, gallery, report) {
 
   function describeValues(row) {
     const formatUnit = (unit) => (!unit || unit.startsWith("/") ? unit : ` ${unit}`);
-    return headline.filter((i) => row.values[i] !== null)
+    return headline.filter((i) => row.values[i])
       .map((i) => `${columns[i].title} ${formatValue(row, i)}${formatUnit(columns[i].unit)}`).join(", ");
   }
 
