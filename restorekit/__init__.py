@@ -35,10 +35,10 @@ if TYPE_CHECKING:
         Traits,
         shape_of,
     )
-    from restorekit.evaluation.call import evaluate
+    from restorekit.report.runs.evaluated import evaluate
+    from restorekit.report.runs.restored import FolderResult, restore_folder
+    from restorekit.report.runs.trained import train
     from restorekit.restoration.api import RestoredImage, load
-    from restorekit.restoration.folder.call import FolderResult, restore_folder
-    from restorekit.training.call import train
 
 __version__ = "0.1.0"
 
@@ -58,10 +58,10 @@ _NAMES = {
         "Batch", "Draws", "Estimate", "Geometry", "Linear", "NoiseLaw", "Observation", "Ranged", "Restoration",
         "Source", "Terms", "Traits", "shape_of",
     ),
-    "restorekit.evaluation.call": ("evaluate",),
+    "restorekit.report.runs.evaluated": ("evaluate",),
+    "restorekit.report.runs.restored": ("FolderResult", "restore_folder"),
+    "restorekit.report.runs.trained": ("train",),
     "restorekit.restoration.api": ("RestoredImage", "load"),
-    "restorekit.restoration.folder.call": ("FolderResult", "restore_folder"),
-    "restorekit.training.call": ("train",),
 }  # fmt: skip
 _HOMES = {name: module for module, names in _NAMES.items() for name in names}
 __all__ = [

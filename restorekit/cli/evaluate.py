@@ -24,6 +24,7 @@ from restorekit.cli.options import (
     pictures_option,
     range_option,
     set_threads,
+    single_file_option,
 )
 from restorekit.cli.tables import print_results
 from restorekit.core.errors import ImageError, PluginError
@@ -104,13 +105,14 @@ Example:
 @click.option("--fail-under", metavar="METRIC=X", help="Exit with code 1 if the mean of a --model is worse than X.")
 @click.option("--seed", type=SEED, default=0, show_default=True, help="Seed of the corruption and of the draws.")
 @pictures_option
+@single_file_option
 @click.option("--json", "machine", is_flag=True, help="Print results.json instead of the table.")
 @compute_options
 def command(
     clean: str, report: Path, specs: tuple[str, ...], models: tuple[str, ...], baselines: tuple[str, ...],
     noise_policy: str | None, metrics: tuple[str, ...], samples: int, sampler: str | None, labels: Labels,
     limit: int | None, span: str | None, axes: str | None, fail_under: str | None, seed: int, pictures: int,
-    machine: bool, device: str, precision: Precision, compiled: bool, threads: int | None,
+    single_file: bool, machine: bool, device: str, precision: Precision, compiled: bool, threads: int | None,
 ) -> int:  # fmt: skip
     """Corrupt the images of CLEAN, restore them with every method, and write the results to the folder REPORT.
 
@@ -155,19 +157,19 @@ def command(
         echo(as_json(finite(results.to_json())))
     else:
         print_results(results, lost(comparisons))
-    publish(page_of(results, comparisons), results, report, machine)
+    publish(page_of(results, comparisons), results, report, machine, single_file)
     return exit_code(results, describe_missed(limits, models, results.runs))
 
 
-def publish(page: Page, results: Results, report: Path, machine: bool) -> None:
+def publish(page: Page, results: Results, report: Path, machine: bool, single_file: bool) -> None:
     """Write results and report page, with the sections of plugins, and print their place unless for a machine."""
     from restorekit.evaluation.results_file import write_results
-    from restorekit.report.render import write_page
+    from restorekit.report.single_file import write_report
 
     write_results(results, report)
-    write_page(with_sections(page, results, report), report / "report.html")
+    contents = write_report(with_sections(page, results, report), report / "report.html", single_file)
     if not machine:
-        echo(f"-> {report / 'report.html'}, with results.json and results.csv")
+        echo(f"-> {report / 'report.html'}, with results.json and results.csv{contents and '; '}{contents}")
 
 
 def exit_code(results: Results, missed: Sequence[str]) -> int:

@@ -122,6 +122,25 @@ def pictures_option(function: F) -> F:
     )(function)
 
 
+def single_file_option(function: F) -> F:
+    """Add ``--single-file``."""
+    return click.option(
+        "--single-file",
+        is_flag=True,
+        help="Put the pictures into report.html, so that it can be mailed. If it would exceed 10 MB, they are made"
+        " smaller; then only the first ones of the page keep theirs.",
+    )(function)
+
+
+def check_single_file(wanted: bool, source: str, out: Path, report: bool) -> bool:
+    """Return `is_single_file`; raise a UsageError for ``--single-file`` if there is no report."""
+    single = is_single_file(source, out)
+    if wanted and (single or not report):
+        reason = "OUT is one file, which has none; give a folder" if single else "--no-report writes none; remove it"
+        raise UsageError(f"--single-file needs a report and {reason}, or remove --single-file")
+    return single
+
+
 def parse_settings(pairs: Sequence[str]) -> dict[str, str]:
     """Parse ``KEY=VALUE`` texts; UsageError for anything else."""
     found = {}

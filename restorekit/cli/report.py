@@ -19,6 +19,7 @@ from restorekit.cli.options import (
     pictures_option,
     range_option,
     set_threads,
+    single_file_option,
     threads_option,
 )
 from restorekit.cli.tables import print_compared, print_results
@@ -50,11 +51,13 @@ Example:
 @axes_option
 @click.option("--fail-under", metavar="METRIC=X", help="Exit with code 1 if the mean is worse than X.")
 @pictures_option
+@single_file_option
 @click.option("--json", "machine", is_flag=True, help="Print results.json instead of the tables.")
 @threads_option
 def command(
     restored: str, report: Path, clean: str, observed: str | None, against: str | None, metrics: tuple[str, ...],
-    span: str | None, axes: str | None, fail_under: str | None, pictures: int, machine: bool, threads: int | None,
+    span: str | None, axes: str | None, fail_under: str | None, pictures: int, single_file: bool, machine: bool,
+    threads: int | None,
 ) -> int:  # fmt: skip
     """Measure the images in RESTORED, restored by any tool, and write the results to the folder REPORT.
 
@@ -93,5 +96,5 @@ def command(
         print_results(made.results, [*alarms(*made), *verdicts(made.compared, lost=False)])
         for pairs in made.compared:
             print_compared(pairs)
-    publish(page_of(*made, album.views), made.results, report, machine)
+    publish(page_of(*made, album.views), made.results, report, machine, single_file)
     return exit_code(made.results, describe_missed(limits, sources.names[:1], made.results.runs))

@@ -8,7 +8,7 @@ import statistics
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,9 +23,9 @@ from restorekit.cli.options import (
     axes_option,
     check_destination,
     check_sampler_corruption,
+    check_single_file,
     command_line,
     compute_options,
-    is_single_file,
     parse_format,
     parse_keep,
     parse_memory,
@@ -34,6 +34,7 @@ from restorekit.cli.options import (
     parse_sigma,
     range_option,
     set_threads,
+    single_file_option,
 )
 from restorekit.core.errors import UsageError
 
@@ -162,6 +163,7 @@ Examples:
     help="Estimate the PSNR of each image without the truth and flag harmful restorations; takes 4 to 8 times as long.",
 )
 @click.option("--report/--no-report", default=True, show_default=True, help="Write OUT/_restorekit/report.html.")
+@single_file_option
 @click.option("--dry-run", is_flag=True, help="Show what would be done and exit.")
 @click.option("--json", "machine", is_flag=True, help="Print one JSON object instead of text.")
 @compute_options
@@ -170,8 +172,8 @@ def command(
     mask_confirmed: bool, opaque: bool,
     label: int | None, samples: int, sampler: str | None, keep: str, interval: float, span: str | None,
     axes: str | None, kind: str, quality: str, listed: Path | None, max_memory: str, max_pixels: int, workers: int,
-    shard: str | None, seed: int, overwrite: bool, self_check: bool, report: bool, dry_run: bool, machine: bool,
-    device: str, precision: Precision, compiled: bool, threads: int | None,
+    shard: str | None, seed: int, overwrite: bool, self_check: bool, report: bool, single_file: bool, dry_run: bool,
+    machine: bool, device: str, precision: Precision, compiled: bool, threads: int | None,
 ) -> int:  # fmt: skip
     """Restore every image of IN (a file, or a folder with its sub-folders) to OUT.
 
@@ -190,7 +192,7 @@ def command(
     share, quality = parse_shard(shard), parse_quality(quality)
     typed = click.get_current_context().get_parameter_source("interval") is ParameterSource.COMMANDLINE
     parts = (*parts, "low", "high") if typed and not {"low", "high"} & {*parts} else parts
-    items, single = masks.pictures(find_images(source, listed)), is_single_file(source, out)
+    items, single = masks.pictures(find_images(source, listed)), check_single_file(single_file, source, out, report)
     kind = check_destination(source, out, parse_format(kind), overwrite, bool(parts or samples))
     masks.check(items)
     announce(len(items), source, name, machine)
@@ -218,7 +220,7 @@ def command(
         tasks = folder.tasks(items, setup)
         if not machine:
             print_notes(tasks, setup, bool(listed))
-        return _plan(tasks, setup, machine) if dry_run else _run(tasks, setup, workers, machine)
+        return _plan(tasks, setup, machine) if dry_run else _run(tasks, setup, workers, machine, single_file)
 
 
 @contextmanager
@@ -270,27 +272,27 @@ def _opened(
     return opened
 
 
-def _run(tasks: Sequence[Group], setup: Setup, workers: int, machine: bool) -> int:
+def _run(tasks: Sequence[Group], setup: Setup, workers: int, machine: bool, single_file: bool) -> int:
     from restorekit.core.execution import LocalEngine
+    from restorekit.report.live import RestorationPage
     from restorekit.restoration.folder import restore_folder
 
     engine = LocalEngine(workers, weigh=lambda group: 2 * group.bytes)
-    with ImagesProgress(sum(len(group.items) for group in tasks), "restoring", machine) as progress:
-        reporter, checks, page = Reporter(progress.advance), Checks(), LiveReport(setup)
+    count = sum(len(group.items) for group in tasks)
+    with ImagesProgress(count, "restoring", machine) as progress, RestorationPage(setup, single_file) as page:
+        reporter, checks = Reporter(progress.advance), Checks()
 
         def watch(line: ImageRecord) -> None:
             checks.line(line)
             reporter.line(line)
-            page.line()
+            page.update()
 
         try:
             counts = restore_folder(tasks, setup, engine, watch)
         except KeyboardInterrupt as stop:  # the journal has the finished images
             stop.add_note("run the same command again to resume")
             raise
-        finally:
-            page.write()
-    return print_summary(counts, setup, reporter, checks, machine)
+    return print_summary(counts, setup, reporter, checks, machine, page.contents)
 
 
 def _plan(tasks: Sequence[Group], setup: Setup, machine: bool) -> int:
@@ -302,9 +304,6 @@ def _plan(tasks: Sequence[Group], setup: Setup, machine: bool) -> int:
     for row in () if machine else rows:
         echo(f"{row['status']:<8s} {row['image']} -> {row['target']}")
     return 0
-
-
-REPORT = "report.html"
 
 
 class Checks:
@@ -366,8 +365,10 @@ class Checks:
         return f"self-check: {checked} checked{median}{silent}, {self.flagged} flagged as harmed{failed}"
 
 
-def print_summary(counts: dict[str, int], setup: Setup, reporter: Reporter, checks: Checks, machine: bool) -> int:
-    """Print the summary of a run; return its exit code."""
+def print_summary(
+    counts: dict[str, int], setup: Setup, reporter: Reporter, checks: Checks, machine: bool, contents: str = ""
+) -> int:
+    """Print the summary of a run; return its exit code. `contents`: of the page, if it is a single file."""
     if machine:
         checked = {"self_check": checks.to_json()} if setup.options.self_check else {}
         found = {"out": str(setup.shown), "device": setup.device, **counts, "failures": reporter.failures, **checked}
@@ -381,7 +382,9 @@ def print_summary(counts: dict[str, int], setup: Setup, reporter: Reporter, chec
         if reporter.noted and setup.file is None:
             echo(f"notes on {reporter.noted} of them -> {setup.own / 'images.jsonl'}")
         if setup.pictures:
-            echo(f"-> {setup.own / REPORT}")
+            from restorekit.report.live import REPORT
+
+            echo(f"-> {setup.own / REPORT}{contents and ': '}{contents}")
     return 1 if reporter.failures else 0
 
 
@@ -398,36 +401,6 @@ def _describe_run(setup: Setup) -> list[str]:
         return [how, f"low and high enclose {share}, on average over images like those of the calibration: {source}"]
     gaussian = f"mean +- {options.deviations:.3g} standard deviations, as if Gaussian"
     return [how, f"low and high are uncalibrated, {gaussian}: {refusal}"]
-
-
-class LiveReport:
-    """Report page of a run, rewritten while images are restored, so that an interrupted run leaves one too.
-
-    Parameters
-    ----------
-    setup : Setup
-        The run.
-    """
-
-    def __init__(self, setup: Setup) -> None:
-        from restorekit.report.live import Pace
-
-        self._setup, self._pace = setup, Pace()
-
-    def line(self) -> None:
-        """Rewrite the page if little time is lost by it."""
-        self._pace.write(self.write)
-
-    def write(self) -> None:
-        """Write the page of the finished images; a full disk is no error, as it was reported for an image already."""
-        if not self._setup.pictures:
-            return
-        from restorekit.core.errors import ImageError
-        from restorekit.report.pages.restored import page_of
-        from restorekit.report.render import write_page
-
-        with suppress(ImageError):
-            write_page(page_of(self._setup.out), self._setup.own / REPORT)
 
 
 def print_notes(tasks: Sequence[Group], setup: Setup, listed: bool) -> None:

@@ -23,6 +23,7 @@ from restorekit.cli.options import (
     parse_settings,
     parse_sigma,
     range_option,
+    single_file_option,
 )
 
 if TYPE_CHECKING:
@@ -109,6 +110,7 @@ Example:
     help="With --self-supervised: noise level of IMAGES on the [0, 1] scale, such as 25/255; auto: estimate it;"
     " learned: learn it with the model; learned-gain: learn its growth with brightness too.",
 )
+@single_file_option
 @click.option("--tensorboard", is_flag=True, help="Also write the log and preview images to RUN/tensorboard.")
 @click.option("--devices", type=click.IntRange(1, 64), default=1, show_default=True, help="Devices per node.")
 @click.option("--nodes", type=click.IntRange(1, 10**4), default=1, show_default=True, help="Number of machines.")
@@ -121,7 +123,7 @@ def command(
     images: str, run: Path, model_name: str, specs: tuple[str, ...], validation: str | None, steps: int | None,
     epochs: int | None, minutes: float | None, pairs: tuple[str, ...], init: str, labels: Labels, resume: bool,
     precision: Precision, devices: int, nodes: int, span: str | None, axes: str | None, licence: str, seed: int,
-    self_supervised: bool, sigma: str | None, tensorboard: bool, device: str, threads: int | None,
+    self_supervised: bool, sigma: str | None, tensorboard: bool, single_file: bool, device: str, threads: int | None,
 ) -> int:  # fmt: skip
     """Train a model on IMAGES (a folder, a file, or a stack) and write it to the folder RUN.
 
@@ -154,8 +156,8 @@ def command(
     first = fabric.is_global_zero  # one of several processes prints for all
     for note in (*job.notes, start) if first else ():
         echo(note, err=True)
-    with TrainingProgress(job) as progress, TrainingPage(job, progress.say) as page, board or nullcontext():
-        shows = [progress.show, page.show, *([board.show] if board else [])]
+    with TrainingProgress(job) as bar, TrainingPage(job, bar.say, single_file) as page, board or nullcontext():
+        shows = [bar.show, page.show, *([board.show] if board else [])]
 
         def watch(line: LogEntry) -> None:
             for show in shows:
@@ -163,7 +165,7 @@ def command(
 
         outcome = loop.train(job, model, fabric, watch, resume)
     if first:
-        _print(run, outcome.found)
+        _print(run, outcome.found, page.contents)
     if outcome.signal is None:
         return 0
     if first:
@@ -171,8 +173,10 @@ def command(
     return 128 + outcome.signal  # the exit code of a shell: 130 for SIGINT, 143 for SIGTERM
 
 
-def _print(run: Path, found: dict[str, float]) -> None:
+def _print(run: Path, found: dict[str, float], contents: str) -> None:
     for name, value in found.items():
         echo(f"  {name:<40s} {value:10.3f}")
     written = {"model": "model.safetensors", "report": "report.html", "pictures": "previews", "log": "log.jsonl"}
     echo("   ".join(f"{what}: {run / name}" for what, name in written.items() if (run / name).exists()))
+    if contents:
+        echo(f"report.html: {contents}")

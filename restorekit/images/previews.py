@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -27,6 +28,8 @@ SIDE = 1600  # most pixels along a side of a picture
 THUMB = 160  # and of the small one in a list
 LOSSLESS = 2**19  # pixels up to which a picture is a PNG; larger ones are JPEGs of QUALITY
 QUALITY = 92
+MAX_INLINED_PIXELS = 2**26  # of a picture for a page in one file
+MAIL_QUALITY = 85  # of pictures that are made smaller for a page in one file
 SHARED = ("before", "truth", "missing")  # pictures that do not depend on the method
 DRAWS = 8  # most draws that are kept as pictures
 UNIT = IntensityRange(0.0, 1.0)
@@ -109,14 +112,36 @@ def write_view(stem: Path, picture: Bytes) -> Path:
         return path
     path = stem.with_name(f"{stem.name}.jpg")
     with atomic(path) as temporary:
-        Image.fromarray(_flat(picture)).save(temporary, "JPEG", quality=QUALITY, subsampling=0)
+        Image.fromarray(flattened(picture)).save(temporary, "JPEG", quality=QUALITY, subsampling=0)
     return path
+
+
+def format_of_picture(data: bytes) -> str:
+    """Return "png" or "jpeg" for the bytes of a picture that `write_view` may have written; empty for others."""
+    try:
+        with Image.open(io.BytesIO(data), formats=("PNG", "JPEG")) as image:
+            return (image.format or "").lower() if math.prod(image.size) <= MAX_INLINED_PIXELS else ""
+    except (OSError, ValueError, Image.DecompressionBombError):
+        return ""
+
+
+def shrink_picture(data: bytes, side: int) -> bytes:
+    """Return a picture as a JPEG of at most `side` pixels a side; the data as they are if they cannot be decoded."""
+    try:
+        with Image.open(io.BytesIO(data), formats=("PNG", "JPEG")) as image:
+            picture = np.asarray(image.convert("RGBA" if "A" in image.getbands() else "RGB"))
+    except (OSError, ValueError):
+        return data
+    shown, into = Image.fromarray(flattened(picture)), io.BytesIO()
+    shown.thumbnail((side, side))
+    shown.save(into, "JPEG", quality=MAIL_QUALITY)
+    return into.getvalue()
 
 
 def write_thumb(path: Path, picture: Bytes) -> Path:
     """Write a picture as a JPEG of at most THUMB pixels a side, and return its file."""
     with atomic(path) as temporary:
-        image = Image.fromarray(_flat(picture))
+        image = Image.fromarray(flattened(picture))
         image.thumbnail((THUMB, THUMB))
         image.save(temporary, "JPEG", quality=85)
     return path
@@ -131,7 +156,7 @@ def _averaged(pixels: Array, shape: tuple[int, int]) -> Array:
     return means.reshape(*shape, pixels.shape[2])
 
 
-def _flat(picture: Bytes) -> Bytes:
+def flattened(picture: Bytes) -> Bytes:
     """Blend transparent parts of a picture with a chequered ground."""
     if picture.shape[2] == 3:
         return picture

@@ -59,3 +59,9 @@ class Views:
         default_factory=dict
     )
     draws: Annotated[Sequence[str], About("Other pictures that the image could have been.")] = ()
+
+    @property
+    def files(self) -> list[str]:
+        """Names of all its pictures."""
+        found = (self.thumb, self.before, self.after, self.truth, *self.draws)
+        return [name for name in (*found, *(overlay.path for overlay in self.overlays.values())) if name]

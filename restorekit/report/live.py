@@ -1,16 +1,22 @@
-"""Pages that are updated during a run: RUN/report.html of a training."""
+"""Pages that are updated during a run: those of a restored folder and of a training."""
 
 from __future__ import annotations
 
 import dataclasses
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
-from restorekit.core.errors import brief
+from restorekit.core.errors import ImageError, brief
 from restorekit.training.job import TrainingJob
 from restorekit.training.log import LogEntry
+
+if TYPE_CHECKING:
+    from restorekit.restoration.folder.options import Setup
+
+REPORT = "report.html"
 
 EARLIEST = 15.0  # seconds into a training: who waits less needs no page before its end
 SHARE = 50.0  # times as long as a page took to be written passes before it is written again: 2 % of the time
@@ -38,6 +44,48 @@ class Pace:
         self._next = ended + SHARE * (ended - begun)
 
 
+class RestorationPage:
+    """Page of a restored folder, written while images are restored, so that an interrupted run leaves one too.
+
+    Parameters
+    ----------
+    setup : Setup
+        The run.
+    single_file : bool
+        Whether the last page holds its pictures.
+
+    Attributes
+    ----------
+    contents : str
+        Sentence on the pictures in the last page; empty if they lie next to it.
+    """
+
+    def __init__(self, setup: Setup, single_file: bool = False) -> None:
+        self._setup, self._single_file, self._pace = setup, single_file, Pace()
+        self.contents = ""
+
+    def update(self) -> None:
+        """Write the page of the images finished so far, if little time is lost by it."""
+        self._pace.write(lambda: self._write(False))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Write the last page, whatever ended the run."""
+        self._write(self._single_file)
+
+    def _write(self, single_file: bool) -> None:
+        """Write the page; a full disk is no error, as it was reported for an image already."""
+        if not self._setup.pictures:
+            return
+        from restorekit.report.pages.restored import page_of
+        from restorekit.report.single_file import write_report
+
+        with suppress(ImageError):
+            self.contents = write_report(page_of(self._setup.out), self._setup.own / REPORT, single_file)
+
+
 class TrainingPage:
     """Writes the page of a training at its validations, as far as that costs next to nothing, and when it ends.
 
@@ -50,10 +98,19 @@ class TrainingPage:
         The training.
     say : callable
         Takes the sentence.
+    single_file : bool
+        Whether the last page holds its pictures.
+
+    Attributes
+    ----------
+    contents : str
+        Sentence on the pictures in the last page; empty if they lie next to it.
     """
 
-    def __init__(self, job: TrainingJob, say: Callable[[str], None]) -> None:
-        self._job, self._say = job, say
+    contents = ""
+
+    def __init__(self, job: TrainingJob, say: Callable[[str], None], single_file: bool = False) -> None:
+        self._job, self._say, self._single_file = job, say, single_file
         self._begun = self._has_warned = False
         self._pace = Pace(EARLIEST)
 
@@ -74,9 +131,10 @@ class TrainingPage:
         card = None if step is None else dataclasses.replace(self._job.card, steps=step, seconds=seconds)
         try:
             from restorekit.report.pages.trained import page_of
-            from restorekit.report.render import write_page
+            from restorekit.report.single_file import write_report
 
-            write_page(page_of(self._job.run, card, running), self._job.run / "report.html")
+            page, last = page_of(self._job.run, card, running), self._single_file and not running
+            self.contents = write_report(page, self._job.run / REPORT, last)
             return
         except ImportError as error:
             reason = f"{error.name} is not installed here; pip install {error.name}"

@@ -12,6 +12,7 @@ from typing import Literal
 from restorekit.images.views import Views
 
 SCHEMA = 1
+CHECK = "check this one"  # verdict of a row with flags
 Status = Literal["done", "failed", "skipped"]
 
 
@@ -175,6 +176,10 @@ class Page:
         Pictures over time.
     pictured : str
         Of how many images there are pictures, and how to have more; empty where all have some.
+    pairs : sequence of int
+        Indices of the rows whose pictures before and after come first on the page, the worst first.
+    headline : sequence of str
+        Names of the columns whose values stand under those pictures.
     """
 
     kind: Literal["restore", "evaluate", "report", "train"]
@@ -190,6 +195,8 @@ class Page:
     sections: Sequence[tuple[str, str]] = ()
     galleries: Sequence[Gallery] = ()
     pictured: str = ""
+    pairs: Sequence[int] = ()
+    headline: Sequence[str] = ()
 
 
 @dataclass(frozen=True)

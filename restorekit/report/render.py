@@ -13,6 +13,7 @@ import base64
 import json
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,14 +24,25 @@ from restorekit.core.records import Json
 from restorekit.images.views import Views
 from restorekit.report.page import Chart, Column, Page, Row
 from restorekit.report.plotting import with_prefixed_ids
-from restorekit.report.tables import DASH, digits, known, tables, written
+from restorekit.report.tables import DASH, attached, digits, known, tables, written
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
 VIEWER = Path(__file__).parent / "viewer"
-STYLES = ("page", "gallery", "viewer")
-PARTS = ("dom", "tables", "gallery", "stage", "viewer", "keys")  # connected by page.js, in any order
+STYLES = ("page", "pairs", "gallery", "viewer")
+PARTS = (
+    "dom",
+    "tables",
+    "addresses",
+    "gallery",
+    "pairs",
+    "stage",
+    "viewer",
+    "keys",
+)  # connected by page.js, in any order
+INLINED = "data:image/"  # begins the address of a picture that is in the page
+FIRST_PAIRS = 7  # one large, the others two by two
 KINDS = {"restore": "Restoration", "evaluate": "Evaluation", "report": "Report", "train": "Training"}
 POLICY = (
     "default-src 'none'; script-src '{code}'; style-src 'unsafe-inline'; img-src 'self' file: data:; "
@@ -62,19 +74,58 @@ def render(page: Page) -> str:
     """Return the HTML of a page."""
     code = code_of_page()
     checksum = base64.b64encode(bytes.fromhex(digest(code.encode()))).decode()
-    template = _environment().get_template("page.html.j2")
+    template, pictures = _environment().get_template("page.html.j2"), PictureTable()
+    data = embedded(payload(page, pictures)) if page.rows else ""
     return template.render(
         page=page,
         kind=KINDS[page.kind],
         policy=POLICY.format(code=f"sha256-{checksum}"),
         style=_joined("css", STYLES),
         code=code,
-        data=embedded(payload(page)) if page.rows else "",
+        data=data,
+        inlined=pictures.places,
         tables=tables(page.runs, page.columns),
+        pairs=pairs(page),
         charts=[
             (chart, with_prefixed_ids(chart.svg, f"chart{i}-"), numbers(chart)) for i, chart in enumerate(page.charts)
         ],
     )
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Pictures of one row before and after, as the page shows them first.
+
+    Attributes
+    ----------
+    row : Row
+        The row.
+    index : int
+        Its place in the page.
+    variant : str
+        Method and corruption, where the page has several.
+    facts : str
+        Values of the page's headline columns.
+    """
+
+    row: Row
+    index: int
+    variant: str
+    facts: str
+
+
+def pairs(page: Page) -> list[Pair]:
+    """Return the first pairs of a page, which are in its HTML; the script adds the others when they are asked for."""
+    columns = [column for name in page.headline for column in page.columns if column.name == name]
+    places = {c.name: digits((known(row.values.get(c.name)) for row in page.rows), c.unit) for c in columns}
+    varied = [name for name in ("restorer", "corruption") if len({getattr(row, name) for row in page.rows}) > 1]
+    found = []
+    for i in page.pairs[:FIRST_PAIRS]:
+        row = page.rows[i]
+        known_values = [(c, value) for c in columns if (value := known(row.values.get(c.name)))]  # 0 tells nothing
+        facts = [f"{c.title} {written(value, places[c.name])}{attached(c.unit)}" for c, value in known_values]
+        found.append(Pair(row, i, " · ".join(getattr(row, name) for name in varied), ", ".join(facts)))
+    return found
 
 
 def code_of_page() -> str:
@@ -115,6 +166,8 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters["direction"] = _direction
+    environment.filters["address"] = address
+    environment.filters["name_parts"] = name_parts
     return environment
 
 
@@ -124,11 +177,21 @@ def _direction(column: Column) -> str:
     return f"{column.better} is better" if column.better else ""
 
 
+NAME_END = 10  # characters of a long name that always show; as in dom.js
+
+
+def name_parts(text: str) -> tuple[str, str]:
+    """Return the part of a name that may be shortened, and its end, which tells files of one series from each other."""
+    return (text[:-NAME_END], text[-NAME_END:]) if len(text) > 2 * NAME_END else (text, "")
+
+
 _IN_SCRIPT = str.maketrans({c: f"\\u{ord(c):04x}" for c in "<>&\u2028\u2029"})
 
 
 def address(path: str) -> str:
-    """Return the relative address of a picture: each part of its path percent-encoded, whatever it is made of."""
+    """Return the relative address of a picture: each part of its path percent-encoded, unless it is in the page."""
+    if path.startswith(INLINED):
+        return path
     return "/".join(quote(part, safe="", errors="surrogateescape") for part in path.split("/"))
 
 
@@ -137,13 +200,38 @@ def embedded(value: Json) -> str:
     return json.dumps(value, separators=(",", ":"), allow_nan=False).translate(_IN_SCRIPT)
 
 
-def payload(page: Page) -> dict[str, Json]:
+class PictureTable:
+    """Inlined pictures of a page, each of which is in the file once.
+
+    Attributes
+    ----------
+    places : dict of str to int
+        Index by data URI.
+    """
+
+    def __init__(self) -> None:
+        self.places: dict[str, int] = {}
+
+    def __call__(self, path: str) -> Json:
+        """Return the address of a picture, or its index if it is inlined."""
+        if path.startswith(INLINED):
+            return self.places.setdefault(path, len(self.places))
+        return path and address(path)
+
+
+def payload(page: Page, pictures: PictureTable | None = None) -> dict[str, Json]:
     """Return columns and rows of a page; methods and corruptions as tables of texts that rows index."""
+    pictures = pictures or PictureTable()
     corruptions, methods = (
         {text: i for i, text in enumerate(dict.fromkeys(getattr(row, name) for row in page.rows))}
         for name in ("corruption", "restorer")
     )
     columns = [c for c in page.columns if any(c.name in row.values or c.name in row.reasons for row in page.rows)]
+    rows: list[Json] = [
+        _row(row, columns, corruptions[row.corruption], methods[row.restorer], pictures) for row in page.rows
+    ]
+    first = [views for i in page.pairs[:FIRST_PAIRS] if (views := page.rows[i].views) is not None]
+    in_html = {uri for views in first for uri in (views.before, views.after)}
     return {
         "columns": [
             {
@@ -159,12 +247,15 @@ def payload(page: Page) -> dict[str, Json]:
         ],
         "corruptions": list(corruptions),
         "restorers": list(methods),
-        "rows": [_row(row, columns, corruptions[row.corruption], methods[row.restorer]) for row in page.rows],
+        "pairs": list(page.pairs),
+        "headline": [i for name in page.headline for i, column in enumerate(columns) if column.name == name],
+        "rows": rows,
+        "pictures": [None if uri in in_html else uri for uri in pictures.places],
     }
 
 
-def _row(row: Row, columns: Sequence[Column], corruption: int, method: int) -> list[Json]:
-    views = None if row.views is None else _views(row.views)
+def _row(row: Row, columns: Sequence[Column], corruption: int, method: int, pictures: PictureTable) -> list[Json]:
+    views = None if row.views is None else _views(row.views, pictures)
     values = [_value(row.values.get(column.name)) for column in columns]
     reasons = {str(i): row.reasons[c.name] for i, c in enumerate(columns) if row.reasons.get(c.name)}
     words = (list(row.flags), list(row.notes), row.error)
@@ -179,15 +270,15 @@ def _value(value: float | None) -> float | str | None:
     return str(value)
 
 
-def _views(views: Views) -> list[Json]:
+def _views(views: Views, pictures: PictureTable) -> list[Json]:
     overlays: list[Json] = []
     for name, o in views.overlays.items():
         ends = (end if end and math.isfinite(end) else 0.0 for end in (o.low, o.high))
-        overlays.append([name, o.title, address(o.path), *ends])
+        overlays.append([name, o.title, pictures(o.path), *ends])
     return [
         views.width,
         views.height,
-        *(path and address(path) for path in (views.thumb, views.before, views.after, views.truth)),
+        *map(pictures, (views.thumb, views.before, views.after, views.truth)),
         overlays,
-        [address(path) for path in views.draws],
+        [pictures(path) for path in views.draws],
     ]

@@ -166,6 +166,11 @@ def written(value: float, decimals: int) -> str:
     return text.replace("-", MINUS)
 
 
+def attached(unit: str) -> str:
+    """Return a unit as it follows a number: after a space, but "/255" at once."""
+    return unit if not unit or unit.startswith("/") else f" {unit}"
+
+
 def known(value: float | None) -> float | None:
     """Return a value, or None if it is not a number."""
     return None if value is None or math.isnan(value) else float(value)

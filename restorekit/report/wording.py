@@ -11,7 +11,7 @@ from restorekit.evaluation.bootstrap import LEVEL, TIES, Comparison, clear, desc
 from restorekit.evaluation.head_to_head import PairedComparison, gain
 from restorekit.evaluation.metric_values import DIFFERENCE_SUFFIX, NO_REASON, OF_A_RUN, MetricInfo, title
 from restorekit.evaluation.protocol import Results
-from restorekit.report.page import Row
+from restorekit.report.page import CHECK, Row
 
 _NUMBER = re.compile(r"\d[\d.]*")
 
@@ -53,6 +53,11 @@ def method_names(restorers: Iterable[str]) -> dict[str, str]:
         names[restorer] = stem if path.suffix == ".safetensors" else restorer
     counts = Counter(names.values())
     return {restorer: name if counts[name] == 1 else restorer for restorer, name in names.items()}
+
+
+def outcome(flagged: bool, filled: bool, unchanged: bool = False) -> str:
+    """Return in a word or two what became of a restored image; a flag matters more than the rest."""
+    return CHECK if flagged else "filled" if filled else "unchanged" if unchanged else "cleaned"
 
 
 def pictured(rows: Sequence[Row]) -> str:

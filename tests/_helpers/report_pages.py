@@ -124,6 +124,8 @@ def evaluation(folder, images=6, names=(), size=(96, 128), damages=CORRUPTIONS, 
         rows,
         _charts(rows) if charts else (),
         [("Sharpness", "<p>How sharp the restorations are.</p>")],
+        pairs=sorted((i for i, row in enumerate(rows) if row.restorer in LEARNED), key=lambda i: not rows[i].flags),
+        headline=("psnr", "ssim"),
     )
 
 
@@ -203,4 +205,5 @@ def large(folder, count=5000):
             rows.append(Row(name, "failed", error="The file is cut off: expected 1024 bytes, got 512."))
         else:
             rows.append(Row(name, "done", "", "", values, flags=flags, views=row.views))
-    return Page("restore", f"{count} images restored", columns=COLUMNS, rows=rows)
+    pairs = [i for i, row in enumerate(rows) if row.views is not None]
+    return Page("restore", f"{count} images restored", columns=COLUMNS, rows=rows, pairs=pairs, headline=("psnr",))

@@ -5,7 +5,8 @@ from dataclasses import replace
 import numpy as np
 from PIL import Image
 
-from restorekit.cli.restore import Checks, LiveReport
+from restorekit.cli.restore import Checks
+from restorekit.report.live import RestorationPage
 from restorekit.restoration.folder.records import CheckRecord, Facts, ImageRecord
 from restorekit.uncertainty.selfcheck import SelfCheck
 from tests._helpers.folder_runs import prepared, restore
@@ -16,16 +17,16 @@ def test_a_page_is_there_from_the_first_image_on_and_is_not_written_all_the_time
         (tmp_path / "IN").mkdir(exist_ok=True)
         Image.fromarray(np.full((8, 8 + i), 100, np.uint8)).save(tmp_path / "IN" / f"{i}.png")
     setup = replace(prepared(tmp_path / "IN", tmp_path / "OUT"), pictures=True)
-    page, path, seen = LiveReport(setup), tmp_path / "OUT" / "_restorekit" / "report.html", []
+    path, seen = tmp_path / "OUT" / "_restorekit" / "report.html", []
 
     def watch(line):
-        page.line()
+        page.update()
         seen.append(path.read_bytes())
 
-    assert restore(setup, watch)["done"] == 3
-    assert b"still going on" in seen[0]
-    assert seen[0] == seen[1] == seen[2]
-    page.write()
+    with RestorationPage(setup) as page:
+        assert restore(setup, watch)["done"] == 3
+        assert b"still going on" in seen[0]
+        assert seen[0] == seen[1] == seen[2]
     assert b"still going on" not in path.read_bytes()
 
 

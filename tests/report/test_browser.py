@@ -13,7 +13,7 @@ def test_a_page_shows_its_parts_in_order(written, opened):
     page = opened(written(evaluation, charts=True))
     assert page.title() == "4 methods on 3 kinds of damage"
     assert page.locator("main > section h2").all_inner_texts() == [
-        *("Needs attention", "Means over images", "Charts", "Images", "Sharpness"),
+        *("Needs attention", "Before and after", "This run", "Means over images", "Charts", "Images", "Sharpness"),
     ]
     assert "loses to biharmonic" in page.get_by_role("alert").inner_text()
     page.get_by_text("How the metrics were computed").click()

@@ -28,7 +28,7 @@ def written(monkeypatch, clock):
         found.append((card and card.steps, running))
 
     monkeypatch.setattr("restorekit.report.pages.trained.page_of", page_of)
-    monkeypatch.setattr("restorekit.report.render.write_page", lambda page, path: None)
+    monkeypatch.setattr("restorekit.report.single_file.write_report", lambda page, path, single_file: "")
     return found
 
 

@@ -106,6 +106,6 @@ def test_every_file_of_the_viewer_is_used_and_short():
     styles = {f"{name}.css" for name in render.STYLES}
     assert {name for name in names if not name.endswith(".j2")} == scripts | styles
     templates = "".join((render.VIEWER / name).read_text(encoding="utf-8") for name in names if name.endswith(".j2"))
-    included = set(re.findall(r'{% include "([^"]+)" %}', templates))
+    included = set(re.findall(r'{% (?:include|from) "([^"]+)"', templates))
     assert {name for name in names if name.endswith(".j2")} == {"page.html.j2", *included}
     assert max(len(path.read_text(encoding="utf-8").splitlines()) for path in render.VIEWER.iterdir()) < 500

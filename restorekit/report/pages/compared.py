@@ -21,7 +21,7 @@ from restorekit.images.views import Views
 from restorekit.report.charts import distribution
 from restorekit.report.page import Chart, Page, Row, Run
 from restorekit.report.tables import columns, page_runs, values
-from restorekit.report.wording import absent, count, explained, list_names, number, pictured, quantity, verdict
+from restorekit.report.wording import absent, count, explained, list_names, number, outcome, pictured, quantity, verdict
 
 Compared = Sequence[Sequence[PairedComparison]]  # for each other run, by every metric, the deciding one first
 FOLDER = "views"
@@ -49,8 +49,8 @@ def page_of(
         found, reasons = values(row, shown)
         loss = harm(row)
         flags = [] if loss is None else [f"worse than the observation, by {_decibels(loss)}"]
-        pictures, own_notes = (views or {}).get(row.image), row.notes or ()
-        rows.append(Row(row.image, "done", "", row.restorer, found, reasons, flags, own_notes, views=pictures))
+        pictures, own_notes, word = (views or {}).get(row.image), row.notes or (), outcome_of(row, bool(flags))
+        rows.append(Row(row.image, "done", "", row.restorer, found, reasons, flags, own_notes, "", pictures, word))
     measured = {row.image for row in results.images}
     failures = {f.image: f.error for f in results.failures if f.image not in measured}
     own = [replace(pair, corruption="") for pair in strongest(compared)[:1]]  # this run's corruption is not known
@@ -66,7 +66,23 @@ def page_of(
         rows=[*rows, *(Row(i, "failed", restorer=run.restorer, error=error) for i, error in failures.items())],
         pictured=pictured(rows),
         charts=charts(results, compared),
+        pairs=sorted((i for i, row in enumerate(rows) if row.views is not None), key=lambda i: urgency(rows[i])),
+        headline=("psnr", BEFORE[1].name),
     )
+
+
+def outcome_of(row: ImageRow, flagged: bool) -> str:
+    """Return what became of an image; empty if its observation is not known."""
+    gain = row.metrics.get(BEFORE[1].name)
+    if gain is None:
+        return ""
+    return outcome(flagged, row.metrics.get("psnr_missing") is not None, gain == 0)
+
+
+def urgency(row: Row) -> tuple[bool | float, ...]:
+    """Return what orders the worst first: flagged images, then by the gain over the observation, then by PSNR."""
+    known = (row.values.get(name) for name in (BEFORE[1].name, "psnr"))
+    return not row.flags, *(np.inf if value is None else value for value in known)
 
 
 def alarms(results: Results, compared: Compared, notes: Sequence[str]) -> list[str]:

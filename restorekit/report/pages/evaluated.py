@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TypeVar
 
 import numpy as np
 
+from restorekit.evaluation.bootstrap import indistinct
 from restorekit.evaluation.head_to_head import PairedComparison, deciding, same_images
-from restorekit.evaluation.metric_values import title
+from restorekit.evaluation.metric_values import MetricInfo, title
 from restorekit.evaluation.metrics.uncertainty import LEVELS
 from restorekit.evaluation.protocol import Results, failed
 from restorekit.evaluation.rows import ImageRow
 from restorekit.report import charts
 from restorekit.report.page import Chart, Column, Page, Row
 from restorekit.report.tables import columns, page_runs, values
-from restorekit.report.wording import absent, count, explained, lost, method_names, pictured, quantity
+from restorekit.report.wording import absent, count, explained, lost, method_names, outcome, pictured, quantity
 
 GAIN = "gain"
 T = TypeVar("T")
@@ -33,12 +34,17 @@ def page_of(results: Results, comparisons: Sequence[PairedComparison]) -> Page:
     """
     shown = columns(results)
     gains = {(c.corruption, c.restorer, image): value for c in comparisons for image, value in c.result.differences}
-    rows: list[Row] = []
+    best = {(c.corruption, c.restorer): c for c in comparisons}
+    rows = [Row(f.image, "failed", f.corruption, f.restorer, error=f.error) for f in results.failures]
     for row in results.images:
         found, reasons = values(row, shown)
         found[GAIN] = gains.get((row.corruption, row.restorer, row.image))
-        rows.append(Row(row.image, "done", row.corruption, row.restorer, found, reasons, views=row.views))
-    failures = [Row(f.image, "failed", f.corruption, f.restorer, error=f.error) for f in results.failures]
+        flags = beaten(found, best.get((row.corruption, row.restorer)))
+        word = outcome(bool(flags), row.metrics.get("psnr_missing") is not None)
+        rows.append(
+            Row(row.image, "done", row.corruption, row.restorer, found, reasons, flags, verdict=word, views=row.views)
+        )
+    metric = deciding(results.metrics)
     return Page(
         "evaluate",
         f"Evaluation on {results.protocol.source}",
@@ -48,10 +54,38 @@ def page_of(results: Results, comparisons: Sequence[PairedComparison]) -> Page:
         protocol=[*explained(results), *(("no value", text) for text in absent(results))],
         columns=_with_gain(shown, comparisons),
         runs=page_runs(results, comparisons, shown),
-        rows=[*failures, *rows],
+        rows=rows,
         pictured=pictured(rows),
         charts=_charts(results),
+        pairs=worst_first(rows, {run.restorer for run in results.runs if run.learned}, metric),
+        headline=() if metric is None else (metric.name, GAIN),
     )
+
+
+def beaten(found: Mapping[str, float | None], pair: PairedComparison | None) -> list[str]:
+    """Return a sentence if the best classical method does better on an image; else nothing."""
+    metric, gain = None if pair is None else pair.metric, found[GAIN]
+    own = None if metric is None else found.get(metric.name)
+    if pair is None or metric is None or gain is None or own is None:
+        return []
+    is_ahead = (gain >= 0) == (metric.better == "higher")
+    if is_ahead or indistinct(np.array([own]), np.array([own - gain]), metric.unit).all():
+        return []
+    way = "higher" if metric.better == "higher" else "lower"
+    return [f"{title(metric.name)} of {pair.against} is {way}, by {quantity(abs(gain), metric)}"]
+
+
+def worst_first(rows: Sequence[Row], learned: Collection[str], metric: MetricInfo | None) -> list[int]:
+    """Return the rows with pictures, of models alone if there are any: flagged ones first, then by gain and metric."""
+    sign = -1 if metric is not None and metric.better == "lower" else 1
+    names = (GAIN, *(() if metric is None else (metric.name,)))
+
+    def urgency(i: int) -> tuple[bool | float, ...]:
+        known = (rows[i].values.get(name) for name in names)
+        return not rows[i].flags, *(np.inf if value is None else sign * value for value in known)
+
+    shown = [i for i, row in enumerate(rows) if row.views is not None and (not learned or row.restorer in learned)]
+    return sorted(shown, key=urgency)
 
 
 def _with_gain(shown: Sequence[Column], comparisons: Sequence[PairedComparison]) -> list[Column]:

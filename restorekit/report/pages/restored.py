@@ -10,12 +10,13 @@ from restorekit.core.errors import RecordError
 from restorekit.core.records import parse_file
 from restorekit.images.discovery import OWN_FOLDER
 from restorekit.report.page import Column, Page, Row, Status
-from restorekit.report.wording import count
+from restorekit.report.wording import count, outcome
 from restorekit.restoration.folder.journal import Journal
 from restorekit.restoration.folder.records import Facts, ImageRecord, RunRecord
 from restorekit.uncertainty.selfcheck.result import SelfCheck
 
 COLUMNS = (
+    Column("changed", "changed by", "/255", "", meaning="Root mean square change of the observed values."),
     Column("check_psnr", "est. PSNR", "dB", "higher", meaning="What the self-check expects, without a truth."),
     Column("check_error", "its error", "dB", "lower", meaning="Standard error of the estimated PSNR."),
     Column("check_gain", "est. gain", "dB", "higher", meaning="Estimated PSNR less that of the best classical method."),
@@ -23,13 +24,12 @@ COLUMNS = (
         "check_surprise", "surprise", "", "", 1.0, "Estimated error over the expected one; far above 1: unfamiliar."
     ),
     Column("check_coverage", "est. coverage", "", "", 0.9, "Share of hidden values inside the 90 % interval."),
-    Column("changed", "changed by", "/255", "", meaning="Root mean square change of the observed values."),
     Column("mean_std", "mean std", "/255", "lower", meaning="How unsure the model is, on average over all values."),
     Column("sigma", "noise", "/255", "", meaning="Standard deviation of the noise, as passed or estimated."),
-    Column("missing", "missing", "%", "", meaning="Share of the values that were missing."),
+    Column("missing", "missing", "%", "", meaning="Share of the values that were missing; none without a value."),
     Column("seconds", "seconds", "s", "lower", meaning="Time that the image took."),
 )
-CHECK = (
+SELF_CHECK = (
     "PSNR is estimated by hiding observed values, for missing ones, and by SURE, for white Gaussian noise "
     "of a known or estimated level; it cannot be of other noise, blur, JPEG or anything else that changed values. "
     "It is rough for large gaps, whose content may be unlike the rest, and where the level is an estimate; where "
@@ -71,6 +71,8 @@ def page_of(out: Path) -> Page:
         protocol=_protocol(runs[0]) if runs else (),
         columns=held,
         rows=rows,
+        pairs=[i for i, row in enumerate(rows) if row.views is not None],
+        headline=("changed", "missing", "check_psnr"),
     )
 
 
@@ -87,7 +89,7 @@ def _row(line: ImageRecord) -> Row:
         "changed": None if facts.changed is None else 255 * facts.changed,
         "mean_std": None if facts.mean_std is None else 255 * facts.mean_std,
         "sigma": None if facts.sigma is None else 255 * facts.sigma,
-        "missing": None if facts.missing is None else 100 * facts.missing,
+        "missing": 100 * facts.missing if facts.missing else None,
         "seconds": facts.seconds,
     }
     status: Status = "done" if line.status == "done" else "failed"
@@ -95,25 +97,18 @@ def _row(line: ImageRecord) -> Row:
     reasons = {"check_psnr": check.reason} if check.reason else {}
     flags = [*facts.concerns, *(sentences[:1] if check.harms else ())]
     notes = [note for note in (*facts.notes, *sentences) if note not in flags]
-    word = _verdict(facts, bool(flags)) if status == "done" else ""
+    known = status == "done" and bool(flags or facts.missing or facts.changed is not None)
+    word = outcome(bool(flags), bool(facts.missing), (facts.changed or 0.0) < UNCHANGED) if known else ""
     return Row(line.image, status, "", "", values, reasons, flags, notes, error, facts.views, word)
 
 
 UNCHANGED = 0.05 / 255  # root mean square change on [0, 1] below which nobody sees one
 
 
-def _verdict(facts: Facts, flagged: bool) -> str:
-    """Return what became of a restored image in a word or two; empty if the record does not say it."""
-    if flagged:
-        return "check this one"
-    if facts.missing:
-        return "filled"
-    return "" if facts.changed is None else "unchanged" if facts.changed < UNCHANGED else "cleaned"
-
-
 def _urgency(row: Row) -> tuple[bool, bool, float]:
-    """Return what orders the worst first: failures, flagged images, then those that changed most."""
-    return row.status != "failed", not row.flags, -(row.values.get("changed") or 0.0)
+    """Return what orders the worst first: failures, flagged images, then those that changed or were filled most."""
+    new = (row.values.get("changed") or 0.0) / 255 + (row.values.get("missing") or 0.0) / 100
+    return row.status != "failed", not row.flags, -new
 
 
 def _alarms(runs: Sequence[RunRecord], rows: Sequence[Row]) -> list[str]:
@@ -129,11 +124,16 @@ def _alarms(runs: Sequence[RunRecord], rows: Sequence[Row]) -> list[str]:
     failed = [row for row in rows if row.status == "failed"]
     if failed:
         more = f"; {len(failed) - 1} more are listed below" if len(failed) > 1 else ""
-        alarms.append(f"{count(len(failed), 'image')} failed. {failed[0].image}: {failed[0].error}{more}.")
+        error = failed[0].error.rstrip(".")
+        named = error if failed[0].image in error else f"{failed[0].image}: {error}"
+        alarms.append(f"{count(len(failed), 'image')} failed. {named}{more}.")
     flagged = [row.image for row in rows if row.flags]
     if flagged:
-        more = f" and {len(flagged) - 1} more" if len(flagged) > 1 else ""
-        alarms.append(f"The restoration of {flagged[0]}{more} is in doubt; look at the flagged images, which say why.")
+        one = len(flagged) == 1
+        alarms.append(
+            f"Check {flagged[0] if one else f'{len(flagged)} images'}: {'it' if one else 'they'} may be no better than "
+            f"before. {'It comes' if one else 'They come'} first below, with the reason."
+        )
     gains = {row.image: gain for row in rows if (gain := row.values.get("check_gain")) is not None}
     lost = [row.image for row in rows if row.image in gains and -gains[row.image] > (row.values["check_error"] or 0)]
     if lost:  # by more than the error of the estimate
@@ -147,10 +147,12 @@ def _alarms(runs: Sequence[RunRecord], rows: Sequence[Row]) -> list[str]:
 
 def _summary(runs: Sequence[RunRecord], rows: Sequence[Row], others: int) -> list[str]:
     """Return sentences on what was restored, how well and how certain; `others` have other settings."""
-    found = ["Nothing has been restored here."]
+    found = list[str]()
     if runs:
         done, run = [row for row in rows if row.status == "done"], runs[0]
-        found = [f"{count(len(done), 'image')} restored with {run.model} on {run.device}: {run.estimate}."]
+        found = (
+            [f"{count(len(done), 'image')} restored with {run.model} on {run.device}: {run.estimate}."] if done else []
+        )
         checked, spread = (
             [value for row in done if (value := row.values.get(name)) is not None]
             for name in ("check_psnr", "mean_std")
@@ -165,6 +167,7 @@ def _summary(runs: Sequence[RunRecord], rows: Sequence[Row], others: int) -> lis
                 f"The model is unsure by {statistics.median(spread):.1f} of 255 levels (standard deviation) in the "
                 f"median image, and by {max(spread):.1f} in the one it is least sure of."
             )
+    found = found or ["Nothing has been restored here."]
     if others:
         found.append(f"Not shown here: {count(others, 'image')} in this folder, restored with other settings.")
     return found
@@ -187,7 +190,7 @@ def _protocol(run: RunRecord) -> list[tuple[str, str]]:
         "draws": str(run.samples),
         "sampler": run.sampler,
         "interval": "" if interval is None else f"{interval.level:g}, {kind}",
-        "self-check": CHECK if run.self_check else "",
+        "self-check": SELF_CHECK if run.self_check else "",
         "seed": str(run.seed),
         "precision": run.precision,
         "device": run.device,

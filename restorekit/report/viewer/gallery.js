@@ -3,54 +3,29 @@
  *
  * @param {ReturnType<typeof createDom>} dom
  * @param {ReturnType<typeof createTables>} tables
+ * @param {ReturnType<typeof createAddresses>} addresses
  * @param {ReportData} report
  * @returns Functions on the list.
  */
-function createGallery(dom, tables, report) {
+function createGallery(dom, tables, addresses, report) {
   const {
     DASH, MAX_PRINTED_ITEMS, announce, byId, checkRadio, copyText, createElement, createHiddenText, createName,
     createVirtualList, formatCount, setMember,
   } = dom;
   const {
-    STATUS_LABELS, formatValue, markSortedHead, order, selectRows, sortRows, sortRowsByHead, startControls,
+    OUTCOME_TITLE, formatValue, markSortedHead, order, readOutcome, selectRows, sortRows, sortRowsByHead, startControls,
     updateCounts,
   } = tables;
+  const { formatAddress, listVariant } = addresses;
   const { columns, rows, varies } = report;
 
   const TABLE_LINE_PX = 56; // as `--line-height` in gallery.css
-  const CARD_HEIGHT_PX = 244; // as `grid-auto-rows` of `.cards` in gallery.css
+  const CARD_HEIGHT_PX = 264; // as `grid-auto-rows` of `.cards` in gallery.css
   const MIN_CARD_WIDTH_PX = 176;
   const CARDS_PADDING_PX = 16;
+  const NARROW_PX = 640;
   const URL_LIFETIME_MS = 60000;
   const LINE_BREAK = /[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]/; // what ends a line for Python
-
-  // Addresses
-
-  /**
-   * Return the fragment of the page's address that opens the viewer on a row.
-   *
-   * @param {Row} row
-   * @returns {string}
-   */
-  function formatAddress(row) {
-    const parts = new URLSearchParams({ image: row.image });
-    if (varies.restorer) parts.set("method", row.restorer);
-    if (varies.corruption) parts.set("corruption", row.corruption);
-    return `#${parts}`;
-  }
-
-  /**
-   * Find the row that the fragment of the page's address names.
-   *
-   * @returns {Row | null}
-   */
-  function findAddressedRow() {
-    const parts = new URLSearchParams(location.hash.slice(1));
-    const isNamed = (part, text) => !parts.has(part) || parts.get(part) === text;
-    const isMatch = (row) => isNamed("image", row.image) && isNamed("method", row.restorer)
-      && isNamed("corruption", row.corruption);
-    return parts.has("image") ? rows.find(isMatch) || null : null;
-  }
 
   // Lines and cards
 
@@ -73,11 +48,6 @@ function createGallery(dom, tables, report) {
     return input;
   }
 
-  // Method and corruption, where the report has several.
-  function listVariant(row) {
-    return [varies.restorer ? row.restorer : "", varies.corruption ? row.corruption : ""].filter(Boolean);
-  }
-
   function createLink(row, ...children) {
     const label = [row.image, ...listVariant(row)].join(", ");
     return createElement("a", { href: formatAddress(row), className: "open", "aria-label": label }, ...children);
@@ -93,6 +63,17 @@ function createGallery(dom, tables, report) {
     ].filter((mark) => mark !== null);
   }
 
+  /**
+   * Create the verdict on a row, or its status; flags are its title.
+   *
+   * @param {Row} row
+   * @returns {HTMLElement}
+   */
+  function createOutcome(row) {
+    const className = !row.verdict ? "plain" : row.flags.length ? "verdict check" : "verdict";
+    return createElement("span", { className, title: row.flags.join("\n") }, readOutcome(row));
+  }
+
   function createDash(reason, title) {
     const dash = createElement("span", { "aria-hidden": "true" }, DASH);
     if (!reason) return createElement("span", {}, dash, createHiddenText(`no ${title}`));
@@ -104,9 +85,19 @@ function createGallery(dom, tables, report) {
     { by: "image", title: "Image" },
     varies.restorer ? { by: "restorer", title: "Method" } : null,
     varies.corruption ? { by: "corruption", title: "Corruption" } : null,
-    { by: "status", title: "Status" },
-    ...columns.map((column, i) => ({ by: i, ...column })),
+    { by: "status", title: OUTCOME_TITLE },
   ].filter((head) => head !== null);
+
+  // Method and corruption have no columns of their own then.
+  function isNarrow() {
+    return byId("pane").clientWidth < NARROW_PX;
+  }
+
+  // As many columns as there is width for, the most important first, unless all are asked for.
+  function listHeads() {
+    const own = heads.filter(({ by }) => !isNarrow() || (by !== "restorer" && by !== "corruption"));
+    return [...own, ...columns.slice(0, list.columns).map((column, i) => ({ by: i, ...column }))];
+  }
 
   function createHead({ by, title, unit = "", meaning = "", better = "", goal = null }) {
     const hint = goal !== null ? `, best at ${goal}` : better ? `, ${better} is better` : "";
@@ -120,14 +111,17 @@ function createGallery(dom, tables, report) {
   function createLine(place) {
     const row = rows[list.shown[place]];
     const openRow = () => { location.hash = formatAddress(row); };
-    const folder = row.folder ? createElement("bdi", { className: "folder" }, `${row.folder}/`) : null;
+    const narrow = isNarrow();
+    const below = narrow ? [row.folder && `${row.folder}/`, ...listVariant(row)].filter(Boolean).join(" · ")
+      : row.folder && `${row.folder}/`;
+    const folder = below ? createElement("span", { className: "folder" }, createName(below)) : null;
     const cells = [
       createElement("td", { className: "tick" }, createSelector(row, place)),
       // no link of its own: the tab key stops at the name
       createElement("td", { className: "small", onclick: openRow }, createThumbnail(row)),
       createElement("td", { className: "image" }, createLink(row, createName(row.fileName), folder)),
-      varies.restorer ? createElement("td", {}, createName(row.restorer)) : null,
-      varies.corruption ? createElement("td", { className: "spec" }, createName(row.corruption)) : null,
+      varies.restorer && !narrow ? createElement("td", {}, createName(row.restorer)) : null,
+      varies.corruption && !narrow ? createElement("td", { className: "spec" }, createName(row.corruption)) : null,
       ...(row.status === "failed" ? [createFailure(row)] : createValues(row)),
     ];
     return createElement("tr", { "aria-rowindex": String(place + 2) }, ...cells);
@@ -135,8 +129,9 @@ function createGallery(dom, tables, report) {
 
   function createValues(row) {
     const marks = createMarks(row);
-    const status = createElement("td", { className: "status" }, ...(row.verdict ? [row.verdict, " "] : []), ...(marks.length || row.verdict ? marks : [STATUS_LABELS[row.status]]));
-    const cells = columns.map(({ title }, i) =>
+    const status = createElement("td", { className: "status" },
+      ...(row.verdict || !marks.length ? [createOutcome(row)] : marks));
+    const cells = columns.slice(0, list.columns).map(({ title }, i) =>
       createElement("td", { className: "number" }, formatValue(row, i) ?? createDash(row.reasons[i], title)));
     return [status, ...cells];
   }
@@ -144,7 +139,7 @@ function createGallery(dom, tables, report) {
   // A failed image has no values: its error is in their place.
   function createFailure(row) {
     const error = createElement("span", { className: "why", title: row.error }, row.error);
-    return createElement("td", { className: "failure", colSpan: 1 + columns.length },
+    return createElement("td", { className: "failure", colSpan: 1 + list.columns },
       createElement("div", {}, ...createMarks(row), error));
   }
 
@@ -159,20 +154,39 @@ function createGallery(dom, tables, report) {
       createLink(row, createThumbnail(row), createName(row.fileName)),
       createElement("span", { className: "about", title: variant }, variant || (row.folder && `${row.folder}/`)),
       createElement("span", { className: "foot" },
-        createElement("span", { className: "value" }, value), ...createMarks(row)));
+        ...(row.verdict ? [createOutcome(row)] : createMarks(row))),
+      createElement("span", { className: "value" }, value));
   }
 
   // The list
 
-  const list = { shown: [], place: 0, look: "table", virtual: null };
+  const list = { shown: [], place: 0, look: "table", virtual: null, columns: columns.length, width: 0, hasAll: false };
+
+  // Leaves out columns until the table is no wider than its pane.
+  function createFittingTable(pane) {
+    list.columns = columns.length;
+    list.width = pane.clientWidth;
+    for (;;) {
+      list.virtual = createTableList(pane);
+      list.virtual.reset(list.shown.length);
+      if (list.hasAll || !list.columns || pane.scrollWidth <= pane.clientWidth) break;
+      list.columns -= 1;
+    }
+    const left = columns.length - list.columns;
+    byId("columns").hidden = !left && !list.hasAll;
+    byId("columns").textContent = list.hasAll ? "Fewer columns" : `All columns (${left} more)`;
+    byId("columns").setAttribute("aria-pressed", String(list.hasAll));
+    return list.virtual;
+  }
 
   function createTableList(pane) {
-    const createSpace = () => createElement("td", { colSpan: heads.length + 2 });
+    const shownHeads = listHeads();
+    const createSpace = () => createElement("td", { colSpan: shownHeads.length + 2 });
     const createSpaceBody = (cell) =>
       createElement("tbody", { className: "space", "aria-hidden": "true" }, createElement("tr", {}, cell));
     const [lead, tail, host] = [createSpace(), createSpace(), createElement("tbody", {})];
     const head = createElement("thead", {}, createElement("tr", {},
-      createElement("td", { className: "tick" }), createElement("td", { className: "small" }), ...heads.map(createHead)));
+      createElement("td", { className: "tick" }), createElement("td", { className: "small" }), ...shownHeads.map(createHead)));
     pane.replaceChildren(
       createElement("table", { className: "lines" }, head, createSpaceBody(lead), host, createSpaceBody(tail)));
     const createItem = (place) => prepareItem(place, createLine(place));
@@ -234,7 +248,7 @@ function createGallery(dom, tables, report) {
 
   function drawList() {
     const cells = [...document.querySelectorAll(".lines th")];
-    markSortedHead(cells, cells[heads.findIndex((head) => head.by === order.by)] || null, order.descending);
+    markSortedHead(cells, cells[listHeads().findIndex((head) => head.by === order.by)] || null, order.descending);
     byId("pane").querySelector("table")?.setAttribute("aria-rowcount", String(list.shown.length + 1));
     list.virtual.reset(list.shown.length);
     drawSelection();
@@ -244,7 +258,8 @@ function createGallery(dom, tables, report) {
     const place = list.place;
     list.look = look;
     checkRadio(byId("look"), look);
-    list.virtual = (look === "table" ? createTableList : createCardList)(byId("pane"));
+    byId("columns").hidden = true;
+    list.virtual = (look === "table" ? createFittingTable : createCardList)(byId("pane"));
     drawList();
     goToPlace(place, false);
   }
@@ -280,7 +295,8 @@ function createGallery(dom, tables, report) {
   function handleResize() {
     const cards = byId("pane").querySelector(".cards");
     if (cards) cards.style.setProperty("--across", String(list.virtual.countAcross()));
-    list.virtual.draw();
+    if (list.look === "table" && byId("pane").clientWidth !== list.width) setLook("table");
+    else list.virtual.draw();
   }
 
   function setPrinting(isPrinting) {
@@ -301,6 +317,11 @@ function createGallery(dom, tables, report) {
     pane.addEventListener("keydown", handleListKey);
     pane.addEventListener("focusin", handleListFocus);
     byId("look").addEventListener("change", ({ target }) => setLook(target.value));
+    byId("columns").addEventListener("click", () => {
+      list.hasAll = !list.hasAll;
+      setLook("table");
+    });
+    list.shown = selectRows(); // which decide what fits
     setLook(window.matchMedia("(min-width: 700px)").matches ? "table" : "cards");
     sortRows("report", false);
     new ResizeObserver(handleResize).observe(pane);
@@ -438,9 +459,8 @@ function createGallery(dom, tables, report) {
 
   return {
     countShown,
-    findAddressedRow,
+    createOutcome,
     findPlace,
-    formatAddress,
     goToPlace,
     isSelected,
     readPlace,

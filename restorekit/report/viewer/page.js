@@ -52,6 +52,8 @@
  * @property {Row[]} rows
  * @property {string[]} corruptions
  * @property {string[]} restorers
+ * @property {number[]} pairs  Indices of the rows that are shown as large pairs, in their order.
+ * @property {number[]} headline  Columns whose values stand under a pair.
  * @property {{ restorer: boolean, corruption: boolean }} varies  Whether the rows have several of them.
  *
  * @typedef {"report" | "image" | "status" | "flags" | "restorer" | "corruption" | number} OrderKey  A number: a column.
@@ -64,13 +66,17 @@
  *
  * @param {object} parts  The functions that create them.
  * @param {typeof createDom} parts.createDom
+ * @param {typeof createAddresses} parts.createAddresses
  * @param {typeof createTables} parts.createTables
  * @param {typeof createGallery} parts.createGallery
+ * @param {typeof createPairs} parts.createPairs
  * @param {typeof createStage} parts.createStage
  * @param {typeof createViewer} parts.createViewer
  * @param {typeof createKeys} parts.createKeys
  */
-function createPage({ createDom, createTables, createGallery, createStage, createViewer, createKeys }) {
+function createPage({
+  createDom, createTables, createAddresses, createGallery, createPairs, createStage, createViewer, createKeys,
+}) {
   const TIP_DISTANCE_PX = 6;
   const TIP_MARGIN_PX = 8;
   const PLAY_INTERVAL_MS = 700;
@@ -81,13 +87,21 @@ function createPage({ createDom, createTables, createGallery, createStage, creat
 
   function readReport() {
     const element = byId("data");
-    const data = element ? JSON.parse(element.textContent) : { columns: [], corruptions: [], restorers: [], rows: [] };
-    const { columns, corruptions, restorers } = data;
+    const empty = { columns: [], corruptions: [], restorers: [], pairs: [], headline: [], rows: [], pictures: [] };
+    const data = element ? JSON.parse(element.textContent) : empty;
+    const { columns, corruptions, headline, pairs, restorers } = data;
     const varies = { restorer: restorers.length > 1, corruption: corruptions.length > 1 };
-    return { columns, corruptions, restorers, varies, rows: data.rows.map((packed, i) => unpackRow(packed, i, data)) };
+    const rows = data.rows.map((packed, i) => unpackRow(packed, i, data));
+    return { columns, corruptions, headline, pairs, restorers, rows, varies };
   }
 
-  function unpackRow(packed, index, { corruptions, restorers }) {
+  // A picture is an address, or the index of one that is in the page: in its data, or already in its HTML.
+  function findPicture(picture, pictures) {
+    if (typeof picture !== "number") return picture;
+    return pictures[picture] ?? document.querySelector(`[data-picture="${picture}"]`).src;
+  }
+
+  function unpackRow(packed, index, { corruptions, pictures, restorers }) {
     const [image, status, corruption, restorer, values, reasons, flags, notes, error, views, verdict = ""] = packed;
     const end = image.lastIndexOf("/");
     return {
@@ -97,14 +111,21 @@ function createPage({ createDom, createTables, createGallery, createStage, creat
       corruption: corruptions[corruption],
       restorer: restorers[restorer],
       values: values.map((value) => (typeof value === "string" ? Number(value.replace("inf", "Infinity")) : value)),
-      views: views && unpackViews(views),
+      views: views && unpackViews(views, (picture) => findPicture(picture, pictures)),
       searchText: [image, error, ...flags].join("\n").toLowerCase(),
     };
   }
 
-  function unpackViews([width, height, thumb, before, after, truth, overlays, draws]) {
-    const unpackOverlay = ([key, title, url, low, high]) => ({ key, title, url, low, high });
-    return { width, height, thumb, before, after, truth, draws, overlays: overlays.map(unpackOverlay) };
+  function unpackViews([width, height, ...parts], find) {
+    const [thumb, before, after, truth] = parts.slice(0, 4).map(find);
+    const [overlays, draws] = parts.slice(4);
+    const unpackOverlay = ([key, title, url, low, high]) => ({ key, title, url: find(url), low, high });
+    return {
+      width, height, before, after, truth,
+      thumb: thumb || after,
+      draws: draws.map(find),
+      overlays: overlays.map(unpackOverlay),
+    };
   }
 
   // Why a value is missing: for a mouse the title of the dash, for keys a tip while the dash has the focus
@@ -233,16 +254,20 @@ function createPage({ createDom, createTables, createGallery, createStage, creat
 
   const report = readReport();
   const tables = createTables(dom, report);
-  const gallery = createGallery(dom, tables, report);
+  const addresses = createAddresses(report);
+  const gallery = createGallery(dom, tables, addresses, report);
   startTips();
   window.addEventListener("beforeprint", openProtocol);
   document.querySelectorAll("[data-copy]").forEach(startCopyButton);
   document.querySelectorAll("table.sortable").forEach(tables.makeSortable);
+  document.querySelectorAll("table.sortable").forEach(tables.makeFitting);
   document.querySelectorAll(".gallery").forEach(startSlideshow);
   if (!report.rows.length) return;
   const stage = createStage(dom);
-  const viewer = createViewer(dom, tables, gallery, stage, report);
+  const viewer = createViewer(dom, tables, addresses, gallery, stage, report);
+  const pairs = createPairs(dom, tables, addresses, gallery, report);
   const keys = createKeys(dom, stage, viewer);
+  pairs.startPairs();
   gallery.startList();
   keys.startKeys();
   viewer.startViewer();

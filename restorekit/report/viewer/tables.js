@@ -10,6 +10,7 @@ function createTables(dom, report) {
   const { DASH, byId, compareTexts, createElement, formatCount, formatNumber, setMember } = dom;
   const { columns, corruptions, restorers, rows, varies } = report;
   const STATUS_LABELS = { failed: "failed", done: "done", skipped: "done before" };
+  const OUTCOME_TITLE = rows.some((row) => row.verdict) ? "Verdict" : "Status";
 
   // Sorting
 
@@ -31,6 +32,50 @@ function createTables(dom, report) {
         table.tBodies[0].append(...sortByKeys([...lines.keys()], keys, descending).map((place) => lines[place]));
       });
     });
+  }
+
+  /**
+   * Hide columns of a table that is wider than its place, with a button that shows them. The first column and the
+   * first metric always show; the last metrics go first, then what is no metric.
+   *
+   * @param {HTMLTableElement} table
+   */
+  function makeFitting(table) {
+    const place = table.parentElement;
+    const settings = { type: "button", "aria-pressed": "false", className: "more-columns", hidden: true };
+    const button = createElement("button", settings);
+    const others = [...table.tHead.rows[0].cells].slice(1);
+    const metrics = others.filter((head) => !("extra" in head.dataset)).slice(1).reverse();
+    const candidates = [...metrics, ...others.filter((head) => "extra" in head.dataset)].map((head) => head.cellIndex);
+    let hasAll = false;
+    let width = 0;
+
+    function hideColumns(hidden) {
+      for (const line of table.rows) [...line.cells].forEach((cell, i) => { cell.hidden = hidden.includes(i); });
+    }
+
+    function fit() {
+      let count = 0;
+      hideColumns([]);
+      while (!hasAll && count < candidates.length && place.scrollWidth > place.clientWidth) {
+        count += 1;
+        hideColumns(candidates.slice(0, count));
+      }
+      button.hidden = !count && !hasAll;
+      button.textContent = hasAll ? "Fewer columns" : `All columns (${formatCount(count)} more)`;
+      button.setAttribute("aria-pressed", String(hasAll));
+      width = place.clientWidth;
+    }
+
+    button.addEventListener("click", () => {
+      hasAll = !hasAll;
+      fit();
+    });
+    place.after(button);
+    window.addEventListener("beforeprint", () => hideColumns([]));
+    window.addEventListener("afterprint", fit);
+    new ResizeObserver(() => { if (place.clientWidth !== width) fit(); }).observe(place);
+    fit();
   }
 
   function readSortValue(cell) {
@@ -79,7 +124,7 @@ function createTables(dom, report) {
   const possibleOrders = [
     { by: "report", title: "Report order" },
     { by: "image", title: "Name" },
-    { by: "status", title: "Status" },
+    { by: "status", title: OUTCOME_TITLE },
     rows.some((row) => row.flags.length) ? { by: "flags", title: "Flags", descending: true } : null,
     varies.restorer ? { by: "restorer", title: "Method" } : null,
     varies.corruption ? { by: "corruption", title: "Corruption" } : null,
@@ -93,9 +138,20 @@ function createTables(dom, report) {
     return sortKeys.get(by);
   }
 
+  /**
+   * Return what became of the image of a row, in a word or two.
+   *
+   * @param {Row} row
+   * @returns {string}
+   */
+  function readOutcome(row) {
+    return row.verdict || STATUS_LABELS[row.status];
+  }
+
   function readRowValue(row, by) {
     if (by === "report") return row.index;
     if (by === "flags") return row.flags.length;
+    if (by === "status") return readOutcome(row);
     return typeof by === "number" ? row.values[by] : row[by];
   }
 
@@ -142,7 +198,7 @@ function createTables(dom, report) {
     text: (row) => !row.searchText.includes(wanted.text),
     folder: (row) => wanted.folder !== "" && !`${row.folder}/`.startsWith(`${wanted.folder}/`),
     flagged: (row) => wanted.flagged && !row.flags.length,
-    status: (row) => wanted.status.size > 0 && !wanted.status.has(row.status),
+    status: (row) => wanted.status.size > 0 && !wanted.status.has(readOutcome(row)),
     restorer: (row) => wanted.restorer.size > 0 && !wanted.restorer.has(row.restorer),
     corruption: (row) => wanted.corruption.size > 0 && !wanted.corruption.has(row.corruption),
   };
@@ -207,7 +263,8 @@ function createTables(dom, report) {
       outputs.set(value, output);
       return label;
     });
-    countUpdaters.push(() => writeCounts(outputs, countChoices(name, (row) => row[name])));
+    const readChoice = name === "status" ? readOutcome : (row) => row[name];
+    countUpdaters.push(() => writeCounts(outputs, countChoices(name, readChoice)));
     return createFilter(title, ...labels);
   }
 
@@ -288,10 +345,10 @@ function createTables(dom, report) {
   }
 
   function startFilters() {
-    const statuses = Object.entries(STATUS_LABELS).filter(([status]) => rows.some((row) => row.status === status));
+    const outcomes = new Set(rows.map(readOutcome));
     const pairTexts = (texts) => texts.map((text) => [text, text || "(none)"]);
     const filters = [
-      statuses.length > 1 ? createSetFilter("status", "Status", statuses) : null,
+      outcomes.size > 1 ? createSetFilter("status", OUTCOME_TITLE, [...outcomes].map((text) => [text, text])) : null,
       rows.some((row) => row.flags.length) ? createFlagFilter() : null,
       varies.restorer ? createSetFilter("restorer", "Method", pairTexts(restorers)) : null,
       varies.corruption ? createSetFilter("corruption", "Corruption", pairTexts(corruptions)) : null,
@@ -381,12 +438,14 @@ function createTables(dom, report) {
   }
 
   return {
-    STATUS_LABELS,
+    OUTCOME_TITLE,
     createFacts,
     formatValue,
+    makeFitting,
     makeSortable,
     markSortedHead,
     order,
+    readOutcome,
     selectRows,
     sortRows,
     sortRowsByHead,

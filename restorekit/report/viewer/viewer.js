@@ -4,17 +4,17 @@
  *
  * @param {ReturnType<typeof createDom>} dom
  * @param {ReturnType<typeof createTables>} tables
+ * @param {ReturnType<typeof createAddresses>} addresses
  * @param {ReturnType<typeof createGallery>} gallery
  * @param {ReturnType<typeof createStage>} stage
  * @param {ReportData} report
  * @returns Functions on the viewer.
  */
-function createViewer(dom, tables, gallery, stage, report) {
+function createViewer(dom, tables, addresses, gallery, stage, report) {
   const { announce, byId, checkRadio, createElement, formatCount, formatNumber, reducedMotion } = dom;
-  const { STATUS_LABELS, createFacts } = tables;
-  const {
-    countShown, findAddressedRow, findPlace, formatAddress, goToPlace, isSelected, readPlace, selectRow,
-  } = gallery;
+  const { createFacts, readOutcome } = tables;
+  const { findAddressedRow, formatAddress } = addresses;
+  const { countShown, findPlace, goToPlace, isSelected, readPlace, selectRow } = gallery;
   const { arrangeFrames, clearStage, setImageSize, showOverlay, showPicture, startStage } = stage;
   const { rows } = report;
 
@@ -92,7 +92,7 @@ function createViewer(dom, tables, gallery, stage, report) {
     clearStage();
     current = row;
     const facts = createFacts(row);
-    const origin = [row.restorer, row.corruption, row.verdict || STATUS_LABELS[row.status]].filter(Boolean);
+    const origin = [row.restorer, row.corruption, readOutcome(row)].filter(Boolean);
     byId("viewer-name").textContent = row.image;
     byId("viewer-where").textContent = origin.join(" · ");
     byId("viewer-pick").checked = isSelected(row);

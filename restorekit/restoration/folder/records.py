@@ -99,10 +99,7 @@ class Facts:
     @property
     def view_files(self) -> list[str]:
         """Names of the pictures for the report, relative to the run's own folder."""
-        if self.views is None:
-            return []
-        found = (self.views.thumb, self.views.before, self.views.after, self.views.truth, *self.views.draws)
-        return [name for name in (*found, *(overlay.path for overlay in self.views.overlays.values())) if name]
+        return [] if self.views is None else self.views.files
 
 
 @dataclass(frozen=True)

@@ -156,3 +156,11 @@ def test_what_rounding_makes_is_no_harm():
     assert harm(ImageRow("", "m", "x", {"psnr": 40.0, "psnr_before": math.inf})) == math.inf
     assert harm(ImageRow("", "m", "x", {"psnr": None, "psnr_before": 1.0})) is None
     assert harm(ImageRow("", "m", "x", {"psnr": 40.0})) is None
+
+
+def test_pairs_begin_with_what_is_worse_than_before_and_verdicts_are_plain(results):
+    pictured = {f"{i}.png": Views(4, 4, "t.jpg", "b.png", "a.png") for i in (1, 5, 6)}
+    page = page_of(results, views=pictured)
+    assert [page.rows[i].image for i in page.pairs] == ["5.png", "6.png", "1.png"]
+    assert [page.rows[i].verdict for i in page.pairs] == ["check this one", "cleaned", "cleaned"]
+    assert page.rows[7].verdict == ""  # its gain is not finite

@@ -138,3 +138,24 @@ def test_the_protocol_tells_which_model_file_it_was():
     results = replace(results, runs=runs)
     told = [pair for pair in page_of(results, []).protocol if pair[0].startswith("model ")]
     assert told == [("model M", "file 0123456789abcdef")]
+
+
+def test_images_on_which_a_model_loses_are_flagged_and_their_pairs_come_first():
+    results = _results({"a": {"MODEL": [30.0, 20.0, 28.0], "plain": [29.0, 22.0, 28.0]}})
+    views = Views(4, 4, "t.jpg", "b.png", "a.png")
+    results = replace(results, images=[replace(row, views=views) for row in results.images])
+    page = page_of(results, against_baselines(results))
+    assert [row.verdict for row in page.rows[:3]] == ["cleaned", "check this one", "cleaned"]
+    assert page.rows[1].flags == ["PSNR of plain is higher, by 2.00 dB"]
+    assert [(page.rows[i].restorer, page.rows[i].image) for i in page.pairs] == [
+        *(("MODEL", "1.png"), ("MODEL", "2.png"), ("MODEL", "0.png")),  # then by the gain
+    ]
+    assert page.headline == ("psnr", "gain")
+
+
+def test_without_a_model_the_pairs_are_those_of_every_method():
+    results = _results({"a": {"one": [30.0], "two": [29.0]}})
+    views = Views(4, 4, "t.jpg", "b.png", "a.png")
+    results = replace(results, images=[replace(row, views=views) for row in results.images])
+    page = page_of(results, against_baselines(results))
+    assert [page.rows[i].restorer for i in page.pairs] == ["two", "one"]  # the worst first

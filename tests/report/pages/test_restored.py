@@ -56,7 +56,7 @@ def test_an_image_that_is_harmed_is_flagged_and_told_of(tmp_path):
     page = _page(tmp_path, {**DONE, "self_check": harmed, "notes": ["it harms"]}, DONE)
     assert list(page.rows[0].flags) == ["it harms"]
     assert list(page.rows[0].notes) == ["it is not white"]
-    assert "0.png is in doubt" in page.alarms[0]
+    assert page.alarms[0].startswith("Check 0.png: it may be no better than before.")
     assert [row.verdict for row in page.rows] == ["check this one", "filled"]
 
 
@@ -111,7 +111,26 @@ def test_the_worst_image_is_first_and_each_has_a_verdict(tmp_path):
         {**DONE, "self_check": {**CHECK, "harms": True}}, {"status": "failed", "options": "f00d", "error": "no image"},
     )  # fmt: skip
     page = _page(tmp_path, *lines)
-    assert [row.image for row in page.rows] == ["4.png", "3.png", "1.png", "2.png", "0.png"]
-    assert [row.verdict for row in page.rows] == ["", "check this one", "cleaned", "filled", "unchanged"]
-    assert page.rows[2].values["changed"] == pytest.approx(5.1)
+    assert [row.image for row in page.rows] == ["4.png", "3.png", "2.png", "1.png", "0.png"]
+    assert [row.verdict for row in page.rows] == ["", "check this one", "filled", "cleaned", "unchanged"]
+    assert [row.values["missing"] for row in page.rows[2:]] == [25.0, None, None]  # none of it was missing
+    assert list(page.pairs) == []
+    assert page.rows[3].values["changed"] == pytest.approx(5.1)
     assert "changed" in [column.name for column in page.columns]
+
+
+def test_pairs_are_the_images_with_pictures_in_the_order_of_the_rows(tmp_path):
+    views = {"width": 8, "height": 8, "thumb": "t", "before": "b", "after": "a"}
+    lines = (
+        {**DONE, "changed": 0.0},
+        {**DONE, "views": views, "changed": 0.01},
+        {**DONE, "views": views, "changed": 0.02},
+    )
+    page = _page(tmp_path, *lines)
+    assert [page.rows[i].image for i in page.pairs] == ["2.png", "1.png"]
+
+
+def test_without_a_restored_image_no_model_is_named(tmp_path):
+    page = _page(tmp_path, {"status": "failed", "options": "f00d", "error": "IN/0.png: it is no image."})
+    assert list(page.summary) == ["Nothing has been restored here."]
+    assert list(page.alarms) == ["1 image failed. IN/0.png: it is no image."]

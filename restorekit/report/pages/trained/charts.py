@@ -106,11 +106,11 @@ def throughput(log: Log, batch: int | None) -> dict[str, Points]:
 
 
 def _drawn(title: str, caption: str, series: Series, unit: str, log: bool = False) -> Chart | None:
-    """Return a chart of the curves that have points; None where none has."""
+    """Return a chart of the curves that have points; None where none has two, since one point is no curve."""
     from restorekit.report.charts import curves
 
     known = {name: points for name, points in series.items() if points}
-    if not known:
+    if all(len(points) < 2 for points in known.values()):
         return None
     chart = curves(title, {name: thin(points) for name, points in known.items()}, unit, log)
     # the table has the steps of the chart, and every step of the curve with the fewest points, such as validations

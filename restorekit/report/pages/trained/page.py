@@ -15,6 +15,7 @@ from restorekit.training.log import Log, read_log
 
 RESTORED = "From left to right: the observation, the restoration, the clean image, the standard deviation."
 AGAIN = "From left to right: the image, what the decoder makes of its latents, the image again, the error."
+SHORT = "There are no curves yet: they need two lines of the log or two validations."
 SCALED = "The last column is scaled to its own largest value."
 
 
@@ -42,14 +43,15 @@ def page_of(run: Path, card: Card | None = None, running: bool = False) -> Page:
             card = read_card(run / "model.safetensors")
         except CheckpointError as error:
             unread.append(f"The card is not shown: {error}.")
+    drawn = charts(log, card.recipe if card else {})
     return Page(
         kind="train",
         title=f"Training of {card.model if card else 'a model'} in {run.resolve().name}",
         alarms=[*unread, *alarms(log, running)],
-        summary=summary(log, card, running),
+        summary=[*summary(log, card, running), *([] if drawn or not log.lines else [SHORT])],
         command="" if card is None else card.command,
         protocol=protocol(log, card),
-        charts=charts(log, card.recipe if card else {}),
+        charts=drawn,
         galleries=_galleries(run, log, card.corruptions if card else ()),
     )
 

@@ -44,21 +44,25 @@ def test_crops_and_whole_images_have_charts_of_their_own():
 
 def test_the_psnr_of_every_corruption_has_a_curve_but_that_of_the_only_one():
     lone = {"psnr": 20.0, "psnr missing:rate=0.5": 20.0}
-    assert list(drawn([validation(9, **lone)])["PSNR on the validation images"].head) == ["step", "missing:rate=0.5"]
+    assert list(drawn([validation(4, **lone), validation(9, **lone)])["PSNR on the validation images"].head) == [
+        "step",
+        "missing:rate=0.5",
+    ]
     both = {**lone, "psnr gaussian:sigma=0.1": 21.0}
-    head = drawn([validation(9, **both)])["PSNR on the validation images"].head
+    head = drawn([validation(4, **both), validation(9, **both)])["PSNR on the validation images"].head
     assert list(head) == ["step", "mean", "missing:rate=0.5", "gaussian:sigma=0.1"]
 
 
 def test_levels_are_lines_of_one_chart_whether_validation_or_training_tells_them():
-    lines = [step(50, rate_lines=1.0), validation(50, rate_lines=2.0, kl_1=3.0)]
+    lines = [step(50, rate_lines=1.0), *(validation(at, rate_lines=2.0, kl_1=3.0) for at in (50, 90))]
     found = drawn(lines)
-    assert list(found["Information in each level of the latents"].table) == [(50, 2.0, 3.0)]
+    assert list(found["Information in each level of the latents"].table) == [(50, 2.0, 3.0), (90, 2.0, 3.0)]
     assert "rate_lines" not in found
 
 
 def test_what_only_validations_tell_has_a_chart_of_its_own():
-    assert list(drawn([step(50), validation(50, told_apart=0.9)])["told_apart"].table) == [(50, 0.9)]
+    lines = [step(50), validation(50, told_apart=0.9), validation(90, told_apart=0.8)]
+    assert list(drawn(lines)["told_apart"].table) == [(50, 0.9), (90, 0.8)]
 
 
 def test_skipped_updates_are_drawn_where_there_are_any():
@@ -67,9 +71,17 @@ def test_skipped_updates_are_drawn_where_there_are_any():
 
 
 def test_a_training_too_short_for_lines_of_its_own_is_told_by_its_epochs():
-    lines = [{"event": "epoch", "step": 4, "seconds": 1.0, "epoch": 1, "nelbo": 5.0}, validation(9, nelbo=4.0)]
-    assert list(drawn(lines)["nelbo"].table) == [(4, 5.0, None), (9, None, 4.0)]
-    assert "epoch" not in drawn(lines)
+    lines = [{"event": "epoch", "step": 4 * i, "seconds": i, "epoch": i, "nelbo": 6.0 - i} for i in (1, 2)]
+    found = drawn([*lines, validation(9, nelbo=4.0)])
+    assert list(found["nelbo"].table) == [(4, 5.0, None), (8, 4.0, None), (9, None, 4.0)]
+    assert "epoch" not in found
+
+
+@pytest.mark.parametrize(
+    "lines", [[validation(29, psnr=20.0, nelbo=4.0)], [step(29)], [step(20), validation(29, nelbo=4.0, rate=1.0)]]
+)
+def test_one_point_is_no_curve(lines):
+    assert drawn(lines) == {}
 
 
 def test_nothing_told_nothing_drawn():

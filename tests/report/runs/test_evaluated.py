@@ -15,11 +15,14 @@ def test_methods_are_measured_with_progress(tmp_path):
     seen = []
     found = restorekit.evaluate(
         tmp_path / "IN", "gaussian:sigma=0.1", "median", tmp_path / "REPORT", baselines="none", metrics=["psnr"],
-        progress=lambda n, of, name: seen.append((n, of)),
+        pictures=1, progress=lambda n, of, name: seen.append((n, of)),
     )  # fmt: skip
     assert seen == [(1, 2), (2, 2)]
     assert [run.restorer for run in found.runs] == ["median"]
     assert (tmp_path / "REPORT" / "results.json").is_file()
+    page = (tmp_path / "REPORT" / "report.html").read_text()
+    assert "Pictures of 1 of 2 images; --pictures N keeps more." in page
+    assert page.count('class="pair-name"') == 1
     again = restorekit.evaluate(tmp_path / "IN", ["gaussian:sigma=0.1"], ["median"], baselines="none", metrics=["psnr"])
     assert again.runs[0].metrics["psnr"] == found.runs[0].metrics["psnr"]
     with pytest.raises(ValueError, match="no corruption named"):

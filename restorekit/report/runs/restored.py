@@ -1,4 +1,4 @@
-"""Restore a folder from Python."""
+"""Restore a folder from Python, with its page."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from restorekit.images.discovery import find_images, split_array
 from restorekit.images.intensity import RangeOption, parse_range
 from restorekit.images.masks import parse_mask
 from restorekit.images.picture import QUALITIES, SUFFIXES
+from restorekit.report.live import RestorationPage
 from restorekit.restoration.assumptions import Sigma, sigma_of
 from restorekit.restoration.folder import batching, run
 from restorekit.restoration.folder.options import Options, Setup
@@ -35,7 +36,7 @@ class FolderResult:
     Attributes
     ----------
     out : Path
-        Folder of the restored images; the journal lies in its `_restorekit`.
+        Folder of the restored images; the journal and the page lie in its `_restorekit`.
     done, skipped, failed : int
         Images restored now, restored by an earlier run, and not restored.
     failures : dict of str to str
@@ -75,12 +76,14 @@ def restore_folder(
     jpeg_quality: str = "auto",
     seed: int = 0,
     overwrite: bool = False,
+    report: bool = True,
+    single_file: bool = False,
     workers: int = 2,
     device: str = "auto",
     precision: Precision = "auto",
     progress: Progress | None = None,
 ) -> FolderResult:
-    """Restore every image of a folder or a file, as ``restorekit restore`` does, but without a report page.
+    """Restore every image of a folder or a file, as ``restorekit restore`` does, and write the page of the run.
 
     A second call continues with the unfinished images.
 
@@ -100,6 +103,8 @@ def restore_folder(
         As the options of the command.
     range, axes, format, jpeg_quality, seed, overwrite
         As the options of the command; `range` is "auto" or (low, high).
+    report, single_file : bool
+        Whether ``_restorekit/report.html`` is written, and whether it holds its pictures, so that it can be mailed.
     workers : int
         Reader threads and writer threads.
     device, precision : str
@@ -117,10 +122,10 @@ def restore_folder(
         An argument does not fit; nothing was done. Images that fail are in the result.
     """
     check_options(format, jpeg_quality, mask, opaque, label=label, samples=samples, seed=seed, workers=workers)
+    if single_file and not report:
+        raise UsageError("single_file requires report=True; pass it or remove single_file")
     level = sigma_of(sigma)
-    target, first = Path(os.path.realpath(out)), Path(os.path.realpath(split_array(Path(source))[0]))
-    if target == first or target.is_relative_to(first) or (target == first.parent and not first.is_dir()):
-        raise UsageError(f"the output {out} must lie outside the input {source}; choose another folder")
+    check_outside(out, source)
     masks = parse_mask(None if mask is None else str(mask), mask_invert, mask_confirmed)
     items = masks.pictures(find_images(str(source)))
     masks.check(items)
@@ -136,7 +141,7 @@ def restore_folder(
     )  # fmt: skip
     setup = Setup(
         str(source), Path(out), opened.restorer, options, _corruption, masks, opened.estimate(samples), opened.device,
-        overwrite=overwrite,
+        overwrite=overwrite, pictures=report,
     )  # fmt: skip
     failures, notes, finished = dict[str, str](), dict[str, list[str]](), list[str]()
 
@@ -146,11 +151,13 @@ def restore_folder(
             failures[line.image] = line.error
         if line.facts is not None and line.facts.notes:
             notes[line.image] = list(line.facts.notes)
+        page.update()
         if progress is not None:
             progress(len(finished), len(items), line.image)
 
     engine = LocalEngine(workers, weigh=lambda group: 2 * group.bytes)
-    counts = run.restore_folder(batching.tasks(items, setup), setup, engine, watch)
+    with RestorationPage(setup, single_file) as page:
+        counts = run.restore_folder(batching.tasks(items, setup), setup, engine, watch)
     return FolderResult(Path(out), counts["done"], counts["skipped"], counts["failed"], failures, notes)
 
 
@@ -174,6 +181,13 @@ def check_options(
         raise UsageError("mask is 'alpha', 'color:#RRGGBB', a file or a folder; pass arrays to a restorer of `load`")
     if opaque and mask != "alpha":
         raise UsageError("opaque requires mask='alpha'; pass it or remove opaque")
+
+
+def check_outside(out: str | Path, source: str | Path) -> None:
+    """Raise a UsageError for an output folder that is the input, lies in it, or is the folder of the input file."""
+    target, first = Path(os.path.realpath(out)), Path(os.path.realpath(split_array(Path(source))[0]))
+    if target == first or target.is_relative_to(first) or (target == first.parent and not first.is_dir()):
+        raise UsageError(f"the output {out} must lie outside the input {source}; choose another folder")
 
 
 def _corruption(spec: str) -> Corruption:

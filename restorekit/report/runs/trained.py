@@ -1,14 +1,16 @@
-"""Train a model from Python."""
+"""Train a model from Python, with its page."""
 
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
 from restorekit.core.devices import Precision
-from restorekit.core.errors import UsageError
+from restorekit.core.errors import RestorekitWarning, UsageError
+from restorekit.report.live import TrainingPage
 from restorekit.training import build, loop
 from restorekit.training.log import LogEntry
 from restorekit.training.loop import TrainingResult
@@ -37,16 +39,17 @@ def train(
     device: str = "auto",
     precision: Precision = "auto",
     threads: int | None = None,
+    single_file: bool = False,
     progress: Callable[[LogEntry], None] | None = None,
 ) -> TrainingResult:
-    """Train a model, as ``restorekit train`` does, but without a report page.
+    """Train a model, as ``restorekit train`` does, and write the page of the training.
 
     Parameters
     ----------
     images : path
         A folder, a file or a stack.
     run : path
-        Folder for ``model.safetensors``, the state and the log.
+        Folder for ``model.safetensors``, the state, the log and ``report.html``.
     model : str
         Name of a model.
     corruption : str or sequence of str
@@ -59,6 +62,8 @@ def train(
         Settings of the model and the training, as ``--set``.
     init, labels, self_supervised, sigma, range, axes, licence, seed, resume, device, precision, threads
         As the options of the command; `range` is its text, such as ``"0..4095"``.
+    single_file : bool
+        Whether the page holds its pictures, so that it can be mailed.
     progress : callable, optional
         Called with every line of the log: its `event`, `step`, `progress` and `values`.
 
@@ -87,4 +92,15 @@ def train(
     data = build.DataSource(str(images), held, labels, range, axes)
     hardware = build.Hardware(device, 1, 1, precision, threads)
     job, network, fabric = build.prepare(Path(run), data, plan, hardware, resume, steps, epochs, minutes)
-    return loop.train(job, network, fabric, progress or (lambda line: None), resume)
+
+    def warn(text: str) -> None:
+        warnings.warn(text, RestorekitWarning, stacklevel=6)
+
+    with TrainingPage(job, warn, single_file) as page:
+
+        def watch(line: LogEntry) -> None:
+            page.show(line)
+            if progress is not None:
+                progress(line)
+
+        return loop.train(job, network, fabric, watch, resume)

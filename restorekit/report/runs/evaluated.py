@@ -1,22 +1,31 @@
-"""Evaluate models from Python."""
+"""Evaluate models from Python, with the page of the results."""
 
 from __future__ import annotations
 
 import tempfile
+import warnings
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
 from restorekit.core.devices import Compute, Precision, choose, versions
+from restorekit.core.errors import PluginError, RestorekitWarning
 from restorekit.core.execution import LocalEngine
 from restorekit.core.plugins import registry
 from restorekit.evaluation import evaluate as engine
+from restorekit.evaluation.head_to_head import against_baselines
 from restorekit.evaluation.protocol import Protocol, Results
 from restorekit.evaluation.results_file import prepare, write_results
 from restorekit.evaluation.scenarios import expand_specs, make_scenario
 from restorekit.images.dataset import load_images
 from restorekit.images.intensity import RangeOption, parse_range
+from restorekit.report.live import REPORT
+from restorekit.report.pages.compared import FOLDER, evenly
+from restorekit.report.pages.evaluated import page_of
+from restorekit.report.plugin_sections import added
+from restorekit.report.single_file import write_report
 
 
 def evaluate(
@@ -35,6 +44,8 @@ def evaluate(
     range: RangeOption = None,
     axes: str | None = None,
     seed: int = 0,
+    pictures: int = 24,
+    single_file: bool = False,
     device: str = "auto",
     precision: Precision = "auto",
     progress: Callable[[int, int, str], None] | None = None,
@@ -48,13 +59,17 @@ def evaluate(
     corruption, models, baselines : str or sequence of str
         As the options of the command that may be repeated.
     report : path, optional
-        Folder for results.json and results.csv; without it nothing is written. The page is made by the command alone.
+        Folder for report.html, results.json and results.csv; without it nothing is written.
     sigma : "true", "blind", "auto" or None
         Noise level that every method gets.
     metrics : sequence of str
         Names of the metrics; all, if there are none.
     samples, sampler, labels, limit, range, axes, seed, device, precision
         As the options of the command; `range` is "auto" or (low, high).
+    pictures : int
+        Images that the page shows, at even steps through the list.
+    single_file : bool
+        Whether the page holds its pictures, so that it can be mailed.
     progress : callable, optional
         Called with the number of finished images, of all images, and the name of the last one.
 
@@ -84,8 +99,18 @@ def evaluate(
     with ExitStack() as stack:
         folder = Path(report or stack.enter_context(tempfile.TemporaryDirectory()))
         prepare(folder)
-        tests = engine.test_images(images)
-        results = engine.evaluate(tests, scenarios, measures, LocalEngine(1), protocol, watch, folder)
+        results = engine.evaluate(
+            engine.test_images(images), scenarios, measures, LocalEngine(1), protocol, watch, folder, folder / FOLDER,
+            set() if report is None else evenly(images.keys, pictures),
+        )  # fmt: skip
+        comparisons = against_baselines(results)
+        results = replace(results, comparisons=[pair.row() for pair in comparisons])
         if report is not None:
             write_results(results, folder)
+
+            def warn(error: PluginError) -> None:
+                warnings.warn(f"a section of the page is left out: {error}", RestorekitWarning, stacklevel=4)
+
+            page = replace(page_of(results, comparisons), sections=added(results, warn))
+            write_report(page, folder / REPORT, single_file)
     return results

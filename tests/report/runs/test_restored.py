@@ -1,5 +1,7 @@
 """Restoring folders from Python."""
 
+import re
+
 import numpy as np
 import pytest
 import tifffile
@@ -33,6 +35,33 @@ def test_a_folder_is_restored_with_progress_and_continued(source, tmp_path):
     assert repr(result).startswith("<FolderResult 2 restored, 0 done before, 1 failed -> ")
     assert (tmp_path / "OUT" / "sub" / "b.png").is_file()
     assert restorekit.restore_folder(source, tmp_path / "OUT", "median", sigma=0.1).skipped == 2
+
+
+def test_the_page_of_the_run_is_written_as_the_command_writes_it(source, tmp_path, run):
+    restorekit.restore_folder(source, tmp_path / "OUT", "median", sigma=0.1)
+    page = (tmp_path / "OUT" / "_restorekit" / "report.html").read_text()
+    assert page.count('class="pair-name"') == 2
+    assert "2 images restored with median on cpu" in page
+    assert run("restore", source, tmp_path / "BY", "--model", "median", "--sigma", "0.1")[0] == 0
+    other = (tmp_path / "BY" / "_restorekit" / "report.html").read_text()
+    assert re.findall('src="views/[^"]+"', page) == re.findall('src="views/[^"]+"', other)
+
+
+def test_the_page_may_be_one_file_or_none(source, tmp_path):
+    restorekit.restore_folder(source, tmp_path / "OUT", "median", sigma=0.1, single_file=True)
+    assert 'src="data:image/png' in (tmp_path / "OUT" / "_restorekit" / "report.html").read_text()
+    restorekit.restore_folder(source, tmp_path / "NONE", "median", sigma=0.1, report=False)
+    assert not (tmp_path / "NONE" / "_restorekit" / "report.html").exists()
+    assert not (tmp_path / "NONE" / "_restorekit" / "views").exists()
+
+
+def test_an_interrupted_run_leaves_its_page(source, tmp_path):
+    def stop(n, of, name):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        restorekit.restore_folder(source, tmp_path / "OUT", "median", sigma=0.1, progress=stop)
+    assert "was interrupted" in (tmp_path / "OUT" / "_restorekit" / "report.html").read_text()
 
 
 def test_notes_tell_of_hot_pixels_and_no_data(tmp_path):
@@ -86,7 +115,12 @@ def test_most_values_far_outside_of_a_range_fail_with_a_sentence(tmp_path):
 
 @pytest.mark.parametrize(
     ("named", "told"),
-    [({"format": "gif"}, "no image format"), ({"opaque": True}, "mask='alpha'"), ({"mask": "nowhere"}, "a mask is")],
+    [
+        ({"format": "gif"}, "no image format"),
+        ({"opaque": True}, "mask='alpha'"),
+        ({"mask": "nowhere"}, "a mask is"),
+        ({"single_file": True, "report": False}, "requires report"),
+    ],
 )
 def test_what_does_not_fit_is_a_value_error(source, tmp_path, named, told):
     with pytest.raises(ValueError, match=told):

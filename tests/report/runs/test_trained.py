@@ -20,6 +20,9 @@ def test_a_model_is_trained_with_progress_and_restores(tmp_path):
     )
     assert seen
     assert max(line.step for line in seen) == 2
+    page = (tmp_path / "RUN" / "report.html").read_text()
+    assert "Training of vae in RUN" in page
+    assert 'src="previews/' in page
     found = restorekit.load(str(tmp_path / "RUN" / "model.safetensors"), device="cpu")
     assert "vae" in repr(found) or "model" in repr(found)
 

@@ -1,0 +1,1 @@
+"""Runs from Python that end in a page: the commands as functions."""
