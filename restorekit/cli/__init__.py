@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import signal
 import sys
 from importlib import import_module
@@ -40,6 +41,8 @@ class LazyGroup(click.Group):
         for arg in args:
             if "\0" in arg:
                 ctx.fail(f"expected text without a null character, got {arg!r}")
+            if not arg.strip() or re.fullmatch(r"--[a-z-]+=\s*", arg):  # such as "$OUT" with OUT unset
+                ctx.fail(f"expected text in every argument, got {arg!r}; give a value or remove it")
         return super().parse_args(ctx, args)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -99,6 +102,8 @@ def main() -> None:
     except (Exception, SystemExit) as error:
         if (fault := shortage(error) or _fault(error) or system_error(error)) is None:
             raise
+        if isinstance(error, FileNotFoundError) and error.filename is None:  # of os.getcwd
+            fault = "the current folder does not exist any more; change to another one"
         _leave(_with_notes(fault, error), 1)
     sys.exit(status if isinstance(status, int) else 0)
 

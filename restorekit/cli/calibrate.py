@@ -63,6 +63,7 @@ def command(
     an interval is at most the nominal one (conformal risk control). The printed values are of the second half.
     """
     begin(machine, clean, model=model)
+    check_output_file(out, ".safetensors", overwrite, model, clean)
     from restorekit.core.devices import Compute
     from restorekit.core.plugins import registry
     from restorekit.corruptions.spec import parse
@@ -76,25 +77,27 @@ def command(
     from restorekit.restoration.loading import open_restorer
 
     set_threads(threads)
-    check_output_file(out, ".safetensors", overwrite, model, clean)
     known = registry.corruptions()
     corruptions = [(spec, parse(spec, known)) for spec in specs]
     opened = open_restorer(model, corruptions[0][1], None, Compute(device, precision, compiled))
     if opened.card is None:
         raise UsageError(f"{model} is a classical method without a standard deviation; calibrate a model")
     images = load_images(clean, limit, None, parse_range(span), axes)
+    unread = images.drop_unreadable()
     prepare(out.parent)
     noise_policy: NoisePolicy = (
         "auto" if any(needs_sigma(opened, corruption) for _, corruption in corruptions) else "blind"
     )
     source = f"{len(images)} images of {Path(clean).name}, fingerprint {images.fingerprint[:16]}"
     failed: list[str] = []
-    with ImagesProgress(len(images), "calibrating", machine) as progress:
+    with ImagesProgress(len(unread) + len(images), "calibrating", machine) as progress:
 
         def note(key: str, error: str | None) -> None:
             failed.extend([key] if error else [])
             progress.advance(error and f"{key}: {error}")
 
+        for key, error in unread.items():
+            note(key, f"left out: {error}")
         found = fit(opened.restorer, evaluate.test_images(images), corruptions, seed, note, source, noise_policy)
     card = dataclasses.replace(opened.card, calibration=found.table.to_json())
     checkpoint.save(out, checkpoint.read_weights(checkpoint.resolve(model)), card)

@@ -63,6 +63,7 @@ def command(
     The files record the corruption, so `restorekit restore OUT` needs no option.
     """
     begin(machine, clean)
+    check_output(clean, out)
     from restorekit.core.files import sweep
     from restorekit.core.plugins import registry
     from restorekit.corruptions.spec import parse
@@ -71,7 +72,6 @@ def command(
     from restorekit.restoration.folder import corrupt
 
     items = find_images(clean, listed)
-    check_output(clean, out)
     corruption = parse(spec, registry.corruptions())
     plan = corrupt.CorruptionPlan(out, corruption, depth, parse_range(span), seed, axes)
     corrupt.check(items, plan)

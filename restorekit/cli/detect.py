@@ -65,6 +65,8 @@ def command(
     continues outside the hidden square is partly predicted, so only strong ones are detected.
     """
     begin(machine, images, clean, model=model)
+    for read in (images, clean):
+        check_output(read, out)
     from restorekit.core.devices import Compute
     from restorekit.core.records import encode
     from restorekit.evaluation.results_file import prepare
@@ -75,7 +77,6 @@ def command(
     from restorekit.uncertainty.anomaly import Detector, calibrated
 
     set_threads(threads)
-    check_output(images, out)
     opened = open_restorer(model, compute=Compute(device, precision, compiled))
     if opened.card is None:
         raise UsageError(f"{model} is a classical method without a standard deviation; use a model")

@@ -42,6 +42,7 @@ def command(
     Arrays: z (images x latents; z0, z1, ... of a hierarchical model), names, and labels if the images have them.
     """
     begin(False, images, model=model)
+    check_output_file(out, ".npz", overwrite, model, images)
     from restorekit.core.contracts import LatentModel
     from restorekit.core.devices import choose
     from restorekit.evaluation.likelihood import embed
@@ -50,7 +51,6 @@ def command(
     from restorekit.models import checkpoint
 
     set_threads(threads)
-    check_output_file(out, ".npz", overwrite, model, images)
     loaded, card = checkpoint.load(checkpoint.resolve(model))
     if not isinstance(loaded, LatentModel):
         raise UsageError(

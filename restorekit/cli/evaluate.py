@@ -118,6 +118,7 @@ def command(
     rounded to 8 bits; each value is a mean over images. REPORT gets report.html, results.json and results.csv.
     """
     begin(machine, clean)
+    check_output(clean, report)
     from restorekit.core.devices import Compute, choose, versions
     from restorekit.core.execution import LocalEngine
     from restorekit.core.plugins import registry
@@ -134,7 +135,6 @@ def command(
     set_threads(threads)
     limits, selected = parse_limit(fail_under, registry.metrics(), metrics), create_metrics(metrics)
     images = load_images(clean, limit, labels, parse_range(span), axes)
-    check_output(clean, report)
     methods = models, baselines, noise_policy, samples, sampler, (compute := Compute(device, precision, compiled))
     selected_scenarios = [scenarios.make_scenario(spec, *methods) for spec in scenarios.expand_specs(specs)]
     protocol = Protocol(Path(clean).name, seed, len(images), choose(device), versions(), compute.number)

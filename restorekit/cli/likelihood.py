@@ -51,6 +51,7 @@ def command(
     the group nearest the pixels last). Images with many bits are least like the training data.
     """
     begin(machine, images, model=model)
+    check_output(images, out)
     from restorekit.core.contracts import LatentModel
     from restorekit.core.devices import choose
     from restorekit.evaluation.likelihood import score_all
@@ -71,7 +72,6 @@ def command(
             "--sigma auto, or on clean images"
         )
     opened = load_images(images, limit, None, parse_range(span), axes)
-    check_output(images, out)
     prepare(out)
     with ImagesProgress(len(opened), "scoring", machine) as progress:
 

@@ -245,10 +245,12 @@ def parse_quality(text: str) -> str:
 
 
 def check_output(source: str | Path, out: Path) -> None:
-    """Raise a UsageError for an output folder that is the input, is inside it, or contains it."""
-    inner = Path(str(source).partition(".npz:")[0]).resolve()
+    """Raise a UsageError for an output folder that is the input, is inside it, contains it, or cannot be a folder."""
+    from restorekit.images.discovery import IMAGE_SUFFIXES, OTHER_PICTURES, OWN_FOLDER
+
+    inner = Path(os.path.realpath(str(source).partition(".npz:")[0]))  # Path.resolve raises for a circle of links
     folder = inner if inner.is_dir() else inner.parent
-    target = out.resolve()
+    target = Path(os.path.realpath(out))
     if inner.is_dir() and target.is_relative_to(inner):
         wrong = f"the output {out} must lie outside the input {source}, whose files are"
     elif target == folder or (inner.is_dir() and inner.is_relative_to(target)):
@@ -257,8 +259,12 @@ def check_output(source: str | Path, out: Path) -> None:
         wrong = ""
     if wrong:
         raise UsageError(f"{wrong} never written to; choose another folder")
-    if out.exists() and not out.is_dir():
-        raise UsageError(f"the output {out} is a file; expected a folder, which may be new")
+    for part in (out / OWN_FOLDER, out, *out.parents):
+        if part.exists() and not part.is_dir():
+            what = f"the output {out}" if part == out else f"{part}, which is to be a folder for the output,"
+            raise UsageError(f"{what} is a file; expected a folder, which may be new")
+    if out.suffix.lower() in IMAGE_SUFFIXES | OTHER_PICTURES and not out.is_dir():
+        raise UsageError(f"the output {out} is named like an image; expected the name of a folder, which may be new")
     claim(out)
 
 

@@ -64,6 +64,8 @@ def command(
     Exit code 0: all done, 1: some images could not be paired or a limit was missed, 2: wrong usage.
     """
     begin(machine, restored, clean, observed, against)
+    for source in filter(None, (restored, clean, observed, against)):
+        check_output(source, report)
     from restorekit.core.execution import LocalEngine
     from restorekit.core.plugins import registry
     from restorekit.evaluation.compare_folders import Sources, measure_sources, open_sources
@@ -73,8 +75,6 @@ def command(
 
     set_threads(threads)
     limits = parse_limit(fail_under, registry.metrics(), metrics)
-    for source in filter(None, (restored, clean, observed, against)):
-        check_output(source, report)
     sources = Sources(restored, clean, observed, against, parse_range(span), axes)
     found, selected = open_sources(sources), create_metrics(metrics)
     prepare(report)

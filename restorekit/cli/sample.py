@@ -95,12 +95,12 @@ def command(
 ) -> None:
     """Draw images from the prior of a model and write them to OUT, a PNG grid."""
     begin(False, images, model=name)
+    check_output_file(out, ".png", overwrite, name, images)
     from restorekit.core.errors import UsageError
     from restorekit.core.files import atomic
     from restorekit.evaluation.traversal import draw, titled
     from restorekit.training.validation import write_grid
 
-    check_output_file(out, ".png", overwrite, name, images)
     set_threads(threads)
     if interpolate and traverse:
         raise UsageError("--interpolate and --traverse exclude one another; remove one of them")

@@ -131,17 +131,17 @@ def command(
     2: wrong usage.
     """
     begin(False, images, validation if validation and not validation.isdigit() else None)
-    from restorekit.cli.console import TrainingProgress
-    from restorekit.report.live import TrainingPage
-    from restorekit.training import build, loop
-    from restorekit.training.tensorboard import TensorBoardLog
-
     if sum(limit is not None for limit in (steps, epochs, minutes)) != 1:
         raise click.UsageError("expected exactly one of --steps, --epochs and --minutes; give for example --minutes 30")
     if sigma and not self_supervised:
         raise click.UsageError("--sigma requires --self-supervised; add it or remove --sigma")
     for read in (images, *([validation] if validation and not validation.isdigit() else [])):
         check_output(read, run)
+    from restorekit.cli.console import TrainingProgress
+    from restorekit.report.live import TrainingPage
+    from restorekit.training import build, loop
+    from restorekit.training.tensorboard import TensorBoardLog
+
     board = TensorBoardLog(run) if tensorboard else None
     hardware = build.Hardware(device, devices, nodes, precision, threads)
     source = build.DataSource(images, validation, labels, span, axes)

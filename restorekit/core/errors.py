@@ -48,6 +48,9 @@ class CheckpointError(UsageError):
     """A model file is missing, truncated, too new, or needs a plugin that is not installed."""
 
 
+MAX_NAME = 200  # characters of an unknown name that are repeated
+
+
 def unknown(kind: str, name: str, known: Iterable[str]) -> str:
     """Return the message that `name` is no known `kind`, with the nearest known names.
 
@@ -66,7 +69,9 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> str:
         One sentence, fit for any `RestorekitError`.
     """
     names = sorted(known)
-    near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+    plain, name = name.strip().casefold(), name if len(name) <= MAX_NAME else f"{name[:MAX_NAME]}..."
+    near = [other for other in names if other.casefold() == plain]
+    near = near or difflib.get_close_matches(name, names, n=3, cutoff=0.5)
     if near:
         return f"there is no {kind} named {name!r}; did you mean {' or '.join(near)}?"
     return f"there is no {kind} named {name!r}; the known ones are {', '.join(names) or 'none'}"

@@ -36,6 +36,7 @@ _REASONS = {
     errno.ENFILE: "too many files are open on this machine; close other programs",
     errno.ENOMEM: "the system is out of memory; close other programs",
     errno.EIO: "the disk reports an error; check the disk or choose another folder",
+    errno.EMLINK: "it has a second name (a hard link), whose content would change too; replace it by a copy of itself",
     errno.EFBIG: "the file is larger than the file system or `ulimit -f` allows; choose another folder",
 }
 _claimed: set[Path] = set()
@@ -53,8 +54,8 @@ def claim(folder: str | Path) -> None:
     _claimed.add(folder)  # even if it is refused, so that not even a report of the failure is written
     if folder.is_symlink():
         raise UsageError(
-            f"the output folder {folder} is a symbolic link, which is never written through; give {folder.resolve()} "
-            "itself, or another folder"
+            f"the output folder {folder} is a symbolic link, which is never written through; give "
+            f"{os.path.realpath(folder)} itself, or another folder"
         )
 
 
@@ -82,7 +83,7 @@ def make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise _sentence(folder, error) from error
+        raise write_error(folder, error) from error
 
 
 def remove(path: Path) -> None:
@@ -107,14 +108,19 @@ def open_to_append(path: Path) -> IO[bytes]:
     Raises
     ------
     OSError
-        It cannot be opened; ELOOP for a symbolic link, EINVAL for a device, a pipe or anything else.
+        It cannot be opened; ELOOP for a symbolic link, EMLINK for a file with a second name, which may be an input,
+        EINVAL for a device, a pipe or anything else.
     ImageError
         It lies behind a symbolic link within a folder for outputs.
     """
     refuse_links(path)
     no_link, no_wait = getattr(os, "O_NOFOLLOW", 0), getattr(os, "O_NONBLOCK", 0)
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | no_link | no_wait, 0o666)
-    return os.fdopen(_regular(path, descriptor), "ab+")
+    descriptor = _regular(path, descriptor)
+    if os.fstat(descriptor).st_nlink > 1:
+        os.close(descriptor)
+        raise OSError(errno.EMLINK, _REASONS[errno.EMLINK], str(path))
+    return os.fdopen(descriptor, "ab+")
 
 
 def open_to_read(path: Path) -> IO[bytes]:
@@ -159,7 +165,7 @@ def atomic(path: str | Path) -> Iterator[Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary, descriptor = _create(path.parent)
     except OSError as error:
-        raise _sentence(path, error) from error
+        raise write_error(path, error) from error
     try:
         yield temporary
         os.fsync(descriptor)
@@ -167,7 +173,7 @@ def atomic(path: str | Path) -> Iterator[Path]:
         temporary.replace(path)
         _sync_folder(path.parent)
     except OSError as error:
-        raise _sentence(path, error) from error
+        raise write_error(path, error) from error
     finally:
         os.close(descriptor)
         with suppress(OSError):  # after the rename it is gone; whatever else keeps it, the next run sweeps it
@@ -189,14 +195,14 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         temporary.mkdir(parents=True)
         descriptor = os.open(temporary, os.O_RDONLY)
     except OSError as error:
-        raise _sentence(path, error) from error
+        raise write_error(path, error) from error
     try:
         _lock(descriptor)
         yield temporary
         os.rename(temporary, path)  # noqa: PTH104 - Path.rename would put it inside of a folder that came up meanwhile
         _sync_folder(path.parent)
     except OSError as error:
-        raise _sentence(path, error) from error
+        raise write_error(path, error) from error
     finally:
         os.close(descriptor)
         shutil.rmtree(temporary, ignore_errors=True)
@@ -296,7 +302,8 @@ def _sync_folder(folder: Path) -> None:
             os.close(descriptor)
 
 
-def _sentence(path: Path, error: OSError) -> ImageError:
+def write_error(path: Path, error: OSError) -> ImageError:
+    """Return the error that says why a file cannot be written, and what to do."""
     return ImageError(f"cannot write {path}: {_reason(error)}")
 
 
@@ -334,7 +341,7 @@ def locked(folder: Path, shard_name: str) -> Iterator[None]:
             run = held.enter_context(open_to_append(folder / ".lock"))
             part = held.enter_context(open_to_append(folder / f".lock{shard_name}")) if shard_name else None
         except OSError as error:
-            raise _sentence(folder / ".lock", error) from error
+            raise write_error(folder / ".lock", error) from error
         _hold(run, folder, shared=part is not None)
         if part is not None:
             _hold(part, folder, shared=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,7 @@ _REASONS: dict[type[Exception], str] = {
     UnicodeDecodeError: "it is no text in UTF-8",
 }
 UNLISTED = "/*"  # end of the key that stands for all images of a folder that cannot be listed
+MAX_LIST_BYTES = 2**28  # of a --list: a million of the longest names that file systems have
 MISSING = ".missing"  # NAME.missing.png marks what is missing in NAME.png
 
 
@@ -89,18 +91,24 @@ def find_images(source: str | Path, listed: str | Path | None = None) -> list[It
 
 
 def left_out(source: str | Path) -> str | None:
-    """Return a sentence about files under a folder that look like pictures but are none that can be read, or None."""
-    files = (Path(folder, name) for folder, _, names in os.walk(source) for name in names if not name.startswith("."))
-    found = list[str]()
-    for file in files:
+    """Return sentences about pictures and folders under a folder that cannot be read, or None."""
+    closed, found = list[str](), list[str]()
+    walk = os.walk(source, onerror=lambda error: closed.append(_key(os.path.relpath(error.filename, source))))
+    for file in (Path(folder, name) for folder, _, names in walk for name in names if not name.startswith(".")):
         suffix = file.suffix.lower()
         is_dead = suffix in IMAGE_SUFFIXES and not os.path.isfile(file)  # noqa: PTH113 - Path.is_file may raise
         if suffix in OTHER_PICTURES or is_dead:
             found.append(_key(os.path.relpath(file, source)))
-    if not found:
-        return None
-    named = ", ".join(sorted(found)[:3]) + (", ..." if len(found) > 3 else "")
-    return f"left out, as no image that restorekit reads ({', '.join(sorted(SUFFIXES))}): {len(found)}, {named}"
+    kinds = {
+        f"left out, as no image that restorekit reads ({', '.join(sorted(SUFFIXES))})": found,
+        "left out, as folders that may not be read": closed,
+    }
+    sentences = [
+        f"{what}: {len(names)}, {', '.join(sorted(names)[:3])}{', ...' * (len(names) > 3)}"
+        for what, names in kinds.items()
+        if names
+    ]
+    return "; ".join(sentences) or None
 
 
 def missing_path(path: str | Path, frames: int = 1) -> Path:
@@ -166,14 +174,19 @@ def _walk(source: Path) -> Iterator[Item]:
 
 def _chosen(source: Path, listed: Path) -> list[Item]:
     try:
-        lines = listed.read_text(encoding="utf-8-sig").splitlines()
+        with listed.open("rb") as file:  # a pipe will do
+            data = file.read(MAX_LIST_BYTES + 1)
+        lines = re.split(r"\r\n|\n|\r", data.decode("utf-8-sig"))  # others, such as U+2028, may be in a name
     except (OSError, UnicodeDecodeError) as error:
         why = _REASONS.get(type(error)) or (error.strerror if isinstance(error, OSError) else "")
         raise UsageError(f"cannot read the list {listed}: {why}; give a text file with one name per line") from error
+    if len(data) > MAX_LIST_BYTES:
+        raise UsageError(f"the list {listed} is larger than {MAX_LIST_BYTES // 2**20} MB; split it")
     names = list(dict.fromkeys(line for line in lines if line.strip()))
     if not names:
         raise UsageError(f"the list {listed} names no image; expected one name relative to {source} per line")
-    return [_named(source, name) for name in names]
+    items = (_named(source, name) for name in names)
+    return list({item.key: item for item in items}.values())  # a.png and ./a.png are one
 
 
 def _named(source: Path, name: str) -> Item:

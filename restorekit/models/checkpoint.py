@@ -294,6 +294,8 @@ def resolve(name: str) -> Path:
     if name in unreadable:
         problem = unreadable[name]
         raise CheckpointError(f"plugin {problem.plugin}: {problem.value}; install it again")
+    if path.is_dir() and name not in known:
+        return path  # which is refused with a hint at the file in it
     if name not in known:
         raise CheckpointError(unknown("model file or installed weights", name, known))
     return known[name]
@@ -305,6 +307,8 @@ def model_digest(path: Path) -> str:
 
 
 def _open(path: Path) -> Any:
+    if path.is_dir():
+        raise CheckpointError(f"{path} is a folder; give the model file in it, such as {path / 'model.safetensors'}")
     if not path.is_file():
         raise CheckpointError(
             f"there is no model file {path}; pass a file written by restorekit train, or the name of installed weights"
@@ -312,6 +316,12 @@ def _open(path: Path) -> Any:
     try:
         return safe_open(path, framework="pt")
     except (SafetensorError, OSError) as error:
+        with path.open("rb") as file:
+            head = file.read(2)
+        if head == b"PK" or head[:1] == b"\x80":  # of torch.save, which can hold any code, and is never opened
+            raise CheckpointError(
+                f"{path} is a file of torch.save or another archive; expected a model file of restorekit train"
+            ) from error
         raise CheckpointError(
             f"{path} is not a complete safetensors file ({error}); copy it again or train it again"
         ) from error

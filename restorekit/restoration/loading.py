@@ -168,7 +168,7 @@ def open_restorer(
     if name in classical:
         with attribute_errors(f"making the restorer {name!r}", classical[name]):
             return Opened(name, classical[name]())
-    if name not in registry.weights() and not (Path(name).suffix == ".safetensors" or Path(name).is_file()):
+    if name not in registry.weights() and not (Path(name).suffix == ".safetensors" or Path(name).exists()):
         if (entry := registry.installed().unreadable.get(name)) is not None:
             raise UsageError(f"{entry.plugin} is incomplete, {entry.value}; install it again")
         raise UsageError(unknown("model, model file or classical method", name, [*classical, *registry.weights()]))

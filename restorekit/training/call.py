@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
@@ -74,7 +75,7 @@ def train(
         raise UsageError("expected exactly one of steps, epochs and minutes; pass for example minutes=30")
     if sigma is not None and not self_supervised:
         raise UsageError("sigma requires self_supervised=True; pass it or remove sigma")
-    target, source = Path(run).resolve(), Path(images).resolve()
+    target, source = Path(os.path.realpath(run)), Path(os.path.realpath(images))
     if target == source or target.is_relative_to(source):
         raise UsageError(f"the folder {run} must lie outside the images {images}; choose another folder")
     specs = (corruption,) if isinstance(corruption, str) else tuple(corruption)

@@ -111,3 +111,14 @@ def test_damage_that_leaves_nothing_unknown_is_told(run, model_file, clean, tmp_
     code, _, err = run("calibrate", model_file, clean, tmp_path / "o.safetensors", *words)
     assert code == 2
     assert "corruptions that leave something unknown" in err
+
+
+def test_a_file_that_cannot_be_read_is_left_out_and_told(run, model_file, clean, tmp_path):
+    folder = tmp_path / "some"
+    shutil.copytree(clean, folder)
+    (folder / "cut.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    words = ("--corruption", "gaussian:sigma=0.1", "--device", "cpu", "--threads", 1)
+    code, _, err = run("calibrate", model_file, folder, tmp_path / "o.safetensors", *words)
+    assert code == 1
+    assert "cut.png: left out: " in err
+    assert checkpoint.read_card(tmp_path / "o.safetensors").calibration is not None

@@ -81,3 +81,55 @@ def test_help_lists_commands_after_all_were_imported(run):
     code, out, _ = run("--help")
     assert code == 0
     assert all(f"\n  {name} " in out for name in COMMANDS)
+
+
+@pytest.mark.parametrize(
+    "words", [["", "OUT"], ["IN", ""], ["IN", " "], ["IN", "OUT", "--mask", ""], ["IN", "OUT", "--mask="]]
+)
+def test_an_empty_argument_is_wrong_usage(run, words):
+    """Such as that of a variable of the shell that is not set: OUT would be the current folder."""
+    code, out, err = run("restore", *words)
+    assert (code, out) == (2, "")
+    assert "expected text in every argument" in err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["train", "IN", "IN/OUT", "--model", "vae", "--steps", "1"],
+        ["evaluate", "IN", "IN", "--corruption", "missing"],
+        ["report", "IN", "IN/OUT", "--reference", "IN"],
+        ["detect", "IN", "CLEAN", "--clean", "CLEAN"],
+        ["corrupt", "IN", "OUT.png", "--corruption", "missing"],
+        ["likelihood", "default", "IN", "IN"],
+        ["calibrate", "default", "IN", "IN/a.png", "--corruption", "missing"],
+        ["embed", "default", "IN", "a.txt"],
+        ["sample", "a.jpg", "--model", "default"],
+    ],
+)
+def test_a_wrong_output_is_an_error_before_torch_is_imported(words, tmp_path):
+    for folder in ("IN", "CLEAN"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "a.png").touch()
+    script = (
+        f"import sys; sys.argv = ['restorekit', *{words!r}]\n"
+        "from restorekit.cli import main\n"
+        "try: main()\n"
+        "finally: assert not {'torch', 'cv2'} & set(sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert done.returncode == 2, done.stderr
+    assert "Usage" not in done.stderr
+    assert "OUT" in done.stderr or "output" in done.stderr or "itself an input" in done.stderr
+
+
+def test_a_current_folder_that_was_removed_is_told(run, tmp_path, monkeypatch):
+    (tmp_path / "IN").mkdir()
+    (tmp_path / "IN" / "a.png").touch()
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    code, _, err = run("restore", tmp_path / "IN", tmp_path / "OUT", "--model", "tv", "--sigma", "0.1")
+    monkeypatch.chdir(tmp_path)
+    assert code == 1
+    assert err.endswith("restorekit: the current folder does not exist any more; change to another one\n")

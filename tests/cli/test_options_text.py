@@ -143,3 +143,23 @@ def test_a_limit_that_is_not_held_is_said_with_the_mean():
         "--fail-under psnr=28 is missed by tv on g: 27.12",
         "--fail-under psnr=28 is missed by tv: no value",
     ]
+
+
+def test_an_output_that_cannot_be_a_folder_is_refused_before_any_work(tmp_path):
+    (tmp_path / "IN").mkdir()
+    (tmp_path / "file").touch()
+    (tmp_path / "OUT").mkdir()
+    (tmp_path / "OUT" / "_restorekit").touch()
+    (tmp_path / "old.png").mkdir()
+    for out, words in (
+        ("file", "file is a file"),
+        ("file/OUT", "file, which is to be a folder for the output, is a file"),
+        ("OUT", "_restorekit, which is to be a folder for the output, is a file"),
+        ("out.png", "named like an image"),
+        ("out.GIF", "named like an image"),
+        ("out.heic", "named like an image"),
+    ):
+        with pytest.raises(UsageError, match=words):
+            options.check_output(tmp_path / "IN", tmp_path / out)
+    options.check_output(tmp_path / "IN", tmp_path / "old.png")
+    options.check_output(tmp_path / "IN", tmp_path / "run.2")

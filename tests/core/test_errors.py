@@ -9,6 +9,11 @@ def test_near_names_are_offered_nearest_first():
     )
 
 
+def test_a_name_in_other_letters_is_offered_and_a_long_one_is_cut():
+    assert errors.unknown("model", " BM3D", ["bm3d", "vae"]).endswith("did you mean bm3d?")
+    assert len(errors.unknown("model", "x" * 10**5, ["vae"])) < 300
+
+
 def test_without_near_names_all_are_listed_sorted():
     assert errors.unknown("metric", "zzz", ["ssim", "psnr"]).endswith("the known ones are psnr, ssim")
     assert errors.unknown("metric", "zzz", []).endswith("none")

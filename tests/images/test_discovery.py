@@ -149,3 +149,36 @@ def test_pictures_that_cannot_be_read_are_told_of(tmp_path):
         (tmp_path / name).touch()
     (tmp_path / "gone.png").symlink_to(tmp_path / "nowhere")
     assert left_out(tmp_path).endswith(": 4, b.GIF, c.heic, gone.png, ...")
+
+
+def test_folders_that_may_not_be_read_are_told_of(tmp_path, monkeypatch):
+    (tmp_path / "private").mkdir()
+    (tmp_path / "a.png").touch()
+    scandir = os.scandir
+
+    def refusing(path):
+        if os.fspath(path).endswith("private"):
+            raise PermissionError(13, "Permission denied", os.fspath(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refusing)
+    assert left_out(tmp_path) == "left out, as folders that may not be read: 1, private"
+
+
+def test_a_list_names_each_image_once_by_lines_of_any_system(tmp_path):
+    _touch(tmp_path, "a.png", "b\u2028c.png", "d e.png")
+    for end in ("\n", "\r\n", "\r"):
+        lines = ["\ufeffa.png", "", "b\u2028c.png", "./a.png", "  ", "d e.png", "a.png"]
+        (tmp_path / "list.txt").write_bytes(end.join(lines).encode())
+        assert [item.key for item in find_images(tmp_path, tmp_path / "list.txt")] == [
+            "a.png",
+            "b\u2028c.png",
+            "d e.png",
+        ]
+
+
+def test_a_list_without_end_is_refused(tmp_path, monkeypatch):
+    _touch(tmp_path, "a.png")
+    monkeypatch.setattr("restorekit.images.discovery.MAX_LIST_BYTES", 2**20)
+    with pytest.raises(UsageError, match="the list /dev/zero is larger than 1 MB; split it"):
+        find_images(tmp_path, "/dev/zero")

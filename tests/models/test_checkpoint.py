@@ -253,3 +253,13 @@ def test_settings_of_another_type_are_refused_by_their_name(saved, tmp_path, cha
     spoilt = _with_card(saved[0], tmp_path / "s.safetensors", config=config)
     with pytest.raises(CheckpointError, match=rf"other settings: \w+\.{next(iter(changes))}.*: expected"):
         checkpoint.load(spoilt)
+
+
+def test_a_folder_and_a_file_of_torch_save_are_told_apart(tmp_path):
+    torch.save({"a": torch.zeros(2)}, tmp_path / "model.pt")
+    torch.save({"a": torch.zeros(2)}, tmp_path / "old.pt", _use_new_zipfile_serialization=False)
+    for name in ("model.pt", "old.pt"):
+        with pytest.raises(CheckpointError, match=r"is a file of torch.save or another archive; expected a model file"):
+            checkpoint.read_weights(tmp_path / name)
+    with pytest.raises(CheckpointError, match=r"is a folder; give the model file in it, such as .*model.safetensors"):
+        checkpoint.read_weights(checkpoint.resolve(str(tmp_path)))

@@ -142,3 +142,22 @@ def test_sweeping_spares_what_is_no_file_of_a_run(tmp_path):
         ".link.restorekit-part", ".pipe.restorekit-part", "inner",
     ]  # fmt: skip
     assert (away / ".x.restorekit-part").exists()
+
+
+@pytest.mark.parametrize("name", ["images.jsonl", ".lock"])
+def test_an_input_with_a_second_name_in_out_is_not_appended_to(run, source, tmp_path, name):
+    before, out = contents(source), tmp_path / "OUT"
+    (out / OWN).mkdir(parents=True)
+    os.link(source / "a.png", out / OWN / name)
+    code, _, err = run("restore", source, out, *WORDS)
+    assert (code, contents(source)) == (1, before)
+    assert "it has a second name (a hard link)" in err
+
+
+def test_a_circle_of_links_is_wrong_usage(run, source, tmp_path):
+    (tmp_path / "circle").symlink_to("circle")
+    for words in ((source, tmp_path / "circle"), (tmp_path / "circle", tmp_path / "OUT")):
+        assert run("restore", *words)[0] == 2
+    code, _, err = run("restore", source, tmp_path / "circle" / "OUT")
+    assert code in (1, 2)
+    assert "Traceback" not in err

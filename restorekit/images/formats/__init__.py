@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import stat
 import textwrap
 from collections.abc import Callable, Iterator
@@ -28,6 +29,7 @@ _MAGIC = (
     (b"BM", "bmp"),
     (b"\x93NUMPY", "npy"),
     (b"PK\x03\x04", "npz"),
+    (b"PK\x05\x06", "npz"),  # an archive without members
     (b"\x1f\x8b", "idx"),  # gzip
     *((bytes((0, 0, code)), "idx") for code in (0x08, 0x09, 0x0B, 0x0C, 0x0D, 0x0E)),
 )
@@ -46,15 +48,21 @@ _UNSUPPORTED = (
     (b"#?RADIANCE", "a Radiance HDR"),
     (b"DDS ", "a DDS"),
     (b"qoif", "a QOI"),
+    (b"<svg", "an SVG drawing"),
+    (b"<?xml", "an XML text"),
     (b"II\xbc\x01", "a JPEG XR"),
     (b"IIRO", "a camera's raw file"),
     (b"IIU\0", "a camera's raw file"),
     (b"FUJIFILM", "a camera's raw file"),
-    (b"<svg", "an SVG drawing"),
-    (b"<?xml", "an XML text"),
     *((b"P" + digit, "a PNM") for digit in (b"1", b"2", b"3", b"4", b"5", b"6", b"7", b"F", b"f")),
 )
 _BRANDS = ((b"heic", "an HEIC"), (b"heix", "an HEIC"), (b"mif1", "an HEIF"), (b"avif", "an AVIF"), (b"crx ", "a CR3"))
+_TEXTS = (  # after white space, in lower case
+    (b"<!doctype html", "an HTML page, perhaps an error message that was saved in place of the image"),
+    (b"<html", "an HTML page, perhaps an error message that was saved in place of the image"),
+    (b"version https://git-lfs", "a pointer of Git LFS, which `git lfs pull` replaces by the image"),
+)
+_DISK = {errno.EIO, errno.ELOOP, errno.ENAMETOOLONG, errno.EMFILE, errno.ENFILE, errno.ENXIO, errno.ESTALE}
 _SPECIAL = (
     (stat.S_ISFIFO, "a FIFO (named pipe)"),
     (stat.S_ISSOCK, "a socket"),
@@ -251,7 +259,7 @@ def _format(path: Path) -> str:
         kind = next(name for test, name in _SPECIAL if test(file.stat().st_mode))
         raise ImageError(f"{path} is {kind}; expected a regular file, so save its content to one first")
     with file.open("rb") as stream:
-        head = stream.read(16)
+        head = stream.read(256)
     if not head:
         raise ImageError(f"{path} is empty (0 bytes); get a complete copy of the file")
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
@@ -259,11 +267,24 @@ def _format(path: Path) -> str:
     found = next((kind for magic, kind in _MAGIC if head.startswith(magic)), None)
     if found is None:
         known = next((name for magic, name in _UNSUPPORTED if head.startswith(magic)), None)
-        known = known or next((name for brand, name in _BRANDS if head[4:12] == b"ftyp" + brand), "something else")
+        known = known or next((name for brand, name in _BRANDS if head[4:12] == b"ftyp" + brand), None)
+        remedy = "convert it first" if known else "get the image itself"
         raise ImageError(
-            f"{path} is {known}; expected PNG, JPEG, TIFF, WebP, BMP, NPY, NPZ or IDX, so convert it first"
+            f"{path} is {known or _name_of(head)}; expected PNG, JPEG, TIFF, WebP, BMP, NPY, NPZ or IDX, so {remedy}"
         )
     return found
+
+
+def _name_of(head: bytes) -> str:
+    """Return what a file is whose first bytes are of no format of images."""
+    text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
+    if text.startswith(b"\x89PNG") or head.startswith(b"\xc2\x89PNG"):
+        return "a PNG whose bytes were changed as those of a text on the way"
+    if not any(head):
+        return "filled with zeros"
+    named = next((name for start, name in _TEXTS if text.lower().startswith(start)), None)
+    controls = any(byte < 32 and byte not in b"\t\n\f\r\x1b" for byte in head)
+    return named or ("something else" if controls or head[:1] > b"\x7f" else "a text")
 
 
 @contextmanager
@@ -282,6 +303,8 @@ def _errors_of(path: Path) -> Iterator[None]:
     except MemoryError as error:
         raise ImageError(f"{path} needs more memory than there is; cut it into parts or use another machine") from error
     except Exception as error:  # decoders raise nearly every class there is on a damaged file
+        if isinstance(error, OSError) and error.errno in _DISK:
+            raise ImageError(f"{path} cannot be read ({error.strerror}); check the path and the disk") from error
         raise ImageError(
             f"{path} is truncated or damaged ({_reason(error)}); get a complete copy of the file"
         ) from error

@@ -7,6 +7,7 @@ without the libraries of the other formats.
 from __future__ import annotations
 
 import gzip
+import io
 import math
 import struct
 import zipfile
@@ -27,6 +28,8 @@ PACKED = {"bytes", "offsets", "names"}  # the arrays of a packed NPZ; see `resto
 IDX_TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 _IDX_CODES = {np.dtype(text).newbyteorder("="): code for code, text in IDX_TYPES.items()}
 _GZIP = b"\x1f\x8b"
+MAX_HEADER = 2**20  # bytes of the text that describes an array
+MAX_OTHERS = 2**28  # bytes of the other arrays of an NPZ, unless the file is at least a quarter as large
 
 
 class _Entry(NamedTuple):
@@ -59,9 +62,17 @@ def decode(path: Path, axes: str | None = None) -> Picture:
     layout = ArrayLayout(entry.shape, entry.axes, entry.name, bilevel=bilevel, compressed=_is_compressed(path, entry))
     if entry.kind == "npz":
         file = split_array(path)[0]
-        objects = [key for key, (_, dtype) in _members(file).items() if dtype.hasobject and key != entry.name]
+        members = _members(file)
+        objects = [key for key, (_, dtype) in members.items() if dtype.hasobject and key != entry.name]
+        others_size = sum(
+            math.prod(shape) * dtype.itemsize for key, (shape, dtype) in members.items() if key != entry.name
+        )
+        if others_size > max(MAX_OTHERS, 4 * Path(file).stat().st_size):
+            raise ImageError(
+                f"{path} holds other arrays of {others_size / 2**30:.1f} GB; save the images to a file of their own"
+            )
         with np.load(file, allow_pickle=False) as stored:
-            others = {key: stored[key] for key in stored.files if key != entry.name and key not in objects}
+            others = {key: stored[key] for key in members if key != entry.name and key not in objects}
         notes = [f"the array {key!r} holds Python objects and is dropped" for key in objects]
         spec = str(others.pop(SPEC_KEY)) if SPEC_KEY in others else None
         layout = replace(layout, others=others)
@@ -111,16 +122,18 @@ def read_idx(path: Path) -> Array:
     """Return the array of an IDX file, gzipped or not, in the byte order of the file."""
     with _open_idx(path) as file:
         shape, dtype = _idx_header(file)
-        array = np.frombuffer(file.read(), dtype)
-    if array.size != math.prod(shape):
-        raise ValueError(f"expected {math.prod(shape)} numbers, got {array.size}")
-    return array.reshape(shape)
+        size = math.prod(shape) * dtype.itemsize
+        data = file.read(size + 1)  # and no more: a small gzip file may unpack to any size
+    if len(data) != size:
+        held = "more" if len(data) > size else f"{len(data)}"
+        raise ValueError(f"expected {size} bytes of numbers, got {held}")
+    return np.frombuffer(data, dtype).reshape(shape)
 
 
 def _entry(path: Path, axes: str | None) -> _Entry:
     """Find the array that holds the images, and read its header."""
     file, name = split_array(path)
-    if zipfile.is_zipfile(file):
+    if is_archive(file):
         members = _members(file)
         name = _pick(file, name, members, axes)
         shape, dtype = members[name]
@@ -131,10 +144,22 @@ def _entry(path: Path, axes: str | None) -> _Entry:
         if opened.read(len(npy.MAGIC_PREFIX)) == npy.MAGIC_PREFIX:
             opened.seek(0)
             shape, dtype = _npy_header(opened)
+            if dtype.hasobject:
+                raise ImageError("it holds Python objects, which are never loaded; save it as numbers")
             return _Entry("npy", "", shape, dtype, axes_of(shape, axes))
     with _open_idx(Path(file)) as opened:
         shape, dtype = _idx_header(opened)
     return _Entry("idx", "", shape, dtype, axes_of(shape, axes or ("NHW" if len(shape) == 3 else None)))
+
+
+def is_archive(file: str) -> bool:
+    """Return whether a file is a ZIP archive; ImageError for the start of one."""
+    if zipfile.is_zipfile(file):
+        return True
+    with Path(file).open("rb") as opened:
+        if opened.read(4) == b"PK\x03\x04":
+            raise ImageError("the archive is truncated: it has no end; get a complete copy of the file")
+    return False
 
 
 def _pick(file: str, name: str, members: dict[str, tuple[Shape, np.dtype[Any]]], axes: str | None) -> str:
@@ -153,9 +178,12 @@ def _pick(file: str, name: str, members: dict[str, tuple[Shape, np.dtype[Any]]],
         for key, (shape, dtype) in members.items()
         if len(shape) in lengths and dtype.kind in "ufib" and not is_label_shape(shape, dtype)
     ]
+    if not images:
+        names = ", ".join(f"{key} {shape} {dtype}" for key, (shape, dtype) in [*members.items()][:5]) or "none"
+        raise ImageError(f"{file} holds no array that could be an image; its arrays: {names}")
     if len(images) != 1:
         raise ImageError(
-            f"{file} holds {len(images)} arrays that could be the image ({', '.join(images or members) or 'none'});"
+            f"{file} holds {len(images)} arrays that could be the image ({', '.join(images[:20])});"
             f" name one as {Path(file).name}:ARRAY"
         )
     return images[0]
@@ -177,7 +205,11 @@ def _members(file: str) -> dict[str, tuple[Shape, np.dtype[Any]]]:
     """Return shape and dtype of each array in an NPZ, from their headers."""
     found = {}
     with zipfile.ZipFile(file) as archive:
-        for member in archive.namelist():
+        names = archive.namelist()
+        arrays = [name for name in names if name.endswith(".npy")]
+        if names and not arrays:
+            raise ImageError("it is a ZIP archive of other files than arrays (NPY); unpack it first")
+        for member in arrays:
             with archive.open(member) as opened:
                 found[member.removesuffix(".npy")] = _npy_header(opened)
     return found
@@ -191,7 +223,11 @@ def read_packed(path: Path, names: Collection[str]) -> dict[str, Array] | None:
 
 def _npy_header(file: IO[bytes]) -> tuple[Shape, np.dtype[Any]]:
     version = npy.read_magic(file)
-    shape, _, dtype = npy.read_array_header_1_0(file) if version == (1, 0) else npy.read_array_header_2_0(file)
+    size = file.read(2 if version == (1, 0) else 4)
+    if (length := int.from_bytes(size, "little")) > MAX_HEADER:  # which numpy would read first
+        raise ImageError(f"the header of an array states {length} bytes; get a complete copy of the file")
+    head = io.BytesIO(size + file.read(length))
+    shape, _, dtype = npy.read_array_header_1_0(head) if version == (1, 0) else npy.read_array_header_2_0(head)
     return shape, dtype
 
 
@@ -202,9 +238,10 @@ def _open_idx(path: Path) -> IO[bytes]:
 
 
 def _idx_header(file: IO[bytes]) -> tuple[Shape, np.dtype[Any]]:
-    zeros, code, dimensions = struct.unpack(">HBB", file.read(4))
+    head = file.read(4)
+    zeros, code, dimensions = struct.unpack(">HBB", head) if len(head) == 4 else (1, 0, 0)
     if zeros or code not in IDX_TYPES:
-        raise ValueError("its first bytes are not those of the IDX format")
+        raise ImageError("it holds no array of the IDX format, the only one that is read packed with gzip; unpack it")
     return struct.unpack(f">{dimensions}I", file.read(4 * dimensions)), np.dtype(IDX_TYPES[code])
 
 

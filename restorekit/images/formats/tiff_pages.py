@@ -91,7 +91,12 @@ def picture_directories(file: TiffFile) -> list[Directory]:
         There is no directory, or they cannot be frames of one picture.
     """
     file.pages.useframes = False
-    chain = [cast(TiffPage, page) for page in file.pages]
+    chain, places = list[TiffPage](), set[int]()
+    for page in file.pages:  # tifffile follows a circle of directories for ever
+        if page.offset in places:
+            raise ImageError("the TIFF is damaged: its directories lead in a circle; get a complete copy of the file")
+        places.add(page.offset)
+        chain.append(cast(TiffPage, page))
     pairs = [pair for page in chain for pair in full_size_pages(page)]
     if not pairs:  # only reduced copies and masks are left: the largest of them are the picture
         most = max((page.size for page in chain), default=0)

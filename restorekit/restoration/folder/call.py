@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -118,7 +119,7 @@ def restore_folder(
         raise UsageError(unknown("image format", format, ("keep", *SUFFIXES)))
     if opaque and mask != "alpha":
         raise UsageError("opaque requires mask='alpha'; pass it or remove opaque")
-    target, first = Path(out).resolve(), Path(split_array(Path(source))[0]).resolve()
+    target, first = Path(os.path.realpath(out)), Path(os.path.realpath(split_array(Path(source))[0]))
     if target == first or target.is_relative_to(first) or (target == first.parent and not first.is_dir()):
         raise UsageError(f"the output {out} must lie outside the input {source}; choose another folder")
     masks = parse_mask(None if mask is None else str(mask), mask_invert, mask_confirmed)

@@ -174,7 +174,7 @@ class Journal:
                 _append(self._path, text.encode())
                 self._note(line)
         except OSError as error:
-            raise ImageError(f"cannot write {self._path} ({error.strerror}); free or choose another disk") from error
+            raise files.write_error(self._path, error) from error
 
     def _note(self, line: ImageRecord) -> None:
         self.lines[line.image] = line

@@ -1,5 +1,7 @@
 import gzip
 import struct
+import tracemalloc
+import zipfile
 
 import numpy as np
 import pytest
@@ -150,3 +152,72 @@ def test_pickles_are_refused(tmp_path):
     np.save(tmp_path / "a.npy", np.array([{"a": 1}, 2], object), allow_pickle=True)
     with pytest.raises(ImageError):
         read(tmp_path / "a.npy")
+
+
+def npy_header(text):
+    return b"\x93NUMPY\1\0" + struct.pack("<H", len(text)) + text.encode()
+
+
+def archived(path, **members):
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in members.items():
+            archive.writestr(name.replace("_", "."), data)
+
+
+@pytest.fixture
+def image_bytes(tmp_path):
+    np.save(tmp_path / "image.npy", np.zeros((4, 4), np.uint8))
+    return (tmp_path / "image.npy").read_bytes()
+
+
+def test_bytes_behind_a_packed_array_are_not_unpacked(tmp_path):
+    with gzip.open(tmp_path / "a.gz", "wb") as file:
+        file.write(b"\0\0\x08\3" + struct.pack(">III", 1, 28, 28) + bytes(784))
+        for _ in range(64):
+            file.write(bytes(2**20))
+    tracemalloc.start()
+    with pytest.raises(ImageError, match="expected 784 bytes of numbers, got more"):
+        read(tmp_path / "a.gz")
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < 2**23
+
+
+def test_other_arrays_are_bounded_by_the_size_of_the_file(tmp_path, image_bytes, monkeypatch):
+    monkeypatch.setattr("restorekit.images.formats.arrays.MAX_OTHERS", 2**16)
+    large = npy_header("{'descr': '|u1', 'fortran_order': False, 'shape': (1000000,)}\n") + bytes(10**6)
+    archived(tmp_path / "a.npz", image_npy=image_bytes, noise_npy=large)
+    with pytest.raises(ImageError, match=r"holds other arrays of 0\.0 GB; save the images"):
+        read(tmp_path / "a.npz")
+    np.savez(tmp_path / "b.npz", image=np.zeros((4, 4), np.uint8), noise=np.zeros(10**6, np.uint8))
+    assert read(tmp_path / "b.npz").pixels.shape == (1, 4, 4, 1)
+
+
+def test_a_header_that_states_gigabytes_is_not_read(tmp_path):
+    data = b"\x93NUMPY\2\0" + struct.pack("<I", 2**31 - 1) + b" " * 2**21
+    (tmp_path / "a.npy").write_bytes(data)
+    archived(tmp_path / "a.npz", image_npy=data)
+    for name in ("a.npy", "a.npz"):
+        with pytest.raises(ImageError, match="the header of an array states 2147483647 bytes"):
+            probe(tmp_path / name)
+
+
+def test_archives_of_other_things_are_named(tmp_path, image_bytes):
+    archived(tmp_path / "table.npz", xl_xml=b"<x/>")
+    archived(tmp_path / "mixed.npz", image_npy=image_bytes, notes_txt=b"hi")
+    archived(tmp_path / "empty.npz")
+    np.savez(tmp_path / "words.npz", a=np.array("hello"))
+    (tmp_path / "cut.npz").write_bytes((tmp_path / "words.npz").read_bytes()[:60])
+    (tmp_path / "text.gz").write_bytes(gzip.compress(b"hello"))
+    np.save(tmp_path / "objects.npy", np.array([[{}, {}]]), allow_pickle=True)
+    for name, words in (
+        ("table.npz", "a ZIP archive of other files than arrays"),
+        ("empty.npz", "holds no array that could be an image; its arrays: none"),
+        ("words.npz", r"holds no array that could be an image; its arrays: a \(\) <U5"),
+        ("cut.npz", "the archive is truncated"),
+        ("text.gz", "it holds no array of the IDX format"),
+        ("objects.npy", "it holds Python objects, which are never loaded"),
+    ):
+        with pytest.raises(ImageError, match=words):
+            read(tmp_path / name)
+    assert read(tmp_path / "mixed.npz").pixels.shape == (1, 4, 4, 1)

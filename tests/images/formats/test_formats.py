@@ -297,14 +297,19 @@ def test_a_half_download_filled_with_zeros_is_refused(tmp_path):
     ("data", "told"),
     [
         (b"", "is empty"),
-        (b"this is text, renamed", "is something else; expected PNG, JPEG"),
+        (b"this is text, renamed", "is a text; expected PNG, JPEG"),
+        (b"\xef\xbb\xbf\n<!DOCTYPE html><html>", "is an HTML page, perhaps an error message"),
+        (b"version https://git-lfs.github.com/spec/v1\noid", "is a pointer of Git LFS"),
+        (b"\x89PNG\n\x1a\n" + bytes(20), "is a PNG whose bytes were changed as those of a text"),
+        (bytes(64), "is filled with zeros"),
+        (b"\x01\x02", "is something else"),
         (b"GIF89a" + bytes(20), "is a GIF; expected PNG"),
         (b"8BPS" + bytes(20), "is a Photoshop file"),
         (b"\x89PNG\r\n\x1a\n", "truncated or damaged"),
         (b"\xff\xd8\xff", "truncated"),
         (b"BM", "truncated or damaged"),
         (b"II*\0", "truncated or damaged"),
-        (b"PK\x03\x04", "truncated or damaged"),
+        (b"PK\x03\x04", "is truncated"),
     ],
 )
 def test_what_is_no_image_is_told(data, told, tmp_path):

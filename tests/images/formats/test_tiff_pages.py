@@ -362,3 +362,18 @@ def test_an_odd_resolution_does_not_keep_a_picture_from_being_written(odd, tmp_p
 def test_a_broken_subifd_does_not_hide_the_picture(tmp_path):
     tifffile.imwrite(tmp_path / "a.tif", GRAY, metadata=None, extratags=[(330, "I", 1, 3, True)])
     assert np.array_equal(read(tmp_path / "a.tif").pixels[0, ..., 0], GRAY)
+
+
+@pytest.mark.parametrize("back_to", [0, 1])
+def test_directories_in_a_circle_are_refused(back_to, tmp_path):
+    _written(tmp_path / "a.tif", [(GRAY, {}), (GRAY, {}), (GRAY, {})])
+    with tifffile.TiffFile(tmp_path / "a.tif") as file:
+        first, last = file.pages[back_to].offset, file.pages[2]
+        end = last.offset + 2 + 12 * len(last.tags)
+    data = bytearray((tmp_path / "a.tif").read_bytes())
+    assert data[end : end + 4] == bytes(4)
+    data[end : end + 4] = struct.pack("<I", first)
+    (tmp_path / "a.tif").write_bytes(data)
+    for function in (probe, read):
+        with pytest.raises(ImageError, match="its directories lead in a circle"):
+            function(tmp_path / "a.tif")
