@@ -85,8 +85,7 @@ def main() -> None:
         try:
             status = group(standalone_mode=False)
         finally:  # nothing is left to save: a further signal ends the process without a traceback
-            for number in (signal.SIGINT, signal.SIGTERM):
-                signal.signal(number, _quit)
+            signal.signal(signal.SIGINT, _quit), signal.signal(signal.SIGTERM, _quit)
     except (click.exceptions.Abort, KeyboardInterrupt) as error:
         stop = error.__cause__ or error  # click turns an interrupt into an Abort
         _leave(_with_notes("stopped", stop), 143 if isinstance(stop, _Terminated) else 130)

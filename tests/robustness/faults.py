@@ -169,7 +169,7 @@ class Rig:
             "first": 0 if first in codes else first,
             "untold": first == 0 and missing(expected, found),
             "half": sorted(name for name, value in middle.items() if self.is_half(name, value, allowed[name])),
-            "again": 0 if again == 2 and " exists, and is not written over" in told else again,
+            "again": 0 if again == 2 and " exists" in told else again,
             "files": missing(expected, found),
             "said": said[-700:], "told": told[-700:],
         }  # fmt: skip
