@@ -13,7 +13,7 @@ from typing import NoReturn
 import click
 
 from restorekit import __version__
-from restorekit.core.errors import RestorekitError, UsageError, printable, shortage, unknown
+from restorekit.core.errors import RestorekitError, UsageError, printable, shortage, system_error, unknown
 
 NEXT = "\0"  # between sentences that are printed on lines of their own; no path and no argument holds it
 COMMANDS = {
@@ -82,10 +82,13 @@ def main() -> None:
     if signal.getsignal(signal.SIGINT) is _quit:  # of an earlier call in this process
         signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        status = group(standalone_mode=False)
+        try:
+            status = group(standalone_mode=False)
+        finally:  # nothing is left to save: a further signal ends the process without a traceback
+            signal.signal(signal.SIGINT, _quit), signal.signal(signal.SIGTERM, _quit)
     except (click.exceptions.Abort, KeyboardInterrupt) as error:
         stop = error.__cause__ or error  # click turns an interrupt into an Abort
-        _leave("; ".join(["stopped", *getattr(stop, "__notes__", [])]), 143 if isinstance(stop, _Terminated) else 130)
+        _leave(_with_notes("stopped", stop), 143 if isinstance(stop, _Terminated) else 130)
     except click.ClickException as error:
         error.show(text := io.StringIO())
         for line in text.getvalue().split("\n")[:-1]:
@@ -94,19 +97,13 @@ def main() -> None:
     except click.exceptions.Exit as stop:
         sys.exit(stop.exit_code)
     except RestorekitError as error:
-        _leave(_fault(error) or str(error), 2 if isinstance(error, UsageError) else 1)
+        _leave(_with_notes(_fault(error) or str(error), error), 2 if isinstance(error, UsageError) else 1)
     except (Exception, SystemExit) as error:
-        if (fault := _fault(error) or shortage(error)) is not None:
-            _leave(fault, 1)
-        if not isinstance(error, OSError):
+        if (fault := shortage(error) or _fault(error) or system_error(error)) is None:
             raise
         if isinstance(error, FileNotFoundError) and error.filename is None:  # of os.getcwd
-            _leave("the current folder does not exist any more; change to another one", 1)
-        where = "" if error.filename is None else f"{error.filename}: "
-        _leave(f"{where}{error.strerror or error}", 1)
-    finally:  # nothing is left to save: a further signal ends the process without a traceback
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, _quit)
+            fault = "the current folder does not exist any more; change to another one"
+        _leave(_with_notes(fault, error), 1)
     sys.exit(status if isinstance(status, int) else 0)
 
 
@@ -124,6 +121,11 @@ def _fault(error: BaseException) -> str | None:
     left_out = registry.installed().problems.values() if isinstance(error, UsageError) else ()
     text = error_message(error)
     return text and f"{NEXT}not in use: ".join([text, *left_out])
+
+
+def _with_notes(text: str, error: BaseException) -> str:
+    """Append an error's notes, such as how to resume."""
+    return "; ".join([text, *getattr(error, "__notes__", [])])
 
 
 class _Terminated(KeyboardInterrupt):

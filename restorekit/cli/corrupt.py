@@ -64,6 +64,7 @@ def command(
     """
     begin(machine, clean)
     check_output(clean, out)
+    from restorekit.core.files import sweep
     from restorekit.core.plugins import registry
     from restorekit.corruptions.spec import parse
     from restorekit.images.discovery import find_images, left_out
@@ -74,6 +75,7 @@ def command(
     corruption = parse(spec, registry.corruptions())
     plan = corrupt.CorruptionPlan(out, corruption, depth, parse_range(span), seed, axes)
     corrupt.check(items, plan)
+    sweep(out)
     if not (machine or listed) and (note := left_out(clean)):
         echo(note, err=True)
     failures: list[str] = []

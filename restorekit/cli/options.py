@@ -15,7 +15,7 @@ from click.core import ParameterSource
 
 from restorekit.cli.console import echo
 from restorekit.core.errors import UsageError, unknown
-from restorekit.core.files import claim, identity, refuse_links
+from restorekit.core.files import claim, identity, refuse_links, sweep
 
 if TYPE_CHECKING:
     from restorekit.core.contracts import Corruption, Metric
@@ -330,7 +330,10 @@ def check_destination(source: str | Path, out: Path, kind: str, overwrite: bool,
 
 
 def check_output_file(out: Path, suffix: str, overwrite: bool, *inputs: str | Path | None) -> None:
-    """Raise a UsageError for an output file of another suffix, one that exists, and one that is an input."""
+    """Raise a UsageError for an output file of another suffix, one that exists, and one that is an input.
+
+    Temporaries that killed runs left next to it are removed.
+    """
     if out.suffix.lower() != suffix:
         raise UsageError(f"expected OUT to end in {suffix}, got {out}; rename it")
     if out.exists() and not overwrite:
@@ -341,6 +344,7 @@ def check_output_file(out: Path, suffix: str, overwrite: bool, *inputs: str | Pa
     if within or identity(out) in files - {None}:
         raise UsageError(f"{out} is itself an input, which is never written to; choose another name")
     refuse_links(out)
+    sweep(out.parent, recursive=False)
 
 
 def set_threads(count: int | None) -> None:

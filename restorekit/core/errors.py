@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import errno
 import re
 from collections.abc import Iterable
 
@@ -93,16 +94,25 @@ _NO_THREADS = ("can't start new thread", "thread creation failed", "pthread_crea
 
 
 def shortage(error: BaseException) -> str | None:
-    """Return a sentence for an error that means that memory or threads ran out; None for other errors.
+    """Return a sentence for an error that means that memory, threads or open files ran out; None for other errors.
 
     Libraries raise errors of many classes for it, so that their messages are compared too.
     """
-    text = one_line(error)
-    if isinstance(error, MemoryError) or any(words in text for words in _NO_MEMORY):
+    text, number = one_line(error), error.errno if isinstance(error, OSError) else None
+    if number in (errno.EMFILE, errno.ENFILE):
+        return "too many files are open; lower --workers, close other programs, or raise the limit (`ulimit -n`)"
+    if isinstance(error, MemoryError) or number == errno.ENOMEM or any(words in text for words in _NO_MEMORY):
         return "out of memory; lower --max-memory, close other programs, or cut the image into parts"
     if any(words in text for words in _NO_THREADS):
         return "the system allows no further threads; lower --workers and --threads, or raise the limit (`ulimit -u`)"
     return None
+
+
+def system_error(error: BaseException) -> str | None:
+    """Return a sentence for an error of the operating system, or a lack of memory or threads; None for others."""
+    if (text := shortage(error)) is not None or not isinstance(error, OSError):
+        return text
+    return f"{error.filename or 'the file system'}: {error.strerror or error}"
 
 
 def brief(error: BaseException) -> str:

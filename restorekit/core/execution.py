@@ -11,7 +11,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
-from restorekit.core.errors import PluginError, RestorekitError, UsageError, shortage
+from restorekit.core.errors import PluginError, RestorekitError, UsageError, system_error
 
 T = TypeVar("T")
 T_contra = TypeVar("T_contra", contravariant=True)
@@ -123,5 +123,5 @@ def _outcome(task: T, future: Future[C]) -> Outcome[T, C]:
     except RestorekitError as error:
         return Outcome(task, None, str(error))
     except Exception as error:  # a bug or third-party code: a failure of this task alone
-        reason = shortage(error) or f"unexpected {type(error).__name__}: {error}; please report it"
+        reason = system_error(error) or f"unexpected {type(error).__name__}: {error}; please report it"
         return Outcome(task, None, reason)

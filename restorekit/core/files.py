@@ -264,7 +264,7 @@ def _create(folder: Path) -> tuple[Path, int]:
         temporary = folder / f".{secrets.token_hex(8)}{TEMPORARY}"
         descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
         _lock(descriptor)
-        if temporary.exists():
+        if os.fstat(descriptor).st_nlink:
             return temporary, descriptor
         os.close(descriptor)  # swept away between open and lock: try again
 

@@ -25,6 +25,7 @@ _REASONS: dict[type[Exception], str] = {
     PermissionError: "permission is denied",
     UnicodeDecodeError: "it is no text in UTF-8",
 }
+UNLISTED = "/*"  # end of the key that stands for all images of a folder that cannot be listed
 MAX_LIST_BYTES = 2**28  # of a --list: a million of the longest names that file systems have
 MISSING = ".missing"  # NAME.missing.png marks what is missing in NAME.png
 
@@ -48,7 +49,8 @@ class Item:
 def find_images(source: str | Path, listed: str | Path | None = None) -> list[Item]:
     """Find the images of a folder and its sub-folders, sorted by key, or the one of a file.
 
-    Hidden files, `_restorekit` folders and masks (`NAME.missing.png` next to `NAME.png`) are skipped.
+    Hidden files, `_restorekit` folders and masks (`NAME.missing.png` next to `NAME.png`) are skipped. A sub-folder
+    that cannot be listed counts as one image, `FOLDER/*`, which fails when it is read.
 
     Parameters
     ----------
@@ -94,7 +96,8 @@ def left_out(source: str | Path) -> str | None:
     walk = os.walk(source, onerror=lambda error: closed.append(_key(os.path.relpath(error.filename, source))))
     for file in (Path(folder, name) for folder, _, names in walk for name in names if not name.startswith(".")):
         suffix = file.suffix.lower()
-        if suffix in OTHER_PICTURES or (suffix in IMAGE_SUFFIXES and not file.is_file()):  # the latter: a dead link
+        is_dead = suffix in IMAGE_SUFFIXES and not os.path.isfile(file)  # noqa: PTH113 - Path.is_file may raise
+        if suffix in OTHER_PICTURES or is_dead:
             found.append(_key(os.path.relpath(file, source)))
     kinds = {
         f"left out, as no image that restorekit reads ({', '.join(sorted(SUFFIXES))})": found,
@@ -146,8 +149,8 @@ def _key(relative: str) -> str:
 
 
 def _walk(source: Path) -> Iterator[Item]:
-    visited = set()
-    for folder, folders, names in os.walk(source, followlinks=True):
+    visited, unlisted = set(), list[str]()
+    for folder, folders, names in os.walk(source, onerror=lambda e: unlisted.append(str(e.filename)), followlinks=True):
         real = os.path.realpath(folder)
         folders[:] = [] if real in visited else [f for f in folders if f != OWN_FOLDER and not f.startswith(".")]
         if real in visited:  # a link back into a folder that was searched already
@@ -155,8 +158,18 @@ def _walk(source: Path) -> Iterator[Item]:
         visited.add(real)
         for name in names:
             path = Path(folder, name)
-            if not name.startswith(".") and path.suffix.lower() in IMAGE_SUFFIXES and path.is_file():
+            if name.startswith(".") or path.suffix.lower() not in IMAGE_SUFFIXES:
+                continue
+            try:
+                is_image = path.is_file()
+            except OSError:  # which reading the image reports
+                is_image = True
+            if is_image:
                 yield Item(path, _key(os.path.relpath(path, source)))
+    for folder in unlisted:
+        if Path(folder) == source:
+            raise UsageError(f"cannot list the folder {source}; check the disk and its permissions")
+        yield Item(Path(folder), _key(os.path.relpath(folder, source)) + UNLISTED)
 
 
 def _chosen(source: Path, listed: Path) -> list[Item]:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from restorekit.training.job import TrainingJob
     from restorekit.training.resume import State
 
+LOG_FILE = "log.jsonl"  # in the folder of a run
 HEALTH = ("lr", "gradient", "skipped", "images_per_s")  # values of a step that are no part of the objective
 MAX_POINTS = 500  # of a curve
 Points = Sequence[tuple[float, float]]
@@ -98,7 +99,7 @@ class LogWriter:
             return
         progress = self._job.progress(state.step, state.seconds)
         line = LogEntry(event, state.step, round(state.seconds, 2), progress, environment, values)
-        with open_to_append(self._job.run / "log.jsonl") as file:
+        with open_to_append(self._job.run / LOG_FILE) as file:
             file.write(json.dumps(encode(line)).encode() + b"\n")
         self._watch(line)
 
@@ -141,6 +142,10 @@ class Log:
     def of(self, event: str) -> list[LogEntry]:
         """Return the lines of one event."""
         return [line for line in self.lines if line.event == event]
+
+    def has(self, step: int, event: str = "validation") -> bool:
+        """Return whether there is a line of an event at a step."""
+        return any(line.step == step for line in self.of(event))
 
     def names(self, event: str) -> list[str]:
         """Return the names of the values of an event, in the order in which they first appear."""

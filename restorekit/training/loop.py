@@ -24,7 +24,7 @@ from restorekit.training import optimizers
 from restorekit.training.batches import Batches
 from restorekit.training.interrupts import check_gradients, save_on_error, stop_requests
 from restorekit.training.job import TrainingJob
-from restorekit.training.log import LogWriter, RunEnvironment, Watch
+from restorekit.training.log import LOG_FILE, LogWriter, RunEnvironment, Watch, read_log
 from restorekit.training.resume import STATE_FILE, State, restore_state, rewind, save_state
 from restorekit.training.validation import measure, preview, sample_grid
 
@@ -94,6 +94,8 @@ def train(job: TrainingJob, model: Model, fabric: Fabric, watch: Watch, resume: 
     guard = save_on_error(job, state, lambda: _save(job, state, state.found, fabric), fabric.world_size)
     with stop_requests() as stop, Batches(job, fabric) as batches, guard:
         log.write("start", state, {}, _environment(fabric))
+        if resume and state.step % job.recipe.validate == 0 and not read_log(job.run / LOG_FILE).has(state.step):
+            found = _validate(job, state, fabric, log)  # an error of the disk had kept it from being written
         while (progress := job.progress(state.step, state.seconds)) < 1 and stop.signal is None:
             portions = batches.take(state.step)
             parts = _update(job, state, portions, progress, fabric)

@@ -69,3 +69,18 @@ def test_an_unconditional_model_looks_for_damage_by_its_sampler(run, images, tmp
     code, _, err = run("detect", bad, tmp_path / "M", *words)
     assert code == 0, err
     assert len(list((tmp_path / "M").rglob("*.png"))) == 2
+
+
+def test_clean_images_that_cannot_be_read_are_left_out(run, folders, tmp_path):
+    good, bad, _ = folders
+    words = ("--rate", 0.01, "--device", "cpu", "--threads", 1, "--json")
+    assert run("detect", bad, tmp_path / "BEFORE", "--clean", good, *words)[0] == 0
+    (good / "sub" / "cut.png").write_bytes((good / "sub" / "0.png").read_bytes()[:-60])
+    (good / "empty.jpg").write_bytes(b"")
+    code, said, err = run("detect", bad, tmp_path / "AFTER", "--clean", good, *words)
+    assert code == 1, err
+    found = json.loads(said)
+    assert {name.rpartition("/")[2] for name in found["unreadable_clean"]} == {"cut.png", "empty.jpg"}
+    assert (found["images"], found["failures"]) == (2, [])
+    for path in (tmp_path / "BEFORE").rglob("*.png"):
+        assert path.read_bytes() == (tmp_path / "AFTER" / path.relative_to(tmp_path / "BEFORE")).read_bytes()

@@ -8,8 +8,10 @@ import sys
 
 import numpy as np
 import pytest
+import torch
 from click.testing import CliRunner
 from PIL import Image
+from safetensors.torch import load_file
 
 from restorekit.cli import group
 from restorekit.cli.train import command
@@ -198,3 +200,58 @@ def test_tensorboard_that_is_not_installed_is_told_before_any_work(source, tmp_p
     result = small(source, str(tmp_path / "run"), "--steps", "1", "--tensorboard")
     assert "pip install 'restorekit[tensorboard]'" in str(result.exception)
     assert not (tmp_path / "run").exists()
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Six images, one cut short, one that is empty, and one that is no image."""
+    (tmp_path / "IN" / "sub").mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    for name in ("a.png", "b.png", "c.png", "sub/d.png", "e.png", "f.png"):
+        Image.fromarray(rng.integers(0, 256, (16, 16), np.uint8)).save(tmp_path / "IN" / name)
+    cut = tmp_path / "IN" / "c.png"
+    cut.write_bytes(cut.read_bytes()[:-60])
+    (tmp_path / "IN" / "empty.png").write_bytes(b"")
+    (tmp_path / "IN" / "text.jpg").write_text("no image")
+    return tmp_path / "IN"
+
+
+def test_a_training_goes_on_without_files_that_cannot_be_read(folder, tmp_path):
+    result = small(str(folder), str(tmp_path / "run"), "--steps", "2", "--validation", "1")
+    assert result.exception is None, result.output
+    assert "left out 3 of 8 images, which cannot be read" in result.output
+    for name in ("c.png", "empty.png", "text.jpg"):
+        assert name in result.output
+    for name in ("c.png", "empty.png", "text.jpg"):
+        (folder / name).unlink()
+    clean = small(str(folder), str(tmp_path / "clean"), "--steps", "2", "--validation", "1")
+    assert "left out" not in clean.output
+    first, second = (load_file(tmp_path / name / "model.safetensors") for name in ("run", "clean"))
+    assert all(torch.equal(first[key], second[key]) for key in second)
+
+
+def test_a_training_without_a_single_readable_file_is_refused(folder, tmp_path):
+    for name in ("a.png", "b.png", "sub/d.png", "e.png", "f.png"):
+        (folder / name).write_bytes(b"\x89PNG\r\n\x1a\n")
+    result = small(str(folder), str(tmp_path / "run"), "--steps", "2")
+    assert isinstance(result.exception, UsageError)
+    assert "none of the 8 images" in str(result.exception)
+
+
+def test_pictures_of_a_validation_that_failed_are_made_by_the_next_run(source, tmp_path, monkeypatch):
+    words = ("--steps", "4", "--set", "validate=2")
+    assert small(source, str(tmp_path / "whole"), *words).exception is None
+    pictures = {path.relative_to(tmp_path / "whole") for path in (tmp_path / "whole").rglob("*.png")}
+
+    def fail(*arguments):
+        raise OSError(28, "No space left on device", "previews/0000002.png")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "preview", fail)
+        error = small(source, str(tmp_path / "run"), *words).exception
+    assert isinstance(error, OSError)
+    assert any("as of step 2, so go on with --resume" in note for note in error.__notes__)
+    assert small(source, str(tmp_path / "run"), *words, "--resume").exception is None
+    assert {path.relative_to(tmp_path / "run") for path in (tmp_path / "run").rglob("*.png")} == pictures
+    first, second = (load_file(tmp_path / name / "model.safetensors") for name in ("run", "whole"))
+    assert all(torch.equal(first[key], second[key]) for key in second)

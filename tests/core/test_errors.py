@@ -45,9 +45,27 @@ def test_printable_text_holds_no_control_character_and_no_line_break():
         (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried"), "out of memory"),
         (ImportError("libtorch.so: failed to map segment from shared object"), "out of memory"),
         (RuntimeError("can't start new thread"), "no further threads"),
+        (OSError(24, "Too many open files"), "too many files are open"),
+        (OSError(12, "Cannot allocate memory"), "out of memory"),
+        (OSError(5, "Input/output error"), None),
         (RuntimeError("a bug"), None),
     ],
 )
 def test_a_lack_of_memory_or_threads_is_told_whoever_raises_it(error, words):
     found = errors.shortage(error)
     assert found is None if words is None else words in found
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (OSError(5, "Input/output error", "a.png"), "a.png: Input/output error"),
+        (OSError(5, "Input/output error"), "the file system: Input/output error"),
+        (OSError("odd"), "the file system: odd"),
+        (MemoryError(), "out of memory"),
+        (ValueError("a bug"), None),
+    ],
+)
+def test_errors_of_the_system_are_sentences(error, words):
+    found = errors.system_error(error)
+    assert found is None if words is None else found is not None and found.startswith(words)

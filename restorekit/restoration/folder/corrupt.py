@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from restorekit.core.contracts import Corruption
-from restorekit.core.errors import ImageError, RestorekitError, UsageError
+from restorekit.core.errors import ImageError, RestorekitError, UsageError, system_error
 from restorekit.core.files import remove
 from restorekit.core.rng import Rng
 from restorekit.core.types import Observation
@@ -79,6 +79,8 @@ def corrupt_file(item: Item, plan: CorruptionPlan) -> str | None:
         raise
     except RestorekitError as error:
         return str(error)
+    except OSError as error:
+        return system_error(error)
     return None
 
 

@@ -9,7 +9,7 @@ from pathlib import Path, PurePath
 import numpy as np
 import torch
 
-from restorekit.core.errors import RestorekitError
+from restorekit.core.errors import RestorekitError, system_error
 from restorekit.core.rng import Rng
 from restorekit.images import formats
 from restorekit.images.dataset import LabelledImages
@@ -69,7 +69,8 @@ def mask_all(
             path.parent.mkdir(parents=True, exist_ok=True)
             formats.write(path, Picture(values, format="png", metadata=Metadata(text=(SOFTWARE,))), values)
             shares.append(float(defective.float().mean()))
-        except RestorekitError as error:
-            failures.append({"image": key, "error": str(error)})
+        except (RestorekitError, OSError) as error:
+            text = system_error(error) if isinstance(error, OSError) else None
+            failures.append({"image": key, "error": text or str(error)})
         watch(key, failures[-1]["error"] if failures and failures[-1]["image"] == key else None)
     return Masking(len(shares), float(np.mean(shares)) if shares else 0.0, failures)

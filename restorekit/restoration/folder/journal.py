@@ -13,7 +13,7 @@ from pathlib import Path
 from restorekit.core import files
 from restorekit.core.errors import ImageError
 from restorekit.core.records import Json, encode, parse_lines
-from restorekit.images.discovery import OWN_FOLDER, split_array
+from restorekit.images.discovery import OWN_FOLDER, UNLISTED, split_array
 from restorekit.restoration.folder.records import Facts, ImageRecord, InputDigests
 
 try:
@@ -24,6 +24,8 @@ except ImportError:  # Windows: shards in one folder may mix up their lines ther
 
 def image_digest(path: Path) -> str:
     """Return the SHA-256 of the file of an image as 64 hexadecimal digits; ImageError if it cannot be read."""
+    if os.path.isdir(path):  # noqa: PTH112 - Path.is_dir may raise
+        raise ImageError(f"the folder {path} cannot be listed; check the disk and its permissions")
     try:
         return files.digest_of_file(split_array(path)[0])
     except OSError as error:
@@ -163,6 +165,8 @@ class Journal:
         ImageError
             The disk is full or read-only.
         """
+        if line.image.endswith(UNLISTED):  # no image of that name: the next run may find those that it stands for
+            return
         text = json.dumps(encode(line)) + "\n"
         try:
             with self._alone:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from restorekit.core.errors import ImageError, UsageError, shortage
+from restorekit.core.errors import ImageError, UsageError, system_error
 from restorekit.core.plugins.boundary import error_message
 from restorekit.images import formats
 from restorekit.images.discovery import Item
@@ -92,10 +92,8 @@ def sentence(error: Exception, own: Path | None = None) -> str:
     """Return what to tell of whatever kept an image from being restored; tracebacks go into the run's own folder."""
     if (text := error_message(error, own)) is not None:
         return text
-    if (text := shortage(error)) is not None:
+    if (text := system_error(error)) is not None:
         return text
-    if isinstance(error, OSError):
-        return f"{error.filename or 'the file system'}: {error.strerror or error}"
     return f"unexpected {type(error).__name__}: {error}; please report it"
 
 
@@ -103,8 +101,8 @@ def _state(item: Item, setup: Setup, journal: Journal) -> _State:
     try:
         digests = setup.digests(item)
         return _State(item, digests, journal.done(item.key, digests, setup.target(item), setup.pictures))
-    except ImageError as error:
-        return _State(item, InputDigests(), False, str(error))
+    except (ImageError, OSError) as error:
+        return _State(item, InputDigests(), False, sentence(error))
 
 
 def is_done(item: Item, setup: Setup, journal: Journal) -> bool:
