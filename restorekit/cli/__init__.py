@@ -88,7 +88,7 @@ def main() -> None:
             signal.signal(signal.SIGINT, _quit), signal.signal(signal.SIGTERM, _quit)
     except (click.exceptions.Abort, KeyboardInterrupt) as error:
         stop = error.__cause__ or error  # click turns an interrupt into an Abort
-        _leave(_with_notes("stopped", stop), 143 if isinstance(stop, _Terminated) else 130)
+        _leave("stopped", stop, 143 if isinstance(stop, _Terminated) else 130)
     except click.ClickException as error:
         error.show(text := io.StringIO())
         for line in text.getvalue().split("\n")[:-1]:
@@ -97,13 +97,13 @@ def main() -> None:
     except click.exceptions.Exit as stop:
         sys.exit(stop.exit_code)
     except RestorekitError as error:
-        _leave(_with_notes(_fault(error) or str(error), error), 2 if isinstance(error, UsageError) else 1)
+        _leave(_fault(error) or str(error), error, 2 if isinstance(error, UsageError) else 1)
     except (Exception, SystemExit) as error:
         if (fault := shortage(error) or _fault(error) or system_error(error)) is None:
             raise
         if isinstance(error, FileNotFoundError) and error.filename is None:  # of os.getcwd
             fault = "the current folder does not exist any more; change to another one"
-        _leave(_with_notes(fault, error), 1)
+        _leave(fault, error, 1)
     sys.exit(status if isinstance(status, int) else 0)
 
 
@@ -123,11 +123,6 @@ def _fault(error: BaseException) -> str | None:
     return text and f"{NEXT}not in use: ".join([text, *left_out])
 
 
-def _with_notes(text: str, error: BaseException) -> str:
-    """Append an error's notes, such as how to resume."""
-    return "; ".join([text, *getattr(error, "__notes__", [])])
-
-
 class _Terminated(KeyboardInterrupt):
     """SIGTERM, handled like Ctrl-C but with exit code 143."""
 
@@ -136,7 +131,7 @@ def _interrupt(number: int, frame: object) -> None:
     raise _Terminated
 
 
-def _leave(sentence: str, status: int) -> NoReturn:
-    for line in sentence.split(NEXT):
+def _leave(sentence: str, error: BaseException, status: int) -> NoReturn:
+    for line in "; ".join([sentence, *getattr(error, "__notes__", [])]).split(NEXT):  # notes say how to resume
         print(f"restorekit: {printable(line)}", file=sys.stderr)
     sys.exit(status)

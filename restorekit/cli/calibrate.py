@@ -77,8 +77,7 @@ def command(
     from restorekit.restoration.loading import open_restorer
 
     set_threads(threads)
-    known = registry.corruptions()
-    corruptions = [(spec, parse(spec, known)) for spec in specs]
+    corruptions = [(spec, parse(spec, registry.corruptions())) for spec in specs]
     opened = open_restorer(model, corruptions[0][1], None, Compute(device, precision, compiled))
     if opened.card is None:
         raise UsageError(f"{model} is a classical method without a standard deviation; calibrate a model")

@@ -119,14 +119,9 @@ def _axes_by_rule(shape: Shape, labelled: bool) -> str:
             return "NHWC"
         case (_, c, _, _) if c <= MAX_CHANNELS:
             return "NCHW"
-        case (_, h, w, c) if _is_spectral(c, h, w):
+        case (_, h, w, c) if c <= _MAX_SPECTRAL and 4 * c <= min(h, w):  # too short for columns
             return "NHWC"
     raise _unclear(shape, _CHOICES.get(len(shape), ()))
-
-
-def _is_spectral(channels: int, height: int, width: int) -> bool:
-    """Return whether a last axis is too short for columns, compared with the two before it."""
-    return channels <= _MAX_SPECTRAL and 4 * channels <= min(height, width)
 
 
 def _is_cube(first: int, second: int, third: int) -> bool:

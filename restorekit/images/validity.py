@@ -33,21 +33,15 @@ def transparent(picture: Picture) -> Mask | None:
 
 def stated_white(picture: Picture) -> float | None:
     """Return the largest number of a sensor by the tags of its file: MaxSampleValue, WhiteLevel, OME's bits."""
-    for code, letters in _WHITES.items():
-        tag = _tag(picture, code)
-        letter = next((c for c in letters if tag is not None and _SIZES[c] == tag[0]), None)
-        if tag is not None and letter is not None and picture.metadata.tiff is not None:
-            size = struct.calcsize(f"={letter}")
-            numbers = struct.unpack(f"{picture.metadata.tiff.byteorder}{len(tag[2]) // size}{letter}", tag[2])
-            return float(max(numbers, default=0)) or None
-    described = _tag(picture, _DESCRIPTION)
-    bits = None if described is None else _SIGNIFICANT.search(described[2])
-    return float(2 ** int(bits[1]) - 1) if bits else None
-
-
-def _tag(picture: Picture, code: int) -> tuple[int, int, bytes] | None:
-    """Return type, count and bytes of a tag of the first page of a TIFF."""
     layout = picture.metadata.tiff
     if layout is None or not layout.pages:
         return None
-    return next((tag[1:] for tag in layout.pages[0] if tag[0] == code), None)
+    tags = {code: (kind, data) for code, kind, _, data in reversed(layout.pages[0])}  # of a code, the first counts
+    for code, letters in _WHITES.items():
+        kind, data = tags.get(code, (0, b""))
+        letter = next((c for c in letters if _SIZES[c] == kind), None)
+        if letter is not None:
+            numbers = struct.unpack(f"{layout.byteorder}{len(data) // struct.calcsize(f'={letter}')}{letter}", data)
+            return float(max(numbers, default=0)) or None
+    bits = _SIGNIFICANT.search(tags[_DESCRIPTION][1]) if _DESCRIPTION in tags else None
+    return float(2 ** int(bits[1]) - 1) if bits else None

@@ -190,16 +190,14 @@ class Safeguard:
     def correction(self, top: int, bottom: int) -> Tensor:
         """Return what is to be added to rows of the restoration, (C, h, W)."""
         residual = self.rows(top, bottom).residual.nan_to_num()
-        means, excess = (self._at_pixels(t, top, bottom) for t in (self.means, self.excess))
+        squares = torch.cat([self.means, self.excess])[None]  # values of squares, interpolated at the pixels
+        y, x = ((torch.arange(a, b) + 0.5) / (BLOCK * n) * 2 - 1 for a, b, n in (
+            (top, bottom, squares.shape[2]), (0, self.shape[2], squares.shape[3])))  # fmt: skip
+        place = torch.stack(torch.meshgrid(x, y, indexing="xy"), -1)[None]
+        at_pixels = F.grid_sample(squares, place, align_corners=False, padding_mode="border")[0]
+        means, excess = at_pixels[: len(self.means)], at_pixels[len(self.means) :]
         weight = 1 - (1 - self.lines.weight(top, bottom)) * (1 - excess)
         return weight * residual + (1 - weight) * means
-
-    def _at_pixels(self, squares: Tensor, top: int, bottom: int) -> Tensor:
-        """Interpolate values of squares, (C, rows, columns), at the pixels of some rows, (C, h, W)."""
-        y, x = ((torch.arange(a, b) + 0.5) / (BLOCK * n) * 2 - 1 for a, b, n in (
-            (top, bottom, squares.shape[1]), (0, self.shape[2], squares.shape[2])))  # fmt: skip
-        place = torch.stack(torch.meshgrid(x, y, indexing="xy"), -1)[None]
-        return F.grid_sample(squares[None], place, align_corners=False, padding_mode="border")[0]
 
     @property
     def concerns(self) -> list[str]:

@@ -124,17 +124,14 @@ def _line_share(powers: NDArray[np.float32], channels: int) -> float:
     neighbours = F.unfold(padded, NEIGHBOURHOOD)[0].T.view(TILE, TILE, -1).numpy()
     lines = torch.zeros(TILE, TILE)
     candidates = (typical > LINE * lowest.clamp_min(1e-12)) & FINE
-    lines[candidates] = (typical[candidates] > LINE * _medians(neighbours, candidates).clamp_min(1e-12)).float()
+    nearby = torch.from_numpy(np.median(neighbours[candidates.numpy()], 1))
+    lines[candidates] = (typical[candidates] > LINE * nearby.clamp_min(1e-12)).float()
     if not bool(lines.any()):
         return 0.0
     near = (F.max_pool2d(F.pad(lines[None, None], (1,) * 4, mode="circular"), 3, 1)[0, 0] > 0) & FINE
     total = _entire(torch.from_numpy(powers.mean(0))).sum()
-    return float((typical[near] - _medians(neighbours, near)).clamp_min(0).sum() / total)
-
-
-def _medians(neighbours: NDArray[np.float32], where: Tensor) -> Tensor:
-    """Return the medians of the neighbourhoods of some frequencies, (n,)."""
-    return torch.from_numpy(np.median(neighbours[where.numpy()], 1))
+    nearby = torch.from_numpy(np.median(neighbours[near.numpy()], 1))
+    return float((typical[near] - nearby).clamp_min(0).sum() / total)
 
 
 def _entire(half: Tensor) -> Tensor:

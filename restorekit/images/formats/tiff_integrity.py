@@ -34,23 +34,19 @@ def check_page(page: TiffPage) -> None:
     sides = (page.imagelength, page.imagewidth, page.imagedepth, page.samplesperpixel)
     if not all(isinstance(side, int) for side in sides):  # tifffile passes on whatever a tag holds
         raise ImageError(f"the TIFF states no size in pixels; {_COPY}")
-    unread = sorted(code for code in _stated(page) & _LAYOUT if code not in page.tags)
+    file, order, big = page.parent.filehandle, page.parent.byteorder, page.parent.is_bigtiff
+    head, entry = (8, 20) if big else (2, 12)
+    file.seek(page.offset)
+    data = file.read(int.from_bytes(file.read(head), "little" if order == "<" else "big") * entry)
+    # the codes of all tags as they stand in the file, whether or not tifffile could read them
+    stated = {code for (code,) in struct.iter_unpack(f"{order}H{entry - 2}x", data[: len(data) // entry * entry])}
+    unread = sorted(code for code in stated & _LAYOUT if code not in page.tags)
     if page.samplesperpixel == 1:
         unread = [code for code in unread if code != _PLANAR]
     if unread:
         raise ImageError(f"the file is damaged: its tag {unread[0]} cannot be read; {_COPY}")
     _check_samples(page)
     _check_segments(page)
-
-
-def _stated(page: TiffPage) -> set[int]:
-    """Return the codes of all tags of a page as they stand in the file, whether or not tifffile could read them."""
-    file, order, big = page.parent.filehandle, page.parent.byteorder, page.parent.is_bigtiff
-    head, entry = (8, 20) if big else (2, 12)
-    file.seek(page.offset)
-    count = int.from_bytes(file.read(head), "little" if order == "<" else "big")
-    data = file.read(count * entry)
-    return {code for (code,) in struct.iter_unpack(f"{order}H{entry - 2}x", data[: len(data) // entry * entry])}
 
 
 def _check_samples(page: TiffPage) -> None:
