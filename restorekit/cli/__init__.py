@@ -101,8 +101,6 @@ def main() -> None:
     except (Exception, SystemExit) as error:
         if (fault := shortage(error) or _fault(error) or system_error(error)) is None:
             raise
-        if isinstance(error, FileNotFoundError) and error.filename is None:  # of os.getcwd
-            fault = "the current folder does not exist any more; change to another one"
         _leave(fault, error, 1)
     sys.exit(status if isinstance(status, int) else 0)
 

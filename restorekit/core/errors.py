@@ -112,6 +112,8 @@ def system_error(error: BaseException) -> str | None:
     """Return a sentence for an error of the operating system, or a lack of memory or threads; None for others."""
     if (text := shortage(error)) is not None or not isinstance(error, OSError):
         return text
+    if isinstance(error, FileNotFoundError) and error.filename is None:  # of os.getcwd
+        return "the current folder does not exist any more; change to another one"
     return f"{error.filename or 'the file system'}: {error.strerror or error}"
 
 

@@ -22,7 +22,7 @@ from restorekit.core.devices import Compute, Precision
 from restorekit.core.errors import ImageError, RestorekitWarning, UsageError
 from restorekit.core.plugins import registry
 from restorekit.core.rng import Rng
-from restorekit.core.types import Problem, Restoration
+from restorekit.core.types import Observation, Problem, Restoration, shape_of
 from restorekit.corruptions.spec import parse
 from restorekit.images import exif, formats
 from restorekit.images.intensity import (
@@ -34,11 +34,11 @@ from restorekit.images.intensity import (
     parse_range,
 )
 from restorekit.images.picture import SUFFIXES, Array, turned_upright
-from restorekit.restoration.assumptions import pose_problem, resolve_degradation, sigma_of
+from restorekit.restoration.assumptions import NO_NOISE, pose_problem, resolve_degradation, sigma_of
 from restorekit.restoration.loading import Opened, open_restorer
 from restorekit.restoration.objects import CallerImage, ImageValues, prepare_values, read_missing, read_object
 from restorekit.restoration.safeguards import hold
-from restorekit.uncertainty.conditions import white_level
+from restorekit.uncertainty.conditions import white_level, without_noise
 from restorekit.uncertainty.intervals import enclose_or_warn
 from restorekit.uncertainty.noise_level import estimate_sigma
 
@@ -285,6 +285,15 @@ class PythonRestorer:
             pose_problem, values.y, values.observed, found.corruption, max(restorer.geometry.channels), label=label
         )
         problem = pose(sigma=level)
+        if found.source == "nobody" and found.sigma is None:
+            reasons = [without_noise(y, o) for y, o in zip(values.y, values.observed, strict=True)]
+            if all(reasons):
+                corruption = resolve_degradation(sigma=0.0).corruption
+                exact = Observation(
+                    values.y, values.observed, shape_of(values.y), torch.zeros(len(reasons), 1, 1, 1),
+                    problem.observation.label,
+                )  # fmt: skip
+                return values, Problem(exact, corruption), [*values.notes, NO_NOISE.format(reasons[0])]
         if not found.estimate:
             return values, problem, values.notes
         estimated, levels = _estimated(problem, restorer.needs_sigma)

@@ -15,6 +15,7 @@ from restorekit.corruptions import Chain, Gaussian, Missing
 from restorekit.uncertainty.noise_level import IMAGE
 
 Sigma = float | Literal["auto"] | None  # a noise level on [0, 1]; to be estimated; not stated
+NO_NOISE = "it holds no noise, as {}: only missing pixels are filled, unless a noise level is stated"
 CorruptionSource = Literal["user", "file", "model", "nobody"]
 
 

@@ -25,7 +25,7 @@ from restorekit.core.types import Observation, Problem, Restoration
 from restorekit.uncertainty.periodicity import MIN_SIDE, SpectralLines
 
 BLOCK = 8  # pixels along a side of the squares whose means are held
-STRIP = 64 * BLOCK  # rows that are looked at together
+STRIP = 16 * BLOCK  # rows that are looked at together
 SMOOTH = 2.0  # squares: standard deviation of the Gaussian that local means are taken with, 16 pixels
 MAX_CLIPPED = 0.002  # share of clipped values near a square; more of them move the mean of the noise itself
 BILEVEL = 0.95  # share of values at an end of the range above which an image is black and white, not clipped
@@ -45,6 +45,7 @@ VISIBLE = 1 / 255  # and the least change that counts
 MOVED = 0.03  # share of squares whose mean moved so far that the model is taken not to know the image
 EXCESS = 2.0  # ratio of the removed power to that of the noise up to which nothing is put back
 LOCAL = 1.0  # squares: standard deviation of the Gaussian over which both powers are compared
+STRONGEST = 0.3  # standard deviation on [0, 1] above which what was removed is unlikely to be noise
 RETURNED = 0.05  # share of squares of which most was put back, so that the model is taken not to know the image
 
 Floats = npt.NDArray[np.float64]
@@ -176,15 +177,15 @@ class Safeguard:
             usable = strip.residual.isfinite() & ~clipped
             residual, y = (torch.where(usable, t, 0) for t in (strip.residual, strip.observed))
             rows = slice(top // BLOCK, top // BLOCK + -(-y.shape[1] // BLOCK))
+            for total, field in zip(totals[:5], (residual, residual.square(), usable, clipped, y), strict=True):
+                total[:, rows] = _block_sums(field)
+            totals.powers[:, rows] = _block_sums(y.square())  # one by one, as all together would fill the memory
+            totals.down[:, rows] = _block_sums(y * down[: y.shape[1], None])
+            totals.across[:, rows] = _block_sums(y * across)
+            totals.neighbours[:, rows] = _block_sums(residual * residual.roll(-1, 2))
             x = y - residual
-            right, ahead, below = (
-                residual.roll(-1, 2), torch.cat([x[:, :, 1:], x[:, :, -1:]], 2), torch.cat([x[:, 1:], x[:, -1:]], 1)
-            )  # fmt: skip
-            slope = (ahead - x).square() + (below - x).square()
-            place = y * down[: y.shape[1], None], y * across
-            summed = (residual, residual.square(), usable, clipped, y, y.square(), *place, residual * right, slope)
-            for total, t in zip(totals, summed, strict=True):
-                total[:, rows] = _block_sums(t)
+            slope = x.diff(append=x[:, :, -1:]).square_()
+            totals.slopes[:, rows] = _block_sums(slope.add_(x.diff(dim=1, append=x[:, -1:]).square_()))
         return totals
 
     def correction(self, top: int, bottom: int) -> Tensor:
@@ -208,6 +209,10 @@ class Safeguard:
                 f"fine regular structure, as of a mosaic, a screen or dithering, was taken for noise in"
                 f" {self.lines.share:.0%} of the image; it was left as it was observed there"
             )
+        totals = self._totals
+        removed = float(np.sqrt(totals.squares.sum() / max(1.0, float(totals.counts.sum()))))
+        if removed > STRONGEST:
+            found.append(f"noise of {255 * removed:.0f}/255 was removed, stronger than noise usually is")
         if self.moved > MOVED:
             found.append(
                 f"local means changed by more than noise explains in {self.moved:.0%} of the image; they were put back,"

@@ -24,6 +24,10 @@ WHITE = 1.25  # ratio of both scales up to which a square is taken for nothing b
 ROUNDED = 0.3 / 255  # standard deviation of what rounding to 8 bits leaves in flat squares
 FEWEST = 8  # such squares
 VARIED = 4.0  # ratio of their powers above which the noise is not of one level
+EQUAL = 0.3  # share of equal neighbours in a square that noise of one step of 255 stays below
+NOISY = 0.05  # share of squares with fewer of them, above which an image may be noisy
+GRID = 8  # pixels: period of the edges between the blocks of JPEG, within which neighbours may be equal
+LEVELS = 4  # different values at most of an image that is drawn or dithered, in which noise would make more
 
 
 class Conditions(NamedTuple):
@@ -151,6 +155,42 @@ def white_level(problem: Problem) -> WhiteLevel:
     observed = observed.expand_as(y)
     reason = departure(y, observed, observed & ((y <= 0) | (y >= 1)))
     return WhiteLevel(None, reason) if reason else WhiteLevel(float(estimate_sigma(problem)))
+
+
+def without_noise(y: Tensor, observed: Tensor) -> str:
+    """Describe why an image can hold no noise; empty if it may hold some.
+
+    Noise makes neighbours differ. In drawings, screenshots and pixel art most of them are equal, and black-and-white
+    scans and dithered images have few different values. JPEG makes neighbours equal too, but not across its blocks.
+
+    Parameters
+    ----------
+    y : Tensor, (C, H, W)
+        An image.
+    observed : Tensor of bool, (1 or C, H, W)
+        Only squares without a missing value are looked at.
+    """
+    rows, columns = (side // BLOCK * BLOCK for side in y.shape[1:])
+    if not rows or not columns:
+        return ""
+    known = y.movedim(0, -1)[observed.all(0)]
+    for step in (len(known) // 4096 + 1, 1) if len(known) else ():  # few values first, as many take long to sort
+        if any(len(channel[::step].unique()) > LEVELS for channel in known.T):
+            break
+    else:
+        return f"it has {LEVELS} different values or fewer"
+    across, down = (y == y.roll(-1, 2)).all(0)[:rows, :columns], (y == y.roll(-1, 1)).all(0)[:rows, :columns]
+    share = F.avg_pool2d(0.5 * (across.float() + down.float())[None], BLOCK)[0]
+    live = (share < 1) & (F.avg_pool2d(observed.all(0)[None, :rows, :columns].float(), BLOCK)[0] == 1)
+    if not bool(live.any()) or float((share[live] < EQUAL).float().mean()) > NOISY:
+        return ""
+    pixels = live.repeat_interleave(BLOCK, 0).repeat_interleave(BLOCK, 1).float()
+    for same, axis in ((across, 0), (down, 1)):  # both counted by the places within a block of JPEG
+        equal, all_pairs = ((same * pixels).sum(axis), pixels.sum(axis))
+        phases = torch.stack([equal[k::GRID].sum() / all_pairs[k::GRID].sum().clamp_min(1) for k in range(GRID)])
+        if phases.min() < 0.5 * phases.mean():
+            return ""
+    return f"{share.mean():.0%} of neighbouring values are equal"
 
 
 def departure(y: Tensor, observed: Tensor, clipped: Tensor) -> str:

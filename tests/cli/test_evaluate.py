@@ -123,7 +123,7 @@ def test_a_report_that_cannot_be_written_is_told_before_the_work(clean, tmp_path
     (tmp_path / "file").touch()
     result = invoke(clean, tmp_path / "file" / "o", *TV)
     assert isinstance(result.exception, UsageError)
-    assert "cannot be written to" in str(result.exception)
+    assert "is a file; expected a folder" in str(result.exception)
     assert "psnr" not in result.output
 
 

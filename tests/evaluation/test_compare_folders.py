@@ -67,7 +67,7 @@ def test_a_damaged_file_an_unfinished_one_and_a_clean_one_with_gaps_are_failures
     write(clean / "sub/c.missing.png", np.pad(np.full((8, 8), 255, np.uint8), 20))
     results, _ = run(out, clean)
     told = {failure.image: failure.error for failure in results.failures}
-    assert "truncated" in told["a.png"]
+    assert "damaged" in told["a.png"]
     assert "NaN" in told["sub/b.png"]
     assert "no truth" in told["sub/c.png"]
     assert (results.images, results.runs[0].metrics["psnr"]) == ([], None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import multiprocessing
 import shutil
+import warnings
 
 import numpy as np
 import pytest
@@ -396,3 +397,19 @@ def test_metadata_of_a_pil_image_are_kept(model, tmp_path):
         with Image.open(tmp_path / name) as saved:
             assert saved.info["icc_profile"] == b"a profile"
             assert np.abs(np.subtract(ImageOps.exif_transpose(saved), expected, dtype=float)).mean() < 8, name
+
+
+def test_a_drawing_comes_back_as_it_was_unless_a_level_is_stated(model):
+    y, x = np.mgrid[:64, :64]
+    drawing = np.where((x + y) % 16 < 8, 240, np.where(x % 12 < 6, 90, 17)).astype(np.uint8)
+    with pytest.warns(RestorekitWarning, match="it holds no noise, as it has 4 different values or fewer"):
+        restored = model(drawing)
+    assert np.array_equal(restored.image, drawing)
+    mask = (x > 20) & (x < 26) & (y < 50)
+    with pytest.warns(RestorekitWarning, match="only missing pixels are filled"):
+        filled = model(drawing, mask=mask).image
+    assert np.array_equal(filled[~mask], drawing[~mask])
+    with warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter("always")
+        model(drawing, sigma=25 / 255)
+    assert not any("holds no noise" in str(warning.message) for warning in heard)

@@ -1,5 +1,6 @@
 import dataclasses
 
+import numpy as np
 import pytest
 import torch
 
@@ -14,6 +15,7 @@ from restorekit.uncertainty.conditions import (
     departure,
     distances,
     white_level,
+    without_noise,
 )
 
 
@@ -119,3 +121,49 @@ def test_white_noise_has_its_level():
     found = white_level(Problem(Observation(y, observed, (1, 192, 160)), Gaussian(0.1)))
     assert found.sigma == pytest.approx(0.1, rel=0.05)
     assert found.reason == ""
+
+
+def drawing(side=96):
+    y, x = np.mgrid[:side, :side]
+    levels = np.full((side, side), 240.0)
+    levels[((x - 40) ** 2 + (y - 50) ** 2 < 900) & ((x + y) % 24 < 12)] = 90
+    levels[(y % 32 < 3) | (abs(x - y) < 2)] = 17
+    levels[20:60, 70:90] = 150 + (x[20:60, 70:90] // 4 % 3)
+    return levels
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_drawing_holds_no_noise_and_one_step_of_noise_ends_that(channels):
+    clean = torch.from_numpy(np.stack([drawing() - 5 * c for c in range(channels)])).float()
+    seen = torch.ones(1, *clean.shape[1:], dtype=torch.bool)
+    assert "of neighbouring values are equal" in without_noise(clean / 255, seen)
+    for sigma in (1.0, 3.0, 25.0):
+        noise = torch.from_numpy(np.random.default_rng(0).normal(0, sigma, clean.shape)).float()
+        assert without_noise((clean + noise).round().clamp(0, 255) / 255, seen) == ""
+
+
+def test_few_values_leave_no_room_for_noise():
+    dithered = torch.from_numpy(np.random.default_rng(0).random((1, 64, 64)) < 0.5).float()
+    assert "4 different values or fewer" in without_noise(dithered, torch.ones_like(dithered, dtype=torch.bool))
+
+
+def test_blocks_of_jpeg_are_no_sign_of_a_drawing():
+    rng = np.random.default_rng(0)
+    blocks = np.kron(rng.integers(100, 160, (16, 16)), np.ones((8, 8)))
+    for offset in (0, 3):
+        y = torch.from_numpy(np.roll(blocks, offset, (0, 1)))[None].float() / 255
+        assert without_noise(y, torch.ones_like(y, dtype=torch.bool)) == ""
+
+
+def test_clipped_ground_does_not_hide_the_noise_of_what_stands_on_it():
+    rng = np.random.default_rng(0)
+    y = np.zeros((1, 128, 128))
+    y[0, 30:70, 40:100] = np.rint(60 + rng.normal(0, 3, (40, 60))) / 255
+    assert without_noise(torch.from_numpy(y).float(), torch.ones(1, 128, 128, dtype=torch.bool)) == ""
+
+
+def test_missing_squares_do_not_count_as_equal():
+    y = np.random.default_rng(0).random((1, 64, 64))
+    y[:, :48] = 0
+    observed = torch.from_numpy(y != 0)
+    assert without_noise(torch.from_numpy(y).float(), observed) == ""

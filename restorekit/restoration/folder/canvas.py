@@ -22,7 +22,7 @@ from restorekit.images.previews import PreviewCollector
 from restorekit.restoration.folder.planes import Plane
 from restorekit.restoration.safeguards import Removed, Safeguard
 
-ROWS = 512  # of a picture that are corrected at once
+ROWS = 128  # of a picture that are corrected at once
 IN_MEMORY = 2**28  # bytes of a spread or of draws that are kept in memory; more goes to a file without a name
 
 Floats = npt.NDArray[np.float32]

@@ -19,7 +19,7 @@ from restorekit.core.types import Observation, Problem
 from restorekit.images.intensity import IntensityRange, to_unit
 from restorekit.images.picture import Array, Picture
 from restorekit.restoration.assumptions import pose_problem
-from restorekit.uncertainty.conditions import white_level
+from restorekit.uncertainty.conditions import white_level, without_noise
 from restorekit.uncertainty.noise_level import IMAGE, estimate_sigma
 
 MAX_UNTILED_PX = 2**20  # pixels of an image whose initial estimate is computed at once
@@ -266,11 +266,22 @@ def estimate_level(plane: Plane, corruption: Corruption, required: bool) -> tupl
     return replace(plane, sigma=sigma), f"{found.reason}: its estimated level, {255 * sigma:.1f}/255, is uncertain"
 
 
-def central_window(plane: Plane, corruption: Corruption) -> Problem:
+def no_noise(planes: Sequence[Plane]) -> str:
+    """Describe why no plane of an image can hold noise; empty if one may."""
+    reasons = []
+    for plane in planes:
+        o = central_window(plane, IMAGE, BLOCK).observation
+        reasons.append(without_noise(o.y[0], o.observed[0]))
+        if not reasons[-1]:
+            return ""
+    return reasons[0]
+
+
+def central_window(plane: Plane, corruption: Corruption, side: int = WINDOW) -> Problem:
     """Return the part of a plane from which noise is estimated: all of it, or the centre of a large one."""
     height, width = plane.pixels.shape[:2]
-    top, left = max(0, (height - WINDOW) // 2), max(0, (width - WINDOW) // 2)
-    bottom, right = min(height, top + WINDOW), min(width, left + WINDOW)
+    top, left = max(0, (height - side) // 2), max(0, (width - side) // 2)
+    bottom, right = min(height, top + side), min(width, left + side)
     return Problem(PlaneSource([plane], corruption).observed(top, bottom, left, right), corruption)
 
 

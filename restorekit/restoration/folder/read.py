@@ -16,11 +16,11 @@ from restorekit.images.intensity import MARGIN_SIGMAS, NOISY_MARGIN, IntensityRa
 from restorekit.images.masks import MaskArray
 from restorekit.images.picture import Picture
 from restorekit.images.validity import no_data, transparent
-from restorekit.restoration.assumptions import Degradation
+from restorekit.restoration.assumptions import NO_NOISE, Degradation, resolve_degradation
 from restorekit.restoration.folder.batching import Group
 from restorekit.restoration.folder.journal import Journal
 from restorekit.restoration.folder.options import Options, Setup
-from restorekit.restoration.folder.planes import Plane, estimate_level, planes
+from restorekit.restoration.folder.planes import Plane, estimate_level, no_noise, planes
 from restorekit.restoration.folder.records import ImageRecord, InputDigests
 
 MAX_OUTSIDE = 0.6  # share of the values far outside of a range that is no range of theirs
@@ -135,6 +135,9 @@ def _opened(state: _State, setup: Setup) -> OpenedFile:
     accepted = setup.restorer.geometry.channels
     own = planes(item.key, _with_nan(picture, kept), marked.missing, scale, accepted, found.corruption, kept)
     levels = list[str]()
+    if found.source == "nobody" and found.sigma is None and (reason := no_noise(own)):
+        found = resolve_degradation(sigma=0.0)
+        levels = [NO_NOISE.format(reason)]
     if found.estimate:
         estimated = [estimate_level(p, found.corruption, setup.restorer.needs_sigma) for p in own]
         own, levels = [p for p, _ in estimated], list(dict.fromkeys(note for _, note in estimated if note))

@@ -121,3 +121,13 @@ def test_the_users_word_on_the_noise_wins_over_the_files(tmp_path):
         restore(prepared(tmp_path / "IN", tmp_path / name, **values))
         found[name] = lines(tmp_path / name)[-1]["sigma"]
     assert found == pytest.approx({"file": 0.1, "number": 0.2, "spec": 0.3, "both": 0.2})
+
+
+def test_a_black_and_white_scan_is_copied_with_a_note(tmp_path):
+    (tmp_path / "IN").mkdir()
+    page = (RNG.random((64, 64)) < 0.9).astype(np.uint8) * 255
+    Image.fromarray(page).save(tmp_path / "IN" / "page.png")
+    said = {}
+    restore(prepared(tmp_path / "IN", tmp_path / "OUT"), lambda line: said.update({line.image: line}))
+    assert (tmp_path / "OUT" / "page.png").read_bytes() == (tmp_path / "IN" / "page.png").read_bytes()
+    assert any("it holds no noise" in note for note in said["page.png"].facts.notes)
