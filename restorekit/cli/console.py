@@ -188,11 +188,14 @@ class Reporter:
         Image and error of each failed image, or of the journal if it could not be completed.
     noted : int
         Images with notes, printed or not.
+    doubtful : list of str
+        Images whose structure the model may have taken for noise.
     """
 
     def __init__(self, say: Callable[[str | None, bool], None]) -> None:
         self.failures: list[dict[str, str]] = []
         self.noted = 0
+        self.doubtful: list[str] = []
         self._say = say
         self._said: set[str] = set()
 
@@ -204,6 +207,8 @@ class Reporter:
             return
         notes = line.facts.notes if line.status == "done" and line.facts is not None else ()
         self.noted += bool(notes)
+        if line.status == "done" and line.facts is not None and line.facts.concerns:
+            self.doubtful.append(line.image)
         kinds = {note: note_kind(note.replace(line.image, "#")) for note in notes}
         fresh = [note for note in notes if kinds[note] not in self._said]
         self._said.update(kinds.values())

@@ -379,6 +379,9 @@ def print_summary(
             echo(text)
         if setup.options.self_check:
             echo(str(checks))
+        if reporter.doubtful:
+            names = ", ".join(reporter.doubtful[:3]) + ", ..." * (len(reporter.doubtful) > 3)
+            echo(f"check {len(reporter.doubtful)} of them, which may have lost structure: {names}")
         if reporter.noted and setup.file is None:
             echo(f"notes on {reporter.noted} of them -> {setup.own / 'images.jsonl'}")
         if setup.pictures:

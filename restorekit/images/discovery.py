@@ -92,6 +92,8 @@ def find_images(source: str | Path, listed: str | Path | None = None) -> list[It
 
 def left_out(source: str | Path) -> str | None:
     """Return sentences about pictures and folders under a folder that cannot be read, or None."""
+    if not Path(source).is_dir():
+        return None
     closed, found = list[str](), list[str]()
     walk = os.walk(source, onerror=lambda error: closed.append(_key(os.path.relpath(error.filename, source))))
     for file in (Path(folder, name) for folder, _, names in walk for name in names if not name.startswith(".")):

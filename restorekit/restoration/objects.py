@@ -193,6 +193,9 @@ def prepare_values(
             where = np.broadcast_to(where, picture.pixels.shape)
             kept = where if kept is None else kept | where
             notes.append(f"{np.count_nonzero(where)} value(s) count as missing: {reason}")
+    lost = np.False_ if picture.missing is None else picture.missing if kept is None else picture.missing & ~kept
+    if count := int(np.count_nonzero(lost)):
+        notes.append(f"{count} value(s) are NaN, infinite or masked; they count as missing and are filled")
     unknown = np.zeros(picture.pixels.shape, bool)
     for part in (picture.missing, kept):
         unknown = unknown if part is None else unknown | part
@@ -250,7 +253,7 @@ def read_missing(missing: Any, taken: CallerImage, axes: str | None = None, conf
     share = float(marks.mean())
     if not (confirmed or isinstance(missing, str | Path) or is_plausible_share(share)):
         raise ImageError(
-            f"the mask marks {share:.4g} of the image as missing, expected a share of 0.0001 to 0.6, or nothing;"
+            f"the mask marks {share:.4%} of the image as missing, expected 0.01 % to 60 %, or nothing;"
             " non-zero means missing, so invert the mask if the other pixels are missing, or pass mask_confirmed=True"
             " if this is right"
         )

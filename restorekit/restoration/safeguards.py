@@ -28,6 +28,7 @@ BLOCK = 8  # pixels along a side of the squares whose means are held
 STRIP = 16 * BLOCK  # rows that are looked at together
 SMOOTH = 2.0  # squares: standard deviation of the Gaussian that local means are taken with, 16 pixels
 MAX_CLIPPED = 0.002  # share of clipped values near a square; more of them move the mean of the noise itself
+CLIPPING = 1.5  # times that share times the standard deviation of the residual: how far clipping may move the mean
 BILEVEL = 0.95  # share of values at an end of the range above which an image is black and white, not clipped
 FLATTEST = 0.1  # share of squares of like brightness that have less in them than what is taken for the noise
 FEWEST = 16  # squares, among fewer the noise is not measured
@@ -154,11 +155,18 @@ class Safeguard:
             for found in (totals.sums, totals.squares, totals.counts)
         )
         near = np.stack([gaussian_filter(t / BLOCK**2, SMOOTH / 2) for t in totals.clipped])
-        known = (counts > BLOCK**2 / 16) & (near <= MAX_CLIPPED)
-        weight = np.where(known, np.maximum(counts, 1), np.inf)
-        means = sums / weight
+        if (near > MAX_CLIPPED).any():  # there the clipped values count too, and explain some of the difference
+            everything = self._sums(bilevel=True)
+            whole = (np.stack([gaussian_filter(t, SMOOTH) for t in found]) for found in everything[:3])
+            sums, squares, counts = (
+                np.where(near > MAX_CLIPPED, a, b) for a, b in zip(whole, (sums, squares, counts), strict=True)
+            )
+        weight = np.where(counts > BLOCK**2 / 16, np.maximum(counts, 1), np.inf)
+        means, spread = sums / weight, np.sqrt(np.maximum(squares / weight - (sums / weight) ** 2, 0))
+        explained = np.where(near > MAX_CLIPPED, CLIPPING * near * spread, 0)
+        means = np.sign(means) * np.maximum(np.abs(means) - explained, 0)
         # A Gaussian of s pixels averages as many independent values as 4 pi s^2.
-        error = np.sqrt(np.maximum(squares / weight - means**2, 0) / (4 * np.pi * (SMOOTH * BLOCK) ** 2))
+        error = spread / np.sqrt(4 * np.pi * (SMOOTH * BLOCK) ** 2)
         return torch.from_numpy(means).float(), torch.from_numpy(error).float()
 
     @cached_property

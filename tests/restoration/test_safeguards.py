@@ -257,3 +257,31 @@ def test_coarse_noise_that_follows_structure_is_not_taken_for_detail():
     smooth, leaves, _ = stripes_and_leaves(0)
     image = Removed((smooth + smeared(leaves))[0], smeared(leaves)[0], torch.zeros(1, 192, 224, dtype=torch.bool))
     assert not Safeguard((1, 192, 224), lambda top, bottom: Removed(*(t[:, top:bottom] for t in image))).drawn
+
+
+def clipped_safeguard(y, residual):
+    parts = y, residual, (y <= 0) | (y >= 1)
+    return Safeguard(tuple(y.shape), lambda top, bottom: Removed(*(part[:, top:bottom] for part in parts)))
+
+
+def test_means_near_white_are_held_though_noise_is_clipped():
+    """Clipping may move the mean by less than its share times the noise; a model that brightens beyond is held."""
+    rng = np.random.default_rng(0)
+    truth = np.where(np.indices((1, 128, 128)).sum(0) % 23 < 3, 0.2, 0.92)
+    y = torch.from_numpy(np.clip(truth + rng.normal(0, 10 / 255, truth.shape), 0, 1)).float()
+    residual = y - torch.from_numpy(np.where(truth > 0.5, 0.965, truth)).float()
+    safeguard = clipped_safeguard(y, residual)
+    held = y - residual + safeguard.correction(0, 128)
+    assert abs(float((held - y).mean())) < 0.3 / 255
+    assert any("local means" in sentence for sentence in safeguard.concerns)
+
+
+def test_noise_that_white_clips_moves_no_mean():
+    rng = np.random.default_rng(0)
+    truth = np.ones((1, 128, 128)) * np.linspace(0.7, 1, 128)
+    for sigma in (5 / 255, 25 / 255, 50 / 255):
+        y = torch.from_numpy(np.clip(truth + rng.normal(0, sigma, truth.shape), 0, 1)).float()
+        residual = y - torch.from_numpy(truth).float()
+        safeguard = clipped_safeguard(y, residual)
+        assert safeguard.moved < 0.03
+        assert not any("local means" in sentence for sentence in safeguard.concerns)
