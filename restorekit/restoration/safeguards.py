@@ -157,9 +157,9 @@ class Safeguard:
         near = np.stack([gaussian_filter(t / BLOCK**2, SMOOTH / 2) for t in totals.clipped])
         if (near > MAX_CLIPPED).any():  # there the clipped values count too, and explain some of the difference
             everything = self._sums(bilevel=True)
-            whole = (np.stack([gaussian_filter(t, SMOOTH) for t in found]) for found in everything[:3])
+            all_values = (np.stack([gaussian_filter(t, SMOOTH) for t in found]) for found in everything[:3])
             sums, squares, counts = (
-                np.where(near > MAX_CLIPPED, a, b) for a, b in zip(whole, (sums, squares, counts), strict=True)
+                np.where(near > MAX_CLIPPED, a, b) for a, b in zip(all_values, (sums, squares, counts), strict=True)
             )
         weight = np.where(counts > BLOCK**2 / 16, np.maximum(counts, 1), np.inf)
         means, spread = sums / weight, np.sqrt(np.maximum(squares / weight - (sums / weight) ** 2, 0))
