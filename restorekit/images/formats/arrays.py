@@ -19,7 +19,7 @@ from typing import IO, Any, NamedTuple
 import numpy as np
 from numpy.lib import format as npy
 
-from restorekit.core.errors import ImageError
+from restorekit.core.errors import ImageError, printable
 from restorekit.images.axes import Shape, axes_of, frames_shape, from_frames, shortest_shape, to_frames
 from restorekit.images.discovery import split_array
 from restorekit.images.picture import SPEC_KEY, Array, ArrayLayout, Header, Metadata, Picture, assemble
@@ -167,7 +167,7 @@ def is_archive(file: str) -> bool:
 def _pick(file: str, name: str, members: dict[str, tuple[Shape, np.dtype[Any]]], axes: str | None) -> str:
     """Return the name of the array that holds the images: the requested one, or the only one that can."""
     if name and name not in members:
-        raise ImageError(f"{file} has no array {name!r}; it holds {', '.join(members) or 'none'}")
+        raise ImageError(f"{file} has no array {name!r}; it holds {printable(', '.join(members)) or 'none'}")
     if name:
         return name
     if members.keys() >= PACKED:
@@ -182,10 +182,10 @@ def _pick(file: str, name: str, members: dict[str, tuple[Shape, np.dtype[Any]]],
     ]
     if not images:
         names = ", ".join(f"{key} {shape} {dtype}" for key, (shape, dtype) in [*members.items()][:5]) or "none"
-        raise ImageError(f"{file} holds no array that could be an image; its arrays: {names}")
+        raise ImageError(f"{file} holds no array that could be an image; its arrays: {printable(names)}")
     if len(images) != 1:
         raise ImageError(
-            f"{file} holds {len(images)} arrays that could be the image ({', '.join(images[:20])});"
+            f"{file} holds {len(images)} arrays that could be the image ({printable(', '.join(images[:20]))});"
             f" name one as {Path(file).name}:ARRAY"
         )
     return images[0]

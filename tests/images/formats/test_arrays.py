@@ -252,3 +252,14 @@ def test_archives_of_other_things_are_named(tmp_path, image_bytes):
         with pytest.raises(ImageError, match=words):
             read(tmp_path / name)
     assert read(tmp_path / "mixed.npz").pixels.shape == (1, 4, 4, 1)
+
+
+def test_control_characters_in_names_of_arrays_are_escaped(tmp_path):
+    small = np.zeros((4, 4), np.uint8)
+    np.savez(tmp_path / "two.npz", **{"a": small, "\x1b[31m": small})
+    np.savez(tmp_path / "none.npz", **{"\x1b[31m": np.array("text")})
+    for name in ("two.npz", "none.npz", "two.npz:other"):
+        with pytest.raises(ImageError) as caught:
+            read(tmp_path / name)
+        assert r"\x1b[31m" in str(caught.value)
+        assert "\x1b" not in str(caught.value)
