@@ -363,7 +363,7 @@ def _zip(data, rng):
         case 0:
             del members[name]
         case 1:
-            members[rng.choice(("../x.npy", "x", "\x1b[31m.npy", "", "a:b.npy", "restorekit-corruption.npy"))] = (
+            members[rng.choice(("../x.npy", "x", "\x1b[31m.npy", " ", "a:b.npy", "restorekit-corruption.npy"))] = (
                 members[name]
             )
         case 2:
