@@ -258,8 +258,10 @@ def begin(quiet: bool, *sources: str | Path | None, model: str | None = None) ->
 
 def parse_quality(text: str) -> str:
     """Check a ``--jpeg-quality`` text: auto, keep, or a number from 1 to 100."""
-    if text in ("auto", "keep") or (re.fullmatch(r"\d{1,3}", text, re.ASCII) and 1 <= int(text) <= 100):
-        return text if text in ("auto", "keep") else str(int(text))
+    from restorekit.images.picture import QUALITIES
+
+    if (found := text.lstrip("0")) in QUALITIES:
+        return found
     raise UsageError(f"--jpeg-quality takes auto, keep, or a number from 1 to 100, got {text!r}")
 
 

@@ -22,7 +22,7 @@ from restorekit.core.devices import Compute, Precision
 from restorekit.core.errors import ImageError, RestorekitWarning, UsageError
 from restorekit.core.plugins import registry
 from restorekit.core.rng import Rng
-from restorekit.core.types import Observation, Problem, Restoration, shape_of
+from restorekit.core.types import Problem, Restoration
 from restorekit.corruptions.spec import parse
 from restorekit.images import exif, formats
 from restorekit.images.intensity import (
@@ -69,7 +69,7 @@ class RestoredImage(Restoration):
     def image(self) -> Any:
         """The restored image as it came: its type, range, layout and alpha.
 
-        An array for an array or a path, a tensor for a tensor, a PIL image for a PIL image. ImageValues without data,
+        An array for an array or a path, a tensor for a tensor, a PIL image for a PIL image. Values without data,
         colours of transparent pixels and values far outside of the range are those of the input.
         """
         taken, pixels, _ = self._parts()
@@ -288,12 +288,10 @@ class PythonRestorer:
         if found.source == "nobody" and found.sigma is None:
             reasons = [without_noise(y, o) for y, o in zip(values.y, values.observed, strict=True)]
             if all(reasons):
-                corruption = resolve_degradation(sigma=0.0).corruption
-                exact = Observation(
-                    values.y, values.observed, shape_of(values.y), torch.zeros(len(reasons), 1, 1, 1),
-                    problem.observation.label,
-                )  # fmt: skip
-                return values, Problem(exact, corruption), [*values.notes, NO_NOISE.format(reasons[0])]
+                found = resolve_degradation(sigma=0.0)
+                zeros, channels = torch.zeros(len(reasons), 1, 1, 1), max(restorer.geometry.channels)
+                exact = pose_problem(values.y, values.observed, found.corruption, channels, zeros, label)
+                return values, exact, [*values.notes, NO_NOISE.format(reasons[0])]
         if not found.estimate:
             return values, problem, values.notes
         estimated, levels = _estimated(problem, restorer.needs_sigma)

@@ -27,11 +27,11 @@ def sigma_of(sigma: object) -> Sigma:
     UsageError
         It is none of these, or not from 0 to 1.
     """
-    if sigma is None or (isinstance(sigma, str) and sigma == "auto"):
-        return sigma  # type: ignore[return-value]  # the one text that is left
+    if sigma is None:
+        return None
     if isinstance(sigma, str):
-        return checked_sigma(typed_number(sigma), sigma)
-    return checked_sigma(sigma, str(sigma))  # type: ignore[arg-type]  # which raises for what is no number
+        return "auto" if sigma == "auto" else checked_sigma(typed_number(sigma), sigma)
+    return checked_sigma(sigma, str(sigma))  # type: ignore[arg-type]  # it raises an error for other objects
 
 
 @dataclass(frozen=True)

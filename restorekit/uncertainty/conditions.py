@@ -26,6 +26,7 @@ FEWEST = 8  # such squares
 VARIED = 4.0  # ratio of their powers above which the noise is not of one level
 EQUAL = 0.3  # share of equal neighbours in a square that noise of one step of 255 stays below
 NOISY = 0.05  # share of squares with fewer of them, above which an image may be noisy
+CENTRE = 1024  # pixels along a side of the part of a large image that is looked at
 GRID = 8  # pixels: period of the edges between the blocks of JPEG, within which neighbours may be equal
 LEVELS = 4  # different values at most of an image that is drawn or dithered, in which noise would make more
 
@@ -168,8 +169,10 @@ def without_noise(y: Tensor, observed: Tensor) -> str:
     y : Tensor, (C, H, W)
         An image.
     observed : Tensor of bool, (1 or C, H, W)
-        Only squares without a missing value are looked at.
+        Only squares without a missing value are looked at, and of a large image its centre.
     """
+    top, left = (max(0, (side - CENTRE) // 2) for side in y.shape[1:])
+    y, observed = (t[:, top : top + CENTRE, left : left + CENTRE] for t in (y, observed))
     rows, columns = (side // BLOCK * BLOCK for side in y.shape[1:])
     if not rows or not columns:
         return ""

@@ -19,7 +19,7 @@ from restorekit.core.types import Observation, Problem
 from restorekit.images.intensity import IntensityRange, to_unit
 from restorekit.images.picture import Array, Picture
 from restorekit.restoration.assumptions import pose_problem
-from restorekit.uncertainty.conditions import white_level, without_noise
+from restorekit.uncertainty.conditions import CENTRE, white_level, without_noise
 from restorekit.uncertainty.noise_level import IMAGE, estimate_sigma
 
 MAX_UNTILED_PX = 2**20  # pixels of an image whose initial estimate is computed at once
@@ -270,7 +270,7 @@ def no_noise(planes: Sequence[Plane]) -> str:
     """Describe why no plane of an image can hold noise; empty if one may."""
     reasons = []
     for plane in planes:
-        o = central_window(plane, IMAGE, BLOCK).observation
+        o = central_window(plane, IMAGE, CENTRE).observation
         reasons.append(without_noise(o.y[0], o.observed[0]))
         if not reasons[-1]:
             return ""
