@@ -6,7 +6,17 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from restorekit.core.contracts import Corruption, LatentModel, Metric, Model, Restorer, Sampler, parts_of
+    from restorekit.core.contracts import (
+        Corruption,
+        Detector,
+        LatentModel,
+        Metric,
+        Model,
+        Network,
+        Restorer,
+        Sampler,
+        parts_of,
+    )
     from restorekit.core.errors import (
         CheckpointError,
         ImageError,
@@ -45,7 +55,7 @@ __version__ = "0.1.0"
 # Public names by the module that defines them; each is imported on first use, so `import restorekit` loads no torch.
 _NAMES = {
     "restorekit.core.contracts": (
-        "Corruption", "LatentModel", "Metric", "Model", "Restorer", "Sampler", "parts_of",
+        "Corruption", "Detector", "LatentModel", "Metric", "Model", "Network", "Restorer", "Sampler", "parts_of",
     ),
     "restorekit.core.errors": (
         "CheckpointError", "ImageError", "InputTypeError", "PluginError",
@@ -65,10 +75,10 @@ _NAMES = {
 }  # fmt: skip
 _HOMES = {name: module for module, names in _NAMES.items() for name in names}
 __all__ = [
-    "Batch", "CheckpointError", "Corruption", "Draws", "Estimate", "FolderResult", "Geometry", "ImageError",
-    "InputTypeError", "LatentModel",
-    "Linear", "Metric", "Model", "NoiseLaw", "Observation", "PluginError", "Ranged", "Restoration", "RestoredImage",
-    "RestorekitError", "RestorekitWarning", "Restorer", "Rng", "Sampler", "Source", "SpecError", "Terms",
+    "Batch", "CheckpointError", "Corruption", "Detector", "Draws", "Estimate", "FolderResult", "Geometry", "ImageError",
+    "InputTypeError", "LatentModel", "Linear", "Metric", "Model", "Network", "NoiseLaw", "Observation", "PluginError",
+    "Ranged", "Restoration", "RestoredImage", "RestorekitError",
+    "RestorekitWarning", "Restorer", "Rng", "Sampler", "Source", "SpecError", "Terms",
     "Traits", "UndefinedMetricError", "UsageError", "__version__", "evaluate", "hookimpl", "load", "parts_of",
     "restore_folder", "shape_of", "train",
 ]  # fmt: skip

@@ -25,7 +25,8 @@ from restorekit.core.errors import UsageError
 if TYPE_CHECKING:
     from restorekit.core.devices import Precision
     from restorekit.evaluation.calibration import Fit
-    from restorekit.evaluation.rows import NoisePolicy
+    from restorekit.models.checkpoint import Card
+    from restorekit.uncertainty.touch import TouchTable
 
 EXAMPLE = """\b
 Example:
@@ -41,9 +42,8 @@ Example:
     "--corruption",
     "specs",
     multiple=True,
-    required=True,
     metavar="SPEC",
-    help="Corruption to calibrate for; repeatable.",
+    help="Corruption to calibrate for; repeatable. Detectors of defects take none.",
 )
 @click.option("--limit", type=LIMIT, help="Use at most this many images. [default: all]")
 @range_option
@@ -58,6 +58,8 @@ def command(
 ) -> int:  # fmt: skip
     """Calibrate the intervals of MODEL on the images of CLEAN, and write the model with its calibration to OUT.
 
+    Of a detector of defects, the shares of clean pixels are calibrated that `restore --repair` may touch.
+
     Use images that the model was not trained on. The first half fills a table: the number of predicted standard
     deviations that enclose the truth. The second half scales the table so that the expected share of values outside
     an interval is at most the nominal one (conformal risk control). The printed values are of the second half.
@@ -66,50 +68,55 @@ def command(
     check_output_file(out, ".safetensors", overwrite, model, clean)
     from restorekit.core.devices import Compute
     from restorekit.core.plugins import registry
-    from restorekit.corruptions.spec import parse
-    from restorekit.evaluation import evaluate
-    from restorekit.evaluation.calibration import fit
+    from restorekit.evaluation.calibration import fit_model
     from restorekit.evaluation.results_file import prepare
-    from restorekit.evaluation.scenarios import needs_sigma
     from restorekit.images.dataset import load_images
     from restorekit.images.intensity import parse_range
     from restorekit.models import checkpoint
-    from restorekit.restoration.loading import open_restorer
+    from restorekit.restoration.loading import open_detector
 
     set_threads(threads)
-    corruptions = [(spec, parse(spec, registry.corruptions())) for spec in specs]
-    opened = open_restorer(model, corruptions[0][1], None, Compute(device, precision, compiled))
-    if opened.card is None:
+    compute, failed = Compute(device, precision, compiled), list[str]()
+    card = None if model in registry.restorers() else checkpoint.read_card(checkpoint.resolve(model))
+    if card is None:
         raise UsageError(f"{model} is a classical method without a standard deviation; calibrate a model")
+    detects = card.model in registry.detectors()
+    if bool(specs) == detects:
+        raise UsageError("a detector has no corruption; remove --corruption" if detects else "pass --corruption SPEC")
     images = load_images(clean, limit, None, parse_range(span), axes)
-    unread = images.drop_unreadable()
-    prepare(out.parent)
-    noise_policy: NoisePolicy = (
-        "auto" if any(needs_sigma(opened, corruption) for _, corruption in corruptions) else "blind"
-    )
-    source = f"{len(images)} images of {Path(clean).name}, fingerprint {images.fingerprint[:16]}"
-    failed: list[str] = []
-    with ImagesProgress(len(unread) + len(images), "calibrating", machine) as progress:
+    with ImagesProgress(len(images), "calibrating", machine) as progress:
 
         def note(key: str, error: str | None) -> None:
             failed.extend([key] if error else [])
             progress.advance(error and f"{key}: {error}")
 
-        for key, error in unread.items():
-            note(key, f"left out: {error}")
-        found = fit(opened.restorer, evaluate.test_images(images), corruptions, seed, note, source, noise_policy)
-    card = dataclasses.replace(opened.card, calibration=found.table.to_json())
-    checkpoint.save(out, checkpoint.read_weights(checkpoint.resolve(model)), card)
-    _print(found, out, machine)
+        found: Fit | TouchTable
+        if detects:
+            found = open_detector(model, compute).repair().calibrated(images, Path(clean).name, note)
+        else:
+            found = fit_model(model, specs, images, compute, Path(clean).name, seed, note)
+    prepare(out.parent)
+    _save(found, out, model, card, machine)
     return 1 if failed else 0
 
 
-def _print(found: Fit, out: Path, machine: bool) -> None:
+def _save(found: Fit | TouchTable, out: Path, model: str, card: Card, machine: bool) -> None:
+    """Write the model with its calibration, and print how well that holds."""
     from restorekit.core.records import encode
+    from restorekit.evaluation.calibration import Fit
     from restorekit.evaluation.results_file import finite
+    from restorekit.models import checkpoint
 
+    table = found.table.to_json() if isinstance(found, Fit) else found.to_json()
+    weights = checkpoint.read_weights(checkpoint.resolve(model))
+    checkpoint.save(out, weights, dataclasses.replace(card, calibration=table))
     if machine:
-        echo(as_json({"out": str(out), "rows": finite([encode(row) for row in found.rows])}))
+        values = {"rows": finite([encode(row) for row in found.rows])} if isinstance(found, Fit) else table
+        echo(as_json({"out": str(out), **values}))
         return
-    print_calibration(found.rows)
+    if isinstance(found, Fit):
+        print_calibration(found.rows)
+    else:
+        for share, threshold, measured in zip(found.shares, found.log_odds, found.measured, strict=True):
+            echo(f"{share:.4%} of clean pixels promised: log-odds of {threshold:.2f}, {measured:.4%} touched")
     echo(f"-> {out}")

@@ -18,34 +18,41 @@ from restorekit.cli.options import (
     range_option,
     set_threads,
 )
-from restorekit.core.errors import UsageError
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from restorekit.core.devices import Precision
 
 EXAMPLE = """\b
-Example:
-  restorekit detect scans MASKS --clean good_scans
+Examples:
+  restorekit detect scans MASKS
   restorekit restore scans OUT --mask MASKS --sigma 0
+  restorekit detect frames MASKS --detector anomaly --clean good_frames
 """
 
 
 @click.command("detect", epilog=EXAMPLE)
 @click.argument("images", type=str)
 @click.argument("out", type=click.Path(path_type=Path, file_okay=False))
-@click.option("--clean", required=True, metavar="IMAGES", help="Images of the same kind without defects; at least two.")
 @click.option(
-    "--model", default="default", show_default=True, metavar="NAME|FILE", help="Model of images without defects."
-)
-@click.option(
-    "--rate", type=Number(1e-6, 0.5), default=1e-3, show_default=True,
-    help="Share of pixels of clean images that are flagged as defects.",
+    "--detector", "name", default="film", show_default=True, metavar="NAME|FILE",
+    help="Detector: film (dust, hairs, scratches, spots), anomaly (what a model does not expect), or a file.",
 )  # fmt: skip
 @click.option(
-    "--side", type=click.IntRange(2, 64), default=8, show_default=True, help="Side of the hidden squares, in pixels."
-)
+    "--clean", metavar="IMAGES",
+    help="Images of the same kind without defects, at least two, to set the threshold. [default: the detector's own]",
+)  # fmt: skip
+@click.option(
+    "--model", default="default", show_default=True, metavar="NAME|FILE",
+    help="With --detector anomaly: model of images without defects.",
+)  # fmt: skip
+@click.option(
+    "--side", type=click.IntRange(2, 64), default=8, show_default=True,
+    help="With --detector anomaly: side of the hidden squares, in pixels.",
+)  # fmt: skip
+@click.option(
+    "--touch", type=Number(1e-6, 0.5), default=1e-3, show_default=True,
+    help="Share of the pixels of clean images that may be taken for defects, on average.",
+)  # fmt: skip
 @click.option(
     "--grow", type=click.IntRange(0, 32), default=1, show_default=True, help="Pixels by which masks are widened."
 )
@@ -55,52 +62,56 @@ Example:
 @click.option("--json", "machine", is_flag=True, help="Print one JSON object instead of text.")
 @compute_options
 def command(
-    images: str, out: Path, clean: str, model: str, rate: float, side: int, grow: int, span: str | None,
-    axes: str | None, seed: int, machine: bool, device: str, precision: Precision, compiled: bool, threads: int | None,
+    images: str, out: Path, name: str, clean: str | None, model: str, side: int, touch: float, grow: int,
+    span: str | None, axes: str | None, seed: int, machine: bool, device: str, precision: Precision, compiled: bool,
+    threads: int | None,
 ) -> int:  # fmt: skip
-    """Detect defects in IMAGES and write a mask of each to OUT, white = defect, for `restore --mask OUT`.
+    """Detect defects in IMAGES and write a mask of each to OUT, white = defective, for `restore --mask OUT`.
 
-    Each square is hidden and restored by the model. A pixel is a defect if it is further from its restoration than all
-    but a share `--rate` of the pixels of the clean images. Dust, spots and dead pixels are detected. A scratch that
-    continues outside the hidden square is partly predicted, so only strong ones are detected.
+    Without --clean the threshold is the detector's own, for the share --touch of clean photographs. With --clean it is
+    set on these images: of half of them a share --touch of the pixels is taken for defects, the other half checks it.
+
+    The detector "anomaly" hides each square and restores it by the model. Pixels far from their restoration are
+    defects, such as dust, spots and dead pixels. A scratch that continues outside the hidden square is partly
+    predicted, so only strong ones are detected.
     """
-    begin(machine, images, clean, model=model)
-    for read in (images, clean):
+    begin(machine, images, clean, model=model if name == "anomaly" else name)
+    for read in (images, clean or images):
         check_output(read, out)
+    if (model, side) != ("default", 8) and name != "anomaly":
+        raise click.UsageError("--model and --side require --detector anomaly; add it or remove them")
+    if name == "anomaly" and not clean:
+        raise click.UsageError("--detector anomaly has no threshold of its own; pass --clean IMAGES")
     from restorekit.core.devices import Compute
     from restorekit.core.records import encode
     from restorekit.evaluation.results_file import prepare
     from restorekit.images.dataset import load_images
     from restorekit.images.intensity import parse_range
+    from restorekit.restoration.anomaly import open_anomaly
     from restorekit.restoration.folder.detect import mask_all
-    from restorekit.restoration.loading import open_restorer
-    from restorekit.uncertainty.anomaly import Detector, calibrated
+    from restorekit.restoration.loading import open_detector
 
     set_threads(threads)
-    opened = open_restorer(model, compute=Compute(device, precision, compiled))
-    if opened.card is None:
-        raise UsageError(f"{model} is a classical method without a standard deviation; use a model")
-    detector, good = Detector(opened.restorer, side), load_images(clean, None, None, parse_range(span), axes)
+    compute = Compute(device, precision, compiled)
+    opened = open_anomaly(model, side, compute) if name == "anomaly" else open_detector(name, compute)
+    good = load_images(clean, None, None, parse_range(span), axes) if clean else None
     checked = load_images(images, None, None, parse_range(span), axes)
-    unread = good.drop_unreadable()
+    repair = opened.repair(None if good else touch, grow)
     prepare(out)
-    with ImagesProgress(len(unread) + len(good) + len(checked), "detecting", machine) as progress:
+    bad: dict[str, str] = {}
+    with ImagesProgress((len(good) if good else 0) + len(checked), "detecting", machine) as progress:
 
         def note(key: str, error: str | None) -> None:
+            bad.update({key: error} if error else {})
             progress.advance(error and f"{key}: {error}")
 
-        for key, error in unread.items():
-            note(key, f"left out of the clean images: {error}")
-
-        def image(i: int) -> tuple[str, Tensor]:
-            note(good.keys[i], None)
-            return good.keys[i], good[i][None]
-
-        threshold, measured = calibrated(detector, map(image, range(len(good))), rate, seed)
-        found = mask_all(detector, checked, threshold, grow, out, seed, note)
+        repair, measured = repair.fitted(good, touch, seed, note) if good else (repair, None)
+        unread, found = dict(bad), mask_all(repair, checked, out, seed, note)
     if machine:
-        echo(as_json({"threshold": threshold, "clean_rate": measured, **encode(found), "unreadable_clean": unread}))
+        values = {"log_odds": repair.threshold, "clean_share": measured, "unreadable_clean": unread}
+        echo(as_json({**values, **encode(found)}))
     else:
         echo(f"{found.defective:.3%} of the pixels of {found.images} images look defective -> {out}")
-        echo(f"flagged above {threshold:.1f} standard deviations; {measured:.3%} of held-out clean pixels are above it")
-    return 1 if found.failures or unread else 0
+        checks = "" if measured is None else f"; {measured:.3%} of held-out clean pixels are taken for defects"
+        echo(f"pixels of log-odds above {repair.threshold:.2f} are taken for defects{checks}")
+    return 1 if bad else 0

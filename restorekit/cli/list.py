@@ -7,7 +7,7 @@ import click
 from restorekit.cli.console import as_json, echo
 from restorekit.core.errors import unknown
 
-KINDS = ("models", "corruptions", "samplers", "restorers", "metrics", "weights", "plugins")
+KINDS = ("models", "corruptions", "samplers", "restorers", "metrics", "detectors", "weights", "plugins")
 EXAMPLE = """\b
 Example:
   restorekit list corruptions

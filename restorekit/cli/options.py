@@ -8,7 +8,7 @@ import re
 import shlex
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import click
 from click.core import ParameterSource
@@ -19,7 +19,11 @@ from restorekit.core.files import claim, identity, refuse_links, sweep
 
 if TYPE_CHECKING:
     from restorekit.core.contracts import Corruption, Metric
+    from restorekit.core.devices import Compute
     from restorekit.evaluation.rows import RunRow
+    from restorekit.images.masks import MaskSource
+    from restorekit.restoration.folder.records import RepairOptions
+    from restorekit.restoration.repair import Repair
 
 F = TypeVar("F", bound=Callable[..., Any])
 MAX_THREADS = 512
@@ -41,6 +45,73 @@ class Number(click.FloatRange):
         if not math.isfinite(found):
             self.fail(f"expected a finite number, got {value}", param, ctx)
         return found
+
+
+class RepairWords(NamedTuple):
+    """Options of `repair_options`, as typed: detector or None, share touched, strength, masks or None."""
+
+    detector: str | None
+    touch: float
+    strength: float
+    protect: str | None
+    keep_marks: str | None
+
+    def masks(self) -> list[MaskSource | None]:
+        """Return the sources of protected pixels and of kept marks; raise a UsageError for masks without a detector."""
+        from restorekit.images.masks import parse_mask
+
+        options = {"--protect": self.protect, "--keep-marks": self.keep_marks}
+        for option, text in options.items():
+            if text and self.detector is None:
+                raise click.UsageError(f"{option} requires --repair; add it or remove {option}")
+        return [None if not text else parse_mask(text, confirmed=True, required=False) for text in options.values()]
+
+    def sigma(self, sigma: str | None, corruption: str | None) -> str | None:
+        """Return the text of ``--sigma``; without one, and without a corruption, a repair leaves all else as it is."""
+        return "0" if self.detector and sigma is None and corruption is None else sigma
+
+    def opened(self, compute: Compute, memory: int) -> tuple[Repair | None, RepairOptions | None]:
+        """Return the repair that touches the promised share, and its record; None for both without a detector."""
+        if self.detector is None:
+            return None, None
+        from restorekit.restoration.folder.records import RepairOptions
+        from restorekit.restoration.loading import open_detector
+        from restorekit.restoration.tiling import Limits
+
+        opened = open_detector(self.detector, compute)
+        record = RepairOptions(self.detector, opened.digest, *self[1:])
+        return opened.repair(self.touch, limits=Limits.for_memory(memory)), record
+
+
+def repair_options(function: F) -> F:
+    """Add the options that are the fields of `RepairWords`."""
+    add = [
+        click.option(
+            "--repair", metavar="film|FILE", is_flag=False, flag_value="film",
+            help="Find dust, hairs, scratches and spots that nobody has marked, and fill them. Without --sigma and"
+            " --corruption all other values stay as they are.",
+        ),
+        click.option(
+            "--touch", type=Number(1e-5, 0.1), default=1e-3, show_default=True,
+            help="With --repair: share of the pixels of clean images that it may touch, on average.",
+        ),
+        click.option(
+            "--strength", type=Number(0, 1), default=1.0, show_default=True,
+            help="With --repair: share of the way from what was there to the repair.",
+        ),
+        click.option(
+            "--protect", metavar="FILE|DIR|...",
+            help="With --repair: mask of pixels that it never touches, as for --mask. Images without one are not"
+            " protected.",
+        ),
+        click.option(
+            "--keep-marks", metavar="FILE|DIR|...",
+            help="With --repair: mask whose strokes take back repairs; a mark that it touches stays as it is.",
+        ),
+    ]  # fmt: skip
+    for option in reversed(add):
+        function = option(function)
+    return function
 
 
 def device_options(function: F) -> F:
@@ -206,14 +277,20 @@ def parse_shard(text: str | None) -> tuple[int, int]:
 
 
 def parse_keep(text: str, samples: int) -> tuple[str, ...]:
-    """Return the parts of a ``--keep`` list without "draws", which are written whenever `samples` is above 0."""
+    """Return the parts of a ``--keep`` list without "draws", which are written whenever `samples` is above 0.
+
+    The ends of an interval are added if ``--interval`` was typed.
+    """
     parts = tuple(dict.fromkeys(p.strip() for p in text.split(",") if p.strip()))
     for part in parts:
         if part not in KEEP:
             raise UsageError(unknown("thing to --keep", part, KEEP))
     if "draws" in parts and samples == 0:
         raise UsageError("--keep draws needs draws, got --samples 0; add --samples N, such as 8")
-    return tuple(part for part in parts if part != "draws")
+    context = click.get_current_context(silent=True)
+    typed = context is not None and context.get_parameter_source("interval") is ParameterSource.COMMANDLINE
+    ends = ("low", "high") if typed and not {"low", "high"} & {*parts} else ()
+    return (*(part for part in parts if part != "draws"), *ends)
 
 
 def parse_format(text: str) -> str:

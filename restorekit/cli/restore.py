@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from click.core import ParameterSource
 
 from restorekit.cli.console import ImagesProgress, Reporter, as_json, echo
 from restorekit.cli.options import (
     LABEL,
     SEED,
     Number,
+    RepairWords,
     axes_option,
     check_destination,
     check_sampler_corruption,
@@ -33,6 +33,7 @@ from restorekit.cli.options import (
     parse_shard,
     parse_sigma,
     range_option,
+    repair_options,
     set_threads,
     single_file_option,
 )
@@ -88,6 +89,7 @@ Examples:
 @click.option(
     "--opaque", is_flag=True, help="With --mask alpha: write the filled image opaque. [default: alpha stays as it is]"
 )
+@repair_options
 @click.option("--label", type=LABEL, help="Class index of the images, for class-conditional models.")
 @click.option(
     "--samples",
@@ -169,11 +171,11 @@ Examples:
 @compute_options
 def command(
     source: str, out: Path, name: str, corruption: str | None, sigma: str | None, mask: str | None, mask_invert: bool,
-    mask_confirmed: bool, opaque: bool,
-    label: int | None, samples: int, sampler: str | None, keep: str, interval: float, span: str | None,
-    axes: str | None, kind: str, quality: str, listed: Path | None, max_memory: str, max_pixels: int, workers: int,
-    shard: str | None, seed: int, overwrite: bool, self_check: bool, report: bool, single_file: bool, dry_run: bool,
-    machine: bool, device: str, precision: Precision, compiled: bool, threads: int | None,
+    mask_confirmed: bool, opaque: bool, repair: str | None, touch: float, strength: float, protect: str | None,
+    keep_marks: str | None, label: int | None, samples: int, sampler: str | None, keep: str, interval: float,
+    span: str | None, axes: str | None, kind: str, quality: str, listed: Path | None, max_memory: str, max_pixels: int,
+    workers: int, shard: str | None, seed: int, overwrite: bool, self_check: bool, report: bool, single_file: bool,
+    dry_run: bool, machine: bool, device: str, precision: Precision, compiled: bool, threads: int | None,
 ) -> int:  # fmt: skip
     """Restore every image of IN (a file, or a folder with its sub-folders) to OUT.
 
@@ -189,9 +191,9 @@ def command(
     masks, parts = parse_mask(mask, mask_invert, mask_confirmed), parse_keep(keep, samples)
     if opaque and mask != "alpha":
         raise click.UsageError("--opaque requires --mask alpha; add it or remove --opaque")
-    share, quality = parse_shard(shard), parse_quality(quality)
-    typed = click.get_current_context().get_parameter_source("interval") is ParameterSource.COMMANDLINE
-    parts = (*parts, "low", "high") if typed and not {"low", "high"} & {*parts} else parts
+    repairing = RepairWords(repair, touch, strength, protect, keep_marks)
+    limits, sigma = repairing.masks(), repairing.sigma(sigma, corruption)
+    share, quality, memory = parse_shard(shard), parse_quality(quality), parse_memory(max_memory)
     items, single = masks.pictures(find_images(source, listed)), check_single_file(single_file, source, out, report)
     kind = check_destination(source, out, parse_format(kind), overwrite, bool(parts or samples))
     masks.check(items)
@@ -201,21 +203,21 @@ def command(
     from restorekit.restoration import folder
 
     set_threads(threads)
-    memory = parse_memory(max_memory)
     opened = _opened(name, corruption, sigma, sampler, Compute(device, precision, compiled), memory)
     opened.check(label, samples, parts)
+    search, searched = repairing.opened(Compute(device, precision, compiled), memory)
     options = folder.Options(
         model=name, digest=opened.digest, corruption=corruption, sigma=parse_sigma(sigma), mask=mask,
         mask_invert=mask_invert, opaque=opaque, label=label, samples=samples, sampler=opened.sampler,
         range=parse_range(span), axes=axes, format=kind, keep=parts,
         interval=interval if {"low", "high"} & {*parts} else None, seed=seed,
-        precision=opened.precision, noise=opened.noise, self_check=self_check, jpeg_quality=quality,
+        precision=opened.precision, noise=opened.noise, self_check=self_check, jpeg_quality=quality, repair=searched,
     )  # fmt: skip
     with _destination(out, single and not dry_run) as place:
         setup = folder.Setup(
             source, place, opened.restorer, options, _corruption, masks, opened.estimate(samples), opened.device,
             max_pixels, memory, overwrite, share, opened.table if options.interval or self_check else None,
-            report and not single, command_line("restore"), opened.refusal, out if single else None,
+            report and not single, command_line("restore"), opened.refusal, out if single else None, search, *limits,
         )  # fmt: skip
         tasks = folder.tasks(items, setup)
         if not machine:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from restorekit.core.plugins.registry import Entry
     from restorekit.core.records import Json
 
-KINDS = ("models", "corruptions", "samplers", "restorers", "metrics")
+KINDS = ("models", "corruptions", "samplers", "restorers", "metrics", "detectors")
 
 EXAMPLE = """\b
 Example:
@@ -49,7 +49,11 @@ def _calibration(values: Json) -> str:
     """Return a short description of the calibration table of a card."""
     from restorekit.core.errors import CheckpointError
     from restorekit.uncertainty.calibration_table import Table
+    from restorekit.uncertainty.touch import TouchTable
 
+    if isinstance(values, dict) and "log_odds" in values:
+        touch = TouchTable.from_json(values)
+        return f"of clean pixels touched, {touch.shares[0]:g} to {touch.shares[-1]:g}, from {touch.source}"
     try:
         table = Table.from_json(values if isinstance(values, dict) else {})
     except CheckpointError as error:
@@ -83,7 +87,7 @@ def _found(name: str) -> list[dict[str, Json]]:
         known = [one for entries in (*listed.values(), weights) for one in entries]
         raise UsageError(unknown("model file, and nothing that restorekit list shows,", name, known))
     path = checkpoint.resolve(name)
-    model, card = checkpoint.load(path)
+    model, card = checkpoint.load_network(path)
     values |= {"file": str(path), "digest": checkpoint.model_digest(path)}
     return [*found, {**values, "parameters": sum(p.numel() for p in model.parameters()), **encode(card)}]
 
@@ -94,13 +98,13 @@ def _class(kind: str, entry: Entry) -> dict[str, Json]:
     text = re.split(r"\n[^\n]+\n---", inspect.cleandoc(cls.__doc__ or ""))[0]
     values: dict[str, Json] = {"kind": kind, "what": " ".join(text.split()), "from": _origin(entry)}
     values |= {name: getattr(cls, name) for name in ("unit", "better") if kind == "metric" and getattr(cls, name)}
-    config = cls.Config if kind == "model" else cls
+    config = getattr(cls, "Config", cls)
     own = _settings(config) if dataclasses.is_dataclass(config) else {}
     if own:
         values["settings"] = own
     if kind == "corruption" and all(setting["default"] != "required" for setting in own.values()):
         values["traits"] = cls().traits._asdict()  # of its defaults: a range or a choice may change them
-    if kind == "model":
+    if hasattr(cls, "Config"):
         from restorekit.training.config import Recipe
 
         values |= {f"preset={name}": dict(preset) for name, preset in cls.presets.items()}

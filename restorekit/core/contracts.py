@@ -159,8 +159,8 @@ def parts_of(corruption: Corruption) -> tuple[Corruption, ...]:
     return parts
 
 
-class Model(nn.Module, ABC):
-    """A generative model p(x, z) or p(x, z | y), built from a frozen dataclass `Config`."""
+class Network(nn.Module, ABC):
+    """A network that `restorekit train` trains, built from a frozen dataclass `Config`."""
 
     name: ClassVar[str]
     Config: ClassVar[type]
@@ -175,14 +175,8 @@ class Model(nn.Module, ABC):
     def __init_subclass__(cls) -> None:
         """Wrap the methods of a subclass in the checks of its contract."""
         super().__init_subclass__()
-        wrappers = {
-            "terms": checks.checked_terms,
-            "sample": checks.checked_draws,
-            "sample_with": checks.checked_sampling,
-            "estimate": checks.checked_estimate,
-            "diagnose": checks.checked_diagnosis,
-        }
-        checks.wrap_methods(Model, cls, wrappers)
+        wrappers = {"terms": checks.checked_terms, "diagnose": checks.checked_diagnosis}
+        checks.wrap_methods(Network, cls, wrappers)
 
     @classmethod
     def fit_config(cls, config: Any, shape: tuple[int, int, int], classes: int) -> Any:
@@ -193,7 +187,7 @@ class Model(nn.Module, ABC):
     def terms(self, batch: Batch, rng: Rng, group: str = "model") -> Terms:
         """Return the objective of one parameter group on one batch."""
 
-    def forward(self, ask: Callable[[Model], Terms]) -> Terms:
+    def forward(self, ask: Callable[[Network], Terms]) -> Terms:
         """Return ``ask(self)``, so that wrappers for precision and processes see the call.
 
         It takes a function instead of a `Batch` because the wrappers search arguments for tensors to convert.
@@ -203,6 +197,24 @@ class Model(nn.Module, ABC):
     def param_groups(self) -> dict[str, list[nn.Parameter]]:
         """Return the parameter groups: one optimiser each, stepped in this order while the others are frozen."""
         return {"model": list(self.parameters())}
+
+    def diagnose(self, batch: Batch, rng: Rng) -> dict[str, Tensor]:
+        """Return scalar diagnostics: KL per latent group (nats per image), number of active units."""
+        return {}
+
+
+class Model(Network):
+    """A generative model p(x, z) or p(x, z | y), built from a frozen dataclass `Config`."""
+
+    def __init_subclass__(cls) -> None:
+        """Wrap the methods of a subclass in the checks of its contract."""
+        super().__init_subclass__()
+        wrappers = {
+            "sample": checks.checked_draws,
+            "sample_with": checks.checked_sampling,
+            "estimate": checks.checked_estimate,
+        }
+        checks.wrap_methods(Model, cls, wrappers)
 
     @abstractmethod
     def sample(self, observation: Observation, corruption: Corruption, n: int, rng: Rng) -> Draws:
@@ -216,9 +228,21 @@ class Model(nn.Module, ABC):
         """Return the spec of the noise in the training images; None if they were clean."""
         return None
 
-    def diagnose(self, batch: Batch, rng: Rng) -> dict[str, Tensor]:
-        """Return scalar diagnostics: KL per latent group (nats per image), number of active units."""
-        return {}
+
+class Detector(ABC):
+    """A method that finds defects which nobody has marked, such as dust, hairs and scratches."""
+
+    name: ClassVar[str]
+    geometry: Geometry = Geometry()
+
+    def __init_subclass__(cls) -> None:
+        """Wrap the methods of a subclass in the checks of its contract."""
+        super().__init_subclass__()
+        checks.wrap_methods(Detector, cls, {"probability": checks.checked_detector})
+
+    @abstractmethod
+    def probability(self, observation: Observation, rng: Rng) -> Tensor:
+        """Return the probability that each pixel is defective, (B, 1, H, W) in [0, 1]."""
 
 
 class LatentModel(Model):
@@ -335,5 +359,5 @@ class Metric(ABC):
 
 
 registry.CONTRACTS.update(
-    models=Model, corruptions=Corruption, samplers=Sampler, restorers=Restorer, metrics=Metric
+    models=Model, corruptions=Corruption, samplers=Sampler, restorers=Restorer, metrics=Metric, detectors=Detector
 )  # plugins are checked against them when they are loaded

@@ -99,6 +99,8 @@ class Observation:
         into tiles).
     direct : bool
         Whether y is x itself but for noise and missing values; False behind a linear map, or fading.
+    marks : Tensor, (B, 1, Hy, Wy), or None
+        Opacity in [0, 1] of simulated dust, hairs and scratches that y shows, from which detectors learn.
     """
 
     y: Tensor
@@ -109,6 +111,7 @@ class Observation:
     params: Mapping[str, Tensor] = field(default_factory=dict)
     initial: Tensor | None = None
     direct: bool = True
+    marks: Tensor | None = None
 
     def __len__(self) -> int:
         return self.y.shape[0]
@@ -123,9 +126,12 @@ class Observation:
 
     def _mapped(self, change: Callable[[Tensor], Tensor]) -> Observation:
         """Change all tensors, (B, ...), in the same way."""
-        sigma, label, initial = (None if t is None else change(t) for t in (self.sigma, self.label, self.initial))
+        optional = self.sigma, self.label, self.initial, self.marks
+        sigma, label, initial, marks = (None if t is None else change(t) for t in optional)
         params, y, observed = {k: change(v) for k, v in self.params.items()}, change(self.y), change(self.observed)
-        return replace(self, y=y, observed=observed, sigma=sigma, label=label, params=params, initial=initial)
+        return replace(
+            self, y=y, observed=observed, sigma=sigma, label=label, params=params, initial=initial, marks=marks
+        )
 
     def expand(self, n: int) -> Observation:
         """Repeat every image `n` times, draws outermost: (n * B, ...)."""
@@ -137,9 +143,9 @@ class Observation:
         def pick(t: Tensor) -> Tensor:
             return t.index_select(2, rows).index_select(3, columns)
 
-        initial = None if self.initial is None else pick(self.initial)
+        initial, marks = (None if t is None else pick(t) for t in (self.initial, self.marks))
         shape = (self.shape[0], len(rows), len(columns))
-        return replace(self, y=pick(self.y), observed=pick(self.observed), shape=shape, initial=initial)
+        return replace(self, y=pick(self.y), observed=pick(self.observed), shape=shape, initial=initial, marks=marks)
 
     def unknown(self) -> Tensor:
         """Return the mask of values that are not known exactly: missing ones, and noisy or possibly noisy ones.

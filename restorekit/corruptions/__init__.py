@@ -9,6 +9,7 @@ from restorekit.corruptions.blur import Blur
 from restorekit.corruptions.chain import Chain
 from restorekit.corruptions.clean import Clean
 from restorekit.corruptions.downsample import Downsample
+from restorekit.corruptions.film import Film
 from restorekit.corruptions.gaussian import Gaussian
 from restorekit.corruptions.grayscale import Grayscale
 from restorekit.corruptions.holes import Holes
@@ -24,8 +25,8 @@ from restorekit.corruptions.speckle import Speckle
 from restorekit.corruptions.stripes import Stripes
 
 __all__ = [
-    "JPEG", "Blur", "Chain", "Clean", "Downsample", "Gaussian", "Grayscale", "Holes", "Lines", "Missing", "Poisson",
-    "Quantise", "SaltPepper", "Sensor", "Speckle", "Stripes", "bend", "fill", "hide", "parse", "smeared",
+    "JPEG", "Blur", "Chain", "Clean", "Downsample", "Film", "Gaussian", "Grayscale", "Holes", "Lines", "Missing",
+    "Poisson", "Quantise", "SaltPepper", "Sensor", "Speckle", "Stripes", "bend", "fill", "hide", "parse", "smeared",
 ]  # fmt: skip
 
 
@@ -48,4 +49,5 @@ def restorekit_register_corruptions() -> list[type[Corruption]]:
         Grayscale,
         Speckle,
         Stripes,
+        Film,
     ]

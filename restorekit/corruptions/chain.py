@@ -207,4 +207,13 @@ def _then(before: Observation, after: Observation) -> Observation:
         sigma=sigma,
         params={**before.params, **after.params},
         direct=before.direct and after.direct,
+        marks=_both_marks(before.marks, after.marks, (height, width)),
     )
+
+
+def _both_marks(before: Tensor | None, after: Tensor | None, size: tuple[int, int]) -> Tensor | None:
+    """Return the opacity of the marks of two steps, the earlier ones scaled to the size of the later image."""
+    if before is None:
+        return after
+    carried = before if before.shape[2:] == size else F.adaptive_avg_pool2d(before, size)
+    return carried if after is None else 1 - (1 - carried) * (1 - after)

@@ -18,12 +18,18 @@ from torch import Tensor
 
 from restorekit.core import channels as per_channel
 from restorekit.core.contracts import Corruption, Restorer
+from restorekit.core.devices import Compute
 from restorekit.core.errors import ImageError, UsageError
+from restorekit.core.plugins import registry
 from restorekit.core.rng import Rng
 from restorekit.core.types import Problem
-from restorekit.evaluation.evaluate import of_one_image, with_noise_policy
+from restorekit.corruptions.spec import parse
+from restorekit.evaluation.evaluate import of_one_image, test_images, with_noise_policy
 from restorekit.evaluation.protocol import TestImage
 from restorekit.evaluation.rows import NoisePolicy
+from restorekit.evaluation.scenarios import needs_sigma
+from restorekit.images.dataset import LabelledImages
+from restorekit.restoration.loading import open_restorer
 from restorekit.training.crops import gray
 from restorekit.uncertainty.calibration_table import TINY, Axes, CellGroup, Grid, Table, cell_group, nearest, parse_cell
 from restorekit.uncertainty.conditions import Conditions, conditions_of, distances
@@ -78,6 +84,37 @@ class Fit:
 
     table: Table
     rows: list[CalibrationRow]
+
+
+def fit_model(
+    name: str, specs: Sequence[str], images: LabelledImages, compute: Compute, source: str, seed: int, watch: Watch
+) -> Fit:
+    """Open a model, and fit its table on images as `fit` does; those that cannot be read are left out.
+
+    Parameters
+    ----------
+    name : str
+        Path of a model file, or name of installed weights.
+    specs : sequence of str
+        Corruptions that the table covers.
+    images : LabelledImages
+        Clean images that the model was not trained on.
+    compute : Compute
+        Where and how it computes.
+    source : str
+        Name of the images, kept in the table.
+    seed : int
+        Seed of the corruptions.
+    watch : callable
+        Called with the name of each image that is done, and with its error or None.
+    """
+    corruptions = [(spec, parse(spec, registry.corruptions())) for spec in specs]
+    opened = open_restorer(name, corruptions[0][1], None, compute)
+    noise_policy: NoisePolicy = "auto" if any(needs_sigma(opened, c) for _, c in corruptions) else "blind"
+    for key, error in images.drop_unreadable().items():
+        watch(key, f"left out: {error}")
+    source = f"{len(images)} images of {source}, fingerprint {images.fingerprint[:16]}"
+    return fit(opened.restorer, test_images(images), corruptions, seed, watch, source, noise_policy)
 
 
 def fit(

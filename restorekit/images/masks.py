@@ -318,15 +318,24 @@ class FileMask(MaskSource):
 
 @dataclass(frozen=True)
 class FolderMasks(MaskSource):
-    """A folder of masks: found by the image's relative path, then by that without suffix, then by the bare stem."""
+    """A folder of masks, found by the image's path, that with a further suffix or without suffix, or the bare stem.
+
+    Attributes
+    ----------
+    folder : Path
+        Itself, with its sub-folders.
+    required : bool
+        Whether each image must have a mask.
+    """
 
     folder: Path = Path()
+    required: bool = True
     _index: dict[tuple[int, str], list[Path]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         for found in walk_images(self.folder):
             stem = found.key.rpartition(".")[0].removesuffix(MISSING)
-            for name in enumerate((found.key, stem, stem.rpartition("/")[2])):
+            for name in enumerate((found.key, found.key.rpartition(".")[0], stem, stem.rpartition("/")[2])):
                 self._index.setdefault(name, []).append(found.path)
 
     def _refusal(self, items: Sequence[Item]) -> str | None:
@@ -335,9 +344,11 @@ class FolderMasks(MaskSource):
         expected = f"{items[0].key.rpartition('.')[0]}.png" if items else "those of the images"
         return f"no mask in {self.folder} fits an image by its name; expected names such as {expected}"
 
-    def file(self, item: Item) -> Path:
-        """Return the one that fits the image's name."""
+    def file(self, item: Item) -> Path | None:
+        """Return the one that fits the image's name; None if there is none and need not be."""
         paths = self._candidates(item)
+        if not paths and not self.required:
+            return None
         if not paths:
             others = (self.folder / Path(item.key).with_suffix(suffix) for suffix in _UNREAD)
             other = next((path for path in others if path.is_file()), None)
@@ -349,18 +360,19 @@ class FolderMasks(MaskSource):
         return paths[0]
 
     def _read_missing(self, item: Item, picture: Picture) -> MissingPixels:
-        return read_mask(self.file(item), item, picture)
+        path = self.file(item)
+        return MissingPixels(None) if path is None else read_mask(path, item, picture)
 
     def _candidates(self, item: Item) -> list[Path]:
         stem = item.key.rpartition(".")[0]
-        for name in enumerate((item.key, stem, stem.rpartition("/")[2])):
+        for name in enumerate((item.key, item.key, stem, stem.rpartition("/")[2])):
             paths = [path for path in self._index.get(name, []) if path != item.path]
             if paths:
                 return paths
         return []
 
 
-def parse_mask(text: str | None, invert: bool = False, confirmed: bool = False) -> MaskSource:
+def parse_mask(text: str | None, invert: bool = False, confirmed: bool = False, required: bool = True) -> MaskSource:
     """Parse ``alpha``, ``color:#RRGGBB``, ``color:#RRGGBB:TOLERANCE``, a file or a folder.
 
     Parameters
@@ -371,6 +383,8 @@ def parse_mask(text: str | None, invert: bool = False, confirmed: bool = False) 
         Whether zero means missing.
     confirmed : bool
         Whether masks may mark any share of an image.
+    required : bool
+        Whether a folder must have a mask of each image.
 
     Raises
     ------
@@ -396,7 +410,7 @@ def parse_mask(text: str | None, invert: bool = False, confirmed: bool = False) 
     except OSError:  # the text is no path at all, such as one that is too long
         is_folder, is_file = False, False
     if is_folder:
-        return FolderMasks(invert, confirmed, path)
+        return FolderMasks(invert, confirmed, path, required)
     if not is_file:
         raise UsageError(f"a mask is alpha, color:#RRGGBB, a file or a folder; there is no file or folder {text!r}")
     return FileMask(invert, confirmed, path)

@@ -40,7 +40,9 @@ TITLES = {
     "error": "absolute error",
     "residual": "what was taken away",
     "missing": "what was missing",
+    "repaired": "what was found defective",
 }
+REPAIRED = (255, 64, 129)  # colour of repaired pixels, unlike that of missing ones
 _RESIZABLE = (np.uint8, np.uint16, np.float32)  # what OpenCV averages over areas
 
 
@@ -101,6 +103,13 @@ def coloured(values: npt.NDArray[Any], low: float, high: float) -> Bytes:
 def marked(where: npt.NDArray[np.bool_], colour: tuple[int, int, int] = (255, 234, 70)) -> Bytes:
     """Return a picture of one colour, (H, W, 4), transparent outside of a mask, (H, W)."""
     return np.dstack([np.broadcast_to(np.array(colour, np.uint8), (*where.shape, 3)), 255 * where.astype(np.uint8)])
+
+
+def thinned(where: npt.NDArray[np.bool_], by: int) -> npt.NDArray[np.bool_]:
+    """Return a mask, (H, W), shrunk by a factor; a pixel is True if any that it stands for is."""
+    height, width = where.shape
+    padded = np.pad(where, ((0, -height % by), (0, -width % by)))
+    return np.asarray(padded.reshape(padded.shape[0] // by, by, -1, by).any((1, 3)))
 
 
 def write_view(stem: Path, picture: Bytes) -> Path:
@@ -186,6 +195,8 @@ class Preview:
         "std", "interval" (its width), "error", "residual" (the removed part): on [0, 1].
     draws : sequence of arrays of uint8, (h, w, 3)
         Draws of the restoration.
+    repaired : array of bool, (h, w), or None
+        Pixels that were found defective and repaired.
     """
 
     size: tuple[int, int]
@@ -195,6 +206,7 @@ class Preview:
     missing: npt.NDArray[np.bool_] | None = None
     layers: dict[str, Floats] = field(default_factory=dict)
     draws: Sequence[Bytes] = ()
+    repaired: npt.NDArray[np.bool_] | None = None
 
     def write(self, folder: Path, name: str, shared: str | None = None) -> Views:
         """Write all pictures into a folder.
@@ -219,6 +231,8 @@ class Preview:
             overlays[kind] = Overlay(put(kind, coloured(values, 0.0, high)), TITLES[kind], 0.0, high)
         if self.missing is not None:
             overlays["missing"] = Overlay(put("missing", marked(self.missing)), TITLES["missing"])
+        if self.repaired is not None:
+            overlays["repaired"] = Overlay(put("repaired", marked(self.repaired, REPAIRED)), TITLES["repaired"])
         return Views(
             width=self.size[1],
             height=self.size[0],

@@ -44,7 +44,7 @@ class Views:
     truth : str
         The clean image; empty if it is not known.
     overlays : mapping of str to Overlay
-        Those of "std", "interval", "error", "missing" and "residual" that exist, in the order to offer them.
+        Those of "std", "interval", "error", "missing", "repaired" and "residual" that exist, in order.
     draws : sequence of str
         Other pictures that the image could have been.
     """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from restorekit.core.contracts import Model
+from restorekit.core.contracts import Detector, Model
 from restorekit.core.distributions import (
     LOG_2PI,
     Bernoulli,
@@ -28,6 +28,7 @@ from restorekit.models.cvae.model import CVAE
 from restorekit.models.cvae.unet import Prediction, Trunk
 from restorekit.models.layers import ResidualBlock, Up, down, dropout, embed_labels, label_rows, stack
 from restorekit.models.likelihood_heads import Head
+from restorekit.models.marks import Marks, MarksConfig
 from restorekit.models.vae.encoders import ConvNetwork, MLPNetwork, network
 from restorekit.models.vae.model import VAE, StandardPrior, average
 
@@ -49,6 +50,8 @@ __all__ = [
     "Likelihood",
     "LogisticMixture",
     "MLPNetwork",
+    "Marks",
+    "MarksConfig",
     "NetworkConfig",
     "Prediction",
     "Prior",
@@ -79,3 +82,9 @@ __all__ = [
 def restorekit_register_models() -> list[type[Model]]:
     """Register the built-in models."""
     return [VAE, CVAE]
+
+
+@hookimpl
+def restorekit_register_detectors() -> list[type[Detector]]:
+    """Register the built-in detector that learns."""
+    return [Marks]

@@ -21,7 +21,7 @@ from torch.nn.modules import module as hooks
 
 from restorekit import __version__
 from restorekit.core.config import from_json
-from restorekit.core.contracts import Model
+from restorekit.core.contracts import Model, Network
 from restorekit.core.errors import CheckpointError, RecordError, SpecError, shortage, unknown
 from restorekit.core.files import atomic, digest_of_file
 from restorekit.core.plugins import registry
@@ -118,9 +118,10 @@ class Card:
     format: int = FORMAT
 
 
-def describe(model: Model) -> Card:
+def describe(model: Network) -> Card:
     """Return the card of an untrained model."""
-    plugin = registry.installed().entries("models")[model.name].plugin
+    plugin = registry.owner(type(model))
+    assert plugin is not None
     return Card(model.name, plugin.package, plugin.version, dataclasses.asdict(model.config))
 
 
@@ -178,10 +179,18 @@ def load(path: Path) -> tuple[Model, Card]:
     Raises
     ------
     CheckpointError
-        The file is missing, truncated or too new, or its plugin is not installed; one sentence each.
+        The file is missing, truncated or too new, holds a detector, or its plugin is not installed; one sentence each.
     """
+    found, card = load_network(path)
+    if not isinstance(found, Model):
+        raise CheckpointError(f"{path} holds a detector, which restores nothing; pass it to restore --repair")
+    return found, card
+
+
+def load_network(path: Path) -> tuple[Network, Card]:
+    """Build the model or detector of a file, as `load` does."""
     card = read_card(path)
-    known = registry.models()
+    known = registry.networks()
     if card.model not in known:
         what = f"a {card.model!r} of the package {card.package!r} {card.version}"
         raise CheckpointError(f"{path} holds {what}, {_why_unavailable(card)}")

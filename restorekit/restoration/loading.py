@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from restorekit.core.contracts import Corruption, LatentModel, Model, Restorer, parts_of
+from restorekit.core.contracts import Corruption, Detector, LatentModel, Model, Restorer, parts_of
 from restorekit.core.devices import Compute, choose, compile_parts
 from restorekit.core.errors import UsageError, unknown
 from restorekit.core.plugins import registry
@@ -18,11 +18,14 @@ from restorekit.corruptions.spec import parse, weighted
 from restorekit.models import checkpoint
 from restorekit.models.checkpoint import Card
 from restorekit.restoration.assumptions import Sigma, resolve_degradation
+from restorekit.images.defects import GROW_PX, SOFTER
 from restorekit.restoration.model_restorer import MIN_DRAWS, ModelRestorer
+from restorekit.restoration.repair import Repair
 from restorekit.restoration.tiling import Limits
 from restorekit.samplers.selection import pick_sampler
 from restorekit.uncertainty.calibration_table import Table
 from restorekit.uncertainty.noise_level import IMAGE
+from restorekit.uncertainty.touch import TouchTable
 
 
 @dataclass(frozen=True, eq=False)
@@ -190,6 +193,92 @@ def open_restorer(
     restorer = ModelRestorer(model, chosen, limits, compute.half)
     asked = sampler or (None if chosen is None else chosen.name)
     return Opened(name, restorer, card, checkpoint.model_digest(path), asked, where, compute.number, spec)
+
+
+@dataclass(frozen=True, eq=False)
+class OpenedDetector:
+    """A detector of defects, ready to use.
+
+    Attributes
+    ----------
+    name : str
+        As the user gave it.
+    detector : Detector
+        Itself.
+    card : Card or None
+        Card of its file; None for a detector without weights of its own.
+    digest : str
+        Of its file.
+    """
+
+    name: str
+    detector: Detector
+    card: Card | None = None
+    digest: str = ""
+
+    def repair(self, share: float | None = None, grow: int = GROW_PX, limits: Limits | None = None) -> Repair:
+        """Return a repair with this detector that touches `share` of clean pixels.
+
+        Parameters
+        ----------
+        share : float or None
+            Share of the pixels of clean images, on average; None: the threshold is set later.
+        grow : int
+            Pixels by which marks are widened.
+        limits : Limits or None
+            Amount of work done at once.
+
+        Raises
+        ------
+        UsageError
+            The detector is not calibrated, or not for such a share.
+        """
+        if share is None:
+            return Repair(self.detector, 0.0, grow, 0.0 if self.card is None else SOFTER, limits)
+        if self.card is None or self.card.calibration is None:
+            fix = f"restorekit detect --detector {self.name} --clean" if self.card is None else "restorekit calibrate"
+            raise UsageError(
+                f"{self.name} is not calibrated, so that no share of clean pixels can be promised; use {fix} with clean"
+                " images"
+            )
+        threshold = TouchTable.from_json(self.card.calibration).threshold(share)
+        return Repair(self.detector, threshold, grow, limits=limits)
+
+
+def open_detector(name: str, compute: Compute | None = None) -> OpenedDetector:
+    """Open the file of a detector, installed weights of one, or a detector without weights of its own.
+
+    Parameters
+    ----------
+    name : str
+        Path of a file, name of installed weights, or name of a detector.
+    compute : Compute or None
+        Where and how it computes.
+
+    Raises
+    ------
+    UsageError
+        Nothing has that name, or it is a model, which detects nothing.
+    """
+    compute, known = compute or Compute(), registry.detectors()
+    if name in known and name not in registry.networks():
+        with attribute_errors(f"making the detector {name!r}", known[name]):
+            return OpenedDetector(name, known[name]())
+    named = [*detector_weights(), *(known.keys() - registry.networks())]
+    if name not in registry.weights() and not (Path(name).suffix == ".safetensors" or Path(name).is_file()):
+        raise UsageError(unknown("detector or file of one", name, named))
+    path = checkpoint.resolve(name)
+    network, card = checkpoint.load_network(path)
+    if not isinstance(network, Detector):
+        raise UsageError(f"{name} holds a model, which detects no defects; choose one of {', '.join(named)}")
+    network.to(choose(compute.device)).to(memory_format=torch.channels_last)
+    return OpenedDetector(name, network, card, checkpoint.model_digest(path))
+
+
+def detector_weights() -> list[str]:
+    """Return the names of installed weights of detectors."""
+    known = registry.detectors()
+    return [name for name, path in registry.weights().items() if checkpoint.read_card(path).model in known]
 
 
 def check_label(label: int | None, model: Model, name: str) -> None:

@@ -14,6 +14,7 @@ from __future__ import annotations
 from restorekit.testing._assertions import perturb, random_images
 from restorekit.testing._cases import build, channel_counts
 from restorekit.testing.corruption import CORRUPTION_CHECKS, check_corruption
+from restorekit.testing.detector import DETECTOR_CHECKS, build_detector, check_detector
 from restorekit.testing.latent_model import LATENT_CHECKS
 from restorekit.testing.metric import METRIC_CHECKS, check_metric
 from restorekit.testing.model import MODEL_CHECKS, check_model, checks_of
@@ -22,14 +23,17 @@ from restorekit.testing.sampler import SAMPLER_CHECKS, check_sampler
 
 __all__ = [
     "CORRUPTION_CHECKS",
+    "DETECTOR_CHECKS",
     "LATENT_CHECKS",
     "METRIC_CHECKS",
     "MODEL_CHECKS",
     "RESTORER_CHECKS",
     "SAMPLER_CHECKS",
     "build",
+    "build_detector",
     "channel_counts",
     "check_corruption",
+    "check_detector",
     "check_metric",
     "check_model",
     "check_restorer",

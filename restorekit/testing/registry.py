@@ -14,6 +14,7 @@ from restorekit.core.errors import UsageError, unknown
 from restorekit.core.plugins import registry
 from restorekit.testing._cases import build, channel_counts
 from restorekit.testing.corruption import CORRUPTION_CHECKS, ranged_fields, some_range
+from restorekit.testing.detector import DETECTOR_CHECKS, build_detector
 from restorekit.testing.metric import METRIC_CHECKS
 from restorekit.testing.model import checks_of
 from restorekit.testing.restorer import RESTORER_CHECKS
@@ -44,9 +45,9 @@ def cases(name: str) -> list[CheckCase]:
     Parameters
     ----------
     name : str
-        Of a plugin, of its package, or of one model, corruption, sampler, restorer or metric. Of a plugin everything is
-        checked: models with their default settings, for gray and for colour images; corruptions with defaults and with
-        ranges.
+        Of a plugin, of its package, or of one model, corruption, sampler, restorer, metric or detector. Of a plugin
+        everything is checked: models with their default settings, for gray and for colour images; corruptions with
+        defaults and with ranges.
 
     Raises
     ------
@@ -62,7 +63,9 @@ def cases(name: str) -> list[CheckCase]:
     if not found:
         known = [plugin.name for plugin in registry.installed().loaded]
         things = [key for kind in LISTED for key in registry.installed().entries(kind)]
-        raise UsageError(unknown("plugin, model, corruption, sampler, restorer or metric", name, {*known, *things}))
+        raise UsageError(
+            unknown("plugin, model, corruption, sampler, restorer, metric or detector", name, {*known, *things})
+        )
     return found
 
 
@@ -141,10 +144,16 @@ def _with_defaults(checks: Sequence[Callable[[Any], None]], thing: str, cls: typ
         yield CheckCase(thing, check.__name__, partial(check, cls()))
 
 
+def _of_detector(thing: str, cls: type[Any]) -> Iterator[CheckCase]:
+    for check in DETECTOR_CHECKS:
+        yield CheckCase(thing, check.__name__, partial(check, build_detector(cls)))
+
+
 LISTED: dict[str, Callable[[str, Any], Iterator[CheckCase]]] = {
     "models": _of_model,
     "corruptions": _of_corruption,
     "samplers": partial(_with_defaults, SAMPLER_CHECKS),
     "restorers": partial(_with_defaults, RESTORER_CHECKS),
     "metrics": partial(_with_defaults, METRIC_CHECKS),
+    "detectors": _of_detector,
 }

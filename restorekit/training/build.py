@@ -12,7 +12,7 @@ import torch
 from lightning_fabric import Fabric
 
 from restorekit.core.config import from_json, read
-from restorekit.core.contracts import Corruption, LatentModel, Model
+from restorekit.core.contracts import Corruption, LatentModel, Network
 from restorekit.core.devices import Compute, Precision, choose
 from restorekit.core.errors import CheckpointError, SpecError, UsageError, unknown
 from restorekit.core.files import claim, make_folder, sweep
@@ -98,12 +98,12 @@ class Plan:
 def prepare(
     run: Path, images: DataSource, plan: Plan, hardware: Hardware, resume: bool,
     steps: int | None, epochs: int | None, minutes: float | None,
-) -> tuple[TrainingJob, Model, Fabric]:  # fmt: skip
+) -> tuple[TrainingJob, Network, Fabric]:  # fmt: skip
     """Open the images, build the model, and set up the devices.
 
     Returns
     -------
-    (Job, Model, Fabric)
+    (Job, Network, Fabric)
         Arguments of `train`.
 
     Raises
@@ -112,7 +112,7 @@ def prepare(
         Options, images and model do not fit together; the message is one sentence.
     """
     _check_run(run, resume)
-    cls = registry.lookup("models", plan.model)
+    cls = _network(plan.model)
     values, recipe = _split_settings(cls, plan)
     corruptions, fabric = _corruptions(plan, cls, resume), _fabric(hardware)
     part, held_part, notes = _parts(images, recipe.crop)
@@ -163,7 +163,15 @@ def _check_run(run: Path, resume: bool) -> None:
         raise UsageError(f"there is no training in {run} to resume; start without --resume")
 
 
-def _split_settings(cls: type[Model], plan: Plan) -> tuple[dict[str, object], Recipe]:
+def _network(name: str) -> type[Network]:
+    """Return the class of a model or detector; raise a UsageError with the nearest names if there is none."""
+    known = registry.networks()
+    if name not in known:
+        raise UsageError(unknown("model", name, known))
+    return known[name]
+
+
+def _split_settings(cls: type[Network], plan: Plan) -> tuple[dict[str, object], Recipe]:
     """Sort the preset and ``--set`` into settings of the model and of the training."""
     texts = dict(plan.settings)
     preset: Mapping[str, object] = {}
@@ -193,7 +201,7 @@ def _split_settings(cls: type[Model], plan: Plan) -> tuple[dict[str, object], Re
     return values, recipe
 
 
-def _corruptions(plan: Plan, cls: type[Model], resume: bool) -> list[tuple[Corruption, float]]:
+def _corruptions(plan: Plan, cls: type[Network], resume: bool) -> list[tuple[Corruption, float]]:
     """Parse the corruptions of a plan and check that they suit the model."""
     known = registry.corruptions()
     found = [(parse(spec, known), weight) for spec, weight in map(weighted, plan.corruptions)]
@@ -280,7 +288,7 @@ class InitialModel:
 
     Attributes
     ----------
-    model : Model
+    model : Network
         The model with its weights.
     provenance : str
         Name and digest of those weights; "" if they are random.
@@ -288,13 +296,13 @@ class InitialModel:
         Names of class 0, 1, ...
     """
 
-    model: Model
+    model: Network
     provenance: str = ""
     label_names: tuple[str, ...] = ()
 
 
 def initial_model(
-    cls: type[Model], values: Mapping[str, object], init: str, seed: int, shape: tuple[int, int, int],
+    cls: type[Network], values: Mapping[str, object], init: str, seed: int, shape: tuple[int, int, int],
     names: tuple[str, ...],
 ) -> InitialModel:  # fmt: skip
     """Build the model of a training.
@@ -335,7 +343,7 @@ def initial_model(
 
 
 def _installed_or_random(
-    cls: type[Model], values: Mapping[str, object], installed: bool, seed: int, shape: tuple[int, int, int],
+    cls: type[Network], values: Mapping[str, object], installed: bool, seed: int, shape: tuple[int, int, int],
     names: tuple[str, ...],
 ) -> InitialModel:  # fmt: skip
     """Return installed weights of the same model, configuration and classes, else random ones under a seeded fork."""
@@ -344,12 +352,12 @@ def _installed_or_random(
     model = _build(cls, config, values, seed)
     for name, path in registry.weights().items() if installed else ():
         if _fits(path, cls, config, names):
-            model.load_state_dict(checkpoint.load(path)[0].state_dict())
+            model.load_state_dict(checkpoint.load_network(path)[0].state_dict())
             return InitialModel(model, f"{name} {checkpoint.model_digest(path)}", names)
     return InitialModel(model, "", names)
 
 
-def _fits(path: Path, cls: type[Model], config: Any, names: tuple[str, ...]) -> bool:
+def _fits(path: Path, cls: type[Network], config: Any, names: tuple[str, ...]) -> bool:
     """Return whether a file holds this network and these classes; settings of the `objective` may differ."""
     fields = [f.name for f in dataclasses.fields(config) if not f.metadata.get("objective")]
     try:
@@ -362,7 +370,7 @@ def _fits(path: Path, cls: type[Model], config: Any, names: tuple[str, ...]) -> 
     return all(getattr(other, name) == getattr(config, name) for name in fields)
 
 
-def _build(cls: type[Model], config: Any, values: Mapping[str, object], seed: int = 0) -> Model:
+def _build(cls: type[Network], config: Any, values: Mapping[str, object], seed: int = 0) -> Network:
     """Build a model with random weights under a seeded fork; a UsageError names settings that make no network."""
     with torch.random.fork_rng(devices=[]), attribute_errors(f"making the model {cls.name!r}", cls):
         torch.manual_seed(seed)
@@ -381,10 +389,10 @@ def _build(cls: type[Model], config: Any, values: Mapping[str, object], seed: in
             ) from error
 
 
-def _named_weights(cls: type[Model], values: Mapping[str, object], init: str, names: tuple[str, ...]) -> InitialModel:
+def _named_weights(cls: type[Network], values: Mapping[str, object], init: str, names: tuple[str, ...]) -> InitialModel:
     """Load the weights of ``--init``; ``--set`` may change settings that keep the network's shape."""
     path = checkpoint.resolve(init)
-    model, card = checkpoint.load(path)
+    model, card = checkpoint.load_network(path)
     if card.model != cls.name:
         raise UsageError(f"expected a {cls.name!r}, got --init {init} with a {card.model!r}; use --model {card.model}")
     differing = {k: v for k, v in values.items() if getattr(model.config, k) != v}

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import Parameter
 
 from restorekit import __version__
-from restorekit.core.contracts import Model
+from restorekit.core.contracts import Network
 from restorekit.core.plugins.boundary import attribute_errors
 from restorekit.core.rng import Rng
 from restorekit.core.types import Batch
@@ -71,14 +71,14 @@ class TrainingResult:
     signal: int | None = None
 
 
-def train(job: TrainingJob, model: Model, fabric: Fabric, watch: Watch, resume: bool = False) -> TrainingResult:
+def train(job: TrainingJob, model: Network, fabric: Fabric, watch: Watch, resume: bool = False) -> TrainingResult:
     """Train until the job is done or a signal requests a stop.
 
     Parameters
     ----------
     job : Job
         The training.
-    model : Model
+    model : Network
         Initial model.
     fabric : Fabric
         Device, precision and processes, launched already.
@@ -127,7 +127,7 @@ def train(job: TrainingJob, model: Model, fabric: Fabric, watch: Watch, resume: 
     return TrainingResult(found, state.step, stop.signal if progress < 1 else None)
 
 
-def _initial_state(job: TrainingJob, model: Model, fabric: Fabric, resume: bool) -> State:
+def _initial_state(job: TrainingJob, model: Network, fabric: Fabric, resume: bool) -> State:
     """Put model and optimisers on the device; with `resume`, restore them from the run's folder."""
     model = model.to(fabric.device).to(memory_format=torch.channels_last).train()
     groups = optimizers.groups(model, job.recipe, fabric.device)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from restorekit.core.contracts import Model
+from restorekit.core.contracts import Network
 from restorekit.training.config import Recipe
 from restorekit.training.muon import Muon, is_hidden
 
@@ -39,7 +39,7 @@ class ParameterGroup:
     skipped: Tensor = field(default_factory=lambda: torch.zeros(()))
 
 
-def groups(model: Model, recipe: Recipe, device: torch.device) -> list[ParameterGroup]:
+def groups(model: Network, recipe: Recipe, device: torch.device) -> list[ParameterGroup]:
     """Return the model's parameter groups: Muon for hidden weights and fused Adam for the rest, or Adam for all."""
     found = []
     for name, params in model.param_groups().items():

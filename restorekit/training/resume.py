@@ -16,7 +16,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as serialise
 from torch import Tensor
 
-from restorekit.core.contracts import Model
+from restorekit.core.contracts import Network
 from restorekit.core.errors import CheckpointError, RecordError
 from restorekit.core.files import atomic, remove
 from restorekit.core.records import MAX_LINE_BYTES, encode, parse
@@ -35,9 +35,9 @@ class State:
 
     Attributes
     ----------
-    model : Model
+    model : Network
         The weights being trained.
-    average : Model
+    average : Network
         Their moving average, which is saved as the result; `model` itself without averaging.
     groups : list of ParameterGroup
         Optimisers and gradient statistics.
@@ -55,8 +55,8 @@ class State:
         Updates done at the last save.
     """
 
-    model: Model
-    average: Model
+    model: Network
+    average: Network
     groups: list[ParameterGroup]
     module: Any = None
     step: int = 0

@@ -11,7 +11,7 @@ from typing import ClassVar, NamedTuple
 import torch
 from torch import Tensor
 
-from restorekit.core.contracts import Corruption, Model, parts_of
+from restorekit.core.contracts import Corruption, Network, parts_of
 from restorekit.core.errors import UsageError
 from restorekit.core.gaussian import has_closed_form
 from restorekit.core.rng import Rng
@@ -112,7 +112,7 @@ class SelfSupervised(NamedTuple):
 
 
 def self_supervised(
-    cls: type[Model], part: ImageSubset, held: ImageSubset, corruptions: Sequence[tuple[Corruption, float]],
+    cls: type[Network], part: ImageSubset, held: ImageSubset, corruptions: Sequence[tuple[Corruption, float]],
     sigma: str | None, seed: int,
 ) -> SelfSupervised:  # fmt: skip
     """Return the data and settings of a training without clean targets.

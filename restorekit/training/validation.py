@@ -12,7 +12,7 @@ from PIL import Image
 from torch import Tensor
 from torchvision.utils import make_grid
 
-from restorekit.core.contracts import Corruption, LatentModel, Model
+from restorekit.core.contracts import Corruption, Detector, LatentModel, Model, Network
 from restorekit.core.files import atomic
 from restorekit.core.psnr import psnr, quantise_8bit
 from restorekit.core.rng import Rng
@@ -56,29 +56,28 @@ def centres(pool: Pool, names: Sequence[str], geometry: Geometry, labels: Tensor
 
 
 @torch.no_grad()
-def measure(model: Model, held: Validation, corruptions: Sequence[Corruption], seed: int) -> dict[str, float]:
+def measure(model: Network, held: Validation, corruptions: Sequence[Corruption], seed: int) -> dict[str, float]:
     """Return mean parts of the objective, PSNR of the MMSE for each corruption, and diagnostics.
 
     A model without an estimate in one pass has no PSNR here. A latent one has ``reconstruction_psnr`` instead: how well
     the decoder reproduces the clean image that the encoder got, without any restoration.
     """
-    sums: dict[str, float] = {}
+    sums, shares = dict[str, float](), dict[str, float]()
     count = max(1, BATCH_PX // held.x[0, 0].numel())
     for corruption, start in product(corruptions, range(0, len(held.x), count)):
         batch, rng = _batch(held, slice(start, start + count), corruption, seed)
         o, x = batch.observation, batch.x
         found = {**model.terms(batch, rng).parts, **model.diagnose(batch, rng.fork("diagnose"))}
-        estimate = model.estimate(o, corruption)
+        estimate = model.estimate(o, corruption) if isinstance(model, Model) else None
         if estimate is not None and x is not None:
             value = psnr(quantise_8bit(o.keep_known(estimate.mean, o.y)), x, MIN_MSE).mean()
-            found["psnr"] = value
-            found[f"psnr {corruption}"] = value * len(corruptions)  # its share of the mean is 1 / len(corruptions)
+            found |= {"psnr": value, f"psnr {corruption}": value}
         if estimate is None and isinstance(model, LatentModel) and x is not None:
             found["reconstruction_psnr"] = psnr(quantise_8bit(reconstruct(model, x, o.label)), x, MIN_MSE).mean()
-        share = len(o) / len(held.x) / len(corruptions)
         for name, value in found.items():
-            sums[name] = sums.get(name, 0.0) + share * float(value)
-    return sums
+            sums[name] = sums.get(name, 0.0) + len(o) * float(value)
+            shares[name] = shares.get(name, 0.0) + len(o)
+    return {name: value / shares[name] for name, value in sums.items()}
 
 
 def _batch(held: Validation, cut: slice, corruption: Corruption, seed: int) -> tuple[Batch, Rng]:
@@ -92,10 +91,11 @@ def _batch(held: Validation, cut: slice, corruption: Corruption, seed: int) -> t
 
 
 @torch.no_grad()
-def preview(model: Model, held: Validation, corruptions: Sequence[Corruption], seed: int, path: Path) -> None:
+def preview(model: Network, held: Validation, corruptions: Sequence[Corruption], seed: int, path: Path) -> None:
     """Write a picture of a few images: one row per corruption and image, observed | restored | truth | std.
 
-    The row of a latent model is truth | its reconstruction | truth | absolute error.
+    The row of a latent model is truth | its reconstruction | truth | absolute error; that of a detector is observed |
+    truth | opacity of the marks | probability of a defect.
     """
     count = max(1, min(len(held.x), 8 // len(corruptions)))
     cells: list[Tensor] = []
@@ -107,10 +107,14 @@ def preview(model: Model, held: Validation, corruptions: Sequence[Corruption], s
         write_grid(torch.stack(cells), 4, temporary)
 
 
-def preview_columns(model: Model, batch: Batch, rng: Rng) -> list[Tensor]:
+def preview_columns(model: Network, batch: Batch, rng: Rng) -> list[Tensor]:
     """Return the four columns of a preview, (B, C, H, W) each; the last is scaled to its largest value."""
-    o, estimate = batch.observation, model.estimate(batch.observation, batch.corruption)
-    truth = o.y if batch.x is None else batch.x
+    o, truth = batch.observation, batch.observation.y if batch.x is None else batch.x
+    if isinstance(model, Detector):
+        cover = torch.zeros_like(o.y[:, :1]) if o.marks is None else o.marks
+        return [o.y, truth, *(one.expand_as(o.y) for one in (cover, model.probability(o, rng)))]
+    assert isinstance(model, Model)
+    estimate = model.estimate(o, batch.corruption)
     if estimate is None and isinstance(model, LatentModel):
         again = reconstruct(model, truth, o.label)
         panels, spread = [truth, again, truth], (again - truth).abs()
@@ -130,9 +134,11 @@ def reconstruct(model: LatentModel, x: Tensor, label: Tensor | None) -> Tensor:
 
 
 @torch.no_grad()
-def sample_grid(model: Model, held: Validation, corruption: Corruption, seed: int, path: Path) -> None:
+def sample_grid(model: Network, held: Validation, corruption: Corruption, seed: int, path: Path) -> None:
     """Write a picture of draws: from the prior, or for four observations if the model is conditional."""
     rng = Rng(seed, held.names[:4]).fork("samples")
+    if not isinstance(model, Model):
+        return
     if isinstance(model, LatentModel):
         z = model.prior().sample(64, tuple(held.x.shape[1:]), Rng(seed))
         cells, columns = model.decode(z).mean, 8

@@ -9,6 +9,8 @@ from restorekit.core.rng import Rng
 from restorekit.models import VAE, checkpoint
 from restorekit.testing._assertions import perturb
 
+CPU = ("--device", "cpu", "--threads", 1)
+
 
 @pytest.fixture
 def folders(tmp_path, images):
@@ -24,7 +26,7 @@ def folders(tmp_path, images):
 
 def test_damage_is_found_and_repaired(run, folders, tmp_path):
     good, bad, dead = folders
-    words = ("--clean", good, "--rate", 0.01, "--grow", 0, "--device", "cpu", "--threads", 1, "--json")
+    words = ("--clean", good, "--detector", "anomaly", "--touch", 0.01, "--grow", 0, *CPU, "--json")
     code, said, err = run("detect", bad, tmp_path / "MASKS", *words)
     assert code == 0, err
     assert json.loads(said)["images"] == 2
@@ -46,14 +48,15 @@ def test_damage_is_found_and_repaired(run, folders, tmp_path):
 
 def test_what_does_not_fit_is_one_sentence(run, folders, tmp_path):
     good, bad, _ = folders
-    code, _, err = run("detect", bad, tmp_path / "M", "--clean", good, "--model", "telea", "--device", "cpu")
+    anomaly = ("--detector", "anomaly", "--clean")
+    code, _, err = run("detect", bad, tmp_path / "M", *anomaly, good, "--model", "telea", "--device", "cpu")
     assert code == 2
     assert "classical method without a standard deviation" in err
     (good / "sub" / "0.png").rename(tmp_path / "one.png")
-    code, _, err = run("detect", bad, tmp_path / "M", "--clean", tmp_path / "one.png", "--device", "cpu")
+    code, _, err = run("detect", bad, tmp_path / "M", *anomaly, tmp_path / "one.png", "--device", "cpu")
     assert code == 2
     assert "at least two clean images" in err
-    assert run("detect", bad, bad / "M", "--clean", good, "--device", "cpu")[0] == 2
+    assert run("detect", bad, bad / "M", "--detector", "anomaly", "--clean", good, "--device", "cpu")[0] == 2
 
 
 def test_an_unconditional_model_looks_for_damage_by_its_sampler(run, images, tmp_path):
@@ -65,7 +68,7 @@ def test_an_unconditional_model_looks_for_damage_by_its_sampler(run, images, tmp
     perturb(model)
     file = tmp_path / "vae.safetensors"
     checkpoint.save(file, model.state_dict(), checkpoint.describe(model))
-    words = ("--clean", good, "--model", file, "--device", "cpu", "--threads", 1)
+    words = ("--detector", "anomaly", "--clean", good, "--model", file, "--device", "cpu", "--threads", 1)
     code, _, err = run("detect", bad, tmp_path / "M", *words)
     assert code == 0, err
     assert len(list((tmp_path / "M").rglob("*.png"))) == 2
@@ -73,7 +76,7 @@ def test_an_unconditional_model_looks_for_damage_by_its_sampler(run, images, tmp
 
 def test_clean_images_that_cannot_be_read_are_left_out(run, folders, tmp_path):
     good, bad, _ = folders
-    words = ("--rate", 0.01, "--device", "cpu", "--threads", 1, "--json")
+    words = ("--detector", "anomaly", "--touch", 0.01, "--device", "cpu", "--threads", 1, "--json")
     assert run("detect", bad, tmp_path / "BEFORE", "--clean", good, *words)[0] == 0
     (good / "sub" / "cut.png").write_bytes((good / "sub" / "0.png").read_bytes()[:-60])
     (good / "empty.jpg").write_bytes(b"")

@@ -116,6 +116,12 @@ def test_restorer(name, check):
     check(REGISTERED["restorers"][name]())
 
 
+@pytest.mark.parametrize("check", testing.DETECTOR_CHECKS, ids=lambda check: check.__name__)
+@pytest.mark.parametrize("name", REGISTERED["detectors"])
+def test_detector(name, check):
+    check(testing.build_detector(REGISTERED["detectors"][name]))
+
+
 def test_weights_are_files_that_load():
     for path in REGISTERED["weights"].values():
         assert path.is_file()

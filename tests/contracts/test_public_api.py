@@ -18,19 +18,20 @@ from tests._helpers.wheel_environment import ROOT
 
 NAMES = {  # a name may be added here; one that goes away breaks plugins, and belongs into CHANGELOG.md
     "restorekit": """
-        Batch CheckpointError Corruption Draws Estimate FolderResult Geometry ImageError InputTypeError LatentModel
-        Linear Metric Model NoiseLaw Observation PluginError Ranged Restoration RestorekitError RestorekitWarning
-        RestoredImage Restorer Rng Sampler Source SpecError Terms Traits UndefinedMetricError UsageError __version__
-        evaluate hookimpl load parts_of restore_folder shape_of train
+        Batch CheckpointError Corruption Detector Draws Estimate FolderResult Geometry ImageError InputTypeError
+        LatentModel Linear Metric Model Network NoiseLaw Observation PluginError Ranged Restoration RestorekitError
+        RestorekitWarning RestoredImage Restorer Rng Sampler Source SpecError Terms Traits UndefinedMetricError
+        UsageError __version__ evaluate hookimpl load parts_of restore_folder shape_of train
     """,
     "restorekit.models": """
         Bernoulli CVAE CVAEConfig ConvNetwork DecoderConfig DiagonalGaussian DiscretisedLogistic ErrorModel
-        ErrorSample Head LOG_2PI Latents Levelled Likelihood LogisticMixture MLPNetwork NetworkConfig Prediction
-        Prior RateConfig ResidualBlock StandardPrior Temperature Tempered Trunk Up VAE VAEConfig average capped
-        check_size down dropout each embed_labels floored label_rows network per_image stack
+        ErrorSample Head LOG_2PI Latents Levelled Likelihood LogisticMixture MLPNetwork Marks MarksConfig
+        NetworkConfig Prediction Prior RateConfig ResidualBlock StandardPrior Temperature Tempered Trunk Up
+        VAE VAEConfig average capped check_size down dropout each embed_labels floored label_rows network
+        per_image stack
     """,
     "restorekit.corruptions": """
-        Blur Chain Clean Downsample Gaussian Grayscale Holes JPEG Lines Missing Poisson Quantise SaltPepper Sensor
+        Blur Chain Clean Downsample Film Gaussian Grayscale Holes JPEG Lines Missing Poisson Quantise SaltPepper Sensor
         Speckle Stripes bend fill hide parse smeared
     """,
     "restorekit.samplers": """
@@ -38,8 +39,9 @@ NAMES = {  # a name may be added here; one that goes away breaks plugins, and be
         other_than_gaussian posterior redraw
     """,
     "restorekit.testing": """
-        CORRUPTION_CHECKS LATENT_CHECKS METRIC_CHECKS MODEL_CHECKS RESTORER_CHECKS SAMPLER_CHECKS build channel_counts
-        check_corruption check_metric check_model check_restorer check_sampler checks_of perturb random_images
+        CORRUPTION_CHECKS DETECTOR_CHECKS LATENT_CHECKS METRIC_CHECKS MODEL_CHECKS RESTORER_CHECKS SAMPLER_CHECKS build
+        build_detector channel_counts check_corruption check_detector check_metric check_model check_restorer
+        check_sampler checks_of perturb random_images
     """,
 }
 GUIDE = (ROOT / "plugins" / "README.md").read_text(encoding="utf-8")

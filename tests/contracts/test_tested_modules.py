@@ -26,6 +26,7 @@ TESTED_BY = {
     "report/pages/trained/series": ("report/pages/trained/test_summary.py", "nats per image"),
     "restoration/classical/base": ("restoration/classical/test_classical.py", "Inpainter"),
     "restoration/folder/detect": ("cli/test_detect.py", "images"),
+    "restoration/folder/repairing": ("cli/test_restore_repair.py", "repaired"),
     "restoration/loading": ("restoration/test_api.py", "open_restorer"),
     "samplers/base": ("samplers/test_selection.py", "conditional"),
     "samplers/importance": ("samplers/test_exact.py", "importance"),

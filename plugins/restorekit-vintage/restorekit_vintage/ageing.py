@@ -73,7 +73,8 @@ class Marked(Ageing):
         y = x + marks.relief
         if self.known:
             return replace(hide(y, marks.cover <= 0), sigma=None, direct=False)
-        return fully_observed(y + marks.cover * (marks.bright * tinted(x, PAPER) - y))
+        covered = fully_observed(y + marks.cover * (marks.bright * tinted(x, PAPER) - y))
+        return replace(covered, marks=marks.cover)
 
 
 def shade(number: Tensor, bright: float) -> Tensor:

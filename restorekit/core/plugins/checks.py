@@ -77,6 +77,19 @@ def checked_terms(method: Method) -> Method:
     return terms
 
 
+def checked_detector(method: Method) -> Method:
+    """Check the probabilities that `Detector.probability` returns."""
+
+    @functools.wraps(method)
+    def probability(self: Any, observation: Observation, rng: Rng) -> Tensor:
+        with attribute_errors(f"the detector {self.name!r}", self):
+            found: Tensor = method(self, observation, rng)
+            _expect_shape(found, (len(observation), 1, *observation.y.shape[2:]), "the probability")
+            return found
+
+    return probability
+
+
 def checked_diagnosis(method: Method) -> Method:
     """Check the scalars that `Model.diagnose` returns."""
 

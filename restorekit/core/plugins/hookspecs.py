@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pluggy
 
 if TYPE_CHECKING:
-    from restorekit.core.contracts import Corruption, Metric, Model, Restorer, Sampler
+    from restorekit.core.contracts import Corruption, Detector, Metric, Model, Restorer, Sampler
 
 hookspec = pluggy.HookspecMarker("restorekit")
 hookimpl = pluggy.HookimplMarker("restorekit")
@@ -42,6 +42,12 @@ def restorekit_register_restorers() -> list[type[Restorer]]:
 @hookspec
 def restorekit_register_metrics() -> list[type[Metric]]:
     """Return the metric classes that this plugin provides."""
+    return []
+
+
+@hookspec
+def restorekit_register_detectors() -> list[type[Detector]]:
+    """Return the detector classes that this plugin provides."""
     return []
 
 

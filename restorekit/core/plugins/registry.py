@@ -27,13 +27,14 @@ from restorekit.core.errors import PluginError, UsageError, brief, one_line, unk
 from restorekit.core.plugins import hookspecs
 
 if TYPE_CHECKING:
-    from restorekit.core.contracts import Corruption, Metric, Model, Restorer, Sampler
+    from restorekit.core.contracts import Corruption, Detector, Metric, Model, Network, Restorer, Sampler
 
 BUILT_IN = {
     "models": "models",
     "corruptions": "corruptions",
     "samplers": "samplers",
     "restorers": "restoration.classical",
+    "detectors": "restoration.anomaly",
     "metrics": "evaluation.metrics.fidelity",
     "certainty": "evaluation.metrics.uncertainty",
     "weights": "models.weights",
@@ -41,7 +42,9 @@ BUILT_IN = {
 CONTRACTS: dict[
     str, type
 ] = {}  # base class of each kind; `restorekit.core.contracts`, which imports this module, sets them
-_NAMESAKES = {"restorers": "weights", "weights": "restorers"}  # a user names both with --model
+_NAMESAKES = {  # a user names both with --model
+    "restorers": "weights", "weights": "restorers", "models": "detectors", "detectors": "models",
+}  # fmt: skip
 
 
 class Plugins:
@@ -203,6 +206,11 @@ def models() -> dict[str, type[Model]]:
     return classes("models")
 
 
+def networks() -> dict[str, type[Network]]:
+    """Return the classes that `restorekit train` trains by name: models, and detectors that learn."""
+    return {**classes("models"), **{name: cls for name, cls in classes("detectors").items() if hasattr(cls, "terms")}}
+
+
 def corruptions() -> dict[str, type[Corruption]]:
     """Return the corruption classes by name."""
     return classes("corruptions")
@@ -218,6 +226,11 @@ def restorers() -> dict[str, type[Restorer]]:
     return classes("restorers")
 
 
+def detectors() -> dict[str, type[Detector]]:
+    """Return the detector classes by name."""
+    return classes("detectors")
+
+
 def metrics() -> dict[str, type[Metric]]:
     """Return the metric classes by name."""
     return classes("metrics")
@@ -229,7 +242,7 @@ def weights() -> dict[str, Path]:
 
 
 GROUP = OWN = "restorekit"
-_NAMED = ("models", "corruptions", "samplers", "restorers", "metrics")
+_NAMED = ("models", "corruptions", "samplers", "restorers", "metrics", "detectors")
 KINDS = (*_NAMED, "weights", "sections")
 REINSTALL = "install another version of it, or uninstall it"
 

@@ -107,6 +107,16 @@ class Canvas:
                 self.extras[name][(..., *place)] += shift
         self.concerns += [sentence for sentence in safeguard.concerns if sentence not in self.concerns]
 
+    def weaken(self, plane: Plane, strength: float) -> None:
+        """Go only a share of the way from what was observed to what was restored, where defects were found."""
+        if plane.repaired is None:
+            return
+        rows = slice(0, plane.shape[1])
+        place = _place(plane, rows)
+        observed, restored = (to_unit(values, plane.range) for values in (plane.pixels, self.pixels[place]))
+        blended = from_unit(observed + strength * (restored - observed), plane.range, plane.pixels.dtype)
+        self.pixels[place] = _with_kept(plane, rows, np.where(plane.repaired, blended, self.pixels[place]))
+
     def _residual(self, plane: Plane, top: int, bottom: int) -> Removed:
         """Return some rows of the observation and of what was removed of it."""
         rows = slice(top, bottom)

@@ -16,8 +16,10 @@ from restorekit.core.contracts import Corruption
 from restorekit.core.rng import Rng
 from restorekit.core.types import Restoration
 from restorekit.images.discovery import Item
+from restorekit.images.masks import MaskArray
 from restorekit.images.picture import Picture, repainted
-from restorekit.images.previews import Preview, PreviewCollector, difference, pictured
+from restorekit.images.previews import Preview, PreviewCollector, difference, pictured, thinned
+from restorekit.restoration.folder import repairing
 from restorekit.restoration.folder.batching import MAX_BATCH_IMAGES, PIXELS
 from restorekit.restoration.folder.canvas import Canvas
 from restorekit.restoration.folder.options import Setup
@@ -49,6 +51,8 @@ class Finished:
         Facts for the journal.
     preview : Preview or None
         What the report shows of it.
+    repaired : array of bool, (N, H, W, 1), or None
+        Where defects were found and repaired.
     """
 
     item: Item
@@ -57,6 +61,7 @@ class Finished:
     untouched: bool
     facts: Facts
     preview: Preview | None = None
+    repaired: MaskArray | None = None
 
 
 class Computed(NamedTuple):
@@ -93,6 +98,9 @@ def restore_planes(images: Sequence[OpenedFile], setup: Setup) -> list[Canvas]:
             enclosed = with_ends(strip, top, planes, intervals)
             for i, (plane, canvas) in enumerate(some):
                 canvas.put(plane, top, enclosed, i)
+        strength = 1.0 if options.repair is None else options.repair.strength
+        for plane, canvas in some if strength < 1 else ():
+            canvas.weaken(plane, strength)
         for plane, canvas in some:
             if is_held(corruption, plane.shape) and not plane.exact and plane.shape == _own_shape(plane):
                 canvas.hold(plane)
@@ -145,8 +153,9 @@ def collect_results(opened: OpenedFile, canvas: Canvas, seconds: float, setup: S
         check=check.check,
         calibrated=(setup.table is not None and not (canvas.refusals or canvas.concerns)) if intervals else None,
         concerns=tuple(canvas.concerns),
+        repaired=None if opened.repaired is None else repairing.record(opened.repaired),
     )
-    return Finished(opened.item, changed, canvas, untouched, facts, preview)
+    return Finished(opened.item, changed, canvas, untouched, facts, preview, opened.repaired)
 
 
 def rms_change(opened: OpenedFile, pixels: npt.NDArray[Any]) -> float | None:
@@ -166,16 +175,20 @@ def rms_change(opened: OpenedFile, pixels: npt.NDArray[Any]) -> float | None:
 
 
 def _preview(opened: OpenedFile, canvas: Canvas, peek: PreviewCollector) -> Preview:
-    """Return what a person sees of the first frame."""
+    """Return what a person sees of the first frame: repaired pixels as they were, missing ones transparent."""
     plane, pixels = opened.planes[0], opened.picture.cropped(canvas.pixels[0], 0)
     missing = _missing([p for p in opened.planes if p.frame == 0])
+    marks = None if opened.repaired is None else opened.picture.cropped(opened.repaired[0], 0)
+    if marks is not None and missing is not None:
+        missing = missing & ~marks
     frame = opened.picture.cropped(opened.picture.pixels[0], 0)
     before, after = pictured(frame, plane.range, missing), pictured(pixels, plane.range)
     layers = dict(peek.layers)
     if before.shape[:2] == after.shape[:2] and not plane.exact:
         layers["residual"] = difference(before, after)
-    lost = None if missing is None else np.asarray(missing.any(2))[:: peek.step, :: peek.step]
-    return Preview(pixels.shape[:2], before, after, None, lost, layers, peek.pictures())
+    lost = None if missing is None or not missing.any() else np.asarray(missing.any(2))[:: peek.step, :: peek.step]
+    repaired = None if marks is None or not marks.any() else thinned(marks[:, :, 0], peek.step)
+    return Preview(pixels.shape[:2], before, after, None, lost, layers, peek.pictures(), repaired)
 
 
 def _missing(planes: Sequence[Plane]) -> npt.NDArray[np.bool_] | None:

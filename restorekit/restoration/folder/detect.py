@@ -1,4 +1,4 @@
-"""Write masks of detected degradation, named so that `restore` finds them."""
+"""Write masks of detected defects, named so that `restore` finds them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 
 import numpy as np
-import torch
 
 from restorekit.core.errors import RestorekitError, system_error
 from restorekit.core.rng import Rng
@@ -15,7 +14,7 @@ from restorekit.images import formats
 from restorekit.images.dataset import LabelledImages
 from restorekit.images.marks import SOFTWARE
 from restorekit.images.picture import Metadata, Picture
-from restorekit.uncertainty.anomaly import Detector, dilate
+from restorekit.restoration.repair import ArraySource, Repair
 
 
 @dataclass(frozen=True)
@@ -28,21 +27,16 @@ class Masking:
 
 
 def mask_all(
-    detector: Detector, images: LabelledImages, threshold: float, grow: int, out: Path, seed: int,
-    watch: Callable[[str, str | None], None],
-) -> Masking:  # fmt: skip
+    repair: Repair, images: LabelledImages, out: Path, seed: int, watch: Callable[[str, str | None], None]
+) -> Masking:
     """Write a mask for every image, OUT/NAME.png, 255 where it looks defective or is known to be missing.
 
     Parameters
     ----------
-    detector : Detector
-        Detector of degraded pixels.
+    repair : Repair
+        Detector of defects and its threshold.
     images : LabelledImages
         Images to search.
-    threshold : float
-        Pixels with a higher score count as degraded.
-    grow : int
-        Pixels by which degraded areas are widened.
     out : Path
         Folder of the masks; sub-folders as in the source.
     seed : int
@@ -60,15 +54,15 @@ def mask_all(
         is_frame = "#" in key  # a.png#3 becomes a.png.3.png
         path = out / (f"{key.replace('#', '.')}.png" if is_frame else PurePath(key).with_suffix(".png"))
         try:
-            x, lost = images[i][None], images.missing(i)
-            if lost is not None:
-                x = x.masked_fill(lost.movedim(-1, 0)[None], torch.nan)
-            defective = dilate(detector.scores(x, Rng(seed, (key,))) > threshold, grow)
-            marked = defective | x.isnan().any(1, keepdim=True)
-            values = (255 * marked.movedim(1, -1).numpy()).astype(np.uint8)
+            image, missing = images[i], images.missing(i)
+            lost = np.zeros(image.shape[1:], np.bool_) if missing is None else missing.any(-1).numpy()
+            if missing is not None:
+                image = image.masked_fill(missing.movedim(-1, 0), np.nan)
+            defective = repair.marks(ArraySource(image), Rng(seed, (key,)))
+            values = (255 * (defective | lost)[None, ..., None]).astype(np.uint8)
             path.parent.mkdir(parents=True, exist_ok=True)
             formats.write(path, Picture(values, format="png", metadata=Metadata(text=(SOFTWARE,))), values)
-            shares.append(float(defective.float().mean()))
+            shares.append(float(defective.mean()))
         except (RestorekitError, OSError) as error:
             text = system_error(error) if isinstance(error, OSError) else None
             failures.append({"image": key, "error": text or str(error)})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import NormalDist
 from typing import Annotated
@@ -17,7 +17,8 @@ from restorekit.images.masks import MaskSource
 from restorekit.images.picture import SUFFIXES
 from restorekit.restoration.assumptions import Degradation, Sigma, resolve_degradation
 from restorekit.restoration.folder import journal
-from restorekit.restoration.folder.records import InputDigests
+from restorekit.restoration.folder.records import InputDigests, RepairOptions
+from restorekit.restoration.repair import Repair
 from restorekit.uncertainty.calibration_table import Table
 
 
@@ -61,6 +62,8 @@ class Options:
         Axes of arrays, as in `restorekit.images.axes.parse_axes`; None: derived from their shapes.
     opaque : bool
         Whether what was transparent is written opaque.
+    repair : RepairOptions or None
+        Options of the repair of defects; None: only what is marked is filled.
     """
 
     model: str
@@ -83,6 +86,7 @@ class Options:
     jpeg_quality: Annotated[str, About(omitted=True)] = "keep"
     axes: Annotated[str | None, About(omitted=True)] = None
     opaque: Annotated[bool, About(omitted=True)] = False
+    repair: Annotated[RepairOptions | None, About(omitted=True)] = None
 
     def to_json(self) -> dict[str, Json]:
         """Return the options for the record; axes only if set, because older records have none."""
@@ -97,6 +101,8 @@ class Options:
             del values["self_check"]
         if self.digest:
             del values["model"]
+        if self.repair is not None:
+            values["repair"] = encode(replace(self.repair, detector=""))
         return journal.digest_of_values(values)
 
     @property
@@ -146,6 +152,12 @@ class Setup:
         Returns why the restorer cannot undo a corruption; None if it can.
     file : Path or None
         File that the one restored image is copied to; None: outputs stay in the folder.
+    repair : Repair or None
+        Finds defects that nobody has marked; None: only what is marked is filled.
+    protected : MaskSource or None
+        Gives the pixels of an image that are never repaired.
+    kept_marks : MaskSource or None
+        Gives pixels of an image whose marks are not repaired.
     """
 
     source: str
@@ -165,6 +177,9 @@ class Setup:
     command: str = ""
     refusal: Callable[[Corruption], str | None] = _no_refusal
     file: Path | None = None
+    repair: Repair | None = None
+    protected: MaskSource | None = None
+    kept_marks: MaskSource | None = None
 
     @property
     def shown(self) -> Path:
@@ -214,8 +229,7 @@ class Setup:
         ImageError
             One of them cannot be read, or there is no mask where there must be one.
         """
-        mask = self.masks.file(item)
-        array = split_array(item.path)[1] or None
-        return InputDigests(
-            journal.image_digest(item.path), array, None if mask is None else journal.image_digest(mask)
-        )
+        sources = (self.masks, self.protected, self.kept_marks)
+        files = (None if source is None else source.file(item) for source in sources)
+        masks = (None if file is None else journal.image_digest(file) for file in files)
+        return InputDigests(journal.image_digest(item.path), split_array(item.path)[1] or None, *masks)

@@ -53,6 +53,8 @@ class Plane:
         The one channel that it is; None for all.
     clean : (C, H, W) or None
         Shape of what it is restored to; None = its own.
+    repaired : array of bool, (H, W, 1), or None
+        True where defects were found; these values are missing too.
     """
 
     key: str
@@ -65,6 +67,7 @@ class Plane:
     channel: int | None = None
     clean: tuple[int, int, int] | None = None
     kept: npt.NDArray[np.bool_] | None = None
+    repaired: npt.NDArray[np.bool_] | None = None
 
     @property
     def lost(self) -> npt.NDArray[np.bool_] | None:

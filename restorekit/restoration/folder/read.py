@@ -46,6 +46,10 @@ class OpenedFile:
         What its user should know.
     done : bool
         Restored by an earlier run: it takes part in its batch, so that the others get the same bytes, and no more.
+    protected, kept_marks : array of bool, (1 or N, H, W, 1 or C), or None
+        True where nothing is repaired, and on marks that are not repaired.
+    repaired : array of bool, (N, H, W, 1), or None
+        True where defects were found, which counts as missing; None where none was searched for.
     """
 
     item: Item
@@ -55,6 +59,9 @@ class OpenedFile:
     degradation: Degradation
     notes: tuple[str, ...]
     done: bool
+    protected: MaskArray | None = None
+    kept_marks: MaskArray | None = None
+    repaired: MaskArray | None = None
 
 
 class Reading(NamedTuple):
@@ -143,8 +150,10 @@ def _opened(state: _State, setup: Setup) -> OpenedFile:
         own, levels = [p for p, _ in estimated], list(dict.fromkeys(note for _, note in estimated if note))
     else:
         own = [replace(p, sigma=found.sigma, exact=found.exact) for p in own]
-    notes = (*marked.warnings, *([warning] if warning else []), *reasons, *levels, *_remarks(own, picture, options))
-    return OpenedFile(item, state.digests, picture, own, found, notes, state.done)
+    notes = (*marked.warnings, *([warning] if warning else []), *reasons, *levels, *remarks(own, picture, options))
+    limits = (setup.protected, setup.kept_marks)
+    masks = (None if source is None else source.missing(item, picture).missing for source in limits)
+    return OpenedFile(item, state.digests, picture, own, found, notes, state.done, *masks)
 
 
 def _margin(found: Degradation, margin: float) -> float:
@@ -198,7 +207,7 @@ def _with_nan(picture: Picture, kept: MaskArray | None) -> Picture:
     return replace(picture, pixels=np.where(stay, picture.pixels.dtype.type(np.nan), picture.pixels))
 
 
-def _remarks(own: list[Plane], picture: Picture, options: Options) -> list[str]:
+def remarks(own: list[Plane], picture: Picture, options: Options) -> list[str]:
     """Return sentences on what the result does not keep or contain."""
     kind = formats.target_format(picture, options.format)
     lossy = kind == "jpeg" or (kind == "webp" and picture.lossy and options.jpeg_quality != "auto")

@@ -28,11 +28,15 @@ class InputDigests:
         Name of the array within the file, if it holds several.
     mask : str or None
         SHA-256 of the mask file, if there is one.
+    protect, keep_marks : str or None
+        SHA-256 of the mask files that limit a repair, if there are any.
     """
 
     input: str | None = None
     array: str | None = None
     mask: str | None = None
+    protect: Annotated[str | None, About(omitted=True)] = None
+    keep_marks: Annotated[str | None, About(omitted=True)] = None
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,42 @@ class CheckRecord:
     """Entry of an image that was checked: the result, or None if the check failed."""
 
     self_check: SelfCheckRecord | None = None
+
+
+@dataclass(frozen=True)
+class RepairRecord:
+    """Defects that were found in an image and repaired: number of marks, and share of the pixels that was touched."""
+
+    marks: int
+    touched: float
+
+
+@dataclass(frozen=True)
+class RepairOptions:
+    """Options of the repair of defects that nobody has marked.
+
+    Attributes
+    ----------
+    detector : str
+        Detector, as typed by the user.
+    digest : str
+        Of its file.
+    touch : float
+        Share of the pixels of clean images that it may touch on average.
+    strength : float
+        Share of the way from what was observed to the repair of it.
+    protect : str or None
+        Masks of pixels that are never repaired, as typed by the user.
+    keep_marks : str or None
+        Masks of marks that are not repaired, as typed by the user.
+    """
+
+    detector: str
+    digest: str = ""
+    touch: float = 0.001
+    strength: float = 1.0
+    protect: str | None = None
+    keep_marks: str | None = None
 
 
 @dataclass(frozen=True)
@@ -78,6 +118,8 @@ class Facts:
         SHA-256 of each file in `kept`; empty in records of older versions.
     changed : float or None
         Root mean square change of the observed values on [0, 1]; None if the restoration has another shape.
+    repaired : RepairRecord or None
+        What was found defective and repaired; None if nothing was searched for.
     """
 
     kept: Sequence[str] = ()
@@ -95,6 +137,7 @@ class Facts:
     unpictured: Annotated[bool, About(omitted=True)] = False
     kept_digests: Annotated[Sequence[str], About(omitted=True)] = ()
     changed: Annotated[float | None, About(omitted=True)] = None
+    repaired: Annotated[RepairRecord | None, About(omitted=True)] = None
 
     @property
     def view_files(self) -> list[str]:
@@ -181,6 +224,8 @@ class RunRecord:
         Whether the self-check ran.
     axes : str or None
         Axes of arrays; None: derived from their shapes.
+    repair : RepairOptions or None
+        Options of the repair of defects; None without one.
     interval : IntervalRecord or None
         Intervals that were kept.
     options : str
@@ -218,6 +263,7 @@ class RunRecord:
     noise: str | None = None
     self_check: bool = False
     axes: Annotated[str | None, About(omitted=True)] = None
+    repair: Annotated[RepairOptions | None, About(omitted=True)] = None
     interval: IntervalRecord | None = None
     options: str
     shard: Sequence[int] = (1, 1)

@@ -19,8 +19,9 @@ from restorekit.restoration.folder.batching import Group
 from restorekit.restoration.folder.compute import Computed, alike, collect_results, restore_planes
 from restorekit.restoration.folder.journal import Journal
 from restorekit.restoration.folder.options import Setup
-from restorekit.restoration.folder.read import Reading, is_done, open_group, sentence
+from restorekit.restoration.folder.read import OpenedFile, Reading, is_done, open_group, sentence
 from restorekit.restoration.folder.records import ImageRecord, IntervalRecord, RunRecord, RunStatus
+from restorekit.restoration.folder.repairing import search
 from restorekit.restoration.folder.write import store_group
 
 
@@ -90,8 +91,14 @@ class RestorationJob:
 
     def compute(self, group: Group, reading: Reading) -> Computed:
         """Restore images that are alike as one batch; if that fails, one by one, so that only the bad ones are lost."""
-        computed = Computed([], list(reading.lines))
-        batches = deque(alike(reading.opened))
+        computed, searched = Computed([], list(reading.lines)), list[OpenedFile]()
+        for opened in reading.opened:
+            try:
+                repair = self.setup.repair
+                searched.append(opened if repair is None else search(opened, repair, self.setup.options))
+            except Exception as error:  # a plugin's code may raise anything
+                computed.lines.append(self._failure(opened, error))
+        batches = deque(alike(searched))
         while batches:
             images, started = batches.popleft(), time.perf_counter()
             try:
@@ -100,9 +107,7 @@ class RestorationJob:
                 if len(images) > 1:
                     batches.extendleft([image] for image in reversed(images))
                 elif not images[0].done:
-                    item = images[0].item
-                    reason = f"{item.path}: {sentence(error, self.setup.own)}"
-                    computed.lines.append(self.journal.failure(item.key, reason))
+                    computed.lines.append(self._failure(images[0], error))
                 continue
             seconds = (time.perf_counter() - started) / len(images)
             pairs = zip(images, canvases, strict=True)
@@ -110,6 +115,10 @@ class RestorationJob:
                 collect_results(o, canvas, seconds, self.setup) for o, canvas in pairs if not o.done
             )
         return computed
+
+    def _failure(self, opened: OpenedFile, error: Exception) -> ImageRecord:
+        item = opened.item
+        return self.journal.failure(item.key, f"{item.path}: {sentence(error, self.setup.own)}")
 
     def write(self, group: Group, computed: Computed) -> list[ImageRecord]:
         """Write the restored images of a group and their lines in the journal."""
@@ -188,6 +197,7 @@ def _write_record(
         noise=o.noise,
         self_check=o.self_check,
         axes=o.axes,
+        repair=o.repair,
         interval=None if o.interval is None else IntervalRecord(o.interval, setup.table is not None),
         options=o.fingerprint,
         shard=setup.shard,

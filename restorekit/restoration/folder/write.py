@@ -7,16 +7,22 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+
 from restorekit.core.errors import ImageError
 from restorekit.core.files import atomic, digest, refuse_links, remove
 from restorekit.images import formats
 from restorekit.images.discovery import split_array
+from restorekit.images.marks import SOFTWARE
+from restorekit.images.masks import MaskArray
 from restorekit.restoration.folder.compute import Computed, Finished
 from restorekit.restoration.folder.journal import Journal
 from restorekit.restoration.folder.options import Setup
 from restorekit.restoration.folder.read import sentence
 from restorekit.restoration.folder.records import Facts, ImageRecord
 
+REPAIRED = "repaired"  # masks of repaired pixels, in the run's own folder
 VIEWS = "views"  # pictures for the report, in the run's own folder
 FOLDERS = {"std": "std", "low": "low", "high": "high", "draws": "samples"}  # of what is kept, in the run's own folder
 
@@ -39,7 +45,10 @@ def _stored(finished: Finished, setup: Setup, journal: Journal) -> ImageRecord:
             remove(path)
         facts = _with_views(finished, setup)
         facts = replace(facts, notes=[*facts.notes, *notes])
-        line = journal.success(key, _extra_paths(key, finished.canvas.extras, setup), facts)
+        marks = (
+            [] if finished.repaired is None else [write_marks(finished.repaired, setup.own / REPAIRED / f"{key}.png")]
+        )
+        line = journal.success(key, [*_extra_paths(key, finished.canvas.extras, setup), *marks], facts)
         for path in journal.superseded(line):
             remove(path)
     except Exception as error:  # whatever one image meets must not keep the others back
@@ -92,6 +101,23 @@ def _write(finished: Finished, target: Path, setup: Setup, journal: Journal) -> 
         return ()
     options, pixels = setup.options, finished.canvas.pixels
     return formats.write(target, finished.picture, pixels, options.format, None, ready, options.jpeg_quality)
+
+
+def write_marks(marks: MaskArray, path: Path) -> Path:
+    """Write a mask, (N, H, W, 1), as a PNG of one bit a pixel, or a TIFF for several frames; return its file.
+
+    `--mask` finds it by its name.
+    """
+    frames = [Image.fromarray(frame[..., 0]) for frame in marks]
+    path = path if len(frames) == 1 else path.with_suffix(".tif")
+    with atomic(path) as temporary:
+        if len(frames) == 1:
+            info = PngInfo()
+            info.add_text(*SOFTWARE)
+            frames[0].save(temporary, "PNG", pnginfo=info)
+        else:
+            frames[0].save(temporary, "TIFF", save_all=True, append_images=frames[1:], compression="group4")
+    return path
 
 
 def _extra_paths(key: str, names: Iterable[str], setup: Setup) -> list[Path]:

@@ -1,0 +1,63 @@
+"""Search for defects in images, between their reading and their restoration."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from restorekit.core.errors import ImageError
+from restorekit.core.rng import Rng
+from restorekit.images.masks import MaskArray
+from restorekit.restoration.folder.options import Options
+from restorekit.restoration.folder.planes import Plane, PlaneSource
+from restorekit.restoration.folder.read import OpenedFile, remarks
+from restorekit.restoration.folder.records import RepairRecord
+from restorekit.images.defects import count_marks, without_marks
+from restorekit.restoration.repair import Repair
+
+
+def search(opened: OpenedFile, repair: Repair, options: Options) -> OpenedFile:
+    """Return an image whose defects count as missing.
+
+    Raises
+    ------
+    ImageError
+        The image is smaller or gray by its corruption, so that defects have no place in the result.
+    """
+    if any(plane.resized or plane.shape[0] != plane.pixels.shape[2] for plane in opened.planes):
+        raise ImageError(
+            f"{opened.item.key} gets another size or other channels, and defects of those are not searched"
+        )
+    corruption, found = opened.degradation.corruption, np.zeros((*opened.picture.pixels.shape[:3], 1), np.bool_)
+    for plane in opened.planes:
+        source = PlaneSource([plane], corruption)
+        marks = repair.marks(source, Rng(options.seed, (plane.key,)).fork("repair"))
+        if plane.missing is not None:
+            marks &= ~plane.missing.all(2)
+        height, width = marks.shape
+        if opened.kept_marks is not None:
+            kept = opened.kept_marks[plane.frame if len(opened.kept_marks) > 1 else 0, :height, :width]
+            marks = without_marks(marks, np.asarray(kept.any(2)))
+        found[plane.frame, :height, :width, 0] |= marks
+    if opened.protected is not None:
+        found &= ~opened.protected.any(3, keepdims=True)
+    planes = [_lacking(plane, found[plane.frame]) for plane in opened.planes]
+    notes = [*opened.notes]
+    notes += [note for note in remarks(planes, opened.picture, options) if note not in notes]
+    return replace(opened, planes=planes, repaired=found, notes=tuple(notes))
+
+
+def _lacking(plane: Plane, marks: MaskArray) -> Plane:
+    """Return a plane whose marks, (H, W, 1), are missing too, but for values that stay as they are."""
+    height, width = plane.pixels.shape[:2]
+    marks = marks[:height, :width]
+    if not marks.any():
+        return plane
+    return replace(plane, missing=marks if plane.missing is None else plane.missing | marks, repaired=marks)
+
+
+def record(repaired: MaskArray) -> RepairRecord:
+    """Return the marks, (N, H, W, 1), that were repaired of an image for the journal."""
+    frames = repaired[..., 0]
+    return RepairRecord(sum(map(count_marks, frames)), float(f"{frames.mean():.4g}"))

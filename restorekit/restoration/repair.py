@@ -1,0 +1,165 @@
+"""Repair of defects that nobody has marked: a detector finds it, and it is filled like missing pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from restorekit.core.channels import observed_channel
+from restorekit.core.contracts import Detector
+from restorekit.core.errors import RestorekitError, UsageError
+from restorekit.core.interpolation import fill
+from restorekit.core.rng import Rng
+from restorekit.core.types import Observation, Source, shape_of
+from restorekit.images.dataset import LabelledImages
+from restorekit.images.defects import GROW_PX, SOFTER, Mask, Probability, find_marks, touched
+from restorekit.restoration.tiling import Limits, process_tiles
+from restorekit.uncertainty.touch import LOG_ODDS, TouchTable, fit_touch
+
+
+@dataclass(frozen=True, eq=False)
+class ArraySource:
+    """A `restorekit.core.types.Source` over one image in memory.
+
+    Attributes
+    ----------
+    image : Tensor, (C, H, W)
+        On [0, 1], NaN where missing.
+    """
+
+    image: Tensor
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """Shape of x, (B, C, H, W)."""
+        channels, height, width = self.image.shape
+        return 1, channels, height, width
+
+    @property
+    def resized(self) -> bool:
+        """Whether y has another height or width than x: it has not."""
+        return False
+
+    def rows(self, top: int, bottom: int) -> Observation:
+        """Return rows `top` to `bottom`; missing values are interpolated."""
+        y = self.image[None, :, top:bottom]
+        observed = y.isfinite()
+        filled = y.nan_to_num(0.0)
+        return Observation(filled, observed, shape_of(filled), initial=fill(filled, observed))
+
+
+@dataclass(frozen=True, eq=False)
+class Repair:
+    """A detector, and the log-odds from which a pixel counts as defective.
+
+    Attributes
+    ----------
+    detector : Detector
+        Gives the probability of a defect.
+    threshold : float
+        Log-odds in nats: each mark has a pixel above them.
+    grow : int
+        Pixels by which marks are widened.
+    softer : float
+        Nats by which the soft edge of a mark may be below the threshold.
+    limits : Limits or None
+        Amount of work done at once.
+    """
+
+    detector: Detector
+    threshold: float
+    grow: int = GROW_PX
+    softer: float = SOFTER
+    limits: Limits | None = None
+
+    def probability(self, source: Source, rng: Rng) -> Probability:
+        """Return the probability that each pixel of one image is defective, (H, W); `rng` has the key of the image."""
+        accepted = self.detector.geometry.channels
+
+        def solve(o: Observation, places: Rng) -> dict[str, Tensor]:
+            together = o.shape[0] in accepted or 1 not in accepted
+            parts = [o] if together else [observed_channel(o, c) for c in range(o.shape[0])]
+            with torch.inference_mode():  # of channels that are not accepted together, the largest counts
+                return {"mmse": torch.stack([self.detector.probability(part, places) for part in parts]).amax(0)}
+
+        found = np.zeros(source.shape[2:], np.float32)
+        for top, strip in process_tiles(source, solve, self.detector.geometry, rng, self.limits or Limits()):
+            rows = strip.mmse[0, 0].numpy()
+            found[top : top + len(rows)] = rows
+        return found
+
+    def marks(self, source: Source, rng: Rng) -> Mask:
+        """Return the defective pixels of one image, (H, W)."""
+        return find_marks(self.probability(source, rng), self.threshold, self.grow, self.softer)
+
+    def fitted(
+        self, clean: LabelledImages, share: float, seed: int, watch: Callable[[str, str | None], None]
+    ) -> tuple[Repair, float]:
+        """Return this repair with the threshold that touches `share` of clean pixels, and the share of further ones.
+
+        Nothing is promised, as a `restorekit.uncertainty.touch.TouchTable` of many images does; two images will do.
+
+        Parameters
+        ----------
+        clean : LabelledImages
+            At least two: every other one sets the threshold, the rest check it.
+        share : float
+            Share of pixels.
+        seed : int
+            Of the draws of a model that has no estimate in one pass.
+        watch : callable
+            Called with the name of each image that is done, and with its error or None.
+
+        Raises
+        ------
+        UsageError
+            There is one image only, or no threshold touches so few pixels.
+        """
+        shares = self._shares(clean, seed, watch)
+        if len(shares) < 2:
+            raise UsageError("at least two clean images are needed: one sets the threshold, the other checks it")
+        fine = np.flatnonzero(np.mean(shares[::2], 0) <= share)
+        if not len(fine):
+            raise UsageError(f"no threshold keeps {share:g} of clean pixels; pass clean images without outliers")
+        return replace(self, threshold=float(LOG_ODDS[fine[0]])), float(np.mean(shares[1::2], 0)[fine[0]])
+
+    def calibrated(self, clean: LabelledImages, source: str, watch: Callable[[str, str | None], None]) -> TouchTable:
+        """Return the table of thresholds that control the share of clean pixels touched.
+
+        Parameters
+        ----------
+        clean : LabelledImages
+            Images without defects that the detector was not trained on.
+        source : str
+            Name of these images, kept in the table.
+        watch : callable
+            Called with the name of each image that is done, and with its error or None.
+
+        Raises
+        ------
+        UsageError
+            The images are too few for any promise.
+        """
+        shares = self._shares(clean, 0, watch)
+        return fit_touch(shares, f"{len(shares)} images of {source}, fingerprint {clean.fingerprint[:16]}")
+
+    def _shares(
+        self, clean: LabelledImages, seed: int, watch: Callable[[str, str | None], None]
+    ) -> list[npt.NDArray[np.float64]]:
+        """Return the share of each image that is touched at each threshold."""
+        shares = []
+        for key, error in clean.drop_unreadable().items():
+            watch(key, f"left out: {error}")
+        for i, key in enumerate(clean.keys):
+            try:
+                found = self.probability(ArraySource(clean[i]), Rng(seed, (key,)))
+                shares.append(touched(found, LOG_ODDS, self.grow, self.softer))
+                watch(key, None)
+            except RestorekitError as error:
+                watch(key, str(error))
+        return shares
