@@ -61,6 +61,8 @@ class Options:
         Axes of arrays, as in `restorekit.images.axes.parse_axes`; None: derived from their shapes.
     opaque : bool
         Whether what was transparent is written opaque.
+    ir_threshold : float or None
+        Share of the infrared light that dust blocks at least; None: chosen by the grain.
     """
 
     model: str
@@ -83,6 +85,7 @@ class Options:
     jpeg_quality: Annotated[str, About(omitted=True)] = "keep"
     axes: Annotated[str | None, About(omitted=True)] = None
     opaque: Annotated[bool, About(omitted=True)] = False
+    ir_threshold: Annotated[float | None, About(omitted=True)] = None
 
     def to_json(self) -> dict[str, Json]:
         """Return the options for the record; axes only if set, because older records have none."""

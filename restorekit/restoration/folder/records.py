@@ -181,6 +181,8 @@ class RunRecord:
         Whether the self-check ran.
     axes : str or None
         Axes of arrays; None: derived from their shapes.
+    ir_threshold : float or None
+        Share of the infrared light that dust blocks at least; None: chosen by the grain.
     interval : IntervalRecord or None
         Intervals that were kept.
     options : str
@@ -218,6 +220,7 @@ class RunRecord:
     noise: str | None = None
     self_check: bool = False
     axes: Annotated[str | None, About(omitted=True)] = None
+    ir_threshold: Annotated[float | None, About(omitted=True)] = None
     interval: IntervalRecord | None = None
     options: str
     shard: Sequence[int] = (1, 1)

@@ -188,6 +188,7 @@ def _write_record(
         noise=o.noise,
         self_check=o.self_check,
         axes=o.axes,
+        ir_threshold=o.ir_threshold,
         interval=None if o.interval is None else IntervalRecord(o.interval, setup.table is not None),
         options=o.fingerprint,
         shard=setup.shard,
