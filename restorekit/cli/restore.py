@@ -214,10 +214,9 @@ def command(
     options = folder.Options(
         model=name, digest=opened.digest, corruption=corruption, sigma=parse_sigma(sigma), mask=mask,
         mask_invert=mask_invert, opaque=opaque, label=label, samples=samples, sampler=opened.sampler,
-        range=parse_range(span), axes=axes, format=kind, keep=parts,
+        range=parse_range(span), axes=axes, format=kind, keep=parts, ir_threshold=ir_threshold,
         interval=interval if {"low", "high"} & {*parts} else None, seed=seed,
         precision=opened.precision, noise=opened.noise, self_check=self_check, jpeg_quality=quality,
-        ir_threshold=ir_threshold,
     )  # fmt: skip
     with _destination(out, single and not dry_run) as place:
         setup = folder.Setup(

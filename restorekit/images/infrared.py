@@ -75,23 +75,23 @@ def without_infrared(picture: Picture) -> Picture:
     Picture
         Its colours, with the plane as `Picture.infrared`; the same picture if it has none, or has it taken out already.
     """
-    whole = picture.pixels
-    channels = whole.shape[3]
+    pixels = picture.pixels
+    channels = pixels.shape[3]
     if picture.infrared is not None:
         return picture
     if picture.shapes is None and channels in (2, 4):
-        return _colours_of(picture, slice(None), (*whole.shape[1:3], channels - 1), whole[..., -1:])
-    sizes = picture.shapes or (whole.shape[1:],) * len(whole)
+        return _colours_of(picture, slice(None), (*pixels.shape[1:3], channels - 1), pixels[..., -1:])
+    sizes = picture.shapes or (pixels.shape[1:],) * len(pixels)
     alike = [i for i, size in enumerate(sizes) if i and size[:2] == sizes[0][:2]]
     if picture.format != "tiff" or len(alike) != 1 or sizes[alike[0]][2] != 1 or sizes[0][2] not in (1, 3):
         return picture
     height, width, _ = sizes[0]
-    plane = whole[alike[0] : alike[0] + 1, :height, :width, :1]
+    plane = pixels[alike[0] : alike[0] + 1, :height, :width, :1]
     return _colours_of(picture, slice(1), sizes[0], plane)
 
 
 def _colours_of(picture: Picture, frames: slice, size: tuple[int, ...], plane: Array) -> Picture:
-    """Return some frames of a picture, cut to a height, a width and channels, with its infrared plane apart."""
+    """Return some frames of a picture, cut to a height, a width and channels, with its infrared plane taken out."""
     height, width, channels = size
     part = (frames, slice(height), slice(width), slice(channels))
     tiff, nodata, missing = picture.metadata.tiff, picture.nodata, picture.missing
@@ -261,7 +261,7 @@ def _bow(u: Values, v: Values) -> list[Values]:
 def _robust_fit(basis: Values, y: Plane) -> Values:
     """Return the coefficients of a fit that is not drawn to the few values of dust."""
     weight, ridge = np.ones(len(y)), 1e-6 * len(y) * np.eye(basis.shape[1])
-    found: Values = np.asarray(basis[0])
+    found: npt.NDArray[Any] = basis[0]
     for turn in range(_TURNS):
         weighted = basis * weight[:, np.newaxis]
         found = np.linalg.solve(weighted.T @ basis + ridge, weighted.T @ y)

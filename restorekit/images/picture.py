@@ -210,7 +210,7 @@ class Infrared:
     ----------
     plane : array, (N, H, W, 1)
         Upright, in its own dtype.
-    whole : Picture or None
+    decoded : Picture or None
         The picture as decoded, with the plane among its channels or pages; None: the plane is a page of its own that
         the file marks as a mask.
     channels : int
@@ -220,7 +220,7 @@ class Infrared:
     """
 
     plane: Array
-    whole: Picture | None
+    decoded: Picture | None
     channels: int
     tags: tuple[Tag, ...] = ()
 
@@ -371,16 +371,20 @@ def with_infrared(picture: Picture, pixels: Array, format: str) -> tuple[Picture
     infrared = picture.infrared
     if infrared is None:
         return picture, pixels, ()
-    whole = infrared.whole
+    decoded = infrared.decoded
     same = pixels.shape[1:] == (*infrared.plane.shape[1:3], infrared.channels)
-    if format not in ("tiff", picture.format) or not same or (whole is not None and pixels.dtype != whole.pixels.dtype):
+    if (
+        format not in ("tiff", picture.format)
+        or not same
+        or (decoded is not None and pixels.dtype != decoded.pixels.dtype)
+    ):
         reason = f"{format} holds none; use --format tiff" if same else "the image has another size or other channels"
         return replace(picture, infrared=None), pixels, (f"its infrared plane is left out, as {reason}",)
-    if whole is None:
+    if decoded is None:
         return picture, pixels, ()
-    full = whole.pixels.copy()
+    full = decoded.pixels.copy()
     full[tuple(slice(side) for side in pixels.shape)] = pixels
-    return whole, full, ()
+    return decoded, full, ()
 
 
 def upright(samples: Array, orientation: int) -> Array:

@@ -82,8 +82,8 @@ class RestoredImage(Restoration):
         """
         taken, pixels, _ = self._parts()
         alpha = self._alpha(pixels)
-        _, whole, _ = with_infrared(taken.picture, pixels, taken.picture.format)
-        pixels = whole if len(whole) == len(pixels) else pixels  # pages of infrared are no part of the image
+        _, joined, _ = with_infrared(taken.picture, pixels, taken.picture.format)
+        pixels = joined if len(joined) == len(pixels) else pixels  # pages of infrared are no part of the image
         samples = pixels if alpha is None else np.concatenate([pixels, alpha], axis=3)
         if taken.form.kind == "pil":
             from PIL import Image
@@ -207,8 +207,8 @@ class PythonRestorer:
             range are missing.
         missing, mask : array, Tensor or PIL image of the same height and width, path, "alpha", "ir" or "color:#RRGGBB"
             Non-zero where a pixel is missing; two names for one argument. "ir": dust in the infrared plane of a scan,
-            which is the last of 2 or 4 channels of an array, or as for ``--mask ir`` at a path. For an image from a
-            path the default is NAME.missing.png next to it.
+            which is the last of 2 or 4 channels of an array with `axes`, or as for ``--mask ir`` at a path. For an
+            image from a path the default is NAME.missing.png next to it.
         sigma : float, "auto" or None
             Standard deviation of the noise on [0, 1]; 0 = none; "auto" = estimated from the image; None = unknown, or
             as in the images that the model has learnt from where those had noise.

@@ -63,7 +63,7 @@ def encode(path: Path, picture: Picture, pixels: Array, spec: str | None) -> Non
                 writer.write(
                     valid, photometric="mask", subfiletype=4, compression="zlib", metadata=None, software=False
                 )
-        if picture.infrared is not None and picture.infrared.whole is None:
+        if picture.infrared is not None and picture.infrared.decoded is None:
             own_layout = replace(layout, photometric=_MIN_IS_BLACK, extra_samples=())
             for frame in picture.infrared.plane:
                 _write_page(writer, frame, own_layout, [*picture.infrared.tags, _MASK_PAGE])
