@@ -78,9 +78,16 @@ Examples:
 )
 @click.option(
     "--mask",
-    metavar="alpha|color:#RRGGBB[:TOLERANCE]|FILE|DIR",
+    metavar="alpha|ir|color:#RRGGBB[:TOLERANCE]|FILE|DIR",
     help="Mask of missing pixels, non-zero = missing; up to 32 of 255 count as zero in JPEG and lossy WebP. TOLERANCE:"
-    " distance to the colour, of 255. [default: NAME.missing.png next to the image]",
+    " distance to the colour, of 255. ir: dust in the infrared plane of a scan, a fourth channel or second page of a"
+    " TIFF or NAME.ir.tif next to the image. [default: NAME.missing.png next to the image]",
+)
+@click.option(
+    "--ir-threshold",
+    type=Number(0, 1, min_open=True, max_open=True),
+    help="With --mask ir: share of the infrared light that dust blocks at least, such as 0.1; smaller marks more."
+    " [default: five times the grain of the plane, 0.025 to 0.3]",
 )
 @click.option("--mask-invert", is_flag=True, help="Invert the mask: zero = missing.")
 @click.option(
@@ -170,12 +177,13 @@ Examples:
 @click.option("--json", "machine", is_flag=True, help="Print one JSON object instead of text.")
 @compute_options
 def command(
-    source: str, out: Path, name: str, corruption: str | None, sigma: str | None, mask: str | None, mask_invert: bool,
-    mask_confirmed: bool, opaque: bool, repair: str | None, touch: float, strength: float, protect: str | None,
-    keep_marks: str | None, label: int | None, samples: int, sampler: str | None, keep: str, interval: float,
-    span: str | None, axes: str | None, kind: str, quality: str, listed: Path | None, max_memory: str, max_pixels: int,
-    workers: int, shard: str | None, seed: int, overwrite: bool, self_check: bool, report: bool, single_file: bool,
-    dry_run: bool, machine: bool, device: str, precision: Precision, compiled: bool, threads: int | None,
+    source: str, out: Path, name: str, corruption: str | None, sigma: str | None, mask: str | None,
+    ir_threshold: float | None, mask_invert: bool, mask_confirmed: bool, opaque: bool, repair: str | None, touch: float,
+    strength: float, protect: str | None, keep_marks: str | None, label: int | None, samples: int, sampler: str | None,
+    keep: str, interval: float, span: str | None, axes: str | None, kind: str, quality: str, listed: Path | None,
+    max_memory: str, max_pixels: int, workers: int, shard: str | None, seed: int, overwrite: bool, self_check: bool,
+    report: bool, single_file: bool, dry_run: bool, machine: bool, device: str, precision: Precision, compiled: bool,
+    threads: int | None,
 ) -> int:  # fmt: skip
     """Restore every image of IN (a file, or a folder with its sub-folders) to OUT.
 
@@ -188,7 +196,7 @@ def command(
     from restorekit.images.masks import parse_mask
 
     # all checks that need no torch come first: a wrong path is an error within half a second
-    masks, parts = parse_mask(mask, mask_invert, mask_confirmed), parse_keep(keep, samples)
+    masks, parts = parse_mask(mask, mask_invert, mask_confirmed, ir_threshold), parse_keep(keep, samples)
     if opaque and mask != "alpha":
         raise click.UsageError("--opaque requires --mask alpha; add it or remove --opaque")
     repairing = RepairWords(repair, touch, strength, protect, keep_marks)
@@ -209,7 +217,7 @@ def command(
     options = folder.Options(
         model=name, digest=opened.digest, corruption=corruption, sigma=parse_sigma(sigma), mask=mask,
         mask_invert=mask_invert, opaque=opaque, label=label, samples=samples, sampler=opened.sampler,
-        range=parse_range(span), axes=axes, format=kind, keep=parts,
+        range=parse_range(span), axes=axes, format=kind, keep=parts, ir_threshold=ir_threshold,
         interval=interval if {"low", "high"} & {*parts} else None, seed=seed,
         precision=opened.precision, noise=opened.noise, self_check=self_check, jpeg_quality=quality, repair=searched,
     )  # fmt: skip

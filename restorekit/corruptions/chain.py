@@ -200,6 +200,10 @@ def _then(before: Observation, after: Observation) -> Observation:
     if before.sigma is not None and after.sigma is not None:
         carried = before.sigma if after.direct else before.sigma.masked_fill(before.sigma > 0, torch.nan)
         sigma = (carried**2 + after.sigma**2).sqrt()
+    marks = after.marks
+    if before.marks is not None:
+        earlier = F.adaptive_avg_pool2d(before.marks, (height, width))  # the same if the size is
+        marks = earlier if marks is None else 1 - (1 - earlier) * (1 - marks)
     return replace(
         after,
         y=after.y * observed,
@@ -207,13 +211,5 @@ def _then(before: Observation, after: Observation) -> Observation:
         sigma=sigma,
         params={**before.params, **after.params},
         direct=before.direct and after.direct,
-        marks=_both_marks(before.marks, after.marks, (height, width)),
+        marks=marks,
     )
-
-
-def _both_marks(before: Tensor | None, after: Tensor | None, size: tuple[int, int]) -> Tensor | None:
-    """Return the opacity of the marks of two steps, the earlier ones scaled to the size of the later image."""
-    if before is None:
-        return after
-    carried = before if before.shape[2:] == size else F.adaptive_avg_pool2d(before, size)
-    return carried if after is None else 1 - (1 - carried) * (1 - after)

@@ -47,6 +47,24 @@ class Mark(NamedTuple):
     softness: float
     colour: tuple[float, float, float]
 
+    @classmethod
+    def of(
+        cls, classes: tuple[tuple[Shape, ...], ...], u: list[float], corner: tuple[int, int], common: Common, tone: str
+    ) -> Mark:
+        """Return the mark that uniform numbers `u` describe, in the cell at `corner`."""
+        shapes = classes[int(u[1] * len(classes))]
+        shape = shapes[int(u[2] * len(shapes))]
+        return cls(
+            shape=shape,
+            row=corner[0] + CELL * u[3],
+            column=corner[1] + CELL * u[4],
+            side=min(LARGEST, max(2.0, shape.side(common.size * SMALLEST ** u[5]))),
+            angle=2 * math.pi * u[6],
+            opacity=common.opacity * (1 - FAINTER * u[7] ** 2),
+            softness=SOFTEST * common.softness * u[8],
+            colour=colour_of(tone, common.tone, u[9:]),
+        )
+
     def touches(self, height: int, width: int) -> bool:
         """Return whether the mark may reach into an image of that size."""
         reach = self.side / math.sqrt(2) + 2
@@ -149,32 +167,14 @@ class Film(Corruption):
             first = [(side - reach) // CELL * CELL - side if rng.keys is not None else -reach for side in (top, left)]
             present = (numbers[..., 0] < chance).nonzero().tolist()
             common = Common(size[i], opacity[i], tone[i], softness[i])
-            marks = [
-                self._mark(classes, numbers[r, c, s].tolist(), (first[0] + r * CELL, first[1] + c * CELL), common)
-                for r, c, s in present
-            ]
+            places = [(first[0] + r * CELL, first[1] + c * CELL) for r, c, _ in present]
+            drawn = [numbers[r, c, s].tolist() for r, c, s in present]
+            marks = [Mark.of(classes, u, at, common, self.tone) for u, at in zip(drawn, places, strict=True)]
             found.append([mark for mark in marks if mark.touches(h, w)])
         return found
 
-    def _mark(
-        self, classes: tuple[tuple[Shape, ...], ...], u: list[float], corner: tuple[int, int], common: Common
-    ) -> Mark:
-        """Return the mark that uniform numbers `u` describe, in the cell at `corner`."""
-        shapes = classes[int(u[1] * len(classes))]
-        shape = shapes[int(u[2] * len(shapes))]
-        return Mark(
-            shape=shape,
-            row=corner[0] + CELL * u[3],
-            column=corner[1] + CELL * u[4],
-            side=min(LARGEST, max(2.0, shape.side(common.size * SMALLEST ** u[5]))),
-            angle=2 * math.pi * u[6],
-            opacity=common.opacity * (1 - FAINTER * u[7] ** 2),
-            softness=SOFTEST * common.softness * u[8],
-            colour=_colour(self.tone, common.tone, u[9:]),
-        )
 
-
-def _colour(name: str, image: float, u: list[float]) -> tuple[float, float, float]:
+def colour_of(name: str, image: float, u: list[float]) -> tuple[float, float, float]:
     """Return the colour of a mark, by the tone of all marks of its image, a uniform number, and numbers of its own."""
     if name == "mixed":  # white, black, both, coloured
         name = "white" if image < 0.4 else "black" if image < 0.7 else "coloured" if image > 0.9 else ""

@@ -33,14 +33,11 @@ def find_marks(probability: Probability, log_odds: float, grow: int = GROW_PX, s
         Nats by which the soft edge of a mark may be below the threshold.
     """
     high, low = (1 / (1 + math.exp(-value)) for value in (log_odds, log_odds - softer))
-    count, labels = cv2.connectedComponents((probability > low).astype(np.uint8), connectivity=8)
-    certain = np.zeros(count, np.bool_)
-    certain[np.unique(labels[probability > high])] = True
-    certain[0] = False
-    found = certain[labels].astype(np.uint8)
-    if grow:
-        found = cv2.dilate(found, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * grow + 1, 2 * grow + 1)))
-    return np.asarray(found > 0)
+    found = connected_to(probability > low, probability > high)
+    if not grow:
+        return found
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * grow + 1, 2 * grow + 1))
+    return np.asarray(cv2.dilate(found.astype(np.uint8), disc) > 0)
 
 
 def count_marks(mask: Mask) -> int:
@@ -50,16 +47,19 @@ def count_marks(mask: Mask) -> int:
 
 def without_marks(mask: Mask, kept: Mask) -> Mask:
     """Return a mask, (H, W), without its connected marks that have a pixel in `kept`, (H, W)."""
+    return mask & ~connected_to(mask, kept)
+
+
+def connected_to(mask: Mask, seeds: Mask) -> Mask:
+    """Return the connected parts of a mask, (H, W), that have a pixel in `seeds`, (H, W)."""
     count, labels = cv2.connectedComponents(mask.astype(np.uint8), connectivity=8)
-    stays = np.ones(count, np.bool_)
-    stays[np.unique(labels[kept])] = False
-    stays[0] = False
-    return np.asarray(stays[labels])
+    held = np.zeros(count, np.bool_)
+    held[np.unique(labels[seeds])] = True
+    held[0] = False
+    return np.asarray(held[labels])
 
 
-def touched(
-    probability: Probability, log_odds: Thresholds, grow: int = GROW_PX, softer: float = SOFTER
-) -> Thresholds:
+def touched(probability: Probability, log_odds: Thresholds, grow: int = GROW_PX, softer: float = SOFTER) -> Thresholds:
     """Return the share of the pixels of a clean image that is touched at each of some thresholds."""
     peak = math.log(max(float(probability.max()), 1e-12) / max(1 - float(probability.max()), 1e-12))
     return np.array([find_marks(probability, t, grow, softer).mean() if t < peak else 0.0 for t in log_odds])

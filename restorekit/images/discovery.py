@@ -28,6 +28,7 @@ _REASONS: dict[type[Exception], str] = {
 UNLISTED = "/*"  # end of the key that stands for all images of a folder that cannot be listed
 MAX_LIST_BYTES = 2**28  # of a --list: a million of the longest names that file systems have
 MISSING = ".missing"  # NAME.missing.png marks what is missing in NAME.png
+INFRARED = ".ir"  # NAME.ir.tif is the infrared plane of NAME.tif
 
 
 @dataclass(frozen=True)
@@ -49,8 +50,9 @@ class Item:
 def find_images(source: str | Path, listed: str | Path | None = None) -> list[Item]:
     """Find the images of a folder and its sub-folders, sorted by key, or the one of a file.
 
-    Hidden files, `_restorekit` folders and masks (`NAME.missing.png` next to `NAME.png`) are skipped. A sub-folder
-    that cannot be listed counts as one image, `FOLDER/*`, which fails when it is read.
+    Hidden files, `_restorekit` folders, and masks and infrared planes (`NAME.missing.png` and `NAME.ir.tif` next to
+    `NAME.png`) are skipped. A sub-folder that cannot be listed counts as one image, `FOLDER/*`, which fails when it is
+    read.
 
     Parameters
     ----------
@@ -120,13 +122,13 @@ def missing_path(path: str | Path, frames: int = 1) -> Path:
 
 
 def is_mask(key: str, stems: set[str]) -> bool:
-    """Return whether a key names a mask next to an image with one of the stems."""
-    return marked_stem(_stem(key)) in stems
+    """Return whether a key names a mask or an infrared plane next to an image with one of the stems."""
+    return any(marked_stem(_stem(key), mark) in stems for mark in (MISSING, INFRARED))
 
 
-def marked_stem(stem: str) -> str | None:
-    """Return the stem of the image that a mask of this stem belongs to, or None if no mask has such a name."""
-    return stem.removesuffix(MISSING) if stem.endswith(MISSING) else None
+def marked_stem(stem: str, mark: str = MISSING) -> str | None:
+    """Return the stem of the image that a file belongs to whose stem ends with a mark, or None if it does not."""
+    return stem.removesuffix(mark) if stem.endswith(mark) else None
 
 
 def walk_images(folder: Path) -> list[Item]:

@@ -1,4 +1,4 @@
-"""Masks of missing pixels: alpha, a colour, one file, files in a folder, or files next to the images.
+"""Masks of missing pixels: alpha, a colour, infrared, one file, files in a folder, or files next to the images.
 
 The rule: a pixel of a mask is missing if any of its channels is non-zero. Values that JPEG or WebP blur out of black,
 and near-black noise, count as zero; of a mask painted on a transparent layer its strokes count.
@@ -20,15 +20,18 @@ import numpy.typing as npt
 
 from restorekit.core.errors import ImageError, UsageError
 from restorekit.images.axes import Shape, UnclearAxesError
-from restorekit.images.discovery import IMAGE_SUFFIXES, MISSING, Item, marked_stem, split_array, walk_images
+from restorekit.images.discovery import IMAGE_SUFFIXES, INFRARED, MISSING, Item, marked_stem, split_array, walk_images
 from restorekit.images.formats import read
+from restorekit.images.infrared import find_dust, without_infrared
 from restorekit.images.marks import LOSSY_COLOUR, SOFTWARE, colour_marks, marks_of
-from restorekit.images.picture import Picture
+from restorekit.images.picture import Array, Picture
 
 MaskArray = npt.NDArray[np.bool_]
 _COLOUR = re.compile(r"color:#([0-9a-fA-F]{6})(?::(\d{1,3}))?")
 _UNREAD = (".gif", ".pbm", ".pgm", ".ppm", ".jp2", ".psd", ".svg", ".mat")  # of masks in formats that are not read
 MAX_SHARE, MIN_SHARE = 0.6, 1e-4  # of an image, between which a mask is believed without confirmation
+MAX_DUST = 0.2  # share of an image above which what the infrared shows is hardly dust
+_GRAY = 2 / 255  # mean difference of the channels of an infrared plane that was saved in colours, of the range
 
 
 def is_plausible_share(share: float) -> bool:
@@ -57,9 +60,15 @@ class MaskIndex:
     """Index of the masks next to images: `NAME.missing.png`, with any image suffix.
 
     A folder is listed once, when its first mask is looked up: it may hold very many files.
+
+    Parameters
+    ----------
+    mark : str
+        What the names of the masks have between the stem of the image and the suffix.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, mark: str = MISSING) -> None:
+        self._mark = mark
         self._folders: dict[Path, dict[str, list[Path]]] = {}
 
     def of(self, image: Path) -> list[Path]:
@@ -67,7 +76,7 @@ class MaskIndex:
         if image.parent not in self._folders:
             found: dict[str, list[Path]] = {}
             for path in sorted(image.parent.iterdir()) if image.parent.is_dir() else ():
-                stem = marked_stem(path.stem)
+                stem = marked_stem(path.stem, self._mark)
                 if stem is not None and path.suffix.lower() in IMAGE_SUFFIXES:
                     found.setdefault(stem, []).append(path)
             self._folders[image.parent] = found  # complete: several threads may look up at once
@@ -173,6 +182,10 @@ class MaskSource(ABC):
         """Return the items without the mask, if it is one of them."""
         return list(items)
 
+    def visible(self, picture: Picture) -> Picture:
+        """Return a picture without what only states what is missing in it."""
+        return picture
+
     def missing(self, item: Item, picture: Picture) -> MissingPixels:
         """Return what is missing in an image.
 
@@ -193,6 +206,7 @@ class MaskSource(ABC):
             The image has no mask here, its mask has another size, or an unconfirmed mask marks more than 60 % or less
             than 0.01 % of the image.
         """
+        picture = self.visible(picture)
         marked = self._read_missing(item, picture)
         missing = marked.missing
         if missing is not None and self.invert:
@@ -260,6 +274,74 @@ class AlphaMasks(MaskSource):
         if picture.alpha is None:
             raise ImageError(f"{item.key} has no alpha channel for --mask alpha; remove the option or pass mask files")
         return MissingPixels(picture.alpha == 0)
+
+
+@dataclass(frozen=True)
+class InfraredMasks(MaskSource):
+    """Dust that the infrared plane of a scan shows: a channel or a page of its file, or `NAME.ir.tif` next to it.
+
+    Attributes
+    ----------
+    threshold : float or None
+        Share of the infrared light that dust blocks at least; None: chosen by the grain, as in `find_dust`.
+    """
+
+    threshold: float | None = None
+    _index: MaskIndex = field(default_factory=lambda: MaskIndex(INFRARED), init=False, repr=False, compare=False)
+
+    def visible(self, picture: Picture) -> Picture:
+        """Return a picture with its infrared plane taken out of its pixels."""
+        return without_infrared(picture)
+
+    def file(self, item: Item) -> Path | None:
+        """Return the infrared plane next to the image, or None; an array in memory has none."""
+        return self._index.one(item) if Path(split_array(item.path)[0]).is_file() else None
+
+    def _read_missing(self, item: Item, picture: Picture) -> MissingPixels:
+        planes, pixels = self._planes(item, picture), picture.pixels
+        if picture.shapes is not None or pixels.shape[3] not in (1, 3):
+            raise ImageError(f"{item.key} is no gray or RGB image of one size for --mask ir; split it first")
+        try:
+            found = [
+                find_dust(plane[..., 0], colours[..., 0], self.threshold)
+                for plane, colours in zip(planes, pixels, strict=True)
+            ]
+        except ImageError as error:
+            raise ImageError(f"{item.key} cannot be used with --mask ir: {error}") from error
+        notes = dict.fromkeys(note for dust in found for note in dust.notes)
+        return MissingPixels(np.stack([dust.marks for dust in found])[..., np.newaxis], tuple(notes))
+
+    def _planes(self, item: Item, picture: Picture) -> Array:
+        """Return the infrared of every frame, (N, H, W, 1)."""
+        path, own = self.file(item), picture.infrared
+        if own is not None and path is not None:
+            raise ImageError(f"{item.key} has an infrared plane and {path} next to it; remove one of them")
+        if own is not None:
+            return own.plane
+        if path is None:
+            alpha = ", and its alpha is none" if picture.alpha is not None else ""
+            raise ImageError(
+                f"{item.key} has no infrared plane for --mask ir; expected a fourth channel or a gray second page of"
+                f" its size in a TIFF{alpha}, or a file {Path(item.key).stem}{INFRARED}.tif next to it; scan it with"
+                " infrared, or remove --mask ir"
+            )
+        plane = read(path).pixels
+        (frames, height, width), shape = picture.pixels.shape[:3], plane.shape
+        if shape[:3] != (frames, height, width):
+            sizes = f"{shape[2]} x {shape[1]}, the image {item.key} {width} x {height}"
+            raise ImageError(f"the infrared plane {path} is {sizes}; expected the same width, height and frames")
+        full = float(np.iinfo(plane.dtype).max) if plane.dtype.kind in "ui" else float(plane.max())
+        if float(np.ptp(plane, axis=3).mean(dtype=np.float64)) > _GRAY * full:
+            raise ImageError(f"the infrared plane {path} has colours; expected a gray image, so save it as one")
+        return plane[..., :1]
+
+    def _check_share(self, item: Item, share: float) -> None:
+        if share > MAX_DUST:
+            raise ImageError(
+                f"the infrared marks {share:.1%} of {item.key} as dust, expected at most {MAX_DUST:.0%}; film with"
+                " silver (black-and-white, Kodachrome) blocks infrared: remove --mask ir for it, or pass a larger"
+                " --ir-threshold, or --mask-confirmed if this is right"
+            )
 
 
 @dataclass(frozen=True)
@@ -372,8 +454,11 @@ class FolderMasks(MaskSource):
         return []
 
 
-def parse_mask(text: str | None, invert: bool = False, confirmed: bool = False, required: bool = True) -> MaskSource:
-    """Parse ``alpha``, ``color:#RRGGBB``, ``color:#RRGGBB:TOLERANCE``, a file or a folder.
+def parse_mask(
+    text: str | None, invert: bool = False, confirmed: bool = False, ir_threshold: float | None = None,
+    required: bool = True,
+) -> MaskSource:  # fmt: skip
+    """Parse ``alpha``, ``ir``, ``color:#RRGGBB``, ``color:#RRGGBB:TOLERANCE``, a file or a folder.
 
     Parameters
     ----------
@@ -383,14 +468,26 @@ def parse_mask(text: str | None, invert: bool = False, confirmed: bool = False, 
         Whether zero means missing.
     confirmed : bool
         Whether masks may mark any share of an image.
+    ir_threshold : float, optional
+        Of ``ir``: share of the infrared light that dust blocks at least, between 0 and 1; None: chosen by the grain.
     required : bool
         Whether a folder must have a mask of each image.
 
     Raises
     ------
     UsageError
-        It is none of these.
+        It is none of these, or an option does not fit it.
     """
+    if ir_threshold is not None and text != "ir":
+        raise UsageError("an infrared threshold requires the mask ir; pass --mask ir or remove --ir-threshold")
+    if text == "ir":
+        if invert:
+            raise UsageError("--mask ir marks dust, which cannot be inverted; remove --mask-invert")
+        if ir_threshold is not None and not 0 < ir_threshold < 1:
+            raise UsageError(
+                f"the infrared threshold is a share of the light between 0 and 1, such as 0.1, got {ir_threshold}"
+            )
+        return InfraredMasks(invert, confirmed, ir_threshold)
     if text is None:
         return NeighbourMasks(invert, confirmed)
     if text == "alpha":
@@ -412,5 +509,5 @@ def parse_mask(text: str | None, invert: bool = False, confirmed: bool = False, 
     if is_folder:
         return FolderMasks(invert, confirmed, path, required)
     if not is_file:
-        raise UsageError(f"a mask is alpha, color:#RRGGBB, a file or a folder; there is no file or folder {text!r}")
+        raise UsageError(f"a mask is alpha, ir, color:#RRGGBB, a file or a folder; there is no file or folder {text!r}")
     return FileMask(invert, confirmed, path)

@@ -203,6 +203,29 @@ class Metadata:
 
 
 @dataclass(frozen=True, eq=False)
+class Infrared:
+    """Infrared plane of a scan, which is kept as it is.
+
+    Attributes
+    ----------
+    plane : array, (N, H, W, 1)
+        Upright, in its own dtype.
+    decoded : Picture or None
+        The picture as decoded, with the plane among its channels or pages; None: the plane is a page of its own that
+        the file marks as a mask.
+    channels : int
+        Channels of the picture without it.
+    tags : tuple of (code, type, count, value)
+        Of its page, if that is one of its own.
+    """
+
+    plane: Array
+    decoded: Picture | None
+    channels: int
+    tags: tuple[Tag, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
 class Picture:
     """A decoded image file.
 
@@ -228,6 +251,8 @@ class Picture:
         the first channels, of its part of `pixels`.
     scale : float
         Factor from the numbers of the file to those of `pixels`; not 1 where samples have fewer than 8 or 16 bits.
+    infrared : Infrared or None
+        Infrared plane that is not among `pixels`.
     """
 
     pixels: Array
@@ -240,6 +265,7 @@ class Picture:
     nodata: NoData | None = None
     shapes: tuple[tuple[int, int, int], ...] | None = None
     scale: float = 1.0
+    infrared: Infrared | None = None
 
     def cropped(self, array: Array, frame: int) -> Array:
         """Return the part of an array, (H, W, 1 or C), with the size of `pixels`, that a frame fills."""
@@ -323,6 +349,42 @@ def assemble(
     if void is not None:
         colours = np.where(void.where, colours.dtype.type(0), colours)
     return Picture(colours, opacity, missing, format, metadata, spec, notes, void)
+
+
+def with_infrared(picture: Picture, pixels: Array, format: str) -> tuple[Picture, Array, tuple[str, ...]]:
+    """Put pixels to write and the infrared plane of their picture together again.
+
+    Parameters
+    ----------
+    picture : Picture
+        What the file is like.
+    pixels : array, (N, H, W, C)
+        Without the plane.
+    format : str
+        Format to write.
+
+    Returns
+    -------
+    Picture, array, (N, H, W, C), and tuple of str
+        What to write; a sentence if the plane is left out.
+    """
+    infrared = picture.infrared
+    if infrared is None:
+        return picture, pixels, ()
+    decoded = infrared.decoded
+    same = pixels.shape[1:] == (*infrared.plane.shape[1:3], infrared.channels)
+    if (
+        format not in ("tiff", picture.format)
+        or not same
+        or (decoded is not None and pixels.dtype != decoded.pixels.dtype)
+    ):
+        reason = f"{format} holds none; use --format tiff" if same else "the image has another size or other channels"
+        return replace(picture, infrared=None), pixels, (f"its infrared plane is left out, as {reason}",)
+    if decoded is None:
+        return picture, pixels, ()
+    full = decoded.pixels.copy()
+    full[tuple(slice(side) for side in pixels.shape)] = pixels
+    return decoded, full, ()
 
 
 def upright(samples: Array, orientation: int) -> Array:

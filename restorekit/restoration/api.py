@@ -33,10 +33,17 @@ from restorekit.images.intensity import (
     from_unit,
     parse_range,
 )
-from restorekit.images.picture import SUFFIXES, Array, turned_upright
+from restorekit.images.picture import SUFFIXES, Array, turned_upright, with_infrared
 from restorekit.restoration.assumptions import NO_NOISE, pose_problem, resolve_degradation, sigma_of
 from restorekit.restoration.loading import Opened, open_restorer
-from restorekit.restoration.objects import CallerImage, ImageValues, prepare_values, read_missing, read_object
+from restorekit.restoration.objects import (
+    CallerImage,
+    ImageValues,
+    prepare_values,
+    read_missing,
+    read_object,
+    without_infrared,
+)
 from restorekit.restoration.safeguards import hold
 from restorekit.uncertainty.conditions import white_level, without_noise
 from restorekit.uncertainty.intervals import enclose_or_warn
@@ -70,10 +77,13 @@ class RestoredImage(Restoration):
         """The restored image as it came: its type, range, layout and alpha.
 
         An array for an array or a path, a tensor for a tensor, a PIL image for a PIL image. Values without data,
-        colours of transparent pixels and values far outside of the range are those of the input.
+        colours of transparent pixels and values far outside of the range are those of the input. With the mask "ir", an
+        infrared channel is that of the input; an infrared page is left out here, and kept by `save`.
         """
         taken, pixels, _ = self._parts()
         alpha = self._alpha(pixels)
+        _, joined, _ = with_infrared(taken.picture, pixels, taken.picture.format)
+        pixels = joined if len(joined) == len(pixels) else pixels  # pages of infrared are no part of the image
         samples = pixels if alpha is None else np.concatenate([pixels, alpha], axis=3)
         if taken.form.kind == "pil":
             from PIL import Image
@@ -185,6 +195,7 @@ class PythonRestorer:
         mask: Any = None,
         range: RangeOption = None,
         mask_confirmed: bool = False,
+        ir_threshold: float | None = None,
     ) -> RestoredImage:
         """Restore one image, or a batch.
 
@@ -194,9 +205,10 @@ class PythonRestorer:
             On [0, 1] where it is float; uint8 spans 0 to 255, uint16 0 to 65535 or the 8 to 14 bits that its values
             fit, with a warning. NaN, masked values, colours of fully transparent pixels and values far outside of the
             range are missing.
-        missing, mask : array, Tensor or PIL image of the same height and width, path, "alpha" or "color:#RRGGBB"
-            Non-zero where a pixel is missing; two names for one argument. For an image from a path the default is
-            NAME.missing.png next to it.
+        missing, mask : array, Tensor or PIL image of the same height and width, path, "alpha", "ir" or "color:#RRGGBB"
+            Non-zero where a pixel is missing; two names for one argument. "ir": dust in the infrared plane of a scan,
+            which is the last of 2 or 4 channels of an array with `axes`, or as for ``--mask ir`` at a path. For an
+            image from a path the default is NAME.missing.png next to it.
         sigma : float, "auto" or None
             Standard deviation of the noise on [0, 1]; 0 = none; "auto" = estimated from the image; None = unknown, or
             as in the images that the model has learnt from where those had noise.
@@ -216,6 +228,8 @@ class PythonRestorer:
             Numbers that are 0 and 1 on the scale of `sigma` and of the results, as in `--range`.
         mask_confirmed : bool
             Whether a mask may mark more than 60 % or less than 0.01 % of the image, as in `--mask-confirmed`.
+        ir_threshold : float, optional
+            Of the mask "ir": share of the infrared light that dust blocks at least, as in `--ir-threshold`.
 
         Returns
         -------
@@ -242,7 +256,11 @@ class PythonRestorer:
                 f"the corruption {self.corruption} already sets the noise level, got sigma={sigma}; remove sigma"
             )
         taken, hidden = read_object(image, axes), mask if missing is None else missing
-        lost = _neighbour(taken) if hidden is None else read_missing(hidden, taken, axes, mask_confirmed)
+        is_infrared = isinstance(hidden, str) and hidden == "ir"
+        if ir_threshold is not None and not is_infrared:
+            raise UsageError("ir_threshold requires mask='ir'; pass it or remove ir_threshold")
+        taken = without_infrared(taken) if is_infrared else taken
+        lost = _neighbour(taken) if hidden is None else read_missing(hidden, taken, axes, mask_confirmed, ir_threshold)
         clear = not (isinstance(hidden, str) and hidden == "alpha")
         values, problem, notes = self._pose(taken, lost, clear, sigma, label, parse_range(range))
         restorer = self.opened.restorer

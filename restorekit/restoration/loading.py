@@ -15,10 +15,10 @@ from restorekit.core.errors import UsageError, unknown
 from restorekit.core.plugins import registry
 from restorekit.core.plugins.boundary import attribute_errors
 from restorekit.corruptions.spec import parse, weighted
+from restorekit.images.defects import GROW_PX, SOFTER
 from restorekit.models import checkpoint
 from restorekit.models.checkpoint import Card
 from restorekit.restoration.assumptions import Sigma, resolve_degradation
-from restorekit.images.defects import GROW_PX, SOFTER
 from restorekit.restoration.model_restorer import MIN_DRAWS, ModelRestorer
 from restorekit.restoration.repair import Repair
 from restorekit.restoration.tiling import Limits

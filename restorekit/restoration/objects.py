@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import textwrap
+import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,7 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from restorekit.core.errors import ImageError, InputTypeError, UsageError
+from restorekit.core.errors import ImageError, InputTypeError, RestorekitWarning, UsageError
+from restorekit.images import infrared
 from restorekit.images.axes import axes_of, frames_order, frames_shape, parse_axes, stored_layout
 from restorekit.images.discovery import Item
 from restorekit.images.exif import strip_prefix
@@ -120,12 +122,8 @@ def read_object(image: Any, axes: str | None = None) -> CallerImage:
         Another shape, type or scale, or channels whose meaning the object does not state.
     """
     if isinstance(image, str | Path):
-        picture, path = read(image, axes=axes), Path(image)
-        count, height, width, channels = picture.pixels.shape
-        letters = ("N" if count > 1 else "") + "HW" + ("C" if channels > 1 else "")
-        sizes = dict(zip("NHWC", picture.pixels.shape, strict=True))
-        form = ArrayForm("path", letters, tuple(sizes[letter] for letter in letters), torch.device("cpu"))
-        return CallerImage(picture, form, path)
+        picture = read(image, axes=axes)
+        return CallerImage(picture, _form_of_file(picture), Path(image))
     if _is_pil(image):
         picture = _of_pil(image)
         _, height, width, channels = picture.pixels.shape
@@ -204,12 +202,30 @@ def prepare_values(
     return ImageValues(torch.where(observed, y, 0.0), observed, kept, span, notes)
 
 
-def read_missing(missing: Any, taken: CallerImage, axes: str | None = None, confirmed: bool = False) -> Tensor:
+def without_infrared(taken: CallerImage) -> CallerImage:
+    """Return a caller's image without the infrared plane of its scan, which `RestoredImage.save` writes again."""
+    picture, form = infrared.without_infrared(taken.picture), taken.form
+    if form.kind == "path":
+        return taken._replace(picture=picture, form=_form_of_file(picture))
+    sizes = dict(zip(form.axes, form.shape, strict=True)) | {"C": picture.pixels.shape[3]}
+    return taken._replace(picture=picture, form=replace(form, shape=tuple(sizes[axis] for axis in form.axes)))
+
+
+def _form_of_file(picture: Picture) -> ArrayForm:
+    sizes = dict(zip("NHWC", picture.pixels.shape, strict=True))
+    letters = [letter for letter in "NHWC" if letter in "HW" or sizes[letter] > 1]
+    return ArrayForm("path", "".join(letters), tuple(sizes[letter] for letter in letters), torch.device("cpu"))
+
+
+def read_missing(
+    missing: Any, taken: CallerImage, axes: str | None = None, confirmed: bool = False,
+    ir_threshold: float | None = None,
+) -> Tensor:  # fmt: skip
     """Read a caller's mask, non-zero = missing.
 
     Parameters
     ----------
-    missing : array, Tensor, PIL image, path, "alpha" or "color:#RRGGBB"
+    missing : array, Tensor, PIL image, path, "alpha", "ir" or "color:#RRGGBB"
         Of the image's height and width, for one or all of its channels and images.
     taken : CallerImage
         The image.
@@ -217,6 +233,8 @@ def read_missing(missing: Any, taken: CallerImage, axes: str | None = None, conf
         As typed for the image.
     confirmed : bool
         Whether it may mark any share of the image.
+    ir_threshold : float, optional
+        Of "ir", as in `parse_mask`.
 
     Returns
     -------
@@ -232,7 +250,11 @@ def read_missing(missing: Any, taken: CallerImage, axes: str | None = None, conf
     picture, (count, height, width, channels) = taken.picture, taken.picture.pixels.shape
     if isinstance(missing, str | Path):
         path = taken.path or Path("image")
-        found = parse_mask(str(missing), confirmed=confirmed).missing(Item(path, path.name), picture).missing
+        source = parse_mask(str(missing), confirmed=confirmed, ir_threshold=ir_threshold)
+        marked = source.missing(Item(path, path.name), picture)
+        for note in marked.warnings if missing == "ir" else ():
+            warnings.warn(note, RestorekitWarning, stacklevel=3)
+        found = marked.missing
         marks = np.zeros((1, height, width, 1), bool) if found is None else found
     elif _is_pil(missing):
         palette = missing.mode == "P"  # of a mask, indices are its numbers

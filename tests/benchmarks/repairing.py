@@ -22,9 +22,9 @@ import restorekit
 from restorekit.core.psnr import psnr
 from restorekit.core.rng import Rng
 from restorekit.corruptions import Film
+from restorekit.images.defects import find_marks
 from restorekit.restoration.anomaly import Anomaly
 from restorekit.restoration.loading import open_detector, open_restorer
-from restorekit.images.defects import find_marks
 from restorekit.restoration.repair import ArraySource, Repair
 from restorekit.uncertainty.touch import LOG_ODDS
 

@@ -194,8 +194,8 @@ def test_a_mask_of_restorekit_may_mark_any_share(tmp_path):
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("nowhere", "a mask is alpha, color:#RRGGBB, a file or a folder"),
-        ("Alpha", "a mask is alpha, color:#RRGGBB, a file or a folder"),
+        ("nowhere", "a mask is alpha, ir, color:#RRGGBB, a file or a folder"),
+        ("Alpha", "a mask is alpha, ir, color:#RRGGBB, a file or a folder"),
         ("color:#12345", "with six hexadecimal digits, or color:#RRGGBB:TOLERANCE of 255, got 'color:#12345'"),
         ("color:red", "with six hexadecimal digits, or color:#RRGGBB:TOLERANCE of 255, got 'color:red'"),
     ],

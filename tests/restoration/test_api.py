@@ -9,6 +9,7 @@ import warnings
 
 import numpy as np
 import pytest
+import tifffile
 import torch
 from PIL import Image, ImageOps
 
@@ -20,6 +21,7 @@ from restorekit.core.errors import CheckpointError, ImageError, RestorekitWarnin
 from restorekit.models import VAE, checkpoint
 from restorekit.restoration.api import PythonRestorer
 from restorekit.restoration.loading import open_restorer
+from tests._helpers.film import film_scan, shares
 
 RNG = np.random.default_rng(0)
 
@@ -413,3 +415,52 @@ def test_a_drawing_comes_back_as_it_was_unless_a_level_is_stated(model):
         warnings.simplefilter("always")
         model(drawing, sigma=25 / 255)
     assert not any("holds no noise" in str(warning.message) for warning in heard)
+
+
+@pytest.mark.parametrize("form", ["channel", "page", "beside", "array", "tensor"])
+def test_infrared_shows_dust(form, tmp_path):
+    scan = film_scan()
+    rgbi = np.dstack([scan.colours, scan.infrared])
+    if form == "channel":
+        tifffile.imwrite(tmp_path / "a.tif", rgbi, photometric="rgb", extrasamples=["unspecified"])
+    elif form in ("page", "beside"):
+        with tifffile.TiffWriter(tmp_path / "a.tif") as writer:
+            writer.write(scan.colours, photometric="rgb", metadata=None)
+            if form == "page":
+                writer.write(scan.infrared, photometric="minisblack", metadata=None)
+    if form == "beside":
+        tifffile.imwrite(tmp_path / "a.ir.tif", scan.infrared)
+    image = {"array": rgbi, "tensor": torch.from_numpy(np.moveaxis(rgbi / 65535, 2, 0))}.get(form, tmp_path / "a.tif")
+    axes = {"array": "HWC", "tensor": "CHW"}.get(form)
+    result = restorekit.load("telea", device="cpu")(image, mask="ir", sigma=0, axes=axes)
+    assert tuple(result.mmse.shape) == ((3, 240, 320) if form == "tensor" else (240, 320, 3))
+    out = np.asarray(result.image)
+    out = np.rint(np.moveaxis(out, 0, 2) * 65535) if form == "tensor" else out
+    assert out.shape == (240, 320, 3 if form in ("page", "beside") else 4)
+    changed = (out[..., :3] != scan.colours).any(axis=2)
+    covered, beyond = shares(changed, scan.opacity)
+    assert covered >= 0.9
+    assert beyond <= 0.001
+    if out.shape[2] == 4:
+        assert np.array_equal(out[..., 3], scan.infrared)
+    if form in ("channel", "page"):
+        result.save(tmp_path / "out.tif")
+        with tifffile.TiffFile(tmp_path / "out.tif") as file:
+            last = file.pages[-1].asarray()
+        assert np.array_equal(last if form == "page" else last[..., 3], scan.infrared)
+
+
+def test_infrared_options_that_do_not_fit_are_refused():
+    method, rgb = restorekit.load("telea", device="cpu"), np.zeros((8, 8, 3), np.uint8)
+    with pytest.raises(ImageError, match="has no infrared plane"):
+        method(rgb, mask="ir", sigma=0)
+    with pytest.raises(UsageError, match="ir_threshold requires mask='ir'; pass it or remove"):
+        method(rgb, ir_threshold=0.1)
+    with pytest.raises(UsageError, match="a share of the light between 0 and 1"):
+        method(np.zeros((8, 8, 4), np.uint8), mask="ir", ir_threshold=2, axes="HWC")
+
+
+def test_silver_in_film_is_warned_of():
+    scan = film_scan(infrared_of=lambda red: red)
+    with pytest.warns(RestorekitWarning, match="Kodachrome"):
+        restorekit.load("telea", device="cpu")(np.dstack([scan.colours, scan.infrared]), mask="ir", sigma=0, axes="HWC")

@@ -19,7 +19,7 @@ from restorekit.core.errors import ImageError, unknown
 from restorekit.core.files import atomic
 from restorekit.images.discovery import split_array
 from restorekit.images.formats.limits import EVERY, check_limits, check_size
-from restorekit.images.picture import SUFFIXES, Array, Header, Metadata, Picture
+from restorekit.images.picture import SUFFIXES, Array, Header, Metadata, Picture, with_infrared
 
 # Pillow warns of each odd tag in EXIF: no news for the terminal.
 warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.(TiffImagePlugin|Image)")
@@ -186,6 +186,7 @@ def write(
         The format cannot hold these pixels, or the file cannot be written.
     """
     path, kind = Path(path), target_format(picture, format)
+    picture, pixels, lost = with_infrared(picture, pixels, kind)
     if picture.shapes is not None and kind != "tiff":
         raise ImageError(f"{kind} cannot hold pages of several sizes or kinds for {path}; use --format tiff")
     nodata = picture.nodata
@@ -198,7 +199,7 @@ def write(
         notes = _encode(kind, path, temporary, picture, samples, spec, jpeg_quality)
         if ready is not None:
             ready(temporary)
-    return notes
+    return (*lost, *notes)
 
 
 def write_float(path: str | Path, array: Array, spec: str | None = None) -> None:

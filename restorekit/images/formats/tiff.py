@@ -21,6 +21,7 @@ from restorekit.images.formats.tiff_pages import (
     common_dtype,
     differing_shapes,
     hidden_by_masks,
+    infrared_page,
     largest_shape,
     nodata_of,
     open_tiff,
@@ -33,6 +34,7 @@ from restorekit.images.picture import (
     SPEC_KEY,
     Array,
     Header,
+    Infrared,
     Metadata,
     PageKind,
     Picture,
@@ -73,10 +75,14 @@ def decode(path: Path) -> Picture:
         pages = picture_directories(file)
         doubts = tuple(dict.fromkeys(note for d in pages for note in check_jpeg(d.page)))
         samples = _read(pages)
-        hidden = hidden_by_masks(file, pages)
+        hidden, scan = hidden_by_masks(file, pages), infrared_page(file, pages)
+        infrared = None
+        if scan is not None:
+            plane = np.ascontiguousarray(upright(scan.samples(), scan.orientation))
+            infrared = Infrared(plane, None, pages[0].shape[2], _tags(scan))
         layout = replace(_layout(pages), masked=hidden is not None)
         metadata = _metadata(pages, layout)
-        notes = _notes(file, pages, layout) + doubts
+        notes = _notes(file, pages, layout, scan is not None) + doubts
         text, prefix, nodata = pages[0].value_of(SPEC_TAG), f"{SPEC_KEY}: ", nodata_of(pages[0])
         if nodata is not None and common_dtype(pages) == np.uint16 and dtype_of(pages[0].page) == np.uint8:
             nodata *= DEEPER
@@ -85,7 +91,7 @@ def decode(path: Path) -> Picture:
     spec = text.removeprefix(prefix) if isinstance(text, str) and text.startswith(prefix) else None
     picture = assemble("tiff", samples, metadata, alpha, spec=spec, notes=notes, nodata=nodata, hidden=hidden)
     scale = 1.0 if bits is None else np.iinfo(picture.pixels.dtype).max / (2**bits - 1)
-    return replace(picture, shapes=shapes, scale=scale)
+    return replace(picture, shapes=shapes, scale=scale, infrared=infrared)
 
 
 def _read(pages: list[Directory]) -> Array:
@@ -168,7 +174,7 @@ def _tags(directory: Directory) -> tuple[Tag, ...]:
     return tuple(kept)
 
 
-def _notes(file: TiffFile, pages: list[Directory], layout: TiffLayout) -> tuple[str, ...]:
+def _notes(file: TiffFile, pages: list[Directory], layout: TiffLayout, infrared: bool) -> tuple[str, ...]:
     kinds, owner = [d.page for d in pages], pages[0].owner
     bits = next((b for page in kinds if (b := scaled_bits(page)) is not None), 0)
     full = kinds[0].dtype.itemsize * 8 if kinds[0].dtype else 0
@@ -181,7 +187,8 @@ def _notes(file: TiffFile, pages: list[Directory], layout: TiffLayout) -> tuple[
         "samples of several depths are scaled to 8 bits": any(isinstance(p.bitspersample, tuple) for p in kinds),
         f"{PHOTOMETRIC.YCBCR.name} is written as RGB": any(page.photometric == PHOTOMETRIC.YCBCR for page in kinds),
         f"compression {getattr(compression, 'name', compression)} is written as deflate": compression is not None,
-        "the reduced copies or masks in the TIFF are dropped": len(pages) * (1 + layout.masked) < len(file.pages)
+        "the reduced copies or masks in the TIFF are dropped": len(pages) * (1 + layout.masked) + infrared
+        < len(file.pages)
         or any(_SUB_DIRECTORIES in d.owner.tags for d in pages),
         "frames behind one directory are written with a directory each": any(d.frames > 1 for d in pages),
         "the layout that its description states is corrected": fitted_pages(layout, shapes) != layout.pages,

@@ -168,6 +168,7 @@ def hidden_by_masks(file: TiffFile, directories: list[Directory]) -> Array | Non
         Upright; None unless every page has a mask of its size.
     """
     masks = [page for page in cast(list[TiffPage], list(file.pages)) if page.is_mask and not page.is_reduced]
+    masks = [page for page in masks if not may_be_infrared(page)]
     if len(masks) != len(directories) or any(d.frames > 1 for d in directories):
         return None
     height, width, _ = largest_shape(directories)
@@ -180,6 +181,25 @@ def hidden_by_masks(file: TiffFile, directories: list[Directory]) -> Array | Non
         valid = upright(mask.asarray(squeeze=False)[0] != 0, page.orientation)[0]
         part[: valid.shape[0], : valid.shape[1]] = ~valid
     return hidden
+
+
+def may_be_infrared(page: TiffPage) -> bool:
+    """Return whether a page that is marked as a mask, as SilverFast does, is gray with more levels than a mask has."""
+    gray = int(page.photometric) in (0, 1) and page.samplesperpixel == 1 and page.bitspersample in (8, 16)
+    if not (page.is_mask and not page.is_reduced and gray):
+        return False
+    check_page(page)
+    values = page.asarray()
+    return bool(((values != values.min()) & (values != values.max())).any())
+
+
+def infrared_page(file: TiffFile, directories: list[Directory]) -> Directory | None:
+    """Return the infrared page of a scan that is marked as a mask; None unless there is one, of the picture's size."""
+    found = [page for page in cast(list[TiffPage], list(file.pages)) if may_be_infrared(page)]
+    if len(found) != 1 or total_frames(directories) != 1:
+        return None
+    directory = Directory(found[0], found[0], 1)
+    return directory if directory.shape[:2] == directories[0].shape[:2] else None
 
 
 def common_dtype(directories: list[Directory]) -> np.dtype[Any]:

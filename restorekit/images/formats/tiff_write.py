@@ -21,6 +21,8 @@ _PREDICTED = (COMPRESSION.LZW, COMPRESSION.ADOBE_DEFLATE, COMPRESSION.ZSTD, COMP
 _NO_PREDICTOR, _HORIZONTAL, _FLOATING = 1, 2, 3
 _STRAIGHT_ALPHA = 2
 _SEPARATE = 2
+_MIN_IS_BLACK = 1
+_MASK_PAGE: Tag = (254, 4, 1, 4)  # NewSubfileType of a mask, which SilverFast states for infrared
 _LONG, _LONG8 = 4, 16
 _DESCRIPTION = 270
 
@@ -61,6 +63,10 @@ def encode(path: Path, picture: Picture, pixels: Array, spec: str | None) -> Non
                 writer.write(
                     valid, photometric="mask", subfiletype=4, compression="zlib", metadata=None, software=False
                 )
+        if picture.infrared is not None and picture.infrared.decoded is None:
+            own_layout = replace(layout, photometric=_MIN_IS_BLACK, extra_samples=())
+            for frame in picture.infrared.plane:
+                _write_page(writer, frame, own_layout, [*picture.infrared.tags, _MASK_PAGE])
     if pointers:
         append(path, picture.metadata.exif)
 

@@ -64,6 +64,7 @@ def restore_folder(
     corruption: str | None = None,
     sigma: Sigma = None,
     mask: str | Path | None = None,
+    ir_threshold: float | None = None,
     mask_invert: bool = False,
     mask_confirmed: bool = False,
     opaque: bool = False,
@@ -99,7 +100,7 @@ def restore_folder(
         Corruption spec of the images.
     sigma : float, "auto" or None
         Noise level on [0, 1].
-    mask, mask_invert, mask_confirmed, opaque, label, samples, sampler
+    mask, ir_threshold, mask_invert, mask_confirmed, opaque, label, samples, sampler
         As the options of the command.
     range, axes, format, jpeg_quality, seed, overwrite
         As the options of the command; `range` is "auto" or (low, high).
@@ -126,7 +127,7 @@ def restore_folder(
         raise UsageError("single_file requires report=True; pass it or remove single_file")
     level = sigma_of(sigma)
     check_outside(out, source)
-    masks = parse_mask(None if mask is None else str(mask), mask_invert, mask_confirmed)
+    masks = parse_mask(None if mask is None else str(mask), mask_invert, mask_confirmed, ir_threshold)
     items = masks.pictures(find_images(str(source)))
     masks.check(items)
     known = None if corruption is None else _corruption(corruption)
@@ -138,6 +139,7 @@ def restore_folder(
         label=None if label is None else int(label), samples=int(samples),
         sampler=opened.sampler, range=parse_range(range), format=format, seed=int(seed), precision=opened.precision,
         noise=opened.noise, axes=parse_axes(axes), opaque=opaque, jpeg_quality=str(jpeg_quality),
+        ir_threshold=ir_threshold,
     )  # fmt: skip
     setup = Setup(
         str(source), Path(out), opened.restorer, options, _corruption, masks, opened.estimate(samples), opened.device,
@@ -178,7 +180,9 @@ def check_options(
     if str(jpeg_quality) not in QUALITIES:
         raise UsageError(f"jpeg_quality is auto, keep, or a number from 1 to 100, got {jpeg_quality!r}")
     if not isinstance(mask, str | Path | None):
-        raise UsageError("mask is 'alpha', 'color:#RRGGBB', a file or a folder; pass arrays to a restorer of `load`")
+        raise UsageError(
+            "mask is 'alpha', 'ir', 'color:#RRGGBB', a file or a folder; pass arrays to a restorer of `load`"
+        )
     if opaque and mask != "alpha":
         raise UsageError("opaque requires mask='alpha'; pass it or remove opaque")
 

@@ -64,6 +64,8 @@ class Options:
         Whether what was transparent is written opaque.
     repair : RepairOptions or None
         Options of the repair of defects; None: only what is marked is filled.
+    ir_threshold : float or None
+        Share of the infrared light that dust blocks at least; None: chosen by the grain.
     """
 
     model: str
@@ -87,6 +89,7 @@ class Options:
     axes: Annotated[str | None, About(omitted=True)] = None
     opaque: Annotated[bool, About(omitted=True)] = False
     repair: Annotated[RepairOptions | None, About(omitted=True)] = None
+    ir_threshold: Annotated[float | None, About(omitted=True)] = None
 
     def to_json(self) -> dict[str, Json]:
         """Return the options for the record; axes only if set, because older records have none."""

@@ -121,7 +121,7 @@ def _opened(state: _State, setup: Setup) -> OpenedFile:
     if state.error is not None:
         raise ImageError(state.error)
     item, options = state.item, setup.options
-    picture = formats.read(item.path, setup.max_pixels, options.axes, setup.max_memory)
+    picture = setup.masks.visible(formats.read(item.path, setup.max_pixels, options.axes, setup.max_memory))
     marked = setup.masks.missing(item, picture)
     if options.opaque and picture.alpha is not None:
         full = 1 if picture.alpha.dtype.kind == "f" else np.iinfo(picture.alpha.dtype).max

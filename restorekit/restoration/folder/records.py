@@ -226,6 +226,8 @@ class RunRecord:
         Axes of arrays; None: derived from their shapes.
     repair : RepairOptions or None
         Options of the repair of defects; None without one.
+    ir_threshold : float or None
+        Share of the infrared light that dust blocks at least; None: chosen by the grain.
     interval : IntervalRecord or None
         Intervals that were kept.
     options : str
@@ -264,6 +266,7 @@ class RunRecord:
     self_check: bool = False
     axes: Annotated[str | None, About(omitted=True)] = None
     repair: Annotated[RepairOptions | None, About(omitted=True)] = None
+    ir_threshold: Annotated[float | None, About(omitted=True)] = None
     interval: IntervalRecord | None = None
     options: str
     shard: Sequence[int] = (1, 1)

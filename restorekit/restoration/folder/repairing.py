@@ -8,12 +8,12 @@ import numpy as np
 
 from restorekit.core.errors import ImageError
 from restorekit.core.rng import Rng
+from restorekit.images.defects import count_marks, without_marks
 from restorekit.images.masks import MaskArray
 from restorekit.restoration.folder.options import Options
-from restorekit.restoration.folder.planes import Plane, PlaneSource
+from restorekit.restoration.folder.planes import PlaneSource
 from restorekit.restoration.folder.read import OpenedFile, remarks
 from restorekit.restoration.folder.records import RepairRecord
-from restorekit.images.defects import count_marks, without_marks
 from restorekit.restoration.repair import Repair
 
 
@@ -42,19 +42,14 @@ def search(opened: OpenedFile, repair: Repair, options: Options) -> OpenedFile:
         found[plane.frame, :height, :width, 0] |= marks
     if opened.protected is not None:
         found &= ~opened.protected.any(3, keepdims=True)
-    planes = [_lacking(plane, found[plane.frame]) for plane in opened.planes]
+    planes = []
+    for plane in opened.planes:
+        marks = found[plane.frame, : plane.pixels.shape[0], : plane.pixels.shape[1]]
+        missing = marks if plane.missing is None else plane.missing | marks
+        planes.append(replace(plane, missing=missing, repaired=marks) if marks.any() else plane)
     notes = [*opened.notes]
     notes += [note for note in remarks(planes, opened.picture, options) if note not in notes]
     return replace(opened, planes=planes, repaired=found, notes=tuple(notes))
-
-
-def _lacking(plane: Plane, marks: MaskArray) -> Plane:
-    """Return a plane whose marks, (H, W, 1), are missing too, but for values that stay as they are."""
-    height, width = plane.pixels.shape[:2]
-    marks = marks[:height, :width]
-    if not marks.any():
-        return plane
-    return replace(plane, missing=marks if plane.missing is None else plane.missing | marks, repaired=marks)
 
 
 def record(repaired: MaskArray) -> RepairRecord:

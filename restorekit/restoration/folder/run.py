@@ -198,6 +198,7 @@ def _write_record(
         self_check=o.self_check,
         axes=o.axes,
         repair=o.repair,
+        ir_threshold=o.ir_threshold,
         interval=None if o.interval is None else IntervalRecord(o.interval, setup.table is not None),
         options=o.fingerprint,
         shard=setup.shard,
