@@ -34,8 +34,9 @@ Examples:
 @click.argument("images", type=str)
 @click.argument("out", type=click.Path(path_type=Path, file_okay=False))
 @click.option(
-    "--detector", "name", default="film", show_default=True, metavar="NAME|FILE",
-    help="Detector: film (dust, hairs, scratches, spots), anomaly (what a model does not expect), or a file.",
+    "--detector", "name", default="film", show_default=True, metavar="NAME|FILE,...",
+    help="Detectors, with commas between them: film (dust, hairs, scratches, spots), lines (through the image), pixels"
+    " (hot, dead), a file, or anomaly alone (what a model does not expect).",
 )  # fmt: skip
 @click.option(
     "--clean", metavar="IMAGES",
@@ -82,6 +83,8 @@ def command(
         raise click.UsageError("--model and --side require --detector anomaly; add it or remove them")
     if name == "anomaly" and not clean:
         raise click.UsageError("--detector anomaly has no threshold of its own; pass --clean IMAGES")
+    if clean and "," in name and not Path(name).is_file():
+        raise click.UsageError(f"--clean sets the threshold of one detector, got {name}; remove --clean or choose one")
     from restorekit.core.devices import Compute
     from restorekit.core.records import encode
     from restorekit.evaluation.results_file import prepare
@@ -89,14 +92,17 @@ def command(
     from restorekit.images.intensity import parse_range
     from restorekit.restoration.anomaly import open_anomaly
     from restorekit.restoration.folder.detect import mask_all
-    from restorekit.restoration.loading import open_detector
+    from restorekit.restoration.loading import open_detector, open_repair
 
     set_threads(threads)
     compute = Compute(device, precision, compiled)
-    opened = open_anomaly(model, side, compute) if name == "anomaly" else open_detector(name, compute)
     good = load_images(clean, None, None, parse_range(span), axes) if clean else None
     checked = load_images(images, None, None, parse_range(span), axes)
-    repair = opened.repair(None if good else touch, grow)
+    if good:
+        opened = open_anomaly(model, side, compute) if name == "anomaly" else open_detector(name, compute)
+        repair = opened.repair(None, grow)
+    else:
+        repair, _ = open_repair(name, touch, grow, compute)
     prepare(out)
     bad: dict[str, str] = {}
     with ImagesProgress((len(good) if good else 0) + len(checked), "detecting", machine) as progress:
@@ -112,6 +118,7 @@ def command(
         echo(as_json({**values, **encode(found)}))
     else:
         echo(f"{found.defective:.3%} of the pixels of {found.images} images look defective -> {out}")
+        levels = " and ".join(f"{one.threshold:.2f}" for one in (repair, *repair.others))
         checks = "" if measured is None else f"; {measured:.3%} of held-out clean pixels are taken for defects"
-        echo(f"pixels of log-odds above {repair.threshold:.2f} are taken for defects{checks}")
+        echo(f"pixels of log-odds above {levels} are taken for defects{checks}")
     return 1 if bad else 0

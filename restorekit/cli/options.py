@@ -75,21 +75,21 @@ class RepairWords(NamedTuple):
         if self.detector is None:
             return None, None
         from restorekit.restoration.folder.records import RepairOptions
-        from restorekit.restoration.loading import open_detector
+        from restorekit.restoration.loading import open_repair
         from restorekit.restoration.tiling import Limits
 
-        opened = open_detector(self.detector, compute)
-        record = RepairOptions(self.detector, opened.digest, *self[1:])
-        return opened.repair(self.touch, limits=Limits.for_memory(memory)), record
+        repair, digest = open_repair(self.detector, self.touch, compute=compute, limits=Limits.for_memory(memory))
+        return repair, RepairOptions(self.detector, digest, *self[1:])
 
 
 def repair_options(function: F) -> F:
     """Add the options that are the fields of `RepairWords`."""
     add = [
         click.option(
-            "--repair", metavar="film|FILE", is_flag=False, flag_value="film",
-            help="Find dust, hairs, scratches and spots that nobody has marked, and fill them. Without --sigma and"
-            " --corruption all other values stay as they are.",
+            "--repair", metavar="film|lines|pixels|FILE,...", is_flag=False, flag_value="film",
+            help="Find defects that nobody has marked, and fill them: film (dust, hairs, scratches, spots), lines"
+            " (through the image), pixels (hot, dead), a file, or several with commas. Without --sigma and --corruption"
+            " all other values stay as they are.",
         ),
         click.option(
             "--touch", type=Number(1e-5, 0.1), default=1e-3, show_default=True,

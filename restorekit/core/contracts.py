@@ -234,6 +234,7 @@ class Detector(ABC):
 
     name: ClassVar[str]
     geometry: Geometry = Geometry()
+    calibration: ClassVar[Mapping[str, object] | None] = None  # thresholds as in a card, of a detector without weights
 
     def __init_subclass__(cls) -> None:
         """Wrap the methods of a subclass in the checks of its contract."""
@@ -243,6 +244,13 @@ class Detector(ABC):
     @abstractmethod
     def probability(self, observation: Observation, rng: Rng) -> Tensor:
         """Return the probability that each pixel is defective, (B, 1, H, W) in [0, 1]."""
+
+    def search(self, source: Source, rng: Rng) -> Tensor | None:
+        """Return the probabilities of one image at once, (1, 1, H, W); None: those of tiles, from `probability`.
+
+        For a detector whose evidence is spread over the full image.
+        """
+        return None
 
 
 class LatentModel(Model):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -216,6 +216,12 @@ class OpenedDetector:
     card: Card | None = None
     digest: str = ""
 
+    @property
+    def table(self) -> TouchTable | None:
+        """The thresholds in its file, or those of its class; None where there are none."""
+        values = self.detector.calibration if self.card is None else self.card.calibration
+        return None if values is None else TouchTable.from_json(values)
+
     def repair(self, share: float | None = None, grow: int = GROW_PX, limits: Limits | None = None) -> Repair:
         """Return a repair with this detector that touches `share` of clean pixels.
 
@@ -234,15 +240,15 @@ class OpenedDetector:
             The detector is not calibrated, or not for such a share.
         """
         if share is None:
-            return Repair(self.detector, 0.0, grow, 0.0 if self.card is None else SOFTER, limits)
-        if self.card is None or self.card.calibration is None:
+            softer = 0.0 if self.card is None and self.detector.calibration is None else SOFTER
+            return Repair(self.detector, 0.0, grow, softer, limits)
+        if (table := self.table) is None:
             fix = f"restorekit detect --detector {self.name} --clean" if self.card is None else "restorekit calibrate"
             raise UsageError(
                 f"{self.name} is not calibrated, so that no share of clean pixels can be promised; use {fix} with clean"
                 " images"
             )
-        threshold = TouchTable.from_json(self.card.calibration).threshold(share)
-        return Repair(self.detector, threshold, grow, limits=limits)
+        return Repair(self.detector, table.threshold(share), grow, limits=limits)
 
 
 def open_detector(name: str, compute: Compute | None = None) -> OpenedDetector:
@@ -273,6 +279,43 @@ def open_detector(name: str, compute: Compute | None = None) -> OpenedDetector:
         raise UsageError(f"{name} holds a model, which detects no defects; choose one of {', '.join(named)}")
     network.to(choose(compute.device)).to(memory_format=torch.channels_last)
     return OpenedDetector(name, network, card, checkpoint.model_digest(path))
+
+
+def open_repair(
+    names: str,
+    share: float,
+    grow: int = GROW_PX,
+    compute: Compute | None = None,
+    limits: Limits | None = None,
+) -> tuple[Repair, str]:
+    """Open detectors as one repair that touches `share` of clean pixels, and return a digest of each of them.
+
+    Each detector may touch an equal part of the share, so that the promise holds for the union of their marks.
+
+    Parameters
+    ----------
+    names : str
+        Names or files of detectors, as for `open_detector`, with commas between them.
+    share : float
+        Share of the pixels of clean images, on average.
+    grow : int
+        Pixels by which marks are widened.
+    compute : Compute or None
+        Where and how they compute.
+    limits : Limits or None
+        Amount of work done at once.
+
+    Raises
+    ------
+    UsageError
+        A name is unknown or occurs twice, or a detector is not calibrated for its part of the share.
+    """
+    parts = [names] if Path(names).is_file() else [part.strip() for part in names.split(",")]
+    if len(set(parts)) < len(parts):
+        raise UsageError(f"each detector counts once, got {names}; remove the repetition")
+    opened = [open_detector(part, compute) for part in parts]
+    first, *others = [one.repair(share / len(parts), grow, limits) for one in opened]
+    return replace(first, others=tuple(others)), ",".join(one.digest or one.name for one in opened)
 
 
 def detector_weights() -> list[str]:

@@ -69,6 +69,8 @@ class Repair:
         Nats by which the soft edge of a mark may be below the threshold.
     limits : Limits or None
         Amount of work done at once.
+    others : tuple of Repair
+        Repairs by other detectors, whose marks are added.
     """
 
     detector: Detector
@@ -76,9 +78,14 @@ class Repair:
     grow: int = GROW_PX
     softer: float = SOFTER
     limits: Limits | None = None
+    others: tuple[Repair, ...] = ()
 
     def probability(self, source: Source, rng: Rng) -> Probability:
         """Return the probability that each pixel of one image is defective, (H, W); `rng` has the key of the image."""
+        with torch.inference_mode():
+            full = self.detector.search(source, rng)
+        if full is not None:
+            return np.asarray(full[0, 0].cpu().numpy())
         accepted = self.detector.geometry.channels
 
         def solve(o: Observation, places: Rng) -> dict[str, Tensor]:
@@ -95,7 +102,10 @@ class Repair:
 
     def marks(self, source: Source, rng: Rng) -> Mask:
         """Return the defective pixels of one image, (H, W)."""
-        return find_marks(self.probability(source, rng), self.threshold, self.grow, self.softer)
+        found = find_marks(self.probability(source, rng), self.threshold, self.grow, self.softer)
+        for other in self.others:
+            found |= other.marks(source, rng)
+        return found
 
     def fitted(
         self, clean: LabelledImages, share: float, seed: int, watch: Callable[[str, str | None], None]

@@ -63,7 +63,7 @@ class RepairOptions:
     detector : str
         Detector, as typed by the user.
     digest : str
-        Of its file.
+        Of its file, or its name without one; of several, with commas.
     touch : float
         Share of the pixels of clean images that it may touch on average.
     strength : float

@@ -1,0 +1,218 @@
+"""Detection of thin lines through an image: scratches of film, dead columns and rows of sensors.
+
+A line is brighter or darker than both of its sides, by the same amount all along, and its sides continue each other. In
+one row its contrast may be far below the texture. It is averaged over segments of some rows, compared with that of the
+columns around it, and summed along the path on which the sum is largest. An edge of the picture that is as thin, as
+straight and as even as this cannot be told from a defect.
+
+Reference: Bellman, "Dynamic Programming", Princeton University Press, 1957.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import ClassVar
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from restorekit.core.contracts import Detector
+from restorekit.core.rng import Rng
+from restorekit.core.types import Observation, Source
+
+Values = npt.NDArray[np.float32]
+Plane = npt.NDArray[np.float16]
+
+SEGMENT = 16  # rows that are averaged: a scratch drifts by at most one column in so many
+WIDTHS = (1, 3)  # of the middle that is compared with its sides; with the gaps beside it, lines of 1 to 5 pixels
+SIDE = 3  # pixels of a side that are averaged, beyond a gap of one pixel for soft edges
+CLIP = 8 / 255  # difference from which one row counts no further, so that what crosses a line does not outweigh it
+FLOOR = 0.25 / 255  # least spread of contrasts: half of the rounding to 8 bits
+REACH = 32  # columns to each side with which contrasts are compared
+STRONGEST = 3.0  # spreads from which the contrast of a segment counts no further
+STRAIGHT, DRIFTING = 0.35, 1.0  # spreads that a segment of a straight line, and of a drifting scratch, must exceed
+DRIFT = 0.7  # spreads that a drift by one column costs
+UNLIKE = 0.35  # of the contrast: a mean difference of the sides that is larger belongs to an edge of the picture
+UNEVEN, TILTED = 0.35, 0.5  # of the contrast: variation of it, and of the sides, along the line beyond that around it
+ECHO, ECHO_PX = 0.5, 5  # of the strongest contrast within so many columns: what is weaker is caused by it
+BORDER = 8  # columns at the border, which lack a side
+SHORT = 8  # segments added to the height, so that small images need more evidence
+EVEN_ODDS = 0.5  # score at which a line is as probable as none; only the order matters, as thresholds are calibrated
+STEEPNESS = 4  # power of the score that gives the odds
+BLOCK, HALO = 512, 64  # columns searched at once, and further columns at each end of them
+STRIP = 512  # rows read at once
+
+
+class Lines(Detector):
+    """Finds thin lines through an image, even faint ones: scratches of film, dead columns and rows."""
+
+    name: ClassVar[str] = "lines"
+
+    def probability(self, observation: Observation, rng: Rng) -> Tensor:
+        """Return the probability that each pixel is on a line, (B, 1, H, W)."""
+        y = observation.y if observation.initial is None else observation.initial
+        return torch.stack([torch.from_numpy(find_lines(x.cpu().numpy().astype(np.float16))) for x in y])[:, None]
+
+    def search(self, source: Source, rng: Rng) -> Tensor:
+        """Return the same of the one image of a source, (1, 1, H, W); two bytes a pixel of it are held at once."""
+        planes = (read_channel(source, channel) for channel in range(source.shape[1]))
+        return torch.from_numpy(find_lines(planes))[None, None]
+
+
+def read_channel(source: Source, channel: int) -> Plane:
+    """Return one channel, (H, W), of the one image of a source; missing values are interpolated."""
+    height, width = source.shape[2:]
+    plane = np.empty((height, width), np.float16)
+    for top in range(0, height, STRIP):
+        o = source.rows(top, min(height, top + STRIP))
+        y = o.y if o.initial is None else o.initial
+        plane[top : top + STRIP] = y[0, channel].numpy()
+    return plane
+
+
+def find_lines(planes: Iterable[Plane]) -> Values:
+    """Return the probability of a line, (H, W), the channel with the clearest line counting.
+
+    Parameters
+    ----------
+    planes : iterable of array of float16, (H, W)
+        Channels on [0, 1], without gaps.
+    """
+    found: Values | None = None
+    for plane in planes:
+        height, width = plane.shape
+        found = np.zeros((height, width), np.float32) if found is None else found
+        for turned, searched in ((found, plane), (found.T, plane.T)):
+            drifting = searched is plane  # film runs down, so its scratches do; rows of sensors are straight
+            scores = score_columns(searched, drifting)
+            for k, row in enumerate(scores):
+                last = k == len(scores) - 1  # rows that make no full segment belong to the last one
+                rows = turned[k * SEGMENT : None if last else (k + 1) * SEGMENT]
+                np.maximum(rows, row, out=rows)
+    assert found is not None  # an image has a channel
+    found /= EVEN_ODDS
+    found **= STEEPNESS
+    found /= 1 + found
+    return found
+
+
+def score_columns(plane: Plane, drifting: bool) -> Values:
+    """Return a score of a line, (segments, W): 0 for none, up to about 2.6 for a strong one from end to end.
+
+    Parameters
+    ----------
+    plane : array of float16, (H, W)
+        One channel on [0, 1].
+    drifting : bool
+        Whether lines may be off the vertical, by up to a column for each segment.
+    """
+    height, width = plane.shape
+    count = height // SEGMENT
+    scores = np.zeros((count, width), np.float32)
+    if count < 2 or width <= 2 * BORDER:
+        return scores
+    for left in range(0, width, BLOCK):
+        first, last = max(0, left - HALO), min(width, left + BLOCK + HALO)
+        terms = segment_terms(plane[: count * SEGMENT, first:last])
+        if first == 0:
+            terms[0, :, :, :BORDER] = -STRONGEST
+        if last == width:
+            terms[0, :, :, -BORDER:] = -STRONGEST
+        best = path_scores(terms, STRAIGHT, False)
+        if drifting:
+            best = np.maximum(best, path_scores(terms, DRIFTING, True))
+        scores[:, left : left + BLOCK] = best[:, left - first : left - first + BLOCK]
+    return scores
+
+
+def segment_terms(plane: Plane) -> Values:
+    """Return what is summed along lines, (8, 4, segments, W), of bright and of dark lines of each of the `WIDTHS`.
+
+    Of each segment: its contrast in spreads of the contrasts around, its contrast, the difference of its sides, the
+    squares of the contrast, of its spread, of the difference and of its spread, and 1.
+
+    Parameters
+    ----------
+    plane : array of float16, (H, W)
+        One channel on [0, 1]; H is a multiple of `SEGMENT`.
+    """
+    height, width = plane.shape
+    contrasts, sides = np.empty((2, len(WIDTHS), height // SEGMENT, width), np.float32)
+    pad = max(WIDTHS) // 2 + SIDE + 1
+    for top in range(0, height, STRIP):
+        x = np.ascontiguousarray(plane[top : top + STRIP], np.float32)
+        rows = slice(top // SEGMENT, (top + len(x)) // SEGMENT)
+        padded = cv2.copyMakeBorder(x, 0, 0, pad, pad, cv2.BORDER_REFLECT)
+        mean = cv2.blur(padded, (SIDE, 1))
+        for i, wide in enumerate(WIDTHS):
+            off = wide // 2 + SIDE // 2 + 2
+            middle = (padded if wide == 1 else mean)[:, pad : pad + width]
+            left, right = (mean[:, pad + shift : pad + shift + width] for shift in (-off, off))
+            for values, store in ((middle - 0.5 * (left + right), contrasts), (left - right, sides)):
+                clipped = np.clip(values, -CLIP, CLIP, out=values)
+                store[i, rows] = clipped.reshape(-1, SEGMENT, width).mean(1)
+    spread, rough = (np.stack([local_spread(one) for one in values]) for values in (contrasts, sides))
+    score = np.clip(contrasts / (spread + FLOOR), -STRONGEST, STRONGEST)
+    even = np.stack([sides, contrasts**2, spread**2, sides**2, rough**2, np.ones_like(score)])
+    signed = np.stack([score, contrasts])
+    return np.concatenate([np.concatenate([signed, -signed], 1), np.concatenate([even, even], 1)])
+
+
+def local_spread(values: Values) -> Values:
+    """Return the standard deviation of values, (segments, W), from their mean size around each."""
+    size = cv2.blur(np.abs(values), (2 * REACH + 1, 5), borderType=cv2.BORDER_REFLECT)
+    return np.asarray(1.25 * size, np.float32)  # of a Gaussian: sqrt(pi / 2) times the mean size
+
+
+def path_scores(terms: Values, cost: float, drifting: bool) -> Values:
+    """Return the score, (segments, W), of the best line through each segment and column; 0 where there is none.
+
+    Parameters
+    ----------
+    terms : array of float32, (8, 4, segments, W)
+        As `segment_terms` returns them.
+    cost : float
+        Spreads that each segment must exceed.
+    drifting : bool
+        Whether a line may go over to the next column.
+    """
+    terms = terms.copy()
+    terms[0] -= cost
+    above, below = sum_paths(terms, drifting), sum_paths(terms[:, :, ::-1], drifting)[:, :, ::-1]
+    inside = (above[0] > 0) & (below[0] > 0)  # beyond an end, only one of both is positive
+    total = above + below - terms
+    score, length = total[0], total[-1]
+    contrast, sides, squares, spread, tilts, rough = total[1:-1] / length
+    uneven = np.sqrt(np.maximum(squares - contrast**2, 0)) - np.sqrt(spread)
+    tilted = np.sqrt(tilts) - np.sqrt(rough)
+    strongest = cv2.dilate(np.abs(contrast).max(0), np.ones((1, 2 * ECHO_PX + 1), np.uint8))
+    even = (uneven < UNEVEN * contrast) & (tilted < TILTED * contrast) & (np.abs(sides) < UNLIKE * contrast)
+    real = inside & even & (contrast > ECHO * strongest)
+    count = terms.shape[2]
+    return np.asarray(np.where(real, score * length / count, 0).max(0) / (count + SHORT), np.float32)
+
+
+def sum_paths(terms: Values, drifting: bool) -> Values:
+    """Return the sums of terms, (8, 4, segments, W), along the path of the largest score down to each segment.
+
+    Parameters
+    ----------
+    terms : array of float32, (8, 4, segments, W)
+        The first is the score; a path starts where nothing above adds to it.
+    drifting : bool
+        Whether a path may go over to the next column.
+    """
+    sums = np.empty_like(terms)
+    state = np.zeros_like(terms[:, :, 0])
+    for k in range(terms.shape[2]):
+        chosen = state
+        for step in (-1, 1) if drifting else ():
+            moved = np.roll(state, step, -1)
+            moved[0] -= DRIFT
+            chosen = np.where(moved[0] > chosen[0], moved, chosen)
+        state = chosen * (chosen[0] > 0) + terms[:, :, k]
+        sums[:, :, k] = state
+    return sums

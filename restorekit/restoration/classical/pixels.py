@@ -1,0 +1,87 @@
+"""Detection of hot, dead and stuck pixels: single values beyond all of their neighbours, as nothing around is.
+
+A value counts by how far it is beyond the largest or smallest of its neighbours, compared with the range of these and
+with how far other values near by are beyond theirs. Along a line or an edge a neighbour has a like value; stars and
+grains are wider than a pixel, or have their like near by. In colour images made of mosaics, a hot pixel is a small
+cross in one channel alone: there the neighbours are those at a distance of two pixels.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from restorekit.core.contracts import Detector
+from restorekit.core.rng import Rng
+from restorekit.core.types import Geometry, Observation
+
+Values = npt.NDArray[np.float32]
+
+AROUND = 11  # pixels: side of the window in which other values are compared
+LIKE = 3.0  # root mean squares of the excess near by that count as one more range
+FLOOR = 2 / 255  # least range, for flat areas
+OTHERS = 4.0  # weight of the excess in other channels, which a hot pixel of a mosaic lacks
+EVEN_ODDS = 1.0  # score at which a defect is as probable as none; only the order matters, as thresholds are calibrated
+STEEPNESS = 4  # power of the score that gives the odds
+
+
+class Pixels(Detector):
+    """Finds hot, dead and stuck pixels of sensors: single values beyond all around them."""
+
+    name: ClassVar[str] = "pixels"
+    geometry = Geometry(halo=AROUND // 2 + 3)
+
+    def probability(self, observation: Observation, rng: Rng) -> Tensor:
+        """Return the probability that each pixel is defective, (B, 1, H, W)."""
+        y = observation.y if observation.initial is None else observation.initial
+        scores = np.stack([pixel_scores(image.cpu().numpy().astype(np.float32)) for image in y])
+        odds = (torch.from_numpy(scores)[:, None] / EVEN_ODDS) ** STEEPNESS
+        return odds / (1 + odds)
+
+
+def pixel_scores(image: Values) -> Values:
+    """Return how far each pixel is off, (H, W), in ranges of its neighbours.
+
+    Parameters
+    ----------
+    image : array of float32, (C, H, W)
+        On [0, 1], without gaps.
+    """
+    near, far = ring(3), ring(5)
+    scores: Values = np.stack([relative(*excess(plane, near)) for plane in image]).max(0)
+    if len(image) == 1:
+        return scores
+    beyond, spans = zip(*(excess(plane, far) for plane in image), strict=True)
+    arms = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
+    for c, (plane, span) in enumerate(zip(image, spans, strict=True)):
+        others = np.max([beyond[d] for d in range(len(image)) if d != c], 0)
+        peak = np.abs(plane - cv2.blur(plane, (5, 5), borderType=cv2.BORDER_REFLECT))
+        highest = peak >= cv2.dilate(peak, np.ones((3, 3), np.uint8), borderType=cv2.BORDER_REFLECT)
+        alone = np.maximum(beyond[c] - OTHERS * others, 0) * highest
+        scores = np.maximum(scores, cv2.dilate(relative(alone, span), arms))
+    return scores
+
+
+def ring(side: int) -> npt.NDArray[np.uint8]:
+    """Return the border of a square of `side` pixels."""
+    return np.pad(np.zeros((side - 2, side - 2), np.uint8), 1, constant_values=1)
+
+
+def excess(plane: Values, around: npt.NDArray[np.uint8]) -> tuple[Values, Values]:
+    """Return how far values, (H, W), are beyond all of those `around` them, and the range of the latter."""
+    top = cv2.dilate(plane, around, borderType=cv2.BORDER_REFLECT)
+    low = cv2.erode(plane, around, borderType=cv2.BORDER_REFLECT)
+    return np.maximum(np.maximum(plane - top, low - plane), 0), np.asarray(top - low)
+
+
+def relative(beyond: Values, span: Values) -> Values:
+    """Return excesses, (H, W), in units of the range of the neighbours and of other excesses near by."""
+    squares, count = beyond**2, AROUND**2
+    others = cv2.blur(squares, (AROUND, AROUND), borderType=cv2.BORDER_REFLECT) * count - squares
+    typical = np.sqrt(np.maximum(others, 0) / (count - 1))
+    return np.asarray(beyond / (LIKE * typical + span + FLOOR), np.float32)
