@@ -11,9 +11,9 @@ import sys
 from pathlib import Path
 
 from restorekit.images.dataset import load_images
+from restorekit.images.defects import SOFTER
 from restorekit.restoration.loading import OpenedDetector, open_detector
 from restorekit.restoration.repair import Repair
-from restorekit.images.defects import SOFTER
 
 
 def main(name: str, folder: str) -> None:

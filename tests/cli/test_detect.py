@@ -87,3 +87,29 @@ def test_clean_images_that_cannot_be_read_are_left_out(run, folders, tmp_path):
     assert (found["images"], found["failures"]) == (2, [])
     for path in (tmp_path / "BEFORE").rglob("*.png"):
         assert path.read_bytes() == (tmp_path / "AFTER" / path.relative_to(tmp_path / "BEFORE")).read_bytes()
+
+
+def test_lines_and_pixels_need_no_clean_images_and_no_weights(run, tmp_path):
+    rows, columns = np.mgrid[:160, :160]
+    x = (120 + 40 * np.sin(rows / 40) + 30 * np.cos(columns / 50)).astype(np.uint8)
+    x[:, 70] += 20
+    x[40, 120] = 255
+    folder = tmp_path / "frames"
+    folder.mkdir()
+    Image.fromarray(x).save(folder / "a.png")
+    words = ("--detector", "lines,pixels", "--grow", 0, "--device", "cpu", "--threads", 1)
+    code, said, err = run("detect", folder, tmp_path / "M", *words)
+    assert code == 0, err
+    assert "pixels of log-odds above" in said
+    mask = np.asarray(Image.open(tmp_path / "M" / "a.png")) > 0
+    assert mask[:, 70].all()
+    assert mask[40, 120]
+    assert mask.mean() < 4 / 160
+    code, _, err = run("detect", folder, tmp_path / "N", *words, "--clean", folder)
+    assert code == 2
+    assert "one detector" in err
+    code, _, err = run("restore", folder, tmp_path / "O", "--repair", "lines,pixels", "--device", "cpu", "--threads", 1)
+    assert code == 0, err
+    repaired = np.asarray(Image.open(tmp_path / "O" / "a.png")).astype(int)
+    assert np.abs(repaired[:, 70] - (x[:, 70].astype(int) - 20)).mean() < 2
+    assert repaired[40, 120] < 200

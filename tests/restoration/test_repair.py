@@ -10,6 +10,7 @@ from restorekit.core.errors import UsageError
 from restorekit.core.rng import Rng
 from restorekit.core.types import Geometry
 from restorekit.images.dataset import load_images
+from restorekit.restoration.loading import open_detector, open_repair
 from restorekit.restoration.repair import ArraySource, Repair
 from restorekit.restoration.tiling import Limits
 
@@ -58,6 +59,41 @@ def test_missing_values_are_interpolated_before_the_search():
     x = torch.full((1, 24, 24), 0.3)
     x[:, 5] = torch.nan
     assert float(Repair(Bright(), 0.0).probability(ArraySource(x), KEY).max()) < 0.01
+
+
+class Full(Bright):
+    """Searches an image at once."""
+
+    name = "full"
+
+    def search(self, source, rng):
+        y = source.rows(0, source.shape[2]).y
+        return (y.amax(1, keepdim=True) == y.max()).float()
+
+
+def test_a_detector_that_searches_at_once_gets_the_full_image():
+    x = torch.rand(3, 50, 60, generator=torch.Generator().manual_seed(0))
+    found = Repair(Full(), 0.0, limits=Limits(48, 48**2)).probability(ArraySource(x), KEY)
+    np.testing.assert_array_equal(found, (x.amax(0) == x.max()).numpy())
+
+
+def test_marks_of_several_detectors_are_united():
+    x = torch.full((1, 24, 24), 0.3)
+    x[:, 5, 5], x[:, 10, 10] = 0.9, 1.0
+    both = Repair(Full(), 2.0, 0, others=(Repair(Bright(), 1.0, 0),)).marks(ArraySource(x), KEY)
+    assert np.argwhere(both).tolist() == [[5, 5], [10, 10]]
+
+
+def test_each_of_several_detectors_touches_its_part_of_the_share():
+    repair, digest = open_repair("lines, pixels", 2e-3)
+    assert digest == "lines,pixels"
+    assert [repair.threshold, repair.others[0].threshold] == [
+        open_detector(name).table.threshold(1e-3) for name in ("lines", "pixels")
+    ]
+    with pytest.raises(UsageError, match="each detector counts once"):
+        open_repair("lines,lines", 1e-3)
+    with pytest.raises(UsageError, match="dust"):
+        open_repair("lines,dust", 1e-3)
 
 
 @pytest.fixture
