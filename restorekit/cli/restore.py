@@ -382,13 +382,21 @@ def print_summary(
     if machine:
         checked = {"self_check": checks.to_json()} if setup.options.self_check else {}
         found = {"out": str(setup.shown), "device": setup.device, **counts, "failures": reporter.failures, **checked}
-        echo(as_json(found))
+        repaired = {"marks": sum(repair.marks for repair in reporter.repairs)} if setup.options.repair else {}
+        echo(as_json({**found, **repaired}))
     else:
         echo(f"{counts['done']} restored, {counts['skipped']} done before, {counts['failed']} failed -> {setup.shown}")
         for text in _describe_run(setup) if counts["done"] else ():
             echo(text)
         if setup.options.self_check:
             echo(str(checks))
+        if reporter.repairs:
+            from restorekit.restoration.folder.records import REPAIRED
+
+            touched = [repair.touched for repair in reporter.repairs]
+            share = f"{statistics.fmean(touched):.3%} of the pixels, {max(touched):.3%} at most"
+            masks = "" if setup.file else f" -> {setup.own / REPAIRED}"
+            echo(f"{sum(repair.marks for repair in reporter.repairs)} marks repaired, {share}{masks}")
         if reporter.doubtful:
             names = ", ".join(reporter.doubtful[:3]) + ", ..." * (len(reporter.doubtful) > 3)
             echo(f"check {len(reporter.doubtful)} of them, which may have lost structure: {names}")
