@@ -76,11 +76,10 @@ class RepairWords(NamedTuple):
             return None, None
         from restorekit.restoration.folder.records import RepairOptions
         from restorekit.restoration.loading import open_detector
-        from restorekit.restoration.tiling import Limits
 
         opened = open_detector(self.detector, compute)
         record = RepairOptions(self.detector, opened.digest, *self[1:])
-        return opened.repair(self.touch, limits=Limits.for_memory(memory)), record
+        return opened.repair(self.touch, memory=memory), record
 
 
 def repair_options(function: F) -> F:

@@ -216,7 +216,7 @@ class OpenedDetector:
     card: Card | None = None
     digest: str = ""
 
-    def repair(self, share: float | None = None, grow: int = GROW_PX, limits: Limits | None = None) -> Repair:
+    def repair(self, share: float | None = None, grow: int = GROW_PX, memory: int | None = None) -> Repair:
         """Return a repair with this detector that touches `share` of clean pixels.
 
         Parameters
@@ -225,14 +225,15 @@ class OpenedDetector:
             Share of the pixels of clean images, on average; None: the threshold is set later.
         grow : int
             Pixels by which marks are widened.
-        limits : Limits or None
-            Amount of work done at once.
+        memory : int or None
+            Bytes of working memory.
 
         Raises
         ------
         UsageError
             The detector is not calibrated, or not for such a share.
         """
+        limits = None if memory is None else Limits.for_memory(memory, self.detector.bytes_per_pixel)
         if share is None:
             return Repair(self.detector, 0.0, grow, 0.0 if self.card is None else SOFTER, limits)
         if self.card is None or self.card.calibration is None:
