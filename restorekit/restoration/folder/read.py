@@ -132,6 +132,8 @@ def _opened(state: _State, setup: Setup) -> OpenedFile:
         raise ImageError(
             f"{item.path} names the corruption {picture.spec!r} in its metadata, but {error}; or pass --corruption"
         ) from error
+    if setup.repair is not None and options.corruption is None and setup.refusal(found.corruption) is not None:
+        found = setup.degradation(None)  # the defects that the detector searches are not for the model to undo
     if (reason := setup.refusal(found.corruption)) is not None:
         raise ImageError(f"{item.path} has the corruption {str(found.corruption)!r}: {reason}")
     scale, warning = resolve_range(picture, options.range)
