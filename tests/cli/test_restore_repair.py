@@ -8,6 +8,8 @@ import pytest
 import torch
 from PIL import Image
 
+import restorekit
+from restorekit.core.errors import UsageError
 from restorekit.images import formats
 from restorekit.models import Marks, checkpoint
 from restorekit.uncertainty.touch import TouchTable
@@ -141,7 +143,7 @@ def test_options_without_repair_and_unknown_detectors_are_one_sentence(run, dust
     for option in ("--protect", "--keep-marks"):
         code, _, err = run("restore", folder, tmp_path / "O", option, folder / "a.png")
         assert code == 2
-        assert f"{option} requires --repair" in err
+        assert "add --repair" in err
     code, _, err = run("restore", folder, tmp_path / "O", "--repair", "flim", *WORDS)
     assert code == 2
     assert "film" in err
@@ -151,3 +153,17 @@ def test_options_without_repair_and_unknown_detectors_are_one_sentence(run, dust
     code, _, err = run("restore", folder, tmp_path / "O", "--repair", "anomaly", *WORDS)
     assert code == 2
     assert "is not calibrated" in err
+
+
+def test_python_repairs_a_folder_as_the_command_does(run, dusty, bright, tmp_path):
+    folder, _, specks = dusty
+    found, *_ = restored(run, folder, tmp_path / "OUT", bright)
+    restorekit.restore_folder(folder, tmp_path / "PY", repair=bright, device="cpu")
+    assert np.array_equal(pixels(tmp_path / "PY" / "a.png"), found)
+    Image.fromarray(np.full(specks.shape, 255, np.uint8)).save(tmp_path / "all.png")
+    restorekit.restore_folder(folder, tmp_path / "KEPT", repair=bright, protect=tmp_path / "all.png", device="cpu")
+    assert np.array_equal(pixels(tmp_path / "KEPT" / "a.png"), pixels(folder / "a.png"))
+    with pytest.raises(UsageError, match="add --repair"):
+        restorekit.restore_folder(folder, tmp_path / "X", keep_marks=tmp_path / "all.png")
+    with pytest.raises(UsageError, match="from 0 to 1"):
+        restorekit.restore_folder(folder, tmp_path / "X", repair=bright, strength=1.5)
