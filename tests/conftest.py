@@ -1,6 +1,7 @@
 import os
 import signal
 import sys
+from dataclasses import replace
 
 import pytest
 import torch
@@ -39,6 +40,26 @@ def model_file(tmp_path_factory):
                 torch.nn.init.normal_(values, std=0.02)
     path = tmp_path_factory.mktemp("model") / "tiny.safetensors"
     checkpoint.save(path, model.state_dict(), checkpoint.describe(model))
+    return path
+
+
+@pytest.fixture(scope="session")
+def detector_file(tmp_path_factory):
+    """A detector whose log-odds of a defect grow with brightness, 0 at 0.8, so that what it finds is known."""
+    from restorekit.models import Marks, checkpoint
+    from restorekit.uncertainty.touch import TouchTable
+
+    model = Marks(Marks.Config(widths=(4,), encoder=(1,), decoder=()))
+    with torch.no_grad():
+        for p in model.parameters():
+            p.zero_()
+        for k in range(4):  # the pixels of a 2 x 2 cell
+            model.stem.weight[k, k::4, 1, 1] = 1 / 3
+            model.head.weight[k, k, 1, 1] = 40
+        model.head.bias.fill_(-12)
+    path = tmp_path_factory.mktemp("detector") / "bright.safetensors"
+    table = TouchTable((1e-4, 1e-2), (4.0, 0.0), (1e-4, 1e-2), 100, "100 images of none")
+    checkpoint.save(path, model.state_dict(), replace(checkpoint.describe(model), calibration=table.to_json()))
     return path
 
 

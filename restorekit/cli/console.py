@@ -30,7 +30,7 @@ from restorekit.core.errors import RestorekitWarning, printable
 from restorekit.core.progress import watched
 
 if TYPE_CHECKING:
-    from restorekit.restoration.folder.records import ImageRecord
+    from restorekit.restoration.folder.records import ImageRecord, RepairRecord
     from restorekit.training.job import TrainingJob
     from restorekit.training.log import LogEntry
 
@@ -190,12 +190,15 @@ class Reporter:
         Images with notes, printed or not.
     doubtful : list of str
         Images whose structure the model may have taken for noise.
+    repairs : list of RepairRecord
+        Defects of each image that was searched for them.
     """
 
     def __init__(self, say: Callable[[str | None, bool], None]) -> None:
         self.failures: list[dict[str, str]] = []
         self.noted = 0
         self.doubtful: list[str] = []
+        self.repairs: list[RepairRecord] = []
         self._say = say
         self._said: set[str] = set()
 
@@ -207,8 +210,9 @@ class Reporter:
             return
         notes = line.facts.notes if line.status == "done" and line.facts is not None else ()
         self.noted += bool(notes)
-        if line.status == "done" and line.facts is not None and line.facts.concerns:
-            self.doubtful.append(line.image)
+        if line.status == "done" and line.facts is not None:
+            self.doubtful.extend([line.image] if line.facts.concerns else [])
+            self.repairs.extend([] if line.facts.repaired is None else [line.facts.repaired])
         kinds = {note: note_kind(note.replace(line.image, "#")) for note in notes}
         fresh = [note for note in notes if kinds[note] not in self._said]
         self._said.update(kinds.values())

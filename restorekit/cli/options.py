@@ -8,7 +8,7 @@ import re
 import shlex
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 from click.core import ParameterSource
@@ -19,11 +19,7 @@ from restorekit.core.files import claim, identity, refuse_links, sweep
 
 if TYPE_CHECKING:
     from restorekit.core.contracts import Corruption, Metric
-    from restorekit.core.devices import Compute
     from restorekit.evaluation.rows import RunRow
-    from restorekit.images.masks import MaskSource
-    from restorekit.restoration.folder.records import RepairOptions
-    from restorekit.restoration.repair import Repair
 
 F = TypeVar("F", bound=Callable[..., Any])
 MAX_THREADS = 512
@@ -47,43 +43,8 @@ class Number(click.FloatRange):
         return found
 
 
-class RepairWords(NamedTuple):
-    """Options of `repair_options`, as typed: detector or None, share touched, strength, masks or None."""
-
-    detector: str | None
-    touch: float
-    strength: float
-    protect: str | None
-    keep_marks: str | None
-
-    def masks(self) -> list[MaskSource | None]:
-        """Return the sources of protected pixels and of kept marks; raise a UsageError for masks without a detector."""
-        from restorekit.images.masks import parse_mask
-
-        options = {"--protect": self.protect, "--keep-marks": self.keep_marks}
-        for option, text in options.items():
-            if text and self.detector is None:
-                raise click.UsageError(f"{option} requires --repair; add it or remove {option}")
-        return [None if not text else parse_mask(text, confirmed=True, required=False) for text in options.values()]
-
-    def sigma(self, sigma: str | None, corruption: str | None) -> str | None:
-        """Return the text of ``--sigma``; without one, and without a corruption, a repair leaves all else as it is."""
-        return "0" if self.detector and sigma is None and corruption is None else sigma
-
-    def opened(self, compute: Compute, memory: int) -> tuple[Repair | None, RepairOptions | None]:
-        """Return the repair that touches the promised share, and its record; None for both without a detector."""
-        if self.detector is None:
-            return None, None
-        from restorekit.restoration.folder.records import RepairOptions
-        from restorekit.restoration.loading import open_repair
-        from restorekit.restoration.tiling import Limits
-
-        repair, digest = open_repair(self.detector, self.touch, compute=compute, limits=Limits.for_memory(memory))
-        return repair, RepairOptions(self.detector, digest, *self[1:])
-
-
 def repair_options(function: F) -> F:
-    """Add the options that are the fields of `RepairWords`."""
+    """Add ``--repair``, ``--touch``, ``--strength``, ``--protect`` and ``--keep-marks``."""
     add = [
         click.option(
             "--repair", metavar="film|lines|pixels|FILE,...", is_flag=False, flag_value="film",

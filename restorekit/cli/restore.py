@@ -19,7 +19,6 @@ from restorekit.cli.options import (
     LABEL,
     SEED,
     Number,
-    RepairWords,
     axes_option,
     check_destination,
     check_sampler_corruption,
@@ -199,8 +198,7 @@ def command(
     masks, parts = parse_mask(mask, mask_invert, mask_confirmed, ir_threshold), parse_keep(keep, samples)
     if opaque and mask != "alpha":
         raise click.UsageError("--opaque requires --mask alpha; add it or remove --opaque")
-    repairing = RepairWords(repair, touch, strength, protect, keep_marks)
-    limits, sigma = repairing.masks(), repairing.sigma(sigma, corruption)
+    sigma = "0" if repair and sigma is None and corruption is None else sigma  # all else stays as it is
     share, quality, memory = parse_shard(shard), parse_quality(quality), parse_memory(max_memory)
     items, single = masks.pictures(find_images(source, listed)), check_single_file(single_file, source, out, report)
     kind = check_destination(source, out, parse_format(kind), overwrite, bool(parts or samples))
@@ -211,21 +209,22 @@ def command(
     from restorekit.restoration import folder
 
     set_threads(threads)
-    opened = _opened(name, corruption, sigma, sampler, Compute(device, precision, compiled), memory)
+    compute = Compute(device, precision, compiled)
+    opened = _opened(name, corruption, sigma, sampler, compute, memory)
     opened.check(label, samples, parts)
-    search, searched = repairing.opened(Compute(device, precision, compiled), memory)
+    search = folder.open_search(repair, touch, strength, protect, keep_marks, compute, memory)
     options = folder.Options(
         model=name, digest=opened.digest, corruption=corruption, sigma=parse_sigma(sigma), mask=mask,
         mask_invert=mask_invert, opaque=opaque, label=label, samples=samples, sampler=opened.sampler,
         range=parse_range(span), axes=axes, format=kind, keep=parts, ir_threshold=ir_threshold,
-        interval=interval if {"low", "high"} & {*parts} else None, seed=seed,
-        precision=opened.precision, noise=opened.noise, self_check=self_check, jpeg_quality=quality, repair=searched,
+        interval=interval if {"low", "high"} & {*parts} else None, seed=seed, repair=search.options,
+        precision=opened.precision, noise=opened.noise, self_check=self_check, jpeg_quality=quality,
     )  # fmt: skip
     with _destination(out, single and not dry_run) as place:
         setup = folder.Setup(
             source, place, opened.restorer, options, _corruption, masks, opened.estimate(samples), opened.device,
             max_pixels, memory, overwrite, share, opened.table if options.interval or self_check else None,
-            report and not single, command_line("restore"), opened.refusal, out if single else None, search, *limits,
+            report and not single, command_line("restore"), opened.refusal, out if single else None, search,
         )  # fmt: skip
         tasks = folder.tasks(items, setup)
         if not machine:
@@ -382,13 +381,21 @@ def print_summary(
     if machine:
         checked = {"self_check": checks.to_json()} if setup.options.self_check else {}
         found = {"out": str(setup.shown), "device": setup.device, **counts, "failures": reporter.failures, **checked}
-        echo(as_json(found))
+        repaired = {"marks": sum(repair.marks for repair in reporter.repairs)} if setup.options.repair else {}
+        echo(as_json({**found, **repaired}))
     else:
         echo(f"{counts['done']} restored, {counts['skipped']} done before, {counts['failed']} failed -> {setup.shown}")
         for text in _describe_run(setup) if counts["done"] else ():
             echo(text)
         if setup.options.self_check:
             echo(str(checks))
+        if reporter.repairs:
+            from restorekit.restoration.folder.records import REPAIRED
+
+            touched = [repair.touched for repair in reporter.repairs]
+            share = f"{statistics.fmean(touched):.3%} of the pixels, {max(touched):.3%} at most"
+            masks = "" if setup.file else f" -> {setup.own / REPAIRED}"
+            echo(f"{sum(repair.marks for repair in reporter.repairs)} marks repaired, {share}{masks}")
         if reporter.doubtful:
             names = ", ".join(reporter.doubtful[:3]) + ", ..." * (len(reporter.doubtful) > 3)
             echo(f"check {len(reporter.doubtful)} of them, which may have lost structure: {names}")

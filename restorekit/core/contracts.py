@@ -235,6 +235,7 @@ class Detector(ABC):
     name: ClassVar[str]
     geometry: Geometry = Geometry()
     calibration: ClassVar[Mapping[str, object] | None] = None  # thresholds as in a card, of a detector without weights
+    bytes_per_pixel: int = 2048  # memory of one pixel in a pass
 
     def __init_subclass__(cls) -> None:
         """Wrap the methods of a subclass in the checks of its contract."""

@@ -68,6 +68,7 @@ class Marks(Network, Detector):
     """Finds dust, hairs, scratches and spots with a network that has learned them from simulated defects."""
 
     name: ClassVar[str] = "marks"
+    bytes_per_pixel = 512  # features begin at half of the resolution
     Config: ClassVar[type] = MarksConfig
     presets: ClassVar = {"small": {"widths": (8, 16), "encoder": (1, 1), "decoder": (1,)}}
 

@@ -55,9 +55,10 @@ def method_names(restorers: Iterable[str]) -> dict[str, str]:
     return {restorer: name if counts[name] == 1 else restorer for restorer, name in names.items()}
 
 
-def outcome(flagged: bool, filled: bool, unchanged: bool = False) -> str:
+def outcome(flagged: bool, filled: bool, unchanged: bool = False, repaired: bool = False) -> str:
     """Return in a word or two what became of a restored image; a flag matters more than the rest."""
-    return CHECK if flagged else "filled" if filled else "unchanged" if unchanged else "cleaned"
+    kinds = {CHECK: flagged, "repaired": repaired, "filled": filled, "unchanged": unchanged}
+    return next((word for word, holds in kinds.items() if holds), "cleaned")
 
 
 def pictured(rows: Sequence[Row]) -> str:

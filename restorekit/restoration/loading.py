@@ -222,7 +222,7 @@ class OpenedDetector:
         values = self.detector.calibration if self.card is None else self.card.calibration
         return None if values is None else TouchTable.from_json(values)
 
-    def repair(self, share: float | None = None, grow: int = GROW_PX, limits: Limits | None = None) -> Repair:
+    def repair(self, share: float | None = None, grow: int = GROW_PX, memory: int | None = None) -> Repair:
         """Return a repair with this detector that touches `share` of clean pixels.
 
         Parameters
@@ -231,14 +231,15 @@ class OpenedDetector:
             Share of the pixels of clean images, on average; None: the threshold is set later.
         grow : int
             Pixels by which marks are widened.
-        limits : Limits or None
-            Amount of work done at once.
+        memory : int or None
+            Bytes of working memory.
 
         Raises
         ------
         UsageError
             The detector is not calibrated, or not for such a share.
         """
+        limits = None if memory is None else Limits.for_memory(memory, self.detector.bytes_per_pixel)
         if share is None:
             softer = 0.0 if self.card is None and self.detector.calibration is None else SOFTER
             return Repair(self.detector, 0.0, grow, softer, limits)
@@ -286,7 +287,7 @@ def open_repair(
     share: float,
     grow: int = GROW_PX,
     compute: Compute | None = None,
-    limits: Limits | None = None,
+    memory: int | None = None,
 ) -> tuple[Repair, str]:
     """Open detectors as one repair that touches `share` of clean pixels, and return a digest of each of them.
 
@@ -302,8 +303,8 @@ def open_repair(
         Pixels by which marks are widened.
     compute : Compute or None
         Where and how they compute.
-    limits : Limits or None
-        Amount of work done at once.
+    memory : int or None
+        Bytes of working memory.
 
     Raises
     ------
@@ -314,7 +315,7 @@ def open_repair(
     if len(set(parts)) < len(parts):
         raise UsageError(f"each detector counts once, got {names}; remove the repetition")
     opened = [open_detector(part, compute) for part in parts]
-    first, *others = [one.repair(share / len(parts), grow, limits) for one in opened]
+    first, *others = [one.repair(share / len(parts), grow, memory) for one in opened]
     return replace(first, others=tuple(others)), ",".join(one.digest or one.name for one in opened)
 
 

@@ -16,6 +16,7 @@ from restorekit.core.types import Geometry, Observation, Restoration, Source
 
 FEATHER = 16  # pixels over which one tile fades into the next
 BYTES_PER_PIXEL = 2048  # memory of one pixel in a pass through a model; the shipped models need less
+MAX_TILE = 1024  # side of a tile in pixels, at most, for that memory
 BYTES_PER_VALUE = 16  # memory of one value of a returned draw: the value, its weighted sum, and temporary copies
 SHARED_DRAWS = 64  # draws whose means and variances are held at once if they share work
 DIAGNOSTIC = "diagnostic "  # prefix of the name of a field that holds a sampler's diagnostic
@@ -40,10 +41,11 @@ class Limits:
     pixels: int = 2**20
 
     @classmethod
-    def for_memory(cls, memory: int) -> Limits:
-        """Return limits for that many bytes of working memory."""
-        pixels = max(2**16, memory // BYTES_PER_PIXEL)
-        return cls(min(1024, int(pixels**0.5)), pixels)
+    def for_memory(cls, memory: int, bytes_per_pixel: int = BYTES_PER_PIXEL) -> Limits:
+        """Return limits for that many bytes of working memory, and bytes of one pixel in a pass."""
+        pixels = max(2**16, memory // bytes_per_pixel)
+        largest = int(MAX_TILE * (BYTES_PER_PIXEL / bytes_per_pixel) ** 0.5)
+        return cls(min(largest, int(pixels**0.5)), pixels)
 
     def draws(self, values: int, shared: bool) -> int:
         """Return how many draws of images of `values` values to make at once; more if their work is `shared`."""
@@ -138,8 +140,12 @@ def lay_tiles(shape: tuple[int, int, int, int], geometry: Geometry, limits: Limi
         # not down to `least`, where nearly all of a tile is overlap and the work grows many times
         most = min(limits.tile, max(rows, least + halo)), limits.tile
         smallest = _padded(least, geometry, 0)
-        tile = tuple(min(padded[a], max(smallest, most[a] // multiple * multiple)) for a in (0, 1))  # type: ignore[assignment]
         overlaps = (2 * halo + FEATHER,) * 2
+        largest = [min(padded[a], max(smallest, most[a] // multiple * multiple)) for a in (0, 1)]
+        tile = (
+            smallest_tile(padded[0], largest[0], overlaps[0], multiple),
+            smallest_tile(padded[1], largest[1], overlaps[1], multiple),
+        )
     tops, lefts = (starts(padded[a], tile[a], overlaps[a], multiple) for a in (0, 1))
     halos = tuple(halo if tile[a] < padded[a] else 0 for a in (0, 1))
     return TileGrid(padded, tile, tops, lefts, halos)  # type: ignore[arg-type]
@@ -149,6 +155,12 @@ def _padded(side: int, geometry: Geometry, axis: int) -> int:
     """Return the multiple from `side` on that the model accepts, and not less than a fixed size."""
     rounded = -(-side // geometry.multiple) * geometry.multiple
     return rounded if geometry.size is None else max(rounded, geometry.size[axis])
+
+
+def smallest_tile(length: int, tile: int, overlap: int, multiple: int) -> int:
+    """Return the least side of as many tiles as `starts` gives for a side: they share no more than they must."""
+    count, shared = len(starts(length, tile, overlap, multiple)), -(-overlap // multiple) * multiple
+    return min(tile, -(-(length + (count - 1) * shared) // (count * multiple)) * multiple)
 
 
 def starts(length: int, tile: int, overlap: int, multiple: int) -> list[int]:

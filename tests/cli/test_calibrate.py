@@ -122,3 +122,31 @@ def test_a_file_that_cannot_be_read_is_left_out_and_told(run, model_file, clean,
     assert code == 1
     assert "cut.png: left out: " in err
     assert checkpoint.read_card(tmp_path / "o.safetensors").calibration is not None
+
+
+def test_a_detector_gets_the_thresholds_that_keep_its_promise(run, detector_file, tmp_path):
+    rng = np.random.default_rng(1)
+    (tmp_path / "clean").mkdir()
+    for i in range(45):  # bright pixels here and there, which the detector takes for defects
+        x = rng.integers(40, 200, (32, 32)).astype(np.uint8)
+        Image.fromarray(np.where(rng.random((32, 32)) < 0.002, 215, x).astype(np.uint8)).save(
+            tmp_path / "clean" / f"{i}.png"
+        )
+    out = tmp_path / "new.safetensors"
+    code, said, err = run(
+        "calibrate", detector_file, tmp_path / "clean", out, "--device", "cpu", "--threads", 1, "--json"
+    )
+    assert code == 0, err
+    table = json.loads(said)
+    assert table["images"] == 45
+    assert "45 images of clean" in table["source"]
+    assert all(m <= s for m, s in zip(table["measured"], table["shares"], strict=True))
+    assert table["log_odds"] == sorted(table["log_odds"], reverse=True)
+    before, after = load_file(detector_file), load_file(out)
+    assert all((after[k] == v).all() for k, v in before.items())
+    code, _, err = run("calibrate", detector_file, tmp_path / "clean", out, "--corruption", "clean", "--overwrite")
+    assert code == 2
+    assert "a detector has no corruption" in err
+    code, said, _ = run("show", out)
+    assert code == 0
+    assert "of clean pixels touched" in said

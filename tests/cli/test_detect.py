@@ -89,6 +89,44 @@ def test_clean_images_that_cannot_be_read_are_left_out(run, folders, tmp_path):
         assert path.read_bytes() == (tmp_path / "AFTER" / path.relative_to(tmp_path / "BEFORE")).read_bytes()
 
 
+def test_a_detector_needs_no_clean_images_and_finds_what_a_repair_fills(run, detector_file, tmp_path):
+    x = np.full((48, 56), 100, np.uint8)
+    x[10:14, 20:30] = 250
+    (tmp_path / "IN").mkdir()
+    Image.fromarray(x).save(tmp_path / "IN" / "a.png")
+    code, said, err = run("detect", tmp_path / "IN", tmp_path / "M", "--detector", detector_file, *CPU, "--json")
+    assert code == 0, err
+    mask = np.asarray(Image.open(tmp_path / "M" / "a.png")) > 0
+    assert json.loads(said)["defective"] == pytest.approx(mask.mean())
+    assert mask[x == 250].all()
+    assert int(mask.sum()) == 6 * 12 - 4  # widened by a cross
+    assert run("restore", tmp_path / "IN", tmp_path / "OUT", "--repair", detector_file, *CPU)[0] == 0
+    repaired = np.asarray(Image.open(tmp_path / "OUT" / "_restorekit" / "repaired" / "a.png.png"))
+    assert np.array_equal(repaired, mask)
+
+
+def test_clean_images_set_the_threshold_of_a_detector_too(run, folders, detector_file, tmp_path):
+    good, bad, _ = folders
+    words = ("--detector", detector_file, "--clean", good, "--touch", 0.02, *CPU, "--json")
+    code, said, err = run("detect", bad, tmp_path / "M", *words)
+    assert code == 0, err
+    assert json.loads(said)["clean_share"] is not None
+
+
+def test_options_that_do_not_fit_the_detector_are_one_sentence(run, folders, tmp_path):
+    _, bad, _ = folders
+    for words, sentence in (
+        (("--model", "large"), "require --detector anomaly"),
+        (("--side", 12), "require --detector anomaly"),
+        (("--detector", "anomaly"), "pass --clean IMAGES"),
+        (("--detector", "default"), "detects no defects"),
+        (("--detector", "nothing"), "film"),
+    ):
+        code, _, err = run("detect", bad, tmp_path / "M", *words, *CPU)
+        assert code == 2
+        assert sentence in err
+
+
 def test_lines_and_pixels_need_no_clean_images_and_no_weights(run, tmp_path):
     rows, columns = np.mgrid[:160, :160]
     x = (120 + 40 * np.sin(rows / 40) + 30 * np.cos(columns / 50)).astype(np.uint8)

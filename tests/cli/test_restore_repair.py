@@ -1,16 +1,14 @@
 """`restore --repair` with a network that takes bright pixels for damage, so that all of its marks are known."""
 
-import dataclasses
 import json
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
+import restorekit
+from restorekit.core.errors import UsageError
 from restorekit.images import formats
-from restorekit.models import Marks, checkpoint
-from restorekit.uncertainty.touch import TouchTable
 
 WORDS = ("--device", "cpu", "--threads", 1)
 
@@ -29,38 +27,20 @@ def dusty(tmp_path_factory):
     return folder, clean, specks
 
 
-@pytest.fixture(scope="module")
-def bright(tmp_path_factory):
-    """A file of a network whose log-odds grow with brightness, 0 at 0.8, calibrated."""
-    model = Marks(Marks.Config(widths=(4,), encoder=(1,), decoder=()))
-    with torch.no_grad():
-        for p in model.parameters():
-            p.zero_()
-        for k in range(4):  # the pixels of a 2 x 2 cell
-            model.stem.weight[k, k::4, 1, 1] = 1 / 3
-            model.head.weight[k, k, 1, 1] = 40
-        model.head.bias.fill_(-12)
-    path = tmp_path_factory.mktemp("bright") / "bright.safetensors"
-    table = TouchTable((1e-4, 1e-2), (4.0, 0.0), (1e-4, 1e-2), 100)
-    card = dataclasses.replace(checkpoint.describe(model), calibration=table.to_json())
-    checkpoint.save(path, model.state_dict(), card)
-    return path
-
-
 def pixels(path):
     return np.asarray(Image.open(path)).astype(int)
 
 
-def restored(run, folder, out, bright, *words):
-    code, said, err = run("restore", folder, out, "--repair", bright, *words, *WORDS, "--json")
+def restored(run, folder, out, detector_file, *words):
+    code, said, err = run("restore", folder, out, "--repair", detector_file, *words, *WORDS, "--json")
     assert code == 0, err
     line = json.loads((out / "_restorekit" / "images.jsonl").read_text().splitlines()[-1])
     return pixels(out / "a.png"), line, json.loads(said)
 
 
-def test_specks_are_filled_all_else_stays_and_every_pixel_is_listed(run, dusty, bright, tmp_path):
+def test_specks_are_filled_all_else_stays_and_every_pixel_is_listed(run, dusty, detector_file, tmp_path):
     folder, clean, specks = dusty
-    found, line, _ = restored(run, folder, tmp_path / "OUT", bright)
+    found, line, _ = restored(run, folder, tmp_path / "OUT", detector_file)
     marks = np.asarray(Image.open(tmp_path / "OUT" / "_restorekit" / "repaired" / "a.png.png"))
     assert marks.dtype == bool
     assert marks[specks].mean() > 0.95
@@ -70,26 +50,26 @@ def test_specks_are_filled_all_else_stays_and_every_pixel_is_listed(run, dusty, 
     assert line["repaired"]["touched"] == pytest.approx(marks.mean(), rel=1e-3)
     assert line["repaired"]["marks"] == 6
     record = json.loads((tmp_path / "OUT" / "_restorekit" / "run.json").read_text())
-    assert record["repair"]["detector"] == str(bright)
+    assert record["repair"]["detector"] == str(detector_file)
     assert (record["repair"]["touch"], record["repair"]["strength"]) == (0.001, 1.0)
 
 
-def test_the_written_marks_given_back_as_a_mask_restore_the_same(run, dusty, bright, tmp_path):
+def test_the_written_marks_given_back_as_a_mask_restore_the_same(run, dusty, detector_file, tmp_path):
     folder, *_ = dusty
-    found, *_ = restored(run, folder, tmp_path / "OUT", bright)
+    found, *_ = restored(run, folder, tmp_path / "OUT", detector_file)
     masks = tmp_path / "OUT" / "_restorekit" / "repaired"
     assert run("restore", folder, tmp_path / "AGAIN", "--mask", masks, "--sigma", 0, *WORDS)[0] == 0
     assert np.array_equal(pixels(tmp_path / "AGAIN" / "a.png"), found)
 
 
-def test_a_protected_pixel_is_never_touched_and_a_stroke_takes_back_a_whole_mark(run, dusty, bright, tmp_path):
+def test_a_protected_pixel_is_never_touched_and_a_stroke_takes_back_a_whole_mark(run, dusty, detector_file, tmp_path):
     folder, _, specks = dusty
     given, stroke = pixels(folder / "a.png"), np.zeros(specks.shape, np.uint8)
     stroke[30, 38:41] = 255
     for name in ("protect", "keep-marks"):
         (tmp_path / name).mkdir()
         Image.fromarray(stroke).save(tmp_path / name / "a.png")
-        found, *_ = restored(run, folder, tmp_path / f"OUT-{name}", bright, f"--{name}", tmp_path / name)
+        found, *_ = restored(run, folder, tmp_path / f"OUT-{name}", detector_file, f"--{name}", tmp_path / name)
         changed = (found != given).any(2)
         speck = specks.copy()
         speck[:, 80:] = speck[60:] = False  # the one with the stroke
@@ -98,34 +78,36 @@ def test_a_protected_pixel_is_never_touched_and_a_stroke_takes_back_a_whole_mark
         assert changed[specks & ~speck].mean() > 0.95
 
 
-def test_another_protection_restores_again(run, dusty, bright, tmp_path):
+def test_another_protection_restores_again(run, dusty, detector_file, tmp_path):
     folder, _, specks = dusty
     (tmp_path / "P").mkdir()
     Image.fromarray(np.zeros(specks.shape, np.uint8)).save(tmp_path / "P" / "a.png")
-    restored(run, folder, tmp_path / "OUT", bright, "--protect", tmp_path / "P")
-    assert restored(run, folder, tmp_path / "OUT", bright, "--protect", tmp_path / "P")[2]["skipped"] == 1
+    restored(run, folder, tmp_path / "OUT", detector_file, "--protect", tmp_path / "P")
+    assert restored(run, folder, tmp_path / "OUT", detector_file, "--protect", tmp_path / "P")[2]["skipped"] == 1
     Image.fromarray(np.full(specks.shape, 255, np.uint8)).save(tmp_path / "P" / "a.png")
-    found, _, counts = restored(run, folder, tmp_path / "OUT", bright, "--protect", tmp_path / "P")
+    found, _, counts = restored(run, folder, tmp_path / "OUT", detector_file, "--protect", tmp_path / "P")
     assert counts["skipped"] == 0
     assert np.array_equal(found, pixels(folder / "a.png"))
 
 
-def test_strength_goes_a_share_of_the_way(run, dusty, bright, tmp_path):
+def test_strength_goes_a_share_of_the_way(run, dusty, detector_file, tmp_path):
     folder, _, specks = dusty
     given = pixels(folder / "a.png")
-    (full, *_), (half, *_) = (restored(run, folder, tmp_path / f"OUT{s}", bright, "--strength", s) for s in (1, 0.5))
+    (full, *_), (half, *_) = (
+        restored(run, folder, tmp_path / f"OUT{s}", detector_file, "--strength", s) for s in (1, 0.5)
+    )
     assert np.abs(half - (given + full) / 2).max() <= 1
     assert np.abs(half - full)[specks].mean() > 20
 
 
-def test_marks_and_masks_are_filled_together_with_draws_and_intervals(run, dusty, bright, tmp_path):
+def test_marks_and_masks_are_filled_together_with_draws_and_intervals(run, dusty, detector_file, tmp_path):
     folder, clean, specks = dusty
     mask = np.zeros(specks.shape, np.uint8)
     mask[80:90, 20:30] = 255
     (tmp_path / "M").mkdir()
     Image.fromarray(mask).save(tmp_path / "M" / "a.png")
     words = ("--mask", tmp_path / "M", "--samples", 2, "--interval", 0.9)
-    found, *_ = restored(run, folder, tmp_path / "OUT", bright, *words)
+    found, *_ = restored(run, folder, tmp_path / "OUT", detector_file, *words)
     low, high = (formats.read(tmp_path / "OUT" / "_restorekit" / k / "a.png.tif").pixels[0] for k in ("low", "high"))
     width = (high.astype(float) - low).mean(2)
     assert width[specks].min() > 0
@@ -136,12 +118,12 @@ def test_marks_and_masks_are_filled_together_with_draws_and_intervals(run, dusty
     assert np.abs(found - clean)[mask > 0].mean() < 6
 
 
-def test_options_without_repair_and_unknown_detectors_are_one_sentence(run, dusty, bright, tmp_path):
+def test_options_without_repair_and_unknown_detectors_are_one_sentence(run, dusty, detector_file, tmp_path):
     folder, *_ = dusty
     for option in ("--protect", "--keep-marks"):
         code, _, err = run("restore", folder, tmp_path / "O", option, folder / "a.png")
         assert code == 2
-        assert f"{option} requires --repair" in err
+        assert "add --repair" in err
     code, _, err = run("restore", folder, tmp_path / "O", "--repair", "flim", *WORDS)
     assert code == 2
     assert "film" in err
@@ -151,3 +133,19 @@ def test_options_without_repair_and_unknown_detectors_are_one_sentence(run, dust
     code, _, err = run("restore", folder, tmp_path / "O", "--repair", "anomaly", *WORDS)
     assert code == 2
     assert "is not calibrated" in err
+
+
+def test_python_repairs_a_folder_as_the_command_does(run, dusty, detector_file, tmp_path):
+    folder, _, specks = dusty
+    found, *_ = restored(run, folder, tmp_path / "OUT", detector_file)
+    restorekit.restore_folder(folder, tmp_path / "PY", repair=detector_file, device="cpu")
+    assert np.array_equal(pixels(tmp_path / "PY" / "a.png"), found)
+    Image.fromarray(np.full(specks.shape, 255, np.uint8)).save(tmp_path / "all.png")
+    restorekit.restore_folder(
+        folder, tmp_path / "KEPT", repair=detector_file, protect=tmp_path / "all.png", device="cpu"
+    )
+    assert np.array_equal(pixels(tmp_path / "KEPT" / "a.png"), pixels(folder / "a.png"))
+    with pytest.raises(UsageError, match="add --repair"):
+        restorekit.restore_folder(folder, tmp_path / "X", keep_marks=tmp_path / "all.png")
+    with pytest.raises(UsageError, match="from 0 to 1"):
+        restorekit.restore_folder(folder, tmp_path / "X", repair=detector_file, strength=1.5)

@@ -3,7 +3,7 @@ from itertools import pairwise
 import pytest
 import torch
 
-from restorekit.restoration.tiling import FEATHER, ramp, starts
+from restorekit.restoration.tiling import FEATHER, Limits, ramp, smallest_tile, starts
 
 CASES = [
     (length, tile, halo, multiple)
@@ -49,6 +49,23 @@ def test_a_weight_is_one_up_to_the_image_border_and_grows_over_the_feather():
     weight = ramp(32, 96, 128, 8)
     assert (weight[8 + FEATHER :] == 1).all()
     assert (weight[8 : 8 + FEATHER].diff() > 0).all()
+
+
+@pytest.mark.parametrize(("length", "tile", "halo", "multiple"), CASES)
+def test_a_tile_is_as_small_as_its_number_allows(length, tile, halo, multiple):
+    overlap = 2 * halo + FEATHER
+    count, side = len(starts(length, tile, overlap, multiple)), smallest_tile(length, tile, overlap, multiple)
+    assert side <= tile
+    assert side % multiple == 0
+    assert len(starts(length, side, overlap, multiple)) == count
+    if multiple < side < tile:
+        assert len(starts(length, side - multiple, overlap, multiple)) > count
+
+
+def test_limits_follow_the_memory_of_a_pixel():
+    assert Limits.for_memory(4 * 10**9) == Limits(1024, 4 * 10**9 // 2048)
+    assert Limits.for_memory(4 * 10**9, 512) == Limits(2048, 4 * 10**9 // 512)
+    assert Limits.for_memory(10**9, 512).tile == 1397
 
 
 def test_no_more_tiles_than_needed():

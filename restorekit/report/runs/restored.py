@@ -22,7 +22,7 @@ from restorekit.images.picture import QUALITIES, SUFFIXES
 from restorekit.report.live import RestorationPage
 from restorekit.restoration.assumptions import Sigma, sigma_of
 from restorekit.restoration.folder import batching, run
-from restorekit.restoration.folder.options import Options, Setup
+from restorekit.restoration.folder.options import Options, Setup, open_search
 from restorekit.restoration.folder.records import ImageRecord
 from restorekit.restoration.loading import open_restorer
 
@@ -68,6 +68,11 @@ def restore_folder(
     mask_invert: bool = False,
     mask_confirmed: bool = False,
     opaque: bool = False,
+    repair: str | Path | None = None,
+    touch: float = 1e-3,
+    strength: float = 1.0,
+    protect: str | Path | None = None,
+    keep_marks: str | Path | None = None,
     label: int | None = None,
     samples: int = 0,
     sampler: str | None = None,
@@ -102,6 +107,11 @@ def restore_folder(
         Noise level on [0, 1].
     mask, ir_threshold, mask_invert, mask_confirmed, opaque, label, samples, sampler
         As the options of the command.
+    repair : str or path, optional
+        Detector of defects that nobody has marked, such as "film"; what it finds is filled. Without `sigma` and
+        `corruption` all other values stay as they are.
+    touch, strength, protect, keep_marks
+        As the options of the command.
     range, axes, format, jpeg_quality, seed, overwrite
         As the options of the command; `range` is "auto" or (low, high).
     report, single_file : bool
@@ -125,7 +135,7 @@ def restore_folder(
     check_options(format, jpeg_quality, mask, opaque, label=label, samples=samples, seed=seed, workers=workers)
     if single_file and not report:
         raise UsageError("single_file requires report=True; pass it or remove single_file")
-    level = sigma_of(sigma)
+    level = 0.0 if repair and sigma is None and corruption is None else sigma_of(sigma)  # all else stays as it is
     check_outside(out, source)
     masks = parse_mask(None if mask is None else str(mask), mask_invert, mask_confirmed, ir_threshold)
     items = masks.pictures(find_images(str(source)))
@@ -133,17 +143,18 @@ def restore_folder(
     known = None if corruption is None else _corruption(corruption)
     opened = open_restorer(model, known, sampler, Compute(device, precision), sigma=level)
     opened.check(label, samples)
+    search = open_search(repair, touch, strength, protect, keep_marks, Compute(device, precision))
     options = Options(
         model=model, digest=opened.digest, corruption=corruption, sigma=None if level is None else str(level),
         mask=None if mask is None else str(mask), mask_invert=mask_invert,
         label=None if label is None else int(label), samples=int(samples),
         sampler=opened.sampler, range=parse_range(range), format=format, seed=int(seed), precision=opened.precision,
         noise=opened.noise, axes=parse_axes(axes), opaque=opaque, jpeg_quality=str(jpeg_quality),
-        ir_threshold=ir_threshold,
+        ir_threshold=ir_threshold, repair=search.options,
     )  # fmt: skip
     setup = Setup(
         str(source), Path(out), opened.restorer, options, _corruption, masks, opened.estimate(samples), opened.device,
-        overwrite=overwrite, pictures=report,
+        overwrite=overwrite, pictures=report, search=search,
     )  # fmt: skip
     failures, notes, finished = dict[str, str](), dict[str, list[str]](), list[str]()
 

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import NormalDist
 from typing import Annotated
 
 from restorekit.core.contracts import Corruption, Restorer
+from restorekit.core.devices import Compute
+from restorekit.core.errors import UsageError
 from restorekit.core.records import About, Json, encode
 from restorekit.images.discovery import OWN_FOLDER, Item, split_array
 from restorekit.images.formats.limits import MAX_MEMORY, MAX_PIXELS
 from restorekit.images.intensity import RangeOption
-from restorekit.images.masks import MaskSource
+from restorekit.images.masks import MaskSource, parse_mask
 from restorekit.images.picture import SUFFIXES
 from restorekit.restoration.assumptions import Degradation, Sigma, resolve_degradation
 from restorekit.restoration.folder import journal
 from restorekit.restoration.folder.records import InputDigests, RepairOptions
+from restorekit.restoration.loading import open_repair
 from restorekit.restoration.repair import Repair
 from restorekit.uncertainty.calibration_table import Table
 
@@ -120,6 +123,67 @@ def _no_refusal(corruption: Corruption) -> str | None:
 
 
 @dataclass(frozen=True, eq=False)
+class Search:
+    """Search for defects that nobody has marked.
+
+    Attributes
+    ----------
+    repair : Repair or None
+        Finds them; None: nothing is searched for.
+    options : RepairOptions or None
+        Recorded.
+    protected : MaskSource or None
+        Gives the pixels of an image that are never repaired.
+    kept_marks : MaskSource or None
+        Gives pixels of an image whose marks are not repaired.
+    """
+
+    repair: Repair | None = None
+    options: RepairOptions | None = None
+    protected: MaskSource | None = None
+    kept_marks: MaskSource | None = None
+
+
+def open_search(
+    detector: str | Path | None, touch: float, strength: float, protect: str | Path | None,
+    keep_marks: str | Path | None, compute: Compute, memory: int = MAX_MEMORY,
+) -> Search:  # fmt: skip
+    """Open a detector that touches the promised share of clean pixels, and the masks that limit it.
+
+    Parameters
+    ----------
+    detector : str, path or None
+        Names or files of detectors, with commas between them; None: nothing is searched for.
+    touch : float
+        Share of the pixels of clean images that may be touched, on average.
+    strength : float
+        Share of the way from what was observed to the repair.
+    protect, keep_marks : str, path or None
+        Masks of pixels that are never repaired, and masks that keep each mark they touch as it is.
+    compute : Compute
+        Where and how the detector computes.
+    memory : int
+        Bytes of working memory.
+
+    Raises
+    ------
+    UsageError
+        There is no such detector or mask, a mask without a detector, or a number out of range.
+    """
+    first, second = (None if path is None else str(path) for path in (protect, keep_marks))
+    if detector is None:
+        if first or second:
+            raise UsageError("--protect and --keep-marks limit a repair, and there is none; add --repair")
+        return Search()
+    if not 0 <= strength <= 1:
+        raise UsageError(f"the strength of a repair is from 0 to 1, got {strength}")
+    masks = (None if text is None else parse_mask(text, confirmed=True, required=False) for text in (first, second))
+    repair, digest = open_repair(str(detector), touch, compute=compute, memory=memory)
+    options = RepairOptions(str(detector), digest, float(touch), float(strength), first, second)
+    return Search(repair, options, *masks)
+
+
+@dataclass(frozen=True, eq=False)
 class Setup:
     """Setup of a run.
 
@@ -155,12 +219,8 @@ class Setup:
         Returns why the restorer cannot undo a corruption; None if it can.
     file : Path or None
         File that the one restored image is copied to; None: outputs stay in the folder.
-    repair : Repair or None
-        Finds defects that nobody has marked; None: only what is marked is filled.
-    protected : MaskSource or None
-        Gives the pixels of an image that are never repaired.
-    kept_marks : MaskSource or None
-        Gives pixels of an image whose marks are not repaired.
+    search : Search
+        Search for defects that nobody has marked.
     """
 
     source: str
@@ -180,9 +240,7 @@ class Setup:
     command: str = ""
     refusal: Callable[[Corruption], str | None] = _no_refusal
     file: Path | None = None
-    repair: Repair | None = None
-    protected: MaskSource | None = None
-    kept_marks: MaskSource | None = None
+    search: Search = field(default_factory=Search)
 
     @property
     def shown(self) -> Path:
@@ -232,7 +290,7 @@ class Setup:
         ImageError
             One of them cannot be read, or there is no mask where there must be one.
         """
-        sources = (self.masks, self.protected, self.kept_marks)
+        sources = (self.masks, self.search.protected, self.search.kept_marks)
         files = (None if source is None else source.file(item) for source in sources)
         masks = (None if file is None else journal.image_digest(file) for file in files)
         return InputDigests(journal.image_digest(item.path), split_array(item.path)[1] or None, *masks)

@@ -132,6 +132,8 @@ def _opened(state: _State, setup: Setup) -> OpenedFile:
         raise ImageError(
             f"{item.path} names the corruption {picture.spec!r} in its metadata, but {error}; or pass --corruption"
         ) from error
+    if setup.search.repair is not None and options.corruption is None and setup.refusal(found.corruption) is not None:
+        found = setup.degradation(None)  # the defects that the detector searches are not for the model to undo
     if (reason := setup.refusal(found.corruption)) is not None:
         raise ImageError(f"{item.path} has the corruption {str(found.corruption)!r}: {reason}")
     scale, warning = resolve_range(picture, options.range)
@@ -151,7 +153,7 @@ def _opened(state: _State, setup: Setup) -> OpenedFile:
     else:
         own = [replace(p, sigma=found.sigma, exact=found.exact) for p in own]
     notes = (*marked.warnings, *([warning] if warning else []), *reasons, *levels, *remarks(own, picture, options))
-    limits = (setup.protected, setup.kept_marks)
+    limits = (setup.search.protected, setup.search.kept_marks)
     masks = (None if source is None else source.missing(item, picture).missing for source in limits)
     return OpenedFile(item, state.digests, picture, own, found, notes, state.done, *masks)
 

@@ -46,6 +46,9 @@ class CheckRecord:
     self_check: SelfCheckRecord | None = None
 
 
+REPAIRED = "repaired"  # folder of masks of repaired pixels, in the run's own folder
+
+
 @dataclass(frozen=True)
 class RepairRecord:
     """Defects that were found in an image and repaired: number of marks, and share of the pixels that was touched."""

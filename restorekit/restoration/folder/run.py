@@ -94,7 +94,7 @@ class RestorationJob:
         computed, searched = Computed([], list(reading.lines)), list[OpenedFile]()
         for opened in reading.opened:
             try:
-                repair = self.setup.repair
+                repair = self.setup.search.repair
                 searched.append(opened if repair is None else search(opened, repair, self.setup.options))
             except Exception as error:  # a plugin's code may raise anything
                 computed.lines.append(self._failure(opened, error))

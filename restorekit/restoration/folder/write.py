@@ -20,9 +20,8 @@ from restorekit.restoration.folder.compute import Computed, Finished
 from restorekit.restoration.folder.journal import Journal
 from restorekit.restoration.folder.options import Setup
 from restorekit.restoration.folder.read import sentence
-from restorekit.restoration.folder.records import Facts, ImageRecord
+from restorekit.restoration.folder.records import REPAIRED, Facts, ImageRecord
 
-REPAIRED = "repaired"  # masks of repaired pixels, in the run's own folder
 VIEWS = "views"  # pictures for the report, in the run's own folder
 FOLDERS = {"std": "std", "low": "low", "high": "high", "draws": "samples"}  # of what is kept, in the run's own folder
 

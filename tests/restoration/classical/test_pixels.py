@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -20,8 +22,9 @@ def grainy():
     return smooth.expand(3, -1, -1) + 2 / 255 * KEY.normal("grain", (1, 3, 100, 120), "cpu")[0]
 
 
-def marks(x, **words):
-    repair, _ = open_repair("pixels", 1e-3, grow=0, **words)
+def marks(x, limits=None):
+    repair, _ = open_repair("pixels", 2e-4, grow=0)
+    repair = replace(repair, limits=limits)
     return [tuple(place) for place in np.argwhere(repair.marks(ArraySource((x * 255).round() / 255), KEY)).tolist()]
 
 
