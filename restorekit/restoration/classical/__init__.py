@@ -7,9 +7,9 @@ from restorekit.core.plugins.hookspecs import hookimpl
 from restorekit.restoration.classical.anscombe import AnscombeBM3D, AnscombeNLM
 from restorekit.restoration.classical.baselines import best_baselines
 from restorekit.restoration.classical.bm3d import BM3D
-from restorekit.restoration.classical.lines import Lines
+from restorekit.restoration.classical.hot_pixels import PixelDetector
+from restorekit.restoration.classical.lines import LineDetector
 from restorekit.restoration.classical.opencv import Lanczos, NavierStokes, OpenCVNLM, Telea
-from restorekit.restoration.classical.pixels import Pixels
 from restorekit.restoration.classical.scipy import Delaunay, DelaunayCubic, Median, Wiener
 from restorekit.restoration.classical.skimage import NLM, TV, Biharmonic, Wavelet
 
@@ -26,4 +26,4 @@ def restorekit_register_restorers() -> list[type[Restorer]]:
 @hookimpl
 def restorekit_register_detectors() -> list[type[Detector]]:
     """Register the classical detectors."""
-    return [Lines, Pixels]
+    return [LineDetector, PixelDetector]

@@ -3,7 +3,7 @@
 A line is brighter or darker than both of its sides, by the same amount all along, and its sides continue each other. In
 one row its contrast may be far below the texture. It is averaged over segments of some rows, compared with that of the
 columns around it, and summed along the path on which the sum is largest. An edge of the picture that is as thin, as
-straight and as even as this cannot be told from a defect.
+straight and as even as this looks like a defect.
 
 Reference: Bellman, "Dynamic Programming", Princeton University Press, 1957.
 """
@@ -27,7 +27,7 @@ Values = npt.NDArray[np.float32]
 Plane = npt.NDArray[np.float16]
 
 SEGMENT = 16  # rows that are averaged: a scratch drifts by at most one column in so many
-WIDTHS = (1, 3)  # of the middle that is compared with its sides; with the gaps beside it, lines of 1 to 5 pixels
+WIDTHS = (1, 3)  # of the middle that is compared with its sides; with the gaps next to it, lines of 1 to 5 pixels
 SIDE = 3  # pixels of a side that are averaged, beyond a gap of one pixel for soft edges
 CLIP = 8 / 255  # difference from which one row counts no further, so that what crosses a line does not outweigh it
 BOLD = 32 / 255  # the same, where the contrast along the line is to be even
@@ -62,7 +62,7 @@ CALIBRATION = {
 }  # printed by `python -m tests.benchmarks.touching lines PHOTOS`, of photographs on which no threshold was tuned
 
 
-class Lines(Detector):
+class LineDetector(Detector):
     """Finds thin lines through an image, even faint ones: scratches of film, dead columns and rows."""
 
     name: ClassVar[str] = "lines"
@@ -145,12 +145,11 @@ def score_columns(plane: Plane, drifting: bool) -> Values:
     return scores
 
 
-def segment_terms(plane: Plane) -> Values:
-    """Return what is summed along lines, (12, 4, segments, W), of bright and of dark lines of each of the `WIDTHS`.
+def segment_means(plane: Plane) -> Values:
+    """Return means of segments, (5, 2, segments, W), for lines of each of the `WIDTHS`.
 
-    Of each segment: its contrast in spreads of the contrasts around, its contrast clipped at `CLIP` and at `BOLD`, the
-    difference of its sides, what the slope of each side makes of that, the squares of the contrast, of its spread, of
-    the difference and of its spread, 0.5 in the two segments at each border, and 1.
+    They are contrasts clipped at `CLIP`, differences of the sides, contrasts clipped at `BOLD`, and two slopes over the
+    distance of the sides, before and after a line.
 
     Parameters
     ----------
@@ -158,7 +157,8 @@ def segment_terms(plane: Plane) -> Values:
         One channel on [0, 1]; H is a multiple of `SEGMENT`.
     """
     height, width = plane.shape
-    contrasts, sides, bold, before, after = np.empty((5, len(WIDTHS), height // SEGMENT, width), np.float32)
+    means = np.empty((5, len(WIDTHS), height // SEGMENT, width), np.float32)
+    contrasts, sides, bold, before, after = means
     pad = max(WIDTHS) // 2 + 2 * SIDE + 2
     for top in range(0, height, STRIP):
         x = np.ascontiguousarray(plane[top : top + STRIP], np.float32)
@@ -183,6 +183,22 @@ def segment_terms(plane: Plane) -> Values:
             for values, most, store in stores:
                 clipped = np.clip(values, -most, most, out=values)
                 store[i, rows] = clipped.reshape(-1, SEGMENT, width).mean(1)
+    return means
+
+
+def segment_terms(plane: Plane) -> Values:
+    """Return what is summed along lines, (12, 4, segments, W), of bright and of dark lines of each of the `WIDTHS`.
+
+    Of each segment: its contrast in spreads of the contrasts around, its contrast clipped at `CLIP` and at `BOLD`, the
+    difference of its sides, what the slope of each side makes of that, the squares of the contrast, of its spread, of
+    the difference and of its spread, 0.5 in the two segments at each border, and 1.
+
+    Parameters
+    ----------
+    plane : array of float16, (H, W)
+        One channel on [0, 1]; H is a multiple of `SEGMENT`.
+    """
+    contrasts, sides, bold, before, after = segment_means(plane)
     spread, rough, loud = (np.stack([local_spread(one) for one in values]) for values in (contrasts, sides, bold))
     score = np.clip(contrasts / (spread + FLOOR), -STRONGEST, STRONGEST)
     ends = np.zeros_like(score)
@@ -221,8 +237,7 @@ def path_scores(terms: Values, cost: float, drifting: bool) -> Values:
     contrast, bold, sides, before, after, squares, spread, tilts, rough = total[1:-2] / length
     uneven = np.sqrt(np.maximum(squares - bold**2, 0)) - np.sqrt(spread)
     tilted = np.sqrt(tilts) - np.sqrt(rough)
-    alike = np.where(before * after > 0, np.sign(before) * np.minimum(np.abs(before), np.abs(after)), 0)
-    sides = sides - alike  # less the shading, which goes on at both sides
+    sides = sides - minmod(before, after)  # less the shading, which goes on at both sides
     strength = np.maximum(score, 0) * np.maximum(contrast, 0)
     window = np.ones((1, 2 * ECHO_PX + 1), np.uint8)
     strongest = cv2.dilate(strength.max(0), window)
@@ -238,11 +253,19 @@ def path_scores(terms: Values, cost: float, drifting: bool) -> Values:
     share = length / count * (1 + borders) / 3  # most defects run through, lines of the picture end in it
     share *= 1 - STRONG_LOSS * ((bold - STRONG) / (BOLD - STRONG)).clip(0, 1)
     found = np.asarray(np.where(real, score * share, 0).max(0) / (count + SHORT), np.float32)
-    wide, close = (cv2.blur(found, (2 * px + 1, 1)) * (2 * px + 1) for px in (REACH, ECHO_PX))
-    crowd = (wide - close) / (
-        2 * (REACH - ECHO_PX)
-    )  # mean score of the columns around: bars and fabric have their like
-    return np.asarray(np.maximum(found - CROWD * np.maximum(crowd, 0), 0), np.float32)
+    return without_crowds(found)
+
+
+def minmod(a: Values, b: Values) -> Values:
+    """Return the smaller of two values where their signs agree, else 0."""
+    return np.where(a * b > 0, np.sign(a) * np.minimum(np.abs(a), np.abs(b)), 0)
+
+
+def without_crowds(scores: Values) -> Values:
+    """Return scores, (segments, W), less those of the columns around, where bars and fabric have their like."""
+    wide, close = (cv2.blur(scores, (2 * px + 1, 1)) * (2 * px + 1) for px in (REACH, ECHO_PX))
+    crowd = np.maximum(wide - close, 0) / (2 * (REACH - ECHO_PX))
+    return np.asarray(np.maximum(scores - CROWD * crowd, 0), np.float32)
 
 
 def sum_paths(terms: Values, drifting: bool) -> Values:

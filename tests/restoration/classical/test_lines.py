@@ -5,7 +5,7 @@ import torch
 from restorekit.core.rng import Rng
 from restorekit.core.types import Observation, shape_of
 from restorekit.restoration.classical import lines
-from restorekit.restoration.classical.lines import SEGMENT, Lines, find_lines, score_columns
+from restorekit.restoration.classical.lines import SEGMENT, LineDetector, find_lines, score_columns
 from restorekit.restoration.loading import open_detector, open_repair
 from restorekit.restoration.repair import ArraySource, Repair
 
@@ -97,11 +97,13 @@ def test_blocks_of_columns_score_as_all_columns_at_once(grainy, monkeypatch):
 def test_search_by_strips_is_the_probability_of_the_full_image(grainy, monkeypatch):
     x = rounded(grainy.repeat(3, 1, 1))
     x[:, :, 100] += 8 / 255
-    full = Lines().probability(Observation(x[None], torch.ones_like(x[None], dtype=torch.bool), shape_of(x[None])), KEY)
-    assert torch.equal(full, Lines().search(ArraySource(x), KEY))
+    full = LineDetector().probability(
+        Observation(x[None], torch.ones_like(x[None], dtype=torch.bool), shape_of(x[None])), KEY
+    )
+    assert torch.equal(full, LineDetector().search(ArraySource(x), KEY))
     monkeypatch.setattr(lines, "STRIP", 64)
-    assert torch.allclose(full, Lines().search(ArraySource(x), KEY), atol=1e-6)
-    np.testing.assert_array_equal(Repair(Lines(), 0.0).probability(ArraySource(x), KEY), full[0, 0].numpy())
+    assert torch.allclose(full, LineDetector().search(ArraySource(x), KEY), atol=1e-6)
+    np.testing.assert_array_equal(Repair(LineDetector(), 0.0).probability(ArraySource(x), KEY), full[0, 0].numpy())
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (8, 300), (31, 31), (40, 17), (300, 8)])
@@ -111,7 +113,7 @@ def test_small_images_have_no_lines(shape):
 
 def test_missing_values_are_no_line(grainy):
     grainy[:, :, 100] = torch.nan
-    assert not Repair(Lines(), 1.0).marks(ArraySource(grainy), KEY).any()
+    assert not Repair(LineDetector(), 1.0).marks(ArraySource(grainy), KEY).any()
 
 
 def test_thresholds_come_with_the_class():

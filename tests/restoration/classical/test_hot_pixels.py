@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from restorekit.core.rng import Rng
-from restorekit.restoration.classical.pixels import pixel_scores
+from restorekit.restoration.classical.hot_pixels import pixel_scores
 from restorekit.restoration.loading import open_detector, open_repair
 from restorekit.restoration.repair import ArraySource
 from restorekit.restoration.tiling import Limits

@@ -22,7 +22,7 @@ from restorekit.core.types import Geometry, Observation
 
 Values = npt.NDArray[np.float32]
 
-AROUND = 11  # pixels: side of the window in which other values are compared
+WINDOW = 11  # pixels: side of the window in which other values are compared
 LIKE = 3.0  # root mean squares of the excess near by that count as one more range
 GLOW = 3.0  # ranges that count for a difference of the neighbours from those at two pixels
 FLOOR = 2 / 255  # least range, for flat areas
@@ -40,12 +40,12 @@ CALIBRATION = {
 }  # printed by `python -m tests.benchmarks.touching pixels PHOTOS`, of photographs on which no threshold was tuned
 
 
-class Pixels(Detector):
+class PixelDetector(Detector):
     """Finds hot, dead and stuck pixels of sensors: single values beyond all around them."""
 
     name: ClassVar[str] = "pixels"
     calibration = CALIBRATION
-    geometry = Geometry(halo=AROUND // 2 + 3)
+    geometry = Geometry(halo=WINDOW // 2 + 3)
 
     def probability(self, observation: Observation, rng: Rng) -> Tensor:
         """Return the probability that each pixel is defective, (B, 1, H, W)."""
@@ -89,22 +89,22 @@ def ring(side: int) -> npt.NDArray[np.uint8]:
     return np.pad(np.zeros((side - 2, side - 2), np.uint8), 1, constant_values=1)
 
 
-def mean_of(plane: Values, around: npt.NDArray[np.uint8]) -> Values:
-    """Return the mean of the values `around` each, (H, W)."""
-    weights = around.astype(np.float32) / around.sum()
+def mean_of(plane: Values, element: npt.NDArray[np.uint8]) -> Values:
+    """Return the mean of the values of an `element` around each, (H, W)."""
+    weights = element.astype(np.float32) / element.sum()
     return np.asarray(cv2.filter2D(plane, -1, weights, borderType=cv2.BORDER_REFLECT_101))
 
 
-def excess(plane: Values, around: npt.NDArray[np.uint8]) -> tuple[Values, Values]:
-    """Return how far values, (H, W), are beyond all of those `around` them, and the range of the latter."""
-    top = cv2.dilate(plane, around, borderType=cv2.BORDER_REFLECT_101)
-    low = cv2.erode(plane, around, borderType=cv2.BORDER_REFLECT_101)
+def excess(plane: Values, element: npt.NDArray[np.uint8]) -> tuple[Values, Values]:
+    """Return how far values, (H, W), are beyond all of those in an `element` around them, and the range of the latter."""
+    top = cv2.dilate(plane, element, borderType=cv2.BORDER_REFLECT_101)
+    low = cv2.erode(plane, element, borderType=cv2.BORDER_REFLECT_101)
     return np.maximum(np.maximum(plane - top, low - plane), 0), np.asarray(top - low)
 
 
 def relative(beyond: Values, span: Values) -> Values:
     """Return excesses, (H, W), in units of the range of the neighbours and of other excesses near by."""
-    squares, count = beyond**2, AROUND**2
-    others = cv2.blur(squares, (AROUND, AROUND), borderType=cv2.BORDER_REFLECT_101) * count - squares
+    squares, count = beyond**2, WINDOW**2
+    others = cv2.blur(squares, (WINDOW, WINDOW), borderType=cv2.BORDER_REFLECT_101) * count - squares
     typical = np.sqrt(np.maximum(others, 0) / (count - 1))
     return np.asarray(beyond / (LIKE * typical + span + FLOOR), np.float32)
