@@ -83,8 +83,6 @@ def command(
         raise click.UsageError("--model and --side require --detector anomaly; add it or remove them")
     if name == "anomaly" and not clean:
         raise click.UsageError("--detector anomaly has no threshold of its own; pass --clean IMAGES")
-    if clean and "," in name and not Path(name).is_file():
-        raise click.UsageError(f"--clean sets the threshold of one detector, got {name}; remove --clean or choose one")
     from restorekit.core.devices import Compute
     from restorekit.core.records import encode
     from restorekit.evaluation.results_file import prepare
@@ -98,11 +96,8 @@ def command(
     compute = Compute(device, precision, compiled)
     good = load_images(clean, None, None, parse_range(span), axes) if clean else None
     checked = load_images(images, None, None, parse_range(span), axes)
-    if good:
-        opened = open_anomaly(model, side, compute) if name == "anomaly" else open_detector(name, compute)
-        repair = opened.repair(None, grow)
-    else:
-        repair, _ = open_repair(name, touch, grow, compute)
+    one = open_anomaly(model, side, compute) if name == "anomaly" else open_detector(name, compute) if good else None
+    repair = one.repair(None, grow) if one else open_repair(name, touch, grow, compute)[0]
     prepare(out)
     bad: dict[str, str] = {}
     with ImagesProgress((len(good) if good else 0) + len(checked), "detecting", machine) as progress:
@@ -118,7 +113,6 @@ def command(
         echo(as_json({**values, **encode(found)}))
     else:
         echo(f"{found.defective:.3%} of the pixels of {found.images} images look defective -> {out}")
-        levels = " and ".join(f"{one.threshold:.2f}" for one in (repair, *repair.others))
         checks = "" if measured is None else f"; {measured:.3%} of held-out clean pixels are taken for defects"
-        echo(f"pixels of log-odds above {levels} are taken for defects{checks}")
+        echo(f"pixels of log-odds above {repair.threshold:.2f} are taken for defects{checks}")
     return 1 if bad else 0

@@ -96,7 +96,7 @@ def mean_of(plane: Values, element: npt.NDArray[np.uint8]) -> Values:
 
 
 def excess(plane: Values, element: npt.NDArray[np.uint8]) -> tuple[Values, Values]:
-    """Return how far values, (H, W), are beyond all of those in an `element` around them, and the range of the latter."""
+    """Return how far values, (H, W), are beyond all in an `element` around them, and the range of the latter."""
     top = cv2.dilate(plane, element, borderType=cv2.BORDER_REFLECT_101)
     low = cv2.erode(plane, element, borderType=cv2.BORDER_REFLECT_101)
     return np.maximum(np.maximum(plane - top, low - plane), 0), np.asarray(top - low)
