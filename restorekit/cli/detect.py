@@ -76,7 +76,7 @@ def command(
     defects, such as dust, spots and dead pixels. A scratch that continues outside the hidden square is partly
     predicted, so only strong ones are detected.
     """
-    begin(machine, images, clean, model=model if name == "anomaly" else name)
+    begin(machine, images, clean, model=model)
     for read in (images, clean or images):
         check_output(read, out)
     if (model, side) != ("default", 8) and name != "anomaly":

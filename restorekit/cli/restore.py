@@ -199,7 +199,7 @@ def command(
     if opaque and mask != "alpha":
         raise click.UsageError("--opaque requires --mask alpha; add it or remove --opaque")
     sigma = "0" if repair and sigma is None and corruption is None else sigma  # all else stays as it is
-    share, quality, memory = parse_shard(shard), parse_quality(quality), parse_memory(max_memory)
+    share, quality = parse_shard(shard), parse_quality(quality)
     items, single = masks.pictures(find_images(source, listed)), check_single_file(single_file, source, out, report)
     kind = check_destination(source, out, parse_format(kind), overwrite, bool(parts or samples))
     masks.check(items)
@@ -209,7 +209,7 @@ def command(
     from restorekit.restoration import folder
 
     set_threads(threads)
-    compute = Compute(device, precision, compiled)
+    compute, memory = Compute(device, precision, compiled), parse_memory(max_memory)
     opened = _opened(name, corruption, sigma, sampler, compute, memory)
     opened.check(label, samples, parts)
     search = folder.open_search(repair, touch, strength, protect, keep_marks, compute, memory)
