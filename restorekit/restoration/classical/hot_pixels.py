@@ -37,7 +37,7 @@ CALIBRATION = {
     "measured": [4.91e-05, 0.000319, 0.000844, 0.00179, 0.00488, 0.00924],
     "images": 134,
     "source": "134 photographs of 0.2 megapixels",
-}  # printed by `python -m tests.benchmarks.touching pixels PHOTOS`, of photographs on which no threshold was tuned
+}  # printed by `python -m tests.benchmarks.touching pixels PHOTOS`, of photographs held out from training
 
 
 class PixelDetector(Detector):
