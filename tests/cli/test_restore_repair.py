@@ -149,3 +149,21 @@ def test_python_repairs_a_folder_as_the_command_does(run, dusty, detector_file, 
         restorekit.restore_folder(folder, tmp_path / "X", keep_marks=tmp_path / "all.png")
     with pytest.raises(UsageError, match="from 0 to 1"):
         restorekit.restore_folder(folder, tmp_path / "X", repair=detector_file, strength=1.5)
+
+
+def test_an_image_unlike_photographs_and_one_that_is_defective_in_large_parts_are_labelled(
+    run, dusty, detector_file, tmp_path
+):
+    folder, clean, _ = dusty
+    (tmp_path / "IN").mkdir()
+    drawing = np.full((64, 64, 3), 40, np.uint8)
+    drawing[20:24, 10:40] = 250
+    Image.fromarray(drawing).save(tmp_path / "IN" / "drawing.png")
+    bright = clean.copy()
+    bright[:30, :40] = 250
+    Image.fromarray(bright).save(tmp_path / "IN" / "bright.png")
+    run("restore", tmp_path / "IN", tmp_path / "OUT", "--repair", detector_file, *WORDS)
+    lines = map(json.loads, (tmp_path / "OUT" / "_restorekit" / "images.jsonl").read_text().splitlines())
+    notes = {line["image"]: " ".join(line["notes"]) for line in lines if line["status"] == "done"}
+    assert "no share of clean pixels is promised, because it is unlike photographs" in notes["drawing.png"]
+    assert "of it look defective, more than 2%" in notes["bright.png"]

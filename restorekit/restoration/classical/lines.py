@@ -57,7 +57,7 @@ CALIBRATION = {
     "measured": [0.0, 0.000269, 0.000676, 0.0015, 0.0043, 0.00976],
     "images": 134,
     "source": "134 photographs of 0.2 megapixels",
-}  # printed by `python -m tests.benchmarks.touching lines PHOTOS`; the rules above were chosen with a look at these photographs
+}  # printed by `python -m tests.benchmarks.touching lines PHOTOS`; the rules above were chosen with a look at PHOTOS
 
 
 class LineDetector(Detector):

@@ -11,10 +11,13 @@ from restorekit.core.rng import Rng
 from restorekit.images.defects import count_marks, without_marks
 from restorekit.images.masks import MaskArray
 from restorekit.restoration.folder.options import Options
-from restorekit.restoration.folder.planes import PlaneSource
+from restorekit.restoration.folder.planes import PlaneSource, no_noise
 from restorekit.restoration.folder.read import OpenedFile, remarks
 from restorekit.restoration.folder.records import RepairRecord
 from restorekit.restoration.repair import Repair
+from restorekit.uncertainty.touch import CAP
+
+LOOK = "look at the marks in the report, and take wrong ones back with --keep-marks"
 
 
 def search(opened: OpenedFile, repair: Repair, options: Options) -> OpenedFile:
@@ -47,7 +50,11 @@ def search(opened: OpenedFile, repair: Repair, options: Options) -> OpenedFile:
         marks = found[plane.frame, : plane.pixels.shape[0], : plane.pixels.shape[1]]
         missing = marks if plane.missing is None else plane.missing | marks
         planes.append(replace(plane, missing=missing, repaired=marks) if marks.any() else plane)
-    notes = [*opened.notes]
+    notes, share = [*opened.notes], float(found.mean())
+    if share and (reason := no_noise(opened.planes)):
+        notes.append(f"no share of clean pixels is promised, because it is unlike photographs: {reason}; {LOOK}")
+    elif share > CAP:
+        notes.append(f"{share:.1%} of it look defective, more than {CAP:.0%}; {LOOK}")
     notes += [note for note in remarks(planes, opened.picture, options) if note not in notes]
     return replace(opened, planes=planes, repaired=found, notes=tuple(notes))
 
