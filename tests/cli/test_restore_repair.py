@@ -154,7 +154,7 @@ def test_python_repairs_a_folder_as_the_command_does(run, dusty, detector_file, 
 def test_an_image_unlike_photographs_and_one_that_is_defective_in_large_parts_are_labelled(
     run, dusty, detector_file, tmp_path
 ):
-    folder, clean, _ = dusty
+    _, clean, _ = dusty
     (tmp_path / "IN").mkdir()
     drawing = np.full((64, 64, 3), 40, np.uint8)
     drawing[20:24, 10:40] = 250
