@@ -49,8 +49,8 @@ def repair_options(function: F) -> F:
         click.option(
             "--repair", metavar="film|lines|pixels|FILE,...", is_flag=False, flag_value="film",
             help="Find defects that nobody has marked, and fill them: film (dust, hairs, scratches, spots), lines"
-            " (through the image), pixels (hot, dead), a file, or several with commas. Without --sigma and --corruption"
-            " all other values stay as they are.",
+            " (through the image), pixels (hot, dead), a file, or several with commas; --repair as the last word: film."
+            " Without --sigma and --corruption all other values stay as they are.",
         ),
         click.option(
             "--touch", type=Number(1e-5, 0.1), default=1e-3, show_default=True,

@@ -10,7 +10,7 @@ from PIL import Image
 from restorekit.core.errors import ImageError
 from restorekit.images.discovery import Item, find_images
 from restorekit.restoration.folder.options import Options
-from restorekit.restoration.folder.records import InputDigests
+from restorekit.restoration.folder.records import InputDigests, RepairOptions
 from tests._helpers.folder_runs import prepared
 
 OTHER = {
@@ -18,7 +18,7 @@ OTHER = {
     "self_check": True,
     "label": 3, "samples": 2, "sampler": "gibbs", "range": (0.0, 9.0), "format": "png", "keep": ("std",),
     "interval": 0.9, "seed": 1, "precision": "bfloat16", "axes": "CHW", "jpeg_quality": "auto", "opaque": True,
-    "ir_threshold": 0.1,
+    "ir_threshold": 0.1, "repair": RepairOptions("film", "d"),
 }  # fmt: skip
 
 
@@ -30,6 +30,15 @@ def test_every_option_changes_the_fingerprint():
     assert plain.fingerprint == Options("telea").fingerprint
     assert "axes" not in plain.to_json()  # nor in the records of earlier versions
     assert Options("telea", axes="CHW").to_json()["axes"] == "CHW"
+
+
+def test_every_option_of_a_repair_changes_the_fingerprint_and_its_detector_counts_by_content():
+    plain = RepairOptions("film", "d")
+    other = {"digest": "e", "touch": 0.01, "strength": 0.5, "protect": "p", "keep_marks": "k"}
+    repairs = [plain, *(dataclasses.replace(plain, **{name: value}) for name, value in other.items())]
+    assert len({Options("telea", repair=repair).fingerprint for repair in repairs}) == len(repairs)
+    renamed = dataclasses.replace(plain, detector="copy.safetensors")
+    assert Options("telea", repair=renamed).fingerprint == Options("telea", repair=plain).fingerprint
 
 
 def test_a_model_file_counts_by_its_content_and_not_by_its_name():
