@@ -13,6 +13,7 @@ from restorekit.corruptions import (
     Chain,
     Clean,
     Downsample,
+    Film,
     Gaussian,
     Grayscale,
     Holes,
@@ -227,3 +228,24 @@ def test_a_square_was_seen_where_all_of_it_was():
     assert Chain((Spoilt(), Downsample(2)))(torch.ones(1, 1, 4, 4), Rng(0)).observed.flatten().tolist() == [
         False, True, True, True,
     ]  # fmt: skip
+
+
+def test_marks_of_all_parts_are_those_of_the_chain_at_its_size():
+    film, rng = Film(density=1500.0, size=8.0), Rng(0, ("a",))
+    x = torch.full((1, 1, 96, 96), 0.5)
+    alone = Chain((film, Gaussian(0.1)))(x, rng)
+    assert alone.marks is not None
+    assert int((alone.marks > 0.5).sum()) > 0
+    shrunk = Chain((film, Downsample(2)))(x, rng).marks
+    torch.testing.assert_close(shrunk, F.avg_pool2d(alone.marks, 2))
+    twice = Chain((film, Film(density=1500.0, size=4.0)))(x, rng).marks
+    assert bool((twice >= alone.marks - 1e-6).all())
+    assert float(twice.sum()) > float(alone.marks.sum())
+    assert Chain((Gaussian(0.1), Missing()))(x, rng).marks is None
+
+
+def test_marks_follow_what_is_done_to_an_observation():
+    o = Film(density=1500.0, size=8.0)(torch.full((3, 1, 64, 64), 0.5), Rng(0, ("a", "b", "c")))
+    assert torch.equal(o.take(torch.tensor([2])).marks, o.marks[2:])
+    rows, columns = torch.arange(8, 24), torch.arange(40, 60)
+    assert torch.equal(o.cut(rows, columns).marks, o.marks[..., 8:24, 40:60])
