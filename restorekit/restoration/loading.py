@@ -15,7 +15,7 @@ from restorekit.core.errors import UsageError, unknown
 from restorekit.core.plugins import registry
 from restorekit.core.plugins.boundary import attribute_errors
 from restorekit.corruptions.spec import parse, weighted
-from restorekit.images.defects import GROW_PX, SOFTER
+from restorekit.images.defects import GROW_PX
 from restorekit.models import checkpoint
 from restorekit.models.checkpoint import Card
 from restorekit.restoration.assumptions import Sigma, resolve_degradation
@@ -241,8 +241,7 @@ class OpenedDetector:
         """
         limits = None if memory is None else Limits.for_memory(memory, self.detector.bytes_per_pixel)
         if share is None:
-            softer = 0.0 if self.card is None and self.detector.calibration is None else SOFTER
-            return Repair(self.detector, 0.0, grow, softer, limits)
+            return Repair(self.detector, 0.0, grow, limits)
         if (table := self.table) is None:
             fix = f"restorekit detect --detector {self.name} --clean" if self.card is None else "restorekit calibrate"
             raise UsageError(

@@ -17,7 +17,7 @@ from restorekit.core.interpolation import fill
 from restorekit.core.rng import Rng
 from restorekit.core.types import Observation, Source, shape_of
 from restorekit.images.dataset import LabelledImages
-from restorekit.images.defects import GROW_PX, SOFTER, Mask, Probability, find_marks, touched
+from restorekit.images.defects import GROW_PX, Mask, Probability, find_marks, touched
 from restorekit.restoration.tiling import Limits, process_tiles
 from restorekit.uncertainty.touch import LOG_ODDS, TouchTable, fit_touch
 
@@ -62,11 +62,9 @@ class Repair:
     detector : Detector
         Gives the probability of a defect.
     threshold : float
-        Log-odds in nats: each mark has a pixel above them.
+        Log-odds in nats, as in `restorekit.images.defects.find_marks`.
     grow : int
         Pixels by which marks are widened.
-    softer : float
-        Nats by which the soft edge of a mark may be below the threshold.
     limits : Limits or None
         Amount of work done at once.
     others : tuple of Repair
@@ -76,7 +74,6 @@ class Repair:
     detector: Detector
     threshold: float
     grow: int = GROW_PX
-    softer: float = SOFTER
     limits: Limits | None = None
     others: tuple[Repair, ...] = ()
 
@@ -102,7 +99,7 @@ class Repair:
 
     def marks(self, source: Source, rng: Rng) -> Mask:
         """Return the defective pixels of one image, (H, W)."""
-        found = find_marks(self.probability(source, rng), self.threshold, self.grow, self.softer)
+        found = find_marks(self.probability(source, rng), self.threshold, self.grow, self.detector.penalty)
         for other in self.others:
             found |= other.marks(source, rng)
         return found
@@ -168,7 +165,7 @@ class Repair:
         for i, key in enumerate(clean.keys):
             try:
                 found = self.probability(ArraySource(clean[i]), Rng(seed, (key,)))
-                shares.append(touched(found, LOG_ODDS, self.grow, self.softer))
+                shares.append(touched(found, LOG_ODDS, self.grow, self.detector.penalty))
                 watch(key, None)
             except RestorekitError as error:
                 watch(key, str(error))

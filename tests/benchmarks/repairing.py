@@ -22,7 +22,7 @@ import restorekit
 from restorekit.core.psnr import psnr
 from restorekit.core.rng import Rng
 from restorekit.corruptions import Film
-from restorekit.images.defects import find_marks
+from restorekit.images.defects import find_marks, touched
 from restorekit.restoration.anomaly import Anomaly
 from restorekit.restoration.loading import open_detector, open_restorer
 from restorekit.restoration.repair import ArraySource, Repair
@@ -57,9 +57,9 @@ def median_difference(x: Tensor, name: str) -> npt.NDArray[np.float32]:
     return np.asarray(odds / (1 + odds), np.float32)
 
 
-def threshold(maps: list[npt.NDArray[np.float32]]) -> float:
+def threshold(maps: list[npt.NDArray[np.float32]], penalty: float) -> float:
     """Return the log-odds at which a share `TOUCH` of the pixels of clean pictures is touched."""
-    shares = np.mean([[find_marks(p, t).mean() for t in LOG_ODDS] for p in maps], 0)
+    shares = np.mean([touched(p, LOG_ODDS, penalty=penalty) for p in maps], 0)
     return float(LOG_ODDS[np.argmax(shares <= TOUCH)])
 
 
@@ -135,15 +135,16 @@ def main() -> None:
     masks: dict[str, list[Mask]] = {"true mask": [find_marks(m.astype(np.float32), 0.0) for m in truth]}
     for name, find in methods.items():
         maps = [find(x, key) for key, x in clean]
-        at = learned.threshold if name == given.detector else threshold(maps)
-        touched = [100 * find_marks(p, at).mean() for p in maps]
-        worst = sorted(zip(touched, [key for key, _ in clean], strict=True))[-3:]
-        masks[name] = [find_marks(find(y, key), at) for key, _, y, _ in images]
+        penalty = learned.detector.penalty if name == given.detector else 0.0
+        at = learned.threshold if name == given.detector else threshold(maps, penalty)
+        shares = [100 * find_marks(p, at, penalty=penalty).mean() for p in maps]
+        worst = sorted(zip(shares, [key for key, _ in clean], strict=True))[-3:]
+        masks[name] = [find_marks(find(y, key), at, penalty=penalty) for key, _, y, _ in images]
         hits, dice, area, marks = scores(masks[name], truth)
-        print(f"{name}: log-odds {at:.2f}, clean touched {np.mean(touched):.4f} %, worst {worst}")
+        print(f"{name}: log-odds {at:.2f}, clean touched {np.mean(shares):.4f} %, worst {worst}")
         print(f"  of {marks} marks found {hits:.3f}, Dice {dice:.3f}, of their pixels {area:.3f}", flush=True)
         for kind, some in by_class.items():
-            found = [find_marks(find(y, key), at) for key, _, y, _ in some]
+            found = [find_marks(find(y, key), at, penalty=penalty) for key, _, y, _ in some]
             hits, dice, area, marks = scores(found, [m for *_, m in some])
             print(f"    {kind:10s} of {marks} marks found {hits:.3f}, Dice {dice:.3f}, of their pixels {area:.3f}")
     default = restorekit.load("default")

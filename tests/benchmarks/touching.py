@@ -11,7 +11,6 @@ import sys
 from pathlib import Path
 
 from restorekit.images.dataset import load_images
-from restorekit.images.defects import SOFTER
 from restorekit.restoration.loading import OpenedDetector, open_detector
 from restorekit.restoration.repair import Repair
 
@@ -19,7 +18,7 @@ from restorekit.restoration.repair import Repair
 def main(name: str, folder: str) -> None:
     """Print the thresholds that keep the shares of clean pixels touched."""
     opened: OpenedDetector = open_detector(name)
-    repair = Repair(opened.detector, 0.0, softer=SOFTER)
+    repair = Repair(opened.detector, 0.0)
     print(repair.calibrated(load_images(folder, None, None), Path(folder).name, lambda key, error: None).to_json())
 
 
