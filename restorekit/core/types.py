@@ -141,7 +141,7 @@ class Observation:
         """Return rows and columns by int64 indices, which may repeat; for observations of x's own size."""
 
         def pick(t: Tensor) -> Tensor:
-            return t.index_select(2, rows).index_select(3, columns)
+            return _picked(_picked(t, 2, rows), 3, columns).clone(memory_format=torch.contiguous_format)
 
         initial, marks = (None if t is None else pick(t) for t in (self.initial, self.marks))
         shape = (self.shape[0], len(rows), len(columns))
@@ -171,6 +171,15 @@ class Observation:
     def initial_estimate(self, corruption: Corruption) -> Tensor:
         """Return `initial` if computed already, else the corruption's initial estimate."""
         return corruption.initial_estimate(self) if self.initial is None else self.initial
+
+
+def _picked(t: Tensor, dim: int, index: Tensor) -> Tensor:
+    """Return `t.index_select(dim, index)`; on a CPU as a view if they follow one another: far faster."""
+    if t.device.type == "cpu" and len(index):
+        first, last = int(index[0]), int(index[-1]) + 1
+        if last - first == len(index) and torch.equal(index, torch.arange(first, last)):
+            return t.narrow(dim, first, len(index))
+    return t.index_select(dim, index)
 
 
 @dataclass(frozen=True, eq=False)

@@ -40,14 +40,20 @@ def test_taking_images_keeps_every_field():
             assert after == before, field.name
 
 
-def test_cutting_takes_rows_and_columns_which_may_repeat():
+@pytest.mark.parametrize(
+    ("rows", "columns"),
+    [((2, 3, 3), (7, 0)), ((1, 2, 3), (4, 5)), ((0, 0, 2), (0, 2, 2, 3)), (range(6), range(8)), ((), (1,))],
+)
+def test_cutting_takes_rows_and_columns_which_may_repeat(rows, columns):
     o = dataclasses.replace(Missing(0.5)(X, Rng(0)), initial=X)
-    rows, columns = torch.tensor([2, 3, 3]), torch.tensor([7, 0])
+    rows, columns = torch.tensor(list(rows), dtype=torch.int64), torch.tensor(list(columns), dtype=torch.int64)
     cut = o.cut(rows, columns)
     assert torch.equal(cut.y, o.y[:, :, rows][..., columns])
     assert torch.equal(cut.observed, o.observed[:, :, rows][..., columns])
     assert torch.equal(cut.initial, X[:, :, rows][..., columns])
-    assert cut.shape == (3, 3, 2)
+    assert cut.shape == (3, len(rows), len(columns))
+    cut.y.fill_(7)  # a copy: what is done to it leaves the image as it is
+    assert float(o.y.max()) <= 1
 
 
 def test_only_values_seen_without_noise_are_known():
