@@ -86,4 +86,4 @@ def test_the_samples_are_what_their_stated_commands_make(run, words, tmp_path):
     for name in made:
         ours, theirs = read(tmp_path / "made" / name), read(ROOT / stated / name)
         assert np.array_equal(ours.pixels, theirs.pixels)
-        assert ours.spec == theirs.spec
+        assert theirs.spec == (None if stated.endswith("film") else ours.spec)  # a scan with dust does not say so
