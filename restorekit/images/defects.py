@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 GROW_PX = 1  # by which marks are widened, because their edges are soft
-HARDLY = 1e-7  # least probability of a defect or of none: what is certain keeps finite log-odds
+TINY = 1e-7  # probabilities are kept this far from 0 and 1, so that log-odds are finite
 STEPS = (0.0, 0.5, 1.0)  # nats above the threshold: levels at which connected pixels are judged together
 
 Mask = npt.NDArray[np.bool_]
@@ -22,7 +22,7 @@ def find_marks(probability: Probability, log_odds: float, grow: int = GROW_PX, p
 
     With a penalty, connected pixels are judged together: their mean log-odds must exceed the threshold by the penalty
     times the logarithm of their number, so that a mark that covers more of the image must be surer. They are judged at
-    each of the levels `STEPS` above the threshold, because marks that touch at one level are apart at the next.
+    each of the levels `STEPS` above the threshold, because marks that touch at one level are separate at the next.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ def _sure_parts(probability: Probability, level: float, log_odds: float, penalty
     """Return the connected pixels above a level whose mean log-odds exceeds the threshold by enough."""
     inside = _above(probability, level)
     count, labels = cv2.connectedComponents(inside.astype(np.uint8), connectivity=8)
-    label, p = labels[inside], probability[inside].astype(np.float64).clip(HARDLY, 1 - HARDLY)
+    label, p = labels[inside], probability[inside].astype(np.float64).clip(TINY, 1 - TINY)
     area = np.maximum(np.bincount(label, minlength=count), 1)
     mean = np.bincount(label, np.log(p / (1 - p)), count) / area
     sure = mean - penalty * np.log(area) > log_odds
