@@ -70,7 +70,8 @@ def command(
     """Detect defects in IMAGES and write a mask of each to OUT, white = defective, for `restore --mask OUT`.
 
     Without --clean the threshold is the detector's own, for the share --touch of clean photographs. With --clean it is
-    set on these images: of half of them a share --touch of the pixels is taken for defects, the other half checks it.
+    set on these images: of half of them a share --touch of the pixels is taken for defects. The other half measures
+    it, and nothing is promised of further images.
 
     The detector "anomaly" hides each square and restores it by the model. Pixels far from their restoration are
     defects, such as dust, spots and dead pixels. A scratch that continues outside the hidden square is partly
@@ -109,10 +110,10 @@ def command(
         repair, measured = repair.fitted(good, touch, seed, note) if good else (repair, None)
         unread, found = dict(bad), mask_all(repair, checked, out, seed, note)
     if machine:
-        values = {"log_odds": repair.threshold, "clean_share": measured, "unreadable_clean": unread}
+        values = {"log_odds": repair.thresholds, "clean_share": measured, "unreadable_clean": unread}
         echo(as_json({**values, **encode(found)}))
     else:
         echo(f"{found.defective:.3%} of the pixels of {found.images} images look defective -> {out}")
         checks = "" if measured is None else f"; {measured:.3%} of held-out clean pixels are taken for defects"
-        echo(f"pixels of log-odds above {repair.threshold:.2f} are taken for defects{checks}")
+        echo(f"log-odds of {name} must exceed {', '.join(f'{t:.2f}' for t in repair.thresholds)}{checks}")
     return 1 if bad else 0

@@ -53,12 +53,12 @@ def repair_options(function: F) -> F:
             " Without --sigma and --corruption all other values stay as they are.",
         ),
         click.option(
-            "--touch", type=Number(1e-5, 0.1), default=1e-3, show_default=True,
-            help="With --repair: share of the pixels of clean images that it may touch, on average.",
+            "--touch", type=Number(1e-5, 0.1),
+            help="With --repair: share of the pixels of clean images that it may touch, on average. [default: 0.001]",
         ),
         click.option(
-            "--strength", type=Number(0, 1), default=1.0, show_default=True,
-            help="With --repair: share of the way from what was there to the repair.",
+            "--strength", type=Number(0, 1, min_open=True),
+            help="With --repair: share of the way from what was there to the repair. [default: 1]",
         ),
         click.option(
             "--protect", metavar="FILE|DIR|...",

@@ -53,7 +53,9 @@ def _calibration(values: Json) -> str:
 
     if isinstance(values, dict) and "log_odds" in values:
         touch = TouchTable.from_json(values)
-        return f"of clean pixels touched, {touch.shares[0]:g} to {touch.shares[-1]:g}, from {touch.source}"
+        rows = zip(touch.shares, touch.log_odds, touch.measured, strict=True)
+        listed = ", ".join(f"{share:g} at log-odds {odds:.2f} (measured {found:.2g})" for share, odds, found in rows)
+        return f"shares of clean pixels touched: {listed}; from {touch.source}"
     try:
         table = Table.from_json(values if isinstance(values, dict) else {})
     except CheckpointError as error:

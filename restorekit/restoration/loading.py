@@ -243,11 +243,12 @@ class OpenedDetector:
         if share is None:
             return Repair(self.detector, 0.0, grow, limits)
         if (table := self.table) is None:
-            fix = f"restorekit detect --detector {self.name} --clean" if self.card is None else "restorekit calibrate"
-            raise UsageError(
-                f"{self.name} is not calibrated, so that no share of clean pixels can be promised; use {fix} with clean"
-                " images"
+            fix = (
+                f"use restorekit detect --detector {self.name} --clean IMAGES by itself, and pass its masks with --mask"
+                if self.card is None
+                else "use restorekit calibrate with clean images"
             )
+            raise UsageError(f"{self.name} is not calibrated, so that no share of clean pixels can be promised; {fix}")
         return Repair(self.detector, table.threshold(share), grow, limits=limits)
 
 
@@ -270,6 +271,8 @@ def open_detector(name: str, compute: Compute | None = None) -> OpenedDetector:
     if name in known and name not in registry.networks():
         with attribute_errors(f"making the detector {name!r}", known[name]):
             return OpenedDetector(name, known[name]())
+    if "," in name and not Path(name).is_file():
+        raise UsageError(f"one detector at a time can be used here, such as with --clean, got {name}")
     named = [*detector_weights(), *(known.keys() - registry.networks())]
     if name not in registry.weights() and not (Path(name).suffix == ".safetensors" or Path(name).is_file()):
         raise UsageError(unknown("detector or file of one", name, named))
@@ -311,9 +314,19 @@ def open_repair(
         A name is unknown or occurs twice, or a detector is not calibrated for its part of the share.
     """
     parts = [names] if Path(names).is_file() else [part.strip() for part in names.split(",")]
+    if not all(parts):
+        raise UsageError(f"expected names of detectors with commas between them, got {names!r}")
     if len(set(parts)) < len(parts):
         raise UsageError(f"each detector counts once, got {names}; remove the repetition")
-    opened = [open_detector(part, compute) for part in parts]
+    opened, count = [open_detector(part, compute) for part in parts], len(parts)
+    for one in opened:
+        if (table := one.table) is not None and not table.covers(share / count):
+            low, high = (count * end for end in (table.shares[0], table.shares[-1]))
+            each = f", of which each of {count} detectors gets an equal part" if count > 1 else ""
+            raise UsageError(
+                f"{one.name} is calibrated for --touch from {low:g} to {high:g}{each}, got {share:g}; choose one of"
+                " these, or calibrate it with more clean images (restorekit calibrate)"
+            )
     first, *others = [one.repair(share / len(parts), grow, memory) for one in opened]
     return replace(first, others=tuple(others)), ",".join(one.digest or one.name for one in opened)
 

@@ -1,4 +1,4 @@
-"""Repair of defects that nobody has marked: a detector finds it, and it is filled like missing pixels."""
+"""Repair of defects that nobody has marked: a detector finds them, and they are filled like missing pixels."""
 
 from __future__ import annotations
 
@@ -77,6 +77,11 @@ class Repair:
     limits: Limits | None = None
     others: tuple[Repair, ...] = ()
 
+    @property
+    def thresholds(self) -> list[float]:
+        """Threshold of each detector."""
+        return [self.threshold, *(other.threshold for other in self.others)]
+
     def probability(self, source: Source, rng: Rng) -> Probability:
         """Return the probability that each pixel of one image is defective, (H, W); `rng` has the key of the image."""
         with torch.inference_mode():
@@ -109,7 +114,7 @@ class Repair:
     ) -> tuple[Repair, float]:
         """Return this repair with the threshold that touches `share` of clean pixels, and the share of further ones.
 
-        Nothing is promised, as a `restorekit.uncertainty.touch.TouchTable` of many images does; two images will do.
+        Two images are enough, but nothing is promised of further ones, unlike with the table of `calibrated`.
 
         Parameters
         ----------

@@ -12,12 +12,13 @@ import torch
 from lightning_fabric import Fabric
 
 from restorekit.core.config import from_json, read
-from restorekit.core.contracts import Corruption, LatentModel, Network
+from restorekit.core.contracts import Corruption, Detector, LatentModel, Network
 from restorekit.core.devices import Compute, Precision, choose
 from restorekit.core.errors import CheckpointError, SpecError, UsageError, unknown
 from restorekit.core.files import claim, make_folder, sweep
 from restorekit.core.plugins import registry
 from restorekit.core.plugins.boundary import attribute_errors
+from restorekit.core.rng import Rng
 from restorekit.core.types import Geometry
 from restorekit.corruptions import Clean
 from restorekit.corruptions.spec import parse, weighted
@@ -214,6 +215,12 @@ def _corruptions(plan: Plan, cls: type[Network], resume: bool) -> list[tuple[Cor
                 f"--corruption and pass it to restorekit restore, or train a cvae"
             )
         return [(Clean(), 1.0)]
+    gray = torch.full((1, 3, 64, 64), 0.5)
+    if issubclass(cls, Detector) and all(corruption(gray, Rng(0, ("",))).marks is None for corruption, _ in found):
+        raise UsageError(
+            f"the detector {cls.name!r} learns from simulated defects, and no --corruption makes any; pass one that"
+            " does, such as --corruption film"
+        )
     if not found:
         again = "repeat all options of the first command, including its --corruption"
         fix = again if resume else "pass one, such as --corruption gaussian:sigma=0..50/255"

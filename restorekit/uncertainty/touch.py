@@ -60,6 +60,10 @@ class TouchTable:
         """Return the table for a card."""
         return encode(self)
 
+    def covers(self, share: float) -> bool:
+        """Return whether the calibration promises such a share."""
+        return self.shares[0] * (1 - 1e-9) <= share <= self.shares[-1] * (1 + 1e-9)
+
     def threshold(self, share: float) -> float:
         """Return the log-odds for a promised share, interpolated between those of the table.
 
@@ -68,9 +72,10 @@ class TouchTable:
         UsageError
             The calibration promises no share as small or as large.
         """
-        low, high = self.shares[0], self.shares[-1]
-        if not low * (1 - 1e-9) <= share <= high * (1 + 1e-9):
-            raise UsageError(f"the detector is calibrated for shares from {low:g} to {high:g}, got {share:g}")
+        if not self.covers(share):
+            raise UsageError(
+                f"the detector is calibrated for shares from {self.shares[0]:g} to {self.shares[-1]:g}, got {share:g}"
+            )
         return float(np.interp(math.log(share), np.log(self.shares), self.log_odds))
 
 

@@ -138,7 +138,7 @@ def test_lines_and_pixels_need_no_clean_images_and_no_weights(run, tmp_path):
     words = ("--detector", "lines,pixels", "--grow", 0, "--device", "cpu", "--threads", 1)
     code, said, err = run("detect", folder, tmp_path / "M", *words)
     assert code == 0, err
-    assert "pixels of log-odds above" in said
+    assert "log-odds of lines,pixels must exceed 3.00, -0.25" in said
     mask = np.asarray(Image.open(tmp_path / "M" / "a.png")) > 0
     assert mask[:, 70].all()
     assert mask[40, 120]

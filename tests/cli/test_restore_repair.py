@@ -62,6 +62,34 @@ def test_the_written_marks_given_back_as_a_mask_restore_the_same(run, dusty, det
     assert np.array_equal(pixels(tmp_path / "AGAIN" / "a.png"), found)
 
 
+def test_a_mask_that_was_edited_is_not_overwritten(run, dusty, detector_file, tmp_path):
+    folder, _, specks = dusty
+    out = tmp_path / "OUT"
+    restored(run, folder, out, detector_file)
+    mask = out / "_restorekit" / "repaired" / "a.png.png"
+    edited = np.asarray(Image.open(mask)) & (np.arange(specks.shape[1]) < 80)
+    Image.fromarray(edited).save(mask)
+    again = ("restore", folder, out, "--repair", detector_file, *WORDS)
+    code, _, err = run(*again)
+    assert code == 1
+    assert "was edited since it was written" in err
+    assert np.array_equal(np.asarray(Image.open(mask)), edited)
+    assert run("restore", folder, out, "--mask", mask.parent, "--sigma", 0, *WORDS)[0] == 0  # reads and leaves it
+    assert np.array_equal(np.asarray(Image.open(mask)), edited)
+    assert np.array_equal((pixels(out / "a.png") != pixels(folder / "a.png")).any(2) & ~edited, np.zeros_like(edited))
+    assert run(*again, "--overwrite")[0] == 0
+    assert np.asarray(Image.open(mask)).sum() > edited.sum()
+
+
+def test_masks_of_a_repair_that_was_replaced_are_removed(run, dusty, detector_file, tmp_path):
+    folder, *_ = dusty
+    restored(run, folder, tmp_path / "OUT", detector_file)
+    mask = tmp_path / "OUT" / "_restorekit" / "repaired" / "a.png.png"
+    assert mask.is_file()
+    assert run("restore", folder, tmp_path / "OUT", "--sigma", 0, *WORDS)[0] == 0
+    assert not mask.exists()
+
+
 def test_a_protected_pixel_is_never_touched_and_a_stroke_takes_back_a_whole_mark(run, dusty, detector_file, tmp_path):
     folder, _, specks = dusty
     given, stroke = pixels(folder / "a.png"), np.zeros(specks.shape, np.uint8)
@@ -120,13 +148,26 @@ def test_marks_and_masks_are_filled_together_with_draws_and_intervals(run, dusty
 
 def test_options_without_repair_and_unknown_detectors_are_one_sentence(run, dusty, detector_file, tmp_path):
     folder, *_ = dusty
-    for option in ("--protect", "--keep-marks"):
-        code, _, err = run("restore", folder, tmp_path / "O", option, folder / "a.png")
+    for words in (
+        ("--protect", folder / "a.png"), ("--keep-marks", folder / "a.png"), ("--touch", 0.01), ("--strength", 0.5),
+    ):  # fmt: skip
+        code, _, err = run("restore", folder, tmp_path / "O", *words, *WORDS)
         assert code == 2
         assert "add --repair" in err
-    code, _, err = run("restore", folder, tmp_path / "O", "--repair", "flim", *WORDS)
-    assert code == 2
-    assert "film" in err
+    (tmp_path / "OTHER").mkdir()
+    Image.fromarray(np.zeros((8, 8), np.uint8)).save(tmp_path / "OTHER" / "nobody.png")
+    for words, sentence in (
+        (("--repair", "flim"), "film"),
+        (("--repair", "film,"), "names of detectors with commas"),
+        (("--repair", "film", "--touch", 1e-5), "film is calibrated for --touch from 0.0002 to 0.01, got 1e-05"),
+        (("--repair", "film,lines", "--touch", 2e-4), "from 0.0004 to 0.02, of which each of 2 detectors"),
+        (("--repair", detector_file, "--strength", 0.5, "--samples", 2), "remove --strength, or --samples"),
+        (("--repair", detector_file, "--strength", 0.5, "--interval", 0.9), "remove --strength, or --samples"),
+        (("--repair", detector_file, "--protect", tmp_path / "OTHER"), "fits an image by its name"),
+        (("--repair", detector_file, "--keep-marks", tmp_path / "OTHER"), "fits an image by its name"),
+    ):
+        code, _, err = run("restore", folder, tmp_path / "O", *words, *WORDS)
+        assert (code, sentence in err) == (2, True), err
     code, _, err = run("restore", folder, tmp_path / "O", "--repair", "default", *WORDS)
     assert code == 2
     assert "holds a model, which detects no defects" in err
@@ -147,8 +188,14 @@ def test_python_repairs_a_folder_as_the_command_does(run, dusty, detector_file, 
     assert np.array_equal(pixels(tmp_path / "KEPT" / "a.png"), pixels(folder / "a.png"))
     with pytest.raises(UsageError, match="add --repair"):
         restorekit.restore_folder(folder, tmp_path / "X", keep_marks=tmp_path / "all.png")
-    with pytest.raises(UsageError, match="from 0 to 1"):
-        restorekit.restore_folder(folder, tmp_path / "X", repair=detector_file, strength=1.5)
+    for options, sentence in (
+        ({"strength": 1.5}, "above 0 and up to 1"),
+        ({"touch": "x"}, "above 0 and up to 1"),
+        ({"repair": True}, "the name or file of a detector"),
+        ({"protect": np.zeros((8, 8))}, "are files or folders"),
+    ):
+        with pytest.raises(UsageError, match=sentence):
+            restorekit.restore_folder(folder, tmp_path / "X", **{"repair": detector_file, **options})
 
 
 def test_an_image_unlike_photographs_and_one_that_is_defective_in_large_parts_are_labelled(

@@ -50,6 +50,9 @@ def test_an_unknown_preset_is_said(source, tmp_path):
 
 
 def test_a_conditional_model_wants_damage(source, tmp_path):
+    with pytest.raises(UsageError, match="no --corruption makes any; pass one that does, such as --corruption film"):
+        job = Plan("marks", corruptions=("gaussian:sigma=0.1",), settings={"preset": "small"}, init="none")
+        prepare(tmp_path / "r", DataSource(source), job, CPU, False, 1, None, None)
     with pytest.raises(UsageError, match="learns to undo a corruption"):
         prepare(tmp_path / "r", DataSource(source), plan(corruptions=()), CPU, False, 1, None, None)
 

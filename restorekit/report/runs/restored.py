@@ -69,8 +69,8 @@ def restore_folder(
     mask_confirmed: bool = False,
     opaque: bool = False,
     repair: str | Path | None = None,
-    touch: float = 1e-3,
-    strength: float = 1.0,
+    touch: float | None = None,
+    strength: float | None = None,
     protect: str | Path | None = None,
     keep_marks: str | Path | None = None,
     label: int | None = None,
@@ -143,7 +143,7 @@ def restore_folder(
     known = None if corruption is None else _corruption(corruption)
     opened = open_restorer(model, known, sampler, Compute(device, precision), sigma=level)
     opened.check(label, samples)
-    search = open_search(repair, touch, strength, protect, keep_marks, Compute(device, precision))
+    search = open_search(repair, touch, strength, protect, keep_marks, Compute(device, precision), items=items)
     options = Options(
         model=model, digest=opened.digest, corruption=corruption, sigma=None if level is None else str(level),
         mask=None if mask is None else str(mask), mask_invert=mask_invert,

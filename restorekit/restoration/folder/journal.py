@@ -137,6 +137,13 @@ class Journal:
                 found.append(path)
         return found
 
+    def kept(self, key: str) -> dict[Path, str]:
+        """Return the digests of the other files that were kept for an image when it was last done, by their paths."""
+        line = self.lines.get(key)
+        if line is None or line.facts is None:
+            return {}
+        return {self._out / name: known for name, known in zip(line.facts.kept, line.facts.kept_digests, strict=False)}
+
     def owns(self, key: str, target: Path) -> bool:
         """Return whether the file at `target` has the bytes that a run wrote there, even if it was killed then."""
         by_image = self._written.get(key, set())  # lines of older versions name no target

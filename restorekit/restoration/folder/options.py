@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import NormalDist
@@ -23,6 +23,8 @@ from restorekit.restoration.folder.records import InputDigests, RepairOptions
 from restorekit.restoration.loading import open_repair
 from restorekit.restoration.repair import Repair
 from restorekit.uncertainty.calibration_table import Table
+
+TOUCH = 1e-3  # share of clean pixels that a repair may touch, unless another is set
 
 
 @dataclass(frozen=True)
@@ -111,6 +113,13 @@ class Options:
             values["repair"] = encode(replace(self.repair, detector=""))
         return journal.digest_of_values(values)
 
+    def __post_init__(self) -> None:
+        if self.repair is not None and self.repair.strength < 1 and (self.samples or self.keep or self.interval):
+            raise UsageError(
+                "a strength below 1 leaves part of each defect in place, which draws, standard deviations and intervals"
+                " do not describe; remove --strength, or --samples, --keep and --interval"
+            )
+
     @property
     def deviations(self) -> float:
         """Half the width of a Gaussian interval in standard deviations; 0 without an interval."""
@@ -145,8 +154,8 @@ class Search:
 
 
 def open_search(
-    detector: str | Path | None, touch: float, strength: float, protect: str | Path | None,
-    keep_marks: str | Path | None, compute: Compute, memory: int = MAX_MEMORY,
+    detector: str | Path | None, touch: float | None, strength: float | None, protect: str | Path | None,
+    keep_marks: str | Path | None, compute: Compute, memory: int = MAX_MEMORY, items: Sequence[Item] = (),
 ) -> Search:  # fmt: skip
     """Open a detector that touches the promised share of clean pixels, and the masks that limit it.
 
@@ -154,33 +163,43 @@ def open_search(
     ----------
     detector : str, path or None
         Names or files of detectors, with commas between them; None: nothing is searched for.
-    touch : float
-        Share of the pixels of clean images that may be touched, on average.
-    strength : float
-        Share of the way from what was observed to the repair.
+    touch : float or None
+        Share of the pixels of clean images that may be touched, on average; None: `TOUCH`.
+    strength : float or None
+        Share of the way from what was observed to the repair, above 0; None: all of it.
     protect, keep_marks : str, path or None
         Masks of pixels that are never repaired, and masks that keep each mark they touch as it is.
     compute : Compute
         Where and how the detector computes.
     memory : int
         Bytes of working memory.
+    items : sequence of Item
+        The images, of which the masks must fit at least one.
 
     Raises
     ------
     UsageError
-        There is no such detector or mask, a mask without a detector, or a number out of range.
+        There is no such detector or mask, an option without a detector, or a number out of range.
     """
-    first, second = (None if path is None else str(path) for path in (protect, keep_marks))
+    options = {"touch": touch, "strength": strength, "protect": protect, "keep_marks": keep_marks}
     if detector is None:
-        if first or second:
-            raise UsageError("--protect and --keep-marks limit a repair, and there is none; add --repair")
+        if unused := [name for name, value in options.items() if value is not None]:
+            raise UsageError(f"{unused[0]} belongs to a repair, and there is none; add --repair (repair= in Python)")
         return Search()
-    if not 0 <= strength <= 1:
-        raise UsageError(f"the strength of a repair is from 0 to 1, got {strength}")
-    masks = (None if text is None else parse_mask(text, confirmed=True, required=False) for text in (first, second))
+    if not isinstance(detector, str | Path):
+        raise UsageError(f"repair is the name or file of a detector, or several with commas, got {detector!r}")
+    if not all(isinstance(mask, str | Path | None) for mask in (protect, keep_marks)):
+        raise UsageError("protect and keep_marks are files or folders; write arrays to files first")
+    touch, strength = TOUCH if touch is None else touch, 1.0 if strength is None else strength
+    if not all(isinstance(number, int | float) and 0 < number <= 1 for number in (touch, strength)):
+        raise UsageError(f"touch and strength are above 0 and up to 1, got {touch!r} and {strength!r}")
+    first, second = (None if path is None else str(path) for path in (protect, keep_marks))
+    masks = [None if text is None else parse_mask(text, confirmed=True, required=False) for text in (first, second)]
+    for source in filter(None, masks if items else ()):
+        source.check(items)
     repair, digest = open_repair(str(detector), touch, compute=compute, memory=memory)
-    options = RepairOptions(str(detector), digest, float(touch), float(strength), first, second)
-    return Search(repair, options, *masks)
+    recorded = RepairOptions(str(detector), digest, float(touch), float(strength), first, second)
+    return Search(repair, recorded, *masks)
 
 
 @dataclass(frozen=True, eq=False)

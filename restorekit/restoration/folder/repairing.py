@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
 from restorekit.core.errors import ImageError
 from restorekit.core.rng import Rng
 from restorekit.images.defects import count_marks, without_marks
+from restorekit.images.discovery import Item
 from restorekit.images.masks import MaskArray
-from restorekit.restoration.folder.options import Options
+from restorekit.restoration.folder.journal import image_digest
+from restorekit.restoration.folder.options import Options, Setup
 from restorekit.restoration.folder.planes import PlaneSource, no_noise
 from restorekit.restoration.folder.read import OpenedFile, remarks
 from restorekit.restoration.folder.records import RepairRecord
 from restorekit.restoration.repair import Repair
 from restorekit.uncertainty.touch import CAP
 
+INFRARED = "if the fourth is the infrared plane of a scan, --mask ir reads dust from it and leaves it as it is"
 LOOK = "look at the marks in the report, and take wrong ones back with --keep-marks"
 
 
@@ -30,7 +35,8 @@ def search(opened: OpenedFile, repair: Repair, options: Options) -> OpenedFile:
     """
     if any(plane.resized or plane.shape[0] != plane.pixels.shape[2] for plane in opened.planes):
         raise ImageError(
-            f"{opened.item.key} gets another size or other channels, and defects of those are not searched"
+            f"{opened.item.key} is restored to another size or other channels, where defects cannot be searched; remove"
+            " --repair"
         )
     corruption, found = opened.degradation.corruption, np.zeros((*opened.picture.pixels.shape[:3], 1), np.bool_)
     for plane in opened.planes:
@@ -39,10 +45,12 @@ def search(opened: OpenedFile, repair: Repair, options: Options) -> OpenedFile:
         if plane.missing is not None:
             marks &= ~plane.missing.all(2)
         height, width = marks.shape
-        if opened.kept_marks is not None:
-            kept = opened.kept_marks[plane.frame if len(opened.kept_marks) > 1 else 0, :height, :width]
-            marks = without_marks(marks, np.asarray(kept.any(2)))
         found[plane.frame, :height, :width, 0] |= marks
+    if opened.kept_marks is not None:
+        for frame, kept in zip(
+            found, np.broadcast_to(opened.kept_marks, (len(found), *opened.kept_marks.shape[1:])), strict=True
+        ):
+            frame[..., 0] = without_marks(frame[..., 0], kept.any(2))
     if opened.protected is not None:
         found &= ~opened.protected.any(3, keepdims=True)
     planes = []
@@ -55,8 +63,26 @@ def search(opened: OpenedFile, repair: Repair, options: Options) -> OpenedFile:
         notes.append(f"no share of clean pixels is promised, because it is unlike photographs: {reason}; {LOOK}")
     elif share > CAP:
         notes.append(f"{share:.1%} of it look defective, more than {CAP:.0%}; {LOOK}")
+    if share and opened.picture.pixels.shape[3] == 4:
+        notes.append(f"defects are searched in each of its 4 channels; {INFRARED}")
     notes += [note for note in remarks(planes, opened.picture, options) if note not in notes]
     return replace(opened, planes=planes, repaired=found, notes=tuple(notes))
+
+
+def refuse_edited(masks: Mapping[Path, str], setup: Setup) -> None:
+    """Raise an ImageError if a mask of an earlier run, with its digest then, was edited or serves as a mask now."""
+    for path, known in masks.items():
+        if path.is_file() and image_digest(path) != known and not setup.overwrite:
+            raise ImageError(
+                f"{path} was edited since it was written, and would be lost; move it elsewhere (--mask reads it from"
+                " there), or pass --overwrite"
+            )
+
+
+def stale_masks(masks: Mapping[Path, str], written: Iterable[Path], item: Item, setup: Setup) -> list[Path]:
+    """Return masks of an earlier run that are of another picture now: not written, read or edited since."""
+    used = {*written, setup.masks.file(item)}
+    return [p for p, known in masks.items() if p not in used and p.is_file() and image_digest(p) == known]
 
 
 def record(repaired: MaskArray) -> RepairRecord:

@@ -97,7 +97,8 @@ class RestorationJob:
                 repair = self.setup.search.repair
                 searched.append(opened if repair is None else search(opened, repair, self.setup.options))
             except Exception as error:  # a plugin's code may raise anything
-                computed.lines.append(self._failure(opened, error))
+                if not opened.done:
+                    computed.lines.append(self._failure(opened, error))
         batches = deque(alike(searched))
         while batches:
             images, started = batches.popleft(), time.perf_counter()

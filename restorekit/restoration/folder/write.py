@@ -21,6 +21,7 @@ from restorekit.restoration.folder.journal import Journal
 from restorekit.restoration.folder.options import Setup
 from restorekit.restoration.folder.read import sentence
 from restorekit.restoration.folder.records import REPAIRED, Facts, ImageRecord
+from restorekit.restoration.folder.repairing import refuse_edited, stale_masks
 
 VIEWS = "views"  # pictures for the report, in the run's own folder
 FOLDERS = {"std": "std", "low": "low", "high": "high", "draws": "samples"}  # of what is kept, in the run's own folder
@@ -36,8 +37,13 @@ def store_group(computed: Computed, setup: Setup, journal: Journal) -> list[Imag
 
 def _stored(finished: Finished, setup: Setup, journal: Journal) -> ImageRecord:
     key, target = finished.item.key, setup.target(finished.item)
+    masks = {
+        path: known for path, known in journal.kept(key).items() if path.parent.is_relative_to(setup.own / REPAIRED)
+    }
     try:
         _refuse_foreign_files(finished, target, setup, journal)
+        if masks and finished.repaired is not None:
+            refuse_edited(masks, setup)
         notes = _write(finished, target, setup, journal)
         # What an earlier run kept is of another picture than the one that is now in place.
         for path in _extra_paths(key, FOLDERS.keys() - finished.canvas.extras.keys(), setup):
@@ -48,7 +54,7 @@ def _stored(finished: Finished, setup: Setup, journal: Journal) -> ImageRecord:
             [] if finished.repaired is None else [write_marks(finished.repaired, setup.own / REPAIRED / f"{key}.png")]
         )
         line = journal.success(key, [*_extra_paths(key, finished.canvas.extras, setup), *marks], facts)
-        for path in journal.superseded(line):
+        for path in [*journal.superseded(line), *(stale_masks(masks, marks, finished.item, setup) if masks else ())]:
             remove(path)
     except Exception as error:  # whatever one image meets must not keep the others back
         line = journal.failure(key, sentence(error, setup.own))
