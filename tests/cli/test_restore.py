@@ -395,7 +395,7 @@ def test_what_corrupt_wrote_restores_without_an_option(run, restore, source, tmp
 def test_samples_are_restored_by_the_shipped_weights(run, tmp_path):
     code, said, _ = run("restore", SAMPLES, tmp_path / "OUT", "--device", "cpu")
     assert code == 0
-    assert "6 restored, 0 done before, 0 failed" in said
+    assert "7 restored, 0 done before, 0 failed" in said
 
 
 def test_self_checks_are_summed_up(restore, run, source, tmp_path):
