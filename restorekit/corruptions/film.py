@@ -22,7 +22,8 @@ NUMBERS = 13  # uniform numbers that describe a mark
 LARGEST = 256.0  # longest side of a mark, pixels
 SMALLEST = 1 / 8  # of the size of the largest marks of an image: the size of its smallest
 FAINTER = 0.4  # of the largest opacity of the marks of an image: by which its faintest marks have less
-SOFTEST = 1.0  # levels of the pyramid of a shape by which its edges may be blurred
+EDGE = 0.35  # opacity at which hard edges cut a shape off
+HARDEST = 16.0  # factor by which opacities around it are spread, at most, so that tiles agree
 TONES = ("mixed", "white", "black", "coloured")
 
 
@@ -34,9 +35,14 @@ class Common(NamedTuple):
     tone: float
     softness: float
 
+    @property
+    def variety(self) -> float:
+        """How much of the usual variety of opacity and tone the marks have: all with soft edges, none with hard ones."""
+        return max((1 + min(self.softness, 0.0)) ** 2, 1 / HARDEST)
+
 
 class Mark(NamedTuple):
-    """A mark on an image: its shape, its middle (row, column), side and angle, opacity, softness and colour."""
+    """A mark on an image: its shape, middle (row, column), side, angle, opacity, edges and colour."""
 
     shape: Shape
     row: float
@@ -45,6 +51,7 @@ class Mark(NamedTuple):
     angle: float
     opacity: float
     softness: float
+    hardness: float
     colour: tuple[float, float, float]
 
     @classmethod
@@ -60,9 +67,10 @@ class Mark(NamedTuple):
             column=corner[1] + CELL * u[4],
             side=min(LARGEST, max(2.0, shape.side(common.size * SMALLEST ** u[5]))),
             angle=2 * math.pi * u[6],
-            opacity=common.opacity * (1 - FAINTER * u[7] ** 2),
-            softness=SOFTEST * common.softness * u[8],
-            colour=colour_of(tone, common.tone, u[9:]),
+            opacity=common.opacity * (1 - FAINTER * common.variety * u[7] ** 2),
+            softness=max(common.softness, 0.0) * u[8],
+            hardness=1 / common.variety,
+            colour=colour_of(tone, common.tone, u[9:], common.variety),
         )
 
     def touches(self, height: int, width: int) -> bool:
@@ -89,7 +97,8 @@ class Mark(NamedTuple):
             ],
             2,
         )
-        opacity = self.opacity * F.grid_sample(pixels[None, None], grid[None], align_corners=False)[0, 0]
+        opacity = F.grid_sample(pixels[None, None], grid[None], align_corners=False)[0, 0]
+        opacity = self.opacity * (EDGE + self.hardness * (opacity - EDGE)).clamp(0, 1)
         window = slice(top, bottom), slice(left, right)
         part, colour = y[:, *window], y.new_tensor(self.colour)
         colour = colour if len(y) == len(colour) else colour.mean().expand(len(y))
@@ -124,6 +133,9 @@ class Film(Corruption):
         emulsion; "mixed" draws one for each image, or both white and black.
     known : bool
         Whether the marks are known, so that values under them are missing and all others exact.
+    softness : float or (float, float)
+        Of the edges, drawn once for each image: 1 blurs them by up to a factor of two in resolution, 0 leaves them as
+        the shapes have them, -1 makes them hard, and the marks uniformly opaque and purely white or black.
     """
 
     name: ClassVar[str] = "film"
@@ -134,6 +146,7 @@ class Film(Corruption):
     opacity: Ranged = field(default=(0.4, 1.0), metadata={"low": 0.05, "high": 1.0, "share": True})
     tone: str = field(default="mixed", metadata={"choices": TONES})
     known: bool = False
+    softness: Ranged = field(default=(-1.0, 1.0), metadata={"low": -1.0, "high": 1.0})
 
     @property
     def hides(self) -> bool:  # type: ignore[override]
@@ -155,8 +168,9 @@ class Film(Corruption):
         """Return the marks that may touch each image of x, (B, C, H, W), in the order in which they are put on."""
         b, _, h, w = x.shape
         classes, reach = shapes_of(self.shapes), math.ceil(LARGEST / math.sqrt(2)) + 1
-        density, size, opacity = (self.draw(name, x, rng).flatten().tolist() for name in ("density", "size", "opacity"))
-        tone, softness = rng.uniform("film.tone", (b, 2, 1, 1), "cpu").flatten(1).T.tolist()
+        names = "density", "size", "opacity", "softness"
+        density, size, opacity, softness = (self.draw(name, x, rng).flatten().tolist() for name in names)
+        tone = rng.uniform("film.tone", (b, 1, 1, 1), "cpu").flatten().tolist()
         origins = rng.origins or ((0, 0),) * b
         rows, columns = (2 + (side + 2 * reach) // CELL for side in (h, w))
         cells = rng.before(reach).uniform("film.marks", (b, SLOTS * NUMBERS, rows, columns), "cpu", CELL)
@@ -174,12 +188,16 @@ class Film(Corruption):
         return found
 
 
-def colour_of(name: str, image: float, u: list[float]) -> tuple[float, float, float]:
-    """Return the colour of a mark, by the tone of all marks of its image, a uniform number, and numbers of its own."""
+def colour_of(name: str, image: float, u: list[float], variety: float = 1.0) -> tuple[float, float, float]:
+    """Return the colour of a mark, by the tone of all marks of its image, a uniform number, and numbers of its own.
+
+    Whites and blacks have the `variety` of their image, 0 to 1.
+    """
     if name == "mixed":  # white, black, both, coloured
         name = "white" if image < 0.4 else "black" if image < 0.7 else "coloured" if image > 0.9 else ""
         name = name or ("white" if u[0] < 0.5 else "black")
     if name == "coloured":
         return u[1], u[2], u[3]
-    gray, tint = (1 - 0.25 * u[1] ** 2, 0.9) if name == "white" else (0.25 * u[1] ** 2, 1.1)
-    return gray, gray * (1 + (tint - 1) * u[2] / 2), gray * (1 + (tint - 1) * u[2])  # paper yellows, dirt is warm
+    away = 0.25 * variety * u[1] ** 2
+    gray, tint = (1 - away, -0.1 * variety) if name == "white" else (away, 0.1 * variety)
+    return gray, gray * (1 + tint * u[2] / 2), gray * (1 + tint * u[2])  # paper yellows, dirt is warm

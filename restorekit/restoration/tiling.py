@@ -16,7 +16,8 @@ from restorekit.core.types import Geometry, Observation, Restoration, Source
 
 FEATHER = 16  # pixels over which one tile fades into the next
 BYTES_PER_PIXEL = 2048  # memory of one pixel in a pass through a model; the shipped models need less
-MAX_TILE = 1024  # side of a tile in pixels, at most, for that memory
+MAX_TILE = 1024  # side of a tile in pixels, at most
+MAX_PIXELS = 2**20  # in one pass through a model, at most: with more, processors wait for memory
 BYTES_PER_VALUE = 16  # memory of one value of a returned draw: the value, its weighted sum, and temporary copies
 SHARED_DRAWS = 64  # draws whose means and variances are held at once if they share work
 DIAGNOSTIC = "diagnostic "  # prefix of the name of a field that holds a sampler's diagnostic
@@ -38,14 +39,13 @@ class Limits:
     """
 
     tile: int = 512
-    pixels: int = 2**20
+    pixels: int = MAX_PIXELS
 
     @classmethod
     def for_memory(cls, memory: int, bytes_per_pixel: int = BYTES_PER_PIXEL) -> Limits:
         """Return limits for that many bytes of working memory, and bytes of one pixel in a pass."""
-        pixels = max(2**16, memory // bytes_per_pixel)
-        largest = int(MAX_TILE * (BYTES_PER_PIXEL / bytes_per_pixel) ** 0.5)
-        return cls(min(largest, int(pixels**0.5)), pixels)
+        pixels = min(MAX_PIXELS, max(2**16, memory // bytes_per_pixel))
+        return cls(min(MAX_TILE, int(pixels**0.5)), pixels)
 
     def draws(self, values: int, shared: bool) -> int:
         """Return how many draws of images of `values` values to make at once; more if their work is `shared`."""

@@ -8,6 +8,7 @@ shapes are every fifth file of each class of `film_damage`, which it has not lea
 from __future__ import annotations
 
 import argparse
+import itertools
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -32,7 +33,8 @@ TOUCH = 1e-3
 DAMAGED, VISIBLE = 0.2, 0.04  # opacity of a damaged pixel, and change of a value that can be seen
 SMALLEST = 6  # pixels of a mark that counts
 CLASSES = ("hair", "hair-short", "scratches", "dots", "dirt", "lint", "smut", "spots", "sprinkles", "stain")
-MARKS = {"density": (100.0, 1000.0), "size": (5.0, 24.0), "opacity": 1.0}
+MARKS = {"density": (60.0, 400.0), "size": (5.0, 24.0), "opacity": 1.0}
+EDGES = {"hard": -1.0, "sharp": -0.5, "plain": 0.0, "soft": 0.5, "blurred": 1.0}  # softness of the marks of a picture
 
 Mask = npt.NDArray[np.bool_]
 Find = Callable[[Tensor, str], npt.NDArray[np.float32]]
@@ -64,10 +66,10 @@ def threshold(maps: list[npt.NDArray[np.float32]], penalty: float) -> float:
 
 
 def damaged_pictures(clean: list[tuple[str, Tensor]], shapes: Path) -> list[tuple[str, Tensor, Tensor, Mask]]:
-    """Return names, clean and damaged pictures, 8 bits deep, and where damage can be seen."""
+    """Return names, clean and damaged pictures, 8 bits deep, and where damage can be seen; `EDGES` take turns."""
     found = []
-    for name, x in clean:
-        o = Film(shapes=str(shapes), **MARKS)(x[None], Rng(3, (name,)))  # type: ignore[arg-type]
+    for (name, x), softness in zip(clean, itertools.cycle(EDGES.values()), strict=False):
+        o = Film(shapes=str(shapes), softness=softness, **MARKS)(x[None], Rng(3, (name,)))  # type: ignore[arg-type]
         y = (o.y[0] * 255).round() / 255
         assert o.marks is not None
         seen = (o.marks[0, 0] >= DAMAGED) & ((y - x).abs().amax(0) > VISIBLE)
@@ -130,7 +132,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as place:
         shapes = fifth(given.data / "film_damage", Path(place))
         images = damaged_pictures(clean, shapes)
-        by_class = {name: damaged_pictures(clean[:6], shapes / name) for name in CLASSES}
+        by_class = {name: damaged_pictures(clean[:10], shapes / name) for name in CLASSES}
     truth = [m for *_, m in images]
     masks: dict[str, list[Mask]] = {"true mask": [find_marks(m.astype(np.float32), 0.0) for m in truth]}
     for name, find in methods.items():
@@ -143,6 +145,9 @@ def main() -> None:
         hits, dice, area, marks = scores(masks[name], truth)
         print(f"{name}: log-odds {at:.2f}, clean touched {np.mean(shares):.4f} %, worst {worst}")
         print(f"  of {marks} marks found {hits:.3f}, Dice {dice:.3f}, of their pixels {area:.3f}", flush=True)
+        for i, kind in enumerate(EDGES):
+            hits, dice, area, marks = scores(masks[name][i :: len(EDGES)], truth[i :: len(EDGES)])
+            print(f"    {kind:10s} of {marks} marks found {hits:.3f}, Dice {dice:.3f}, of their pixels {area:.3f}")
         for kind, some in by_class.items():
             found = [find_marks(find(y, key), at, penalty=penalty) for key, _, y, _ in some]
             hits, dice, area, marks = scores(found, [m for *_, m in some])

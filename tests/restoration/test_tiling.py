@@ -63,9 +63,9 @@ def test_a_tile_is_as_small_as_its_number_allows(length, tile, halo, multiple):
 
 
 def test_limits_follow_the_memory_of_a_pixel():
-    assert Limits.for_memory(4 * 10**9) == Limits(1024, 4 * 10**9 // 2048)
-    assert Limits.for_memory(4 * 10**9, 512) == Limits(2048, 4 * 10**9 // 512)
-    assert Limits.for_memory(10**9, 512).tile == 1397
+    assert Limits.for_memory(4 * 10**9) == Limits(1024, 2**20)
+    assert Limits.for_memory(4 * 10**9, 512) == Limits(1024, 2**20)
+    assert Limits.for_memory(10**9) == Limits(698, 10**9 // 2048)
 
 
 def test_no_more_tiles_than_needed():

@@ -16,7 +16,7 @@ def test_an_image_is_mirrored_to_a_size_the_model_takes():
 def test_limits_follow_from_the_memory():
     small, large = Limits.for_memory(2**20), Limits.for_memory(2**34)
     assert (small.tile, small.pixels) == (256, 2**16)
-    assert (large.tile, large.pixels) == (1024, 2**23)
+    assert (large.tile, large.pixels) == (1024, 2**20)
 
 
 def _passes(draws, limits, height=400, width=300):
