@@ -37,7 +37,7 @@ class Common(NamedTuple):
 
     @property
     def variety(self) -> float:
-        """How much of the usual variety of opacity and tone the marks have: all with soft edges, none with hard ones."""
+        """Share of the usual variety of opacity and tone: 1 for marks with soft edges, less for hard ones."""
         return max((1 + min(self.softness, 0.0)) ** 2, 1 / HARDEST)
 
 

@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 import math
+from typing import TypeVar
 
 import cv2
 import numpy as np
 import numpy.typing as npt
+from torch import Tensor
 
 GROW_PX = 1  # by which marks are widened, because their edges are soft
 TINY = 1e-7  # probabilities are kept this far from 0 and 1, so that log-odds are finite
 STEPS = (0.0, 0.5, 1.0)  # nats above the threshold: levels at which connected pixels are judged together
 
+STEEPNESS = 4  # power of a score that gives the odds of a defect, so that log-odds distinguish the tail
+
 Mask = npt.NDArray[np.bool_]
 Probability = npt.NDArray[np.float32]
 Thresholds = npt.NDArray[np.float64]
+Scores = TypeVar("Scores", Probability, Tensor)
+
+
+def probability_of(scores: Scores, even: float) -> Scores:
+    """Return the probability of a defect for scores from 0 on: one half at `even`. Only its order is meant."""
+    odds = (scores / even) ** STEEPNESS
+    return odds / (1 + odds)
 
 
 def find_marks(probability: Probability, log_odds: float, grow: int = GROW_PX, penalty: float = 0.0) -> Mask:

@@ -23,12 +23,12 @@ from restorekit.core.plugins.hookspecs import hookimpl
 from restorekit.core.rng import Rng
 from restorekit.core.types import Geometry, Observation, Problem
 from restorekit.corruptions import Missing
+from restorekit.images.defects import probability_of
 from restorekit.restoration.loading import OpenedDetector, open_restorer
 from restorekit.uncertainty.noise_level import IMAGE, estimate_sigma
 
 SETS = 4  # each square is hidden in one pass of so many, its neighbours in the others
 SUSPECT = 4.0  # standard deviations from which a value is not used to predict its neighbours; odds of a defect there: 1
-STEEPNESS = 4  # power of the score that gives the odds of a defect, so that log-odds distinguish the tail
 MIN_STD = 1 / 255  # smallest standard deviation of model or noise that counts, on [0, 1]
 
 
@@ -61,8 +61,7 @@ class Anomaly(Detector):
 
     def probability(self, observation: Observation, rng: Rng) -> Tensor:
         """Return the probability that each pixel is defective, (B, 1, H, W), from how far off it is."""
-        odds = (self.scores(observation, rng) / SUSPECT) ** STEEPNESS
-        return (odds / (1 + odds)).nan_to_num(1.0)
+        return probability_of(self.scores(observation, rng), SUSPECT).nan_to_num(1.0)
 
     def scores(self, observation: Observation, rng: Rng) -> Tensor:
         """Return how many standard deviations each pixel is off, (B, 1, H, W), the channel that is off most counting.

@@ -35,7 +35,7 @@ from restorekit.images.intensity import (
 )
 from restorekit.images.picture import SUFFIXES, Array, turned_upright, with_infrared
 from restorekit.restoration.assumptions import NO_NOISE, pose_problem, resolve_degradation, sigma_of
-from restorekit.restoration.loading import Opened, open_restorer
+from restorekit.restoration.loading import Opened, open_repair, open_restorer
 from restorekit.restoration.objects import (
     CallerImage,
     ImageValues,
@@ -44,10 +44,12 @@ from restorekit.restoration.objects import (
     read_object,
     without_infrared,
 )
+from restorekit.restoration.repair import Repair
 from restorekit.restoration.safeguards import hold
 from restorekit.uncertainty.conditions import white_level, without_noise
 from restorekit.uncertainty.intervals import enclose_or_warn
 from restorekit.uncertainty.noise_level import estimate_sigma
+from restorekit.uncertainty.touch import TOUCH
 
 __all__ = ["PythonRestorer", "RestoredImage", "load"]
 WINDOW = 2048  # side of the central part of a large image from which its noise level is estimated, pixels
@@ -66,11 +68,24 @@ class RestoredImage(Restoration):
         The image as the restorer saw it.
     estimate : Tensor, (B, C, H, W), or None
         `mmse` as a batch.
+    repaired : array or Tensor of bool, or None
+        Where defects were found and filled, laid out like the image; None: none were searched.
     """
 
     taken: CallerImage | None = None
     values: ImageValues | None = None
     estimate: Tensor | None = None
+    repaired: Any = None
+
+    @classmethod
+    def of(cls, restored: Restoration, taken: CallerImage, values: ImageValues) -> RestoredImage:
+        """Lay out the restoration of a batch like the image that it came from."""
+        others = restored.std, restored.draws, restored.low, restored.high
+        mmse = taken.form.give(restored.mmse)
+        std, draws, low, high = (None if one is None else taken.form.give(one) for one in others)
+        repaired = None if values.repaired is None else taken.form.give(values.repaired)
+        estimate = restored.mmse.cpu()
+        return cls(mmse, std, draws, low, high, restored.diagnostics, taken, values, estimate, repaired)
 
     @property
     def image(self) -> Any:
@@ -196,6 +211,8 @@ class PythonRestorer:
         range: RangeOption = None,
         mask_confirmed: bool = False,
         ir_threshold: float | None = None,
+        repair: str | None = None,
+        touch: float | None = None,
     ) -> RestoredImage:
         """Restore one image, or a batch.
 
@@ -230,6 +247,11 @@ class PythonRestorer:
             Whether a mask may mark more than 60 % or less than 0.01 % of the image, as in `--mask-confirmed`.
         ir_threshold : float, optional
             Of the mask "ir": share of the infrared light that dust blocks at least, as in `--ir-threshold`.
+        repair : str, optional
+            Detector of defects that nobody has marked, such as ``"film"``, or several with commas between them; they
+            are filled, and all other values stay as they are unless `sigma` says otherwise.
+        touch : float, optional
+            Share of the pixels of clean images that the repair touches on average; 0.001 unless set.
 
         Returns
         -------
@@ -255,6 +277,10 @@ class PythonRestorer:
             raise UsageError(
                 f"the corruption {self.corruption} already sets the noise level, got sigma={sigma}; remove sigma"
             )
+        if touch is not None and repair is None:
+            raise UsageError("touch belongs to a repair, and there is none; pass repair='film' or remove touch")
+        search = None if repair is None else open_repair(repair, touch or TOUCH, compute=Compute(self.opened.device))[0]
+        sigma = 0.0 if repair and sigma is None and self.corruption is None else sigma  # all else stays as it is
         taken, hidden = read_object(image, axes), mask if missing is None else missing
         is_infrared = isinstance(hidden, str) and hidden == "ir"
         if ir_threshold is not None and not is_infrared:
@@ -262,7 +288,7 @@ class PythonRestorer:
         taken = without_infrared(taken) if is_infrared else taken
         lost = _neighbour(taken) if hidden is None else read_missing(hidden, taken, axes, mask_confirmed, ir_threshold)
         clear = not (isinstance(hidden, str) and hidden == "alpha")
-        values, problem, notes = self._pose(taken, lost, clear, sigma, label, parse_range(range))
+        values, problem, notes = self._pose(taken, lost, search, clear, sigma, label, parse_range(range))
         restorer = self.opened.restorer
         rng = Rng(int(seed), tuple(str(i) for i in torch.arange(len(values.y)).tolist()))
         restored, concerns = hold(problem, per_channel.restore(restorer, problem, int(samples), rng))
@@ -271,23 +297,11 @@ class PythonRestorer:
         if interval is not None:
             together = per_channel.channels_per_pass(restorer, problem.observation.shape[0])
             restored = enclose_or_warn(restored, problem, together, self.opened.table, interval)
-        others = restored.std, restored.draws, restored.low, restored.high
-        std, draws, low, high = (None if one is None else taken.form.give(one) for one in others)
-        return RestoredImage(
-            taken.form.give(restored.mmse),
-            std,
-            draws,
-            low,
-            high,
-            restored.diagnostics,
-            taken,
-            values,
-            restored.mmse.cpu(),
-        )
+        return RestoredImage.of(restored, taken, values)
 
     def _pose(
-        self, taken: CallerImage, lost: Tensor | None, clear: bool, sigma: float | str | None, label: int | None,
-        range: RangeOption,
+        self, taken: CallerImage, lost: Tensor | None, search: Repair | None, clear: bool, sigma: float | str | None,
+        label: int | None, range: RangeOption,
     ) -> tuple[ImageValues, Problem, list[str]]:  # fmt: skip
         """Return the values of an image, the problem that they pose, and what the caller may not expect."""
         stored = parse(taken.picture.spec, registry.corruptions()) if taken.picture.spec else None
@@ -296,7 +310,8 @@ class PythonRestorer:
         margin = margin if found.sigma is None else MARGIN_SIGMAS * found.sigma
         values = prepare_values(taken, range, margin, clear)
         if lost is not None:
-            values = _with_missing(values, lost)
+            values = values.without(lost)
+        values = values if search is None else values.searched(search)
         restorer = self.opened.restorer
         level = None if found.sigma is None else torch.full((len(values.y), 1, 1, 1), found.sigma)
         pose = partial(
@@ -343,13 +358,6 @@ def _neighbour(taken: CallerImage) -> Tensor | None:
 
     found = parse_mask(None).missing(Item(taken.path, taken.path.name), taken.picture).missing
     return None if found is None else torch.from_numpy(np.moveaxis(found, -1, 1).copy())
-
-
-def _with_missing(values: ImageValues, lost: Tensor) -> ImageValues:
-    """Take out what a mask marks, and let it be filled in where it would have been kept."""
-    observed = values.observed & ~lost
-    kept = None if values.kept is None else values.kept & ~np.moveaxis(lost.numpy(), 1, -1)
-    return values._replace(y=torch.where(observed, values.y, 0.0), observed=observed, kept=kept)
 
 
 def _estimated(problem: Problem, required: bool) -> tuple[Tensor | None, list[str]]:

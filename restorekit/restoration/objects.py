@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from restorekit.core.errors import ImageError, InputTypeError, RestorekitWarning, UsageError
+from restorekit.core.rng import Rng
 from restorekit.images import infrared
 from restorekit.images.axes import axes_of, frames_order, frames_shape, parse_axes, stored_layout
 from restorekit.images.discovery import Item
@@ -35,6 +36,8 @@ from restorekit.images.masks import is_plausible_share, parse_mask
 from restorekit.images.nodata import find_nodata
 from restorekit.images.picture import Array, Metadata, Picture
 from restorekit.images.validity import no_data, transparent
+from restorekit.restoration.repair import ArraySource, Repair
+from restorekit.uncertainty.touch import CAP
 
 MAX_CHANNELS = 4  # an axis this short holds channels if the other candidate is longer
 FAR = 10.0  # floats beyond this are no noisy [0, 1] any more
@@ -97,6 +100,8 @@ class ImageValues(NamedTuple):
         True where numbers are not observed and stay as they are in `RestoredImage.image`.
     range : IntensityRange
     notes : list of str
+    repaired : Tensor of bool, (B, C, H, W), or None
+        Where defects were found; they count as missing. None: none were searched.
     """
 
     y: Tensor
@@ -104,6 +109,25 @@ class ImageValues(NamedTuple):
     kept: Array | None
     range: IntensityRange
     notes: list[str]
+    repaired: Tensor | None = None
+
+    def without(self, lost: Tensor) -> ImageValues:
+        """Return these values less those of a mask, which are filled in even where they would have been kept."""
+        observed = self.observed & ~lost
+        kept = None if self.kept is None else self.kept & ~np.moveaxis(lost.numpy(), 1, -1)
+        return self._replace(y=torch.where(observed, self.y, 0.0), observed=observed, kept=kept)
+
+    def searched(self, repair: Repair) -> ImageValues:
+        """Return these values less those in which defects are found."""
+        y = torch.where(self.observed, self.y, torch.nan)
+        found = [repair.marks(ArraySource(one), Rng(0, (str(i),)).fork("repair")) for i, one in enumerate(y)]
+        defects = torch.from_numpy(np.stack(found))[:, None] & self.observed
+        notes = [
+            f"{share:.1%} of the image look defective, more than {CAP:.0%}; look at `repaired` or lower touch"
+            for share in defects.float().mean((1, 2, 3)).tolist()
+            if share > CAP
+        ]
+        return self.without(defects)._replace(notes=[*self.notes, *notes], repaired=defects)
 
 
 def read_object(image: Any, axes: str | None = None) -> CallerImage:
@@ -279,7 +303,7 @@ def read_missing(
             " non-zero means missing, so invert the mask if the other pixels are missing, or pass mask_confirmed=True"
             " if this is right"
         )
-    return torch.from_numpy(np.ascontiguousarray(np.moveaxis(marks, -1, 1)))
+    return torch.from_numpy(np.moveaxis(marks, -1, 1).copy())
 
 
 def _is_pil(image: Any) -> bool:

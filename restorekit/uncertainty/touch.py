@@ -21,6 +21,7 @@ from restorekit.core.records import Json, decode, encode
 
 CAP = 0.02  # of the pixels of an image: more that are touched count as this, so that few images make a promise
 LOG_ODDS = np.linspace(-8, 12, 161)  # candidates for the threshold
+TOUCH = 1e-3  # share of clean pixels that a repair may touch, unless another is set
 SHARES = (1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 1e-2)  # that are promised
 
 

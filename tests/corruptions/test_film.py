@@ -37,6 +37,25 @@ def test_a_pixel_blends_towards_the_mark_by_its_opacity(tone, low, high):
     assert float(away[(o.marks > 0) & (o.marks < 0.3)].mean()) < 0.5 * float(away[opaque].mean())
 
 
+@pytest.mark.parametrize(("tone", "value"), [("white", 1.0), ("black", 0.0)])
+def test_hard_marks_are_opaque_and_purely_white_or_black(tone, value):
+    o = Film(tone=tone, opacity=1.0, softness=-1.0, **DENSE)(torch.full((4, 3, 128, 128), 0.5), Rng(0, keys(4)))
+    inside = o.marks > 0
+    assert inside.any()
+    edge = inside & (o.marks < 0.95)
+    assert int(edge.sum()) < 0.2 * int(inside.sum())
+    assert float((o.y[(o.marks > 0.95).expand_as(o.y)] - value).abs().max()) < 0.04
+
+
+def test_the_softer_the_marks_the_more_of_them_is_edge():
+    x, shares = torch.full((8, 1, 192, 192), 0.5), []
+    for softness in (-1.0, -0.5, 0.0, 1.0):
+        marks = Film(opacity=1.0, softness=softness, **DENSE)(x, Rng(0, keys(8))).marks
+        shares.append(float(((marks > 0.02) & (marks < 0.9)).sum() / (marks > 0.02).sum()))
+    assert shares == sorted(shares)
+    assert shares[0] < 0.2 < 0.6 < shares[-1]
+
+
 def test_gray_images_have_gray_marks_and_coloured_ones_differ_by_channel():
     colour = Film(tone="coloured", **DENSE)(torch.full((1, 3, 128, 128), 0.5), Rng(0, ("a",)))
     gray = Film(tone="coloured", **DENSE)(torch.full((1, 1, 128, 128), 0.5), Rng(0, ("a",)))
@@ -80,7 +99,9 @@ def test_shapes_come_from_a_folder_its_folders_being_classes(tmp_path):
     assert bool((o.y[0, 0][marked] > 0.3).all())
 
 
-@pytest.mark.parametrize("spec", ["film:tone=blue", "film:density=5000", "film:opacity=0", "film:size=0"])
+@pytest.mark.parametrize(
+    "spec", ["film:tone=blue", "film:density=5000", "film:opacity=0", "film:size=0", "film:softness=-2"]
+)
 def test_values_outside_of_their_range_are_refused(spec):
     with pytest.raises(SpecError):
         parse(spec, registry.corruptions())

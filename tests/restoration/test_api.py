@@ -6,6 +6,7 @@ import dataclasses
 import multiprocessing
 import shutil
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -24,6 +25,7 @@ from restorekit.restoration.loading import open_restorer
 from tests._helpers.film import film_scan, shares
 
 RNG = np.random.default_rng(0)
+SAMPLES = Path(__file__).parents[2] / "samples"
 
 
 @pytest.fixture(scope="module")
@@ -203,6 +205,29 @@ def test_a_calibrated_model_gives_the_ends_of_an_interval(model_file, tmp_path):
 def test_an_interval_of_a_model_without_calibration_is_refused(model):
     with pytest.raises(UsageError, match="run restorekit calibrate on it"):
         model(RNG.random((8, 8), np.float32), interval=0.9)
+
+
+def test_defects_are_found_and_filled_and_all_else_is_exact():
+    image = np.asarray(Image.open(SAMPLES / "damaged" / "film" / "portrait.png"))
+    clean = np.asarray(Image.open(SAMPLES / "clean" / "film" / "portrait.png")).astype(float)
+    found = restorekit.load("default", device="cpu")(image, repair="film", touch=0.005)
+    assert found.repaired.shape == image.shape
+    assert np.array_equal(found.image[~found.repaired], image[~found.repaired])
+    inside = found.repaired
+    assert np.square(found.image[inside] - clean[inside]).sum() < 0.5 * np.square(image[inside] - clean[inside]).sum()
+    with pytest.raises(UsageError, match="touch belongs to a repair"):
+        restorekit.load("default", device="cpu")(image, touch=0.005)
+    with pytest.raises(UsageError, match="is calibrated for --touch from"):
+        restorekit.load("default", device="cpu")(image, repair="film", touch=0.5)
+
+
+def test_missing_values_are_not_searched():
+    image = np.asarray(Image.open(SAMPLES / "clean" / "film" / "portrait.png"))[:64, :64]
+    hole = np.zeros(image.shape[:2], bool)
+    hole[4:12, 4:12] = True
+    found = restorekit.load("default", device="cpu")(image, mask=hole, repair="lines,pixels", mask_confirmed=True)
+    assert not found.repaired[hole].any()
+    assert not np.array_equal(found.image[hole], image[hole])
 
 
 def test_no_compiler_is_an_error_in_a_sentence(model_file, monkeypatch):

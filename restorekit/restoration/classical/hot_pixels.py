@@ -19,6 +19,7 @@ from torch import Tensor
 from restorekit.core.contracts import Detector
 from restorekit.core.rng import Rng
 from restorekit.core.types import Geometry, Observation
+from restorekit.images.defects import probability_of
 
 Values = npt.NDArray[np.float32]
 
@@ -29,7 +30,6 @@ FLOOR = 2 / 255  # least range, for flat areas
 ARM = 0.25  # of the height of a cross: what is lower does not belong to it
 OTHERS = 4.0  # weight of the excess in other channels, which a hot pixel of a mosaic lacks
 EVEN_ODDS = 1.0  # score at which a defect is as probable as none; only the order matters, as thresholds are calibrated
-STEEPNESS = 4  # power of the score that gives the odds
 
 CALIBRATION = {
     "shares": [0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01],
@@ -51,8 +51,7 @@ class PixelDetector(Detector):
         """Return the probability that each pixel is defective, (B, 1, H, W)."""
         y = observation.y if observation.initial is None else observation.initial
         scores = np.stack([pixel_scores(image.cpu().numpy().astype(np.float32)) for image in y])
-        odds = (torch.from_numpy(scores)[:, None] / EVEN_ODDS) ** STEEPNESS
-        return odds / (1 + odds)
+        return probability_of(torch.from_numpy(scores)[:, None], EVEN_ODDS)
 
 
 def pixel_scores(image: Values) -> Values:

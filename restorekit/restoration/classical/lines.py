@@ -22,6 +22,7 @@ from torch import Tensor
 from restorekit.core.contracts import Detector
 from restorekit.core.rng import Rng
 from restorekit.core.types import Observation, Source
+from restorekit.images.defects import probability_of
 
 Values = npt.NDArray[np.float32]
 Plane = npt.NDArray[np.float16]
@@ -47,7 +48,6 @@ STRONG = 20 / 255  # contrast from which a line is rather one of the picture
 STRONG_LOSS = 0.45  # share of the score that is lost at the contrast `BOLD`
 SHORT = 8  # segments added to the height, so that small images need more evidence
 EVEN_ODDS = 0.5  # score at which a line is as probable as none; only the order matters, as thresholds are calibrated
-STEEPNESS = 4  # power of the score that gives the odds
 BLOCK, HALO = 512, 96  # columns searched at once, and further columns at each end of them
 STRIP = 512  # rows read at once
 
@@ -108,10 +108,7 @@ def find_lines(planes: Iterable[Plane]) -> Values:
                 rows = turned[k * SEGMENT : None if last else (k + 1) * SEGMENT]
                 np.maximum(rows, row, out=rows)
     assert found is not None  # an image has a channel
-    found /= EVEN_ODDS
-    found **= STEEPNESS
-    found /= 1 + found
-    return found
+    return probability_of(found, EVEN_ODDS)
 
 
 def score_columns(plane: Plane, drifting: bool) -> Values:

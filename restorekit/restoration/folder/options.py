@@ -23,8 +23,7 @@ from restorekit.restoration.folder.records import InputDigests, RepairOptions
 from restorekit.restoration.loading import open_repair
 from restorekit.restoration.repair import Repair
 from restorekit.uncertainty.calibration_table import Table
-
-TOUCH = 1e-3  # share of clean pixels that a repair may touch, unless another is set
+from restorekit.uncertainty.touch import TOUCH
 
 
 @dataclass(frozen=True)
