@@ -65,6 +65,13 @@ Example:
     help="Length of the training in minutes; the learning rate schedule follows the time.",
 )
 @click.option(
+    "--end-in",
+    type=Number(0, 10**7, min_open=True),
+    metavar="MINUTES",
+    help="With --resume, in place of a length: let the learning rate fall to 0 over so many minutes, and end. Not for"
+    " schedule=cosine.",
+)
+@click.option(
     "--set",
     "pairs",
     multiple=True,
@@ -121,9 +128,10 @@ Example:
 @device_options
 def command(
     images: str, run: Path, model_name: str, specs: tuple[str, ...], validation: str | None, steps: int | None,
-    epochs: int | None, minutes: float | None, pairs: tuple[str, ...], init: str, labels: Labels, resume: bool,
-    precision: Precision, devices: int, nodes: int, span: str | None, axes: str | None, licence: str, seed: int,
-    self_supervised: bool, sigma: str | None, tensorboard: bool, single_file: bool, device: str, threads: int | None,
+    epochs: int | None, minutes: float | None, end_in: float | None, pairs: tuple[str, ...], init: str, labels: Labels,
+    resume: bool, precision: Precision, devices: int, nodes: int, span: str | None, axes: str | None, licence: str,
+    seed: int, self_supervised: bool, sigma: str | None, tensorboard: bool, single_file: bool, device: str,
+    threads: int | None,
 ) -> int:  # fmt: skip
     """Train a model on IMAGES (a folder, a file, or a stack) and write it to the folder RUN.
 
@@ -133,7 +141,7 @@ def command(
     2: wrong usage.
     """
     begin(False, images, validation if validation and not validation.isdigit() else None)
-    if sum(limit is not None for limit in (steps, epochs, minutes)) != 1:
+    if sum(limit is not None for limit in (steps, epochs, minutes, end_in)) != 1:
         raise click.UsageError("expected exactly one of --steps, --epochs and --minutes; give for example --minutes 30")
     if sigma and not self_supervised:
         raise click.UsageError("--sigma requires --self-supervised; add it or remove --sigma")
@@ -151,7 +159,7 @@ def command(
         model_name, specs, parse_settings(pairs), init, seed, licence, shlex.join(["restorekit", *sys.argv[1:]]),
         self_supervised, parse_sigma(sigma, LEARNED),
     )  # fmt: skip
-    job, model, fabric = build.prepare(run, source, plan, hardware, resume, steps, epochs, minutes)
+    job, model, fabric = build.prepare(run, source, plan, hardware, resume, steps, epochs, minutes, end_in)
     start = f"resuming {run}" if resume else f"starting from {job.card.start or 'random weights'}"
     first = fabric.is_global_zero  # one of several processes prints for all
     for note in (*job.notes, start) if first else ():

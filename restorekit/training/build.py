@@ -30,7 +30,7 @@ from restorekit.training.config import Recipe
 from restorekit.training.crops import Pool
 from restorekit.training.job import TrainingJob
 from restorekit.training.loop import train
-from restorekit.training.resume import STATE_FILE, refuse_other
+from restorekit.training.resume import STATE_FILE, before_decay, go_back, refuse_other, saved_progress
 from restorekit.training.self_supervised import self_supervised
 from restorekit.training.splits import ImageSubset
 from restorekit.training.validation import centres
@@ -98,9 +98,12 @@ class Plan:
 
 def prepare(
     run: Path, images: DataSource, plan: Plan, hardware: Hardware, resume: bool,
-    steps: int | None, epochs: int | None, minutes: float | None,
+    steps: int | None, epochs: int | None, minutes: float | None, end_in: float | None = None,
 ) -> tuple[TrainingJob, Network, Fabric]:  # fmt: skip
     """Open the images, build the model, and set up the devices.
+
+    One of `steps`, `epochs` and `minutes` is the length of the training; with `end_in`, a training that is resumed ends
+    after so many further minutes, over which its learning rate falls to 0.
 
     Returns
     -------
@@ -112,7 +115,7 @@ def prepare(
     UsageError
         Options, images and model do not fit together; the message is one sentence.
     """
-    _check_run(run, resume)
+    _check_run(run, resume, end_in)
     cls = _network(plan.model)
     values, recipe = _split_settings(cls, plan)
     corruptions, fabric = _corruptions(plan, cls, resume), _fabric(hardware)
@@ -149,17 +152,33 @@ def prepare(
     sweep(run)
     labels = part.labels(known, len(recipe.scales)) if known else None
     job = TrainingJob(
-        run, card, recipe, corruptions, pool, held, labels, steps, epochs, minutes, plan.seed, (*notes, *more)
+        run, card, recipe, corruptions, pool, held, labels, steps, epochs, minutes, None, plan.seed, (*notes, *more)
     )  # fmt: skip
-    return job, start.model, fabric
+    return (_continued(job, end_in, fabric) if resume else job), start.model, fabric
 
 
-def _check_run(run: Path, resume: bool) -> None:
+def _continued(job: TrainingJob, end_in: float | None, fabric: Fabric) -> TrainingJob:
+    """Return the job of a training that is resumed, which goes back to before the decay if it now ends otherwise."""
+    if end_in is not None and job.recipe.schedule == "cosine":
+        raise UsageError("a cosine ends at the stated length; remove --end-in, or train with --set schedule=constant")
+    done = saved_progress(before_decay(job.run))
+    if end_in is not None:
+        minutes = done.seconds / 60 + end_in
+        job = dataclasses.replace(job, minutes=minutes, decay=end_in / minutes)
+    if fabric.is_global_zero and (end_in is not None or job.progress(done.step, done.seconds) < job.steady):
+        go_back(job.run)
+    fabric.barrier()
+    return job
+
+
+def _check_run(run: Path, resume: bool, end_in: float | None) -> None:
     """Raise a UsageError if a training would overwrite another, or has none to resume."""
     claim(run)
     exists = (run / STATE_FILE).exists()
     if exists and not resume:
         raise UsageError(f"{run} holds a training already; continue it with --resume, or choose another folder")
+    if end_in is not None and not resume:
+        raise UsageError("--end-in ends a training that has begun; add --resume, or state a length")
     if resume and not exists:
         raise UsageError(f"there is no training in {run} to resume; start without --resume")
 

@@ -26,8 +26,12 @@ class Recipe:
         Learning rate of Muon after the warm-up.
     warmup : int
         Updates over which the learning rate grows from 0.
-    cosine : bool
-        Decay the learning rate to 0 along a cosine; else it stays constant.
+    schedule : {"cosine", "trapezoid", "constant"}
+        Learning rate after the warm-up: "cosine" lets it fall to 0 over the full training, "trapezoid" over the share
+        `decay` at the end, so that a training can be extended, and "constant" only when it is ended with ``--end-in``.
+    decay : float
+        Share of the training over which a trapezoid falls. Reference: Haegele et al., "Scaling Laws and
+        Compute-Optimal Training Beyond Fixed Training Durations", NeurIPS 2024, whose fall by 1 - sqrt it takes.
     weight_decay : float
         Share of a weight that an update of learning rate 1 removes, for both optimisers. Without it the weights of a
         long training with Muon grow until its steps of fixed length hardly turn them.
@@ -64,7 +68,8 @@ class Recipe:
     lr: float = field(default=4e-4, metadata={"low": 0})
     muon_lr: float = field(default=0.004, metadata={"low": 0})
     warmup: int = field(default=200, metadata={"low": 0})
-    cosine: bool = True
+    schedule: str = field(default="cosine", metadata={"choices": ("cosine", "trapezoid", "constant")})
+    decay: float = field(default=0.2, metadata={"low": 0, "high": 1})
     weight_decay: float = field(default=0.1, metadata={"low": 0})
     beta2: float = field(default=0.99, metadata={"low": 0, "high": 0.999999})
     clip: float = field(default=2.0, metadata={"low": 0})
@@ -83,7 +88,7 @@ class Recipe:
         """Images of a batch that are drawn from those of known class, if other images have none."""
         return min(round(self.labelled * self.batch), self.batch)
 
-    def learning_rate_factor(self, step: int, progress: float) -> float:
+    def learning_rate_factor(self, step: int, progress: float, decay: float | None = None) -> float:
         """Return the schedule's factor of both learning rates.
 
         Parameters
@@ -92,10 +97,15 @@ class Recipe:
             Updates done; the warm-up counts them.
         progress : float
             Completed share of the training in [0, 1]; the decay follows it.
+        decay : float or None
+            Share of the training at its end over which a rate that is not a cosine falls; None: that of the schedule.
         """
         warmup = min(1.0, (step + 1) / max(self.warmup, 1))
-        decay = 0.5 * (1 + math.cos(math.pi * min(progress, 1.0))) if self.cosine else 1.0
-        return warmup * decay
+        if self.schedule == "cosine":
+            return warmup * 0.5 * (1 + math.cos(math.pi * min(progress, 1.0)))
+        share = decay if decay is not None else self.decay if self.schedule == "trapezoid" else 0.0
+        fallen = 1 - max(0.0, 1 - progress) / share if progress > 1 - share else 0.0
+        return warmup * (1 - math.sqrt(fallen))
 
     def averaging_decay(self, step: int) -> float:
         """Return the decay of the averaged weights after `step` updates: low at first, to forget the start."""

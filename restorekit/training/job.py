@@ -39,6 +39,8 @@ class TrainingJob:
         Class index of each training image.
     steps, epochs, minutes : number or None
         Length of the training; exactly one is set.
+    decay : float or None
+        Share of the training at its end over which the learning rate falls; None: that of the recipe.
     seed : int
         Seed of everything drawn.
     notes : tuple of str
@@ -55,6 +57,7 @@ class TrainingJob:
     steps: int | None = None
     epochs: int | None = None
     minutes: float | None = None
+    decay: float | None = None
     seed: int = 0
     notes: tuple[str, ...] = ()
 
@@ -73,6 +76,17 @@ class TrainingJob:
         labelled, batch = self.labelled_indices, self.recipe.batch
         rest = batch - (self.recipe.labelled_per_batch if len(labelled) else 0)
         return -(-len(self.pool.sizes) // rest) if rest else -(-len(labelled) // batch)
+
+    @property
+    def steady(self) -> float:
+        """Share of the training after which the learning rate falls; 1 where it never stays constant."""
+        share = self.recipe.decay if self.recipe.schedule == "trapezoid" else 0.0
+        rounding = 1e-9  # progress is a quotient of times
+        return 1.0 if self.recipe.schedule == "cosine" else 1 - rounding - (share if self.decay is None else self.decay)
+
+    def learning_rate_factor(self, step: int, progress: float) -> float:
+        """Return the factor of the learning rates after `step` updates, a share `progress` of the training."""
+        return self.recipe.learning_rate_factor(step, progress, self.decay)
 
     def progress(self, step: int, seconds: float) -> float:
         """Return the completed share of the training, 1 at its end."""

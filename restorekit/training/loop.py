@@ -25,7 +25,7 @@ from restorekit.training.batches import Batches
 from restorekit.training.interrupts import check_gradients, save_on_error, stop_requests
 from restorekit.training.job import TrainingJob
 from restorekit.training.log import LOG_FILE, LogWriter, RunEnvironment, Watch, read_log
-from restorekit.training.resume import STATE_FILE, State, restore_state, rewind, save_state
+from restorekit.training.resume import STATE_FILE, STEADY_FILE, State, restore_state, rewind, save_state
 from restorekit.training.validation import measure, preview, sample_grid
 
 LOG_EVERY = 50  # updates between lines of the log
@@ -97,6 +97,8 @@ def train(job: TrainingJob, model: Network, fabric: Fabric, watch: Watch, resume
         if resume and state.step % job.recipe.validate == 0 and not read_log(job.run / LOG_FILE).has(state.step):
             found = _validate(job, state, fabric, log)  # an error of the disk had kept it from being written
         while (progress := job.progress(state.step, state.seconds)) < 1 and stop.signal is None:
+            if progress >= job.steady and fabric.is_global_zero and not (job.run / STEADY_FILE).exists():
+                save_state(job.run / STEADY_FILE, state, job.card)  # from which a longer training goes on
             portions = batches.take(state.step)
             parts = _update(job, state, portions, progress, fabric)
             state.step += 1
@@ -107,7 +109,7 @@ def train(job: TrainingJob, model: Network, fabric: Fabric, watch: Watch, resume
             if state.step % LOG_EVERY == 0:
                 check_gradients(state)
                 health = {  # as `log.HEALTH` names them
-                    "lr": job.recipe.lr * job.recipe.learning_rate_factor(state.step, progress),
+                    "lr": job.recipe.lr * job.learning_rate_factor(state.step, progress),
                     "gradient": sum(float(g.usual) for g in state.groups),
                     "skipped": sum(float(g.skipped) for g in state.groups),
                     "images_per_s": state.step * job.recipe.batch / max(state.seconds, 1e-9),
@@ -160,7 +162,7 @@ def _update(
 ) -> dict[str, Tensor]:
     """Step every parameter group once; return the means of the parts of their objectives."""
     rng, parts = Rng(job.seed).fork(f"update{state.step}.{fabric.global_rank}"), dict[str, Tensor]()
-    factor = job.recipe.learning_rate_factor(state.step, progress)
+    factor = job.learning_rate_factor(state.step, progress)
     for group in state.groups:
         optimizers.freeze_others(group, state.groups)
         parts.update(accumulate_gradients(state.module, portions, rng, group.name, fabric))

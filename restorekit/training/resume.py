@@ -25,6 +25,7 @@ from restorekit.training.log import LogEntry
 from restorekit.training.optimizers import ParameterGroup
 
 STATE_FILE = "state.safetensors"  # in the folder of a run
+STEADY_FILE = "state_steady.safetensors"  # the state before the learning rate fell
 MAX_SHOWN_CHARACTERS = 100  # two differing values longer than this together are not shown
 _DATA = {"number of images": "images", "images": "fingerprint", "validation images": "held_out", "range": "range"}
 
@@ -125,6 +126,34 @@ def _identity(card: Card) -> dict[str, str]:
     return {k: json.dumps(v) for k, v in {**found, **card.recipe, **classes}.items()}
 
 
+def saved_progress(path: Path) -> Progress:
+    """Read how far a saved training was; raise a CheckpointError if the file is not a state."""
+    with _open(path) as file:
+        progress = (file.metadata() or {}).get("state")
+    if progress is None:
+        raise CheckpointError(f"expected a training state, got another safetensors file {path}; start without --resume")
+    try:
+        return parse(Progress, progress, "the state", MAX_LINE_BYTES)
+    except RecordError as error:
+        raise CheckpointError(f"{path} cannot be resumed from ({error}); start again without --resume") from error
+
+
+def before_decay(run: Path) -> Path:
+    """Return the state of a run before its learning rate fell: the last one if it has not fallen."""
+    steady = run / STEADY_FILE
+    return steady if steady.is_file() else run / STATE_FILE
+
+
+def go_back(run: Path) -> None:
+    """Go back to the state before the learning rate fell; the model that the fall gave is kept as model-STEP."""
+    if before_decay(run) == run / STATE_FILE:
+        return
+    model, done = run / "model.safetensors", saved_progress(run / STATE_FILE).step
+    if model.is_file():
+        model.replace(run / f"model-{done}.safetensors")
+    (run / STEADY_FILE).replace(run / STATE_FILE)
+
+
 def restore_state(path: Path, state: State) -> None:
     """Copy a saved state into freshly made models and optimisers.
 
@@ -143,15 +172,9 @@ def restore_state(path: Path, state: State) -> None:
             optimiser.step()
             optimiser.zero_grad(set_to_none=True)
     targets = _tensors(state)
+    values = saved_progress(path)
     with _open(path) as file:
-        progress = (file.metadata() or {}).get("state")
         stored = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118, safe_open is no mapping
-    if progress is None:
-        raise CheckpointError(f"expected a training state, got another safetensors file {path}; start without --resume")
-    try:
-        values = parse(Progress, progress, "the state", MAX_LINE_BYTES)
-    except RecordError as error:
-        raise CheckpointError(f"{path} cannot be resumed from ({error}); start again without --resume") from error
     untrained = {key for key in targets.keys() - stored.keys() if key.startswith("optimiser/")}
     same = stored.keys() == targets.keys() - untrained
     if not same or any(stored[k].shape != targets[k].shape for k in stored):

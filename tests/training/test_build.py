@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -35,7 +36,7 @@ def test_a_preset_sets_model_and_training(source, tmp_path):
     job, model, _ = prepare(
         tmp_path / "r", DataSource(source), Plan("vae", settings=settings), CPU, False, 1, None, None
     )
-    assert (job.recipe.batch, job.recipe.ema, job.recipe.cosine, job.recipe.crop) == (128, 0.0, False, 0)
+    assert (job.recipe.batch, job.recipe.ema, job.recipe.schedule, job.recipe.crop) == (128, 0.0, "constant", 0)
     assert (model.config.hidden, model.config.latent, model.config.size) == ((30,), 20, (24, 20))
 
 
@@ -341,3 +342,62 @@ def test_a_resumed_training_keeps_what_it_started_from(source, tmp_path):
     go(*opened(source, tmp_path / "r", plan(init=file)))
     job, _, _ = opened(source, tmp_path / "r", plan(init="none"), resume=True, steps=2)
     assert job.card.start.startswith(file)
+
+
+TRAPEZOID = plan(settings={**SMALL, "schedule": "trapezoid", "decay": "0.5", "warmup": "0"})
+
+
+def weights(run, name="model"):
+    return checkpoint.read_weights(run / f"{name}.safetensors")
+
+
+def same(a, b):
+    return a.keys() == b.keys() and all(torch.equal(a[key], b[key]) for key in a)
+
+
+def test_an_extended_training_equals_one_of_that_length_bit_for_bit(source, tmp_path):
+    go(*opened(source, tmp_path / "long", TRAPEZOID, steps=8))
+    go(*opened(source, tmp_path / "short", TRAPEZOID, steps=4))
+    ended = weights(tmp_path / "short")
+    assert not same(ended, weights(tmp_path / "long"))
+    job, model, fabric = opened(source, tmp_path / "short", TRAPEZOID, resume=True, steps=8)
+    train(job, model, fabric, lambda line: None, True)
+    assert same(weights(tmp_path / "short"), weights(tmp_path / "long"))
+    assert same(weights(tmp_path / "short", "model-4"), ended)
+
+
+def test_a_training_that_is_resumed_while_its_rate_falls_equals_an_uninterrupted_one(source, tmp_path):
+    go(*opened(source, tmp_path / "straight", TRAPEZOID, steps=8))
+    job, model, fabric = opened(source, tmp_path / "stopped", TRAPEZOID, steps=8)
+    stopped = []
+
+    def stop(line):
+        if line.step == 6 and not stopped:
+            stopped.append(signal.raise_signal(signal.SIGINT))
+
+    assert train(job, model, fabric, stop).steps == 6
+    job, model, fabric = opened(source, tmp_path / "stopped", TRAPEZOID, resume=True, steps=8)
+    train(job, model, fabric, lambda line: None, True)
+    assert same(weights(tmp_path / "stopped"), weights(tmp_path / "straight"))
+
+
+def test_a_constant_rate_is_ended_by_hand_and_goes_on_from_before(source, tmp_path):
+    constant, data = plan(settings={**SMALL, "schedule": "constant"}), DataSource(str(source))
+    go(*opened(source, tmp_path / "r", constant, steps=4))
+    steady = weights(tmp_path / "r")
+    job, model, fabric = prepare(tmp_path / "r", data, constant, CPU, True, None, None, None, 0.02)
+    assert job.minutes * job.decay == pytest.approx(0.02)
+    factors = [job.learning_rate_factor(999, job.steady + job.decay * share) for share in (0, 0.25, 1)]
+    assert factors == pytest.approx([1, 0.5, 0], abs=1e-6)
+    ended = train(job, model, fabric, lambda line: None, True).steps
+    assert ended > 4
+    job, model, fabric = opened(source, tmp_path / "r", constant, resume=True, steps=5)
+    assert (tmp_path / "r" / f"model-{ended}.safetensors").is_file()
+    assert train(job, model, fabric, lambda line: None, True).steps == 5
+    assert not same(weights(tmp_path / "r"), steady)
+
+
+def test_a_cosine_cannot_be_ended_by_hand(source, tmp_path):
+    go(*opened(source, tmp_path / "r", plan()))
+    with pytest.raises(UsageError, match="train with --set schedule=constant"):
+        prepare(tmp_path / "r", DataSource(str(source)), plan(), CPU, True, None, None, None, 1.0)

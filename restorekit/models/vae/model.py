@@ -81,9 +81,9 @@ class VAE(LatentModel):
         # the PyTorch example: 784-400-20, Bernoulli on gray values, Adam 1e-3, batch 128, and nothing else
         "tutorial": {
             "network": "mlp", "hidden": (400,), "latent": 20, "likelihood": "bernoulli",
-            "batch": 128, "crop": 0, "optimiser": "adam", "lr": 1e-3, "beta2": 0.999, "warmup": 0, "cosine": False,
-            "scales": (1.0,), "weight_decay": 0.0, "clip": 0.0, "explode": 0.0, "ema": 0.0, "augment": False,
-            "gray": 0.0,
+            "batch": 128, "crop": 0, "optimiser": "adam", "lr": 1e-3, "beta2": 0.999, "warmup": 0,
+            "schedule": "constant", "scales": (1.0,), "weight_decay": 0.0, "clip": 0.0, "explode": 0.0, "ema": 0.0,
+            "augment": False, "gray": 0.0,
         },
     }  # fmt: skip
 
