@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import cv2
 import numpy as np
 import numpy.typing as npt
-from torch import Tensor
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 GROW_PX = 1  # by which marks are widened, because their edges are soft
 TINY = 1e-7  # probabilities are kept this far from 0 and 1, so that log-odds are finite
@@ -19,7 +21,7 @@ STEEPNESS = 4  # power of a score that gives the odds of a defect, so that log-o
 Mask = npt.NDArray[np.bool_]
 Probability = npt.NDArray[np.float32]
 Thresholds = npt.NDArray[np.float64]
-Scores = TypeVar("Scores", Probability, Tensor)
+Scores = TypeVar("Scores", Probability, "Tensor")
 
 
 def probability_of(scores: Scores, even: float) -> Scores:
