@@ -17,7 +17,7 @@ from restorekit.cli.options import (
     check_output_file,
     compute_options,
     range_option,
-    set_threads,
+    set_up_process,
 )
 from restorekit.cli.tables import print_calibration
 from restorekit.core.errors import UsageError
@@ -75,7 +75,7 @@ def command(
     from restorekit.models import checkpoint
     from restorekit.restoration.loading import open_detector
 
-    set_threads(threads)
+    set_up_process(threads)
     compute, failed = Compute(device, precision, compiled), list[str]()
     card = None if model in registry.restorers() else checkpoint.read_card(checkpoint.resolve(model))
     if card is None:

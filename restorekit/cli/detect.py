@@ -16,7 +16,7 @@ from restorekit.cli.options import (
     check_output,
     compute_options,
     range_option,
-    set_threads,
+    set_up_process,
 )
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def command(
     from restorekit.restoration.folder.detect import mask_all
     from restorekit.restoration.loading import open_detector, open_repair
 
-    set_threads(threads)
+    set_up_process(threads)
     compute = Compute(device, precision, compiled)
     good = load_images(clean, None, None, parse_range(span), axes) if clean else None
     checked = load_images(images, None, None, parse_range(span), axes)

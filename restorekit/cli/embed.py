@@ -14,7 +14,7 @@ from restorekit.cli.options import (
     check_output_file,
     device_options,
     range_option,
-    set_threads,
+    set_up_process,
 )
 from restorekit.core.errors import UsageError
 
@@ -50,7 +50,7 @@ def command(
     from restorekit.images.intensity import parse_range
     from restorekit.models import checkpoint
 
-    set_threads(threads)
+    set_up_process(threads)
     loaded, card = checkpoint.load(checkpoint.resolve(model))
     if not isinstance(loaded, LatentModel):
         raise UsageError(

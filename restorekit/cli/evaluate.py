@@ -23,7 +23,7 @@ from restorekit.cli.options import (
     parse_limit,
     pictures_option,
     range_option,
-    set_threads,
+    set_up_process,
     single_file_option,
 )
 from restorekit.cli.tables import print_results
@@ -134,7 +134,7 @@ def command(
     from restorekit.report.pages.evaluated import page_of
     from restorekit.report.wording import lost
 
-    set_threads(threads)
+    set_up_process(threads)
     limits, selected = parse_limit(fail_under, registry.metrics(), metrics), create_metrics(metrics)
     images = load_images(clean, limit, labels, parse_range(span), axes)
     methods = models, baselines, noise_policy, samples, sampler, (compute := Compute(device, precision, compiled))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
 import math
 import os
 import re
 import shlex
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -26,6 +28,8 @@ MAX_THREADS = 512
 MAX_IMAGES = 10**9
 MAX_SHARDS = 10**6
 MAX_MEMORY = 2**50  # bytes
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # M_TRIM_THRESHOLD and M_MMAP_THRESHOLD of mallopt(3)
+_LARGEST_BLOCK = 2**30  # bytes; larger blocks go back to the system as ever
 SEED = click.IntRange(-(2**63), 2**63 - 1)
 LIMIT = click.IntRange(1, MAX_IMAGES)
 LABEL = click.IntRange(0, 10**6)
@@ -387,14 +391,22 @@ def check_output_file(out: Path, suffix: str, overwrite: bool, *inputs: str | Pa
     sweep(out.parent, recursive=False)
 
 
-def set_threads(count: int | None) -> None:
-    """Set the number of CPU threads of torch, OpenCV and the numerical libraries; None leaves it."""
-    if count is not None:
+def set_up_process(threads: int | None) -> None:
+    """Set the number of CPU threads of torch, OpenCV and the numerical libraries, and keep freed memory for reuse.
+
+    None leaves the number of threads. Freed blocks of tens of megabytes, such as the features of a tile, go back to the
+    system by default, which maps and clears each page again at the next tile: a quarter of the time on CPUs.
+    """
+    if sys.platform == "linux" and not any(name.startswith("MALLOC_") for name in os.environ):
+        library = ctypes.CDLL(None)
+        for parameter in (_TRIM_THRESHOLD, _MMAP_THRESHOLD) if hasattr(library, "mallopt") else ():  # glibc has it
+            library.mallopt(parameter, _LARGEST_BLOCK)
+    if threads is not None:
         for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "OPENCV_FOR_THREADS_NUM"):
-            os.environ[name] = str(count)
+            os.environ[name] = str(threads)
         import torch
 
-        torch.set_num_threads(count)
+        torch.set_num_threads(threads)
 
 
 def parse_limit(

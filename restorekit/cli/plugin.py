@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from restorekit.cli.console import ChecksProgress, as_json, echo
-from restorekit.cli.options import MAX_THREADS, set_threads
+from restorekit.cli.options import MAX_THREADS, set_up_process
 from restorekit.cli.scaffold import KINDS, write
 from restorekit.core.errors import RestorekitWarning, printable
 
@@ -82,7 +82,7 @@ def check(name: str, threads: int | None, machine: bool) -> int:
     """
     from restorekit.testing import registry
 
-    set_threads(threads)
+    set_up_process(threads)
     cases, console = registry.cases(name), Console()
     found, width = [], max(len(case.thing) for case in cases)
     with ChecksProgress(len(cases), machine) as progress, warnings.catch_warnings():

@@ -18,7 +18,7 @@ from restorekit.cli.options import (
     parse_limit,
     pictures_option,
     range_option,
-    set_threads,
+    set_up_process,
     single_file_option,
     threads_option,
 )
@@ -76,7 +76,7 @@ def command(
     from restorekit.images.intensity import parse_range
     from restorekit.report.pages.compared import Album, alarms, evenly, page_of, verdicts
 
-    set_threads(threads)
+    set_up_process(threads)
     limits = parse_limit(fail_under, registry.metrics(), metrics)
     sources = Sources(restored, clean, observed, against, parse_range(span), axes)
     found, selected = open_sources(sources), create_metrics(metrics)

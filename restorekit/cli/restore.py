@@ -33,7 +33,7 @@ from restorekit.cli.options import (
     parse_sigma,
     range_option,
     repair_options,
-    set_threads,
+    set_up_process,
     single_file_option,
 )
 from restorekit.core.errors import UsageError
@@ -209,7 +209,7 @@ def command(
     from restorekit.core.devices import Compute
     from restorekit.restoration import folder
 
-    set_threads(threads)
+    set_up_process(threads)
     compute, memory = Compute(device, precision, compiled), parse_memory(max_memory)
     opened = _opened(name, corruption, sigma, sampler, compute, memory)
     opened.check(label, samples, parts)

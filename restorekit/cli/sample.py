@@ -14,7 +14,7 @@ from restorekit.cli.options import (
     begin,
     check_output_file,
     device_options,
-    set_threads,
+    set_up_process,
 )
 
 MAX_TEMPERATURE = 100
@@ -101,7 +101,7 @@ def command(
     from restorekit.evaluation.traversal import draw, titled
     from restorekit.training.validation import write_grid
 
-    set_threads(threads)
+    set_up_process(threads)
     if interpolate and traverse:
         raise UsageError("--interpolate and --traverse exclude one another; remove one of them")
     if temperature != 1 and (interpolate or traverse):

@@ -70,17 +70,18 @@ def bend(initial: Tensor, observed: Tensor) -> Tensor:
         through their noise.
     """
     step = STEP * (~observed).to(initial.dtype)
-    change = torch.zeros_like(initial)
-    for _ in range(BENDS):
-        change = MOMENTUM * change - step * _laplacian(_laplacian(initial))
-        initial = initial + change
-    return initial
+    change, result = torch.zeros_like(initial), initial.clone()
+    for _ in range(BENDS if bool(step.any()) else 0):
+        change.mul_(MOMENTUM).sub_(_laplacian(_laplacian(result)).mul_(step))
+        result += change
+    return result
 
 
 def _laplacian(t: Tensor) -> Tensor:
     """Return the sum of the differences to the four neighbours; shifted views are far faster than a convolution."""
     p = F.pad(t, (1, 1, 1, 1), mode="replicate")
-    return p[..., 1:-1, :-2] + p[..., 1:-1, 2:] + p[..., :-2, 1:-1] + p[..., 2:, 1:-1] - 4 * t
+    total = p[..., 1:-1, :-2] + p[..., 1:-1, 2:]
+    return total.add_(p[..., :-2, 1:-1]).add_(p[..., 2:, 1:-1]).sub_(4 * t)
 
 
 def pull(y: Tensor, observed: Tensor) -> tuple[Tensor, Tensor]:

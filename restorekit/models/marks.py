@@ -17,7 +17,7 @@ from torch.nn import functional as F
 from restorekit.core.contracts import Detector, Network
 from restorekit.core.rng import Rng
 from restorekit.core.types import Batch, Geometry, Observation, Terms
-from restorekit.models.layers import Up, down
+from restorekit.models.layers import Up, down, halo
 
 DEFECTIVE, CLEAN = 0.2, 0.02  # opacity from which a pixel is defective, up to which it is clean; between: neither
 VISIBLE = 0.04  # change of a value from which a mark is visible
@@ -90,9 +90,7 @@ class Marks(Network, Detector):
                 nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
         nn.init.zeros_(self.head.weight)
         nn.init.constant_(self.head.bias, -4.0)  # type: ignore[arg-type]
-        blocks = [2 * n * 2 ** (i + 1) for i, n in enumerate(config.encoder)]
-        blocks += [2 * n * 2 ** (i + 1) for i, n in enumerate(config.decoder)]
-        self.geometry = Geometry(None, 2 ** len(widths), 4 + sum(blocks) + 2 ** len(widths), (1, 3))
+        self.geometry = Geometry(None, 2 ** len(widths), halo(config.encoder, config.decoder), (1, 3))
 
     def logits(self, y: Tensor) -> Tensor:
         """Return the log-odds of a defect, (B, 1, H, W), for images y, (B, 1 or 3, H, W), of an accepted size."""

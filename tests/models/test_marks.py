@@ -6,6 +6,7 @@ from restorekit.core.rng import Rng
 from restorekit.core.types import Batch, Observation, shape_of
 from restorekit.corruptions import Clean, Film
 from restorekit.models import Marks
+from restorekit.restoration.loading import open_detector
 from restorekit.restoration.repair import ArraySource, Repair
 from restorekit.restoration.tiling import Limits
 from restorekit.testing._assertions import perturb
@@ -83,3 +84,17 @@ def test_a_short_training_tells_marks_from_clean_pixels():
     with torch.no_grad():
         found = model.diagnose(Batch(x, o, film), Rng(0))
     assert float(found["found"]) > 0.5
+
+
+@torch.inference_mode()
+def test_the_shipped_detector_sees_no_farther_than_its_halo():
+    detector = open_detector("film").detector
+    assert isinstance(detector, Marks)
+    halo = -(-detector.geometry.halo // detector.geometry.multiple) * detector.geometry.multiple
+    coarse = torch.rand(1, 3, 14, 14, generator=torch.Generator().manual_seed(1))
+    y = torch.nn.functional.interpolate(coarse, 448, mode="bicubic").clamp(0, 1)
+    y += 0.02 * torch.randn(y.shape, generator=torch.Generator().manual_seed(2))
+    window = detector.logits(y[..., 64 : 64 + 2 * halo + 64, 64 : 64 + 2 * halo + 64])
+    difference = window - detector.logits(y)[..., 64 : 64 + 2 * halo + 64, 64 : 64 + 2 * halo + 64]
+    assert difference[..., halo:-halo, halo:-halo].abs().max() < 0.05
+    assert difference.abs().max() > 0.05  # nearer to the cut it does

@@ -78,3 +78,14 @@ def test_rows_of_the_weight_are_those_of_the_entire_image():
 
 def test_small_images_are_not_judged():
     assert found(lattice((MIN_SIDE - 1, 300), (2, 2), 0.2)).share == 0
+
+
+def test_each_row_is_read_once_however_regions_overlap():
+    residual, read = noise(1, 333, 200), []
+
+    def rows(top, bottom):
+        read.extend(range(top, bottom))
+        return residual[:, top:bottom]
+
+    SpectralLines((333, 200), rows)
+    assert read == list(range(333))

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field, replace
 
 from restorekit.core.errors import SpecError
+from restorekit.models.layers import halo
 from restorekit.models.noise_model import KINDS
 
 
@@ -100,9 +100,5 @@ class CVAEConfig:
 
     @property
     def halo(self) -> int:
-        """Distance in pixels beyond which a result changes by less than 1e-3: 3/4 of the receptive field."""
-        ends = 2 * 2  # stem and head
-        encoder = sum(2 ** (i + 2) * n for i, n in enumerate(self.encoder))  # two 3x3 convolutions a block
-        decoder = sum(2 ** (i + 2) * n for i, n in enumerate(self.decoder))
-        crossings = sum(2 ** (i + 1) for i in range(len(self.widths)))  # positions within each coarser cell
-        return 8 * math.ceil(3 / 32 * float(ends + encoder + decoder + crossings))
+        """Distance in pixels beyond which a result changes by less than 1e-3."""
+        return halo(self.encoder, self.decoder)

@@ -19,7 +19,7 @@ from restorekit.core.types import Restoration
 from restorekit.images.intensity import from_unit, to_unit
 from restorekit.images.picture import Array
 from restorekit.images.previews import PreviewCollector
-from restorekit.restoration.folder.planes import Plane
+from restorekit.restoration.folder.planes import Plane, channels_first
 from restorekit.restoration.safeguards import Removed, Safeguard
 
 ROWS = 128  # of a picture that are corrected at once
@@ -120,12 +120,12 @@ class Canvas:
     def _residual(self, plane: Plane, top: int, bottom: int) -> Removed:
         """Return some rows of the observation and of what was removed of it."""
         rows = slice(top, bottom)
-        y = to_unit(plane.pixels[rows], plane.range)
-        restored = to_unit(self.pixels[_place(plane, rows)], plane.range)
-        lost = False if plane.missing is None else plane.missing[rows]
-        residual = np.where(lost, np.float32(np.nan), y - restored)
-        parts = y, residual, (y <= 0) | (y >= 1)
-        return Removed(*(torch.from_numpy(np.ascontiguousarray(np.moveaxis(t, -1, 0))) for t in parts))
+        before, after = plane.pixels[rows], self.pixels[_place(plane, rows)]
+        y, restored = (to_unit(channels_first(values), plane.range) for values in (before, after))
+        residual = y - restored
+        if plane.missing is not None:
+            residual = np.where(channels_first(plane.missing[rows]), np.float32(np.nan), residual)
+        return Removed(*(torch.from_numpy(t) for t in (y, residual, (y <= 0) | (y >= 1))))
 
 
 def _place(plane: Plane, rows: slice) -> tuple[int, slice, slice, slice]:

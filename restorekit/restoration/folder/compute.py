@@ -163,15 +163,19 @@ def rms_change(opened: OpenedFile, pixels: npt.NDArray[Any]) -> float | None:
     before, span = opened.picture.pixels, opened.planes[0].range.high - opened.planes[0].range.low
     if before.shape != pixels.shape or not span:
         return None
+    exact = np.float32 if before.dtype.itemsize <= 2 and before.dtype.kind in "ui" else np.float64
     total, count = 0.0, 0
     for frame in range(len(before)):
         lost = _missing([plane for plane in opened.planes if plane.frame == frame])
         for top in range(0, before.shape[1], ROWS):
             rows = slice(top, top + ROWS)
-            difference = (pixels[frame, rows].astype(np.float64) - before[frame, rows].astype(np.float64)) / span
-            known = np.isfinite(difference) if lost is None else np.isfinite(difference) & ~lost[rows]
-            total, count = total + float(np.square(difference[known]).sum()), count + int(known.sum())
-    return float(f"{math.sqrt(total / count):.4g}") if count else None
+            difference = np.subtract(pixels[frame, rows], before[frame, rows], dtype=exact)
+            if lost is not None:
+                difference = difference[~np.broadcast_to(lost[rows], difference.shape)]
+            if before.dtype.kind not in "uib":
+                difference = difference[np.isfinite(difference)]
+            total, count = total + float(np.square(difference).sum()), count + difference.size
+    return float(f"{math.sqrt(total / count) / span:.4g}") if count else None
 
 
 def _preview(opened: OpenedFile, canvas: Canvas, peek: PreviewCollector) -> Preview:

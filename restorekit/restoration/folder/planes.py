@@ -213,7 +213,7 @@ class PlaneSource:
         """Return a window of the planes themselves, without an initial estimate."""
         window = (slice(top, bottom), slice(left, right))
         observed = torch.stack([_observed(p, window) for p in self.planes])
-        y = torch.stack([_channels_first(to_unit(p.pixels[window], p.range)) for p in self.planes])
+        y = torch.stack([torch.from_numpy(to_unit(channels_first(p.pixels[window]), p.range)) for p in self.planes])
         levels = [torch.nan if p.sigma is None else p.sigma for p in self.planes]
         known = any(p.sigma is not None for p in self.planes)
         sigma = torch.tensor(levels).view(-1, 1, 1, 1) if known else None
@@ -292,8 +292,9 @@ def _observed(plane: Plane, window: tuple[slice, slice]) -> Tensor:
     height, width, channels = plane.pixels[window].shape
     if plane.missing is None:
         return torch.ones(channels, height, width, dtype=torch.bool)
-    return _channels_first(~plane.missing[window]).expand(channels, -1, -1)
+    return torch.from_numpy(channels_first(~plane.missing[window])).expand(channels, -1, -1)
 
 
-def _channels_first(array: Array) -> Tensor:
-    return torch.from_numpy(np.ascontiguousarray(np.moveaxis(array, -1, 0)))
+def channels_first(array: Array) -> Array:
+    """Move the last axis to the front, in memory too: of a file's own numbers, which are smaller than intensities."""
+    return np.ascontiguousarray(np.moveaxis(array, -1, 0))
