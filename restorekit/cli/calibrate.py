@@ -108,8 +108,10 @@ def _save(found: Fit | TouchTable, out: Path, model: str, card: Card, machine: b
     from restorekit.models import checkpoint
 
     table = found.table.to_json() if isinstance(found, Fit) else found.to_json()
+    rows = found.rows if isinstance(found, Fit) else []
+    metrics = {f"psnr {row.corruption}, {row.channels} channels": round(row.psnr, 2) for row in rows if row.images}
     weights = checkpoint.read_weights(checkpoint.resolve(model))
-    checkpoint.save(out, weights, dataclasses.replace(card, calibration=table))
+    checkpoint.save(out, weights, dataclasses.replace(card, calibration=table, metrics={**card.metrics, **metrics}))
     if machine:
         values = {"rows": finite([encode(row) for row in found.rows])} if isinstance(found, Fit) else table
         echo(as_json({"out": str(out), **values}))

@@ -188,7 +188,7 @@ CHANNELS = {1: "gray", 3: "colour"}
 
 
 def print_calibration(rows: Sequence[CalibrationRow]) -> None:
-    """Print coverage and width of the calibrated 90 % interval on held-out images, and of one with a single scale."""
+    """Print PSNR, and coverage and width of 90 % intervals on held-out images: calibrated, and with a single scale."""
     from rich import box
     from rich.markup import escape
     from rich.table import Table
@@ -202,7 +202,8 @@ def print_calibration(rows: Sequence[CalibrationRow]) -> None:
     for row in rows:
         colours = CHANNELS.get(row.channels, f"{row.channels} channels")
         why = f", {count(row.refused, 'image')} without an interval: too few similar images, or holes too deep"
-        table.add_row(f"{escape(printable(row.corruption))}, {colours}{why if row.refused else ''}")
+        gain = f", {row.psnr:.2f} dB" if row.images else ""
+        table.add_row(f"{escape(printable(row.corruption))}, {colours}{gain}{why if row.refused else ''}")
         single = (row.global_coverage90, row.global_width90, row.global_winkler90)
         for name, values in (("calibrated", (row.coverage90, row.width90, row.winkler90)), ("one scale", single)):
             table.add_row(f"  {name}", *(f"{value:.4f}" for value in values))

@@ -38,7 +38,9 @@ from restorekit.uncertainty.intervals import Interval
 
 LEVELS = (0.5, 0.7, 0.8, 0.9, 0.95)
 REPORTED = LEVELS.index(0.9)  # the level whose coverage, width and score are reported
-ImageSums = tuple[CellGroup, Counts, Counts]  # sums over one image of its calibrated and of its plain interval
+ImageSums = tuple[
+    CellGroup, Counts, Counts, float
+]  # sums over one image of its calibrated and of its plain interval, and its mean square error
 MIN_IMAGES = 4 / (1 - LEVELS[-1])  # with fewer no factor controls the risk of the highest level
 
 
@@ -52,6 +54,8 @@ class CalibrationRow:
         Spec.
     channels, images, refused : int
         Channels; number of images, and of those that the table does not cover.
+    psnr : float
+        Mean over the images of the PSNR of their unknown values, dB; NaN without images.
     coverage90, width90, winkler90 : float
         Coverage, mean width and Winkler score; NaN without images.
     global_coverage90, global_width90, global_winkler90 : float
@@ -62,6 +66,7 @@ class CalibrationRow:
     channels: int
     images: int
     refused: int
+    psnr: float
     coverage90: float
     width90: float
     winkler90: float
@@ -239,7 +244,7 @@ def _checked(table: Table, sampler: ErrorSampler, images: Iterable[TestImage], g
             for own, half in zip(ratios[own_group], halves, strict=True):
                 own.append(s.error / half)
             pair = sums(s.error, halves[REPORTED]), sums(s.error, s.std.double().numpy())
-            rows.append((own_group, *pair))
+            rows.append((own_group, *pair, max(1e-12, float(np.mean(s.error**2)))))
         for own_group, levels in ratios.items():
             for tally, own in zip(tallies[own_group], levels, strict=True):
                 tally.add(np.concatenate(own))
@@ -271,10 +276,11 @@ def _row(
     spec: str, channels: int, images: Sequence[ImageSums | None], scales: Mapping[CellGroup, Counts], globally: float
 ) -> CalibrationRow:
     own = [one for one in images if one is not None and one[0] in scales]
-    calibrated = [scores(fine, float(scales[one][REPORTED]), LEVELS[REPORTED]) for one, fine, _ in own]
-    plain = [scores(rough, globally, LEVELS[REPORTED]) for _, _, rough in own]
+    calibrated = [scores(fine, float(scales[one][REPORTED]), LEVELS[REPORTED]) for one, fine, _, _ in own]
+    plain = [scores(rough, globally, LEVELS[REPORTED]) for _, _, rough, _ in own]
     means = [float(v) for found in (calibrated, plain) for v in (np.mean(found, 0) if found else np.full(3, np.nan))]
-    return CalibrationRow(spec, channels, len(own), len(images) - len(own), *means)
+    psnr = float(np.mean([-10 * np.log10(error) for *_, error in own])) if own else np.nan
+    return CalibrationRow(spec, channels, len(own), len(images) - len(own), psnr, *means)
 
 
 Watch = Callable[[str, str | None], None]

@@ -31,8 +31,13 @@ def test_the_file_it_writes_has_the_same_weights_and_intervals_that_are_used(run
     assert "gaussian:sigma=0.1" in said
     before, after = (load_file(path) for path in (model_file, out))
     assert all((after[k] == v).all() and after[k].dtype == v.dtype for k, v in before.items())
-    table = checkpoint.read_card(out).calibration
+    card = checkpoint.read_card(out)
+    table, metrics = card.calibration, card.metrics
     assert table["images"] == 80
+    assert {name for name in metrics if name.startswith("psnr ")} == {
+        "psnr gaussian:sigma=0.1, 1 channels",
+        "psnr missing:rate=0.5, 1 channels",
+    }
     assert "80 images of clean" in table["source"]
     own = tmp_path / "OUT"
     words = ("--model", out, "--sigma", "0.1", "--keep", "low,high", "--device", "cpu", "--threads", 1)

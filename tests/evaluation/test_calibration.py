@@ -1,3 +1,4 @@
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -57,6 +58,7 @@ def test_each_spread_gets_the_factor_it_needs_where_one_scale_would_fail():
     row = found.rows[0]
     assert 0.89 < row.coverage90 < 0.93
     assert row.winkler90 < 0.75 * row.global_winkler90
+    assert row.psnr == pytest.approx(-20 * math.log10(SIGMA), abs=0.1)  # the restorer returns what it observed
     seen, zero = Conditions(1, True, SIGMA, 0.0, 0.0), torch.zeros(1, 1, 1)
     sure, right = (float(found.table.factor(seen, zero, torch.full((1, 1, 1), s), 0.9)) for s in (SIGMA / 4, SIGMA))
     assert sure / right == pytest.approx(4, rel=0.05)
