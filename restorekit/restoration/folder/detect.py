@@ -10,10 +10,8 @@ import numpy as np
 
 from restorekit.core.errors import RestorekitError, system_error
 from restorekit.core.rng import Rng
-from restorekit.images import formats
 from restorekit.images.dataset import LabelledImages
-from restorekit.images.marks import SOFTWARE
-from restorekit.images.picture import Metadata, Picture
+from restorekit.restoration.folder.write import write_mask
 from restorekit.restoration.repair import ArraySource, Repair
 
 
@@ -29,7 +27,7 @@ class Masking:
 def mask_all(
     repair: Repair, images: LabelledImages, out: Path, seed: int, watch: Callable[[str, str | None], None]
 ) -> Masking:
-    """Write a mask for every image, OUT/NAME.png, 255 where it looks defective or is known to be missing.
+    """Write a mask for every image, OUT/NAME.png, white where it looks defective or is known to be missing.
 
     Parameters
     ----------
@@ -59,9 +57,8 @@ def mask_all(
             if missing is not None:
                 image = image.masked_fill(missing.movedim(-1, 0), np.nan)
             defective = repair.marks(ArraySource(image), Rng(seed, (key,)))
-            values = (255 * (defective | lost)[None, ..., None]).astype(np.uint8)
             path.parent.mkdir(parents=True, exist_ok=True)
-            formats.write(path, Picture(values, format="png", metadata=Metadata(text=(SOFTWARE,))), values)
+            write_mask((defective | lost)[None, ..., None], path)
             shares.append(float(defective.mean()))
         except (RestorekitError, OSError) as error:
             text = system_error(error) if isinstance(error, OSError) else None

@@ -51,7 +51,7 @@ def _stored(finished: Finished, setup: Setup, journal: Journal) -> ImageRecord:
         facts = _with_views(finished, setup)
         facts = replace(facts, notes=[*facts.notes, *notes])
         marks = (
-            [] if finished.repaired is None else [write_marks(finished.repaired, setup.own / REPAIRED / f"{key}.png")]
+            [] if finished.repaired is None else [write_mask(finished.repaired, setup.own / REPAIRED / f"{key}.png")]
         )
         line = journal.success(key, [*_extra_paths(key, finished.canvas.extras, setup), *marks], facts)
         for path in [*journal.superseded(line), *(stale_masks(masks, marks, finished.item, setup) if masks else ())]:
@@ -108,7 +108,7 @@ def _write(finished: Finished, target: Path, setup: Setup, journal: Journal) -> 
     return formats.write(target, finished.picture, pixels, options.format, None, ready, options.jpeg_quality)
 
 
-def write_marks(marks: MaskArray, path: Path) -> Path:
+def write_mask(marks: MaskArray, path: Path) -> Path:
     """Write a mask, (N, H, W, 1), as a PNG of one bit a pixel, or a TIFF for several frames; return its file.
 
     `--mask` finds it by its name.
