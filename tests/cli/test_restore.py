@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import re
@@ -17,6 +18,7 @@ import pytest
 import tifffile
 from PIL import Image, ImageCms
 
+from restorekit.cli.restore import print_notes
 from restorekit.core.errors import ImageError
 from restorekit.images import formats
 from restorekit.images.picture import Picture
@@ -447,3 +449,14 @@ def test_bombs_are_refused_by_their_header(restore, tmp_path):
     few = restore(tmp_path / "IN", tmp_path / "OUT", "--max-pixels", "1000", "--max-memory", "8GB")
     assert "more than the 1,000 allowed; raise --max-pixels" in few[2]
     assert "damaged" in restore(tmp_path / "IN", tmp_path / "OUT", "--max-memory", "8GB")[2]
+
+
+@pytest.mark.parametrize(("device", "count"), [("cuda", 1), ("cpu", 0)])
+def test_on_a_gpu_the_larger_model_is_suggested_once(run, source, tmp_path, monkeypatch, device, count):
+    def on_that_device(tasks, setup, listed):
+        print_notes(tasks, dataclasses.replace(setup, device=device), listed)
+
+    monkeypatch.setattr("restorekit.cli.restore.print_notes", on_that_device)
+    code, _, told = run("restore", source, tmp_path / "OUT", "--device", "cpu", "--threads", 1)
+    assert code == 0
+    assert told.count("--model large") == count
