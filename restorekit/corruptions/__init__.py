@@ -6,6 +6,7 @@ from restorekit.core.contracts import Corruption
 from restorekit.core.interpolation import bend, fill
 from restorekit.core.plugins.hookspecs import hookimpl
 from restorekit.corruptions.blur import Blur
+from restorekit.corruptions.camera import Camera
 from restorekit.corruptions.chain import Chain
 from restorekit.corruptions.clean import Clean
 from restorekit.corruptions.downsample import Downsample
@@ -25,8 +26,9 @@ from restorekit.corruptions.speckle import Speckle
 from restorekit.corruptions.stripes import Stripes
 
 __all__ = [
-    "JPEG", "Blur", "Chain", "Clean", "Downsample", "Film", "Gaussian", "Grayscale", "Holes", "Lines", "Missing",
-    "Poisson", "Quantise", "SaltPepper", "Sensor", "Speckle", "Stripes", "bend", "fill", "hide", "parse", "smeared",
+    "JPEG", "Blur", "Camera", "Chain", "Clean", "Downsample", "Film", "Gaussian", "Grayscale", "Holes", "Lines",
+    "Missing", "Poisson", "Quantise", "SaltPepper", "Sensor", "Speckle", "Stripes", "bend", "fill", "hide", "parse",
+    "smeared",
 ]  # fmt: skip
 
 
@@ -43,6 +45,7 @@ def restorekit_register_corruptions() -> list[type[Corruption]]:
         Lines,
         Quantise,
         Sensor,
+        Camera,
         JPEG,
         Blur,
         Downsample,

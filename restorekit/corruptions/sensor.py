@@ -72,13 +72,22 @@ class Sensor(Corruption):
 
 def smeared(field: Tensor, blur: Tensor) -> Tensor:
     """Smooth a field of unit variance, (B, C, H, W), by a Gaussian of `blur` pixels, (B, 1, 1, 1), to unit variance."""
-    b, c, h, w = field.shape
-    steps = torch.arange(-REACH, REACH + 1, device=field.device, dtype=field.dtype)
-    taps = torch.exp(-0.5 * (steps / blur.view(-1, 1).clamp_min(0.05)) ** 2)
-    taps = (taps / taps.square().sum(1, keepdim=True).sqrt()).repeat_interleave(c, 0)
-    padded = F.pad(field, (REACH,) * 4, mode="circular" if min(h, w) > REACH else "replicate").view(
-        1, b * c, -1, w + 2 * REACH
-    )
+    taps = gaussian_taps(blur, REACH)
+    mode = "circular" if min(field.shape[2:]) > REACH else "replicate"
+    return filtered(field, taps / taps.square().sum(1, keepdim=True).sqrt(), mode)
+
+
+def gaussian_taps(blur: Tensor, reach: int) -> Tensor:
+    """Return values of Gaussians of standard deviation `blur`, (B, 1, 1, 1), to `reach` pixels: (B, 2 reach + 1)."""
+    steps = torch.arange(-reach, reach + 1, device=blur.device, dtype=blur.dtype)
+    return torch.exp(-0.5 * (steps / blur.view(-1, 1).clamp_min(0.05)) ** 2)
+
+
+def filtered(field: Tensor, taps: Tensor, mode: str) -> Tensor:
+    """Convolve rows and columns of images, (B, C, H, W), with their taps, (B, odd); `mode` is that of `F.pad`."""
+    (b, c, h, w), reach = field.shape, taps.shape[1] // 2
+    taps = taps.repeat_interleave(c, 0)
+    padded = F.pad(field, (reach,) * 4, mode=mode).reshape(1, b * c, -1, w + 2 * reach)
     across = F.conv2d(padded, taps[:, None, None, :], groups=b * c)
     return F.conv2d(across, taps[:, None, :, None], groups=b * c).view(b, c, h, w)
 

@@ -66,7 +66,7 @@ def test_of_blind_noise_there_is_no_estimate_but_the_residual(told):
 
 @pytest.mark.parametrize(
     "spec",
-    ["poisson", "speckle", "saltpepper", "jpeg", "sensor", "quantise", "blur", "downsample", "grayscale",
+    ["poisson", "speckle", "saltpepper", "jpeg", "sensor", "camera", "quantise", "blur", "downsample", "grayscale",
      "blur+gaussian:sigma=0.1", "jpeg+missing", "gaussian:sigma=0.1+jpeg"],
 )  # fmt: skip
 def test_of_other_damage_there_is_none_and_it_is_said_why(spec):
