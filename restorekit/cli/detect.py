@@ -55,7 +55,9 @@ Examples:
     help="Share of the pixels of clean images that may be taken for defects, on average.",
 )  # fmt: skip
 @click.option(
-    "--grow", type=click.IntRange(0, 32), default=1, show_default=True, help="Pixels by which masks are widened."
+    "--grow",
+    type=click.IntRange(0, 32),
+    help="Pixels by which masks are widened.  [default: 1, and 0 for a detector that follows the rims of marks itself]",
 )
 @range_option
 @axes_option
@@ -63,7 +65,7 @@ Examples:
 @click.option("--json", "machine", is_flag=True, help="Print one JSON object instead of text.")
 @compute_options
 def command(
-    images: str, out: Path, name: str, clean: str | None, model: str, side: int, touch: float, grow: int,
+    images: str, out: Path, name: str, clean: str | None, model: str, side: int, touch: float, grow: int | None,
     span: str | None, axes: str | None, seed: int, machine: bool, device: str, precision: Precision, compiled: bool,
     threads: int | None,
 ) -> int:  # fmt: skip

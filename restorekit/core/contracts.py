@@ -237,6 +237,7 @@ class Detector(ABC):
     calibration: ClassVar[Mapping[str, object] | None] = None  # thresholds as in a card, of a detector without weights
     bytes_per_pixel: int = 2048  # memory of one pixel in a pass
     penalty: ClassVar[float] = 0.0  # by which larger marks must be surer, as in `restorekit.images.defects.find_marks`
+    extends: ClassVar[bool] = False  # over the rims of marks, as in `restorekit.images.defects.extend_marks`
 
     def __init_subclass__(cls) -> None:
         """Wrap the methods of a subclass in the checks of its contract."""

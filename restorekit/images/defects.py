@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
 import cv2
@@ -13,6 +14,12 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 GROW_PX = 1  # by which marks are widened, because their edges are soft
+REACH_PX = 3  # to which marks are extended
+VISIBLE = 0.03  # least deviation, on [0, 1], of pixels that extend a mark,
+DEVIATION = 2.0  # and least ratio of it to the standard deviation of the image around,
+PART = 0.1  # and least share of the deviation of the mark
+NEAR = 15  # pixels along a side of the window in which the image around is measured
+BLOCK, CONTEXT = 512, 64  # pixels along a side of a window that is extended at once, and around it
 TINY = 1e-7  # probabilities are kept this far from 0 and 1, so that log-odds are finite
 STEPS = (0.0, 0.5, 1.0)  # nats above the threshold: levels at which connected pixels are judged together
 
@@ -20,6 +27,7 @@ STEEPNESS = 4  # power of a score that gives the odds of a defect, so that log-o
 
 Mask = npt.NDArray[np.bool_]
 Probability = npt.NDArray[np.float32]
+Bytes = npt.NDArray[np.uint8]
 Thresholds = npt.NDArray[np.float64]
 Scores = TypeVar("Scores", Probability, "Tensor")
 
@@ -61,8 +69,7 @@ def find_marks(probability: Probability, log_odds: float, grow: int = GROW_PX, p
             found |= _sure_parts(probability, log_odds + step, log_odds, penalty)
     if not grow:
         return found
-    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * grow + 1, 2 * grow + 1))
-    return np.asarray(cv2.dilate(found.astype(np.uint8), disc) > 0)
+    return np.asarray(cv2.dilate(found.astype(np.uint8), _disc(grow)) > 0)
 
 
 def _above(probability: Probability, log_odds: float) -> Mask:
@@ -79,6 +86,72 @@ def _sure_parts(probability: Probability, level: float, log_odds: float, penalty
     sure = mean - penalty * np.log(area) > log_odds
     sure[0] = False
     return np.asarray(sure[labels])
+
+
+def extend_marks(marks: Mask, rows: Callable[[int, int], Bytes]) -> Mask:
+    """Extend marks over pixels next to them that deviate from what is around, in the direction in which they do.
+
+    A detector often finds the middle of a mark alone. What is left of its rim would be continued into the hole.
+
+    Parameters
+    ----------
+    marks : array of bool, (H, W)
+        Result of `find_marks`.
+    rows : callable
+        Returns rows (top, bottom) of the image, (h, W, C).
+
+    Returns
+    -------
+    array of bool, (H, W)
+        The marks, and pixels up to REACH_PX from them.
+
+    References
+    ----------
+    Bertalmio, Bertozzi, Sapiro, "Navier-Stokes, Fluid Dynamics, and Image and Video Inpainting", CVPR 2001: what is
+    expected in place of a mark.
+    """
+    extended = marks.copy()
+    for top in range(0, len(marks), BLOCK):
+        low, high = max(0, top - CONTEXT), min(len(marks), top + BLOCK + CONTEXT)
+        strip = rows(low, high) if marks[low:high].any() else None
+        for left in range(0, marks.shape[1], BLOCK) if strip is not None else ():
+            first, last = max(0, left - CONTEXT), min(marks.shape[1], left + BLOCK + CONTEXT)
+            own = marks[low:high, first:last]
+            if strip is not None and own.any():
+                found = _extended(own, strip[:, first:last])[top - low :, left - first :]
+                extended[top : top + BLOCK, left : left + BLOCK] = found[:BLOCK, :BLOCK]
+    return extended
+
+
+def _extended(marks: Mask, image: Bytes) -> Mask:
+    """Extend the marks of a window, (H, W), of an image, (H, W, C)."""
+    wide = cv2.dilate(marks.astype(np.uint8), _disc(REACH_PX))
+    count, labels = cv2.connectedComponents(wide, connectivity=8)
+    values, weight = image.astype(np.float32) / 255, (wide == 0).astype(np.float32)
+    channels = (np.ascontiguousarray(t) for t in np.moveaxis(image, 2, 0))
+    expected = np.stack([cv2.inpaint(t, wide, 3, cv2.INPAINT_NS) for t in channels], 2).astype(np.float32) / 255
+    total = np.maximum(cv2.blur(weight, (NEAR, NEAR)), 1e-3)[..., None]
+    mean, square = (_per_channel(t * weight[..., None]) / total for t in (values, values**2))
+    spread = np.sqrt(np.maximum(square - mean**2, 0))
+    deviation, area = values - expected, np.maximum(np.bincount(labels[marks], minlength=count), 1)
+    tone = np.stack([np.bincount(labels[marks], t[marks], count) / area for t in np.moveaxis(deviation, 2, 0)], 1)
+    strength = np.linalg.norm(tone, axis=1)
+    direction = (tone / np.maximum(strength, 1e-6)[:, None])[labels]
+    least = np.maximum(np.maximum(VISIBLE, PART * strength[labels]), DEVIATION * (abs(direction) * spread).sum(2))
+    alike = ((direction * deviation).sum(2) > least) | marks
+    found = marks.astype(np.uint8)
+    for _ in range(REACH_PX):
+        found = cv2.dilate(found, np.ones((3, 3), np.uint8)) & alike
+    return np.asarray(found > 0)
+
+
+def _per_channel(values: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Return means over windows of NEAR pixels, (H, W, C)."""
+    return np.stack([cv2.blur(t, (NEAR, NEAR)) for t in np.moveaxis(values, 2, 0)], 2)
+
+
+def _disc(radius: int) -> npt.NDArray[np.uint8]:
+    return np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1)), np.uint8)
 
 
 def count_marks(mask: Mask) -> int:
@@ -100,7 +173,11 @@ def connected_to(mask: Mask, seeds: Mask) -> Mask:
     return np.asarray(held[labels])
 
 
-def touched(probability: Probability, log_odds: Thresholds, grow: int = GROW_PX, penalty: float = 0.0) -> Thresholds:
-    """Return the share of the pixels of a clean image that is touched at each of some thresholds."""
+def touched(probability: Probability, log_odds: Thresholds, find: Callable[[float], Mask]) -> Thresholds:
+    """Return the share of the pixels of a clean image that is touched at each of some thresholds, or at a higher one.
+
+    `find` returns the marks of the image at a threshold.
+    """
     peak = math.log(max(float(probability.max()), 1e-12) / max(1 - float(probability.max()), 1e-12))
-    return np.array([find_marks(probability, t, grow, penalty).mean() if t < peak else 0.0 for t in log_odds])
+    shares = np.array([find(float(t)).mean() if t < peak else 0.0 for t in log_odds])
+    return np.maximum.accumulate(shares[::-1])[::-1]

@@ -15,7 +15,6 @@ from restorekit.core.errors import UsageError, unknown
 from restorekit.core.plugins import registry
 from restorekit.core.plugins.boundary import attribute_errors
 from restorekit.corruptions.spec import parse, weighted
-from restorekit.images.defects import GROW_PX
 from restorekit.models import checkpoint
 from restorekit.models.checkpoint import Card
 from restorekit.restoration.assumptions import Sigma, resolve_degradation
@@ -222,14 +221,14 @@ class OpenedDetector:
         values = self.detector.calibration if self.card is None else self.card.calibration
         return None if values is None else TouchTable.from_json(values)
 
-    def repair(self, share: float | None = None, grow: int = GROW_PX, memory: int | None = None) -> Repair:
+    def repair(self, share: float | None = None, grow: int | None = None, memory: int | None = None) -> Repair:
         """Return a repair with this detector that touches `share` of clean pixels.
 
         Parameters
         ----------
         share : float or None
             Share of the pixels of clean images, on average; None: the threshold is set later.
-        grow : int
+        grow : int or None
             Pixels by which marks are widened.
         memory : int or None
             Bytes of working memory.
@@ -287,7 +286,7 @@ def open_detector(name: str, compute: Compute | None = None) -> OpenedDetector:
 def open_repair(
     names: str,
     share: float,
-    grow: int = GROW_PX,
+    grow: int | None = None,
     compute: Compute | None = None,
     memory: int | None = None,
 ) -> tuple[Repair, str]:
@@ -301,7 +300,7 @@ def open_repair(
         Names or files of detectors, as for `open_detector`, with commas between them.
     share : float
         Share of the pixels of clean images, on average.
-    grow : int
+    grow : int or None
         Pixels by which marks are widened.
     compute : Compute or None
         Where and how they compute.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -17,9 +18,11 @@ from restorekit.core.interpolation import fill
 from restorekit.core.rng import Rng
 from restorekit.core.types import Observation, Source, shape_of
 from restorekit.images.dataset import LabelledImages
-from restorekit.images.defects import GROW_PX, Mask, Probability, find_marks, touched
+from restorekit.images.defects import GROW_PX, Bytes, Mask, Probability, extend_marks, find_marks, touched
 from restorekit.restoration.tiling import Limits, process_tiles
 from restorekit.uncertainty.touch import LOG_ODDS, TouchTable, fit_touch
+
+CROWDED = 0.2  # share of an image above which marks are not extended: no promise is made there
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,8 +66,8 @@ class Repair:
         Gives the probability of a defect.
     threshold : float
         Log-odds in nats, as in `restorekit.images.defects.find_marks`.
-    grow : int
-        Pixels by which marks are widened.
+    grow : int or None
+        Pixels by which marks are widened before they are extended; None: GROW_PX, or 0 if the detector `extends` them.
     limits : Limits or None
         Amount of work done at once.
     others : tuple of Repair
@@ -73,7 +76,7 @@ class Repair:
 
     detector: Detector
     threshold: float
-    grow: int = GROW_PX
+    grow: int | None = None
     limits: Limits | None = None
     others: tuple[Repair, ...] = ()
 
@@ -104,10 +107,24 @@ class Repair:
 
     def marks(self, source: Source, rng: Rng) -> Mask:
         """Return the defective pixels of one image, (H, W)."""
-        found = find_marks(self.probability(source, rng), self.threshold, self.grow, self.detector.penalty)
+        found = self.judge(self.probability(source, rng), source, self.threshold)
         for other in self.others:
             found |= other.marks(source, rng)
         return found
+
+    def judge(self, probability: Probability, source: Source, threshold: float) -> Mask:
+        """Return the defective pixels of one image, (H, W), by their probability and a threshold."""
+        grow = self.grow if self.grow is not None else 0 if self.detector.extends else GROW_PX
+        found = find_marks(probability, threshold, grow, self.detector.penalty)
+        if not self.detector.extends or found.mean() > CROWDED:
+            return found
+
+        def rows(top: int, bottom: int) -> Bytes:
+            o = source.rows(top, bottom)
+            y = o.y if o.initial is None else o.initial
+            return np.asarray((255 * y[0].clamp(0, 1)).round().byte().movedim(0, -1).cpu().numpy())
+
+        return extend_marks(found, rows)
 
     def fitted(
         self, clean: LabelledImages, share: float, seed: int, watch: Callable[[str, str | None], None]
@@ -169,8 +186,9 @@ class Repair:
             watch(key, f"left out: {error}")
         for i, key in enumerate(clean.keys):
             try:
-                found = self.probability(ArraySource(clean[i]), Rng(seed, (key,)))
-                shares.append(touched(found, LOG_ODDS, self.grow, self.detector.penalty))
+                source = ArraySource(clean[i])
+                found = self.probability(source, Rng(seed, (key,)))
+                shares.append(touched(found, LOG_ODDS, partial(self.judge, found, source)))
                 watch(key, None)
             except RestorekitError as error:
                 watch(key, str(error))

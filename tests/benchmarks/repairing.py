@@ -11,6 +11,7 @@ import argparse
 import itertools
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -59,9 +60,9 @@ def median_difference(x: Tensor, name: str) -> npt.NDArray[np.float32]:
     return np.asarray(odds / (1 + odds), np.float32)
 
 
-def threshold(maps: list[npt.NDArray[np.float32]], penalty: float) -> float:
-    """Return the log-odds at which a share `TOUCH` of the pixels of clean pictures is touched."""
-    shares = np.mean([touched(p, LOG_ODDS, penalty=penalty) for p in maps], 0)
+def threshold(maps: list[npt.NDArray[np.float32]]) -> float:
+    """Return the log-odds at which a share `TOUCH` of the pixels of clean pictures is touched, marks being widened."""
+    shares = np.mean([touched(p, LOG_ODDS, partial(find_marks, p)) for p in maps], 0)
     return float(LOG_ODDS[np.argmax(shares <= TOUCH)])
 
 
@@ -137,11 +138,14 @@ def main() -> None:
     masks: dict[str, list[Mask]] = {"true mask": [find_marks(m.astype(np.float32), 0.0) for m in truth]}
     for name, find in methods.items():
         maps = [find(x, key) for key, x in clean]
-        penalty = learned.detector.penalty if name == given.detector else 0.0
-        at = learned.threshold if name == given.detector else threshold(maps, penalty)
-        shares = [100 * find_marks(p, at, penalty=penalty).mean() for p in maps]
+        at = learned.threshold if name == given.detector else threshold(maps)
+
+        def judged(p: npt.NDArray[np.float32], x: Tensor, own: bool = name == given.detector, at: float = at) -> Mask:
+            return learned.judge(p, ArraySource(x), at) if own else find_marks(p, at)
+
+        shares = [100 * judged(p, x).mean() for p, (_, x) in zip(maps, clean, strict=True)]
         worst = sorted(zip(shares, [key for key, _ in clean], strict=True))[-3:]
-        masks[name] = [find_marks(find(y, key), at, penalty=penalty) for key, _, y, _ in images]
+        masks[name] = [judged(find(y, key), y) for key, _, y, _ in images]
         hits, dice, area, marks = scores(masks[name], truth)
         print(f"{name}: log-odds {at:.2f}, clean touched {np.mean(shares):.4f} %, worst {worst}")
         print(f"  of {marks} marks found {hits:.3f}, Dice {dice:.3f}, of their pixels {area:.3f}", flush=True)
@@ -149,7 +153,7 @@ def main() -> None:
             hits, dice, area, marks = scores(masks[name][i :: len(EDGES)], truth[i :: len(EDGES)])
             print(f"    {kind:10s} of {marks} marks found {hits:.3f}, Dice {dice:.3f}, of their pixels {area:.3f}")
         for kind, some in by_class.items():
-            found = [find_marks(find(y, key), at, penalty=penalty) for key, _, y, _ in some]
+            found = [judged(find(y, key), y) for key, _, y, _ in some]
             hits, dice, area, marks = scores(found, [m for *_, m in some])
             print(f"    {kind:10s} of {marks} marks found {hits:.3f}, Dice {dice:.3f}, of their pixels {area:.3f}")
     default = restorekit.load("default")

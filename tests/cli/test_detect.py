@@ -99,7 +99,10 @@ def test_a_detector_needs_no_clean_images_and_finds_what_a_repair_fills(run, det
     mask = np.asarray(Image.open(tmp_path / "M" / "a.png")) > 0
     assert json.loads(said)["defective"] == pytest.approx(mask.mean())
     assert mask[x == 250].all()
-    assert int(mask.sum()) == 6 * 12 - 4  # widened by a cross
+    assert int(mask.sum()) == 4 * 10  # extended to its rim, which is sharp
+    widened = ("--detector", detector_file, "--grow", 1)
+    assert run("detect", tmp_path / "IN", tmp_path / "WIDE", *widened, *CPU)[0] == 0
+    assert int((np.asarray(Image.open(tmp_path / "WIDE" / "a.png")) > 0).sum()) == 6 * 12 - 4  # by a cross
     assert run("restore", tmp_path / "IN", tmp_path / "OUT", "--repair", detector_file, *CPU)[0] == 0
     repaired = np.asarray(Image.open(tmp_path / "OUT" / "_restorekit" / "repaired" / "a.png.png"))
     assert np.array_equal(repaired, mask)

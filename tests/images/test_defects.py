@@ -1,6 +1,10 @@
-import numpy as np
+from functools import partial
 
-from restorekit.images.defects import count_marks, find_marks, touched, without_marks
+import cv2
+import numpy as np
+import pytest
+
+from restorekit.images.defects import BLOCK, REACH_PX, count_marks, extend_marks, find_marks, touched, without_marks
 
 
 def probability(log_odds):
@@ -59,10 +63,62 @@ def test_marks_touched_by_a_stroke_are_taken_back_each_as_a_whole():
 def test_the_share_touched_falls_with_the_threshold_and_ends_at_zero():
     generator = np.random.default_rng(0)
     found, thresholds = probability(generator.normal(-6, 2, (64, 64))), np.linspace(-8, 12, 41)
-    shares = touched(found, thresholds)
+    shares = touched(found, thresholds, partial(find_marks, found))
     assert (np.diff(shares) <= 1e-12).all()
     assert shares[0] > 0.5
     assert shares[-1] == 0
-    judged = touched(found, thresholds, penalty=0.3)
+    judged = touched(found, thresholds, partial(find_marks, found, penalty=0.3))
     assert (judged <= shares).all()
     assert (judged < shares).any()
+
+
+def blob(height, width, channels, at, radius, tone, soft=0.0):
+    """Return an even image with noise of 2 of 255, and a mark of a tone, and where it is."""
+    image = np.random.default_rng(0).normal(120, 2, (height, width, channels))
+    place = np.zeros((height, width), np.float32)
+    cv2.circle(place, at, radius, 1.0, -1)
+    opacity = cv2.GaussianBlur(place, (0, 0), soft) if soft else place
+    image += opacity[..., None] * np.asarray(tone)
+    return image.round().clip(0, 255).astype(np.uint8), opacity
+
+
+@pytest.mark.parametrize("tone", [[90], [-90], [90, -20, -20]])
+def test_a_mark_found_in_its_middle_is_extended_to_its_rim_and_no_farther(tone):
+    image, opacity = blob(80, 90, len(tone), (40, 40), 6, tone)
+    middle = np.zeros(opacity.shape, np.bool_)
+    middle[36:45, 36:45] = True
+    found = extend_marks(middle, lambda top, bottom: image[top:bottom])
+    assert found[opacity > 0].all()
+    assert not found[opacity == 0].any()
+
+
+def test_a_soft_mark_is_extended_by_the_reach_at_most():
+    image, opacity = blob(80, 80, 1, (40, 40), 8, [100], soft=4.0)
+    middle = opacity > 0.7
+    found = extend_marks(middle, lambda top, bottom: image[top:bottom])
+    square = np.ones((2 * REACH_PX + 1,) * 2, np.uint8)
+    assert found.sum() > 1.3 * middle.sum()
+    assert not (found & (cv2.dilate(middle.astype(np.uint8), square) == 0)).any()
+
+
+def test_texture_as_strong_as_the_mark_does_not_extend_it():
+    image = np.random.default_rng(1).integers(60, 200, (80, 80, 1), dtype=np.uint8)
+    mark = np.zeros((80, 80), np.bool_)
+    mark[40:44, 40:44] = True
+    found = extend_marks(mark, lambda top, bottom: image[top:bottom])
+    assert found.sum() - mark.sum() < 0.05 * (10 * 10 - mark.sum())
+
+
+def test_marks_across_the_windows_of_a_large_image_are_extended_as_any_other():
+    image, opacity = blob(BLOCK + 100, BLOCK + 100, 1, (BLOCK, BLOCK), 6, [80])
+    middle = np.zeros(opacity.shape, np.bool_)
+    middle[BLOCK - 4 : BLOCK + 5, BLOCK - 4 : BLOCK + 5] = True
+    read = []
+
+    def rows(top, bottom):
+        read.append((top, bottom))
+        return image[top:bottom]
+
+    assert np.array_equal(extend_marks(middle, rows), opacity > 0)
+    assert all(bottom - top <= BLOCK + 128 for top, bottom in read)
+    assert np.array_equal(extend_marks(np.zeros_like(middle), rows), np.zeros_like(middle))
