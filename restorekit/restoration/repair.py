@@ -22,7 +22,7 @@ from restorekit.images.defects import GROW_PX, Bytes, Mask, Probability, extend_
 from restorekit.restoration.tiling import Limits, process_tiles
 from restorekit.uncertainty.touch import LOG_ODDS, TouchTable, fit_touch
 
-CROWDED = 0.2  # share of an image above which marks are not extended: no promise is made there
+CROWDED = 0.05  # share of an image above which marks are not extended: no promise is made there
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +53,8 @@ class ArraySource:
         y = self.image[None, :, top:bottom]
         observed = y.isfinite()
         filled = y.nan_to_num(0.0)
-        return Observation(filled, observed, shape_of(filled), initial=fill(filled, observed))
+        initial = filled if bool(observed.all()) else fill(filled, observed)
+        return Observation(filled, observed, shape_of(filled), initial=initial)
 
 
 @dataclass(frozen=True, eq=False)
