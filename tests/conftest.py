@@ -59,6 +59,7 @@ def detector_file(tmp_path_factory):
         model.head.bias.fill_(-12)
     path = tmp_path_factory.mktemp("detector") / "bright.safetensors"
     table = TouchTable((1e-4, 1e-2), (4.0, 0.0), (1e-4, 1e-2), 100, "100 images of none")
+    table = replace(table, sequence=table)
     checkpoint.save(path, model.state_dict(), replace(checkpoint.describe(model), calibration=table.to_json()))
     return path
 

@@ -119,6 +119,8 @@ def _save(found: Fit | TouchTable, out: Path, model: str, card: Card, machine: b
     if isinstance(found, Fit):
         print_calibration(found.rows)
     else:
-        for share, threshold, measured in zip(found.shares, found.log_odds, found.measured, strict=True):
-            echo(f"{share:.4%} of clean pixels promised: log-odds of {threshold:.2f}, {measured:.4%} touched")
+        for where, one in (("", found), (" of frames of a film", found.sequence)):
+            for share, threshold, measured in zip(one.shares, one.log_odds, one.measured, strict=True) if one else ():
+                says = f"log-odds of {threshold:.2f}, {measured:.4%} touched"
+                echo(f"{share:.4%} of clean pixels{where} promised: {says}")
     echo(f"-> {out}")

@@ -48,7 +48,7 @@ class Number(click.FloatRange):
 
 
 def repair_options(function: F) -> F:
-    """Add ``--repair``, ``--touch``, ``--strength``, ``--protect`` and ``--keep-marks``."""
+    """Add ``--repair``, ``--touch``, ``--strength``, ``--protect``, ``--keep-marks`` and ``--sequence``."""
     add = [
         click.option(
             "--repair", metavar="film|lines|pixels|FILE,...", is_flag=False, flag_value="film",
@@ -72,6 +72,11 @@ def repair_options(function: F) -> F:
         click.option(
             "--keep-marks", metavar="FILE|DIR|...",
             help="With --repair: mask whose strokes take back repairs; a mark that it touches stays as it is.",
+        ),
+        click.option(
+            "--sequence", is_flag=True,
+            help="With --repair: the images of each folder are frames of a film, in the order of their names and"
+            " numbers; what the frames before and after have too is no defect.",
         ),
     ]  # fmt: skip
     for option in reversed(add):

@@ -178,7 +178,8 @@ Examples:
 def command(
     source: str, out: Path, name: str, corruption: str | None, sigma: str | None, mask: str | None,
     ir_threshold: float | None, mask_invert: bool, mask_confirmed: bool, opaque: bool, repair: str | None,
-    touch: float | None, strength: float | None, protect: str | None, keep_marks: str | None, label: int | None,
+    touch: float | None, strength: float | None, protect: str | None, keep_marks: str | None, sequence: bool,
+    label: int | None,
     samples: int, sampler: str | None, keep: str, interval: float, span: str | None, axes: str | None, kind: str,
     quality: str, listed: Path | None,
     max_memory: str, max_pixels: int, workers: int, shard: str | None, seed: int, overwrite: bool, self_check: bool,
@@ -213,7 +214,7 @@ def command(
     compute, memory = Compute(device, precision, compiled), parse_memory(max_memory)
     opened = _opened(name, corruption, sigma, sampler, compute, memory)
     opened.check(label, samples, parts)
-    search = folder.open_search(repair, touch, strength, protect, keep_marks, compute, memory, items)
+    search = folder.open_search(repair, touch, strength, protect, keep_marks, compute, memory, items, sequence)
     options = folder.Options(
         model=name, digest=opened.digest, corruption=corruption, sigma=parse_sigma(sigma), mask=mask,
         mask_invert=mask_invert, opaque=opaque, label=label, samples=samples, sampler=opened.sampler,

@@ -238,6 +238,7 @@ class Detector(ABC):
     bytes_per_pixel: int = 2048  # memory of one pixel in a pass
     penalty: ClassVar[float] = 0.0  # by which larger marks must be surer, as in `restorekit.images.defects.find_marks`
     extends: ClassVar[bool] = False  # over the rims of marks, as in `restorekit.images.defects.extend_marks`
+    transient: ClassVar[bool] = False  # each of its defects is on one frame of a sequence only
 
     def __init_subclass__(cls) -> None:
         """Wrap the methods of a subclass in the checks of its contract."""

@@ -72,7 +72,7 @@ class Marks(Network, Detector):
     name: ClassVar[str] = "marks"
     bytes_per_pixel = 512  # features begin at half of the resolution
     penalty = 0.3  # chosen on held-out photographs, see RECIPE.md
-    extends = True
+    extends = transient = True
     Config: ClassVar[type] = MarksConfig
     presets: ClassVar = {"small": {"widths": (8, 16), "encoder": (1, 1), "decoder": (1,)}}
 

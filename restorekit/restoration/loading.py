@@ -248,7 +248,9 @@ class OpenedDetector:
                 else "use restorekit calibrate with clean images"
             )
             raise UsageError(f"{self.name} is not calibrated, so that no share of clean pixels can be promised; {fix}")
-        return Repair(self.detector, table.threshold(share), grow, limits=limits)
+        moving = table.sequence if table.sequence is not None and table.sequence.covers(share) else None
+        threshold = None if moving is None else moving.threshold(share)
+        return Repair(self.detector, table.threshold(share), grow, limits=limits, sequence_threshold=threshold)
 
 
 def open_detector(name: str, compute: Compute | None = None) -> OpenedDetector:

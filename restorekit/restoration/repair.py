@@ -19,6 +19,7 @@ from restorekit.core.rng import Rng
 from restorekit.core.types import Observation, Source, shape_of
 from restorekit.images.dataset import LabelledImages
 from restorekit.images.defects import GROW_PX, Bytes, Mask, Probability, extend_marks, find_marks, touched
+from restorekit.restoration.sequence import made_frames, temporal_evidence, with_evidence
 from restorekit.restoration.tiling import Limits, process_tiles
 from restorekit.uncertainty.touch import LOG_ODDS, TouchTable, fit_touch
 
@@ -73,6 +74,8 @@ class Repair:
         Amount of work done at once.
     others : tuple of Repair
         Repairs by other detectors, whose marks are added.
+    sequence_threshold : float or None
+        The threshold where neighbouring frames are compared; None: they are not.
     """
 
     detector: Detector
@@ -80,6 +83,7 @@ class Repair:
     grow: int | None = None
     limits: Limits | None = None
     others: tuple[Repair, ...] = ()
+    sequence_threshold: float | None = None
 
     @property
     def thresholds(self) -> list[float]:
@@ -106,11 +110,16 @@ class Repair:
             found[top : top + len(rows)] = rows
         return found
 
-    def marks(self, source: Source, rng: Rng) -> Mask:
-        """Return the defective pixels of one image, (H, W)."""
-        found = self.judge(self.probability(source, rng), source, self.threshold)
+    def marks(self, source: Source, rng: Rng, neighbours: tuple[Bytes, Bytes] | None = None) -> Mask:
+        """Return the defective pixels of one image, (H, W); `neighbours` are the frames before and after, (H, W, C)."""
+        probability, threshold = self.probability(source, rng), self.threshold
+        if neighbours is not None and self.sequence_threshold is not None:
+            frame = _bytes(source, 0, source.shape[2])
+            probability = with_evidence(probability, temporal_evidence(neighbours[0], frame, neighbours[1]))
+            threshold = self.sequence_threshold
+        found = self.judge(probability, source, threshold)
         for other in self.others:
-            found |= other.marks(source, rng)
+            found |= other.marks(source, rng, neighbours)
         return found
 
     def judge(self, probability: Probability, source: Source, threshold: float) -> Mask:
@@ -119,13 +128,7 @@ class Repair:
         found = find_marks(probability, threshold, grow, self.detector.penalty)
         if not self.detector.extends or found.mean() > CROWDED:
             return found
-
-        def rows(top: int, bottom: int) -> Bytes:
-            o = source.rows(top, bottom)
-            y = o.y if o.initial is None else o.initial
-            return np.asarray((255 * y[0].clamp(0, 1)).round().byte().movedim(0, -1).cpu().numpy())
-
-        return extend_marks(found, rows)
+        return extend_marks(found, partial(_bytes, source))
 
     def fitted(
         self, clean: LabelledImages, share: float, seed: int, watch: Callable[[str, str | None], None]
@@ -175,22 +178,37 @@ class Repair:
         UsageError
             The images are too few for any promise.
         """
-        shares = self._shares(clean, 0, watch)
-        return fit_touch(shares, f"{len(shares)} images of {source}, fingerprint {clean.fingerprint[:16]}")
+        moving = list[npt.NDArray[np.float64]]()
+        shares = self._shares(clean, 0, watch, moving if self.detector.transient else None)
+        source = f"{len(shares)} images of {source}, fingerprint {clean.fingerprint[:16]}"
+        return replace(fit_touch(shares, source), sequence=fit_touch(moving, source) if moving else None)
 
     def _shares(
-        self, clean: LabelledImages, seed: int, watch: Callable[[str, str | None], None]
-    ) -> list[npt.NDArray[np.float64]]:
-        """Return the share of each image that is touched at each threshold."""
+        self, clean: LabelledImages, seed: int, watch: Callable[[str, str | None], None],
+        moving: list[npt.NDArray[np.float64]] | None = None,
+    ) -> list[npt.NDArray[np.float64]]:  # fmt: skip
+        """Return the share of each image that is touched at each threshold; add those of made sequences to `moving`."""
         shares = []
         for key, error in clean.drop_unreadable().items():
             watch(key, f"left out: {error}")
         for i, key in enumerate(clean.keys):
             try:
-                source = ArraySource(clean[i])
-                found = self.probability(source, Rng(seed, (key,)))
+                source, rng = ArraySource(clean[i]), Rng(seed, (key,))
+                found = self.probability(source, rng)
                 shares.append(touched(found, LOG_ODDS, partial(self.judge, found, source)))
+                if moving is not None:
+                    frames = made_frames(_bytes(source, 0, source.shape[2]), rng)
+                    source = ArraySource(torch.from_numpy(frames[1]).movedim(-1, 0) / 255)
+                    found = with_evidence(self.probability(source, rng), temporal_evidence(*frames))
+                    moving.append(touched(found, LOG_ODDS, partial(self.judge, found, source)))
                 watch(key, None)
             except RestorekitError as error:
                 watch(key, str(error))
         return shares
+
+
+def _bytes(source: Source, top: int, bottom: int) -> Bytes:
+    """Return rows of one image as 8-bit values, (h, W, C); what is missing is interpolated."""
+    observation = source.rows(top, bottom)
+    y = observation.y if observation.initial is None else observation.initial
+    return np.asarray((255 * y[0].clamp(0, 1)).round().byte().movedim(0, -1).cpu().numpy())

@@ -12,12 +12,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 import numpy.typing as npt
 
 from restorekit.core.errors import CheckpointError, UsageError
-from restorekit.core.records import Json, decode, encode
+from restorekit.core.records import About, Json, decode, encode
 
 CAP = 0.02  # of the pixels of an image: more that are touched count as this, so that few images make a promise
 LOG_ODDS = np.linspace(-8, 12, 161)  # candidates for the threshold
@@ -41,6 +42,8 @@ class TouchTable:
         Number of calibration images.
     source : str
         Name of these images.
+    sequence : TouchTable or None
+        The same for frames of a sequence, whose neighbours are compared; None: it is for single images only.
     """
 
     shares: tuple[float, ...]
@@ -48,6 +51,7 @@ class TouchTable:
     measured: tuple[float, ...]
     images: int
     source: str = ""
+    sequence: Annotated[TouchTable | None, About(omitted=True)] = None
 
     @classmethod
     def from_json(cls, values: Mapping[str, object]) -> TouchTable:

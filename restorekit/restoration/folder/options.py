@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from statistics import NormalDist
 from typing import Annotated
 
@@ -144,17 +145,21 @@ class Search:
         Gives the pixels of an image that are never repaired.
     kept_marks : MaskSource or None
         Gives pixels of an image whose marks are not repaired.
+    neighbours : mapping
+        The images before and after each, by its key; empty if they are not frames of a film.
     """
 
     repair: Repair | None = None
     options: RepairOptions | None = None
     protected: MaskSource | None = None
     kept_marks: MaskSource | None = None
+    neighbours: Mapping[str, tuple[Item, Item]] = field(default_factory=dict)
 
 
 def open_search(
     detector: str | Path | None, touch: float | None, strength: float | None, protect: str | Path | None,
     keep_marks: str | Path | None, compute: Compute, memory: int = MAX_MEMORY, items: Sequence[Item] = (),
+    sequence: bool = False,
 ) -> Search:  # fmt: skip
     """Open a detector that touches the promised share of clean pixels, and the masks that limit it.
 
@@ -174,6 +179,8 @@ def open_search(
         Bytes of working memory.
     items : sequence of Item
         The images, of which the masks must fit at least one.
+    sequence : bool
+        Whether they are frames of a film, in the order of their names.
 
     Raises
     ------
@@ -181,6 +188,7 @@ def open_search(
         There is no such detector or mask, an option without a detector, or a number out of range.
     """
     options = {"touch": touch, "strength": strength, "protect": protect, "keep_marks": keep_marks}
+    options |= {"sequence": sequence or None}
     if detector is None:
         if unused := [name for name, value in options.items() if value is not None]:
             raise UsageError(f"{unused[0]} belongs to a repair, and there is none; add --repair (repair= in Python)")
@@ -197,8 +205,30 @@ def open_search(
     for source in filter(None, masks if items else ()):
         source.check(items)
     repair, digest = open_repair(str(detector), touch, compute=compute, memory=memory)
-    recorded = RepairOptions(str(detector), digest, float(touch), float(strength), first, second)
-    return Search(repair, recorded, *masks)
+    recorded = RepairOptions(str(detector), digest, float(touch), float(strength), first, second, sequence)
+    if sequence and all(one.sequence_threshold is None for one in (repair, *repair.others)):
+        raise UsageError(
+            f"{detector} is calibrated for single images only, not for frames of a film with --touch {touch:g}; remove"
+            " --sequence, choose another --touch, or calibrate it (restorekit calibrate)"
+        )
+    return Search(repair, recorded, masks[0], masks[1], neighbours_of(items) if sequence else {})
+
+
+def neighbours_of(items: Sequence[Item]) -> dict[str, tuple[Item, Item]]:
+    """Return the images before and after each of a folder of at least three, in the order of names and their numbers.
+
+    The first and the last have the next two, or the two before.
+    """
+    folders: dict[str, list[Item]] = {}
+    for item in items:
+        folders.setdefault(str(PurePosixPath(item.key).parent), []).append(item)
+    found = {}
+    for own in folders.values():
+        frames = sorted(own, key=lambda item: [int(t) if t.isdigit() else t for t in re.split(r"(\d+)", item.key)])
+        for i, item in enumerate(frames if len(frames) > 2 else ()):
+            before, after = (i - 1 if i else 2), (i + 1 if i + 1 < len(frames) else i - 2)
+            found[item.key] = frames[before], frames[after]
+    return found
 
 
 @dataclass(frozen=True, eq=False)
@@ -310,5 +340,7 @@ class Setup:
         """
         sources = (self.masks, self.search.protected, self.search.kept_marks)
         files = (None if source is None else source.file(item) for source in sources)
-        masks = (None if file is None else journal.image_digest(file) for file in files)
-        return InputDigests(journal.image_digest(item.path), split_array(item.path)[1] or None, *masks)
+        mask, protect, kept = (None if file is None else journal.image_digest(file) for file in files)
+        frames = [journal.image_digest(other.path) for other in self.search.neighbours.get(item.key, ())]
+        own = journal.image_digest(item.path), split_array(item.path)[1] or None
+        return InputDigests(*own, mask, protect, kept, ",".join(frames) or None)

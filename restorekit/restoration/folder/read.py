@@ -14,7 +14,7 @@ from restorekit.images import formats
 from restorekit.images.discovery import Item
 from restorekit.images.intensity import MARGIN_SIGMAS, NOISY_MARGIN, IntensityRange, far_outside, resolve_range
 from restorekit.images.masks import MaskArray
-from restorekit.images.picture import Picture
+from restorekit.images.picture import Array, Picture
 from restorekit.images.validity import no_data, transparent
 from restorekit.restoration.assumptions import NO_NOISE, Degradation, resolve_degradation
 from restorekit.restoration.folder.batching import Group
@@ -23,6 +23,7 @@ from restorekit.restoration.folder.options import Options, Setup
 from restorekit.restoration.folder.planes import Plane, estimate_level, no_noise, planes
 from restorekit.restoration.folder.records import ImageRecord, InputDigests
 
+ALONE = "it was searched for defects by itself: its folder has no two other frames of its size"
 MAX_OUTSIDE = 0.6  # share of the values far outside of a range that is no range of theirs
 
 
@@ -50,6 +51,8 @@ class OpenedFile:
         True where nothing is repaired, and on marks that are not repaired.
     repaired : array of bool, (N, H, W, 1), or None
         True where defects were found, which counts as missing; None where none was searched for.
+    neighbours : (array, array) or None
+        Pixels of the frames before and after, (H, W, C).
     """
 
     item: Item
@@ -62,6 +65,7 @@ class OpenedFile:
     protected: MaskArray | None = None
     kept_marks: MaskArray | None = None
     repaired: MaskArray | None = None
+    neighbours: tuple[Array, Array] | None = None
 
 
 class Reading(NamedTuple):
@@ -154,8 +158,21 @@ def _opened(state: _State, setup: Setup) -> OpenedFile:
         own = [replace(p, sigma=found.sigma, exact=found.exact) for p in own]
     notes = (*marked.warnings, *([warning] if warning else []), *reasons, *levels, *remarks(own, picture, options))
     limits = (setup.search.protected, setup.search.kept_marks)
-    masks = (None if source is None else source.missing(item, picture).missing for source in limits)
-    return OpenedFile(item, state.digests, picture, own, found, notes, state.done, *masks)
+    protected, kept_marks = (None if source is None else source.missing(item, picture).missing for source in limits)
+    frames = _neighbours(item, picture, setup)
+    alone = (ALONE,) if setup.search.neighbours and frames is None and len(picture.pixels) < 3 else ()
+    return OpenedFile(
+        item, state.digests, picture, own, found, (*notes, *alone), state.done, protected, kept_marks,
+        neighbours=frames,
+    )  # fmt: skip
+
+
+def _neighbours(item: Item, picture: Picture, setup: Setup) -> tuple[Array, Array] | None:
+    """Read the frames before and after an image; None where there are none of its size, or it has frames itself."""
+    others = setup.search.neighbours.get(item.key, ())
+    read = (formats.read(o.path, setup.max_pixels, setup.options.axes, setup.max_memory).pixels for o in others)
+    found = [pixels[0] for pixels in read if len(picture.pixels) == 1 and pixels.shape == picture.pixels.shape]
+    return (found[0], found[1]) if len(found) == 2 else None
 
 
 def _margin(found: Degradation, margin: float) -> float:

@@ -30,6 +30,8 @@ class InputDigests:
         SHA-256 of the mask file, if there is one.
     protect, keep_marks : str or None
         SHA-256 of the mask files that limit a repair, if there are any.
+    neighbours : str or None
+        SHA-256 of the files of the frames before and after, with a comma between them, if they are compared.
     """
 
     input: str | None = None
@@ -37,6 +39,7 @@ class InputDigests:
     mask: str | None = None
     protect: Annotated[str | None, About(omitted=True)] = None
     keep_marks: Annotated[str | None, About(omitted=True)] = None
+    neighbours: Annotated[str | None, About(omitted=True)] = None
 
 
 @dataclass(frozen=True)
@@ -75,6 +78,8 @@ class RepairOptions:
         Masks of pixels that are never repaired, as typed by the user.
     keep_marks : str or None
         Masks of marks that are not repaired, as typed by the user.
+    sequence : bool
+        Whether the images are frames of a film, which are compared with those before and after.
     """
 
     detector: str
@@ -83,6 +88,7 @@ class RepairOptions:
     strength: float = 1.0
     protect: str | None = None
     keep_marks: str | None = None
+    sequence: Annotated[bool, About(omitted=True)] = False
 
 
 @dataclass(frozen=True)

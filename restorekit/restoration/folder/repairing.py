@@ -10,12 +10,13 @@ import numpy as np
 
 from restorekit.core.errors import ImageError
 from restorekit.core.rng import Rng
-from restorekit.images.defects import count_marks, without_marks
+from restorekit.images.defects import Bytes, count_marks, without_marks
 from restorekit.images.discovery import Item
+from restorekit.images.intensity import to_unit
 from restorekit.images.masks import MaskArray
 from restorekit.restoration.folder.journal import image_digest
 from restorekit.restoration.folder.options import Options, Setup
-from restorekit.restoration.folder.planes import PlaneSource, no_noise
+from restorekit.restoration.folder.planes import Plane, PlaneSource, no_noise
 from restorekit.restoration.folder.read import OpenedFile, remarks
 from restorekit.restoration.folder.records import RepairRecord
 from restorekit.restoration.repair import Repair
@@ -41,7 +42,8 @@ def search(opened: OpenedFile, repair: Repair, options: Options) -> OpenedFile:
     corruption, found = opened.degradation.corruption, np.zeros((*opened.picture.pixels.shape[:3], 1), np.bool_)
     for plane in opened.planes:
         source = PlaneSource([plane], corruption)
-        marks = repair.marks(source, Rng(options.seed, (plane.key,)).fork("repair"))
+        frames = _frames_around(opened, plane) if options.repair is not None and options.repair.sequence else None
+        marks = repair.marks(source, Rng(options.seed, (plane.key,)).fork("repair"), frames)
         if plane.missing is not None:
             marks &= ~plane.missing.all(2)
         height, width = marks.shape
@@ -67,6 +69,19 @@ def search(opened: OpenedFile, repair: Repair, options: Options) -> OpenedFile:
         notes.append(f"defects are searched in each of its 4 channels; {INFRARED}")
     notes += [note for note in remarks(planes, opened.picture, options) if note not in notes]
     return replace(opened, planes=planes, repaired=found, notes=tuple(notes))
+
+
+def _frames_around(opened: OpenedFile, plane: Plane) -> tuple[Bytes, Bytes] | None:
+    """Return the frames before and after a plane, (H, W, C): of its own file if that has several."""
+    own = opened.picture.pixels
+    count, i = len(own), plane.frame
+    others = opened.neighbours
+    if count > 2:
+        others = own[i - 1 if i else 2], own[i + 1 if i + 1 < count else i - 2]
+    if others is None:
+        return None
+    first, second = (to_unit(frame[..., plane.channels], plane.range).clip(0, 1) for frame in others)
+    return (255 * first).round().astype(np.uint8), (255 * second).round().astype(np.uint8)
 
 
 def refuse_edited(masks: Mapping[Path, str], setup: Setup) -> None:

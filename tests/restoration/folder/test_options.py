@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from PIL import Image
 
 from restorekit.core.errors import ImageError
 from restorekit.images.discovery import Item, find_images
-from restorekit.restoration.folder.options import Options
+from restorekit.restoration.folder.options import Options, neighbours_of
 from restorekit.restoration.folder.records import InputDigests, RepairOptions
 from tests._helpers.folder_runs import prepared
 
@@ -80,3 +81,13 @@ def test_the_input_is_known_by_its_file_its_array_and_its_mask(tmp_path):
 def test_an_input_that_is_gone_is_told(tmp_path):
     with pytest.raises(ImageError, match=r"a\.png cannot be read"):
         prepared(tmp_path, tmp_path / "OUT").digests(Item(tmp_path / "a.png", "a.png"))
+
+
+def test_neighbours_follow_the_numbers_in_names_within_each_folder():
+    items = [Item(Path(key), key) for key in ("f10.png", "f9.png", "f1.png", "sub/a.png", "sub/b.png")]
+    found = {key: tuple(other.key for other in pair) for key, pair in neighbours_of(items).items()}
+    assert found == {  # the folder `sub` has too few frames; at the ends the next two
+        "f1.png": ("f10.png", "f9.png"),
+        "f9.png": ("f1.png", "f10.png"),
+        "f10.png": ("f9.png", "f1.png"),
+    }
