@@ -70,11 +70,11 @@ def bend(initial: Tensor, observed: Tensor) -> Tensor:
         through their noise.
     """
     step = STEP * (~observed).to(initial.dtype)
-    change, result = torch.zeros_like(initial), initial.clone()
-    for _ in range(BENDS if bool(step.any()) else 0):
-        change.mul_(MOMENTUM).sub_(_laplacian(_laplacian(result)).mul_(step))
-        result += change
-    return result
+    change = torch.zeros_like(initial)
+    for _ in range(BENDS):
+        change = MOMENTUM * change - step * _laplacian(_laplacian(initial))
+        initial = initial + change
+    return initial
 
 
 def _laplacian(t: Tensor) -> Tensor:

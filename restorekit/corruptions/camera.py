@@ -16,6 +16,7 @@ from restorekit.corruptions.grayscale import LUMA, Luma
 from restorekit.corruptions.sensor import filtered, gaussian_taps
 
 GAMMA = 2.2  # of the tone curve
+STEEPEST = 12.92  # slope of it, as that of sRGB in the dark
 BALANCE = ((1.4, 2.4), (1.2, 2.0))  # white balance of red and blue over green
 WINDOW = 5  # pixels along a side of the window in which noise reduction compares variances
 LIGHT = Luma(torch.tensor(LUMA))
@@ -90,27 +91,29 @@ class Camera(Corruption):
 
 def _error(raw: Tensor, noise: Tensor, settings: _Settings) -> Tensor:
     """Return what noise on linear values, (B, 3, H, W), changes in the developed image."""
-    plain, noisy = (_developed(values, settings) for values in (raw, raw + noise))
+    linear, noisy = (developed(values, settings) for values in (raw, raw + noise))
+    plain = linear.clamp(1e-6, 1) ** (1 / GAMMA)
+    slope = (linear.clamp_min(1e-6) ** (1 / GAMMA - 1) / GAMMA).clamp_max(STEEPEST)  # bending would move the mean
+    noisy = plain + slope * (noisy - linear)
     power = (noisy - plain).square().mean((1, 2, 3), keepdim=True)
-    return _finished(noisy, power, settings) - _finished(plain, power, settings)
+    return smoothed(noisy, power, settings) - smoothed(plain, power, settings)
 
 
-def _developed(raw: Tensor, settings: _Settings) -> Tensor:
-    """Interpolate the mosaic of linear values, (B, 3, H, W), balance white and apply the tone curve."""
+def developed(raw: Tensor, settings: _Settings) -> Tensor:
+    """Interpolate the mosaic of linear values, (B, 3, H, W), and balance white."""
     odd_row, odd_column = (torch.arange(side, device=raw.device) % 2 for side in raw.shape[2:])
     odd_row = odd_row[:, None]
     places = torch.stack([(1 - odd_row) * (1 - odd_column), (odd_row + odd_column) % 2, odd_row * odd_column])
     places = places.to(raw.dtype)[:, None, None]
     red, green, blue = (colour * place for colour, place in zip(torch.split(raw, 1, 1), places, strict=True))
-    green = _interpolated(green, places[1])
+    green = interpolated(green, places[1])
     red_less_green, blue_less_green = (
-        _interpolated(colour - green * place, place) for colour, place in ((red, places[0]), (blue, places[2]))
+        interpolated(colour - green * place, place) for colour, place in ((red, places[0]), (blue, places[2]))
     )
-    linear = torch.cat([settings.red * (green + red_less_green), green, settings.blue * (green + blue_less_green)], 1)
-    return linear.clamp(1e-6, 1) ** (1 / GAMMA)
+    return torch.cat([settings.red * (green + red_less_green), green, settings.blue * (green + blue_less_green)], 1)
 
 
-def _interpolated(values: Tensor, places: Tensor) -> Tensor:
+def interpolated(values: Tensor, places: Tensor) -> Tensor:
     """Fill in values, (B, 1, H, W) and 0 elsewhere, by the weighted mean of those in the 3 x 3 pixels around."""
     kernel = torch.tensor([[1.0, 2.0, 1.0]], device=values.device)
     kernel = (kernel.T @ kernel)[None, None]
@@ -118,7 +121,7 @@ def _interpolated(values: Tensor, places: Tensor) -> Tensor:
     return torch.where(places > 0, values, found / weight.clamp_min(1))
 
 
-def _finished(image: Tensor, power: Tensor, settings: _Settings) -> Tensor:
+def smoothed(image: Tensor, power: Tensor, settings: _Settings) -> Tensor:
     """Reduce noise of that mean power, (B, 1, 1, 1), smooth colour, and sharpen."""
     light = LIGHT.apply(image)
     mean = F.avg_pool2d(F.pad(light, (WINDOW // 2,) * 4, mode="replicate"), WINDOW, 1)
@@ -126,11 +129,11 @@ def _finished(image: Tensor, power: Tensor, settings: _Settings) -> Tensor:
     variance = (square - mean.square()).clamp_min(1e-9)
     kept = (1 - power / variance).clamp_min(0)
     smooth = mean + (1 - settings.reduction * (1 - kept)) * (light - mean)
-    sharp = smooth + settings.sharpening * (smooth - _blurred(smooth, torch.full_like(power, SHARPENED)))
-    return _blurred(sharp, settings.blur) + _blurred(image - light, settings.colour_blur)
+    sharp = smooth + settings.sharpening * (smooth - blurred(smooth, torch.full_like(power, SHARPENED)))
+    return blurred(sharp, settings.blur) + blurred(image - light, settings.colour_blur)
 
 
-def _blurred(image: Tensor, blur: Tensor) -> Tensor:
+def blurred(image: Tensor, blur: Tensor) -> Tensor:
     """Smooth images, (B, C, H, W), by a Gaussian of `blur` pixels, (B, 1, 1, 1)."""
     taps = gaussian_taps(blur, 8)
     return filtered(image, taps / taps.sum(1, keepdim=True), "replicate")

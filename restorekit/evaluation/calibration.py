@@ -21,6 +21,7 @@ from restorekit.core.contracts import Corruption, Restorer
 from restorekit.core.devices import Compute
 from restorekit.core.errors import ImageError, UsageError
 from restorekit.core.plugins import registry
+from restorekit.core.psnr import psnr_of_mse
 from restorekit.core.rng import Rng
 from restorekit.core.types import Problem
 from restorekit.corruptions.spec import parse
@@ -279,7 +280,7 @@ def _row(
     calibrated = [scores(fine, float(scales[one][REPORTED]), LEVELS[REPORTED]) for one, fine, _, _ in own]
     plain = [scores(rough, globally, LEVELS[REPORTED]) for _, _, rough, _ in own]
     means = [float(v) for found in (calibrated, plain) for v in (np.mean(found, 0) if found else np.full(3, np.nan))]
-    psnr = float(np.mean([-10 * np.log10(error) for *_, error in own])) if own else np.nan
+    psnr = float(psnr_of_mse(torch.tensor([error for *_, error in own])).mean()) if own else np.nan
     return CalibrationRow(spec, channels, len(own), len(images) - len(own), psnr, *means)
 
 

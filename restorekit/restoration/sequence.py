@@ -19,13 +19,13 @@ import numpy.typing as npt
 from restorekit.core.rng import Rng
 
 WEIGHT = 3.0  # of the logarithm of the evidence in the log-odds of a defect
-LEAST = -2.0  # of that logarithm; it is 0 at most: neighbours clear a pixel, and never accuse one
-FAINTEST = 0.03  # difference between frames, on [0, 1], that grain makes
+CLEARED = -2.0  # of that logarithm; it is 0 at most: neighbours clear a pixel, and never accuse one
+FAINTEST = 0.03  # difference between frames, on [0, 1], that noise makes
 BLOTCH = 5  # pixels along a side of the median that hides marks from the search for motion
 NEAR = 5  # pixels along a side of the window in which the frames before and after must agree
 FLICKER = 65  # pixels along a side of the window over which brightness may change between frames
 SHIFT, ZOOM, TURN, RUN = 2.5, 0.004, 0.15, 5.0  # standard deviations: pixels, share, degrees, pixels of what moves
-GRAIN, FLASH = 0.03, 0.02  # most grain, and standard deviation of the change of brightness, of made sequences
+NOISE, FLASH = 0.03, 0.02  # most noise, and standard deviation of the change of brightness, of made sequences
 
 Floats = npt.NDArray[np.float32]
 Bytes = npt.NDArray[np.uint8]
@@ -41,13 +41,13 @@ def temporal_evidence(before: Bytes, frame: Bytes, after: Bytes) -> Floats:
         next but one.
     """
     values = _unit(frame)
-    first, second = (_moved(values, _unit(neighbour)) for neighbour in (before, after))
+    first, second = (moved_onto(values, _unit(neighbour)) for neighbour in (before, after))
     differences = values - first, values - second
     alone = np.where(differences[0] * differences[1] > 0, np.minimum(*map(abs, differences)), 0)
     light = (first + second).mean(2) / 2
     edges = _smooth(np.hypot(cv2.Sobel(light, -1, 1, 0, scale=1 / 8), cv2.Sobel(light, -1, 0, 1, scale=1 / 8)))
     ratio = np.linalg.norm(alone, axis=2) / (FAINTEST + _smooth(np.linalg.norm(first - second, axis=2)) + edges)
-    return np.asarray(WEIGHT * np.clip(np.log(np.maximum(ratio, 1e-6)), LEAST, 0), np.float32)
+    return np.asarray(WEIGHT * np.clip(np.log(np.maximum(ratio, 1e-6)), CLEARED, 0), np.float32)
 
 
 def with_evidence(probability: Floats, evidence: Floats) -> Floats:
@@ -62,7 +62,7 @@ def made_frames(image: Bytes, rng: Rng) -> tuple[Bytes, Bytes, Bytes]:
     Parameters
     ----------
     image : array, (H, W, C)
-        The scene at the time of the second frame, but for the part, grain and flicker.
+        The scene at the time of the second frame, but for the part, noise and flicker.
     rng : Rng
         Random numbers of the image.
     """
@@ -80,16 +80,16 @@ def made_frames(image: Bytes, rng: Rng) -> tuple[Bytes, Bytes, Bytes]:
         axes = max(4, width // 8), max(4, height // 6)
         cv2.ellipse(shape, (round(centre[0] + across), round(centre[1] + down)), axes, 0, 0, 360, 255, -1)
         weight = cv2.GaussianBlur(shape, (0, 0), 1)[..., None] / 255
-        full = _warped(scene, view + shift) * (1 - weight)
-        full += _warped(part, np.array([[1, 0, across], [0, 1, down]])) * weight
+        full = warped(scene, view + shift) * (1 - weight)
+        full += warped(part, np.array([[1, 0, across], [0, 1, down]])) * weight
         noise = rng.normal(f"grain {time}", (1, *scene.shape), "cpu")[0].numpy()
         flash = 1 + FLASH * float(rng.normal(f"flash {time}", (1, 1), "cpu"))
-        full = flash * full + 2 * GRAIN * place[4] * cv2.GaussianBlur(noise, (0, 0), 0.6).reshape(scene.shape)
+        full = flash * full + 2 * NOISE * place[4] * cv2.GaussianBlur(noise, (0, 0), 0.6).reshape(scene.shape)
         frames.append((255 * full).round().clip(0, 255).astype(np.uint8))
     return frames[0], frames[1], frames[2]
 
 
-def _warped(image: Floats, matrix: npt.NDArray[np.float64]) -> Floats:
+def warped(image: Floats, matrix: npt.NDArray[np.float64]) -> Floats:
     """Return an image, (H, W, C), under an affine map, (2, 3), mirrored beyond its border."""
     size = image.shape[1], image.shape[0]
     found = cv2.warpAffine(image, matrix, size, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT)
@@ -100,7 +100,7 @@ def _unit(image: Bytes) -> Floats:
     return np.asarray(image, np.float32) / np.float32(255)
 
 
-def _moved(frame: Floats, neighbour: Floats) -> Floats:
+def moved_onto(frame: Floats, neighbour: Floats) -> Floats:
     """Return a neighbour, (H, W, C), moved onto a frame, and as bright."""
     height, width = frame.shape[:2]
     search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)

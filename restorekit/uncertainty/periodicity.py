@@ -55,7 +55,7 @@ class SpectralLines:
         self.share = 0.0
         if min(size) < MIN_SIDE:
             return
-        for i, strip in enumerate(_strips(rows, self._tops, size[0])):
+        for i, strip in enumerate(strips(rows, self._tops, size[0])):
             self._found[i] = torch.from_numpy(_regions_with_lines(strip, lefts))
         if bool(self._found.any()):
             bands = range(0, size[0], REGION)
@@ -89,7 +89,7 @@ def _hats(starts: list[int], pixels: Tensor) -> Tensor:
     return weights
 
 
-def _strips(rows: Callable[[int, int], Tensor], tops: list[int], height: int) -> Iterator[Tensor]:
+def strips(rows: Callable[[int, int], Tensor], tops: list[int], height: int) -> Iterator[Tensor]:
     """Yield the strip of rows of each region; what a strip shares with the one before is not read again."""
     strip = rows(0, min(height, REGION))
     yield strip
@@ -112,14 +112,14 @@ def _regions_with_lines(strip: Tensor, lefts: list[int]) -> NDArray[np.bool_]:
     if found.any():
         offsets = np.arange(0, width - TILE + 1, HOP)
         columns, places = np.unique(np.array(lefts)[found, None] + offsets, return_inverse=True)
-        powers = _periodograms(strip, columns)[:, places.reshape(-1, len(offsets))]  # (rows, regions, columns, n)
+        powers = periodograms(strip, columns)[:, places.reshape(-1, len(offsets))]  # (rows, regions, columns, n)
         powers = powers.transpose(1, 3, 0, 2).reshape(int(found.sum()), powers.shape[-1], -1)
-        shares = _line_shares(powers, len(strip))
+        shares = line_shares(powers, len(strip))
         found[found] = shares >= np.maximum(MIN_SHARE, MIN_AMPLITUDE**2 / power[found])
     return found
 
 
-def _periodograms(strip: Tensor, columns: NDArray[np.intp]) -> NDArray[np.float32]:
+def periodograms(strip: Tensor, columns: NDArray[np.intp]) -> NDArray[np.float32]:
     """Return half of the power spectrum of tiles of a strip, (C, h, W): (rows, columns, TILE x (TILE / 2 + 1))."""
     window = torch.hann_window(TILE, periodic=False).outer(torch.hann_window(TILE, periodic=False))
     tiles = strip.float().unfold(2, TILE, 1)[:, :, columns].unfold(1, TILE, HOP)  # (C, rows, columns, x, y)
@@ -127,10 +127,10 @@ def _periodograms(strip: Tensor, columns: NDArray[np.intp]) -> NDArray[np.float3
     return np.asarray((spectra.real.square().add_(spectra.imag.square())).mean(0).flatten(2).numpy(), np.float32)
 
 
-def _line_shares(powers: NDArray[np.float32], channels: int) -> NDArray[np.float64]:
+def line_shares(powers: NDArray[np.float32], channels: int) -> NDArray[np.float64]:
     """Return the share of the energy of regions that lines hold, of (regions, TILE x (TILE / 2 + 1), tiles)."""
     # Over the median of a gamma distribution of C powers (Wilson and Hilferty, 1931), as those of white noise are.
-    typical = _entire(torch.from_numpy(_medians(powers) / (1 - 1 / (9 * channels)) ** 3))
+    typical = _entire(torch.from_numpy(medians_of(powers) / (1 - 1 / (9 * channels)) ** 3))
     margin = NEIGHBOURHOOD // 2
     padded = F.pad(typical[:, None], (margin,) * 4, mode="circular")
     lowest = -F.max_pool2d(-padded, NEIGHBOURHOOD, 1)[:, 0]  # the median is no less
@@ -138,18 +138,18 @@ def _line_shares(powers: NDArray[np.float32], channels: int) -> NDArray[np.float
     shares = np.zeros(len(powers))
     for i in np.flatnonzero(candidates.any(2).any(1).numpy()):
         neighbours = F.unfold(padded[i, None], NEIGHBOURHOOD)[0].T.view(TILE, TILE, -1).numpy()
-        nearby = torch.from_numpy(_medians(neighbours[candidates[i].numpy()]))
+        nearby = torch.from_numpy(medians_of(neighbours[candidates[i].numpy()]))
         lines = torch.zeros(TILE, TILE)
         lines[candidates[i]] = (typical[i][candidates[i]] > LINE * nearby.clamp_min(1e-12)).float()
         if bool(lines.any()):
             near = (F.max_pool2d(F.pad(lines[None, None], (1,) * 4, mode="circular"), 3, 1)[0, 0] > 0) & FINE
-            nearby = torch.from_numpy(_medians(neighbours[near.numpy()]))
+            nearby = torch.from_numpy(medians_of(neighbours[near.numpy()]))
             total = _entire(torch.from_numpy(powers[i].mean(1))[None]).sum()
             shares[i] = (typical[i][near] - nearby).clamp_min(0).sum() / total
     return shares
 
 
-def _medians(values: NDArray[np.float32]) -> NDArray[np.float32]:
+def medians_of(values: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return medians along the last axis; to sort short rows is ten times as fast as `numpy.median`."""
     ordered, count = np.sort(values, -1), values.shape[-1]
     medians: NDArray[np.float32] = (ordered[..., (count - 1) // 2] + ordered[..., count // 2]) / np.float32(2)

@@ -31,8 +31,8 @@ NAMES = {  # a name may be added here; one that goes away breaks plugins, and be
         per_image stack
     """,
     "restorekit.corruptions": """
-        Blur Chain Clean Downsample Film Gaussian Grayscale Holes JPEG Lines Missing Poisson Quantise SaltPepper Sensor
-        Speckle Stripes bend fill hide parse smeared
+        Blur Camera Chain Clean Downsample Film Gaussian Grayscale Holes JPEG Lines Missing Poisson Quantise SaltPepper
+        Sensor Speckle Stripes bend fill hide parse smeared
     """,
     "restorekit.samplers": """
         CheckedSampler Conjugate Gibbs Importance Langevin MetropolisWithinGibbs Mode PlugAndPlay evidence

@@ -85,7 +85,7 @@ def test_the_ranges_of_the_recipe_match_a_real_camera():
         simulated += map(_statistics, Chain([Camera(**FITTED), JPEG(95)])(x, Rng(0, keys)).y - x)
     found, expected = np.median(simulated, 0), np.median(real, 0)
     np.testing.assert_allclose(found[:2], expected[:2], rtol=0.5)  # standard deviations, of 255
-    np.testing.assert_allclose(found[2:], expected[2:], atol=0.2)  # correlations
+    np.testing.assert_allclose(found[2:], expected[2:], atol=0.25)  # correlations
 
 
 def _statistics(error):

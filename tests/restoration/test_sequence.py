@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from restorekit.core.rng import Rng
-from restorekit.restoration.sequence import LEAST, WEIGHT, made_frames, temporal_evidence, with_evidence
+from restorekit.restoration.sequence import CLEARED, WEIGHT, made_frames, temporal_evidence, with_evidence
 
 
 def scene(channels=3, seed=0):
@@ -32,7 +32,7 @@ def test_what_is_on_one_frame_only_is_kept_and_what_is_on_all_is_cleared(channel
     before, after = shifted(still, -speed), shifted(still, speed)
     evidence = temporal_evidence(before, marked(still, 80, 70), after)
     assert evidence.max() <= 0
-    assert evidence.min() >= WEIGHT * LEAST
+    assert evidence.min() >= WEIGHT * CLEARED
     assert evidence[79:82, 69:72].min() > -0.5
     assert evidence[39:42, 59:62].max() < -4
 

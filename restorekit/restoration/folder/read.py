@@ -93,7 +93,7 @@ def open_group(group: Group, setup: Setup, journal: Journal) -> Reading:
         try:
             if group.refused is not None:
                 raise ImageError(group.refused)
-            opened.append(_opened(state, setup))
+            opened.append(_with_neighbours(_opened(state, setup), setup))
         except Exception as error:  # a plugin's code may raise anything
             lines.append(journal.failure(state.item.key, sentence(error, setup.own)))
     return Reading(opened, lines)
@@ -158,21 +158,21 @@ def _opened(state: _State, setup: Setup) -> OpenedFile:
         own = [replace(p, sigma=found.sigma, exact=found.exact) for p in own]
     notes = (*marked.warnings, *([warning] if warning else []), *reasons, *levels, *remarks(own, picture, options))
     limits = (setup.search.protected, setup.search.kept_marks)
-    protected, kept_marks = (None if source is None else source.missing(item, picture).missing for source in limits)
-    frames = _neighbours(item, picture, setup)
-    alone = (ALONE,) if setup.search.neighbours and frames is None and len(picture.pixels) < 3 else ()
-    return OpenedFile(
-        item, state.digests, picture, own, found, (*notes, *alone), state.done, protected, kept_marks,
-        neighbours=frames,
-    )  # fmt: skip
+    protected, kept = (None if source is None else source.missing(item, picture).missing for source in limits)
+    return OpenedFile(item, state.digests, picture, own, found, notes, state.done, protected, kept)
 
 
-def _neighbours(item: Item, picture: Picture, setup: Setup) -> tuple[Array, Array] | None:
-    """Read the frames before and after an image; None where there are none of its size, or it has frames itself."""
-    others = setup.search.neighbours.get(item.key, ())
+def _with_neighbours(opened: OpenedFile, setup: Setup) -> OpenedFile:
+    """Add the frames before and after, or say that there are none of its size; a file of several frames has its own."""
+    own = opened.picture.pixels
+    if setup.options.repair is None or not setup.options.repair.sequence or len(own) > 2:
+        return opened
+    others = setup.search.neighbours.get(opened.item.key, ())
     read = (formats.read(o.path, setup.max_pixels, setup.options.axes, setup.max_memory).pixels for o in others)
-    found = [pixels[0] for pixels in read if len(picture.pixels) == 1 and pixels.shape == picture.pixels.shape]
-    return (found[0], found[1]) if len(found) == 2 else None
+    found = [pixels[0] for pixels in read if pixels.shape == own.shape]
+    if len(found) < 2:
+        return replace(opened, notes=(*opened.notes, ALONE))
+    return replace(opened, neighbours=(found[0], found[1]))
 
 
 def _margin(found: Degradation, margin: float) -> float:

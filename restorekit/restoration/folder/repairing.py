@@ -42,7 +42,7 @@ def search(opened: OpenedFile, repair: Repair, options: Options) -> OpenedFile:
     corruption, found = opened.degradation.corruption, np.zeros((*opened.picture.pixels.shape[:3], 1), np.bool_)
     for plane in opened.planes:
         source = PlaneSource([plane], corruption)
-        frames = _frames_around(opened, plane) if options.repair is not None and options.repair.sequence else None
+        frames = _neighbours(opened, plane) if options.repair is not None and options.repair.sequence else None
         marks = repair.marks(source, Rng(options.seed, (plane.key,)).fork("repair"), frames)
         if plane.missing is not None:
             marks &= ~plane.missing.all(2)
@@ -71,7 +71,7 @@ def search(opened: OpenedFile, repair: Repair, options: Options) -> OpenedFile:
     return replace(opened, planes=planes, repaired=found, notes=tuple(notes))
 
 
-def _frames_around(opened: OpenedFile, plane: Plane) -> tuple[Bytes, Bytes] | None:
+def _neighbours(opened: OpenedFile, plane: Plane) -> tuple[Bytes, Bytes] | None:
     """Return the frames before and after a plane, (H, W, C): of its own file if that has several."""
     own = opened.picture.pixels
     count, i = len(own), plane.frame
