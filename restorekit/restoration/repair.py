@@ -19,7 +19,7 @@ from restorekit.core.rng import Rng
 from restorekit.core.types import Observation, Source, shape_of
 from restorekit.images.dataset import LabelledImages
 from restorekit.images.defects import GROW_PX, Bytes, Mask, Probability, extend_marks, find_marks, touched
-from restorekit.restoration.sequence import made_frames, temporal_evidence, with_evidence
+from restorekit.images.sequence import made_frames, temporal_evidence, with_evidence
 from restorekit.restoration.tiling import Limits, process_tiles
 from restorekit.uncertainty.touch import LOG_ODDS, TouchTable, fit_touch
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from restorekit.core.rng import Rng
-from restorekit.restoration.sequence import CLEARED, WEIGHT, made_frames, temporal_evidence, with_evidence
+from restorekit.images.sequence import CLEARED, WEIGHT, made_frames, temporal_evidence, with_evidence
 
 
 def scene(channels=3, seed=0):
