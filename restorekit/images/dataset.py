@@ -9,9 +9,10 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -23,9 +24,6 @@ from restorekit.images.intensity import IntensityRange, RangeOption, resolve_ran
 from restorekit.images.picture import Picture
 from restorekit.images.stacks import Stack, is_stack, load_stack
 from restorekit.images.validity import no_data
-
-if TYPE_CHECKING:
-    from restorekit.images.masks import MaskSource
 
 __all__ = ["LabelledImages", "Labels", "load_images", "official_test"]
 
@@ -169,6 +167,27 @@ class _Frame(NamedTuple):
 
 
 @dataclass(eq=False)
+class _Decoded:
+    """A file in memory; what holds for all of its frames is found once."""
+
+    item: Item
+    picture: Picture
+    option: RangeOption
+
+    @cached_property
+    def range(self) -> tuple[IntensityRange, str | None]:
+        return resolve_range(self.picture, self.option)
+
+    @cached_property
+    def missing(self) -> npt.NDArray[np.bool_] | None:
+        from restorekit.images.masks import parse_mask  # arrays need no mask files
+
+        masks = parse_mask(None, confirmed=True)  # training hides most pixels at times
+        marked, empty = masks.missing(self.item, self.picture).missing, no_data(self.picture)
+        return marked if empty is None else empty if marked is None else marked | empty
+
+
+@dataclass(eq=False)
 class _FileImages(LabelledImages):
     """Files, decoded on access; the last one is kept, as the frames of a file come one after the other."""
 
@@ -177,7 +196,7 @@ class _FileImages(LabelledImages):
     numbering: Labels = None
     option: RangeOption = None
     axes: str | None = None
-    _last: tuple[Path, Picture] | None = field(default=None, init=False, repr=False)
+    _last: _Decoded | None = field(default=None, init=False, repr=False)
     _digests: dict[str, str] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -213,18 +232,14 @@ class _FileImages(LabelledImages):
 
     def raw(self, i: int) -> Tensor:
         frame = self._frames[i]
-        picture = self._picture(frame)
+        picture = self._decoded(frame).picture
         return torch.from_numpy(np.ascontiguousarray(picture.cropped(picture.pixels[frame.number], frame.number)))
 
     def missing(self, i: int) -> Tensor | None:
         frame = self._frames[i]
-        picture = self._picture(frame)
-        marked, empty = self._masks.missing(frame.item, picture).missing, no_data(picture)
-        if empty is not None:
-            marked = empty if marked is None else marked | empty
-        missing = (
-            None if marked is None else picture.cropped(marked[frame.number if len(marked) > 1 else 0], frame.number)
-        )
+        decoded = self._decoded(frame)
+        marked, number = decoded.missing, frame.number
+        missing = None if marked is None else decoded.picture.cropped(marked[number if len(marked) > 1 else 0], number)
         return None if missing is None or not missing.any() else torch.from_numpy(missing.copy())
 
     @cached_property
@@ -243,20 +258,14 @@ class _FileImages(LabelledImages):
             yield from (_Frame(item, i, item.key if n == 1 else f"{item.key}#{i}") for i in range(n))
 
     def _resolved(self, i: int) -> tuple[IntensityRange, str | None]:
-        return resolve_range(self._picture(self._frames[i]), self.option)
+        return self._decoded(self._frames[i]).range
 
-    @cached_property
-    def _masks(self) -> MaskSource:
-        from restorekit.images.masks import parse_mask  # arrays need no mask files
-
-        return parse_mask(None, confirmed=True)  # training hides most pixels at times
-
-    def _picture(self, frame: _Frame) -> Picture:
-        path, last = frame.item.path, self._last
-        if last is None or last[0] != path:
-            last = path, read(path, axes=self.axes)
+    def _decoded(self, frame: _Frame) -> _Decoded:
+        last = self._last
+        if last is None or last.item.path != frame.item.path:
+            last = _Decoded(frame.item, read(frame.item.path, axes=self.axes), self.option)
             self._last = last  # one assignment: several threads may read at once
-        return last[1]
+        return last
 
 
 @dataclass(eq=False)
