@@ -125,29 +125,40 @@ def extend_marks(marks: Mask, rows: Callable[[int, int], Bytes]) -> Mask:
 
 def _extended(marks: Mask, image: Bytes) -> Mask:
     """Extend the marks of a window, (H, W), of an image, (H, W, C)."""
-    wide = cv2.dilate(marks.astype(np.uint8), _disc(REACH_PX))
-    count, labels = cv2.connectedComponents(wide, connectivity=8)
-    values, weight = image.astype(np.float32) / 255, (wide == 0).astype(np.float32)
-    channels = (np.ascontiguousarray(t) for t in np.moveaxis(image, 2, 0))
-    expected = np.stack([cv2.inpaint(t, wide, 3, cv2.INPAINT_NS) for t in channels], 2).astype(np.float32) / 255
-    total = np.maximum(cv2.blur(weight, (NEAR, NEAR)), 1e-3)[..., None]
-    mean, square = (_per_channel(t * weight[..., None]) / total for t in (values, values**2))
-    spread = np.sqrt(np.maximum(square - mean**2, 0))
-    deviation, area = values - expected, np.maximum(np.bincount(labels[marks], minlength=count), 1)
-    tone = np.stack([np.bincount(labels[marks], t[marks], count) / area for t in np.moveaxis(deviation, 2, 0)], 1)
+    wide = np.asarray(cv2.dilate(marks.astype(np.uint8), _disc(REACH_PX)), np.uint8)
+    near, (count, labels) = wide > 0, cv2.connectedComponents(wide, connectivity=8)
+    label, inside, spread = labels[near], marks[near], _spread_near(near, image) / 255
+    deviation = (image[near].astype(np.float32) - _continued(wide, image)[near]) / 255
+    area = np.maximum(np.bincount(label[inside], minlength=count), 1)
+    tone = np.stack([np.bincount(label[inside], t[inside], count) / area for t in deviation.T], 1)
     strength = np.linalg.norm(tone, axis=1)
-    direction = (tone / np.maximum(strength, 1e-6)[:, None])[labels]
-    least = np.maximum(np.maximum(VISIBLE, PART * strength[labels]), DEVIATION * (abs(direction) * spread).sum(2))
-    alike = ((direction * deviation).sum(2) > least) | marks
+    direction = (tone / np.maximum(strength, 1e-6)[:, None])[label]
+    least = np.maximum(np.maximum(VISIBLE, PART * strength[label]), DEVIATION * (abs(direction) * spread).sum(1))
+    alike = marks.copy()
+    alike[near] |= (direction * deviation).sum(1) > least
     found = marks.astype(np.uint8)
     for _ in range(REACH_PX):
-        found = cv2.dilate(found, np.ones((3, 3), np.uint8)) & alike
+        found = np.asarray(cv2.dilate(found, np.ones((3, 3), np.uint8)), np.uint8) & alike
     return np.asarray(found > 0)
 
 
-def _per_channel(values: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """Return means over windows of NEAR pixels, (H, W, C)."""
-    return np.stack([cv2.blur(t, (NEAR, NEAR)) for t in np.moveaxis(values, 2, 0)], 2)
+def _continued(mask: Bytes, image: Bytes) -> Bytes:
+    """Return an image, (H, W, C), continued into a mask, (H, W), by Navier-Stokes inpainting."""
+    if image.shape[2] == 3:
+        return np.asarray(cv2.inpaint(image, mask, 3, cv2.INPAINT_NS), np.uint8)
+    channels = (np.ascontiguousarray(t) for t in np.moveaxis(image, 2, 0))
+    return np.stack([np.asarray(cv2.inpaint(t, mask, 3, cv2.INPAINT_NS), np.uint8) for t in channels], 2)
+
+
+def _spread_near(near: Mask, image: Bytes) -> npt.NDArray[np.float32]:
+    """Return the standard deviation of an image, (H, W, C), around each of N pixels `near`, without these, (N, C)."""
+    kept, window = image.copy(), (NEAR, NEAR)
+    kept[near] = 0
+    number = cv2.boxFilter((~near).astype(np.uint8), cv2.CV_32F, window, normalize=False)[near].clip(1)[:, None]
+    sums = cv2.boxFilter(kept, cv2.CV_32F, window, normalize=False)[near]
+    squares = cv2.sqrBoxFilter(kept, cv2.CV_32F, window, normalize=False)[near]
+    mean, square = (t.reshape(len(number), -1) / number for t in (sums, squares))
+    return np.asarray(np.sqrt(np.maximum(square - mean**2, 0)), np.float32)
 
 
 def _disc(radius: int) -> npt.NDArray[np.uint8]:

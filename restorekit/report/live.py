@@ -10,11 +10,11 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from restorekit.core.errors import ImageError, brief
-from restorekit.training.job import TrainingJob
-from restorekit.training.log import LogEntry
 
 if TYPE_CHECKING:
     from restorekit.restoration.folder.options import Setup
+    from restorekit.training.job import TrainingJob
+    from restorekit.training.log import LogEntry
 
 REPORT = "report.html"
 

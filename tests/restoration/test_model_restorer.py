@@ -10,7 +10,7 @@ from restorekit.core.contracts import Model, Sampler
 from restorekit.core.errors import ImageError, RestorekitError
 from restorekit.core.plugins.boundary import BrokenError
 from restorekit.core.rng import Rng
-from restorekit.core.types import Draws, Estimate, Geometry, Problem
+from restorekit.core.types import Draws, Estimate, Geometry, Observation, Problem
 from restorekit.corruptions import Chain, Gaussian, Missing, SaltPepper
 from restorekit.models import CVAE, VAE
 from restorekit.restoration.model_restorer import MIN_DRAWS, HeldSource, ModelPass, ModelRestorer
@@ -252,6 +252,26 @@ def test_what_was_seen_without_noise_comes_back(images, model):
         assert torch.equal(draw[seen], x[seen])  # bit for bit, though several tiles say it
     assert float(found.std[seen].max()) == 0
     assert float(found.std[~seen].min()) > 0
+
+
+@pytest.mark.parametrize("kind", [Local, DrawsOnly])
+def test_tiles_in_which_everything_is_known_need_no_pass_but_the_first(images, kind):
+    model, x, limits = kind(), images(1, 3, 60, 200), Limits(34, 34 * 34)
+    observed = torch.ones(1, 1, 60, 200, dtype=torch.bool)
+    observed[..., 20:24, 150:153] = False
+    o = Observation(torch.where(observed, x, 0.0), observed, (3, 60, 200), sigma=torch.zeros(1, 1, 1, 1))
+    passes, estimate = [], model.estimate
+    model.estimate = lambda *arguments: passes.append(1) or estimate(*arguments)
+    noise, missing = Rng(0, ("image",)), Missing(0.1)
+    found = _restored(model, o, noise, 2, limits, missing)
+    assert 2 <= len(passes) <= 7  # one, and those around the gap, of some forty
+    everywhere = Observation(o.y, torch.zeros_like(observed), o.shape, initial=o.initial_estimate(missing))
+    expected = _restored(model, everywhere, noise, 2, limits, missing)  # nothing is known: each tile needs a pass
+    assert len(passes) > 30
+    gap = ~observed.expand_as(x)
+    for one, other, known in ((found.mmse, expected.mmse, x), (found.std, expected.std, 0 * x)):
+        assert torch.equal(one, torch.where(gap, other, known))
+    assert torch.equal(found.draws, torch.where(gap, expected.draws, x))
 
 
 def test_a_result_does_not_depend_on_how_it_is_asked_for(images):

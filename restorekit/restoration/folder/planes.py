@@ -226,11 +226,14 @@ class PlaneSource:
         low, first = (max(0, edge - MARGIN) // CELL for edge in (top, left))
         high, last = (-(-(edge + MARGIN) // CELL) for edge in (bottom, right))
         window = self.observed(low * CELL, high * CELL, first * CELL, last * CELL)
-        y = fill(window.y, window.observed, self._coarse[:, :, low:high, first:last])
-        filled = replace(window, y=y, observed=torch.ones_like(window.observed))
+        y = window.y
+        if not bool(window.observed.all()):
+            y = fill(y, window.observed, self._coarse[:, :, low:high, first:last])
+        if not self.corruption.interpolates:
+            filled = replace(window, y=y, observed=torch.ones_like(window.observed))
+            y = filled.initial_estimate(self.corruption)
         top, left = top - low * CELL, left - first * CELL
-        rows, columns = slice(top, bottom - low * CELL), slice(left, right - first * CELL)
-        return filled.initial_estimate(self.corruption)[:, :, rows, columns]
+        return y[:, :, top : bottom - low * CELL, left : right - first * CELL]
 
     @cached_property
     def _untiled(self) -> Tensor:
