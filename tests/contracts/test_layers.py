@@ -93,6 +93,15 @@ def test_import_and_help_load_no_torch():
         assert not {"torch", "numpy", *IMAGING, "PIL", "lightning_fabric"} & set(modules)
 
 
+def test_a_restoration_loads_no_training_code():
+    loaded = run("""
+        import json, sys
+        import restorekit.report.live, restorekit.restoration.folder
+        print(json.dumps([name for name in sys.modules if name.startswith(("restorekit.training", "torchvision"))]))
+    """)
+    assert not loaded
+
+
 def bare_modules():
     """Return the modules that must be importable with PyTorch alone."""
     return [*(module.name for module in HERE.importable if module.top in BARE), *BARE_MODULES]
