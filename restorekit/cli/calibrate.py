@@ -16,6 +16,7 @@ from restorekit.cli.options import (
     begin,
     check_output_file,
     compute_options,
+    quality_option,
     range_option,
     set_up_process,
 )
@@ -23,7 +24,7 @@ from restorekit.cli.tables import print_calibration
 from restorekit.core.errors import UsageError
 
 if TYPE_CHECKING:
-    from restorekit.core.devices import Precision
+    from restorekit.core.devices import Precision, Quality
     from restorekit.evaluation.calibration import Fit
     from restorekit.models.checkpoint import Card
     from restorekit.uncertainty.touch import TouchTable
@@ -51,10 +52,12 @@ Example:
 @click.option("--seed", type=SEED, default=0, show_default=True, help="Seed of the corruption.")
 @click.option("--overwrite", is_flag=True, help="Replace OUT if it exists.")
 @click.option("--json", "machine", is_flag=True, help="Print one JSON object instead of text.")
+@quality_option
 @compute_options
 def command(
     model: str, clean: str, out: Path, specs: tuple[str, ...], limit: int | None, span: str | None, axes: str | None,
-    seed: int, overwrite: bool, machine: bool, device: str, precision: Precision, compiled: bool, threads: int | None,
+    seed: int, overwrite: bool, machine: bool, quality: Quality, device: str, precision: Precision, compiled: bool,
+    threads: int | None,
 ) -> int:  # fmt: skip
     """Calibrate the intervals of MODEL on the images of CLEAN, and write the model with its calibration to OUT.
 
@@ -63,6 +66,7 @@ def command(
     Use images that the model was not trained on. The first half fills a table: the number of predicted standard
     deviations that enclose the truth. The second half scales the table so that the expected share of values outside
     an interval is at most the nominal one (conformal risk control). The printed values are of the second half.
+    With --quality best, the calibration of that quality is added to the one that MODEL has.
     """
     begin(machine, clean, model=model)
     check_output_file(out, ".safetensors", overwrite, model, clean)
@@ -76,13 +80,15 @@ def command(
     from restorekit.restoration.loading import open_detector
 
     set_up_process(threads)
-    compute, failed = Compute(device, precision, compiled), list[str]()
+    compute, failed = Compute(device, precision, compiled, quality), list[str]()
     card = None if model in registry.restorers() else checkpoint.read_card(checkpoint.resolve(model))
     if card is None:
         raise UsageError(f"{model} is a classical method without a standard deviation; calibrate a model")
     detects = card.model in registry.detectors()
     if bool(specs) == detects:
         raise UsageError("a detector has no corruption; remove --corruption" if detects else "pass --corruption SPEC")
+    if quality == "best" and (detects or card.calibration is None):
+        raise UsageError("--quality best adds to the calibration of a model; calibrate it without --quality first")
     images = load_images(clean, limit, None, parse_range(span), axes)
     with ImagesProgress(len(images), "calibrating", machine) as progress:
 
@@ -96,20 +102,24 @@ def command(
         else:
             found = fit_model(model, specs, images, compute, Path(clean).name, seed, note)
     prepare(out.parent)
-    _save(found, out, model, card, machine)
+    _save(found, out, model, card, machine, quality)
     return 1 if failed else 0
 
 
-def _save(found: Fit | TouchTable, out: Path, model: str, card: Card, machine: bool) -> None:
+def _save(found: Fit | TouchTable, out: Path, model: str, card: Card, machine: bool, quality: Quality) -> None:
     """Write the model with its calibration, and print how well that holds."""
     from restorekit.core.records import encode
     from restorekit.evaluation.calibration import Fit
     from restorekit.evaluation.results_file import finite
     from restorekit.models import checkpoint
+    from restorekit.uncertainty.calibration_table import Table
 
     table = found.table.to_json() if isinstance(found, Fit) else found.to_json()
-    rows = found.rows if isinstance(found, Fit) else []
-    metrics = {f"psnr {row.corruption}, {row.channels} channels": round(row.psnr, 2) for row in rows if row.images}
+    rows, which = found.rows if isinstance(found, Fit) else [], "" if quality == "standard" else f", {quality}"
+    if which and card.calibration is not None:
+        table = {**Table.from_json(card.calibration).to_json(), quality: table}
+    psnrs = {f"psnr {row.corruption}, {row.channels} channels{which}": row.psnr for row in rows if row.images}
+    metrics = {name: round(value, 2) for name, value in psnrs.items()}
     weights = checkpoint.read_weights(checkpoint.resolve(model))
     checkpoint.save(out, weights, dataclasses.replace(card, calibration=table, metrics={**card.metrics, **metrics}))
     if machine:

@@ -22,6 +22,7 @@ from restorekit.cli.options import (
     describe_missed,
     parse_limit,
     pictures_option,
+    quality_option,
     range_option,
     set_up_process,
     single_file_option,
@@ -31,7 +32,7 @@ from restorekit.core.errors import ImageError, PluginError
 
 if TYPE_CHECKING:
     from restorekit.core.contracts import Metric
-    from restorekit.core.devices import Precision
+    from restorekit.core.devices import Precision, Quality
     from restorekit.evaluation.protocol import Results
     from restorekit.images.dataset import LabelledImages, Labels
     from restorekit.report.page import Page
@@ -107,12 +108,14 @@ Example:
 @pictures_option
 @single_file_option
 @click.option("--json", "machine", is_flag=True, help="Print results.json instead of the table.")
+@quality_option
 @compute_options
 def command(
     clean: str, report: Path, specs: tuple[str, ...], models: tuple[str, ...], baselines: tuple[str, ...],
     noise_policy: str | None, metrics: tuple[str, ...], samples: int, sampler: str | None, labels: Labels,
     limit: int | None, span: str | None, axes: str | None, fail_under: str | None, seed: int, pictures: int,
-    single_file: bool, machine: bool, device: str, precision: Precision, compiled: bool, threads: int | None,
+    single_file: bool, machine: bool, quality: Quality, device: str, precision: Precision, compiled: bool,
+    threads: int | None,
 ) -> int:  # fmt: skip
     """Corrupt the images of CLEAN, restore them with every method, and write the results to the folder REPORT.
 
@@ -137,9 +140,9 @@ def command(
     set_up_process(threads)
     limits, selected = parse_limit(fail_under, registry.metrics(), metrics), create_metrics(metrics)
     images = load_images(clean, limit, labels, parse_range(span), axes)
-    methods = models, baselines, noise_policy, samples, sampler, (compute := Compute(device, precision, compiled))
+    methods = models, baselines, noise_policy, samples, sampler, Compute(device, precision, compiled, quality)
     selected_scenarios = [scenarios.make_scenario(spec, *methods) for spec in scenarios.expand_specs(specs)]
-    protocol = Protocol(Path(clean).name, seed, len(images), choose(device), versions(), compute.number)
+    protocol = Protocol(Path(clean).name, seed, len(images), choose(device), versions(), methods[-1].number, quality)
     prepare(report)
     print_range_note(images)
     with ImagesProgress(len(images), "evaluating", machine) as progress:

@@ -121,6 +121,17 @@ def compute_options(function: F) -> F:
     return device_options(precision(compiled(function)))
 
 
+def quality_option(function: F) -> F:
+    """Add ``--quality``."""
+    return click.option(
+        "--quality",
+        type=click.Choice(["standard", "best"]),
+        default="standard",
+        show_default=True,
+        help="best: the mean over the image flipped and transposed in eight ways, at eight times the work.",
+    )(function)
+
+
 def range_option(function: F) -> F:
     """Add ``--range``."""
     return click.option(

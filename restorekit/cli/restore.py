@@ -31,6 +31,7 @@ from restorekit.cli.options import (
     parse_quality,
     parse_shard,
     parse_sigma,
+    quality_option,
     range_option,
     repair_options,
     set_up_process,
@@ -40,7 +41,7 @@ from restorekit.core.errors import UsageError
 
 if TYPE_CHECKING:
     from restorekit.core.contracts import Corruption
-    from restorekit.core.devices import Compute, Precision
+    from restorekit.core.devices import Compute, Precision, Quality
     from restorekit.restoration.assumptions import Sigma
     from restorekit.restoration.folder import Group, Setup
     from restorekit.restoration.folder.records import ImageRecord
@@ -130,7 +131,6 @@ Examples:
 )
 @click.option(
     "--jpeg-quality",
-    "quality",
     default="auto",
     show_default=True,
     metavar="auto|keep|Q",
@@ -174,17 +174,16 @@ Examples:
 @single_file_option
 @click.option("--dry-run", is_flag=True, help="Show what would be done and exit.")
 @click.option("--json", "machine", is_flag=True, help="Print one JSON object instead of text.")
+@quality_option
 @compute_options
 def command(
     source: str, out: Path, name: str, corruption: str | None, sigma: str | None, mask: str | None,
     ir_threshold: float | None, mask_invert: bool, mask_confirmed: bool, opaque: bool, repair: str | None,
     touch: float | None, strength: float | None, protect: str | None, keep_marks: str | None, sequence: bool,
-    label: int | None,
-    samples: int, sampler: str | None, keep: str, interval: float, span: str | None, axes: str | None, kind: str,
-    quality: str, listed: Path | None,
-    max_memory: str, max_pixels: int, workers: int, shard: str | None, seed: int, overwrite: bool, self_check: bool,
-    report: bool, single_file: bool, dry_run: bool, machine: bool, device: str, precision: Precision, compiled: bool,
-    threads: int | None,
+    label: int | None, samples: int, sampler: str | None, keep: str, interval: float, span: str | None,
+    axes: str | None, kind: str, jpeg_quality: str, listed: Path | None, max_memory: str, max_pixels: int, workers: int,
+    shard: str | None, seed: int, overwrite: bool, self_check: bool, report: bool, single_file: bool, dry_run: bool,
+    machine: bool, quality: Quality, device: str, precision: Precision, compiled: bool, threads: int | None,
 ) -> int:  # fmt: skip
     """Restore every image of IN (a file, or a folder with its sub-folders) to OUT.
 
@@ -201,7 +200,7 @@ def command(
     if opaque and mask != "alpha":
         raise click.UsageError("--opaque requires --mask alpha; add it or remove --opaque")
     sigma = "0" if repair and sigma is None and corruption is None else sigma  # all else stays as it is
-    share, quality = parse_shard(shard), parse_quality(quality)
+    share, jpeg_quality = parse_shard(shard), parse_quality(jpeg_quality)
     items, single = masks.pictures(find_images(source, listed)), check_single_file(single_file, source, out, report)
     kind = check_destination(source, out, parse_format(kind), overwrite, bool(parts or samples))
     masks.check(items)
@@ -211,7 +210,7 @@ def command(
     from restorekit.restoration import folder
 
     set_up_process(threads)
-    compute, memory = Compute(device, precision, compiled), parse_memory(max_memory)
+    compute, memory = Compute(device, precision, compiled, quality), parse_memory(max_memory)
     opened = _opened(name, corruption, sigma, sampler, compute, memory)
     opened.check(label, samples, parts)
     search = folder.open_search(repair, touch, strength, protect, keep_marks, compute, memory, items, sequence)
@@ -220,7 +219,8 @@ def command(
         mask_invert=mask_invert, opaque=opaque, label=label, samples=samples, sampler=opened.sampler,
         range=parse_range(span), axes=axes, format=kind, keep=parts, ir_threshold=ir_threshold,
         interval=interval if {"low", "high"} & {*parts} else None, seed=seed, repair=search.options,
-        precision=opened.precision, noise=opened.noise, self_check=self_check, jpeg_quality=quality,
+        precision=opened.precision, noise=opened.noise, self_check=self_check, jpeg_quality=jpeg_quality,
+        quality=quality,
     )  # fmt: skip
     with _destination(out, single and not dry_run) as place:
         setup = folder.Setup(
@@ -229,8 +229,7 @@ def command(
             report and not single, command_line("restore"), opened.refusal, out if single else None, search,
         )  # fmt: skip
         tasks = folder.tasks(items, setup)
-        if not machine:
-            print_notes(tasks, setup, bool(listed))
+        print_notes(tasks, setup, bool(listed), machine)
         return _plan(tasks, setup, machine) if dry_run else _run(tasks, setup, workers, machine, single_file)
 
 
@@ -417,7 +416,8 @@ def _describe_run(setup: Setup) -> list[str]:
     how = f"{options.model} on {setup.device}{half}: {setup.estimate}"
     if options.interval is None:
         return [how]
-    refusal = setup.table.level_refusal(options.interval) if setup.table else "the model has no calibration"
+    which = "" if options.quality == "standard" else f" for the quality {options.quality}"
+    refusal = setup.table.level_refusal(options.interval) if setup.table else f"the model has no calibration{which}"
     if setup.table and not refusal:
         share, source = f"{options.interval:.3g} of the unknown values", setup.table.source
         return [how, f"low and high enclose {share}, on average over images like those of the calibration: {source}"]
@@ -425,8 +425,10 @@ def _describe_run(setup: Setup) -> list[str]:
     return [how, f"low and high are uncalibrated, {gaussian}: {refusal}"]
 
 
-def print_notes(tasks: Sequence[Group], setup: Setup, listed: bool) -> None:
-    """Print on standard error what a user may not expect."""
+def print_notes(tasks: Sequence[Group], setup: Setup, listed: bool, machine: bool) -> None:
+    """Print on standard error what a user may not expect, unless for a machine."""
+    if machine:
+        return
     from restorekit.images.discovery import left_out
     from restorekit.restoration.folder import Journal, made_otherwise
 

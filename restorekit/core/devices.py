@@ -11,6 +11,7 @@ from torch import nn
 from restorekit.core.errors import UsageError
 
 Precision = Literal["auto", "32-true", "bf16-mixed"]
+Quality = Literal["standard", "best"]
 
 
 @dataclass(frozen=True)
@@ -26,11 +27,14 @@ class Compute:
         tenths of an 8-bit step. "auto" uses it on CUDA alone.
     compiled : bool
         Compile the network first, which takes seconds and needs a C++ compiler.
+    quality : {"standard", "best"}
+        "best" is the mean over the image flipped and transposed in eight ways, at eight times the work.
     """
 
     device: str = "auto"
     precision: Precision = "auto"
     compiled: bool = False
+    quality: Quality = "standard"
 
     @property
     def half(self) -> bool:

@@ -71,6 +71,9 @@ class Protocol:
     device: Annotated[str, About("Device of the computation: cpu, cuda, mps.")]
     versions: Annotated[Mapping[str, str], About("Versions that may change metric values, and the number of threads.")]
     precision: Annotated[str, About("Number format in which models computed: float32 or bfloat16.")] = "float32"
+    quality: Annotated[str, About("Quality of the models: standard, or best, the mean over flips and transposes.")] = (
+        "standard"
+    )
     noise: Annotated[str, About("Origin of the noise in the images.")] = (
         "neither clipped nor quantised, drawn per image from seed and name"
     )

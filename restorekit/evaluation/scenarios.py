@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from restorekit.core.contracts import Corruption, parts_of
@@ -34,7 +35,10 @@ def make_scenario(
         classical += best_baselines(corruption)
     methods: list[Method] = []
     for name in dict.fromkeys([*models, *classical]):
-        opened = open_restorer(name, corruption, None if name in registry.restorers() else sampler, compute)
+        if name in registry.restorers():
+            opened = open_restorer(name, corruption, compute=replace(compute, quality="standard"))
+        else:
+            opened = open_restorer(name, corruption, sampler, compute)
         learned, is_informed = opened.card is not None, needs_sigma(opened, corruption)
         policy: Any = noise_policy or ("blind" if learned and not is_informed else "true")
         if policy == "blind" and is_informed:

@@ -18,7 +18,7 @@ from torch import Tensor
 from restorekit.core import channels as per_channel
 from restorekit.core.config import check_integer
 from restorekit.core.contracts import Corruption
-from restorekit.core.devices import Compute, Precision
+from restorekit.core.devices import Compute, Precision, Quality
 from restorekit.core.errors import ImageError, RestorekitWarning, UsageError
 from restorekit.core.plugins import registry
 from restorekit.core.rng import Rng
@@ -381,7 +381,7 @@ def _estimated(problem: Problem, required: bool) -> tuple[Tensor | None, list[st
 
 def load(
     name: str = "default", device: str = "auto", sampler: str | None = None, precision: Precision = "auto",
-    compiled: bool = False, corruption: str | None = None,
+    compiled: bool = False, corruption: str | None = None, quality: Quality = "standard",
 ) -> PythonRestorer:  # fmt: skip
     """Load a model, weights or classical method by name; see `devices.Compute` and `PythonRestorer`.
 
@@ -389,4 +389,4 @@ def load(
     ``blur:size=2+gaussian:sigma=5/255``; `sampler` that of an unconditional model's sampler.
     """
     known = None if corruption is None else parse(corruption, registry.corruptions())
-    return PythonRestorer(open_restorer(name, known, sampler, Compute(device, precision, compiled)), known)
+    return PythonRestorer(open_restorer(name, known, sampler, Compute(device, precision, compiled, quality)), known)

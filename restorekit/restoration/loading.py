@@ -20,6 +20,7 @@ from restorekit.models.checkpoint import Card
 from restorekit.restoration.assumptions import Sigma, resolve_degradation
 from restorekit.restoration.model_restorer import MIN_DRAWS, ModelRestorer
 from restorekit.restoration.repair import Repair
+from restorekit.restoration.self_ensemble import SYMMETRIES
 from restorekit.restoration.tiling import Limits
 from restorekit.samplers.selection import pick_sampler
 from restorekit.uncertainty.calibration_table import Table
@@ -60,10 +61,16 @@ class Opened:
 
     @cached_property
     def table(self) -> Table | None:
-        """The calibration in the model file; None where there is none."""
+        """The calibration in the model file, of this quality; None where there is none."""
         if self.card is None or self.card.calibration is None:
             return None
-        return Table.from_json(self.card.calibration)
+        table = Table.from_json(self.card.calibration)
+        return table.best if self.best else table
+
+    @property
+    def best(self) -> bool:
+        """Whether it is opened with the quality "best"."""
+        return isinstance(self.restorer, ModelRestorer) and self.restorer.best
 
     @property
     def learnt_noise(self) -> Corruption | None:
@@ -114,6 +121,8 @@ class Opened:
         specs = self.card.corruptions if self.card is not None else ()
         known = registry.corruptions()
         learnt = {part.name for spec in specs for part in parts_of(parse(weighted(spec)[0], known))} if parts else set()
+        if parts and self.best:
+            return f"the quality best is for noise and missing values, got {names}; remove it"
         if isinstance(self._model, LatentModel) or all(part.name in learnt for part in parts):
             return None
         return (
@@ -129,7 +138,8 @@ class Opened:
             return f"{self._answers}, {self.sampler} sampler"
         if type(self._model).estimate is Model.estimate:
             return f"mean over {max(samples, MIN_DRAWS)} draws, {self.sampler} sampler"
-        return f"one-pass estimate and {samples} draws" if samples else "one-pass estimate"
+        how = f"mean over {SYMMETRIES} flips and transposes" if self.best else "one-pass estimate"
+        return f"{how} and {samples} draws" if samples else how
 
 
 def open_restorer(
@@ -168,6 +178,8 @@ def open_restorer(
     if name in classical and sampler is not None:
         raise UsageError(f"{name} is a classical method, which uses no sampler; remove --sampler {sampler}")
     if name in classical:
+        if compute.quality == "best":
+            raise UsageError(f"{name} is a classical method, which has no quality best; remove it or choose a model")
         with attribute_errors(f"making the restorer {name!r}", classical[name]):
             return Opened(name, classical[name]())
     if name not in registry.weights() and not (Path(name).suffix == ".safetensors" or Path(name).exists()):
@@ -189,9 +201,19 @@ def open_restorer(
     model = model.to(where).to(memory_format=torch.channels_last)
     if compute.compiled:
         compile_parts(model, where)
-    restorer = ModelRestorer(model, chosen, limits, compute.half)
+    best = compute.quality == "best"
+    if best and (reason := _no_ensemble(model, card)):
+        raise UsageError(f"the quality best {reason}; remove it, or choose another model than {name}")
+    restorer = ModelRestorer(model, chosen, limits, compute.half, best)
     asked = sampler or (None if chosen is None else chosen.name)
     return Opened(name, restorer, card, checkpoint.model_digest(path), asked, where, compute.number, spec)
+
+
+def _no_ensemble(model: Model, card: Card) -> str:
+    """Return why a model's estimates under flips and transposes have no useful mean; empty if they have."""
+    if type(model).estimate is Model.estimate:
+        return "needs an estimate in one pass, and this model only makes draws"
+    return "" if card.recipe.get("augment") else "needs a model that has learnt from flipped and transposed images"
 
 
 @dataclass(frozen=True, eq=False)

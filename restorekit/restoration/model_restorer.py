@@ -19,6 +19,7 @@ from restorekit.core.errors import ImageError, UsageError
 from restorekit.core.plugins.boundary import attribute_errors, owner_suffix, ran_out_of_memory
 from restorekit.core.rng import Rng
 from restorekit.core.types import Estimate, Observation, Problem, Restoration, Source
+from restorekit.restoration.self_ensemble import SYMMETRIES, self_ensemble
 from restorekit.restoration.tiling import (
     BYTES_PER_PIXEL,
     DIAGNOSTIC,
@@ -69,15 +70,18 @@ class ModelRestorer(Restorer):
         Amount of work done at once; a tile that does not fit the memory is halved.
     half : bool
         Compute in bfloat16 in operations that PyTorch considers safe, and in full precision if that gives NaN.
+    best : bool
+        Return the mean over the image flipped and transposed in all ways, as in `self_ensemble`, and draws around it.
     """
 
     name: ClassVar[str] = "model"
     batches: ClassVar[bool] = True
 
     def __init__(
-        self, model: Model, sampler: Sampler | None = None, limits: Limits | None = None, half: bool = False
-    ) -> None:
-        self.model, self.geometry, self.half = model, model.geometry, half
+        self, model: Model, sampler: Sampler | None = None, limits: Limits | None = None, half: bool = False,
+        best: bool = False,
+    ) -> None:  # fmt: skip
+        self.model, self.geometry, self.half, self.best = model, model.geometry, half, best
         self.limits = limits or Limits()
         self.sampler = sampler
         self.needs_sigma = sampler is not None and sampler.needs_sigma
@@ -107,7 +111,7 @@ class ModelRestorer(Restorer):
         halo = self.geometry.halo + (0 if operator is None else operator.halo)
         geometry, limits, done = self.geometry._replace(halo=halo), self.limits, 0
         while True:
-            solve = ModelPass(self.model, self.sampler, corruption, n, limits, self.half)
+            solve = ModelPass(self.model, self.sampler, corruption, n, limits, self.half, self.best)
             try:
                 for top, strip in process_tiles(source, solve, geometry, rng, limits, n):
                     end = top + strip.mmse.shape[2]
@@ -125,7 +129,7 @@ class ModelRestorer(Restorer):
         height, width = problem.observation.shape[1:]
         padded = pad(problem, self.model).with_initial_estimate()
         try:
-            solve = ModelPass(self.model, self.sampler, padded.corruption, n, self.limits, self.half)
+            solve = ModelPass(self.model, self.sampler, padded.corruption, n, self.limits, self.half, self.best)
             fields = solve(padded.observation, rng)
         except (RuntimeError, MemoryError) as error:
             if not ran_out_of_memory(error):
@@ -152,6 +156,8 @@ class ModelPass:
         How many draws are made at once.
     half : bool
         Try bfloat16 first.
+    best : bool
+        Return the mean over the tiles flipped and transposed in all ways.
     names : set of str
         Fields of the tiles so far. Later tiles in which every value is known exactly come back without a pass.
     """
@@ -162,6 +168,7 @@ class ModelPass:
     draws: int
     limits: Limits
     half: bool
+    best: bool = False
     names: set[str] = field(default_factory=set)
 
     def __call__(self, tiles: Observation, rng: Rng) -> dict[str, Tensor]:
@@ -179,7 +186,8 @@ class ModelPass:
         for half in (True, False) if self.half else (False,):
             precision = torch.autocast(device.type, torch.bfloat16) if half else contextlib.nullcontext()
             with torch.inference_mode(), precision:
-                fields = self._complete(self.model.estimate(tiles, self.corruption), tiles, rng)
+                estimate = self._average(tiles) if self.best else self.model.estimate(tiles, self.corruption)
+                fields = self._complete(estimate, tiles, rng)
             if all(bool(values.isfinite().all()) for values in fields.values()):
                 self.names.update(fields)
                 return fields
@@ -198,6 +206,11 @@ class ModelPass:
         values = {"mmse": tiles.y, "var": torch.zeros_like(tiles.y), "draws": draws}
         return {name: values[name] for name in self.names}
 
+    def _average(self, tiles: Observation) -> Estimate | None:
+        size = self.model.geometry.size
+        count = SYMMETRIES if size is None or size[0] == size[1] else SYMMETRIES // 2
+        return self_ensemble(lambda o: self.model.estimate(o, self.corruption), tiles, count)
+
     def _complete(self, estimate: Estimate | None, tiles: Observation, rng: Rng) -> dict[str, Tensor]:
         """Add draws to a one-pass estimate, or take mean and variance from draws; keep known values."""
         single = self.sampler is not None and bool(self.sampler.answers)
@@ -209,6 +222,8 @@ class ModelPass:
         else:
             found = {"mmse": estimate.mean} | ({} if estimate.std is None else {"var": estimate.std**2})
             found |= {"draws": torch.cat([mean for mean, _ in portions])} if self.draws else {}
+            if self.best and self.draws and (upright := self.model.estimate(tiles, self.corruption)) is not None:
+                found["draws"] = found["draws"] + (estimate.mean - upright.mean)  # which were made around this one
         nothing = torch.zeros_like(tiles.y)
         kept = {k: tiles.keep_known(v.float(), nothing if k == "var" else tiles.y) for k, v in found.items()}
         for name, values in diagnostics.items():  # (B,), as fields, which are blended like any other

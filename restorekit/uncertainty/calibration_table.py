@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 from statistics import NormalDist
+from typing import Annotated
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +21,7 @@ import torch
 from torch import Tensor
 
 from restorekit.core.errors import CheckpointError
-from restorekit.core.records import Json, decode, encode, keys
+from restorekit.core.records import About, Json, decode, encode, keys
 from restorekit.uncertainty.conditions import MAX_DISTANCE_PX, Conditions
 
 Floats = npt.NDArray[np.float64]
@@ -76,6 +77,8 @@ class Table:
         How many there were.
     source : str
         What they were.
+    best : Table or None
+        The same for the quality "best"; None: it is for one pass only.
     """
 
     axes: Axes
@@ -84,6 +87,7 @@ class Table:
     reach: float
     images: int = 0
     source: str = ""
+    best: Annotated[Table | None, About(omitted=True)] = None
 
     @classmethod
     def from_json(cls, values: Mapping[str, object]) -> Table:
@@ -95,24 +99,29 @@ class Table:
             It is not one.
         """
         try:
-            table = decode(cls, values)
-            axes, strange = table.axes, sorted(values.keys() - keys(cls))
+            table, strange = decode(cls, values), sorted(values.keys() - keys(cls))
             if strange:
                 raise ValueError(f"unknown entry {strange[0]}")
-            if not (_ascending(table.levels) and table.levels[0] > 0 and table.levels[-1] < 1):
-                raise ValueError("expected ascending levels between 0 and 1")
-            nodes = (axes.sigma, axes.missing, axes.distance, axes.std)
-            if not all(len(along) > 1 and _ascending(along) for along in nodes):
-                raise ValueError("expected two or more ascending nodes along each axis")
-            for (*_, i, j), factors in table._cells.items():
-                sound = factors.shape == (*axes.shape[2:], len(table.levels)) and bool(np.isfinite(factors).all())
-                if not (sound and 0 <= i < axes.shape[0] and 0 <= j < axes.shape[1]):
-                    raise ValueError(f"cell {i},{j} does not fit the axes")
+            for one in (table, *([] if table.best is None else [table.best])):
+                one._check()
         except ValueError as error:  # of a record, the name of a cell, or rows of different lengths
             raise CheckpointError(
                 f"the card's calibration cannot be read ({error}); calibrate the model again"
             ) from error
         return table
+
+    def _check(self) -> None:
+        """Raise a ValueError where the parts do not fit together."""
+        axes = self.axes
+        if not (_ascending(self.levels) and self.levels[0] > 0 and self.levels[-1] < 1):
+            raise ValueError("expected ascending levels between 0 and 1")
+        nodes = (axes.sigma, axes.missing, axes.distance, axes.std)
+        if not all(len(along) > 1 and _ascending(along) for along in nodes):
+            raise ValueError("expected two or more ascending nodes along each axis")
+        for (*_, i, j), factors in self._cells.items():
+            sound = factors.shape == (*axes.shape[2:], len(self.levels)) and bool(np.isfinite(factors).all())
+            if not (sound and 0 <= i < axes.shape[0] and 0 <= j < axes.shape[1]):
+                raise ValueError(f"cell {i},{j} does not fit the axes")
 
     def to_json(self) -> dict[str, Json]:
         """Return what a card holds."""

@@ -132,7 +132,7 @@ def enclose_or_warn(
     if not isinstance(level, Real) or not 0 < level < 1:
         raise UsageError(f"interval is a share between 0 and 1, such as 0.9, got {level!r}")
     if table is None:
-        raise UsageError("this model has no calibration to make intervals from; run restorekit calibrate on it")
+        raise UsageError("this model has no calibration of this quality for intervals; run restorekit calibrate on it")
     enclosed, refusals = enclose(restoration, problem, channels, table, float(level))
     for refusal in dict.fromkeys(filter(None, refusals)):
         warnings.warn(f"low and high are NaN: {refusal}", RestorekitWarning, stacklevel=3)

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -60,6 +61,28 @@ def test_measured_again_on_other_damage_the_calibrated_interval_holds(run, model
     code, said, _ = run("evaluate", clean, tmp_path / "REPORT", *words)
     assert code == 0
     assert 0.88 < json.loads(said)["runs"][0]["coverage90"] < 0.97
+
+
+def test_the_best_quality_has_a_calibration_of_its_own_beside_the_other(run, model_file, clean, tmp_path):
+    once, both, words = tmp_path / "once.safetensors", tmp_path / "both.safetensors", ("--corruption", "gaussian")
+    words += ("--device", "cpu", "--threads", 1)
+    card = replace(checkpoint.read_card(model_file), recipe={"augment": True})
+    checkpoint.save(tmp_path / "model.safetensors", checkpoint.read_weights(model_file), card)
+    code, _, err = run("calibrate", tmp_path / "model.safetensors", clean, both, "--quality", "best", *words)
+    assert code == 2
+    assert "without --quality first" in err
+    assert run("calibrate", tmp_path / "model.safetensors", clean, once, *words)[0] == 0
+    assert run("calibrate", once, clean, both, "--quality", "best", *words)[0] == 0
+    before, after = (checkpoint.read_card(path) for path in (once, both))
+    assert {**after.calibration, "best": None} == {**before.calibration, "best": None}
+    assert after.calibration["best"]["images"] == 80
+    assert after.calibration["best"]["factors"] != after.calibration["factors"]
+    assert set(after.metrics) == {*before.metrics, "psnr gaussian, 1 channels, best"}
+    for path, calibrated in ((once, False), (both, True)):
+        out = tmp_path / f"OUT {path.stem}"
+        given = ("--model", path, "--quality", "best", "--sigma", "0.1", "--keep", "low,high", *words[2:])
+        assert run("restore", clean / "0.png", out, *given)[0] == 0
+        assert json.loads((out / "_restorekit" / "run.json").read_text())["interval"]["calibrated"] is calibrated
 
 
 @pytest.mark.parametrize(

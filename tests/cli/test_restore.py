@@ -87,6 +87,20 @@ def test_a_folder_is_restored_and_a_second_run_does_nothing(restore, source, tmp
     assert "7 restored, 0 done before, 0 failed" in said
 
 
+def test_the_best_quality_restores_again_and_is_recorded(run, source, tmp_path):
+    out, found = tmp_path / "OUT", []
+    for words in ((), ("--quality", "best")):
+        code, said, _ = run("restore", source, out, "--device", "cpu", "--threads", 1, *words)
+        assert code == 0
+        found.append((said, json.loads((out / "_restorekit" / "run.json").read_text())))
+    (_, one), (said, best) = found
+    assert "mean over 8 flips and transposes" in said
+    assert " 0 done before" in said
+    assert "quality" not in one
+    assert best["quality"] == "best"
+    assert best["options"] != one["options"]
+
+
 def test_another_precision_restores_again_and_is_recorded(restore, source, tmp_path):
     out = tmp_path / "OUT"
     for words, number in (((), "float32"), (("--precision", "bf16-mixed"), "bfloat16")):
@@ -453,8 +467,8 @@ def test_bombs_are_refused_by_their_header(restore, tmp_path):
 
 @pytest.mark.parametrize(("device", "count"), [("cuda", 1), ("cpu", 0)])
 def test_on_a_gpu_the_larger_model_is_suggested_once(run, source, tmp_path, monkeypatch, device, count):
-    def on_that_device(tasks, setup, listed):
-        print_notes(tasks, dataclasses.replace(setup, device=device), listed)
+    def on_that_device(tasks, setup, listed, machine):
+        print_notes(tasks, dataclasses.replace(setup, device=device), listed, machine)
 
     monkeypatch.setattr("restorekit.cli.restore.print_notes", on_that_device)
     code, _, told = run("restore", source, tmp_path / "OUT", "--device", "cpu", "--threads", 1)

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-from restorekit.core.devices import Compute, Precision, choose, versions
+from restorekit.core.devices import Compute, Precision, Quality, choose, versions
 from restorekit.core.errors import PluginError, RestorekitWarning
 from restorekit.core.execution import LocalEngine
 from restorekit.core.plugins import registry
@@ -48,6 +48,7 @@ def evaluate(
     single_file: bool = False,
     device: str = "auto",
     precision: Precision = "auto",
+    quality: Quality = "standard",
     progress: Callable[[int, int, str], None] | None = None,
 ) -> Results:
     """Corrupt clean images, restore them with every method, and measure, as ``restorekit evaluate`` does.
@@ -64,7 +65,7 @@ def evaluate(
         Noise level that every method gets.
     metrics : sequence of str
         Names of the metrics; all, if there are none.
-    samples, sampler, labels, limit, range, axes, seed, device, precision
+    samples, sampler, labels, limit, range, axes, seed, device, precision, quality
         As the options of the command; `range` is "auto" or (low, high).
     pictures : int
         Images that the page shows, at even steps through the list.
@@ -85,10 +86,10 @@ def evaluate(
     """
     specs, names, others = ((s,) if isinstance(s, str) else tuple(s) for s in (corruption, models, baselines))
     images = load_images(clean, limit, labels, parse_range(range), axes)
-    compute = Compute(device, precision)
+    compute = Compute(device, precision, quality=quality)
     scenarios = [make_scenario(spec, names, others, sigma, samples, sampler, compute) for spec in expand_specs(specs)]
     measures = [registry.lookup("metrics", name)() for name in metrics or registry.metrics()]
-    protocol = Protocol(Path(clean).name, seed, len(images), choose(device), versions(), compute.number)
+    protocol = Protocol(Path(clean).name, seed, len(images), choose(device), versions(), compute.number, quality)
     finished: list[str] = []
 
     def watch(key: str, error: str | None) -> None:

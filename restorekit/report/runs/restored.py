@@ -9,7 +9,7 @@ from pathlib import Path
 
 from restorekit.core.config import check_integer
 from restorekit.core.contracts import Corruption
-from restorekit.core.devices import Compute, Precision
+from restorekit.core.devices import Compute, Precision, Quality
 from restorekit.core.errors import UsageError, unknown
 from restorekit.core.execution import LocalEngine
 from restorekit.core.plugins import registry
@@ -87,6 +87,7 @@ def restore_folder(
     workers: int = 2,
     device: str = "auto",
     precision: Precision = "auto",
+    quality: Quality = "standard",
     progress: Progress | None = None,
 ) -> FolderResult:
     """Restore every image of a folder or a file, as ``restorekit restore`` does, and write the page of the run.
@@ -118,7 +119,7 @@ def restore_folder(
         Whether ``_restorekit/report.html`` is written, and whether it holds its pictures, so that it can be mailed.
     workers : int
         Reader threads and writer threads.
-    device, precision : str
+    device, precision, quality : str
         As in `restorekit.load`.
     progress : callable, optional
         Called in the calling thread with the number of finished images, of all images, and the name of the last one.
@@ -141,7 +142,7 @@ def restore_folder(
     items = masks.pictures(find_images(str(source)))
     masks.check(items)
     known = None if corruption is None else _corruption(corruption)
-    opened = open_restorer(model, known, sampler, Compute(device, precision), sigma=level)
+    opened = open_restorer(model, known, sampler, Compute(device, precision, quality=quality), sigma=level)
     opened.check(label, samples)
     search = open_search(repair, touch, strength, protect, keep_marks, Compute(device, precision), items=items)
     options = Options(
@@ -150,7 +151,7 @@ def restore_folder(
         label=None if label is None else int(label), samples=int(samples),
         sampler=opened.sampler, range=parse_range(range), format=format, seed=int(seed), precision=opened.precision,
         noise=opened.noise, axes=parse_axes(axes), opaque=opaque, jpeg_quality=str(jpeg_quality),
-        ir_threshold=ir_threshold, repair=search.options,
+        ir_threshold=ir_threshold, repair=search.options, quality=quality,
     )  # fmt: skip
     setup = Setup(
         str(source), Path(out), opened.restorer, options, _corruption, masks, opened.estimate(samples), opened.device,

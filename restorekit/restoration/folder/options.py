@@ -10,7 +10,7 @@ from statistics import NormalDist
 from typing import Annotated
 
 from restorekit.core.contracts import Corruption, Restorer
-from restorekit.core.devices import Compute
+from restorekit.core.devices import Compute, Quality
 from restorekit.core.errors import UsageError
 from restorekit.core.records import About, Json, encode
 from restorekit.images.discovery import OWN_FOLDER, Item, split_array
@@ -71,6 +71,8 @@ class Options:
         Options of the repair of defects; None: only what is marked is filled.
     ir_threshold : float or None
         Share of the infrared light that dust blocks at least; None: chosen by the grain.
+    quality : "standard" or "best"
+        As in `restorekit.core.devices.Compute`.
     """
 
     model: str
@@ -95,6 +97,7 @@ class Options:
     opaque: Annotated[bool, About(omitted=True)] = False
     repair: Annotated[RepairOptions | None, About(omitted=True)] = None
     ir_threshold: Annotated[float | None, About(omitted=True)] = None
+    quality: Annotated[Quality, About(omitted=True)] = "standard"
 
     def to_json(self) -> dict[str, Json]:
         """Return the options for the record; axes only if set, because older records have none."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
+from restorekit.core.devices import Quality
 from restorekit.core.records import About
 from restorekit.images.intensity import RangeOption
 from restorekit.images.views import Views
@@ -237,6 +238,8 @@ class RunRecord:
         Options of the repair of defects; None without one.
     ir_threshold : float or None
         Share of the infrared light that dust blocks at least; None: chosen by the grain.
+    quality : "standard" or "best"
+        As in `restorekit.core.devices.Compute`.
     interval : IntervalRecord or None
         Intervals that were kept.
     options : str
@@ -276,6 +279,7 @@ class RunRecord:
     axes: Annotated[str | None, About(omitted=True)] = None
     repair: Annotated[RepairOptions | None, About(omitted=True)] = None
     ir_threshold: Annotated[float | None, About(omitted=True)] = None
+    quality: Annotated[Quality, About(omitted=True)] = "standard"
     interval: IntervalRecord | None = None
     options: str
     shard: Sequence[int] = (1, 1)

@@ -200,6 +200,7 @@ def _write_record(
         axes=o.axes,
         repair=o.repair,
         ir_threshold=o.ir_threshold,
+        quality=o.quality,
         interval=None if o.interval is None else IntervalRecord(o.interval, setup.table is not None),
         options=o.fingerprint,
         shard=setup.shard,
