@@ -19,7 +19,7 @@ OTHER = {
     "self_check": True,
     "label": 3, "samples": 2, "sampler": "gibbs", "range": (0.0, 9.0), "format": "png", "keep": ("std",),
     "interval": 0.9, "seed": 1, "precision": "bfloat16", "axes": "CHW", "jpeg_quality": "auto", "opaque": True,
-    "ir_threshold": 0.1, "repair": RepairOptions("film", "d"),
+    "ir_threshold": 0.1, "repair": RepairOptions("film", "d"), "quality": "best",
 }  # fmt: skip
 
 

@@ -98,7 +98,7 @@ def test_a_check_that_fails_does_not_lose_the_image(one, tmp_path, monkeypatch):
 
 def test_old_journals_stay_valid_and_a_check_that_is_asked_for_is_made(one, tmp_path):
     values = vars(Options("m")).copy()
-    for name in ("noise", "self_check", "axes", "jpeg_quality", "opaque", "ir_threshold", "repair"):
+    for name in ("noise", "self_check", "axes", "jpeg_quality", "opaque", "ir_threshold", "repair", "quality"):
         del values[name]
     assert Options("m").fingerprint == journal.digest_of_values(values)
     assert restore(prepared(one, tmp_path / "OUT"))["done"] == 1
