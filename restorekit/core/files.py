@@ -62,8 +62,8 @@ def claim(folder: str | Path) -> None:
 def refuse_links(path: Path) -> None:
     """Raise an ImageError if a path is a symbolic link, or lies behind one within a folder for outputs."""
     full = path.absolute()
-    within = [part for part in full.parents if any(part.is_relative_to(folder) for folder in _claimed)]
-    for part in (full, *within):
+    claimed = [i for i, part in enumerate(full.parents) if part in _claimed]
+    for part in (full, *full.parents[: max(claimed, default=-1) + 1]):
         if part.is_symlink():
             raise ImageError(
                 f"cannot write {path}: {part} is a symbolic link, which is never written through; remove the link or "
